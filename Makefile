@@ -1,0 +1,55 @@
+# Everything runs in .venv, which the first target that needs it makes.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help venv demo test check format lock bench faults clean
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+venv: $(READY)  ## make .venv from the lock file (again when it or pyproject.toml changes)
+
+# --no-deps: the lock is complete, so pip need not resolve. --no-build-isolation: setuptools
+# is in the lock too. The stamp is touched last, so that a download that broke off is tried
+# again.
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "pixd needs Python 3.11 or newer; say which with: make PYTHON=python3.12 venv" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: $(READY)  ## train and translate a small made-up set into demo-out/
+	$(BIN)/pixd demo demo-out
+
+test: $(READY)  ## the tests that take seconds
+	$(BIN)/python -m pytest -m "not slow and not realdata"
+
+check: $(READY)  ## lint, format, types and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(READY)  ## mend what can be mended by machine
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+lock: $(READY)  ## resolve the dependencies anew (add ARGS=--upgrade for the newest)
+	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-emit-find-links \
+		--custom-compile-command "make lock" --quiet $(ARGS) --output-file requirements.lock
+
+bench: $(READY)  ## measure speed and memory; prints a table
+	@set -e; for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
+
+faults: $(READY)  ## break things on purpose: kills, full disks, lost events
+	$(BIN)/python -m pytest tests/faults
+
+clean:  ## remove caches and demo-out (never .venv)
+	rm -rf demo-out build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,8 @@
+"""`python -m pixd` is `pixd`."""
+
+import sys
+
+from pixd.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,123 @@
+"""The command line: what there is to say, and one place where errors become exit codes.
+
+Each command lives in a module of `pixd.commands` with a function `run(args) -> int`, imported
+only when it is asked for, so that `pixd status` stays quick.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import pixd
+from pixd.errors import EXIT_FAILED, EXIT_USAGE, PixdError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_EPILOG = """\
+exit codes: 0 done or healthy; 1 failed, or degraded; 2 usage; 3 service not running;
+4 cannot tell; 78 configuration; 124 timed out
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command line."""
+    top = argparse.ArgumentParser(
+        prog="pixd",
+        description="Turns folders into an image-translation service.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action="version", version=f"pixd {pixd.__version__}")
+    top.add_argument("--config", metavar="FILE", help="config.yaml to use (else the usual places)")
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", dest="command")
+
+    def add(name: str, module: str, help_: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=help_, description=help_)
+        command.set_defaults(module=module)
+        # Also after the command, where people type it; SUPPRESS keeps one given before it.
+        command.add_argument(
+            "--config", metavar="FILE", default=argparse.SUPPRESS, help=argparse.SUPPRESS
+        )
+        return command
+
+    init = add("init", "init", "write config.yaml and the folders")
+    init.add_argument("dir", nargs="?", default=".", metavar="DIR")
+
+    demo = add("demo", "demo", "make a small paired set and run the whole pipeline on it")
+    demo.add_argument("dir", nargs="?", default="pixd-demo", metavar="DIR")
+    demo.add_argument("--keep", action="store_true", help="leave the service running")
+    demo.add_argument("--pairs", type=int, default=200, metavar="N", help="training pairs to make")
+    demo.add_argument("--steps", type=int, default=None, metavar="N", help="training steps")
+
+    run = add("run", "run", "the service")
+    run.add_argument("--once", action="store_true", help="work until nothing is due, then exit")
+
+    status = add("status", "status", "how everything is")
+    status.add_argument("--json", action="store_true", help="print only JSON")
+
+    wait = add("wait", "wait", "wait until the service is idle")
+    wait.add_argument("--timeout", type=float, default=None, metavar="S", help="seconds")
+
+    log = add("log", "log", "commits, models or outputs, newest first, with their reasons")
+    log.add_argument("repo", nargs="?", metavar="REPO", help="training, input, model or output")
+    log.add_argument("-n", type=int, default=20, metavar="N", help="how many (20)")
+    _pipeline_and_json(log)
+
+    show = add("show", "show", "one commit, model, run or output in full")
+    show.add_argument(
+        "thing", metavar="THING", help="training@3, model@1, run@7, sha256:ab12..., or a file"
+    )
+    _pipeline_and_json(show)
+
+    models = add("models", "models", "number, dataset, steps, scores, live, pinned")
+    _pipeline_and_json(models)
+
+    translate = add("translate", "translate", "translate files at once, beside the service")
+    translate.add_argument("files", nargs="+", metavar="FILE")
+    translate.add_argument(
+        "-o", dest="out", default="translated", metavar="DIR", help="(translated)"
+    )
+    translate.add_argument("--model", metavar="MODEL", help="model@N instead of the live one")
+    translate.add_argument("-p", "--pipeline", metavar="NAME")
+
+    export = add("export", "export", "a model as SavedModel, .keras and a model card")
+    export.add_argument("model", metavar="MODEL", help="model@N, or live")
+    export.add_argument("dir", metavar="DIR")
+    export.add_argument("-p", "--pipeline", metavar="NAME")
+
+    add("check-config", "check_config", "read the configuration and print the effective settings")
+    return top
+
+
+def _pipeline_and_json(command: argparse.ArgumentParser) -> None:
+    command.add_argument("-p", "--pipeline", metavar="NAME", help="which pipeline, if several")
+    command.add_argument("--json", action="store_true", help="print only JSON")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    top = parser()
+    args = top.parse_args(arguments)
+    if args.command is None:
+        top.print_help(sys.stderr)
+        return EXIT_USAGE
+    module = importlib.import_module(f"pixd.commands.{args.module}")
+    try:
+        return int(module.run(args))
+    except PixdError as error:
+        print(f"pixd: {error.message}", file=sys.stderr)
+        if error.advice:
+            print(f"  try: {error.advice}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print(file=sys.stderr)
+        return 128 + 2
+    except BrokenPipeError:
+        # The reader (head, less) is gone; a second error while flushing would be noise.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_FAILED

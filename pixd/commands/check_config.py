@@ -1,0 +1,19 @@
+"""`pixd check-config`: read the configuration and print the effective settings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pixd import config
+from pixd.commands import settings_of, warn
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the settings as YAML that pixd would read again."""
+    settings = settings_of(args)
+    warn(f"{settings.path} is good; the effective settings:")
+    print(config.effective_yaml(settings), end="")
+    return 0

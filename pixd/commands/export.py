@@ -1,0 +1,60 @@
+"""`pixd export`: a model as SavedModel, .keras and a model card that say how to call it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pixd.commands import Progress, pick_pipeline, settings_of
+from pixd.commands.translate import find_model
+from pixd.errors import PixdError
+from pixd.records import SCHEMA
+from pixd.workers import Worker
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the model into DIR, which must not exist or be empty."""
+    settings = settings_of(args)
+    pipeline = pick_pipeline(settings, args.pipeline)
+    model = find_model(settings, pipeline.name, args.model)
+    target = Path(args.dir).absolute()
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise PixdError(f"{target} is there already", advice="name a new or empty folder")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".pixd-export-", dir=target.parent) as temporary:
+        scratch = Path(temporary)
+        spec = {
+            "schema": SCHEMA,
+            "kind": "export",
+            "run_id": f"export-{model['number']}",
+            "scratch": str(scratch),
+            "model": str(settings.store / "models" / model["digest"].removeprefix("sha256:")),
+        }
+        worker = Worker.start("pixd.pix2pix.export", spec, scratch, scratch / "log")
+        progress = Progress()
+        phase = "starting"
+        began = time.monotonic()
+        while worker.poll() is None:
+            for event in worker.read_events():
+                phase = str(event.get("phase", phase))
+            progress.show(f"{phase}, {time.monotonic() - began:.0f} s")
+            time.sleep(0.05)
+        progress.clear()
+        try:
+            result = json.loads((scratch / "result.json").read_bytes())
+        except (OSError, ValueError):
+            raise PixdError(f"the export failed: {worker.exit_text()}") from None
+        if result["state"] != "succeeded":
+            raise PixdError(f"the export failed: {result['error']['message']}")
+        if target.exists():
+            target.rmdir()
+        shutil.move(scratch / "export", target)
+    print(f"{target}: {', '.join(sorted(p.name for p in target.iterdir()))}")
+    return 0

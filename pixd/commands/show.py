@@ -1,0 +1,105 @@
+"""`pixd show`: one commit, model, run or output in full."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pixd.commands import pick_pipeline, settings_of
+from pixd.errors import PixdError, UsageError
+from pixd.store import connection, views
+from pixd.store.objects import hash_file
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+    from pixd.store.connection import Reader
+
+MIN_DIGITS = 8
+SHOWN_CHANGES = 40
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print what THING is."""
+    settings = settings_of(args)
+    thing = args.thing
+    if "/" in thing and "@" in thing and not Path(thing).exists():
+        name, thing = thing.rsplit("/", 1)
+        args.pipeline = args.pipeline or name
+    pipeline = pick_pipeline(settings, args.pipeline).name
+    reader = connection.open_reader(settings.store)
+    found = _find(reader, pipeline, thing)
+    if found is None:
+        raise PixdError(
+            f"there is no {thing} in {pipeline}", advice="`pixd log` lists what there is"
+        )
+    if args.json:
+        print(json.dumps(found, sort_keys=True, indent=1))
+        return 0
+    for line in _lines(found):
+        print(line)
+    return 0
+
+
+def _find(reader: Reader, pipeline: str, thing: str) -> Any:
+    kind, _, which = thing.partition("@")
+    if which and kind in {"training", "input"}:
+        return views.commit(reader, pipeline, kind, which)
+    if thing == "live":
+        return views.model(reader, pipeline, None)
+    if which and kind in {"model", "run"}:
+        if not which.isdigit():
+            raise UsageError(f"{thing} is no {kind}", advice=f"{kind}@3")
+        number = int(which)
+        return (
+            views.model(reader, pipeline, number) if kind == "model" else views.run(reader, number)
+        )
+    if kind == "sha256:" or thing.startswith("sha256:"):
+        if len(thing) < len("sha256:") + MIN_DIGITS:
+            raise UsageError(f"{thing} is too short", advice="give 8 or more hex digits")
+        return _only(views.by_digest(reader, thing), thing)
+    if Path(thing).is_file():
+        return _only(views.by_digest(reader, hash_file(Path(thing))), thing)
+    raise UsageError(
+        f"what is {thing}?",
+        advice="training@3, input@HEAD, model@1, run@7, live, sha256:ab12cd34, or a file",
+    )
+
+
+def _only(found: list[dict[str, Any]], thing: str) -> dict[str, Any] | None:
+    if len(found) > 1:
+        raise UsageError(f"{thing} could be {len(found)} things", advice="give more digits")
+    return found[0] if found else None
+
+
+def _lines(value: Any, indent: int = 0) -> Iterator[str]:
+    """Write nested mappings as indented text, without what is empty."""
+    pad = "  " * indent
+    for name, part in value.items():
+        if part is None or part in ({}, [], ""):
+            continue
+        if isinstance(part, dict):
+            yield f"{pad}{name}:"
+            yield from _lines(part, indent + 1)
+        elif isinstance(part, list):
+            yield f"{pad}{name}: {len(part)}"
+            for member in part[:SHOWN_CHANGES]:
+                yield f"{pad}  {_flat(member)}"
+            if len(part) > SHOWN_CHANGES:
+                yield f"{pad}  ... and {len(part) - SHOWN_CHANGES} more (--json has all)"
+        elif isinstance(part, float):
+            yield f"{pad}{name}: {part:.6g}"
+        else:
+            yield f"{pad}{name}: {part}"
+
+
+def _flat(member: Any) -> str:
+    if not isinstance(member, dict):
+        return str(member)
+    if "old_digest" in member:
+        old, new = member["old_digest"], member["new_digest"]
+        sign = "+" if old is None else "-" if new is None else "~"
+        return f"{sign} {member['path']}  {(new or old)[:19]}"
+    return ", ".join(f"{k} {v}" for k, v in member.items() if v not in (None, ""))

@@ -1,0 +1,166 @@
+"""`pixd translate`: translate files at once, beside the service, and have it recorded."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pixd
+from pixd import durable, inbox, output, recipes
+from pixd.commands import Progress, pick_pipeline, settings_of, warn
+from pixd.errors import PixdError, StoreBusyError, UsageError
+from pixd.records import SCHEMA, name_from_bytes
+from pixd.store import connection, views
+from pixd.store.objects import hash_file
+from pixd.store.runs import run_key
+from pixd.warm import WarmWorker
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Mapping
+
+    from pixd.config import Settings
+
+ANSWER_WITHIN_S = 300.0
+
+
+def run(args: argparse.Namespace) -> int:
+    """Translate each FILE into DIR; 1 where one could not be."""
+    settings = settings_of(args)
+    pipeline = pick_pipeline(settings, args.pipeline)
+    model = find_model(settings, pipeline.name, args.model)
+    folder = settings.store / "models" / model["digest"].removeprefix("sha256:")
+    card = json.loads((folder / "model.json").read_bytes())
+    recipe = recipes.translate_recipe(pipeline, settings.precision, int(card["image_size"]))
+    jobs = _plan(args.files, Path(args.out))
+    failures = 0
+    with tempfile.TemporaryDirectory(prefix="pixd-translate-") as temporary:
+        worker = WarmWorker(
+            "pixd.pix2pix.translator",
+            {
+                "schema": SCHEMA, "kind": "translate", "model": str(folder), "recipe": recipe,
+                "device": settings.device, "precision": settings.precision, "batch": 8,
+            },
+            Path(temporary) / "work",
+            Path(temporary) / "log",
+            idle_s=60.0,
+            answer_within_s=ANSWER_WITHIN_S,
+        )  # fmt: skip
+        recipe_digest = recipes.recipe_digest("translate", recipe)
+        for number, (source, target) in enumerate(jobs):
+            digest = hash_file(source)
+            key = run_key(
+                "translate", recipes.TRANSLATE_REVISION, recipe_digest, [digest, model["digest"]]
+            )
+            made = Path(temporary) / "work" / f"{number}.png"
+            text = {
+                "Software": f"pixd {pixd.__version__}",
+                "pixd:model": model["digest"],
+                "pixd:dataset": model["version"],
+                "pixd:input-sha256": digest.removeprefix("sha256:"),
+                "pixd:run": key,
+            }
+            worker.submit(
+                (source, target, made, key), {"image": str(source), "out": str(made), "text": text}
+            )
+        progress = Progress()
+        try:
+            for (source, target, made, key), event in _answers(worker, len(jobs), progress):
+                if event["event"] != "done":
+                    failures += 1
+                    warn(f"pixd: {source}: {event['reason']}")
+                    continue
+                note = {
+                    "pipeline": pipeline.name, "key": key, "recipe": recipe, "name":
+                    name_from_bytes(source.name.encode("utf-8", "surrogateescape")),
+                    "model": model["digest"], "model_number": model["number"], "ms": event["ms"],
+                }  # fmt: skip
+                _record(settings, note, source, made)
+                durable.publish(made, target)
+                print(target)
+        finally:
+            worker.stop()
+    _record_now(settings)
+    return int(failures > 0)
+
+
+def find_model(settings: Settings, pipeline: str, name: str | None) -> dict[str, Any]:
+    """Return the model that the user means: ``model@3``, ``3``, ``live``, or None for live.
+
+    Raises:
+        PixdError: there is none, or its bytes were removed.
+    """
+    reader = connection.open_reader(settings.store)
+    number = None
+    if name not in {None, "live"}:
+        digits = str(name).rsplit("@", 1)[-1]
+        if not digits.isdigit():
+            raise UsageError(f"{name} is no model", advice="model@3, or live")
+        number = int(digits)
+    model = views.model(reader, pipeline, number)
+    if model is None:
+        which = f"model@{number}" if number is not None else "live model"
+        raise PixdError(f"{pipeline} has no {which}", advice="`pixd models` lists them")
+    if model["bytes_state"] != "present":
+        raise PixdError(f"the bytes of {model['name']} were removed", advice="train it again")
+    return model
+
+
+def _plan(files: list[str], out: Path) -> list[tuple[Path, Path]]:
+    jobs = []
+    for file in files:
+        source = Path(file).absolute()
+        if not source.is_file():
+            raise UsageError(f"{file} is no file", advice="name image files, not folders")
+        name = source.name
+        jobs.append((source, out.absolute() / output.output_name(name)))
+    for source, target in jobs:
+        if target == source:
+            raise UsageError(
+                f"{target} would be overwritten by its own translation",
+                advice="name another -o DIR",
+            )
+    if len({target for _, target in jobs}) < len(jobs):
+        raise UsageError("two of the files have the same name", advice="translate them one by one")
+    out.mkdir(parents=True, exist_ok=True)
+    return jobs
+
+
+def _answers(worker: WarmWorker, expected: int, progress: Progress) -> Any:
+    done = 0
+    began = time.monotonic()
+    while done < expected:
+        worker.step(time.monotonic())
+        for token, event in worker.collect():
+            done += 1
+            progress.clear()
+            yield token, event
+        waiting = worker.phase or ("starting" if worker.ready is None else "translating")
+        progress.show(f"{waiting}, {done} of {expected}, {time.monotonic() - began:.0f} s")
+        if worker.trouble and worker.ready is None and time.monotonic() - began > ANSWER_WITHIN_S:
+            raise PixdError(f"the translator does not start: {worker.trouble}")
+        time.sleep(0.01)
+
+
+def _record(settings: Settings, note: Mapping[str, Any], source: Path, made: Path) -> None:
+    try:
+        inbox.hand_in(settings.store, note, {"input": source, "output": made})
+    except OSError as error:
+        warn(f"pixd: not recorded, because the store cannot be written: {error.strerror}")
+
+
+def _record_now(settings: Settings) -> None:
+    """Take the entries in at once where no service does it."""
+    from pixd.store.store import Store  # noqa: PLC0415 - only needed here
+
+    try:
+        store = Store(settings.store)
+    except (StoreBusyError, OSError):
+        return  # the service takes them in at its next step
+    try:
+        inbox.take_in(store)
+    finally:
+        store.close()

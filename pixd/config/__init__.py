@@ -1,0 +1,32 @@
+"""config.yaml -> frozen settings; every rule checked once.
+
+Promises: settings that `load` returns need no further checks; a file that is wrong is
+refused with all its problems at once, each with its file, line and key. A value that
+is known and not supported yet is refused too, never ignored. Importing this is cheap,
+because `pixd status` does.
+
+Leaves to others: whether the folders exist, can be read, or lie on a local disk
+(`pixd doctor` and the service).
+"""
+
+from __future__ import annotations
+
+from pixd.config.load import effective_yaml, find, load
+from pixd.config.settings import (
+    LONE_PIPELINE_NAME,
+    KeepSettings,
+    PipelineSettings,
+    Settings,
+    TrainSettings,
+)
+
+__all__ = [
+    "LONE_PIPELINE_NAME",
+    "KeepSettings",
+    "PipelineSettings",
+    "Settings",
+    "TrainSettings",
+    "effective_yaml",
+    "find",
+    "load",
+]

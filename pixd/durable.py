@@ -1,0 +1,267 @@
+"""Files that are either the old bytes or the new ones, whole and on the disk, never between.
+
+Promises: when `write_file` or `publish` returns, the bytes and the name survive a power
+cut; when they raise, what stood there stands there still and no temporary file is left.
+A crash may leave a temporary file (``.pixd-<12 hex>.tmp``); nothing ever reads one.
+
+Also the named crash points: places where a test ends the process as kill -9 would.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import secrets
+import signal
+from typing import TYPE_CHECKING
+
+from pixd import libc
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+FICLONE = 0x40049409  # linux/fs.h: share the extents of another file (reflink)
+CHUNK_BYTES = 1 << 20
+COPY_RANGE_BYTES = 1 << 30  # copy_file_range(2) may copy less than asked; it says how much
+
+CRASH_VARIABLE = "PIXD_CRASH_AT"
+CRASH_POINTS = (
+    "settled",
+    "hashed",
+    "object-written",
+    "before-commit",
+    "after-commit",
+    "decode",
+    "infer",
+    "temp-written",
+    "before-fsync",
+    "after-fsync",
+    "before-rename",
+    "after-rename",
+    "before-run-row",
+    "result-received",
+    "before-publish",
+    "after-publish",
+    "checkpoint",
+    "export",
+    "before-promotion",
+    "after-promotion",
+    "migration",
+)
+"""Every place where a crash can be asked for, in the order that an image meets them."""
+
+# ``copy_file_range`` answers these where it cannot copy between two files at all.
+_CANNOT_COPY_RANGE = {
+    errno.EXDEV,
+    errno.EINVAL,
+    errno.ENOSYS,
+    errno.EOPNOTSUPP,
+    errno.EPERM,
+    errno.EBADF,
+    errno.ETXTBSY,
+}
+
+
+# -- files -----------------------------------------------------------------------------------
+
+
+def write_file(path: Path, data: bytes, mode: int = 0o644) -> None:
+    """Put `data` at `path`, replacing what stands there, whole or not at all.
+
+    Args:
+        path: a file in a folder that exists.
+        data: its new bytes.
+        mode: permission bits of a new file, less the umask.
+
+    Raises:
+        OSError: the disk is full or the folder cannot be written; the old file stays.
+    """
+    with _temporary_beside(path, mode) as (fd, temporary):
+        view = memoryview(data)
+        while view:
+            view = view[os.write(fd, view) :]
+        _put_in_place(fd, temporary, path)
+    sync_folder(path.parent)
+
+
+def publish(source: Path, target: Path) -> None:
+    """Copy a file of the store into a folder of the user, whole or not at all.
+
+    A copy, never a hard link: an edit of the published file must not reach the store. The
+    extents are shared where the file system can (reflink). Missing parents are made.
+
+    Args:
+        source: a file that nobody writes to any more.
+        target: where its bytes go; what stands there is replaced.
+
+    Raises:
+        OSError: the disk is full or the folder cannot be written; the old file stays.
+    """
+    _make_folders(target.parent)
+    from_fd = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        with _temporary_beside(target, 0o666) as (fd, temporary):
+            _copy(from_fd, fd)
+            _put_in_place(fd, temporary, target)
+    finally:
+        os.close(from_fd)
+    sync_folder(target.parent)
+
+
+def sync_folder(path: Path) -> None:
+    """Put the names in a folder on the disk: without it a rename may not survive a power cut.
+
+    Raises:
+        OSError: the folder is gone or the disk reported an error.
+    """
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    except OSError as error:
+        # Some network and FUSE file systems cannot sync a folder and need not.
+        if error.errno not in {errno.EINVAL, errno.EOPNOTSUPP}:
+            raise
+    finally:
+        os.close(fd)
+
+
+def sync_filesystem(path: Path) -> None:
+    """Put everything written so far on the file system of `path` on its disk.
+
+    From some sixteen files on, it is cheaper than an fsync for each.
+
+    Raises:
+        OSError: the path is gone or the disk reported an error.
+    """
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        if not libc.sync_filesystem_of(fd):
+            os.sync()
+    finally:
+        os.close(fd)
+
+
+def free_bytes(path: Path) -> int:
+    """Return how many bytes this user can still write on the file system of `path`.
+
+    Raises:
+        OSError: the path is gone.
+    """
+    found = os.statvfs(path)
+    return found.f_bavail * found.f_frsize
+
+
+@contextlib.contextmanager
+def _temporary_beside(target: Path, mode: int) -> Iterator[tuple[int, Path]]:
+    """Make a temporary file in the folder of `target`; it is removed if the block raises.
+
+    Its name is short and of one length: a prefix to a name of 255 bytes would be too long.
+    """
+    temporary = target.with_name(f".pixd-{secrets.token_hex(6)}.tmp")
+    fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    try:
+        yield fd, temporary
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+    finally:
+        os.close(fd)
+
+
+def _put_in_place(fd: int, temporary: Path, target: Path) -> None:
+    crash_point("temp-written")
+    crash_point("before-fsync")
+    os.fsync(fd)
+    crash_point("after-fsync")
+    crash_point("before-rename")
+    os.rename(temporary, target)
+    crash_point("after-rename")
+
+
+def _make_folders(folder: Path) -> None:
+    missing = []
+    while not folder.is_dir():
+        missing.append(folder)
+        folder = folder.parent
+    for made in reversed(missing):
+        made.mkdir(exist_ok=True)
+        sync_folder(made.parent)
+
+
+def _copy(from_fd: int, to_fd: int) -> None:
+    with contextlib.suppress(OSError):
+        # Any refusal (another file system, no support) only means that bytes must be copied.
+        fcntl.ioctl(to_fd, FICLONE, from_fd)
+        return
+    try:
+        copied = 0
+        while count := os.copy_file_range(from_fd, to_fd, COPY_RANGE_BYTES):
+            copied += count
+        # Some file systems answer 0 for a file that has bytes; the size decides.
+        if copied == os.fstat(from_fd).st_size:
+            return
+    except OSError as error:
+        if error.errno not in _CANNOT_COPY_RANGE:
+            raise
+    os.lseek(from_fd, 0, os.SEEK_SET)
+    os.lseek(to_fd, 0, os.SEEK_SET)
+    os.ftruncate(to_fd, 0)
+    while chunk := os.read(from_fd, CHUNK_BYTES):
+        view = memoryview(chunk)
+        while view:
+            view = view[os.write(to_fd, view) :]
+
+
+# -- crash points ----------------------------------------------------------------------------
+
+
+class _Crash:
+    """Where this process is to end, read once from the environment."""
+
+    def __init__(self) -> None:
+        self.name: str | None = None
+        self.hits_left = 0
+        self.is_read = False
+
+    def read(self) -> None:
+        self.is_read = True
+        wanted = os.environ.get(CRASH_VARIABLE, "")
+        if not wanted:
+            return
+        name, _, count = wanted.partition(":")
+        if name not in CRASH_POINTS:
+            raise ValueError(f"{CRASH_VARIABLE}: no crash point is named {name!r}")
+        if count and not (count.isdecimal() and int(count) > 0):
+            raise ValueError(f"{CRASH_VARIABLE}: {count!r} is not a count of hits")
+        self.name = name
+        self.hits_left = int(count or 1)
+
+
+_crash = _Crash()
+_KNOWN_POINTS = frozenset(CRASH_POINTS)
+
+
+def crash_point(name: str) -> None:
+    """End this process by SIGKILL if a test asked for it here.
+
+    ``PIXD_CRASH_AT=name:count`` in the environment makes the count-th hit of that name in a
+    process its end; a name alone means the first.
+
+    Args:
+        name: one of `CRASH_POINTS`.
+
+    Raises:
+        ValueError: the name, or the one in the environment, is not in `CRASH_POINTS`.
+    """
+    if name not in _KNOWN_POINTS:
+        raise ValueError(f"no crash point is named {name!r}; add it to CRASH_POINTS")
+    if not _crash.is_read:
+        _crash.read()
+    if name == _crash.name:
+        _crash.hits_left -= 1
+        if _crash.hits_left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)

@@ -1,0 +1,413 @@
+"""From a watched folder to commits: scan, settle, read once, hash, record.
+
+Level-triggered: each step compares the folder with the store and brings them closer.
+Hints from the watch only shorten the wait; a full scan by timer finds what they missed.
+Leaves to others: what a file means (`pixd.training`, `pixd.translation`) and whether its
+bytes are an image (`pixd.inspector`, the translator).
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from typing import TYPE_CHECKING
+
+from pixd import durable, scan
+from pixd.errors import PixdError
+from pixd.settle import Ready, Settling, looks_whole
+from pixd.store.history import Change
+from pixd.store.working import RACY_NS, HashedFile, KnownFile
+from pixd.watch import Watch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    from pixd.scan import FileStamp
+    from pixd.store.objects import StoredObject
+    from pixd.store.store import Store
+
+MAX_FILE_BYTES = 256 * 1024 * 1024
+STEP_BUDGET_S = 0.25
+"""How long one step may read files, so that signals and children are never kept waiting."""
+RESCAN_S = 30.0
+POLL_S = 5.0
+RESCAN_SHARE = 200
+"""A rescan waits at least this many times its own duration: under half a per cent of one core."""
+TRAINING_PATIENCE_S = 10.0
+"""A training commit waits this long for files that still settle, so that one drop is one commit."""
+
+
+class Intake:
+    """One watched folder and its repo."""
+
+    def __init__(
+        self,
+        store: Store,
+        pipeline: str,
+        kind: str,
+        root: Path,
+        *,
+        settle_seconds: float,
+        wake: Callable[[], None],
+    ) -> None:
+        """Prepare to watch `root`; nothing is read before the first `step`.
+
+        Args:
+            store: the open store.
+            pipeline: the pipeline's name.
+            kind: "training" or "input".
+            root: the folder.
+            settle_seconds: how long a file must be still.
+            wake: called from the watch's thread when something may have changed.
+        """
+        self.root = root
+        self.kind = kind
+        self.pipeline = pipeline
+        self.repo_id = store.history.repo_id(pipeline, kind)
+        self.held = ""
+        self.revision = 0  # counts up whenever rows of this folder were written
+        self.ignored = 0
+        self.last_scan_at: float | None = None
+        self.last_change_at: float | None = None
+        self._store = store
+        self._wake = wake
+        self._settling = Settling(settle_seconds)
+        self._settle_s = settle_seconds
+        self._known: dict[str, KnownFile] = store.working.load(self.repo_id)
+        self._gone: dict[str, float] = {}
+        self._hashed: dict[str, HashedFile] = {}
+        self._objects: dict[str, StoredObject] = {}
+        self._hashed_since: float | None = None
+        self._watch: Watch | None = None
+        self._watched_identity: tuple[int, int] | None = None
+        self._next_scan_at = 0.0
+        self._next_arm_at = 0.0
+
+    # -- what readers ask ---------------------------------------------------------------
+
+    @property
+    def watch_kind(self) -> str:
+        """How the folder is watched: "inotify" or "poll"."""
+        return self._watch.kind if self._watch else "poll"
+
+    @property
+    def overflows(self) -> int:
+        """How often the kernel's queue overflowed."""
+        return self._watch.overflows if self._watch else 0
+
+    @property
+    def missed_events(self) -> int:
+        """How many files a scan found that no event had named."""
+        return self._watch.missed_events if self._watch else 0
+
+    @property
+    def is_calm(self) -> bool:
+        """Tell whether the folder has been scanned and nothing in it is on the way."""
+        return self.last_scan_at is not None and not (self._settling or self._gone or self._hashed)
+
+    def next_at(self) -> float:
+        """Return the monotonic time at which the next step has something to do."""
+        times = [self._next_scan_at]
+        settles_at = self._settling.next_at()
+        if settles_at is not None:
+            times.append(settles_at)
+        if self._gone:
+            times.append(min(self._gone.values()) + self._settle_s)
+        if self._hashed and self._hashed_since is not None:
+            times.append(self._hashed_since + TRAINING_PATIENCE_S)
+        return min(times)
+
+    def scan_soon(self) -> None:
+        """Make the next step scan the whole folder."""
+        self._next_scan_at = 0.0
+
+    def stop(self) -> None:
+        """Stop watching."""
+        if self._watch:
+            self._watch.stop()
+            self._watch = None
+
+    # -- the step -----------------------------------------------------------------------
+
+    def step(self, now: float) -> None:
+        """Bring the store one step closer to the folder.
+
+        Args:
+            now: monotonic seconds.
+        """
+        try:
+            self._arm(now)
+            changed = self._look(now)
+        except scan.RootGoneError as error:
+            self._hold(now, error.message)
+            return
+        self.held = ""
+        if changed:
+            self.last_change_at = now
+        self._read_settled(now)
+        self._commit(now)
+
+    def _hold(self, now: float, reason: str) -> None:
+        # A folder that is gone says nothing about its files: nothing is removed, no retrain.
+        if self.held != reason:
+            self.held = reason
+            self._store.note(self.pipeline, "warning", "hold", f"{self.kind}: {reason}")
+        self.stop()
+        self._watched_identity = None
+        self._next_scan_at = now + POLL_S
+
+    def _arm(self, now: float) -> None:
+        """Arm the watch before the scan, so that nothing falls between the two."""
+        if self._watched_identity is not None and now < self._next_arm_at:
+            return
+        self._next_arm_at = now + 1.0
+        identity = scan.root_identity(self.root)
+        if identity == self._watched_identity and self._watch and self._watch.is_alive(now):
+            return
+        self.stop()
+        self._watch = Watch(self.root, self._wake)
+        self._watch.start()
+        self._watched_identity = identity
+        self._next_scan_at = now
+
+    def _look(self, now: float) -> bool:
+        assert self._watch is not None  # _arm made it
+        hints = self._watch.drain()
+        if hints.rescan or now >= self._next_scan_at:
+            return self._scan_all(now, hints.closed)
+        changed = False
+        if hints.changed or hints.closed:
+            changed = self._look_at(hints.changed | hints.closed, hints.closed, now)
+        return changed
+
+    def _scan_all(self, now: float, closed: Iterable[str]) -> bool:
+        began = time.monotonic()
+        found = scan.scan(self.root)
+        took = time.monotonic() - began
+        period = RESCAN_S if self.watch_kind == "inotify" else POLL_S
+        self._next_scan_at = now + max(period, took * RESCAN_SHARE)
+        self.ignored = found.ignored
+        refused = {**found.special, **found.unreadable}
+        fresh = self._observe(found.files.items(), now)
+        for name in closed:
+            if name in found.files:
+                self._settling.closed(name, now)
+        self._refuse(refused)
+        vanished = [n for n in self._known if n not in found.files and n not in refused]
+        for name in vanished:
+            self._miss(name, now)
+        for name in [n for n in self._gone if n in found.files]:
+            del self._gone[name]
+        self.last_scan_at = now
+        return bool(fresh or vanished)
+
+    def _look_at(self, names: Iterable[str], closed: set[str], now: float) -> bool:
+        stamps: dict[str, FileStamp] = {}
+        changed = False
+        for name in names:
+            stamp = scan.stamp(self.root, name)
+            if stamp is not None:
+                stamps[name] = stamp
+                self._gone.pop(name, None)
+                continue
+            below = scan.scan_under(self.root, name)
+            stamps.update(below.files)
+            self._refuse({**below.special, **below.unreadable})
+            if name in self._known and name not in below.special:
+                self._miss(name, now)
+                changed = True
+            elif not below.files:
+                prefix = name + "/"
+                for member in [n for n in self._known if n.startswith(prefix)]:
+                    self._miss(member, now)
+                    changed = True
+        fresh = self._observe(stamps.items(), now)
+        for name in closed & stamps.keys():
+            self._settling.closed(name, now)
+        return changed or fresh
+
+    def _observe(self, stamps: Iterable[tuple[str, FileStamp]], now: float) -> bool:
+        unsettled: list[str] = []
+        for name, stamp in stamps:
+            known = self._known.get(name)
+            if known is not None and known.state != "settling" and known.matches(stamp):
+                if known.is_racy:
+                    self._settling.observe(name, stamp, now)
+                continue
+            self._settling.observe(name, stamp, now)
+            if known is None or known.state != "settling":
+                unsettled.append(name)
+                self._known[name] = _settling_again(known)
+        if unsettled:
+            self._store.working.mark_settling(self.repo_id, unsettled)
+        return bool(unsettled)
+
+    def _miss(self, name: str, now: float) -> None:
+        self._settling.forget(name)
+        self._hashed.pop(name, None)
+        self._gone.setdefault(name, now)
+
+    def _refuse(self, reasons: dict[str, str]) -> None:
+        new = {
+            name: reason
+            for name, reason in reasons.items()
+            if name not in self._known or self._known[name].state != "rejected"
+        }
+        if new:
+            self._store.working.refuse(self.repo_id, new)
+            for name in new:
+                self._settling.forget(name)
+                self._known[name] = KnownFile("rejected", None, 0, 0, 0, 0, 0, is_racy=False)
+
+    # -- reading ------------------------------------------------------------------------
+
+    def _read_settled(self, now: float) -> None:
+        ends_at = time.monotonic() + STEP_BUDGET_S
+        for ready in self._settling.settled(now):
+            if time.monotonic() > ends_at:
+                # Give the rest back for the next step; it is already known to be still.
+                self._settling.ready_again(ready)
+                continue
+            self._read(ready, now)
+        if self._hashed and self._hashed_since is None:
+            self._hashed_since = now
+
+    def _read(self, ready: Ready, now: float) -> None:
+        name = ready.name
+        try:
+            fd = scan.open_regular(self.root, name)
+        except FileNotFoundError:
+            self._miss(name, now)
+            return
+        except (PixdError, OSError) as error:
+            self._refuse({name: _say(error)})
+            return
+        try:
+            before = scan.stamp_of_descriptor(fd)
+            if before != ready.stamp:  # written to without an event that told
+                self._settling.observe(name, before, now)
+                return
+            if before.size > MAX_FILE_BYTES:
+                self._refuse({name: f"{before.size} bytes is over the limit of 256 MiB"})
+                return
+            if ready.early and not looks_whole(fd, before.size):
+                self._settling.postpone(name, now)
+                return
+            durable.crash_point("settled")
+            stored = self._store.objects.take(fd)
+            durable.crash_point("hashed")
+            if scan.stamp_of_descriptor(fd) != before:
+                self._settling.observe(name, scan.stamp_of_descriptor(fd), now)
+                return
+        finally:
+            os.close(fd)
+        self._objects[stored.digest] = stored
+        self._hashed[name] = HashedFile(name, stored.digest, before, time.time_ns())
+
+    # -- committing ---------------------------------------------------------------------
+
+    def _commit(self, now: float) -> None:
+        gone = [name for name, since in self._gone.items() if now - since >= self._settle_s]
+        if not self._hashed and not gone:
+            return
+        patient = (
+            self.kind == "training"
+            and len(self._settling) > 0
+            and now - (self._hashed_since or now) < TRAINING_PATIENCE_S
+        )
+        if patient:
+            return
+        store = self._store
+        changes: list[Change] = []
+        same: list[HashedFile] = []
+        fresh: list[HashedFile] = []
+        resting = "recorded" if self.kind == "training" else "queued"
+        for name, file in self._hashed.items():
+            known = self._known.get(name)
+            old = known.digest if known else None
+            if old == file.digest:
+                same.append(file)
+            else:
+                changes.append(Change(name, old, file.digest))
+                fresh.append(file)
+        dropped = [name for name in gone if name in self._known]
+        changes += [
+            Change(name, self._known[name].digest, None)
+            for name in dropped
+            if self._known[name].digest is not None
+        ]
+        change_id = secrets.token_hex(5)
+        store.objects.flush()
+        with store.transaction():
+            store.working.refresh(self.repo_id, same, resting)
+            store.history.add_objects(self._objects.values(), "application/octet-stream")
+            store.working.record(self.repo_id, fresh, resting, change_id)
+            store.working.forget(self.repo_id, dropped)
+            if self.kind == "input" and dropped:
+                store.outputs.orphan(self.pipeline, dropped)
+            if changes:
+                self._write_commit(changes, change_id)
+        durable.crash_point("after-commit")
+        self.revision += 1
+        for file in (*fresh, *same):
+            self._known[file.name] = _known(file, resting)
+        for name in gone:
+            self._known.pop(name, None)
+            del self._gone[name]
+        self._hashed.clear()
+        self._objects.clear()
+        self._hashed_since = None
+        if changes:
+            self.last_change_at = now
+
+    def _write_commit(self, changes: list[Change], change_id: str) -> None:
+        store = self._store
+        added = sum(change.old_digest is None for change in changes)
+        removed = sum(change.new_digest is None for change in changes)
+        changed = len(changes) - added - removed
+        parts = [
+            f"+{added}" * bool(added),
+            f"~{changed}" * bool(changed),
+            f"-{removed}" * bool(removed),
+        ]
+        reason = ", ".join(part for part in parts if part) + " file" + "s" * (len(changes) != 1)
+        manifest = store.history.prepare_version(self.repo_id, changes, store.working)
+        store.objects.flush()
+        commit = store.history.commit(
+            self.repo_id,
+            manifest,
+            changes,
+            change_id=change_id,
+            reason=reason,
+            objects=self._objects,
+        )
+        store.note(
+            self.pipeline, "info", "commit", f"{self.kind}@{commit.seq}: {reason}", change_id
+        )
+
+
+def _known(file: HashedFile, state: str) -> KnownFile:
+    stamp = file.stamp
+    racy = file.hashed_at_ns - max(stamp.mtime_ns, stamp.ctime_ns) < RACY_NS
+    return KnownFile(
+        state,
+        file.digest,
+        stamp.size,
+        stamp.mtime_ns,
+        stamp.ctime_ns,
+        stamp.device,
+        stamp.inode,
+        is_racy=racy,
+    )
+
+
+def _settling_again(known: KnownFile | None) -> KnownFile:
+    if known is None:
+        return KnownFile("settling", None, 0, 0, 0, 0, 0, is_racy=False)
+    return known._replace(state="settling")
+
+
+def _say(error: Exception) -> str:
+    return str(error.strerror or error) if isinstance(error, OSError) else str(error)

@@ -1,0 +1,140 @@
+"""What Linux knows and Python does not offer: a few calls through ctypes, and the mount table.
+
+Every function says by its return value whether the kernel could do it; none is required
+for correctness alone (each caller has a second way).
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import signal
+from typing import Any
+
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+_NETWORK_TYPES = {
+    *("9p", "afs", "beegfs", "ceph", "cifs", "coda", "davfs", "fuse", "gfs2", "glusterfs"),
+    *("gpfs", "lustre", "ncpfs", "nfs", "nfs4", "ocfs2", "prl_fs", "smb3", "smbfs"),
+    *("vboxsf", "virtiofs", "vmhgfs"),
+}
+"""Where others can change files behind this kernel's back, so that inotify does not see it."""
+
+
+@functools.cache
+def _libc() -> Any:
+    # ctypes costs some 5 ms to import; the command line mostly does without.
+    import ctypes  # noqa: PLC0415
+
+    return ctypes.CDLL(None, use_errno=True)
+
+
+def die_with_parent(number: int = signal.SIGKILL) -> bool:
+    """Ask the kernel to send this process a signal when its parent ends.
+
+    The parent may have ended before the call; a child that must not outlive it also watches
+    the pipe to its parent for the end of file.
+
+    Args:
+        number: the signal.
+
+    Returns:
+        Whether the kernel agreed.
+
+    Source: prctl(2), PR_SET_PDEATHSIG. It is cleared by fork, and by exec of a set-user-ID
+        program, so that the child itself must ask.
+    """
+    try:
+        return bool(_libc().prctl(PR_SET_PDEATHSIG, int(number), 0, 0, 0) == 0)
+    except (OSError, AttributeError):
+        return False
+
+
+def sync_filesystem_of(fd: int) -> bool:
+    """Write everything of the file system that `fd` lies on to its disk.
+
+    Returns:
+        False where the system call is missing.
+
+    Raises:
+        OSError: the disk reported an error.
+
+    Source: syncfs(2); since Linux 5.8 it reports write-back errors.
+    """
+    try:
+        call = _libc().syncfs
+    except (OSError, AttributeError):
+        return False
+    if call(fd) == 0:
+        return True
+    import ctypes  # noqa: PLC0415
+
+    number = ctypes.get_errno()
+    raise OSError(number, os.strerror(number))
+
+
+def inotify_watch_refusal(path: bytes) -> int:
+    """Try whether one more folder can be watched, and let go of it again.
+
+    Args:
+        path: a folder that this user may read.
+
+    Returns:
+        0, or the errno of the refusal: ENOSPC when the limit on watches is reached, EMFILE
+        when the limit on inotify instances is.
+
+    Source: inotify_add_watch(2), inotify(7) "/proc interfaces".
+    """
+    try:
+        libc = _libc()
+        fd = libc.inotify_init1(os.O_CLOEXEC | os.O_NONBLOCK)
+    except (OSError, AttributeError):
+        return 0
+    import ctypes  # noqa: PLC0415
+
+    if fd < 0:
+        return ctypes.get_errno()
+    try:
+        in_delete_self = 0x400  # linux/inotify.h
+        return 0 if libc.inotify_add_watch(fd, path, in_delete_self) >= 0 else ctypes.get_errno()
+    finally:
+        os.close(fd)
+
+
+def network_file_system(root: str, mounts: bytes | None = None) -> str:
+    """Return the type of the network file system at or below `root`, or "" if there is none.
+
+    Args:
+        root: an absolute path without symbolic links.
+        mounts: the text of /proc/self/mountinfo; read if None.
+
+    Source: proc_pid_mountinfo(5).
+    """
+    if mounts is None:
+        try:
+            with open("/proc/self/mountinfo", "rb") as file:
+                mounts = file.read()
+        except OSError:
+            return ""
+    own = (b"/", "")
+    path = os.fsencode(root)
+    for line in mounts.splitlines():
+        before, _, after = line.partition(b" - ")
+        fields = before.split(b" ")
+        if len(fields) < 5 or not after:  # noqa: PLR2004 - the mount point is the fifth field
+            continue
+        point = _unescape(fields[4])
+        kind = after.split(b" ", 1)[0].decode("ascii", "replace")
+        is_network = kind in _NETWORK_TYPES or kind.startswith("fuse.")
+        if path == point or path.startswith(point.rstrip(b"/") + b"/"):
+            if len(point) >= len(own[0]):  # the innermost counts; of two at one place the later
+                own = (point, kind if is_network else "")
+        elif is_network and point.startswith(path.rstrip(b"/") + b"/"):
+            return kind
+    return own[1]
+
+
+def _unescape(field: bytes) -> bytes:
+    for code, char in ((b"\\040", b" "), (b"\\011", b"\t"), (b"\\012", b"\n"), (b"\\134", b"\\")):
+        field = field.replace(code, char)
+    return field

@@ -1,0 +1,124 @@
+"""Training layouts -> (input image, target) pairs. Pure: names and digests in, pairs out.
+
+A pair is named by the digest of its contents alone: renaming files makes no new pair, and
+the order of pairs, their split and a run's key follow from contents.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, NamedTuple
+
+from pixd.records import canonical_json, digest_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+MIN_HELD_OUT_FROM = 10
+"""With fewer pairs none is held out: one or two pairs tell nothing, and each is needed."""
+
+
+class Pair(NamedTuple):
+    """One training pair.
+
+    Attributes:
+        name: name text of the file, or of the file in a/.
+        files: (name, digest) of the one file, or of the files in a/ and b/.
+        digest: digest over the file digests in order.
+    """
+
+    name: str
+    files: tuple[tuple[str, str], ...]
+    digest: str
+
+
+class PairPlan(NamedTuple):
+    """The pairs of a folder sorted by digest, and the files that are in none, with why."""
+
+    pairs: tuple[Pair, ...]
+    problems: Mapping[str, str]
+
+
+def pair_up(layout: str, files: Sequence[tuple[str, str]]) -> PairPlan:
+    """Turn the files of a training folder into pairs.
+
+    Args:
+        layout: "side-by-side" (each file is a pair) or "folders" (a/NAME and b/NAME).
+        files: (name text, digest) of each accepted image.
+
+    Returns:
+        The pairs, with exact duplicates once, and a reason for each file that is in none.
+    """
+    problems: dict[str, str] = {}
+    found = _in_folders(files, problems) if layout == "folders" else [(f,) for f in sorted(files)]
+    pairs: dict[str, Pair] = {}
+    for members in found:
+        digest = digest_of(canonical_json([digest for _, digest in members]).encode())
+        if digest in pairs:
+            for name, _ in members:
+                problems[name] = f"the same bytes as {pairs[digest].name}: used once"
+        else:
+            pairs[digest] = Pair(members[0][0], tuple(members), digest)
+    return PairPlan(tuple(pairs[digest] for digest in sorted(pairs)), problems)
+
+
+def _in_folders(
+    files: Sequence[tuple[str, str]], problems: dict[str, str]
+) -> list[tuple[tuple[str, str], ...]]:
+    sides: dict[str, dict[str, list[tuple[str, str]]]] = {"a": {}, "b": {}}
+    for name, digest in sorted(files):
+        side, _, rest = name.partition("/")
+        if side not in sides or not rest:
+            problems[name] = "outside a/ and b/: move it into one of them"
+            continue
+        sides[side].setdefault(_stem(rest), []).append((name, digest))
+    pairs = []
+    for side, other in (("a", "b"), ("b", "a")):
+        for stem, members in sides[side].items():
+            if len(members) > 1:
+                for name, _ in members:
+                    problems[name] = f"{len(members)} files in {side}/ are called {stem}: keep one"
+            elif not sides[other].get(stem):
+                problems[members[0][0]] = f"no partner: {other}/{stem} with any suffix is missing"
+            elif len(sides[other][stem]) > 1:
+                problems[members[0][0]] = f"{other}/ has several files called {stem}: keep one"
+            elif side == "a":
+                pairs.append((members[0], sides["b"][stem][0]))
+    return pairs
+
+
+def _stem(path: str) -> str:
+    folder, slash, last = path.rpartition("/")
+    stem = last.rpartition(".")[0] or last
+    return folder + slash + stem
+
+
+def hold_out(pairs: Iterable[Pair], share: float) -> tuple[tuple[Pair, ...], tuple[Pair, ...]]:
+    """Split pairs into (train, held out) by content.
+
+    Each pair's side depends on its own digest alone, so that it never crosses from one side to
+    the other between versions. With fewer than `MIN_HELD_OUT_FROM` pairs, none is held out.
+
+    Args:
+        pairs: the pairs.
+        share: about which share of them to hold out, 0 to 1.
+    """
+    pairs = tuple(pairs)
+    if len(pairs) < MIN_HELD_OUT_FROM or share <= 0:
+        return pairs, ()
+    held_out = tuple(pair for pair in pairs if _position(pair.digest) < share)
+    if len(held_out) == len(pairs):
+        return pairs, ()
+    kept = {pair.digest for pair in held_out}
+    return tuple(pair for pair in pairs if pair.digest not in kept), held_out
+
+
+def _position(digest: str) -> float:
+    """Map a digest to [0, 1), by a hash of its own so that no other use of it is correlated."""
+    hexadecimal = hashlib.sha256(b"held out " + digest.encode()).hexdigest()
+    return int(hexadecimal[:13], 16) / 16**13
+
+
+def dataset_digest(pairs: Iterable[Pair]) -> str:
+    """Return the digest of a set of pairs: of their contents, not of their names."""
+    return digest_of(canonical_json(sorted(pair.digest for pair in pairs)).encode())

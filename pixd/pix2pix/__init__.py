@@ -1,0 +1,6 @@
+"""pix2pix in TensorFlow: training, translating, exporting and scoring, each as a child process.
+
+This is the only package that imports TensorFlow, and it imports it late: `runtime` first
+claims stdout for the protocol and tells the parent what is being waited for. It knows
+`pixd.images`, `pixd.records`, `pixd.errors` and nothing above them.
+"""

@@ -1,0 +1,187 @@
+"""Checkpoints: everything that training changes, whole or not there.
+
+A checkpoint is a folder ``step-00001000`` with TensorFlow's own files (each tensor carries a
+CRC that is checked when it is read) and ``state.json``. It is written under another name,
+flushed, and renamed, so a folder with the right name is whole; a damaged one is passed over
+for the one before. The newest and the best by held-out L1 are kept.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import tensorflow as tf
+
+from pixd import durable
+from pixd.errors import PixdError
+from pixd.pix2pix.runtime import NotFiniteError
+
+FIRST_WITHIN_S: Final = 20.0  # so that a crash in the first minutes does not cost them
+_PREFIX: Final = "step-"
+_PART: Final = ".part-"
+_BEST: Final = "best.json"
+
+State = Mapping[str, list[Any]]
+
+_log = logging.getLogger(__name__)
+
+
+class Checkpoints:
+    """The checkpoints of one run in one folder."""
+
+    def __init__(self, folder: Path, state: State) -> None:
+        """Use `folder`, made if it is not there; half-written checkpoints in it are removed.
+
+        Args:
+            folder: on a local disk, for this run's key alone.
+            state: tf.Variables by group; what is saved and restored.
+        """
+        self._folder = folder
+        self._state = state
+        self._checkpoint = tf.train.Checkpoint(**{k: list(v) for k, v in state.items()})
+        folder.mkdir(parents=True, exist_ok=True)
+        for stray in folder.glob(f"{_PART}*"):
+            shutil.rmtree(stray, ignore_errors=True)
+
+    def save(self, step: int, notes: Mapping[str, Any]) -> Path:
+        """Save the state after `step` updates and drop what is neither newest nor best.
+
+        Args:
+            step: updates made so far.
+            notes: anything that JSON holds; `restore` gives it back.
+
+        Returns:
+            The folder of the checkpoint.
+
+        Raises:
+            NotFiniteError: a weight is not finite; nothing is saved and the old ones stay.
+            PixdError: the disk is full or gone; the old checkpoints stay.
+        """
+        if not self._is_finite():
+            raise not_finite(step)
+        final = self._folder / f"{_PREFIX}{step:08d}"
+        try:
+            self._write(final, step, notes)
+        except (OSError, tf.errors.OpError) as error:
+            # TensorFlow reports a full disk as "resource exhausted", its word for memory too.
+            raise PixdError(
+                f"cannot save a checkpoint: {error}",
+                advice="free disk space; the run goes on from its last checkpoint",
+            ) from error
+        self._prune()
+        return final
+
+    def restore(self) -> tuple[int, dict[str, Any]]:
+        """Put the newest whole checkpoint into the variables.
+
+        Returns:
+            Its step and notes, or (0, {}) with the variables as they were if there is none.
+        """
+        for folder in self.found():
+            before = None
+            try:
+                state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+                step, notes = int(state["step"]), dict(state["notes"])
+                before = [(v, v.numpy()) for group in self._state.values() for v in group]
+                self._checkpoint.read(str(folder / "variables")).assert_consumed()
+            except (OSError, ValueError, KeyError, AssertionError, tf.errors.OpError) as error:
+                _log.warning("checkpoint %s is not whole and is passed over: %s", folder, error)
+                for variable, value in before or []:
+                    variable.assign(value)
+                continue
+            return step, notes
+        return 0, {}
+
+    def found(self) -> list[Path]:
+        """Return the folders of the checkpoints, newest first."""
+        return sorted(self._folder.glob(f"{_PREFIX}*"), reverse=True)
+
+    def remember_best(self, step: int, l1: float) -> bool:
+        """Keep the checkpoint of `step` from now on if its held-out L1 is the lowest yet.
+
+        Returns:
+            Whether it is.
+        """
+        best = self.best()
+        if best is not None and best[1] <= l1:
+            return False
+        text = json.dumps({"step": step, "l1": l1})
+        durable.write_file(self._folder / _BEST, text.encode())
+        self._prune()
+        return True
+
+    def best(self) -> tuple[int, float] | None:
+        """Return the step and held-out L1 of the best checkpoint, if one is known."""
+        try:
+            best = json.loads((self._folder / _BEST).read_text(encoding="utf-8"))
+            return int(best["step"]), float(best["l1"])
+        except (OSError, ValueError, KeyError):
+            return None
+
+    def _write(self, final: Path, step: int, notes: Mapping[str, Any]) -> None:
+        part = self._folder / f"{_PART}{step:08d}"
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir()
+        self._checkpoint.write(str(part / "variables"))
+        state = json.dumps({"step": step, "notes": notes}, allow_nan=False)
+        (part / "state.json").write_text(state, encoding="utf-8")
+        for path in part.iterdir():
+            _fsync(path)
+        durable.sync_folder(part)
+        shutil.rmtree(final, ignore_errors=True)
+        part.rename(final)
+        durable.sync_folder(self._folder)
+
+    def _prune(self) -> None:
+        best = self.best()
+        kept = f"{_PREFIX}{best[0]:08d}" if best else ""
+        for folder in self.found()[1:]:
+            if folder.name != kept:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def _is_finite(self) -> bool:
+        variables = [v for group in self._state.values() for v in group if v.dtype.is_floating]
+        return all(bool(tf.reduce_all(tf.math.is_finite(v))) for v in variables)
+
+
+class Schedule:
+    """When a checkpoint is due: by steps, by seconds, and the first one early."""
+
+    def __init__(self, *, every_s: float, every_steps: int, step: int, now: float) -> None:
+        """Count from `step` at `now` (monotonic seconds); a run without a checkpoint has step 0."""
+        self._every_s = every_s
+        self._every_steps = every_steps
+        self._step = step
+        self._at = now
+        self._is_first = step == 0
+
+    def is_due(self, step: int, now: float) -> bool:
+        """Tell whether to save after `step` updates at `now`."""
+        wait_s = min(self._every_s, FIRST_WITHIN_S) if self._is_first else self._every_s
+        return step - self._step >= self._every_steps or now - self._at >= wait_s
+
+    def saved(self, step: int, now: float) -> None:
+        """Count from here."""
+        self._step, self._at, self._is_first = step, now, False
+
+
+def not_finite(step: int) -> NotFiniteError:
+    """Return the error for a run that diverged at `step`."""
+    return NotFiniteError(
+        f"the losses or weights are no longer finite at step {step}",
+        advice="lower train.learning_rate or use precision: float32; look for odd pairs",
+    )
+
+
+def _fsync(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

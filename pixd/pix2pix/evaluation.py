@@ -1,0 +1,132 @@
+"""Scores of a generator on the held-out pairs, beside baselines that have learned nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from pixd.pix2pix import metrics
+from pixd.pix2pix.generation import (
+    Inference,
+    generate,
+    image_size_of,
+    load_generator,
+    make_inference,
+)
+from pixd.pix2pix.input_pipeline import load_pair
+
+VALIDATION_PAIRS: Final = 64  # at most, while it trains
+FINAL_PAIRS: Final = 500  # at most, at the end: a few minutes on two cores
+MEAN_PAIRS: Final = 400  # at most, for the mean target
+COLLAPSE_PAIRS: Final = 64
+
+Pixels = NDArray[np.uint8]
+Pair = tuple[Pixels, Pixels]
+Beat = Callable[[], None]  # called between images; may raise Interrupted
+
+
+class HeldOut:
+    """The held-out pairs at one size, decoded anew each time: they are few and rarely asked for."""
+
+    def __init__(
+        self, pairs: Sequence[Mapping[str, Any]], recipe: Mapping[str, Any], size: int, beat: Beat
+    ) -> None:
+        """Decode nothing yet; `size` is the side in pixels."""
+        self._pairs = pairs
+        self._recipe = recipe
+        self._size = size
+        self._beat = beat
+
+    def __len__(self) -> int:
+        """Return the number of pairs."""
+        return len(self._pairs)
+
+    def decoded(self, limit: int) -> Iterator[Pair]:
+        """Yield (input_image, target) of the first `limit` pairs, uint8.
+
+        Raises:
+            DataError: a pair cannot be read.
+        """
+        for pair in islice(self._pairs, limit):
+            self._beat()
+            yield load_pair(pair, self._recipe, self._size)
+
+
+def validate(infer: Inference, held_out: HeldOut, limit: int) -> dict[str, Any]:
+    """Score a generator on the first `limit` held-out pairs.
+
+    Returns:
+        ``l1``, ``psnr``, ``ssim``, ``sharpness``, ``n`` and ``collapsed``.
+    """
+    inputs: list[Pixels] = []
+    outputs: list[Pixels] = []
+
+    def translated() -> Iterator[tuple[Pixels, Pixels]]:
+        for input_image, target in held_out.decoded(limit):
+            output = generate(infer, [input_image])[0]
+            if len(outputs) < COLLAPSE_PAIRS:
+                inputs.append(input_image)
+                outputs.append(output)
+            yield output, target
+
+    scores = metrics.score(translated())
+    return {**scores, "collapsed": metrics.is_collapsed(outputs, inputs)}
+
+
+def evaluate(
+    generator: keras.Model,
+    held_out: HeldOut,
+    train: HeldOut,
+    live: dict[str, Any] | None,
+) -> dict[str, Any]:
+    """Score the finished generator as the result manifest wants it.
+
+    Args:
+        generator: the candidate.
+        held_out: pairs that it never saw.
+        train: pairs that it was trained on; only their mean target is used.
+        live: scores of the live model, see `evaluate_live`.
+    """
+    scores = validate(make_inference(generator), held_out, FINAL_PAIRS)
+    collapsed, count = scores.pop("collapsed"), scores.pop("n")
+    baselines: dict[str, Any] = {"identity": None, "mean_target": None}
+    if len(held_out):
+        mean = metrics.mean_image(target for _, target in train.decoded(MEAN_PAIRS))
+        baselines = {
+            "identity": metrics.score(held_out.decoded(FINAL_PAIRS)),
+            "mean_target": metrics.score(
+                (mean, target) for _, target in held_out.decoded(FINAL_PAIRS)
+            ),
+        }
+    return {
+        **scores,
+        "baselines": baselines,
+        "live": live,
+        "held_out": count,
+        "collapsed": collapsed,
+    }
+
+
+def evaluate_live(
+    folder: Path,
+    pairs: Sequence[Mapping[str, Any]],
+    recipe: Mapping[str, Any],
+    beat: Beat,
+) -> dict[str, Any]:
+    """Score the live model on the candidate's held-out pairs.
+
+    A live model of another image size is scored at its own; ``image_size`` says so.
+
+    Raises:
+        PixdError: it cannot be loaded.
+    """
+    generator = load_generator(folder)
+    size = image_size_of(generator)
+    scores = validate(make_inference(generator), HeldOut(pairs, recipe, size, beat), FINAL_PAIRS)
+    return {**scores, "image_size": size}

@@ -1,0 +1,100 @@
+"""The export worker: ``python -m pixd.pix2pix.export SPEC.json``.
+
+Writes ``export/`` in the scratch folder: a SavedModel for servers, the .keras file, the model
+card and a README. Promises that the SavedModel gives what the .keras file gives.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+from pixd.errors import PixdError
+from pixd.pix2pix import runtime
+from pixd.pix2pix.runtime import Events, Spec
+
+AGREEMENT: Final = 1.0 / 255.0  # of 0..2: under half of one step of 8-bit colour
+SIGNATURE: Final = "serving_default"
+
+
+def export_model(spec: Spec, events: Events) -> None:
+    """Export the model folder of the spec and leave the result.
+
+    Raises:
+        PixdError: the model cannot be loaded, or the export does not give what it gives.
+    """
+    from pixd.pix2pix import generation
+
+    runtime.choose_device("cpu")  # the export belongs to no device
+    model, target = Path(spec["model"]), Path(spec["scratch"]) / "export"
+    events.phase("building the model")
+    generator = generation.load_generator(model)
+    card = generation.read_card(model)
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+
+    events.phase("exporting")
+    saved_model = target / "saved_model"
+    generator.export(saved_model, format="tf_saved_model", verbose=False)
+    for name in (generation.GENERATOR_FILE, generation.CARD_FILE):
+        shutil.copyfile(model / name, target / name)
+    (target / "README.md").write_text(_readme(card), encoding="utf-8")
+
+    events.phase("validating")
+    difference = largest_difference(generator, saved_model)
+    if difference > AGREEMENT:
+        raise PixdError(f"the SavedModel differs from the model by {difference:.3g} of 2")
+    roles = {"generator.keras": "generator", "model.json": "card", "README.md": "readme"}
+    outputs = [
+        generation.describe_file(roles.get(path.name, "saved_model"), path, target.parent)
+        for path in sorted(target.rglob("*"))
+        if path.is_file()
+    ]
+    runtime.write_result(spec, outputs=outputs, metrics={"largest_difference": difference})
+
+
+def largest_difference(generator: Any, saved_model: Path) -> float:
+    """Return how far the SavedModel's outputs are from the generator's, in [-1, 1] values.
+
+    Args:
+        generator: a Keras model.
+        saved_model: the folder of its export, loaded as a server would.
+    """
+    import numpy as np
+    import tensorflow as tf
+
+    random = np.random.default_rng(0)
+    images = random.uniform(-1, 1, (2, *generator.input_shape[1:])).astype(np.float32)
+    signature = tf.saved_model.load(str(saved_model)).signatures[SIGNATURE]
+    (name,) = signature.structured_input_signature[1]
+    (served,) = signature(**{name: tf.constant(images)}).values()
+    return float(np.abs(np.asarray(served) - np.asarray(generator(images, training=False))).max())
+
+
+def _readme(card: dict[str, Any]) -> str:
+    usage = "\n".join(card["usage"])
+    size = card["image_size"]
+    return f"""# An image translator
+
+Translates {size}x{size} RGB images. Values go in and come out as float32 in [-1, 1], NHWC.
+Trained for {card["steps"]} steps; `model.json` holds the settings, the scores and the data.
+
+| | |
+|---|---|
+| `generator.keras` | stock Keras layers; loads without pixd |
+| `saved_model/` | for TensorFlow Serving; signature `{SIGNATURE}` |
+| `model.json` | the model card |
+
+```python
+{usage}
+```
+
+An image that is not square is to be fitted first: this model was trained with
+`fit: {card["fit"]}`.
+"""
+
+
+if __name__ == "__main__":
+    sys.exit(runtime.run_child("export", export_model))

@@ -1,0 +1,153 @@
+"""How good a translation is, beside baselines that have learned nothing.
+
+All on 8-bit RGB, as a person would see it. A blurred mean scores well on L1 and badly on
+sharpness, so neither is read alone. Numpy only.
+
+Source: SSIM as Wang et al. 2004, doi:10.1109/TIP.2003.819861: gaussian window 11, sigma 1.5,
+k1 .01, k2 .03, population covariance, windows that lie whole inside the image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+SSIM_WINDOW_PX: Final = 11
+SSIM_SIGMA_PX: Final = 1.5
+PSNR_EQUAL_DB: Final = 99.0  # equal images have none; what a table shows when all are equal
+COLLAPSED_STDDEV: Final = 2.0  # of 0..255: outputs flatter than this carry nothing
+COLLAPSED_VARIETY: Final = 1.0  # of 0..255: outputs this much alike ignore their input
+NAMES: Final = ("l1", "psnr", "ssim", "sharpness")
+
+Image = NDArray[np.uint8] | NDArray[np.float64]  # (height, width, 3), 0..255
+Scores = dict[str, float]
+
+
+def l1(output: Image, target: Image) -> float:
+    """Return the mean absolute difference, 0..255."""
+    return float(np.abs(_floats(output) - _floats(target)).mean())
+
+
+def psnr(output: Image, target: Image) -> float | None:
+    """Return the peak signal-to-noise ratio in dB, or None where the images are equal."""
+    mean_square = float(np.square(_floats(output) - _floats(target)).mean())
+    return 10.0 * float(np.log10(255.0**2 / mean_square)) if mean_square else None
+
+
+def ssim(output: Image, target: Image) -> float:
+    """Return the structural similarity, -1..1, averaged over the channels.
+
+    Args:
+        output: (height, width, 3), both sides at least `SSIM_WINDOW_PX`.
+        target: the same shape.
+    """
+    x, y = _floats(output), _floats(target)
+    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+    stack = np.concatenate([x, y, x * x, y * y, x * y], axis=2)
+    mean_x, mean_y, mean_xx, mean_yy, mean_xy = np.split(_blur(stack), 5, axis=2)
+    covariance = mean_xy - mean_x * mean_y
+    variances = (mean_xx - mean_x**2) + (mean_yy - mean_y**2)
+    luminance = (2 * mean_x * mean_y + c1) / (mean_x**2 + mean_y**2 + c1)
+    return float((luminance * (2 * covariance + c2) / (variances + c2)).mean())
+
+
+def sharpness(output: Image, target: Image) -> float:
+    """Return the gradient energy of the output over the target's; 1 is as sharp."""
+    return gradient_energy(output) / max(gradient_energy(target), 1e-9)
+
+
+def gradient_energy(image: Image) -> float:
+    """Return the mean absolute step between neighbours, down plus across."""
+    values = _floats(image)
+    down, across = np.abs(np.diff(values, axis=0)), np.abs(np.diff(values, axis=1))
+    return float(down.mean() + across.mean())
+
+
+def score(pairs: Iterable[tuple[Image, Image]]) -> dict[str, Any]:
+    """Average every metric over (output, target) pairs.
+
+    Returns:
+        ``l1``, ``psnr``, ``ssim``, ``sharpness`` (each None if there are no pairs) and ``n``.
+        Equal pairs are left out of the mean PSNR.
+    """
+    sums: dict[str, list[float]] = {name: [] for name in NAMES}
+    count = 0
+    for output, target in pairs:
+        count += 1
+        sums["l1"].append(l1(output, target))
+        sums["ssim"].append(ssim(output, target))
+        sums["sharpness"].append(sharpness(output, target))
+        decibels = psnr(output, target)
+        if decibels is not None:
+            sums["psnr"].append(decibels)
+    means: dict[str, Any] = {
+        name: float(np.mean(values)) if values else None for name, values in sums.items()
+    }
+    if count and means["psnr"] is None:
+        means["psnr"] = PSNR_EQUAL_DB
+    return {**means, "n": count}
+
+
+def is_collapsed(outputs: list[NDArray[np.uint8]], inputs: list[NDArray[np.uint8]]) -> bool:
+    """Tell whether a generator has stopped looking at its input.
+
+    Args:
+        outputs: (size, size, 3) uint8 each.
+        inputs: what they were made from.
+
+    Returns:
+        True if the outputs are nearly flat, or nearly one and the same although their inputs
+        differ.
+    """
+    if not outputs:
+        return False
+    stack = np.stack(outputs[:64]).astype(np.float32)
+    if float(stack.std(axis=(1, 2)).mean()) < COLLAPSED_STDDEV:
+        return True
+    varied = np.stack(inputs[:64]).astype(np.float32)
+    inputs_differ = float(varied.std(axis=0).mean()) > COLLAPSED_VARIETY
+    return inputs_differ and float(stack.std(axis=0).mean()) < COLLAPSED_VARIETY
+
+
+def mean_image(targets: Iterable[Image]) -> NDArray[np.float64]:
+    """Return the average image: the best constant guess in the square sense.
+
+    Raises:
+        ValueError: there are none.
+    """
+    total, count = None, 0
+    for target in targets:
+        total = _floats(target) if total is None else total + target
+        count += 1
+    if total is None:
+        raise ValueError("the mean of no images")
+    return total / count
+
+
+def thin(curve: Sequence[Mapping[str, Any]], points: int) -> list[Mapping[str, Any]]:
+    """Keep about `points` of a training curve, evenly; the last and every validation stay."""
+    stride = max(1, -(-len(curve) // points))
+    last = len(curve) - 1
+    return [
+        point
+        for at, point in enumerate(curve)
+        if (last - at) % stride == 0 or "validation_l1" in point
+    ]
+
+
+def _floats(image: Image) -> NDArray[np.float64]:
+    return np.asarray(image, np.float64)
+
+
+def _blur(stack: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Filter (height, width, n) with the gaussian window, keeping only whole windows."""
+    offsets = np.arange(SSIM_WINDOW_PX) - SSIM_WINDOW_PX // 2
+    window = np.exp(-(offsets**2) / (2 * SSIM_SIGMA_PX**2))
+    window /= window.sum()
+    height, width = (side - SSIM_WINDOW_PX + 1 for side in stack.shape[:2])
+    rows = sum(weight * stack[at : at + height] for at, weight in enumerate(window))
+    columns = sum(weight * rows[:, at : at + width] for at, weight in enumerate(window))
+    return np.asarray(columns)

@@ -1,0 +1,151 @@
+"""The scoring worker: ``python -m pixd.pix2pix.score SPEC.json``.
+
+Scores folders of translated images against their targets, beside baselines that have learned
+nothing: the input itself, the mean target, one colour matrix for all pixels, and the target
+of the nearest training input. Imports no TensorFlow.
+
+Spec: ``size``; ``triples`` of name, input and target; ``train`` of input and target (may be
+empty); ``runs``: name -> {triple's name -> path of its output}. Every path is an image's.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pixd import images
+from pixd.pix2pix import metrics, runtime
+from pixd.pix2pix.runtime import Events, Spec
+
+STRIDE_PX: Final = 8  # baselines look at every eighth pixel of every eighth row
+
+Pixels = NDArray[np.uint8]
+Pair = tuple[metrics.Image, metrics.Image]
+
+
+def score_runs(spec: Spec, events: Events) -> None:
+    """Score every run and baseline of the spec and leave the result."""
+    events.phase("validating")
+    runtime.write_result(spec, metrics={"rows": rows_of(spec, events)})
+
+
+def rows_of(spec: Spec, events: Events) -> dict[str, dict[str, Any]]:
+    """Return the table: row name -> ``l1``, ``psnr``, ``ssim``, ``sharpness`` and ``n``.
+
+    Raises:
+        ImageRejectedError: an image of the spec cannot be read.
+        OSError: it is gone.
+    """
+    size, triples = int(spec["size"]), spec["triples"]
+    rows: dict[str, dict[str, Any]] = {}
+
+    def add(name: str, pairs: Iterator[Pair]) -> None:
+        rows[name] = metrics.score(_beating(pairs, events))
+
+    def targets() -> Iterator[tuple[Mapping[str, Any], Pixels]]:
+        for triple in triples:
+            yield triple, load(triple["target"], size)
+
+    add("identity", ((load(triple["input"], size), target) for triple, target in targets()))
+    if spec["train"]:
+        baselines = Baselines(spec["train"], size, events)
+        add("mean target", ((baselines.mean, target) for _, target in targets()))
+        add(
+            "colour matrix",
+            (
+                (baselines.recoloured(load(triple["input"], size)), target)
+                for triple, target in targets()
+            ),
+        )
+        add(
+            "nearest input",
+            (
+                (baselines.nearest(load(triple["input"], size)), target)
+                for triple, target in targets()
+            ),
+        )
+    for name, outputs in spec["runs"].items():
+        add(
+            name,
+            (
+                (load(outputs[triple["name"]], size), target)
+                for triple, target in targets()
+                if triple["name"] in outputs
+            ),
+        )
+    return rows
+
+
+class Baselines:
+    """Translators that only know averages and neighbours of the training pairs."""
+
+    def __init__(self, train: Sequence[Mapping[str, str]], size: int, events: Events) -> None:
+        """Read the training pairs once, keeping every `STRIDE_PX`-th pixel.
+
+        Args:
+            train: paths of ``input`` and ``target``.
+            size: side in pixels.
+            events: hears a heartbeat.
+        """
+        self._train, self._size = train, size
+        thumbnails: list[NDArray[np.uint8]] = []
+        normal, moments = np.zeros((4, 4)), np.zeros((4, 3))
+
+        def each_target() -> Iterator[Pixels]:
+            nonlocal normal, moments
+            for pair in train:
+                events.beat()
+                pixels, target = load(pair["input"], size), load(pair["target"], size)
+                thumbnails.append(_thumbnail(pixels))
+                known = _with_one(_thumbnail(pixels))
+                normal += known.T @ known
+                moments += known.T @ _thumbnail(target).reshape(-1, 3)
+                yield target
+
+        self.mean = metrics.mean_image(each_target())
+        self._matrix = np.linalg.lstsq(normal, moments, rcond=None)[0]  # (4, 3)
+        self._thumbnails = np.stack(thumbnails).astype(np.int16)
+
+    def recoloured(self, pixels: Pixels) -> NDArray[np.float64]:
+        """Map each pixel's colour by the affine map that fits the training pairs best."""
+        return np.clip(_with_one(pixels) @ self._matrix, 0, 255).reshape(pixels.shape)
+
+    def nearest(self, pixels: Pixels) -> Pixels:
+        """Return the target of the training pair whose input is nearest in L1."""
+        distances = np.abs(self._thumbnails - _thumbnail(pixels)).sum(axis=(1, 2, 3))
+        return load(self._train[int(distances.argmin())]["target"], self._size)
+
+
+def load(path: str, size: int) -> Pixels:
+    """Read an image as (size, size, 3) uint8, stretched.
+
+    Raises:
+        ImageRejectedError: it is no image that pixd takes.
+        OSError: it cannot be read.
+    """
+    pixels: Pixels = images.to_model(images.decode(Path(path).read_bytes()), size, "stretch")[0]
+    return pixels
+
+
+def _thumbnail(pixels: Pixels) -> NDArray[np.uint8]:
+    return pixels[::STRIDE_PX, ::STRIDE_PX]
+
+
+def _with_one(pixels: Pixels) -> NDArray[np.float64]:
+    colours = pixels.reshape(-1, 3).astype(np.float64)
+    return np.concatenate([colours, np.ones((len(colours), 1))], axis=1)
+
+
+def _beating(pairs: Iterator[Pair], events: Events) -> Iterator[Pair]:
+    for pair in pairs:
+        events.beat()
+        yield pair
+
+
+if __name__ == "__main__":
+    sys.exit(runtime.run_child("score", score_runs))

@@ -1,0 +1,45 @@
+"""The training worker: ``python -m pixd.pix2pix.train SPEC.json``.
+
+Promises a ``result.json`` in the scratch folder whatever ends the run but a kill: succeeded,
+interrupted (SIGTERM or SIGINT: after a checkpoint, exit code 0) or failed with a kind, a
+message and an advice. After a kill, the same spec and checkpoint folder go on where it was.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+
+from pixd.pix2pix import runtime
+
+_log = logging.getLogger(__name__)
+
+
+def main() -> int:
+    """Run the spec named on the command line; return the exit code."""
+    events = runtime.claim_stdout()
+    # The end of stdin is no order to stop here: SIGTERM is, because it leaves a checkpoint.
+    runtime.die_with_parent(leave_at_eof=False)
+    spec = runtime.read_spec(sys.argv[1:], "train")
+    stop = runtime.StopFlag()
+    timings = {"validate_s": 0.0}
+    try:
+        started = time.monotonic()
+        events.phase("importing TensorFlow")
+        from pixd.pix2pix import training_loop
+
+        timings["import_s"] = time.monotonic() - started
+        outcome = training_loop.train_and_evaluate(spec, events, stop, timings)
+    except Exception as error:  # noqa: BLE001 - a child's last resort: the result says it
+        _log.exception("training failed")
+        runtime.write_result(
+            spec, state="failed", error=runtime.describe_error(error), timings=timings
+        )
+        return 1
+    runtime.write_result(spec, **outcome, timings=timings)
+    return 1 if outcome["state"] == "failed" else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,262 @@
+"""The training run: from a run spec to weights, scores and a model folder.
+
+Resume is exact: the newest whole checkpoint holds the weights, both Adams, dropout's random
+state and the curve; the data order and the jitter are functions of the seed and the step. On
+a CPU, a run that was killed and went on ends in the same weights as one left alone.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import tensorflow as tf
+
+from pixd.pix2pix import evaluation, metrics, runtime
+from pixd.pix2pix.checkpoints import Checkpoints, Schedule, not_finite
+from pixd.pix2pix.evaluation import HeldOut
+from pixd.pix2pix.generation import Inference, make_card, make_inference, save_model
+from pixd.pix2pix.input_pipeline import Prefetcher, TrainingPairs, steps_of
+from pixd.pix2pix.losses import LossWeights
+from pixd.pix2pix.models import build_discriminator, build_generator, parameter_count
+from pixd.pix2pix.runtime import Events, Interrupted, Spec, StopFlag
+from pixd.pix2pix.steps import LOSS_NAMES, Networks, make_networks, make_train_step
+
+PROGRESS_EVERY_S: Final = 1.0
+RATE_WINDOW_S: Final = 20.0
+CURVE_POINTS: Final = 300
+VALIDATIONS: Final = 4  # while it trains, evenly; the fifth is the final scoring
+STEPS_A_VALIDATED_PAIR: Final = 50  # so that validating costs a few per cent of the training
+
+
+Outcome = dict[str, Any]  # the fields of result.json
+
+_log = logging.getLogger(__name__)
+
+
+def train_and_evaluate(spec: Spec, events: Events, stop: StopFlag, timings: Outcome) -> Outcome:
+    """Train to the end of the recipe, score, and write the model folder.
+
+    Args:
+        spec: a run spec of kind train.
+        events: where progress goes.
+        stop: ends the run at the next step, with a checkpoint.
+        timings: seconds by phase, filled on the way; holds ``import_s`` already.
+
+    Returns:
+        The fields of the result: state (succeeded, interrupted, or failed with an error), step,
+        steps, outputs, metrics, curve and environment.
+
+    Raises:
+        PixdError: the run cannot begin: no pairs, or the device or precision is not there.
+    """
+    run = _Run(spec, events, stop, timings)
+    try:
+        run.train()
+        return run.finish()
+    except Interrupted:
+        run.checkpoint()
+        return run.outcome("interrupted", [], {})
+    except Exception as error:  # noqa: BLE001 - any failure still says how far it came
+        _log.exception("training failed at step %d", run.step)
+        return {
+            **run.outcome("failed", [], {}),
+            "error": runtime.describe_error(error),
+        }
+
+
+class _Run:
+    """One run's state, and its stages in the order in which they happen."""
+
+    def __init__(
+        self, spec: Spec, events: Events, stop: StopFlag, timings: dict[str, float]
+    ) -> None:
+        started = time.monotonic()
+        events.phase("building the model")
+        self._spec, self._events, self._stop, self._timings = spec, events, stop, timings
+        self._recipe: dict[str, Any] = dict(spec["recipe"])
+        self._device = runtime.choose_device(spec["device"])
+        self._policy = runtime.choose_policy(self._recipe["precision"])
+        runtime.make_deterministic(self._recipe["seed"])
+
+        self._pairs = TrainingPairs(spec["train"], self._recipe)
+        self._held_out = self._at_model_size(spec["held_out"])
+        self.steps = steps_of(self._recipe, len(self._pairs))
+        self._networks = build_networks(self._recipe, self._policy)
+        self._checkpoints = Checkpoints(Path(spec["checkpoints"]), self._networks.state)
+        self.step, notes = self._checkpoints.restore()
+        self._saved_step = self.step
+        self._curve: list[dict[str, Any]] = list(notes.get("curve", []))
+        timings["build_s"] = time.monotonic() - started
+
+    def train(self) -> None:
+        """Update until the last step; checkpoints, validation and progress on the way."""
+        started = time.monotonic()
+        train_step = make_train_step(
+            self._networks,
+            LossWeights(gan=self._recipe["gan_weight"], l1=self._recipe["l1_weight"]),
+        )
+        infer = make_inference(self._networks.generator)
+        schedule = Schedule(
+            every_s=self._spec["checkpoint_every_s"],
+            every_steps=self._spec["checkpoint_every_steps"],
+            step=self.step,
+            now=started,
+        )
+        progress = _Progress(self._events, self.steps, int(self._recipe["batch_size"]))
+        curve_stride = max(1, self.steps // CURVE_POINTS)
+        self._stop.check()
+        if self.step < self.steps:
+            self._events.phase("compiling the first step")
+        with Prefetcher(self._pairs, start=self.step, steps=self.steps) as batches:
+            for input_image, target in batches:
+                losses = self._update(train_step, input_image, target)
+                if self.step == 1 or self.step % curve_stride == 0:
+                    self._curve.append({"step": self.step, **losses})
+                progress.made(self.step, losses, time.monotonic())
+                self._stop.check()
+                if self.step in self._validation_steps():
+                    self.checkpoint()
+                    self._validate(infer)
+                    progress.pause()
+                elif schedule.is_due(self.step, time.monotonic()):
+                    self.checkpoint()
+                if self._saved_step == self.step:
+                    schedule.saved(self.step, time.monotonic())
+        self.checkpoint()
+        self._timings["train_s"] = time.monotonic() - started - self._timings["validate_s"]
+
+    def finish(self) -> Outcome:
+        """Score the last weights and write the model folder."""
+        started = time.monotonic()
+        self._events.phase("validating")
+        live_model = self._spec["live_model"]
+        live = None
+        if live_model is not None:
+            live = evaluation.evaluate_live(
+                Path(live_model), self._spec["held_out"], self._recipe, self._beat
+            )
+        generator = self._networks.generator
+        scores = evaluation.evaluate(
+            generator, self._held_out, self._at_model_size(self._spec["train"]), live
+        )
+        if scores["l1"] is not None:
+            self._curve.append({"step": self.step, "validation_l1": scores["l1"]})
+            self._checkpoints.remember_best(self.step, scores["l1"])
+        self._timings["validate_s"] += time.monotonic() - started
+
+        started = time.monotonic()
+        self._events.phase("exporting")
+        card = make_card(
+            self._recipe,
+            steps=self.step,
+            parameters=parameter_count(generator),
+            metrics=scores,
+        )
+        outputs = save_model(generator, Path(self._spec["scratch"]) / "model", card)
+        self._timings["export_s"] = time.monotonic() - started
+        return self.outcome("succeeded", outputs, scores)
+
+    def checkpoint(self) -> None:
+        """Save unless this very step is saved already."""
+        if self.step == self._saved_step:
+            return
+        self._checkpoints.save(self.step, {"curve": self._curve})
+        self._saved_step = self.step
+        self._events.send("checkpoint", step=self.step)
+
+    def outcome(self, state: str, outputs: list[dict[str, Any]], scores: dict[str, Any]) -> Outcome:
+        """Return the fields of the result manifest."""
+        return {
+            "state": state,
+            "step": self.step,
+            "steps": self.steps,
+            "outputs": outputs,
+            "metrics": scores,
+            "curve": metrics.thin(self._curve, CURVE_POINTS - 2 * VALIDATIONS),
+            "environment": runtime.describe_environment(self._device, self._policy),
+        }
+
+    def _update(self, train_step: Callable[[Any, Any], Any], *batch: Any) -> dict[str, float]:
+        is_first = "first_step_s" not in self._timings
+        started = time.monotonic()
+        values = train_step(*(tf.constant(half) for half in batch)).numpy().tolist()
+        self.step += 1
+        if is_first:
+            self._timings["first_step_s"] = time.monotonic() - started
+            self._events.phase("training")
+        if not all(math.isfinite(value) for value in values):
+            raise not_finite(self.step)
+        return dict(zip(LOSS_NAMES, values, strict=True))
+
+    def _validate(self, infer: Inference) -> None:
+        started = time.monotonic()
+        self._events.phase("validating")
+        limit = min(evaluation.VALIDATION_PAIRS, max(4, self.steps // STEPS_A_VALIDATED_PAIR))
+        scores = evaluation.validate(infer, self._held_out, limit)
+        self._events.send("validation", step=self.step, metrics=scores)
+        self._curve.append({"step": self.step, "validation_l1": scores["l1"]})
+        self._checkpoints.remember_best(self.step, scores["l1"])
+        self._events.phase("training")
+        self._timings["validate_s"] += time.monotonic() - started
+
+    def _validation_steps(self) -> set[int]:
+        if not len(self._held_out):
+            return set()
+        parts = VALIDATIONS + 1
+        return {self.steps * part // parts for part in range(1, parts)} - {0, self.steps}
+
+    def _at_model_size(self, pairs: list[Mapping[str, Any]]) -> HeldOut:
+        return HeldOut(pairs, self._recipe, int(self._recipe["image_size"]), self._beat)
+
+    def _beat(self) -> None:
+        self._events.beat()
+        self._stop.check()
+
+
+class _Progress:
+    """Tells the parent about once a second how far it is and when it will be done."""
+
+    def __init__(self, events: Events, steps: int, batch_size: int) -> None:
+        self._events, self._steps, self._batch_size = events, steps, batch_size
+        self._recent: deque[tuple[float, int]] = deque()
+        self._sent_at = -math.inf
+
+    def made(self, step: int, losses: dict[str, float], now: float) -> None:
+        """Count one update; `now` in monotonic seconds."""
+        self._recent.append((now, step))
+        while now - self._recent[0][0] > RATE_WINDOW_S:
+            self._recent.popleft()
+        if now - self._sent_at < PROGRESS_EVERY_S and step != self._steps:
+            return
+        since, first = self._recent[0]
+        rate = (step - first) / (now - since) if step > first else 0.0
+        self._events.send(
+            "progress",
+            step=step,
+            steps=self._steps,
+            images_per_second=rate * self._batch_size,
+            eta_s=(self._steps - step) / rate if rate else None,
+            losses=losses,
+        )
+        self._sent_at = now
+
+    def pause(self) -> None:
+        """Forget the rate: what came between was not training."""
+        self._recent.clear()
+
+
+def build_networks(recipe: Mapping[str, Any], policy: str) -> Networks:
+    """Build both networks of a recipe with their optimisers, at step 0."""
+    size, seed = int(recipe["image_size"]), int(recipe["seed"])
+    return make_networks(
+        build_generator(size, int(recipe["ngf"]), seed=seed, policy=policy),
+        build_discriminator(size, int(recipe["ndf"]), seed=seed, policy=policy),
+        learning_rate=recipe["learning_rate"],
+        beta_1=recipe["beta_1"],
+    )

@@ -1,0 +1,93 @@
+"""The settings that change a result, as the recipes that go into run keys.
+
+Host, device and library versions are recorded with a run and are never part of its key.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from pixd.records import canonical_json, digest_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pixd.config import PipelineSettings
+
+TRAIN_REVISION = 1
+"""Raise when the trainer's code makes another model from the same settings and images."""
+TRANSLATE_REVISION = 1
+"""Raise when the translator's code makes other bytes from the same model and image."""
+
+
+def train_recipe(pipeline: PipelineSettings, precision: str) -> dict[str, Any]:
+    """Return what changes a model, apart from the images."""
+    train = pipeline.train
+    return {
+        "pairs": pipeline.pairs,
+        "direction": pipeline.direction,
+        "image_size": pipeline.image_size,
+        "fit": pipeline.fit,
+        "epochs": None if train.steps is not None else train.epochs,
+        "steps": train.steps,
+        "batch_size": train.batch_size,
+        "ngf": train.ngf,
+        "ndf": train.ndf,
+        "learning_rate": train.learning_rate,
+        "beta_1": train.beta_1,
+        "l1_weight": train.l1_weight,
+        "gan_weight": train.gan_weight,
+        "jitter": train.jitter,
+        "flip": train.flip,
+        "seed": train.seed,
+        "validation": train.validation,
+        "precision": precision,
+    }
+
+
+def translate_recipe(pipeline: PipelineSettings, precision: str, image_size: int) -> dict[str, Any]:
+    """Return what changes a translation, apart from the image and the model.
+
+    Args:
+        pipeline: the settings.
+        precision: the configured one.
+        image_size: pixels, the live model's own; the config may already name another.
+    """
+    return {
+        "image_size": image_size,
+        "fit": pipeline.fit,
+        "output_size": pipeline.output_size,
+        "sample": pipeline.sample,
+        "seed": pipeline.train.seed if pipeline.sample else 0,
+        "precision": precision,
+    }
+
+
+def recipe_digest(stage: str, settings: Mapping[str, Any]) -> str:
+    """Return the digest under which the store keeps a recipe."""
+    return digest_of(recipe_body(stage, settings).encode())
+
+
+def recipe_body(stage: str, settings: Mapping[str, Any]) -> str:
+    """Return the canonical JSON of a recipe."""
+    return canonical_json({"stage": stage, **settings})
+
+
+def recipe_difference(old: str, new: Mapping[str, Any]) -> list[str]:
+    """Say how a recipe differs from an older one, as "l1_weight 100 -> 50".
+
+    Args:
+        old: the canonical JSON of the older recipe.
+        new: the newer settings.
+    """
+    before = json.loads(old)
+    return [
+        f"{name} {_value(before.get(name))} -> {_value(new[name])}"
+        for name in sorted(new)
+        if before.get(name) != new[name]
+    ]
+
+
+def _value(value: Any) -> str:
+    return "unset" if value is None else f"{value:g}" if isinstance(value, float) else str(value)

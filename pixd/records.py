@@ -1,0 +1,61 @@
+"""The plain values that modules hand to one another, and how names become text.
+
+A path inside a watched folder travels as *name text*: printable, injective, and
+free of newlines and escape codes, so that it can be stored, logged and put into a
+line-oriented manifest. `name_from_bytes` and `name_to_bytes` are the only converters.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from typing import Any
+
+SCHEMA = 1  # version of the run spec and result manifest protocol between service and children
+
+_SURROGATE_ESCAPES = range(0xDC80, 0xDD00)  # PEP 383: a byte that is not UTF-8
+_CONTROLS = {*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029}  # C0, DEL and C1, line separators
+_ESCAPE = re.compile(r"\\x([0-9a-f]{2})|\\\\")
+
+
+def name_from_bytes(path: bytes) -> str:
+    r"""Turn a file name as the kernel gives it into name text.
+
+    Undecodable bytes, control characters and the backslash become ``\xNN`` or
+    ``\\``; everything else stays as it is. Injective: two different byte names
+    never give the same text.
+    """
+    out: list[str] = []
+    for char in path.decode("utf-8", "surrogateescape"):
+        code = ord(char)
+        if char == "\\":
+            out.append("\\\\")
+        elif code in _SURROGATE_ESCAPES:
+            out.append(f"\\x{code - 0xDC00:02x}")
+        elif code in _CONTROLS:
+            out.extend(f"\\x{byte:02x}" for byte in char.encode())
+        else:
+            out.append(char)
+    return "".join(out)
+
+
+def name_to_bytes(name: str) -> bytes:
+    """Turn name text back into the bytes that the kernel knows. Inverse of `name_from_bytes`."""
+    out = bytearray()
+    at = 0
+    for match in _ESCAPE.finditer(name):
+        out += name[at : match.start()].encode()
+        out += bytes([int(match[1], 16)]) if match[1] else b"\\"
+        at = match.end()
+    return bytes(out + name[at:].encode())
+
+
+def canonical_json(value: Any) -> str:
+    """Write `value` as JSON that is the same for equal values: sorted keys, no spaces."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def digest_of(data: bytes) -> str:
+    """Return ``sha256:`` and the 64 hex digits of the SHA-256 of `data`."""
+    return "sha256:" + hashlib.sha256(data).hexdigest()

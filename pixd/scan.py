@@ -1,0 +1,450 @@
+"""What is in a watched folder right now: names and stamps, without reading a single file.
+
+The scan is the truth; events are hints. Promises: nothing outside the folder is ever read
+through it. Folders are walked by descriptor with O_NOFOLLOW, so that one swapped for a
+symbolic link mid-scan is refused, not followed; files are opened the same way and must be
+regular. A symbolic link to a file inside the folder counts as that file; one that leads
+out, or to a folder (which could go in circles), is refused with the reason.
+
+Accepted risk: bind mounts inside the folder are followed, since only root can make one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import gc
+import os
+import stat as modes
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from pixd.errors import PixdError
+from pixd.records import name_from_bytes, name_to_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_IS_UTF8 = sys.getfilesystemencoding().lower().replace("-", "") == "utf8"
+
+_IGNORED_NAMES = frozenset({"Thumbs.db", "desktop.ini", "@eaDir", "__MACOSX"})
+_IGNORED_ENDINGS = ("~", ".part", ".partial", ".crdownload", ".download", ".tmp", ".swp")
+
+
+class RootGoneError(PixdError):
+    """The watched folder is missing, no folder, or cannot be read: it says nothing of its files."""
+
+
+class NotRegularError(PixdError):
+    """A name in a watched folder is not a file that may be read. The message is the reason."""
+
+
+class FileStamp(NamedTuple):
+    """What a file looks like from outside; two equal stamps mean that nothing was written.
+
+    The mtime alone does not tell: an overwrite of the same size can keep it (cp -p, rsync).
+    The ctime cannot be set back by a program.
+
+    A named tuple, not a dataclass: a frozen one costs the scan of 100,000 files 0.1 s more.
+    """
+
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    device: int
+    inode: int
+
+
+@dataclass(slots=True)
+class ScanResult:
+    """What one look at a folder found. Every name is in exactly one of the three mappings.
+
+    Attributes:
+        files: name text of every regular file, with its stamp.
+        ignored: how many names the ignore rules left out; an ignored folder counts once.
+        special: names that are refused for what they are, with the reason.
+        unreadable: names that could not be looked at, with the reason; a folder here may
+            hide files, so that nothing is known about those below it (`hides`).
+        folders: how many folders were walked, the root included.
+    """
+
+    files: dict[str, FileStamp] = field(default_factory=dict)
+    ignored: int = 0
+    special: dict[str, str] = field(default_factory=dict)
+    unreadable: dict[str, str] = field(default_factory=dict)
+    folders: int = 0
+
+    def hides(self, name: str) -> bool:
+        """Tell whether `name` lies below a folder that could not be read: it may be there."""
+        if not self.unreadable:
+            return False
+        at = name.find("/")
+        while at >= 0:
+            if name[:at] in self.unreadable:
+                return True
+            at = name.find("/", at + 1)
+        return False
+
+
+# -- looking ---------------------------------------------------------------------------------
+
+
+def scan(root: Path) -> ScanResult:
+    """Look at the whole folder.
+
+    Raises:
+        RootGoneError: the folder is missing, no folder, or unreadable.
+    """
+    root_fd = _open_root(root)
+    try:
+        found = ScanResult()
+        with _no_collections():
+            _walk(root, root_fd, (), found)
+    finally:
+        os.close(root_fd)
+    return found
+
+
+def scan_under(root: Path, name: str) -> ScanResult:
+    """Look at one name of the folder, and below it if it is a folder itself.
+
+    Args:
+        root: the watched folder.
+        name: name text relative to it. An ignored or missing name gives an empty result.
+
+    Raises:
+        RootGoneError: as `scan`.
+    """
+    found = ScanResult()
+    parts = _parts(name)
+    if any(map(is_ignored, parts)):
+        return found
+    root_fd = _open_root(root)
+    try:
+        about = _look_up(root_fd, parts)
+        if modes.S_ISDIR(about.st_mode):
+            _walk(root, root_fd, parts, found)
+        elif modes.S_ISREG(about.st_mode):
+            found.files[name] = _stamp_from(about)
+        else:
+            _sort_odd(root, parts, name, about, found)
+    except OSError as error:
+        if not _is_absence(error):
+            found.unreadable[name] = _why(error)
+    finally:
+        os.close(root_fd)
+    return found
+
+
+def stamp(root: Path, name: str) -> FileStamp | None:
+    """Return the stamp of one file, or None if it is ignored, missing or not a regular file.
+
+    Args:
+        root: the watched folder.
+        name: name text relative to it.
+
+    Raises:
+        RootGoneError: as `scan`.
+    """
+    parts = _parts(name)
+    if any(map(is_ignored, parts)):
+        return None
+    root_fd = _open_root(root)
+    try:
+        about = _look_up(root_fd, parts)
+    except OSError:
+        return None
+    finally:
+        os.close(root_fd)
+    if modes.S_ISREG(about.st_mode):
+        return _stamp_from(about)
+    if modes.S_ISLNK(about.st_mode):
+        return scan_under(root, name).files.get(name)
+    return None
+
+
+def stamp_of_descriptor(fd: int) -> FileStamp:
+    """Return the stamp of an open file, to compare with the one before it was opened.
+
+    Raises:
+        OSError: `fd` is not open.
+    """
+    return _stamp_from(os.fstat(fd))
+
+
+def root_identity(root: Path) -> tuple[int, int]:
+    """Return (device, inode) of the watched folder: another pair means another folder.
+
+    Raises:
+        RootGoneError: as `scan`.
+    """
+    root_fd = _open_root(root)
+    try:
+        about = os.fstat(root_fd)
+    finally:
+        os.close(root_fd)
+    return about.st_dev, about.st_ino
+
+
+def is_ignored(name_part: str) -> bool:
+    """Tell whether one component of a path is among the names that pixd does not look at.
+
+    ``._*``, ``.stfolder`` and ``.nfs*`` begin with a dot, as every dot-file.
+    """
+    return (
+        name_part.startswith(".")
+        or name_part.endswith(_IGNORED_ENDINGS)
+        or name_part in _IGNORED_NAMES
+    )
+
+
+# -- opening ---------------------------------------------------------------------------------
+
+
+def open_regular(root: Path, name: str) -> int:
+    """Open a file of the folder for reading, without following anything out of it.
+
+    A named pipe would hang a plain open() for ever, and opening a device can have effects;
+    so the type is looked at before the open, and again on what was opened.
+
+    Args:
+        root: the watched folder.
+        name: name text relative to it.
+
+    Returns:
+        A descriptor of a regular file, at its start; the caller closes it.
+
+    Raises:
+        FileNotFoundError: there is no such file (any more).
+        NotRegularError: it is something else, or its path leads through a symbolic link.
+        OSError: it cannot be read.
+        RootGoneError: as `scan`.
+    """
+    parts = _parts(name)
+    root_fd = _open_root(root)
+    try:
+        about = _look_up(root_fd, parts)
+        if modes.S_ISLNK(about.st_mode):
+            # The link is resolved by name, and the result opened without following any: one
+            # swapped in between is refused by the kernel.
+            parts, about = _follow(root, parts)
+        _check_regular(about)
+        folder_fd = _open_folder(root_fd, parts[:-1])
+        try:
+            fd = os.open(parts[-1], _FILE_FLAGS, dir_fd=folder_fd)
+        finally:
+            os.close(folder_fd)
+    except NotADirectoryError as error:
+        raise FileNotFoundError(error.errno, "a folder on the way is gone", name) from error
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise NotRegularError("its path leads through a symbolic link") from error
+        raise
+    finally:
+        os.close(root_fd)
+    try:
+        _check_regular(os.fstat(fd))
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
+
+
+def _check_regular(about: os.stat_result) -> None:
+    if not modes.S_ISREG(about.st_mode):
+        raise NotRegularError(_kind(about.st_mode))
+
+
+# -- private ---------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _no_collections() -> Iterator[None]:
+    """Hold off the cyclic garbage collector, which would go through every stamp again and again.
+
+    A scan makes 100,000 tuples and no cycle; without this it takes a tenth longer.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _walk(root: Path, root_fd: int, top: tuple[str, ...], found: ScanResult) -> None:
+    """Sort everything below `top` into `found`. Only `top` itself may raise OSError."""
+    folders = [top]
+    while folders:
+        parts = folders.pop()
+        try:
+            # From the root, part by part: descriptors do not pile up with the depth of the
+            # tree, and a part swapped for a link is refused wherever it stands.
+            folder_fd = _open_folder(root_fd, parts)
+            try:
+                folders += _list(root, folder_fd, parts, found)
+            finally:
+                os.close(folder_fd)
+        except OSError as error:
+            if parts == ():
+                raise RootGoneError(f"the folder {root} {_why(error)}") from error
+            if not _is_absence(error):
+                found.unreadable[_text("/".join(parts))] = _why(error)
+            continue
+        found.folders += 1
+
+
+def _list(
+    root: Path, folder_fd: int, parts: tuple[str, ...], found: ScanResult
+) -> list[tuple[str, ...]]:
+    """Sort the names of one folder into `found` and return the folders among them."""
+    below: list[tuple[str, ...]] = []
+    prefix = "".join(_text(part) + "/" for part in parts)
+    files = found.files
+    make = tuple.__new__  # what FileStamp(...) does, less one call for each file
+    with os.scandir(folder_fd) as entries:
+        for entry in entries:
+            part = entry.name
+            if part[0] == "." or part.endswith(_IGNORED_ENDINGS) or part in _IGNORED_NAMES:
+                found.ignored += 1
+                continue
+            # What `_text` would say, without its cost, for nearly every file there is.
+            is_plain = _IS_UTF8 and part.isprintable() and "\\" not in part
+            name = prefix + (part if is_plain else _text(part))
+            try:
+                if entry.is_file(follow_symlinks=False):
+                    about = entry.stat(follow_symlinks=False)
+                    files[name] = make(
+                        FileStamp,
+                        (
+                            about.st_size,
+                            about.st_mtime_ns,
+                            about.st_ctime_ns,
+                            about.st_dev,
+                            about.st_ino,
+                        ),
+                    )
+                elif entry.is_dir(follow_symlinks=False):
+                    below.append((*parts, part))
+                else:
+                    about = entry.stat(follow_symlinks=False)
+                    _sort_odd(root, (*parts, part), name, about, found)
+            except OSError as error:
+                if not _is_absence(error):
+                    found.unreadable[name] = _why(error)
+    return below
+
+
+def _sort_odd(
+    root: Path, parts: tuple[str, ...], name: str, about: os.stat_result, found: ScanResult
+) -> None:
+    """Sort something that is neither a folder nor a regular file into `found`."""
+    if not modes.S_ISLNK(about.st_mode):
+        found.special[name] = _kind(about.st_mode)
+        return
+    try:
+        _, target = _follow(root, parts)
+        _check_regular(target)
+    except NotRegularError as error:
+        found.special[name] = error.message
+    except FileNotFoundError:
+        found.special[name] = "a symbolic link to nothing"
+    except OSError as error:
+        found.unreadable[name] = _why(error)
+    else:
+        found.files[name] = _stamp_from(target)
+
+
+def _follow(root: Path, parts: tuple[str, ...]) -> tuple[tuple[str, ...], os.stat_result]:
+    """Return where in the folder a symbolic link ends, and what is there.
+
+    Raises:
+        NotRegularError: it leads out of the folder, to a folder, or in a circle.
+        OSError: there is nothing, or it cannot be looked at.
+    """
+    real_root = os.path.realpath(root)
+    target = os.path.realpath(os.path.join(real_root, *parts))
+    inside = target[len(real_root) :].lstrip("/") if real_root != "/" else target[1:]
+    if not target.startswith(real_root.rstrip("/") + "/"):
+        # Not looked at: what is outside is none of our business, and may be a dead mount.
+        raise NotRegularError("a symbolic link that leads out of the folder")
+    about = os.lstat(target)
+    if modes.S_ISLNK(about.st_mode):
+        raise NotRegularError("a symbolic link that leads in a circle")
+    if modes.S_ISDIR(about.st_mode):
+        raise NotRegularError("a symbolic link to a folder")
+    return tuple(inside.split("/")), about
+
+
+def _open_root(root: Path) -> int:
+    try:
+        return os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        advice = "mount it, or make it again; nothing is removed until it is back"
+        if isinstance(error, PermissionError):
+            advice = "let the user that pixd runs as read it"
+        raise RootGoneError(f"the folder {root} {_why(error)}", advice=advice) from error
+
+
+def _open_folder(root_fd: int, parts: tuple[str, ...]) -> int:
+    """Open a folder below the root, following no symbolic link on the way."""
+    fd = os.dup(root_fd) if not parts else os.open(parts[0], _FOLDER_FLAGS, dir_fd=root_fd)
+    for part in parts[1:]:
+        try:
+            below = os.open(part, _FOLDER_FLAGS, dir_fd=fd)
+        finally:
+            os.close(fd)
+        fd = below
+    return fd
+
+
+def _look_up(root_fd: int, parts: tuple[str, ...]) -> os.stat_result:
+    if len(parts) == 1:
+        return os.stat(parts[0], dir_fd=root_fd, follow_symlinks=False)
+    folder_fd = _open_folder(root_fd, parts[:-1])
+    try:
+        return os.stat(parts[-1], dir_fd=folder_fd, follow_symlinks=False)
+    finally:
+        os.close(folder_fd)
+
+
+def _stamp_from(about: os.stat_result) -> FileStamp:
+    return FileStamp(
+        about.st_size, about.st_mtime_ns, about.st_ctime_ns, about.st_dev, about.st_ino
+    )
+
+
+def _parts(name: str) -> tuple[str, ...]:
+    return tuple(os.fsdecode(part) for part in name_to_bytes(name).split(b"/"))
+
+
+def _text(part: str) -> str:
+    return name_from_bytes(os.fsencode(part))
+
+
+def _is_absence(error: OSError) -> bool:
+    """Tell whether the error says that the name is simply not there.
+
+    A folder that turned into a symbolic link (ELOOP, or ENOTDIR with O_DIRECTORY) is such a
+    case: the link is a name of its folder, and refused there.
+    """
+    return error.errno in {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG}
+
+
+def _why(error: OSError) -> str:
+    return f"cannot be read: {error.strerror or error}"
+
+
+def _kind(mode: int) -> str:
+    if modes.S_ISFIFO(mode):
+        return "a named pipe, not a file"
+    if modes.S_ISSOCK(mode):
+        return "a socket, not a file"
+    if modes.S_ISDIR(mode):
+        return "a folder, not a file"
+    return "a device, not a file"

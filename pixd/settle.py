@@ -1,0 +1,210 @@
+"""Is this file completely written? Pure: the time is passed in, and nothing is looked at.
+
+The rule: a file is settled when its stamp (size, mtime, ctime, inode) has been the same for
+`settle_seconds`. A file that was closed after writing or renamed into place may go after
+0.2 s of stillness; it is then handed out as *early*, and the caller looks whether it is
+whole and else calls `Settling.postpone`. A file that grows is never given up.
+
+What the tracker cannot see is left to its caller: a file written to without any event looks
+still. So the caller compares the stamp of each `Ready` with the file that it opens.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+EARLY_S = 0.2
+"""Stillness after a close or a rename; longer than the gap of tools that reopen a file at once."""
+
+
+class Ready(NamedTuple):
+    """A file that settled.
+
+    Attributes:
+        name: name text.
+        stamp: the stamp that stayed the same; the opened file must still have it.
+        early: it took the short way, so whether it is whole must be looked at.
+    """
+
+    name: str
+    stamp: Hashable
+    early: bool
+
+
+@dataclass(slots=True)
+class _Tracked:
+    stamp: Hashable
+    changed_at: float  # when the stamp was first seen, or the last close after it
+    due_at: float
+    is_early: bool
+    ticket: int  # only the heap item with this ticket counts
+
+
+class Settling:
+    """Every file that is not still yet.
+
+    Each name has one live heap item; one that was superseded is skipped when it comes up, so
+    that a tick costs what is due, not what is tracked.
+    """
+
+    def __init__(self, settle_seconds: float) -> None:
+        """Track nothing yet.
+
+        Args:
+            settle_seconds: how long a stamp must stay the same.
+        """
+        self._settle_s = settle_seconds
+        self._early_s = min(EARLY_S, settle_seconds)
+        self._tracked: dict[str, _Tracked] = {}
+        self._handed_out: dict[str, _Tracked] = {}
+        self._heap: list[tuple[float, int, str]] = []
+        self._tickets = itertools.count()
+
+    def __len__(self) -> int:
+        """Return how many files are tracked."""
+        return len(self._tracked)
+
+    def __contains__(self, name: str) -> bool:
+        """Tell whether a file is tracked."""
+        return name in self._tracked
+
+    def observe(self, name: str, stamp: Hashable, now: float) -> None:
+        """Say what the file looks like now. Seeing the same stamp again changes nothing.
+
+        Args:
+            name: name text.
+            stamp: anything that differs when the file does.
+            now: monotonic seconds.
+        """
+        tracked = self._tracked.get(name)
+        if tracked is None:
+            self._track(name, _Tracked(stamp, now, now + self._settle_s, False, 0))
+        elif tracked.stamp != stamp:
+            tracked.stamp = stamp
+            tracked.changed_at = now
+            tracked.is_early = False
+            # The heap item stays and finds out when it comes up: a file under writing
+            # changes often, and a push for each would let the heap grow.
+            tracked.due_at = now + self._settle_s
+
+    def closed(self, name: str, now: float) -> None:
+        """Say that a writer closed the file or that it was renamed into place."""
+        tracked = self._tracked.get(name)
+        if tracked is None:
+            return
+        tracked.changed_at = now
+        tracked.is_early = True
+        tracked.due_at = now + self._early_s
+        self._track(name, tracked)
+
+    def postpone(self, name: str, now: float) -> None:
+        """Make a file that was handed out early wait for the full time after all."""
+        tracked = self._tracked.get(name) or self._handed_out.pop(name, None)
+        if tracked is None:
+            return
+        tracked.is_early = False
+        tracked.due_at = max(now, tracked.changed_at + self._settle_s)
+        self._track(name, tracked)
+
+    def ready_again(self, ready: Ready) -> None:
+        """Take back a file of the last `settled` that there was no time for; it stays due."""
+        tracked = self._handed_out.pop(ready.name, None)
+        if tracked is not None and ready.name not in self._tracked:
+            self._track(ready.name, tracked)
+
+    def forget(self, name: str) -> None:
+        """Stop tracking a file: it is gone, or is something else now."""
+        self._tracked.pop(name, None)
+        self._handed_out.pop(name, None)
+
+    def settled(self, now: float, limit: int | None = None) -> list[Ready]:
+        """Hand out what has settled, longest due first; it is tracked no longer.
+
+        Args:
+            now: monotonic seconds.
+            limit: hand out at most so many; the rest stays due.
+        """
+        self._handed_out = {}
+        ready: list[Ready] = []
+        while self._heap and (limit is None or len(ready) < limit):
+            if not self._fresh_top() or self._heap[0][0] > now:
+                break
+            name = heapq.heappop(self._heap)[2]
+            tracked = self._tracked.pop(name)
+            early = tracked.is_early and now < tracked.changed_at + self._settle_s
+            self._handed_out[name] = tracked
+            ready.append(Ready(name, tracked.stamp, early))
+        return ready
+
+    def next_at(self) -> float | None:
+        """Return when the next file is due (monotonic seconds), or None if none is tracked."""
+        return self._heap[0][0] if self._fresh_top() else None
+
+    def _track(self, name: str, tracked: _Tracked) -> None:
+        tracked.ticket = next(self._tickets)
+        self._tracked[name] = tracked
+        heapq.heappush(self._heap, (tracked.due_at, tracked.ticket, name))
+
+    def _fresh_top(self) -> bool:
+        """Bring the top of the heap up to date; False when the heap is empty."""
+        while self._heap:
+            due_at, ticket, name = self._heap[0]
+            tracked = self._tracked.get(name)
+            if tracked is None or tracked.ticket != ticket:
+                heapq.heappop(self._heap)
+            elif tracked.due_at > due_at:
+                heapq.heapreplace(self._heap, (tracked.due_at, ticket, name))
+            else:
+                return True
+        return False
+
+
+# -- the look before the short way -----------------------------------------------------------
+
+_HEAD_BYTES = 32
+_TAIL_BYTES = 64
+
+
+def looks_whole(fd: int, size: int) -> bool:
+    """Tell whether an image ends as its format says it must, without decoding it.
+
+    Enough to let a closed file go early: a cut-off one waits for the full time, and the
+    decoder has the last word either way. Formats without a length or an end mark (TIFF)
+    and everything unknown take the full time.
+
+    Args:
+        fd: the open file; its position is left alone.
+        size: its size in bytes.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    head = os.pread(fd, _HEAD_BYTES, 0)
+    tail = os.pread(fd, _TAIL_BYTES, max(0, size - _TAIL_BYTES))
+    return ends_as_it_should(head, tail, size)
+
+
+def ends_as_it_should(head: bytes, tail: bytes, size: int) -> bool:
+    """Decide `looks_whole` from the first and last bytes.
+
+    Source: PNG (ISO/IEC 15948) 11.2.5 IEND; JPEG (ITU-T T.81) B.2.1 EOI; GIF89a 27 trailer;
+        WebP (RFC 9649) 2.3 RIFF size; BMP bfSize (BITMAPFILEHEADER).
+    """
+    if head.startswith(b"\x89PNG\r\n\x1a\n"):
+        return tail.endswith(b"\0\0\0\0IEND\xaeB`\x82")
+    if head.startswith(b"\xff\xd8\xff"):
+        return tail.endswith(b"\xff\xd9")
+    if head.startswith((b"GIF87a", b"GIF89a")):
+        return tail.endswith(b"\0;")
+    if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
+        return size >= 8 + int.from_bytes(head[4:8], "little")
+    if head.startswith(b"BM"):
+        return size >= 14 and size == int.from_bytes(head[2:6], "little")  # noqa: PLR2004 - header
+    return False

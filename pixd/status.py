@@ -1,0 +1,298 @@
+"""A read-only snapshot of the store and the service's heartbeat, as data and as text.
+
+Needs no running service and imports nothing heavy: no TensorFlow, numpy, Pillow or
+sqlite-utils. The shape of the data is the contract of ``pixd status --json``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import time
+from typing import TYPE_CHECKING, Any
+
+import pixd
+from pixd.errors import EXIT_FAILED, EXIT_NOT_RUNNING, EXIT_OK, CannotTellError
+from pixd.store import connection
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from pixd.config import PipelineSettings, Settings
+
+SILENT_S = 45.0
+"""A heartbeat comes at least every ten seconds; one so old means that the loop is stuck."""
+SHOWN_FAILURES = 5
+
+EXIT_CODES = {
+    "ok": EXIT_OK,
+    "degraded": EXIT_FAILED,
+    "blocked": EXIT_FAILED,
+    "not-running": EXIT_NOT_RUNNING,
+}
+
+
+def snapshot(settings: Settings) -> dict[str, Any]:
+    """Return the whole status, keys as in the contract.
+
+    Raises:
+        CannotTellError: the store is there and cannot be read.
+    """
+    folder = settings.store
+    pid = connection.holder_pid(folder)
+    live = connection.read_live(folder)
+    now = time.time()
+    has_store = (folder / connection.DATABASE).exists()
+    reader = connection.open_reader(folder) if has_store else None
+    try:
+        pipelines = {
+            p.name: _pipeline(reader, p, _of(live, "pipelines", p.name), pid, now)
+            for p in settings.pipelines
+        }
+        store_bytes = _store_bytes(reader, folder) if reader else 0
+        failures = _failures(reader) if reader else []
+    except sqlite3.Error as error:
+        raise CannotTellError(f"the store {folder} cannot be read: {error}") from error
+    finally:
+        if reader:
+            reader.close()
+    state, reasons = _verdict(pipelines, live, pid, now)
+    started_at = _seconds(live.get("started_at"))
+    return {
+        "schema": 1,
+        "state": state,
+        "reasons": reasons,
+        "source": "service" if pid is not None else "store",
+        "version": pixd.__version__,
+        "pid": pid or 0,
+        "uptime_seconds": round(now - started_at, 1) if pid is not None and started_at else 0.0,
+        "last_seen": live.get("stopped_at") or live.get("at"),
+        "device": live.get("device", "cpu"),
+        "disk_free_bytes": _free_bytes(folder),
+        "store_bytes": store_bytes,
+        "idle": bool(pid is not None and live.get("idle")),
+        "pipelines": pipelines,
+        "failures": failures,
+    }
+
+
+def _pipeline(
+    reader: sqlite3.Connection | None,
+    settings: PipelineSettings,
+    live: Mapping[str, Any],
+    pid: int | None,
+    now: float,
+) -> dict[str, Any]:
+    training = _repo(reader, settings.name, "training")
+    inputs = _repo(reader, settings.name, "input")
+    seen = live.get("training", {})
+    scanned_at = _seconds(seen.get("last_scan_at"))
+    age = now - scanned_at if scanned_at and pid is not None else None
+    states = training["states"]
+    outputs = _counts(
+        reader,
+        "SELECT state, count(*) FROM output WHERE pipeline = ? GROUP BY state",
+        settings.name,
+    )
+    input_states = inputs["states"]
+    return {
+        "training": {
+            "commit": training["commit"],
+            "version": training["version"],
+            "files": sum(states.values()),
+            "pairs": _pairs(settings.pairs, states),
+            "settling": states.get("settling", 0),
+            "rejected": states.get("rejected", 0),
+            "ignored": seen.get("ignored", 0),
+            "watch": seen.get("watch", "poll"),
+            "last_scan_age_seconds": round(age, 1) if age is not None else None,
+            "overflows": seen.get("overflows", 0),
+            "missed_events": seen.get("missed_events", 0),
+            "held": seen.get("held", ""),
+        },
+        "train": _train(reader, settings.name, live.get("train", {}), pid),
+        "model": _model(reader, settings.name, training["version"]),
+        "input": {
+            "commit": inputs["commit"],
+            "files": sum(input_states.values()),
+            **{
+                state: input_states.get(state, 0)
+                for state in ("settling", "queued", "translated", "rejected", "failed")
+            },
+            "ignored": live.get("input", {}).get("ignored", 0),
+            "held": live.get("input", {}).get("held", ""),
+        },
+        "output": {
+            "current": outputs.get("current", 0),
+            "superseded": outputs.get("superseded", 0),
+            "orphaned": outputs.get("orphaned", 0),
+            "edited": outputs.get("edited", 0),
+        },
+        "translate": dict(live.get("translate", {})) if pid is not None else {},
+    }
+
+
+def _repo(reader: sqlite3.Connection | None, pipeline: str, kind: str) -> dict[str, Any]:
+    nothing: dict[str, Any] = {"commit": 0, "version": None, "states": {}}
+    if reader is None:
+        return nothing
+    row = reader.execute(
+        "SELECT id FROM repo WHERE pipeline = ? AND kind = ?", (pipeline, kind)
+    ).fetchone()
+    if row is None:
+        return nothing
+    head = reader.execute(
+        'SELECT seq, version FROM "commit" WHERE repo_id = ? ORDER BY seq DESC LIMIT 1', (row[0],)
+    ).fetchone()
+    return {
+        "commit": head[0] if head else 0,
+        "version": head[1] if head else None,
+        "states": _counts(
+            reader, "SELECT state, count(*) FROM file WHERE repo_id = ? GROUP BY state", row[0]
+        ),
+    }
+
+
+def _counts(reader: sqlite3.Connection | None, sql: str, value: object) -> dict[str, int]:
+    return {row[0]: row[1] for row in reader.execute(sql, (value,))} if reader else {}
+
+
+def _pairs(layout: str, states: Mapping[str, int]) -> int:
+    recorded = states.get("recorded", 0)
+    return recorded // 2 if layout == "folders" else recorded
+
+
+def _train(
+    reader: sqlite3.Connection | None, pipeline: str, live: Mapping[str, Any], pid: int | None
+) -> dict[str, Any]:
+    if pid is not None and live:
+        return {
+            name: live.get(name)
+            for name in (
+                "state", "run", "step", "steps", "images_per_second", "eta_seconds", "reason", "losses",
+            )
+        }  # fmt: skip
+    last = None
+    if reader:
+        last = reader.execute(
+            "SELECT id, state, reason, progress FROM run WHERE pipeline = ? AND kind = 'train'"
+            " ORDER BY id DESC LIMIT 1",
+            (pipeline,),
+        ).fetchone()
+    if last is None:
+        last = {"id": None, "state": "", "reason": "", "progress": None}
+    progress = json.loads(last["progress"] or "{}")
+    failed = last["state"] == "failed"
+    return {
+        "state": "failed" if failed else "idle",
+        "run": last["id"],
+        "step": progress.get("step", 0),
+        "steps": progress.get("steps", 0),
+        "images_per_second": 0.0,
+        "eta_seconds": None,
+        "reason": last["reason"] if failed else "",
+        "losses": {},
+    }
+
+
+def _model(
+    reader: sqlite3.Connection | None, pipeline: str, head: str | None
+) -> dict[str, Any] | None:
+    if reader is None:
+        return None
+    row = reader.execute(
+        "SELECT model.number, model.digest, model.commit_seq, model.version, model.metrics,"
+        " ref.is_pinned, ref.changed_at FROM ref JOIN model ON model.id = ref.model_id"
+        " WHERE ref.pipeline = ? AND ref.name = 'live'",
+        (pipeline,),
+    ).fetchone()
+    if row is None:
+        return None
+    return {
+        "number": row["number"],
+        "digest": row["digest"],
+        "dataset_commit": row["commit_seq"],
+        "pinned": bool(row["is_pinned"]),
+        "stale": row["version"] != head,
+        "metrics": json.loads(row["metrics"]),
+        "live_since": row["changed_at"],
+    }
+
+
+def _failures(reader: sqlite3.Connection) -> list[dict[str, Any]]:
+    rows = reader.execute(
+        "SELECT at, pipeline, level, message FROM event WHERE level IN ('warning', 'error')"
+        " ORDER BY id DESC LIMIT ?",
+        (SHOWN_FAILURES,),
+    )
+    return [dict(row) for row in rows]
+
+
+def _store_bytes(reader: sqlite3.Connection, folder: Path) -> int:
+    row = reader.execute(
+        "SELECT coalesce(sum(object.size_bytes), 0) FROM object JOIN object_bytes USING (digest)"
+        " WHERE object_bytes.state <> 'removed'"
+    ).fetchone()
+    total = int(row[0]) + (folder / connection.DATABASE).stat().st_size
+    for below, _, names in os.walk(folder / "checkpoints"):
+        for name in names:
+            try:
+                total += os.stat(os.path.join(below, name)).st_size  # noqa: PTH116, PTH118 - light
+            except FileNotFoundError:  # a checkpoint is replaced as we look
+                continue
+    return total
+
+
+def _free_bytes(folder: Path) -> int:
+    for place in (folder, *folder.parents):
+        if place.exists():
+            stat = os.statvfs(place)
+            return stat.f_bavail * stat.f_frsize
+    return 0
+
+
+def _verdict(
+    pipelines: Mapping[str, Any], live: Mapping[str, Any], pid: int | None, now: float
+) -> tuple[str, list[str]]:
+    if pid is None:
+        return "not-running", []
+    blocked: list[str] = []
+    degraded: list[str] = []
+    beat_at = _seconds(live.get("at"))
+    if beat_at and now - beat_at > SILENT_S:
+        degraded.append(f"the service has not stirred for {now - beat_at:.0f} s")
+    for name, p in pipelines.items():
+        if p["translate"].get("blocked"):
+            blocked.append(f"{name}: {p['translate']['blocked']}")
+        degraded += [
+            f"{name}: {kind} folder on hold: {p[kind]['held']}"
+            for kind in ("training", "input")
+            if p[kind]["held"]
+        ]
+        if p["train"]["state"] == "failed":
+            degraded.append(f"{name}: training failed: {p['train']['reason']}")
+        if p["translate"].get("trouble"):
+            degraded.append(f"{name}: the translator fails: {p['translate']['trouble']}")
+        if p["input"]["failed"]:
+            degraded.append(f"{name}: {p['input']['failed']} inputs failed")
+    state = "blocked" if blocked else "degraded" if degraded else "ok"
+    return state, blocked + degraded
+
+
+def _of(mapping: Mapping[str, Any], *keys: str) -> Mapping[str, Any]:
+    for key in keys:
+        value = mapping.get(key, {})
+        mapping = value if isinstance(value, dict) else {}
+    return mapping
+
+
+def _seconds(at: object) -> float | None:
+    """Turn RFC 3339 UTC into seconds since the epoch."""
+    if not isinstance(at, str):
+        return None
+    import calendar  # noqa: PLC0415 - only here
+
+    whole = calendar.timegm(time.strptime(at[:19], "%Y-%m-%dT%H:%M:%S"))
+    return whole + float(at[19:-1] or 0)

@@ -1,0 +1,151 @@
+"""`pixd status` for people: one verdict, then a few lines for each pipeline."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+
+def render(status: Mapping[str, Any]) -> str:
+    """Return the text of a snapshot that `pixd.status.snapshot` made."""
+    return "\n".join(_lines(status)) + "\n"
+
+
+def _lines(status: Mapping[str, Any]) -> Iterator[str]:
+    yield _verdict(status)
+    for name, pipeline in status["pipelines"].items():
+        yield ""
+        yield name
+        yield f"  training  {_training(pipeline['training'])}"
+        yield f"  model     {_model(pipeline['model'])}"
+        yield f"  train     {_train(pipeline['train'])}"
+        yield f"  input     {_input(pipeline['input'])}"
+        yield f"  output    {_output(pipeline['output'])}"
+        phase = pipeline["translate"].get("phase")
+        if phase:
+            yield f"  waiting   the translator is {phase}"
+    if status["failures"]:
+        yield ""
+        yield "last warnings"
+        for event in status["failures"]:
+            where = f"{event['pipeline']}: " if event["pipeline"] else ""
+            yield f"  {event['at'][5:16].replace('T', ' ')}  {where}{event['message']}"
+    yield ""
+    yield (
+        f"store {size(status['store_bytes'])}, disk {size(status['disk_free_bytes'])} free,"
+        f" device {status['device']}, pixd {status['version']}"
+    )
+
+
+def _verdict(status: Mapping[str, Any]) -> str:
+    state = status["state"]
+    if state == "not-running":
+        seen = status["last_seen"]
+        return (
+            f"NOT RUNNING, last seen {_when(seen)}" if seen else "NOT RUNNING, never started here"
+        )
+    up = f"  (pid {status['pid']}, up {duration(status['uptime_seconds'])})"
+    if state == "ok":
+        return ("OK, idle" if status["idle"] else "OK, working") + up
+    return f"{state.upper()}: {'; '.join(status['reasons'])}{up}"
+
+
+def _training(part: Mapping[str, Any]) -> str:
+    text = "nothing yet"
+    if part["commit"]:
+        text = f"training@{part['commit']}, {_count(part['pairs'], 'pair')}"
+    extras = [f"{part[k]} {k}" for k in ("settling", "rejected", "ignored") if part[k]]
+    if extras:
+        text += f" ({', '.join(extras)})"
+    if part["held"]:
+        return f"{text}, ON HOLD: {part['held']}"
+    if part["last_scan_age_seconds"] is not None:
+        text += (
+            f", watched by {part['watch']}, scanned {duration(part['last_scan_age_seconds'])} ago"
+        )
+    return text
+
+
+def _model(part: Mapping[str, Any] | None) -> str:
+    if part is None:
+        return "none yet"
+    text = f"model@{part['number']} of training@{part['dataset_commit']}"
+    l1 = part["metrics"].get("l1")
+    if l1 is not None and part["metrics"].get("held_out"):
+        text += f", held-out L1 {l1:.1f} of 255"
+    text += f", live since {_when(part['live_since'])}"
+    if part["pinned"]:
+        text += ", pinned"
+    return text + (", the folder has changed since" if part["stale"] else "")
+
+
+def _train(part: Mapping[str, Any]) -> str:
+    if part["state"] != "running":
+        return f"{part['state']}: {part['reason']}" if part["reason"] else str(part["state"])
+    if not part["steps"]:
+        return f"running: {part['reason']}"
+    text = f"step {part['step']} of {part['steps']} ({100 * part['step'] / part['steps']:.0f} %)"
+    if part["images_per_second"]:
+        text += f", {part['images_per_second']:.1f} images/s"
+    if part["eta_seconds"] is not None:
+        text += f", {duration(part['eta_seconds'])} left"
+    losses = part.get("losses") or {}
+    if "gen_l1_loss" in losses:
+        text += f", L1 loss {losses['gen_l1_loss']:.3f}"
+    return text + (f", {part['reason']}" if part["reason"] not in {"", "training"} else "")
+
+
+def _input(part: Mapping[str, Any]) -> str:
+    states = [
+        f"{part[k]} {k}"
+        for k in ("translated", "queued", "settling", "rejected", "failed")
+        if part[k]
+    ]
+    text = _count(part["files"], "file") + (f": {', '.join(states)}" if states else "")
+    if part["ignored"]:
+        text += f" ({part['ignored']} ignored)"
+    return text + (f", ON HOLD: {part['held']}" if part["held"] else "")
+
+
+def _output(part: Mapping[str, Any]) -> str:
+    extras = [f"{part[k]} {k}" for k in ("superseded", "orphaned", "edited") if part[k]]
+    return f"{part['current']} current" + "".join(f", {extra}" for extra in extras)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' * (number != 1)}"
+
+
+def _when(at: str) -> str:
+    return at[:16].replace("T", " ") + " UTC"
+
+
+_MINUTE, _HOUR, _DAY = 60, 3600, 86400
+_KILO = 1000
+
+
+def duration(seconds: float) -> str:
+    """Write a span of time with one or two units."""
+    whole = int(seconds)
+    if whole < _MINUTE:
+        return f"{whole} s"
+    if whole < 10 * _MINUTE:
+        return f"{whole // _MINUTE} min {whole % _MINUTE:02d} s"
+    if whole < _HOUR:
+        return f"{whole // _MINUTE} min"
+    if whole < _DAY:
+        return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE:02d} min"
+    return f"{whole // _DAY} d {whole % _DAY // _HOUR} h"
+
+
+def size(number: float) -> str:
+    """Write a number of bytes with a decimal unit."""
+    if number < _KILO:
+        return f"{number:.0f} B"
+    for unit in ("kB", "MB", "GB"):
+        number /= _KILO
+        if number < _KILO:
+            return f"{number:.1f} {unit}"
+    return f"{number / _KILO:.1f} TB"

@@ -1,0 +1,178 @@
+"""Bytes kept by content: ``objects/ab/cdef...``, read-only, each named by its SHA-256.
+
+Promises: a name never holds other bytes; bytes are on disk before any row names them.
+A file arrives under a temporary name; `flush` makes a batch durable at the price of one
+filesystem sync and only then gives the bytes their names.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pixd import durable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FICLONE = 0x40049409  # linux/fs.h: share the extents of another file (reflink)
+CHUNK_BYTES = 1 << 20
+BATCH_SYNC = 16  # from this many files on, one syncfs is cheaper than an fsync each
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """One object: its digest (``sha256:...``) and its size."""
+
+    digest: str
+    size_bytes: int
+
+
+class ObjectStore:
+    """The folder ``objects`` of one store."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open (and make) the object store in `folder`."""
+        self.folder = folder
+        self._incoming = folder / "incoming"
+        self._incoming.mkdir(parents=True, exist_ok=True)
+        self._waiting: dict[str, Path] = {}
+
+    def path_of(self, digest: str) -> Path:
+        """Return where the bytes of `digest` are, or would be."""
+        hexadecimal = digest.removeprefix("sha256:")
+        waiting = self._waiting.get(digest)
+        return waiting or self.folder / hexadecimal[:2] / hexadecimal[2:]
+
+    def has(self, digest: str) -> bool:
+        """Tell whether the bytes are there."""
+        return self.path_of(digest).exists()
+
+    def discard_incoming(self) -> None:
+        """Remove what a crash left half-arrived. Only at start, under the store's lock."""
+        for leftover in self._incoming.iterdir():
+            leftover.unlink()
+
+    def take(self, fd: int) -> StoredObject:
+        """Copy what the open file `fd` holds into the store, hashing the very bytes kept.
+
+        The copy shares extents where the file system can (reflink), never a hard link: an
+        edit in place would rewrite history. Not durable, and not under its name, until `flush`.
+
+        Raises:
+            OSError: reading or writing failed.
+        """
+        temporary = self._incoming / secrets.token_hex(8)
+        sha = hashlib.sha256()
+        size = 0
+        out = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444)
+        try:
+            cloned = False
+            with contextlib.suppress(OSError):
+                fcntl.ioctl(out, FICLONE, fd)
+                cloned = True
+            source = out if cloned else fd
+            while chunk := os.read(source, CHUNK_BYTES):
+                sha.update(chunk)
+                size += len(chunk)
+                if not cloned:
+                    _write_all(out, chunk)
+        except BaseException:
+            temporary.unlink()
+            raise
+        finally:
+            os.close(out)
+        return self._arrive(temporary, "sha256:" + sha.hexdigest(), size)
+
+    def add(self, data: bytes) -> StoredObject:
+        """Keep `data`. Not durable, and not under its name, until `flush`."""
+        digest = "sha256:" + hashlib.sha256(data).hexdigest()
+        if self.has(digest):
+            return StoredObject(digest, len(data))
+        temporary = self._incoming / secrets.token_hex(8)
+        out = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444)
+        try:
+            _write_all(out, data)
+        finally:
+            os.close(out)
+        return self._arrive(temporary, digest, len(data))
+
+    def adopt(self, path: Path) -> StoredObject:
+        """Move a file that a child left into the store, re-hashing it first."""
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            os.fchmod(fd, 0o444)
+            digest, size = hash_descriptor(fd)
+        finally:
+            os.close(fd)
+        temporary = self._incoming / secrets.token_hex(8)
+        path.rename(temporary)
+        return self._arrive(temporary, digest, size)
+
+    def _arrive(self, temporary: Path, digest: str, size: int) -> StoredObject:
+        if self.has(digest):
+            temporary.unlink()
+        else:
+            self._waiting[digest] = temporary
+        return StoredObject(digest, size)
+
+    def flush(self) -> None:
+        """Make everything taken since the last flush durable and give it its name."""
+        if not self._waiting:
+            return
+        durable.crash_point("before-fsync")
+        if len(self._waiting) >= BATCH_SYNC:
+            durable.sync_filesystem(self.folder)
+        else:
+            for temporary in self._waiting.values():
+                fd = os.open(temporary, os.O_RDONLY | os.O_CLOEXEC)
+                try:
+                    os.fsync(fd)
+                finally:
+                    os.close(fd)
+        durable.crash_point("after-fsync")
+        folders = {self.folder / digest[7:9] for digest in self._waiting}
+        for folder in folders:
+            folder.mkdir(exist_ok=True)
+        durable.crash_point("before-rename")
+        for digest, temporary in self._waiting.items():
+            temporary.rename(self.folder / digest[7:9] / digest[9:])
+        self._waiting.clear()
+        if len(folders) >= BATCH_SYNC:
+            durable.sync_filesystem(self.folder)
+        else:
+            for folder in folders:
+                durable.sync_folder(folder)
+            durable.sync_folder(self.folder)
+        durable.crash_point("object-written")
+
+
+def hash_descriptor(fd: int) -> tuple[str, int]:
+    """Return (``sha256:...``, size in bytes) of what the open file holds from its start."""
+    os.lseek(fd, 0, os.SEEK_SET)
+    sha = hashlib.sha256()
+    size = 0
+    while chunk := os.read(fd, CHUNK_BYTES):
+        sha.update(chunk)
+        size += len(chunk)
+    return "sha256:" + sha.hexdigest(), size
+
+
+def hash_file(path: Path) -> str:
+    """Return ``sha256:...`` of the bytes of a file."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return hash_descriptor(fd)[0]
+    finally:
+        os.close(fd)
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]

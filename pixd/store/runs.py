@@ -1,0 +1,231 @@
+"""Runs: every piece of work, its key, its inputs and outputs, and how it ended.
+
+A run's key is the digest of all that changes its result; nothing with a succeeded key is
+done again. Every change of state is a compare-and-set, so that a late report about a run
+that was given up cannot bring it back.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pixd.records import canonical_json, digest_of
+from pixd.store.connection import transaction, utc_now
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from sqlite_utils import Database
+
+ACTIVE = ("queued", "running", "publishing")
+
+
+class Edge(NamedTuple):
+    """One input or output of a run: what it is to the run, its name, its content."""
+
+    role: str
+    path: str
+    digest: str
+
+
+class Run(NamedTuple):
+    """One run as the service needs it."""
+
+    id: int
+    pipeline: str
+    kind: str
+    key: str
+    change_id: str
+    state: str
+    reason: str
+    attempt: int
+
+
+def run_key(kind: str, revision: int, recipe: str, inputs: Iterable[str]) -> str:
+    """Return the digest of all that changes a run's result.
+
+    Args:
+        kind: the stage.
+        revision: raised when the stage's code changes what it makes.
+        recipe: digest of the effective settings.
+        inputs: digests of what goes in, in an order that is part of the meaning.
+    """
+    return digest_of(canonical_json([kind, revision, recipe, list(inputs)]).encode())
+
+
+class Runs:
+    """The tables `run`, `run_input`, `run_output`, `recipe`, `environment` and `metric`."""
+
+    def __init__(self, db: Database) -> None:
+        """Work on the tables of `db`, the writer's connection."""
+        self._db = db
+
+    def add_recipe(self, stage: str, settings: Mapping[str, Any]) -> str:
+        """Note the effective settings of a stage and return their digest."""
+        body = canonical_json({"stage": stage, **settings})
+        digest = digest_of(body.encode())
+        self._db.execute(
+            "INSERT INTO recipe VALUES (?, ?, ?) ON CONFLICT DO NOTHING", (digest, stage, body)
+        )
+        return digest
+
+    def queue(
+        self,
+        pipeline: str,
+        kind: str,
+        key: str,
+        *,
+        change_id: str,
+        recipe: str,
+        inputs: Sequence[Edge],
+        reason: str,
+        state: str = "queued",
+    ) -> int:
+        """Write a new run and its inputs; returns its id.
+
+        Raises:
+            sqlite3.IntegrityError: a run with this key is active already.
+        """
+        with transaction(self._db):
+            attempts = self._db.conn.execute(
+                "SELECT count(*) FROM run WHERE key = ? AND pipeline = ?"
+                " AND state IN ('failed', 'lost')",
+                (key, pipeline),
+            ).fetchone()[0]
+            now = utc_now()
+            cursor = self._db.conn.execute(
+                "INSERT INTO run (pipeline, kind, key, change_id, recipe, state, reason, attempt,"
+                " queued_at, started_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    pipeline,
+                    kind,
+                    key,
+                    change_id,
+                    recipe,
+                    state,
+                    reason,
+                    attempts + 1,
+                    now,
+                    now if state == "running" else None,
+                ),
+            )
+            run_id = cursor.lastrowid
+            assert run_id is not None  # an INSERT always has one
+            self._db.conn.executemany(
+                "INSERT INTO run_input VALUES (?, ?, ?, ?)", [(run_id, *edge) for edge in inputs]
+            )
+        return run_id
+
+    def move(self, run_id: int, expected: Sequence[str], state: str, **columns: Any) -> bool:
+        """Change a run's state if it is still in one of the expected ones; tell whether it was.
+
+        Args:
+            run_id: the run.
+            expected: states that it may be in.
+            state: the new one.
+            **columns: further columns of `run`; mappings and lists are written as JSON.
+        """
+        if state == "running":
+            columns.setdefault("started_at", utc_now())
+        elif state not in ACTIVE:
+            columns.setdefault("finished_at", utc_now())
+        values = [canonical_json(v) if isinstance(v, dict | list) else v for v in columns.values()]
+        assignments = "".join(f", {name} = ?" for name in columns)
+        marks = ", ".join("?" * len(expected))
+        cursor = self._db.conn.execute(
+            f"UPDATE run SET state = ?{assignments} WHERE id = ? AND state IN ({marks})",
+            (state, *values, run_id, *expected),
+        )
+        return cursor.rowcount == 1
+
+    def note_progress(self, run_id: int, progress: Mapping[str, Any]) -> None:
+        """Keep how far a run is, for readers when no service runs."""
+        self._db.conn.execute(
+            "UPDATE run SET progress = ? WHERE id = ?", (canonical_json(progress), run_id)
+        )
+
+    def add_outputs(self, run_id: int, outputs: Iterable[Edge]) -> None:
+        """Write what a run made. The objects' rows must be there."""
+        self._db.conn.executemany(
+            "INSERT INTO run_output VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            [(run_id, *edge) for edge in outputs],
+        )
+
+    def add_environment(self, environment: Mapping[str, Any]) -> str:
+        """Note library versions, host and device (recorded, never part of a key)."""
+        body = canonical_json(environment)
+        digest = digest_of(body.encode())
+        self._db.conn.execute(
+            "INSERT INTO environment VALUES (?, ?) ON CONFLICT DO NOTHING", (digest, body)
+        )
+        return digest
+
+    def add_curve(self, run_id: int, curve: Iterable[Mapping[str, float]]) -> None:
+        """Keep a training curve, already thinned, as (step, name, value)."""
+        rows = [
+            (run_id, int(point["step"]), name, float(value))
+            for point in curve
+            for name, value in point.items()
+            if name != "step" and isinstance(value, int | float)
+        ]
+        self._db.conn.executemany("INSERT OR REPLACE INTO metric VALUES (?, ?, ?, ?)", rows)
+
+    def get(self, run_id: int) -> Run:
+        """Return one run."""
+        return Run(
+            *self._db.conn.execute(
+                "SELECT id, pipeline, kind, key, change_id, state, reason, attempt FROM run"
+                " WHERE id = ?",
+                (run_id,),
+            ).fetchone()
+        )
+
+    def succeeded(self, pipeline: str, key: str) -> int | None:
+        """Return the newest run of a pipeline that succeeded with this key."""
+        row = self._db.conn.execute(
+            "SELECT id FROM run WHERE key = ? AND pipeline = ? AND state = 'succeeded'"
+            " ORDER BY id DESC LIMIT 1",
+            (key, pipeline),
+        ).fetchone()
+        return int(row[0]) if row else None
+
+    def output_digest(self, run_id: int, role: str) -> str | None:
+        """Return the digest of a run's output of a role whose bytes are still present."""
+        row = self._db.conn.execute(
+            "SELECT digest FROM run_output JOIN object_bytes USING (digest)"
+            " WHERE run_id = ? AND role = ? AND object_bytes.state = 'present'",
+            (run_id, role),
+        ).fetchone()
+        return str(row[0]) if row else None
+
+    def attempts(self, pipeline: str, key: str) -> list[Run]:
+        """Return every run of a key, oldest first."""
+        rows = self._db.conn.execute(
+            "SELECT id, pipeline, kind, key, change_id, state, reason, attempt FROM run"
+            " WHERE key = ? AND pipeline = ? ORDER BY id",
+            (key, pipeline),
+        )
+        return [Run(*row) for row in rows]
+
+    def last_finished(self, run_id: int) -> tuple[str, str | None]:
+        """Return (state, finished_at) of a run."""
+        row = self._db.conn.execute(
+            "SELECT state, finished_at FROM run WHERE id = ?", (run_id,)
+        ).fetchone()
+        return row[0], row[1]
+
+    def active(self, pipeline: str | None = None) -> list[Run]:
+        """Return the runs that are not finished, oldest first."""
+        rows = self._db.conn.execute(
+            "SELECT id, pipeline, kind, key, change_id, state, reason, attempt FROM run"
+            " WHERE state IN ('queued', 'running', 'publishing')"
+            " AND (?1 IS NULL OR pipeline = ?1) ORDER BY id",
+            (pipeline,),
+        )
+        return [Run(*row) for row in rows]
+
+    def worker_of(self, run_id: int) -> Mapping[str, Any] | None:
+        """Return the identity of the process that worked on a run."""
+        row = self._db.conn.execute("SELECT worker FROM run WHERE id = ?", (run_id,)).fetchone()
+        return json.loads(row[0]) if row and row[0] else None

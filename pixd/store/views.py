@@ -1,0 +1,197 @@
+"""Read-only questions to the lineage store, answered as plain mappings for text and JSON.
+
+Standard library only: these serve commands that must start quickly.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from pixd.errors import UsageError
+
+if TYPE_CHECKING:
+    import sqlite3
+
+_MODEL = (
+    "SELECT model.*, ref.is_pinned, ref.model_id IS NOT NULL AS is_live,"
+    " (SELECT state FROM object_bytes WHERE object_bytes.digest = model.digest) AS bytes_state"
+    " FROM model LEFT JOIN ref ON ref.model_id = model.id AND ref.name = 'live'"
+)
+
+
+def commits(
+    reader: sqlite3.Connection, pipeline: str, kind: str, limit: int
+) -> list[dict[str, Any]]:
+    """Return the newest commits of a repo, newest first."""
+    rows = reader.execute(
+        'SELECT "commit".* FROM "commit" JOIN repo ON repo.id = repo_id'
+        " WHERE pipeline = ? AND kind = ? ORDER BY seq DESC LIMIT ?",
+        (pipeline, kind, limit),
+    )
+    return [_commit(row, kind) for row in rows]
+
+
+def models(reader: sqlite3.Connection, pipeline: str, limit: int = 1000) -> list[dict[str, Any]]:
+    """Return the models of a pipeline, newest first."""
+    rows = reader.execute(
+        f"{_MODEL} WHERE model.pipeline = ? ORDER BY model.number DESC LIMIT ?", (pipeline, limit)
+    )
+    return [_model(row) for row in rows]
+
+
+def outputs(reader: sqlite3.Connection, pipeline: str, limit: int) -> list[dict[str, Any]]:
+    """Return the newest outputs of a pipeline, newest first."""
+    rows = reader.execute(
+        "SELECT output.*, model.number AS model_number FROM output"
+        " LEFT JOIN model ON model.digest = output.model_digest AND model.pipeline = output.pipeline"
+        " WHERE output.pipeline = ? AND output.state <> 'publishing' ORDER BY output.id DESC LIMIT ?",
+        (pipeline, limit),
+    )
+    return [dict(row) for row in rows]
+
+
+def events(reader: sqlite3.Connection, pipeline: str, limit: int) -> list[dict[str, Any]]:
+    """Return what happened, newest first."""
+    rows = reader.execute(
+        "SELECT at, level, kind, message, change_id FROM event WHERE pipeline IN (?, '')"
+        " ORDER BY id DESC LIMIT ?",
+        (pipeline, limit),
+    )
+    return [dict(row) for row in rows]
+
+
+def commit(
+    reader: sqlite3.Connection, pipeline: str, kind: str, which: str
+) -> dict[str, Any] | None:
+    """Return one commit with its changes. `which`: a number, HEAD, or HEAD~N."""
+    head = reader.execute(
+        'SELECT max(seq) FROM "commit" JOIN repo ON repo.id = repo_id'
+        " WHERE pipeline = ? AND kind = ?",
+        (pipeline, kind),
+    ).fetchone()[0]
+    if which.startswith("HEAD"):
+        back = which.removeprefix("HEAD").removeprefix("~") or "0"
+        if head is None or not back.isdigit():
+            return None
+        seq = head - int(back)
+    elif which.isdigit():
+        seq = int(which)
+    else:
+        raise UsageError(f"{kind}@{which} is no commit", advice=f"{kind}@3, or {kind}@HEAD~1")
+    row = reader.execute(
+        'SELECT "commit".* FROM "commit" JOIN repo ON repo.id = repo_id'
+        " WHERE pipeline = ? AND kind = ? AND seq = ?",
+        (pipeline, kind, seq),
+    ).fetchone()
+    if row is None:
+        return None
+    version = reader.execute(
+        "SELECT files, bytes FROM version WHERE digest = ?", (row["version"],)
+    ).fetchone()
+    changes = reader.execute(
+        "SELECT path, old_digest, new_digest FROM commit_change WHERE commit_id = ? ORDER BY path",
+        (row["id"],),
+    )
+    return {
+        **_commit(row, kind),
+        "files": version["files"],
+        "bytes": version["bytes"],
+        "changes": [dict(change) for change in changes],
+    }
+
+
+def model(reader: sqlite3.Connection, pipeline: str, number: int | None) -> dict[str, Any] | None:
+    """Return one model, or the live one where `number` is None."""
+    where = "model.number = ?2" if number is not None else "ref.model_id IS NOT NULL"
+    row = reader.execute(
+        f"{_MODEL} WHERE model.pipeline = ?1 AND {where}",
+        (pipeline, number) if number is not None else (pipeline,),
+    ).fetchone()
+    if row is None:
+        return None
+    found = _model(row)
+    found["training"] = run(reader, row["train_run"])
+    return found
+
+
+def run(reader: sqlite3.Connection, run_id: int) -> dict[str, Any] | None:
+    """Return one run with its recipe, inputs, outputs and environment."""
+    row = reader.execute(
+        "SELECT run.*, recipe.body AS recipe_body, environment.body AS environment_body FROM run"
+        " JOIN recipe ON recipe.digest = run.recipe"
+        " LEFT JOIN environment ON environment.digest = run.environment WHERE run.id = ?",
+        (run_id,),
+    ).fetchone()
+    if row is None:
+        return None
+    found = dict(row)
+    found["recipe"] = {"digest": row["recipe"], **json.loads(found.pop("recipe_body"))}
+    environment = found.pop("environment_body")
+    found["environment"] = json.loads(environment) if environment else None
+    for name in ("worker", "progress", "timings", "error"):
+        found[name] = json.loads(found[name]) if found[name] else None
+    for table in ("run_input", "run_output"):
+        edges = reader.execute(
+            f"SELECT role, path, digest FROM {table} WHERE run_id = ? ORDER BY role, path",
+            (run_id,),
+        )
+        found[table.removeprefix("run_") + "s"] = [dict(edge) for edge in edges]
+    return found
+
+
+def by_digest(reader: sqlite3.Connection, digest: str) -> list[dict[str, Any]]:
+    """Return what a content is: its object row, and where it came in or went out.
+
+    Args:
+        reader: the store.
+        digest: ``sha256:`` and at least 8 hex digits.
+    """
+    rows = reader.execute(
+        "SELECT object.*, object_bytes.state FROM object JOIN object_bytes USING (digest)"
+        " WHERE object.digest >= ?1 AND object.digest < ?1 || 'g'",
+        (digest,),
+    ).fetchall()
+    return [
+        {
+            **dict(row),
+            "files": _rows(
+                reader,
+                "SELECT repo.pipeline, repo.kind, path, file.state, reason FROM file"
+                " JOIN repo ON repo.id = repo_id WHERE digest = ?",
+                row["digest"],
+            ),
+            "outputs": _rows(reader, "SELECT * FROM output WHERE digest = ?", row["digest"]),
+            "made_by": _rows(
+                reader, "SELECT run_id, role FROM run_output WHERE digest = ?", row["digest"]
+            ),
+            "used_by": _rows(
+                reader,
+                "SELECT run_id, role FROM run_input WHERE digest = ? LIMIT 50",
+                row["digest"],
+            ),
+        }
+        for row in rows
+    ]
+
+
+def _rows(reader: sqlite3.Connection, sql: str, *values: object) -> list[dict[str, Any]]:
+    return [dict(row) for row in reader.execute(sql, values)]
+
+
+def _commit(row: sqlite3.Row, kind: str) -> dict[str, Any]:
+    found = dict(row)
+    for name in ("id", "repo_id", "parent_id"):
+        del found[name]
+    return {"name": f"{kind}@{row['seq']}", **found}
+
+
+def _model(row: sqlite3.Row) -> dict[str, Any]:
+    found = dict(row)
+    del found["id"]
+    found["metrics"] = json.loads(row["metrics"])
+    found["verdict"] = json.loads(row["verdict"])
+    found["is_live"] = bool(row["is_live"])
+    found["is_pinned"] = bool(row["is_pinned"])
+    found["name"] = f"model@{row['number']}"
+    return found

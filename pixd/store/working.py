@@ -1,0 +1,250 @@
+"""The working state: every file of a watched folder, in exactly one state with a reason.
+
+These rows change as the folder does; history is in `pixd.store.history`. A row keeps the
+digest that was last committed while its file settles again, so that the head of a repo is
+always "the rows with a digest".
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from pixd.store import manifests
+from pixd.store.connection import transaction, utc_now
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from sqlite_utils import Database
+
+    from pixd.scan import FileStamp
+
+RACY_NS = 2_000_000_000
+"""A digest taken less than this after the last change may hide a later change in the same
+clock tick (git calls such an entry racy); it is checked once more."""
+
+
+class KnownFile(NamedTuple):
+    """What the store knows of one file: its stamp when hashed, and where it stands."""
+
+    state: str
+    digest: str | None
+    size_bytes: int
+    mtime_ns: int
+    ctime_ns: int
+    device: int
+    inode: int
+    is_racy: bool
+
+    def matches(self, stamp: FileStamp) -> bool:
+        """Tell whether `stamp` is the one that the digest was taken under."""
+        return (
+            self.size_bytes == stamp.size
+            and self.mtime_ns == stamp.mtime_ns
+            and self.ctime_ns == stamp.ctime_ns
+            and self.inode == stamp.inode
+        )
+
+
+class HashedFile(NamedTuple):
+    """A file that settled and was read: its name, content and the stamp that it was read under."""
+
+    name: str
+    digest: str
+    stamp: FileStamp
+    hashed_at_ns: int
+
+
+class DueInput(NamedTuple):
+    """An input image that waits for its translation."""
+
+    name: str
+    digest: str
+    attempts: int
+    change_id: str
+
+
+class WorkingFiles:
+    """The table `file`."""
+
+    def __init__(self, db: Database) -> None:
+        """Work on the tables of `db`, the writer's connection."""
+        self._db = db
+
+    def load(self, repo_id: int) -> dict[str, KnownFile]:
+        """Return every known file of a repo by name."""
+        rows = self._db.conn.execute(
+            "SELECT path, state, digest, size_bytes, mtime_ns, ctime_ns, device, inode,"
+            " hashed_at_ns - max(mtime_ns, ctime_ns) < ? FROM file WHERE repo_id = ?",
+            (RACY_NS, repo_id),
+        )
+        return {row[0]: KnownFile._make((*row[1:8], bool(row[8]))) for row in rows}
+
+    def mark_settling(self, repo_id: int, names: Iterable[str]) -> None:
+        """Say that these files are new or changing; a committed digest stays until replaced."""
+        now = utc_now()
+        with transaction(self._db):
+            self._db.conn.executemany(
+                "INSERT INTO file (repo_id, path, bucket, state, seen_at)"
+                " VALUES (?, ?, ?, 'settling', ?) ON CONFLICT (repo_id, path) DO UPDATE SET"
+                " state = 'settling', reason = '', attempts = 0, retry_at = NULL",
+                [(repo_id, name, manifests.bucket_of(name), now) for name in names],
+            )
+
+    def record(self, repo_id: int, files: Iterable[HashedFile], state: str, change_id: str) -> None:
+        """Write digest, stamp and state of files that were read. Join the commit's transaction."""
+        self._db.conn.executemany(
+            "UPDATE file SET state = ?, reason = '', digest = ?, size_bytes = ?, mtime_ns = ?,"
+            " ctime_ns = ?, device = ?, inode = ?, hashed_at_ns = ?, attempts = 0,"
+            " retry_at = NULL, change_id = ? WHERE repo_id = ? AND path = ?",
+            [
+                (
+                    state,
+                    file.digest,
+                    file.stamp.size,
+                    file.stamp.mtime_ns,
+                    file.stamp.ctime_ns,
+                    file.stamp.device,
+                    file.stamp.inode,
+                    file.hashed_at_ns,
+                    change_id,
+                    repo_id,
+                    file.name,
+                )
+                for file in files
+            ],
+        )
+
+    def refresh(self, repo_id: int, files: Iterable[HashedFile], resting: str) -> None:
+        """Note new stamps of files whose bytes are the same; settling ones go to `resting`."""
+        with transaction(self._db):
+            self._db.conn.executemany(
+                "UPDATE file SET state = iif(state = 'settling', ?, state), size_bytes = ?,"
+                " mtime_ns = ?, ctime_ns = ?, device = ?, inode = ?, hashed_at_ns = ?"
+                " WHERE repo_id = ? AND path = ?",
+                [
+                    (
+                        resting,
+                        file.stamp.size,
+                        file.stamp.mtime_ns,
+                        file.stamp.ctime_ns,
+                        file.stamp.device,
+                        file.stamp.inode,
+                        file.hashed_at_ns,
+                        repo_id,
+                        file.name,
+                    )
+                    for file in files
+                ],
+            )
+
+    def refuse(self, repo_id: int, reasons: dict[str, str]) -> None:
+        """Mark files that are not even read (links, sockets, too large) as rejected, with why."""
+        now = utc_now()
+        with transaction(self._db):
+            self._db.conn.executemany(
+                "INSERT INTO file (repo_id, path, bucket, state, reason, seen_at)"
+                " VALUES (?, ?, ?, 'rejected', ?, ?) ON CONFLICT (repo_id, path) DO UPDATE SET"
+                " state = 'rejected', reason = excluded.reason",
+                [(repo_id, n, manifests.bucket_of(n), why, now) for n, why in reasons.items()],
+            )
+
+    def forget(self, repo_id: int, names: Iterable[str]) -> None:
+        """Drop the rows of files that are gone."""
+        with transaction(self._db):
+            self._db.conn.executemany(
+                "DELETE FROM file WHERE repo_id = ? AND path = ?",
+                [(repo_id, name) for name in names],
+            )
+
+    def set_state(
+        self,
+        repo_id: int,
+        names: Iterable[str],
+        state: str,
+        reason: str = "",
+        *,
+        retry_at: str | None = None,
+        count_attempt: bool = False,
+    ) -> None:
+        """Move files to a state, unless they began to change meanwhile."""
+        with transaction(self._db):
+            self._db.conn.executemany(
+                "UPDATE file SET state = ?, reason = ?, retry_at = ?, attempts = attempts + ?"
+                " WHERE repo_id = ? AND path = ? AND state <> 'settling'",
+                [(state, reason, retry_at, int(count_attempt), repo_id, n) for n in names],
+            )
+
+    def recorded(self, repo_id: int, states: Sequence[str]) -> list[tuple[str, str, str, str]]:
+        """Return (name, digest, state, reason) of files with content in the given states."""
+        marks = ", ".join("?" * len(states))
+        rows = self._db.conn.execute(
+            "SELECT path, digest, state, reason FROM file WHERE repo_id = ? AND state IN"
+            f" ({marks}) AND digest IS NOT NULL ORDER BY path",
+            (repo_id, *states),
+        )
+        return [tuple(row) for row in rows]
+
+    def head(self, repo_id: int) -> dict[str, manifests.Entry]:
+        """Return the files that the next commit consists of."""
+        rows = self._db.conn.execute(
+            "SELECT path, digest, size_bytes FROM file WHERE repo_id = ? AND digest IS NOT NULL",
+            (repo_id,),
+        )
+        return {row[0]: manifests.Entry(row[1], row[2]) for row in rows}
+
+    def head_bucket(self, repo_id: int, bucket: str) -> dict[str, manifests.Entry]:
+        """Return one bucket of `head`."""
+        rows = self._db.conn.execute(
+            "SELECT path, digest, size_bytes FROM file"
+            " WHERE repo_id = ? AND bucket = ? AND digest IS NOT NULL",
+            (repo_id, bucket),
+        )
+        return {row[0]: manifests.Entry(row[1], row[2]) for row in rows}
+
+    def counts(self, repo_id: int) -> dict[str, int]:
+        """Return the number of files by state."""
+        rows = self._db.conn.execute(
+            "SELECT state, count(*) FROM file WHERE repo_id = ? GROUP BY state", (repo_id,)
+        )
+        return {row[0]: row[1] for row in rows}
+
+    def due_inputs(self, repo_id: int, limit: int, now: str) -> list[DueInput]:
+        """Return queued inputs whose retry time has come, in name order."""
+        rows = self._db.conn.execute(
+            "SELECT path, digest, attempts, change_id FROM file WHERE repo_id = ?"
+            " AND state = 'queued' AND digest IS NOT NULL AND (retry_at IS NULL OR retry_at <= ?)"
+            " ORDER BY path LIMIT ?",
+            (repo_id, now, limit),
+        )
+        return [DueInput(*row) for row in rows]
+
+    def find(self, repo_id: int, name: str) -> tuple[str, str | None, int] | None:
+        """Return (state, digest, attempts) of one file."""
+        row = self._db.conn.execute(
+            "SELECT state, digest, attempts FROM file WHERE repo_id = ? AND path = ?",
+            (repo_id, name),
+        ).fetchone()
+        return tuple(row) if row else None
+
+    def verdicts(self, digests: Iterable[str], layout: str) -> dict[str, tuple[bool, str]]:
+        """Return what was decided before about contents under a layout: (accepted, reason)."""
+        found: dict[str, tuple[bool, str]] = {}
+        for digest in digests:
+            row = self._db.conn.execute(
+                "SELECT accepted, reason FROM verdict WHERE digest = ? AND layout = ?",
+                (digest, layout),
+            ).fetchone()
+            if row:
+                found[digest] = (bool(row[0]), row[1])
+        return found
+
+    def decide(
+        self, digest: str, layout: str, reason: str, width_px: int | None, height_px: int | None
+    ) -> None:
+        """Note a verdict about a content; an empty reason accepts it."""
+        with transaction(self._db):
+            self._db.conn.execute(
+                "INSERT OR REPLACE INTO verdict VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (digest, layout, int(not reason), reason, width_px, height_px, utc_now()),
+            )

@@ -1,0 +1,361 @@
+"""Is a retrain due; start it, follow it, publish its model, and let the gate decide.
+
+The rule: the live model should come from the pairs in the folder and the settings in the
+config. If a succeeded run with that key exists, its model is used again without work. If
+not, and the folder has been still for `quiet_seconds`, a training child is started on a
+snapshot. A change while it runs lets it finish if it is at least half done; otherwise it is
+superseded once the folder is still again.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+from typing import TYPE_CHECKING, Any
+
+from pixd import durable, gate, pairs, recipes
+from pixd.records import canonical_json
+from pixd.store.runs import Edge, run_key
+from pixd.training_run import TrainingRun, publish_model
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pixd.config import PipelineSettings, Settings
+    from pixd.dataset import Dataset
+    from pixd.intake import Intake
+    from pixd.store.models import Model
+    from pixd.store.store import Store
+    from pixd.workers import Worker
+
+MAX_FAILURES = 3
+FINISH_SHARE = 0.5  # a run that is so far along is not superseded
+FIRST_RETRY_S = 5.0
+LONGEST_RETRY_S = 3600.0
+
+
+class Training:
+    """The training of one pipeline."""
+
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        pipeline: PipelineSettings,
+        intake: Intake,
+        dataset: Dataset,
+    ) -> None:
+        """Follow `dataset` and keep its pipeline's live model true to it."""
+        self._store = store
+        self._settings = settings
+        self._pipeline = pipeline
+        self._intake = intake
+        self._dataset = dataset
+        self._run: TrainingRun | None = None
+        self._retry_at = 0.0
+        self._may_start_at = 0.0
+        self.state = "idle"
+        self.reason = ""
+
+    @property
+    def worker(self) -> Worker | None:
+        """The training child, for the service's selector."""
+        return self._run.worker if self._run else None
+
+    @property
+    def run(self) -> TrainingRun | None:
+        """The training that is under way."""
+        return self._run
+
+    def next_at(self, now: float) -> float:
+        """Return when the next step has something to do without a message from the child."""
+        if self.state == "waiting":
+            return max(now, self._may_start_at)
+        return now + 3600.0
+
+    def step(self, now: float, *, may_start: bool = True) -> None:
+        """Bring training one step closer.
+
+        Args:
+            now: monotonic seconds.
+            may_start: whether a new run may begin (one trains at a time; none when stopping).
+        """
+        if self._run:
+            self._follow(now)
+        self._dataset.step()
+        wanted = self._wanted()
+        if wanted is None:
+            return
+        key, recipe = wanted
+        if self._run:
+            self._reconsider(key, now)
+            return
+        if self._is_settled_by_history(key):
+            return
+        self._start_when_still(key, recipe, now, may_start=may_start)
+
+    def stop(self) -> None:
+        """Ask a running training to checkpoint and leave."""
+        if self._run:
+            self._run.worker.terminate()
+
+    # -- deciding -----------------------------------------------------------------------
+
+    def _wanted(self) -> tuple[str, dict[str, Any]] | None:
+        """Return the key and recipe of the run that the folder and the config ask for."""
+        plan = self._dataset.plan
+        if plan is None:
+            if not self._run:
+                self.state, self.reason = "idle", self._say_not_ready()
+            return None
+        if not plan.pairs:
+            if not self._run:
+                self.state, self.reason = "idle", "there are no pairs in the training folder"
+            return None
+        recipe = recipes.train_recipe(self._pipeline, self._settings.precision)
+        digest = self._store.runs.add_recipe("train", recipe)
+        key = run_key("train", recipes.TRAIN_REVISION, digest, [pairs.dataset_digest(plan.pairs)])
+        return key, recipe
+
+    def _say_not_ready(self) -> str:
+        if self._store.history.head(self._intake.repo_id) is None:
+            return "the training folder is empty" if self._intake.is_calm else "reading the folder"
+        return "looking at the images"
+
+    def _is_settled_by_history(self, key: str) -> bool:
+        """Tell whether what is wanted was done before; make its model live if it should be."""
+        store = self._store
+        name = self._pipeline.name
+        done = store.runs.succeeded(name, key)
+        if done is None:
+            return False
+        live = store.models.live(name)
+        model = store.models.of_train_run(done)
+        assert model is not None  # it is written in the transaction that says "succeeded"
+        if live and live.train_run == done:
+            self.state, self.reason = "idle", "the live model is of these pairs and settings"
+        elif store.models.is_pinned(name):
+            self.state, self.reason = "idle", f"model@{live.number if live else '?'} is pinned"
+        elif not self._bytes_present(model):
+            return False
+        else:
+            decision = self._decide_again(model)
+            if decision.promote:
+                why = f"these pairs and settings made model@{model.number} before"
+                store.models.promote(model, who="service", why=why, change_id=self._change_id())
+                store.note(name, "info", "promote", f"model@{model.number} is live: {why}")
+                self.state, self.reason = "idle", why
+            else:
+                self.state = "idle"
+                self.reason = f"model@{model.number} was not promoted: {decision.why}"
+        return True
+
+    def _decide_again(self, model: Model) -> gate.Decision:
+        verdict = json.loads(model.verdict)
+        mode = self._pipeline.train.promote
+        if mode == "always" and not json.loads(model.metrics).get("collapsed"):
+            return gate.Decision(promote=True, why="promote is set to always")
+        return gate.Decision(promote=bool(verdict["promote"]), why=str(verdict["why"]))
+
+    def _bytes_present(self, model: Model) -> bool:
+        return self._store.runs.output_digest(model.export_run, "generator") is not None
+
+    def _start_when_still(
+        self, key: str, recipe: dict[str, Any], now: float, *, may_start: bool
+    ) -> None:
+        store = self._store
+        failures = [r for r in store.runs.attempts(self._pipeline.name, key) if r.state == "failed"]
+        if len(failures) >= MAX_FAILURES:
+            self.state = "failed"
+            self.reason = f"given up after {len(failures)} attempts: {failures[-1].reason}"
+            return
+        still_at = 0.0
+        if self._intake.last_change_at is not None:
+            still_at = self._intake.last_change_at + self._pipeline.train.quiet_seconds
+        self._may_start_at = max(still_at, self._retry_at)
+        self.state = "waiting"
+        if now < still_at or not self._intake.is_calm:
+            self.reason = "waiting until the training folder is still"
+            self._may_start_at = max(self._may_start_at, now + 0.2)
+        elif now < self._retry_at:
+            self.reason = f"trying again after: {failures[-1].reason if failures else 'a failure'}"
+        elif not may_start:
+            self.reason = "waiting for another training to end"
+            self._may_start_at = now + 1.0
+        elif self._lacks_space():
+            self._may_start_at = now + 10.0
+        else:
+            self._start(key, recipe)
+
+    def _lacks_space(self) -> bool:
+        free = durable.free_bytes(self._store.folder)
+        # Checkpoints hold both networks with two Adam moments each, twice, and the export.
+        ngf = self._pipeline.train.ngf
+        needed = 200_000_000 + int(54.4e6 * (ngf / 64) ** 2) * 4 * 8
+        if free >= needed:
+            return False
+        self.reason = (
+            f"the store's disk has {free / 1e9:.1f} GB free and training needs about"
+            f" {needed / 1e9:.1f} GB: free some space"
+        )
+        return True
+
+    def _change_id(self) -> str:
+        return self._dataset.commit.change_id if self._dataset.commit else secrets.token_hex(5)
+
+    # -- starting -----------------------------------------------------------------------
+
+    def _start(self, key: str, recipe: dict[str, Any]) -> None:
+        store, plan, commit = self._store, self._dataset.plan, self._dataset.commit
+        assert plan is not None  # _wanted saw both
+        assert commit is not None
+        train, held_out = pairs.hold_out(plan.pairs, self._pipeline.train.validation)
+        listing = {
+            "train": [[p.name, [list(f) for f in p.files]] for p in train],
+            "held_out": [[p.name, [list(f) for f in p.files]] for p in held_out],
+        }
+        listed = store.objects.add(canonical_json(listing).encode())
+        store.objects.flush()
+        live = store.models.live(self._pipeline.name)
+        reason = self._explain(recipe, listing)
+        with store.transaction():
+            store.history.add_objects([listed], "application/json")
+            run_id = store.runs.queue(
+                self._pipeline.name,
+                "train",
+                key,
+                change_id=commit.change_id,
+                recipe=store.runs.add_recipe("train", recipe),
+                inputs=[
+                    Edge("version", f"training@{commit.seq}", commit.version),
+                    Edge("pairs", "pairs", listed.digest),
+                ],
+                reason=reason,
+            )
+        durable.crash_point("before-run-row")
+        spec = {
+            "recipe": recipe,
+            "train": [self._spec_pair(pair) for pair in train],
+            "held_out": [self._spec_pair(pair) for pair in held_out],
+            "live_model": str(store.folder / "models" / live.digest[7:]) if live else None,
+            "checkpoints": str(store.checkpoints / key.removeprefix("sha256:")),
+        }
+        self._run = TrainingRun.start(store, self._settings, run_id, key, commit, spec)
+        self.state, self.reason = "running", reason
+        store.note(
+            self._pipeline.name, "info", "train", f"training started: {reason}", commit.change_id
+        )
+
+    def _spec_pair(self, pair: pairs.Pair) -> dict[str, Any]:
+        images = [str(self._store.objects.path_of(digest)) for _, digest in pair.files]
+        return {"name": pair.name, "images": images}
+
+    def _explain(self, recipe: dict[str, Any], listing: Mapping[str, Any]) -> str:
+        """Say why this training runs, as the difference from the one before it."""
+        row = self._store.db.conn.execute(
+            "SELECT recipe.body, run_input.digest FROM run JOIN recipe ON recipe.digest = run.recipe"
+            " JOIN run_input ON run_input.run_id = run.id AND run_input.role = 'pairs'"
+            " WHERE run.pipeline = ? AND run.kind = 'train' AND run.state = 'succeeded'"
+            " ORDER BY run.id DESC LIMIT 1",
+            (self._pipeline.name,),
+        ).fetchone()
+        count = len(listing["train"]) + len(listing["held_out"])
+        if row is None:
+            return f"first training on {count} pair{'s' * (count != 1)}"
+        before = json.loads(self._store.objects.path_of(row[1]).read_bytes())
+        old = {canonical_json([d for _, d in f]) for side in before.values() for _, f in side}
+        new = {canonical_json([d for _, d in f]) for side in listing.values() for _, f in side}
+        added, removed = len(new - old), len(old - new)
+        parts = [f"+{added} pair{'s' * (added != 1)}"] if added else []
+        parts += [f"-{removed} pair{'s' * (removed != 1)}"] if removed else []
+        parts += recipes.recipe_difference(row[0], recipe)
+        return ", ".join(parts) or "again, on the same pairs and settings"
+
+    # -- following ----------------------------------------------------------------------
+
+    def _reconsider(self, key: str, now: float) -> None:
+        run = self._run
+        assert run is not None  # only called with one
+        if key == run.key or run.is_leaving or run.share_done >= FINISH_SHARE:
+            return
+        quiet_s = self._pipeline.train.quiet_seconds
+        if now - (self._intake.last_change_at or 0.0) >= quiet_s and self._intake.is_calm:
+            run.leave_as("superseded", "the training folder or the settings changed")
+
+    def _follow(self, now: float) -> None:
+        run = self._run
+        assert run is not None  # only called with one
+        run.read(now)
+        self.state, self.reason = "running", run.reason
+        result = run.result(now)
+        if result is None:
+            return
+        self._run = None
+        store, name = self._store, self._pipeline.name
+        if result["state"] == "succeeded":
+            model = publish_model(store, run, result, self._pipeline)
+            self._keep_only_checkpoints(run.key)
+            decision = json.loads(model.verdict)
+            told = "is live" if decision["promote"] else "was not promoted"
+            level = "info" if decision["promote"] else "warning"
+            store.note(
+                name,
+                level,
+                "model",
+                f"model@{model.number} {told}: {decision['why']}",
+                run.commit.change_id,
+            )
+            self.state, self.reason = "idle", f"model@{model.number} {told}: {decision['why']}"
+        elif result["state"] == "failed":
+            error = result["error"]
+            reason = error["message"] + (f" ({error['advice']})" if error.get("advice") else "")
+            store.runs.move(
+                run.run_id,
+                ("queued", "running", "publishing"),
+                "failed",
+                reason=reason,
+                error=error,
+            )
+            store.note(name, "error", "train", f"training failed: {reason}", run.commit.change_id)
+            failures = sum(r.state == "failed" for r in store.runs.attempts(name, run.key))
+            self._retry_at = now + min(FIRST_RETRY_S * 2 ** (failures - 1), LONGEST_RETRY_S)
+        else:
+            store.runs.move(
+                run.run_id, ("queued", "running"), result["state"], reason=result["reason"]
+            )
+            store.note(name, "info", "train", f"training {result['state']}: {result['reason']}")
+        shutil.rmtree(run.scratch, ignore_errors=True)
+
+    def _keep_only_checkpoints(self, key: str) -> None:
+        """Drop the checkpoints of earlier runs of this pipeline: their models are exported."""
+        rows = self._store.db.conn.execute(
+            "SELECT DISTINCT key FROM run WHERE pipeline = ? AND kind = 'train' AND key <> ?"
+            " AND state IN ('succeeded', 'superseded')",
+            (self._pipeline.name, key),
+        ).fetchall()
+        for (old,) in rows:
+            shutil.rmtree(self._store.checkpoints / old.removeprefix("sha256:"), ignore_errors=True)
+
+
+def recover(store: Store) -> int:
+    """Give up the runs whose owner is gone. Call once at start, under the lock.
+
+    They are taken up again by the next steps, since their keys have no success; a training goes
+    on from its checkpoint. A translation that was being published is done: its bytes are kept.
+    Returns how many were lost.
+    """
+    lost = 0
+    with store.transaction():
+        for run in store.runs.active():
+            if run.state == "publishing" and store.runs.output_digest(run.id, "image"):
+                store.runs.move(run.id, ("publishing",), "succeeded")
+                continue
+            lost += store.runs.move(
+                run.id, (run.state,), "lost", reason="the service ended while it ran"
+            )
+    if lost:
+        store.note("", "warning", "recover", f"{lost} unfinished runs of an earlier service")
+    shutil.rmtree(store.scratch, ignore_errors=True)
+    store.scratch.mkdir(parents=True)
+    return lost

@@ -1,0 +1,296 @@
+"""One training child from its start to its model: the run spec out, the result manifest in."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from typing import TYPE_CHECKING, Any
+
+from pixd import durable, gate
+from pixd.records import SCHEMA, canonical_json
+from pixd.store import manifests
+from pixd.store.runs import Edge, run_key
+from pixd.workers import Worker
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from pixd.config import PipelineSettings, Settings
+    from pixd.store.history import Commit
+    from pixd.store.models import Model
+    from pixd.store.store import Store
+
+EXPORT_REVISION = 1
+NICENESS = 10  # translation comes first
+CHECKPOINT_EVERY_S = 60
+CHECKPOINT_EVERY_STEPS = 1000
+NOTE_PROGRESS_S = 10.0
+LEAVE_WITHIN_S = 30.0
+SILENT_S = 900.0
+"""A trainer sends a heartbeat every few seconds; one that is silent for so long hangs."""
+
+
+class TrainingRun:
+    """A training that is under way."""
+
+    def __init__(
+        self, store: Store, run_id: int, key: str, commit: Commit, worker: Worker, scratch: Path
+    ) -> None:
+        """Follow the child `worker`; use `start`."""
+        self.run_id = run_id
+        self.key = key
+        self.commit = commit
+        self.worker = worker
+        self.scratch = scratch
+        self.phase = "starting"
+        self.progress: dict[str, Any] = {}
+        self.device = ""
+        self._store = store
+        self._leaving: tuple[str, str] | None = None
+        self._kill_at: float | None = None
+        self._noted_at = 0.0
+        self._heard_at: float | None = None
+        self._hung = False
+
+    @classmethod
+    def start(
+        cls,
+        store: Store,
+        settings: Settings,
+        run_id: int,
+        key: str,
+        commit: Commit,
+        spec: Mapping[str, Any],
+    ) -> TrainingRun:
+        """Start the child of a queued run.
+
+        Args:
+            store: the open store.
+            settings: for device and precision.
+            run_id: the run's row.
+            key: the run's key.
+            commit: the training commit that it works on.
+            spec: recipe, pairs, live_model and checkpoints.
+        """
+        scratch = store.scratch / f"train-{run_id}"
+        shutil.rmtree(scratch, ignore_errors=True)
+        scratch.mkdir(parents=True)
+        (store.folder / "logs").mkdir(exist_ok=True)
+        full = {
+            "schema": SCHEMA,
+            "kind": "train",
+            "run_id": str(run_id),
+            "scratch": str(scratch),
+            "device": settings.device,
+            "checkpoint_every_s": CHECKPOINT_EVERY_S,
+            "checkpoint_every_steps": CHECKPOINT_EVERY_STEPS,
+            **spec,
+        }
+        worker = Worker.start(
+            "pixd.pix2pix.train",
+            full,
+            scratch,
+            store.folder / "logs" / f"train-{run_id}.log",
+            nice=NICENESS,
+        )
+        identity = worker.identity
+        store.runs.move(run_id, ("queued",), "running", worker=dict(_as_mapping(identity)))
+        return cls(store, run_id, key, commit, worker, scratch)
+
+    @property
+    def is_leaving(self) -> bool:
+        """Tell whether the child was asked to end."""
+        return self._leaving is not None
+
+    @property
+    def share_done(self) -> float:
+        """How much of the run is done, 0 to 1."""
+        steps = self.progress.get("steps") or 0
+        return float(self.progress.get("step", 0)) / steps if steps else 0.0
+
+    @property
+    def reason(self) -> str:
+        """What it is doing, for people."""
+        return self.phase
+
+    def read(self, now: float) -> None:
+        """Take what the child has said since the last call. `now`: monotonic seconds."""
+        if self._heard_at is None:
+            self._heard_at = now
+        for event in self.worker.read_events():
+            self._heard_at = now
+            kind = event.get("event")
+            if kind == "progress":
+                self.progress = dict(event)
+                self.phase = "training"
+            elif kind == "phase":
+                self.phase = str(event.get("phase"))
+            elif kind == "device":
+                self.device = str(event.get("device"))
+        if self.progress and now - self._noted_at > NOTE_PROGRESS_S:
+            self._noted_at = now
+            self._store.runs.note_progress(self.run_id, self.progress)
+        if now - self._heard_at > SILENT_S and not self._hung:
+            self._hung = True
+            self.worker.kill()
+        if self._kill_at is not None and now > self._kill_at:
+            self.worker.kill()
+
+    def leave_as(self, state: str, reason: str) -> None:
+        """Ask the child to checkpoint and end; the run will get `state` and `reason`."""
+        self._leaving = (state, reason)
+        self._kill_at = (self._heard_at or 0.0) + LEAVE_WITHIN_S
+        self.worker.terminate()
+
+    def result(self, now: float) -> dict[str, Any] | None:
+        """Return the result manifest once the child has ended, else None."""
+        del now
+        if self.worker.poll() is None:
+            return None
+        try:
+            result = json.loads((self.scratch / "result.json").read_bytes())
+        except (OSError, ValueError):
+            if self._hung:
+                message = f"the trainer was silent for {SILENT_S:.0f} s and was ended"
+            else:
+                message = f"the trainer ended without a result: {self.worker.exit_text()}"
+            result = {"state": "failed", "error": {"kind": "died", "message": message}}
+        if result["state"] != "succeeded" and self._leaving:
+            state, reason = self._leaving
+            return {"state": state, "reason": reason}
+        if result["state"] == "interrupted":
+            step = result.get("step", 0)
+            return {"state": "cancelled", "reason": f"stopped at step {step}; goes on from there"}
+        return dict(result)
+
+
+def publish_model(
+    store: Store, run: TrainingRun, result: Mapping[str, Any], pipeline: PipelineSettings
+) -> Model:
+    """Move a succeeded run's files into the store, write its model, and promote it if it may.
+
+    Bytes first, then one transaction that says succeeded, names the model and, if the gate
+    lets it, makes it live: no state in between can be seen.
+    """
+    durable.crash_point("result-received")
+    stored = {}
+    for output in result["outputs"]:
+        kept = store.objects.adopt(run.scratch / output["path"])
+        if kept.digest != output["sha256"]:
+            raise ValueError(f"{output['path']} is not what the trainer wrote")
+        stored[output["role"]] = (output["path"], kept)
+    export = {
+        os.path.basename(path): manifests.Entry(kept.digest, kept.size_bytes)  # noqa: PTH119
+        for role, (path, kept) in stored.items()
+        if role in {"generator", "card"}
+    }
+    manifest = store.objects.add(manifests.render(export))
+    store.objects.flush()
+    durable.crash_point("export")
+    lay_out_model(store, manifest.digest, export)
+    name = pipeline.name
+    metrics = result["metrics"]
+    recipe = store.runs.add_recipe("export", {})
+    export_key = run_key("export", EXPORT_REVISION, recipe, [run.key, manifest.digest])
+    with store.transaction():
+        live = store.models.live(name)
+        decision = gate.decide(pipeline.train.promote, metrics, has_live=live is not None)
+        promote = decision.promote and not store.models.is_pinned(name)
+        if decision.promote and not promote:
+            decision = gate.Decision(
+                promote=False, why=f"model@{live.number} is pinned" if live else ""
+            )
+        store.history.add_objects([kept for _, kept in stored.values()], "application/octet-stream")
+        store.history.add_objects([manifest], "text/x-pixd-manifest")
+        environment = store.runs.add_environment(result["environment"])
+        timings = result.get("timings", {})
+        store.runs.move(
+            run.run_id,
+            ("queued", "running", "publishing"),
+            "succeeded",
+            timings=timings,
+            environment=environment,
+            progress=run.progress or {"step": result["step"], "steps": result["steps"]},
+        )
+        store.runs.add_curve(run.run_id, result.get("curve", ()))
+        store.runs.add_outputs(
+            run.run_id, [Edge(role, path, kept.digest) for role, (path, kept) in stored.items()]
+        )
+        export_run = store.runs.queue(
+            name,
+            "export",
+            export_key,
+            change_id=run.commit.change_id,
+            recipe=recipe,
+            inputs=[Edge("trained", f"run@{run.run_id}", stored["generator"][1].digest)],
+            reason="the training succeeded",
+            state="running",
+        )
+        store.runs.move(
+            export_run,
+            ("running",),
+            "succeeded",
+            environment=environment,
+            timings={"export_s": timings.get("export_s")},
+        )
+        store.runs.add_outputs(
+            export_run,
+            [
+                Edge("model", "model", manifest.digest),
+                *(
+                    Edge(role, stored[role][0], stored[role][1].digest)
+                    for role in ("generator", "card")
+                ),
+            ],
+        )
+        durable.crash_point("before-promotion")
+        model = store.models.add(
+            name,
+            manifest.digest,
+            train_run=run.run_id,
+            export_run=export_run,
+            version=run.commit.version,
+            commit_seq=run.commit.seq,
+            steps=int(result["step"]),
+            metrics=metrics,
+            verdict=canonical_json({"promote": promote, "why": decision.why}),
+        )
+        if promote:
+            store.models.promote(
+                model, who="service", why=decision.why, change_id=run.commit.change_id
+            )
+    durable.crash_point("after-promotion")
+    return model
+
+
+def lay_out_model(
+    store: Store, digest: str, files: Mapping[str, manifests.Entry] | None = None
+) -> Path:
+    """Return the folder with a model's files, made from objects by hard link where missing.
+
+    Inside the store a hard link is safe: objects are read-only and never written in place.
+    """
+    folder = store.folder / "models" / digest.removeprefix("sha256:")
+    if folder.exists():
+        return folder
+    files = files or manifests.read(store.objects, digest)
+    building = folder.with_name(f".{folder.name[:16]}.tmp")
+    shutil.rmtree(building, ignore_errors=True)
+    building.mkdir(parents=True)
+    for name, entry in files.items():
+        os.link(store.objects.path_of(entry.digest), building / name)
+    building.rename(folder)
+    durable.sync_folder(folder.parent)
+    return folder
+
+
+def _as_mapping(identity: Any) -> Mapping[str, Any]:
+    if hasattr(identity, "_asdict"):
+        return identity._asdict()  # type: ignore[no-any-return]
+    return {
+        name: getattr(identity, name)
+        for name in ("boot_id", "pid", "started_at")
+        if hasattr(identity, name)
+    }

@@ -1,0 +1,43 @@
+"""What all tests share: waiting without sleeping, and an environment of their own."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# Machines that run tests are often busy: a slow example is no failure.
+settings.register_profile(
+    "pixd", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("pixd")
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # read when TensorFlow is first imported
+
+WaitUntil = Callable[..., None]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _environment_of_their_own() -> Iterator[None]:
+    """Keep the tests from finding the configuration of whoever runs them."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("PIXD_CONFIG", "XDG_CONFIG_HOME", "NOTIFY_SOCKET", "WATCHDOG_USEC"):
+            patch.delenv(name, raising=False)
+        yield
+
+
+@pytest.fixture
+def wait_until() -> WaitUntil:
+    """Return `wait_until(predicate, timeout_s=10.0, what="")`, which fails the test when late."""
+
+    def wait(predicate: Callable[[], object], timeout_s: float = 10.0, what: str = "") -> None:
+        deadline = time.monotonic() + timeout_s
+        while not predicate():
+            if time.monotonic() > deadline:
+                pytest.fail(f"after {timeout_s} s still not so: {what or predicate}")
+            time.sleep(0.02)  # the one sleep: between two looks
+
+    return wait

@@ -1,0 +1,52 @@
+"""The gate: who may go live, and the numbers in the reason."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pixd import gate
+
+GOOD: dict[str, Any] = {"l1": 40.0, "held_out": 20, "live": {"l1": 41.0}}
+
+
+def test_the_first_model_is_promoted() -> None:
+    decision = gate.decide("if-better", {"l1": 90.0, "held_out": 20}, has_live=False)
+    assert decision.promote
+    assert "90.00" in decision.why
+
+
+def test_a_better_one_is_promoted_with_both_scores() -> None:
+    decision = gate.decide("if-better", GOOD, has_live=True)
+    assert decision.promote
+    assert "40.00 against 41.00" in decision.why
+    assert "20 pairs" in decision.why
+
+
+def test_one_that_is_worse_by_more_than_the_spread_of_seeds_is_not() -> None:
+    decision = gate.decide("if-better", {**GOOD, "l1": 45.0}, has_live=True)
+    assert not decision.promote
+    assert decision.why.startswith("worse")
+
+
+def test_one_that_is_worse_by_less_than_the_spread_of_seeds_is() -> None:
+    assert gate.decide("if-better", {**GOOD, "l1": 41.5}, has_live=True).promote
+
+
+def test_too_few_pairs_to_compare_promotes_and_says_so() -> None:
+    decision = gate.decide("if-better", {"l1": None, "held_out": 0}, has_live=True)
+    assert decision.promote
+    assert "too few pairs" in decision.why
+
+
+@pytest.mark.parametrize("mode", ["if-better", "always"])
+@pytest.mark.parametrize("bad", [{"collapsed": True}, {"l1": float("nan")}])
+def test_a_broken_one_is_never_promoted_by_itself(mode: str, bad: dict[str, Any]) -> None:
+    assert not gate.decide(mode, {**GOOD, **bad}, has_live=False).promote
+
+
+def test_manual_leaves_it_to_a_person() -> None:
+    decision = gate.decide("manual", GOOD, has_live=False)
+    assert not decision.promote
+    assert "pixd promote" in decision.why

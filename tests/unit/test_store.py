@@ -1,0 +1,211 @@
+"""The lineage store: history that cannot change, keys that are worked on once, one writer."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pixd.errors import CannotTellError, StoreBusyError, StoreError
+from pixd.scan import FileStamp
+from pixd.store import connection, views
+from pixd.store.history import Change, Commit
+from pixd.store.runs import Edge, run_key
+from pixd.store.store import Store
+from pixd.store.working import HashedFile
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = Store(tmp_path / "store")
+    yield store
+    store.close()
+
+
+def record(store: Store, repo_id: int, files: dict[str, bytes], removed: list[str]) -> Commit:
+    """Do what intake does for files of these bytes."""
+    head = store.working.head(repo_id)
+    hashed, changes, kept = [], [], {}
+    store.working.mark_settling(repo_id, files)
+    for name, data in files.items():
+        stored = store.objects.add(data)
+        kept[stored.digest] = stored
+        stamp = FileStamp(size=len(data), mtime_ns=1, ctime_ns=1, device=1, inode=1)
+        hashed.append(HashedFile(name, stored.digest, stamp, 10**18))
+        changes.append(Change(name, head[name].digest if name in head else None, stored.digest))
+    changes += [Change(name, head[name].digest, None) for name in removed]
+    store.objects.flush()
+    with store.transaction():
+        store.history.add_objects(kept.values(), "application/octet-stream")
+        store.working.record(repo_id, hashed, "recorded", "c1")
+        store.working.forget(repo_id, removed)
+        manifest = store.history.prepare_version(repo_id, changes, store.working)
+        store.objects.flush()
+        return store.history.commit(
+            repo_id, manifest, changes, change_id="c1", reason="test", objects=kept
+        )
+
+
+def test_a_to_b_to_a_is_three_commits_and_two_versions(store: Store) -> None:
+    repo = store.history.repo_id("p", "training")
+    first = record(store, repo, {"a.png": b"a"}, [])
+    second = record(store, repo, {"b.png": b"b"}, [])
+    third = record(store, repo, {}, ["b.png"])
+    assert [first.seq, second.seq, third.seq] == [1, 2, 3]
+    assert first.version == third.version != second.version
+    assert store.db["version"].count == 2
+
+
+@pytest.mark.parametrize("table", ["object", "version", "commit", "commit_change"])
+@pytest.mark.parametrize("statement", ["DELETE FROM {}", "UPDATE {} SET rowid = rowid"])
+def test_history_refuses_to_be_changed(store: Store, table: str, statement: str) -> None:
+    record(store, store.history.repo_id("p", "training"), {"a.png": b"a"}, [])
+    if "UPDATE" in statement:
+        column = store.db[table].columns[0].name
+        statement = f'UPDATE {{}} SET "{column}" = "{column}"'
+    with pytest.raises(sqlite3.IntegrityError, match="history"):
+        store.db.conn.execute(statement.format(f'"{table}"'))
+
+
+def test_two_runs_of_one_key_cannot_both_be_active(store: Store) -> None:
+    recipe = store.runs.add_recipe("train", {"steps": 3})
+    key = run_key("train", 1, recipe, ["sha256:1"])
+
+    def queue() -> int:
+        return store.runs.queue(
+            "p", "train", key, change_id="c", recipe=recipe, inputs=[], reason="because"
+        )
+
+    first = queue()
+    with pytest.raises(sqlite3.IntegrityError):
+        queue()
+    assert store.runs.move(first, ("queued",), "running")
+    assert store.runs.move(first, ("running",), "failed", reason="no")
+    second = queue()
+    assert store.runs.get(second).attempt == 2
+
+
+def test_a_late_report_about_a_run_given_up_changes_nothing(store: Store) -> None:
+    recipe = store.runs.add_recipe("train", {})
+    run = store.runs.queue(
+        "p", "train", "k", change_id="c", recipe=recipe, inputs=[], reason="", state="running"
+    )
+    assert store.runs.move(run, ("running",), "lost")
+    assert not store.runs.move(run, ("running", "publishing"), "succeeded")
+    assert store.runs.get(run).state == "lost"
+
+
+def test_a_recipe_with_the_same_settings_is_the_same_recipe(store: Store) -> None:
+    one = store.runs.add_recipe("train", {"a": 1, "b": 2.0})
+    two = store.runs.add_recipe("train", {"b": 2.0, "a": 1})
+    assert one == two
+    assert store.runs.add_recipe("train", {"a": 2, "b": 2.0}) != one
+
+
+def test_a_failed_transaction_leaves_nothing_behind(store: Store) -> None:
+    with pytest.raises(RuntimeError), store.transaction():
+        store.note("p", "info", "x", "half done")
+        raise RuntimeError
+    assert store.db["event"].count == 0
+
+
+def test_a_second_writer_is_told_who_holds_the_store(store: Store) -> None:
+    with pytest.raises(StoreBusyError, match=r"pid \d+"):
+        Store(store.folder)
+
+
+def test_a_reader_works_beside_the_writer_and_cannot_write(store: Store) -> None:
+    record(store, store.history.repo_id("p", "training"), {"a.png": b"a"}, [])
+    reader = connection.open_reader(store.folder)
+    assert views.commits(reader, "p", "training", 5)[0]["name"] == "training@1"
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        reader.execute("DELETE FROM file")
+    reader.close()
+
+
+def test_head_and_its_ancestors_are_found_by_name(store: Store) -> None:
+    repo = store.history.repo_id("p", "training")
+    for number in range(3):
+        record(store, repo, {f"{number}.png": b"x%d" % number}, [])
+    reader = connection.open_reader(store.folder)
+    newest = views.commit(reader, "p", "training", "HEAD")
+    before = views.commit(reader, "p", "training", "HEAD~1")
+    assert newest is not None
+    assert before is not None
+    assert (newest["seq"], before["seq"]) == (3, 2)
+    assert views.commit(reader, "p", "training", "HEAD~7") is None
+    reader.close()
+
+
+def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "store"
+    folder.mkdir()
+    database = folder / connection.DATABASE
+    database.write_bytes(b"this is no database at all, and longer than a header" * 20)
+    with pytest.raises(StoreError, match="cannot be opened"):
+        Store(folder)
+    assert database.read_bytes().startswith(b"this is no database")
+
+
+def test_a_store_of_a_newer_pixd_is_refused_by_name(tmp_path: Path) -> None:
+    folder = tmp_path / "store"
+    store = Store(folder)
+    store.db["_sqlite_migrations"].insert(
+        {"migration_set": "pixd", "name": "m999_future", "applied_at": "2030"}
+    )
+    store.close()
+    with pytest.raises(StoreError, match="m999_future"):
+        Store(folder)
+
+
+def test_asking_where_there_is_no_store_says_how_to_make_one(tmp_path: Path) -> None:
+    with pytest.raises(CannotTellError) as caught:
+        connection.open_reader(tmp_path)
+    assert "pixd run" in caught.value.advice
+
+
+def test_the_lock_is_free_once_its_holder_is_gone(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    assert connection.holder_pid(tmp_path) is not None
+    store.close()
+    assert connection.holder_pid(tmp_path) is None
+
+
+def test_inputs_are_due_again_only_when_model_recipe_or_content_changed(store: Store) -> None:
+    repo = store.history.repo_id("p", "input")
+    record(store, repo, {"a.jpg": b"a", "b.jpg": b"b"}, [])
+    digest = store.working.head(repo)["a.jpg"].digest
+    recipe = store.runs.add_recipe("translate", {})
+    run = store.runs.queue(
+        "p", "translate", "k", change_id="c", recipe=recipe, reason="", state="running",
+        inputs=[Edge("image", "a.jpg", digest)],
+    )  # fmt: skip
+    made = store.objects.add(b"png")
+    store.objects.flush()
+    with store.transaction():
+        store.history.add_objects([made], "image/png")
+        row = store.outputs.intend(
+            "p", "a.jpg.png", input_path="a.jpg", input_digest=digest, model_digest="m1",
+            recipe=recipe, run_id=run, digest=made.digest, change_id="c",
+        )  # fmt: skip
+    store.outputs.settle_intent(row)
+    store.working.set_state(repo, ["a.jpg", "b.jpg"], "translated")
+    assert store.outputs.requeue_stale("p", repo, "m1", recipe) == 1  # b.jpg has no output
+    store.working.set_state(repo, ["b.jpg"], "rejected", "bad")
+    assert store.outputs.requeue_stale("p", repo, "m1", recipe) == 0
+    assert store.outputs.requeue_stale("p", repo, "m2", recipe) == 1
+
+
+def test_the_queries_behind_status_use_their_indexes(store: Store) -> None:
+    plans = {
+        "SELECT state, count(*) FROM file WHERE repo_id = 1 GROUP BY state": "file_by_state",
+        "SELECT state, count(*) FROM output WHERE pipeline = 'p' GROUP BY state": "output_by_state",
+        "SELECT id FROM run WHERE key = 'k' AND pipeline = 'p' AND state = 'succeeded'": "run_by",
+        "SELECT path FROM file WHERE repo_id = 1 AND state = 'queued' ORDER BY path": "file_by_st",
+    }
+    for sql, index in plans.items():
+        plan = " ".join(row[3] for row in store.db.conn.execute(f"EXPLAIN QUERY PLAN {sql}"))
+        assert index in plan, plan
+        assert "SCAN" not in plan, plan

@@ -166,7 +166,7 @@ def _temporary_beside(target: Path, mode: int) -> Iterator[tuple[int, Path]]:
         yield fd, temporary
     except BaseException:
         with contextlib.suppress(OSError):
-            os.unlink(temporary)
+            temporary.unlink()
         raise
     finally:
         os.close(fd)
@@ -178,7 +178,7 @@ def _put_in_place(fd: int, temporary: Path, target: Path) -> None:
     os.fsync(fd)
     crash_point("after-fsync")
     crash_point("before-rename")
-    os.rename(temporary, target)
+    temporary.rename(target)
     crash_point("after-rename")
 
 

@@ -24,6 +24,7 @@ from PIL import (
     JpegImagePlugin,
     PngImagePlugin,
     TiffImagePlugin,
+    UnidentifiedImageError,
     WebPImagePlugin,
 )
 
@@ -120,7 +121,7 @@ def _decode(data: bytes, limits: Limits) -> Image.Image:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
     except Image.DecompressionBombError:
         raise ImageRejectedError(_too_many_pixels(limits)) from None
-    except Image.UnidentifiedImageError:
+    except UnidentifiedImageError:
         raise ImageRejectedError(_name_of(data)) from None
     with image:
         width, height = image.size
@@ -333,9 +334,7 @@ def to_model(image: Image.Image, size: int, fit: str) -> tuple[NDArray[np.uint8]
         side = min(width, height)
         left, top = (width - side) // 2, (height - side) // 2
         box = (left, top, left + side, top + side)
-        return _array(_resized(image.crop(box), size, size)), Framing(
-            width, height, size, fit, box
-        )
+        return _array(_resized(image.crop(box), size, size)), Framing(width, height, size, fit, box)
     scale = size / max(width, height)
     inner = (max(1, round(width * scale)), max(1, round(height * scale)))
     left, top = (size - inner[0]) // 2, (size - inner[1]) // 2
@@ -394,5 +393,3 @@ def encode_png(image: Image.Image, text: Mapping[str, str]) -> bytes:
     out = io.BytesIO()
     image.convert("RGB").save(out, "PNG", pnginfo=info, compress_level=PNG_LEVEL)
     return out.getvalue()
-
-

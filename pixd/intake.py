@@ -35,6 +35,8 @@ RESCAN_S = 30.0
 POLL_S = 5.0
 RESCAN_SHARE = 200
 """A rescan waits at least this many times its own duration: under half a per cent of one core."""
+COMMIT_EVERY_S = 0.5
+"""A single drop is committed at once; of a stream, what came in so long becomes one commit."""
 TRAINING_PATIENCE_S = 10.0
 """A training commit waits this long for files that still settle, so that one drop is one commit."""
 
@@ -84,6 +86,7 @@ class Intake:
         self._watched_identity: tuple[int, int] | None = None
         self._next_scan_at = 0.0
         self._next_arm_at = 0.0
+        self._next_commit_at = 0.0
 
     # -- what readers ask ---------------------------------------------------------------
 
@@ -116,7 +119,8 @@ class Intake:
         if self._gone:
             times.append(min(self._gone.values()) + self._settle_s)
         if self._hashed and self._hashed_since is not None:
-            times.append(self._hashed_since + TRAINING_PATIENCE_S)
+            patience_s = TRAINING_PATIENCE_S if self.kind == "training" else 0.0
+            times.append(max(self._hashed_since + patience_s, self._next_commit_at))
         return min(times)
 
     def scan_soon(self) -> None:
@@ -195,7 +199,11 @@ class Intake:
             if name in found.files:
                 self._settling.closed(name, now)
         self._refuse(refused)
-        vanished = [n for n in self._known if n not in found.files and n not in refused]
+        vanished = [
+            name
+            for name in self._known
+            if name not in found.files and name not in refused and not found.hides(name)
+        ]
         for name in vanished:
             self._miss(name, now)
         for name in [n for n in self._gone if n in found.files]:
@@ -312,13 +320,14 @@ class Intake:
         gone = [name for name, since in self._gone.items() if now - since >= self._settle_s]
         if not self._hashed and not gone:
             return
-        patient = (
+        waits_for_more = (
             self.kind == "training"
             and len(self._settling) > 0
             and now - (self._hashed_since or now) < TRAINING_PATIENCE_S
         )
-        if patient:
+        if waits_for_more or now < self._next_commit_at:
             return
+        self._next_commit_at = now + COMMIT_EVERY_S
         store = self._store
         changes: list[Change] = []
         same: list[HashedFile] = []

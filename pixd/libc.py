@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import os
 import signal
+from pathlib import Path
 from typing import Any
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -112,8 +113,7 @@ def network_file_system(root: str, mounts: bytes | None = None) -> str:
     """
     if mounts is None:
         try:
-            with open("/proc/self/mountinfo", "rb") as file:
-                mounts = file.read()
+            mounts = Path("/proc/self/mountinfo").read_bytes()
         except OSError:
             return ""
     own = (b"/", "")

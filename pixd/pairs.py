@@ -72,7 +72,7 @@ def _in_folders(
             problems[name] = "outside a/ and b/: move it into one of them"
             continue
         sides[side].setdefault(_stem(rest), []).append((name, digest))
-    pairs = []
+    pairs: list[tuple[tuple[str, str], ...]] = []
     for side, other in (("a", "b"), ("b", "a")):
         for stem, members in sides[side].items():
             if len(members) > 1:

@@ -43,8 +43,8 @@ class _Tracked:
     stamp: Hashable
     changed_at: float  # when the stamp was first seen, or the last close after it
     due_at: float
-    is_early: bool
-    ticket: int  # only the heap item with this ticket counts
+    is_early: bool = False
+    ticket: int = 0  # only the heap item with this ticket counts
 
 
 class Settling:
@@ -85,7 +85,7 @@ class Settling:
         """
         tracked = self._tracked.get(name)
         if tracked is None:
-            self._track(name, _Tracked(stamp, now, now + self._settle_s, False, 0))
+            self._track(name, _Tracked(stamp, now, now + self._settle_s))
         elif tracked.stamp != stamp:
             tracked.stamp = stamp
             tracked.changed_at = now

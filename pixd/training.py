@@ -355,7 +355,12 @@ def recover(store: Store) -> int:
                 run.id, (run.state,), "lost", reason="the service ended while it ran"
             )
     if lost:
-        store.note("", "warning", "recover", f"{lost} unfinished runs of an earlier service")
+        store.note(
+            "",
+            "warning",
+            "recover",
+            f"{lost} runs were cut off when the last service ended; what is still due is done again",
+        )
     shutil.rmtree(store.scratch, ignore_errors=True)
     store.scratch.mkdir(parents=True)
     return lost

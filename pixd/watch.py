@@ -18,6 +18,7 @@ import logging
 import os
 import threading
 import time
+import warnings
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -165,7 +166,7 @@ class Watch:
         if self.kind == "poll":
             return self._retry_at is None or now < self._retry_at
         observer = self._observer
-        if observer is None or self._is_broken or not observer.is_alive():
+        if observer is None or self._is_broken or not _threads_live(observer):
             return False
         emitters = [e for e in observer.emitters if e.watch == self._scheduled]
         # The emitter of a root that was deleted ends; the observer itself does not notice.
@@ -266,15 +267,15 @@ class _Canary(FileSystemEventHandler):
         self._file = folder / "canary"
         self._written_at: float | None = None
         self._next_at = 0.0
-        self._has_sung = False
+        self.has_sung = False
 
     def dispatch(self, event: FileSystemEvent) -> None:
         del event
-        self._has_sung = True
+        self.has_sung = True
 
     def sings(self, now: float) -> bool:
-        if self._has_sung:
-            self._has_sung = False
+        if self.has_sung:
+            self.has_sung = False
             self._written_at = None
         if self._written_at is not None:
             return now - self._written_at < CANARY_LATE_S
@@ -300,7 +301,7 @@ class _Observers:
         """Return the running observer. Raises OSError when there can be none."""
         with self._lock:
             observer = self._observer
-            if observer is None or not observer.is_alive():
+            if observer is None or not _threads_live(observer):
                 _listen()
                 # "Full": a rename into the folder is told as one, not as a creation.
                 observer = InotifyObserver(generate_full_events=True)
@@ -330,11 +331,22 @@ class _Observers:
     def sings(self, now: float) -> bool:
         return self._canary is None or self._canary.sings(now)
 
+    @property
+    def canary_sang(self) -> bool:
+        """Whether the canary was heard since it was last asked."""
+        return self._canary is not None and self._canary.has_sung
+
     def all(self) -> list[Watch]:
         return list(self._watches)
 
 
 _observers = _Observers()
+
+
+def _threads_live(observer: BaseObserver) -> bool:
+    # The thread that reads the inotify descriptor has no public name in watchdog 7.1.
+    reader = getattr(observer, "_inotify_fd", None)
+    return observer.is_alive() and (reader is None or reader.is_alive())
 
 
 # -- what watchdog tells only its log ----------------------------------------------------------
@@ -360,6 +372,9 @@ _listener = _LogListener(logging.WARNING)
 
 
 def _listen() -> None:
+    # It warns of a harmless race between a new folder and its parent's walk; where warnings
+    # are errors, that ends the thread which reads events.
+    warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"watchdog\.")
     for name in ("watchdog.observers.inotify_c", "watchdog.observers.inotify"):
         logger = logging.getLogger(name)
         logger.setLevel(logging.WARNING)  # whatever the root logger shows

@@ -56,8 +56,8 @@ pipelines:
       steps: {steps}
       ngf: {ngf}
       ndf: {ngf}
-      jitter: false
-      flip: true
+      jitter: false        # every facade is drawn to the same scale,
+      flip: false          # and lit from the left
       validation: 0.05
 """
 
@@ -246,7 +246,8 @@ def _contact_sheet(folder: Path) -> Path:
 
 def _print_table(rows: dict[str, dict[str, float]]) -> None:
     print(f"{'':20}{'L1':>8}{'PSNR':>8}{'SSIM':>8}{'sharpness':>11}   ({INPUTS} unseen facades)")
-    for name, row in rows.items():
+    for name in sorted(rows, key=lambda name: (name == "pixd", name)):
+        row = rows[name]
         print(
             f"{name:20}{row['l1']:>8.1f}{row['psnr']:>8.1f}{row['ssim']:>8.3f}"
             f"{row['sharpness']:>11.2f}"

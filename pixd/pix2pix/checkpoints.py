@@ -22,7 +22,6 @@ from pixd import durable
 from pixd.errors import PixdError
 from pixd.pix2pix.runtime import NotFiniteError
 
-FIRST_WITHIN_S: Final = 20.0  # so that a crash in the first minutes does not cost them
 _PREFIX: Final = "step-"
 _PART: Final = ".part-"
 _BEST: Final = "best.json"
@@ -90,7 +89,7 @@ class Checkpoints:
                 step, notes = int(state["step"]), dict(state["notes"])
                 before = [(v, v.numpy()) for group in self._state.values() for v in group]
                 self._checkpoint.read(str(folder / "variables")).assert_consumed()
-            except (OSError, ValueError, KeyError, AssertionError, tf.errors.OpError) as error:
+            except Exception as error:  # noqa: BLE001 - TensorFlow raises what it likes here
                 _log.warning("checkpoint %s is not whole and is passed over: %s", folder, error)
                 for variable, value in before or []:
                     variable.assign(value)
@@ -148,27 +147,6 @@ class Checkpoints:
     def _is_finite(self) -> bool:
         variables = [v for group in self._state.values() for v in group if v.dtype.is_floating]
         return all(bool(tf.reduce_all(tf.math.is_finite(v))) for v in variables)
-
-
-class Schedule:
-    """When a checkpoint is due: by steps, by seconds, and the first one early."""
-
-    def __init__(self, *, every_s: float, every_steps: int, step: int, now: float) -> None:
-        """Count from `step` at `now` (monotonic seconds); a run without a checkpoint has step 0."""
-        self._every_s = every_s
-        self._every_steps = every_steps
-        self._step = step
-        self._at = now
-        self._is_first = step == 0
-
-    def is_due(self, step: int, now: float) -> bool:
-        """Tell whether to save after `step` updates at `now`."""
-        wait_s = min(self._every_s, FIRST_WITHIN_S) if self._is_first else self._every_s
-        return step - self._step >= self._every_steps or now - self._at >= wait_s
-
-    def saved(self, step: int, now: float) -> None:
-        """Count from here."""
-        self._step, self._at, self._is_first = step, now, False
 
 
 def not_finite(step: int) -> NotFiniteError:

@@ -73,7 +73,7 @@ def load_pair(
         DataError: a file is gone or is not an image; names the pair.
     """
     try:
-        input_image, target = images.load_pair(
+        return images.load_pair(
             [Path(path) for path in pair["images"]],
             recipe["pairs"],
             recipe["direction"],
@@ -85,7 +85,6 @@ def load_pair(
         raise DataError(
             f"{pair['name']}: {reason}", advice="take the pair out of the training folder"
         ) from error
-    return input_image, target
 
 
 def random_jitter(

@@ -144,9 +144,11 @@ def build_discriminator(
         x = make.down(width, f"conv{index}", use_bias=False)(x)
         x = make.norm(f"conv{index}_norm")(x)
         x = make.leaky_relu(f"conv{index}_act")(x)
+    x = make.pad("conv4_pad")(x)
     x = make.same_size(8 * ndf, "conv4", use_bias=False)(x)
     x = make.norm("conv4_norm")(x)
     x = make.leaky_relu("conv4_act")(x)
+    x = make.pad("conv5_pad")(x)
     x = make.same_size(1, "conv5", use_bias=True)(x)
     logits = keras.layers.Activation("linear", name="logits", dtype=FLOAT32)(x)
     return keras.Model([input_image, image], logits, name="discriminator")
@@ -202,21 +204,19 @@ class _Layers:
             dtype=self._policy,
         )
 
+    def pad(self, name: str) -> keras.Layer:
+        """Add one pixel on each side; "same" at kernel 4, stride 1 would add 1 and 2."""
+        return keras.layers.ZeroPadding2D(1, name=name, dtype=self._policy)
+
     def same_size(self, width: int, name: str, *, use_bias: bool) -> keras.Layer:
-        """Keep the size but for one pixel: padding 1 on each side ("same" would add 1 and 2)."""
-        return keras.Sequential(
-            [
-                keras.layers.ZeroPadding2D(1, dtype=self._policy),
-                keras.layers.Conv2D(
-                    width,
-                    KERNEL_PX,
-                    use_bias=use_bias,
-                    kernel_initializer=self._kernel(),
-                    name=name,
-                    dtype=self._policy,
-                ),
-            ],
-            name=f"{name}_padded",
+        """Keep the size, but for one pixel that `pad` does not make up for."""
+        return keras.layers.Conv2D(
+            width,
+            KERNEL_PX,
+            use_bias=use_bias,
+            kernel_initializer=self._kernel(),
+            name=name,
+            dtype=self._policy,
         )
 
     def up(self, width: int, name: str, *, use_bias: bool = False) -> keras.Layer:

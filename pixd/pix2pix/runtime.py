@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import importlib.metadata
 import json
 import logging
 import os
@@ -81,6 +82,10 @@ class Events:
         if time.monotonic() - self._sent_at >= HEARTBEAT_S:
             self.send("heartbeat")
 
+    def close(self) -> None:
+        """Send nothing any more."""
+        self._stream.close()
+
 
 def claim_stdout() -> Events:
     """Keep fd 1 for events alone; whatever else prints goes to stderr from here on.
@@ -125,7 +130,8 @@ def write_result(spec: Spec, **fields: Any) -> None:
         **fields,
     }
     text = json.dumps(result, indent=1, sort_keys=True, allow_nan=False)
-    durable.write_file(Path(spec["scratch"]) / "result.json", text.encode())
+    # The service starts a child in its scratch folder.
+    durable.write_file(Path(spec.get("scratch", ".")) / "result.json", text.encode())
 
 
 def describe_error(error: BaseException) -> dict[str, str]:
@@ -283,14 +289,12 @@ def describe_environment(device: Device, policy: str) -> dict[str, Any]:
     import numpy as np
     import tensorflow as tf
 
-    from pixd import images
-
     return {
         "tensorflow": tf.__version__,
         "keras": keras.__version__,
         "python": platform.python_version(),
         "numpy": np.__version__,
-        "pillow": images.PILLOW_VERSION if hasattr(images, "PILLOW_VERSION") else None,
+        "pillow": importlib.metadata.version("pillow"),
         "platform": platform.platform(),
         "device": device.kind,
         "device_name": device.name,

@@ -4,8 +4,8 @@ Scores folders of translated images against their targets, beside baselines that
 nothing: the input itself, the mean target, one colour matrix for all pixels, and the target
 of the nearest training input. Imports no TensorFlow.
 
-Spec: ``size``; ``triples`` of name, input and target; ``train`` of input and target (may be
-empty); ``runs``: name -> {triple's name -> path of its output}. Every path is an image's.
+Spec: ``size``; ``triples`` of name, input and target; ``train`` (may be empty) of input and
+target, or of ``pair``, a side-by-side image whose ``direction`` the spec names; ``runs``: name -> {triple's name -> path of its output}. Every path is an image's.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def rows_of(spec: Spec, events: Events) -> dict[str, dict[str, Any]]:
 
     add("identity", ((load(triple["input"], size), target) for triple, target in targets()))
     if spec["train"]:
-        baselines = Baselines(spec["train"], size, events)
+        baselines = Baselines(spec["train"], spec.get("direction", "AtoB"), size, events)
         add("mean target", ((baselines.mean, target) for _, target in targets()))
         add(
             "colour matrix",
@@ -84,15 +84,18 @@ def rows_of(spec: Spec, events: Events) -> dict[str, dict[str, Any]]:
 class Baselines:
     """Translators that only know averages and neighbours of the training pairs."""
 
-    def __init__(self, train: Sequence[Mapping[str, str]], size: int, events: Events) -> None:
+    def __init__(
+        self, train: Sequence[Mapping[str, str]], direction: str, size: int, events: Events
+    ) -> None:
         """Read the training pairs once, keeping every `STRIDE_PX`-th pixel.
 
         Args:
-            train: paths of ``input`` and ``target``.
+            train: paths of ``input`` and ``target``, or of ``pair``.
+            direction: which half of a ``pair`` is the input, AtoB or BtoA.
             size: side in pixels.
             events: hears a heartbeat.
         """
-        self._train, self._size = train, size
+        self._train, self._direction, self._size = train, direction, size
         thumbnails: list[NDArray[np.uint8]] = []
         normal, moments = np.zeros((4, 4)), np.zeros((4, 3))
 
@@ -100,7 +103,7 @@ class Baselines:
             nonlocal normal, moments
             for pair in train:
                 events.beat()
-                pixels, target = load(pair["input"], size), load(pair["target"], size)
+                pixels, target = load_training_pair(pair, direction, size)
                 thumbnails.append(_thumbnail(pixels))
                 known = _with_one(_thumbnail(pixels))
                 normal += known.T @ known
@@ -118,7 +121,8 @@ class Baselines:
     def nearest(self, pixels: Pixels) -> Pixels:
         """Return the target of the training pair whose input is nearest in L1."""
         distances = np.abs(self._thumbnails - _thumbnail(pixels)).sum(axis=(1, 2, 3))
-        return load(self._train[int(distances.argmin())]["target"], self._size)
+        pair = self._train[int(distances.argmin())]
+        return load_training_pair(pair, self._direction, self._size)[1]
 
 
 def load(path: str, size: int) -> Pixels:
@@ -128,8 +132,19 @@ def load(path: str, size: int) -> Pixels:
         ImageRejectedError: it is no image that pixd takes.
         OSError: it cannot be read.
     """
-    pixels: Pixels = images.to_model(images.decode(Path(path).read_bytes()), size, "stretch")[0]
-    return pixels
+    return images.to_model(images.decode(Path(path).read_bytes()), size, "stretch")[0]
+
+
+def load_training_pair(pair: Mapping[str, str], direction: str, size: int) -> tuple[Pixels, Pixels]:
+    """Read input and target of a line of ``train``.
+
+    Raises:
+        ImageRejectedError: an image is none that pixd takes.
+        OSError: it cannot be read.
+    """
+    if "pair" in pair:
+        return images.load_pair([Path(pair["pair"])], "side-by-side", direction, size, "stretch")
+    return load(pair["input"], size), load(pair["target"], size)
 
 
 def _thumbnail(pixels: Pixels) -> NDArray[np.uint8]:

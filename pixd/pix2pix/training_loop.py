@@ -18,13 +18,14 @@ from typing import Any, Final
 import tensorflow as tf
 
 from pixd.pix2pix import evaluation, metrics, runtime
-from pixd.pix2pix.checkpoints import Checkpoints, Schedule, not_finite
+from pixd.pix2pix.checkpoints import Checkpoints, not_finite
 from pixd.pix2pix.evaluation import HeldOut
 from pixd.pix2pix.generation import Inference, make_card, make_inference, save_model
 from pixd.pix2pix.input_pipeline import Prefetcher, TrainingPairs, steps_of
 from pixd.pix2pix.losses import LossWeights
 from pixd.pix2pix.models import build_discriminator, build_generator, parameter_count
 from pixd.pix2pix.runtime import Events, Interrupted, Spec, StopFlag
+from pixd.pix2pix.schedule import Schedule
 from pixd.pix2pix.steps import LOSS_NAMES, Networks, make_networks, make_train_step
 
 PROGRESS_EVERY_S: Final = 1.0
@@ -81,6 +82,7 @@ class _Run:
         self._spec, self._events, self._stop, self._timings = spec, events, stop, timings
         self._recipe: dict[str, Any] = dict(spec["recipe"])
         self._device = runtime.choose_device(spec["device"])
+        events.send("device", device=self._device.kind, device_name=self._device.name)
         self._policy = runtime.choose_policy(self._recipe["precision"])
         runtime.make_deterministic(self._recipe["seed"])
 

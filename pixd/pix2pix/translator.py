@@ -89,15 +89,15 @@ class Batcher:
         """
         try:
             outputs = self._generate(inputs)
-        except Exception as error:  # noqa: BLE001 - a child's last resort: the result says it
+        except Exception as error:
             if runtime.describe_error(error)["kind"] != "out-of-memory" or len(inputs) == 1:
                 raise
             self.largest = max(1, len(inputs) // 2)
             self._note(f"out of memory: translating at most {self.largest} images at once now")
-            half = self.largest
-            return [
-                image for at in range(0, len(inputs), half) for image in self(inputs[at:][:half])
-            ]
+            outputs = []
+            while len(outputs) < len(inputs):  # `largest` may shrink again on the way
+                outputs += self(inputs[len(outputs) :][: self.largest])
+            return outputs
         if len(inputs) in self._proven:
             return outputs
         alone = [self._generate([pixels])[0] for pixels in inputs]

@@ -92,14 +92,15 @@ class Tiny:
         return done
 
     def start(self, **environment: str) -> None:
-        self.service = subprocess.Popen(
-            [sys.executable, "-m", "pixd", "run"],
-            cwd=self.folder,
-            env={**os.environ, **environment},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=(self.folder / "service.log").open("ab"),
-        )
+        with (self.folder / "service.log").open("ab") as log:
+            self.service = subprocess.Popen(
+                [sys.executable, "-m", "pixd", "run"],
+                cwd=self.folder,
+                env={**os.environ, **environment},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+            )
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         assert self.service is not None

@@ -64,7 +64,7 @@ def test_history_refuses_to_be_changed(store: Store, table: str, statement: str)
     record(store, store.history.repo_id("p", "training"), {"a.png": b"a"}, [])
     if "UPDATE" in statement:
         column = store.db[table].columns[0].name
-        statement = f'UPDATE {{}} SET "{column}" = "{column}"'
+        statement = f'UPDATE {{}} SET "{column}" = "{column}"'  # noqa: S608
     with pytest.raises(sqlite3.IntegrityError, match="history"):
         store.db.conn.execute(statement.format(f'"{table}"'))
 
@@ -105,9 +105,13 @@ def test_a_recipe_with_the_same_settings_is_the_same_recipe(store: Store) -> Non
 
 
 def test_a_failed_transaction_leaves_nothing_behind(store: Store) -> None:
-    with pytest.raises(RuntimeError), store.transaction():
-        store.note("p", "info", "x", "half done")
-        raise RuntimeError
+    def half_done() -> None:
+        with store.transaction():
+            store.note("p", "info", "x", "half done")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        half_done()
     assert store.db["event"].count == 0
 
 
@@ -152,8 +156,9 @@ def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) ->
 def test_a_store_of_a_newer_pixd_is_refused_by_name(tmp_path: Path) -> None:
     folder = tmp_path / "store"
     store = Store(folder)
-    store.db["_sqlite_migrations"].insert(
-        {"migration_set": "pixd", "name": "m999_future", "applied_at": "2030"}
+    store.db.execute(
+        "INSERT INTO _sqlite_migrations (migration_set, name, applied_at)"
+        " VALUES ('pixd', 'm999_future', '2030')"
     )
     store.close()
     with pytest.raises(StoreError, match="m999_future"):

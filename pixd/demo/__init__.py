@@ -1,0 +1,1 @@
+"""What the demo draws: paired pictures that a network must learn, and the sheet that shows it."""

@@ -1,0 +1,158 @@
+"""A tiny task that is quick to learn, and children that really run."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).parents[3]
+SIZE = 32
+
+Spec = dict[str, Any]
+
+
+class Child:
+    """A worker process and the events that it sends."""
+
+    def __init__(self, module: str, spec: Spec, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "spec.json").write_text(json.dumps(spec))
+        self.log = folder / "log"
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", f"pixd.pix2pix.{module}", str(folder / "spec.json")],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                cwd=folder,
+                env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
+            )
+
+    def events(self) -> Iterator[dict[str, Any]]:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            yield json.loads(line)
+
+    def until(self, **wanted: Any) -> dict[str, Any]:
+        for event in self.events():
+            if wanted.items() <= event.items():
+                return event
+        pytest.fail(f"no event {wanted}; its log ends: {self.log.read_text()[-2000:]}")
+
+    def ask(self, **request: Any) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps(request) + "\n")
+        self.process.stdin.flush()
+
+    def ended(self) -> int:
+        for _ in self.events():
+            pass
+        return self.process.wait(timeout=60)
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        self.process.stdin.close()
+
+
+@pytest.fixture(scope="session")
+def start() -> Iterator[Callable[..., Child]]:
+    children: list[Child] = []
+
+    def start_child(module: str, spec: Spec, folder: Path) -> Child:
+        children.append(Child(module, spec, folder))
+        return children[-1]
+
+    yield start_child
+    for child in children:
+        child.close()
+
+
+@pytest.fixture(scope="session")
+def pairs(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """Return 16 pairs: coloured boxes on the left, the same in other colours on the right."""
+    folder = tmp_path_factory.mktemp("pairs")
+    random = np.random.default_rng(0)
+    made = []
+    for number in range(16):
+        left = np.full((40, 40, 3), 30, np.uint8)
+        for _ in range(4):
+            top, at = random.integers(0, 28, 2)
+            left[top : top + 12, at : at + 12] = random.integers(0, 256, 3)
+        right = 255 - left[:, :, ::-1]
+        path = folder / f"{number:02d}.png"
+        Image.fromarray(np.concatenate([left, right], axis=1)).save(path)
+        made.append({"name": path.name, "images": [str(path)]})
+    return made
+
+
+@pytest.fixture(scope="session")
+def make_spec(pairs: list[dict[str, Any]]) -> Callable[..., Spec]:
+    """Return a maker of training specs: `make_spec(folder, steps=40, **recipe)`."""
+
+    def make(folder: Path, *, live_model: Path | None = None, **recipe: Any) -> Spec:
+        return {
+            "schema": 1,
+            "kind": "train",
+            "run_id": "r1",
+            "scratch": str(folder),
+            "checkpoints": str(folder / "checkpoints"),
+            "recipe": {
+                "pairs": "side-by-side",
+                "direction": "AtoB",
+                "image_size": SIZE,
+                "fit": "pad",
+                "epochs": None,
+                "steps": 40,
+                "batch_size": 1,
+                "ngf": 4,
+                "ndf": 4,
+                "learning_rate": 2e-4,
+                "beta_1": 0.5,
+                "l1_weight": 100.0,
+                "gan_weight": 1.0,
+                "jitter": True,
+                "flip": True,
+                "seed": 3,
+                "precision": "auto",
+                **recipe,
+            },
+            "device": "cpu",
+            "train": pairs[:12],
+            "held_out": pairs[12:],
+            "live_model": str(live_model) if live_model else None,
+            "checkpoint_every_s": 60,
+            "checkpoint_every_steps": 1000,
+        }
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def trained(
+    tmp_path_factory: pytest.TempPathFactory,
+    start: Callable[..., Child],
+    make_spec: Callable[..., Spec],
+) -> Path:
+    """Return the scratch folder of an undisturbed run of 40 steps."""
+    folder = tmp_path_factory.mktemp("trained")
+    child = start("train", make_spec(folder), folder)
+    assert child.ended() == 0, child.log.read_text()
+    return folder
+
+
+def result_of(folder: Path) -> dict[str, Any]:
+    result: dict[str, Any] = json.loads((folder / "result.json").read_text())
+    return result

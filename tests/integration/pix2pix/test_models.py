@@ -1,0 +1,116 @@
+"""The networks are the paper's: sizes, patches, what mixes and what does not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from pixd.pix2pix import generation, models
+
+
+def test_parameter_counts_are_the_papers() -> None:
+    generator = models.build_generator(256, 64)
+    discriminator = models.build_discriminator(256, 64)
+    assert models.parameter_count(generator) == 54_413_955
+    assert models.parameter_count(discriminator) == 2_768_705
+    assert discriminator.output_shape == (None, 30, 30, 1)
+
+
+def test_one_logit_sees_seventy_by_seventy_pixels() -> None:
+    def without_norm(layer: keras.Layer) -> keras.Layer:
+        # A norm's statistics see the whole image; the patch is what the convolutions see.
+        if isinstance(layer, keras.layers.GroupNormalization):
+            return keras.layers.Identity(name=layer.name)
+        return type(layer).from_config(layer.get_config())
+
+    built = models.build_discriminator(256, 4)
+    discriminator = keras.models.clone_model(built, clone_function=without_norm)
+    for variable in discriminator.trainable_variables:
+        variable.assign(np.abs(variable.numpy()) + 0.01)  # so that nothing cancels
+    image = tf.ones((1, 256, 256, 3))
+    with tf.GradientTape() as tape:
+        tape.watch(image)
+        logit = discriminator([image, image])[0, 15, 15, 0]
+    seen = np.abs(tape.gradient(logit, image).numpy()).sum(axis=(0, 3)) > 0
+    assert seen.any(axis=1).sum() == 70
+    assert seen.any(axis=0).sum() == 70
+
+
+@pytest.mark.parametrize(("image_size", "dropouts"), [(32, 1), (64, 2), (128, 3), (256, 3)])
+def test_small_images_have_fewer_levels_and_dropouts(image_size: int, dropouts: int) -> None:
+    generator = models.build_generator(image_size, 4)
+    names = [layer.name for layer in generator.layers]
+    assert generator.output_shape == (None, image_size, image_size, 3)
+    assert sum(name.endswith("_dropout") for name in names) == dropouts
+    assert "down1_norm" not in names
+    assert f"down{models.levels_of(image_size)}_norm" not in names
+
+
+def test_large_images_stop_at_eight_levels_and_keep_the_innermost_norm() -> None:
+    generator = models.build_generator(512, 4)
+    names = [layer.name for layer in generator.layers]
+    assert generator.get_layer("down8").output.shape == (None, 2, 2, 32)
+    assert "down8_norm" in names
+    assert "down9" not in names
+
+
+@pytest.mark.parametrize("image_size", [0, 16, 100, 2048])
+def test_a_size_that_is_no_power_of_two_in_range_is_refused(image_size: int) -> None:
+    with pytest.raises(ValueError, match="power of two"):
+        models.build_generator(image_size)
+
+
+def test_the_same_seed_builds_the_same_weights() -> None:
+    one, same, other = (models.build_generator(32, 4, seed=seed) for seed in (1, 1, 2))
+    assert _weights(one) == _weights(same) != _weights(other)
+
+
+def test_eight_images_in_a_batch_give_what_they_give_alone() -> None:
+    generator = models.build_generator(32, 8)
+    infer = generation.make_inference(generator)
+    images = list(np.random.default_rng(0).integers(0, 256, (8, 32, 32, 3), dtype=np.uint8))
+    together = generation.generate(infer, images)
+    alone = [generation.generate(infer, [image])[0] for image in images]
+    difference = np.abs(np.stack(together).astype(int) - np.stack(alone)).max()
+    assert difference <= 1
+
+
+def test_bfloat16_computes_the_same_picture_from_float32_variables() -> None:
+    generator = models.build_generator(32, 8)
+    half = models.with_policy(generator, models.MIXED_BFLOAT16)
+    assert {variable.dtype for variable in half.trainable_variables} == {"float32"}
+    image = np.random.default_rng(0).uniform(-1, 1, (1, 32, 32, 3)).astype(np.float32)
+    exact, rounded = generator(image, training=False), half(image, training=False)
+    assert rounded.dtype == tf.float32
+    assert float(tf.reduce_max(tf.abs(exact - rounded))) < 0.05
+
+
+def test_a_saved_generator_loads_without_pixd(tmp_path: Path) -> None:
+    generator = models.build_generator(32, 4, policy=models.MIXED_BFLOAT16)
+    generation.save_model(generator, tmp_path, {})
+    loaded: Any = keras.models.load_model(tmp_path / "generator.keras", compile=False)
+    assert {type(layer).__module__.split(".")[0] for layer in loaded.layers} == {"keras"}
+    assert loaded.dtype_policy.name == "float32"
+    image = np.random.default_rng(0).uniform(-1, 1, (1, 32, 32, 3)).astype(np.float32)
+    expected = models.with_policy(generator, models.FLOAT32)(image, training=False)
+    assert np.array_equal(loaded(image, training=False), expected)
+
+
+def test_sampling_differs_from_image_to_image_but_not_from_time_to_time() -> None:
+    generator = models.build_generator(32, 8)
+    sample = generation.make_sampling(generator, 5)
+    plain = generation.make_generate(generator)
+    image = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    first, second = sample([image])[0], sample([image])[0]
+    assert np.array_equal(first, second)
+    assert not np.array_equal(first, plain([image])[0])
+    assert not np.array_equal(first, generation.make_sampling(generator, 6)([image])[0])
+
+
+def _weights(model: keras.Model) -> list[bytes]:
+    return [variable.numpy().tobytes() for variable in model.trainable_variables]

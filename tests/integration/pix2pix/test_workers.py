@@ -1,0 +1,160 @@
+"""The translator, export and score workers, really run on the model of a tiny training run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from tests.integration.pix2pix.conftest import Child, result_of
+
+Start = Callable[..., Child]
+Pairs = list[dict[str, Any]]
+TEXT = {"Software": "pixd test", "pixd:model": "sha256:00"}
+
+
+def translate_spec(folder: Path, trained: Path) -> dict[str, Any]:
+    recipe = {
+        "image_size": 32,
+        "fit": "pad",
+        "output_size": "source",
+        "sample": False,
+        "seed": 0,
+    }
+    return {
+        "schema": 1,
+        "kind": "translate",
+        "scratch": str(folder),
+        "model": str(trained / "model"),
+        "recipe": recipe,
+        "device": "auto",
+        "precision": "auto",
+        "batch": 8,
+    }
+
+
+def test_a_translator_gives_the_same_bytes_alone_and_in_a_crowd(
+    tmp_path: Path, trained: Path, start: Start, pairs: Pairs
+) -> None:
+    child = start("translator", translate_spec(tmp_path, trained), tmp_path)
+    assert child.until(event="ready")["device"] in ("cpu", "gpu")
+
+    def ask(number: int, image: str) -> None:
+        child.ask(id=number, image=image, out=str(tmp_path / f"{number}.png"), text=TEXT)
+
+    images = [pair["images"][0] for pair in pairs]
+    alone = []
+    for number, image in enumerate(images[:3]):
+        ask(number, image)
+        alone.append(child.until(event="done", id=number)["sha256"])
+    for number, image in enumerate(images * 3, start=100):
+        ask(number, image)
+    answers = {}
+    while len(answers) < 3 * len(images):
+        answer = child.until(event="done")
+        answers[answer["id"]] = answer
+    for number, answer in answers.items():
+        same = answers[100 + (number - 100) % len(images)]
+        assert answer["sha256"] == same["sha256"]
+        data = (tmp_path / f"{number}.png").read_bytes()
+        assert answer["sha256"] == "sha256:" + hashlib.sha256(data).hexdigest()
+        assert answer["size"] == len(data)
+    assert [answers[100 + at]["sha256"] for at in range(3)] == alone
+    assert len(set(alone)) == 3
+    with Image.open(tmp_path / "100.png") as image:
+        assert image.mode == "RGB"
+        assert image.size == (80, 40) == (answers[100]["width"], answers[100]["height"])
+        assert TEXT.items() <= image.info.items()
+
+    (tmp_path / "bad.png").write_bytes(b"no image")
+    ask(7, str(tmp_path / "bad.png"))
+    assert child.until(id=7)["event"] == "rejected"
+    ask(8, str(tmp_path / "missing.png"))
+    assert child.until(id=8)["event"] == "failed"
+    ask(9, images[0])
+    assert child.until(event="done", id=9)["sha256"] == alone[0]
+
+    assert child.process.stdin is not None
+    child.process.stdin.close()
+    assert child.ended() == 0
+
+
+def test_a_translator_without_its_model_says_so(tmp_path: Path, start: Start) -> None:
+    child = start("translator", translate_spec(tmp_path, tmp_path), tmp_path)
+    assert "cannot be loaded" in child.until(event="note")["message"]
+    assert child.ended() == 1
+    assert result_of(tmp_path)["state"] == "failed"
+
+
+def test_an_export_gives_what_the_model_gives(tmp_path: Path, trained: Path, start: Start) -> None:
+    spec = {
+        "schema": 1,
+        "kind": "export",
+        "scratch": str(tmp_path),
+        "model": str(trained / "model"),
+    }
+    child = start("export", spec, tmp_path)
+    assert child.ended() == 0, child.log.read_text()
+    result = result_of(tmp_path)
+    assert result["metrics"]["largest_difference"] < 1e-5
+    assert {output["role"] for output in result["outputs"]} == {
+        *("generator", "card", "readme", "saved_model"),
+    }
+    for output in result["outputs"]:
+        assert (tmp_path / output["path"]).stat().st_size == output["size"]
+    assert (tmp_path / "export/saved_model/saved_model.pb").exists()
+    assert "model.json" in (tmp_path / "export/README.md").read_text()
+
+
+def test_scores_are_put_beside_baselines_that_learned_nothing(
+    tmp_path: Path, start: Start, pairs: Pairs
+) -> None:
+    triples, outputs = [], {}
+    for pair in pairs[12:]:
+        whole = Image.open(pair["images"][0])
+        for at, half in enumerate(("input", "target")):
+            whole.crop((40 * at, 0, 40 * at + 40, 40)).save(tmp_path / f"{half}-{pair['name']}")
+        paths = {half: str(tmp_path / f"{half}-{pair['name']}") for half in ("input", "target")}
+        triples.append({"name": pair["name"], **paths})
+        outputs[pair["name"]] = paths["target"]
+    spec = {
+        "schema": 1,
+        "kind": "score",
+        "scratch": str(tmp_path),
+        "size": 40,
+        "triples": triples,
+        "train": [{"pair": pair["images"][0]} for pair in pairs[:12]],
+        "direction": "AtoB",
+        "runs": {"perfect": outputs, "half done": dict(list(outputs.items())[:2])},
+    }
+    child = start("score", spec, tmp_path)
+    assert child.ended() == 0, child.log.read_text()
+    rows = result_of(tmp_path)["metrics"]["rows"]
+    assert list(rows) == sorted(rows)
+    assert set(rows) == {
+        *("identity", "mean target", "colour matrix", "nearest input"),
+        *("perfect", "half done"),
+    }
+    assert rows["perfect"]["l1"] == 0
+    assert rows["half done"]["n"] == 2
+    # The task is one affine map of colours: the colour matrix must solve it.
+    assert rows["colour matrix"]["l1"] < 5 < rows["mean target"]["l1"] < rows["identity"]["l1"]
+
+
+@pytest.mark.parametrize("module", ["train", "export", "score", "translator"])
+def test_importing_a_worker_imports_no_tensorflow(module: str) -> None:
+    import subprocess
+    import sys
+
+    code = (
+        f"import sys, json, pixd.pix2pix.{module}; print(json.dumps('tensorflow' in sys.modules))"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert json.loads(ended.stdout) is False

@@ -1,0 +1,64 @@
+"""Scores: what they are on images whose score is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from pixd.pix2pix import metrics
+
+
+def noise(seed: int, size: int = 32) -> NDArray[np.uint8]:
+    return np.random.default_rng(seed).integers(0, 256, (size, size, 3), dtype=np.uint8)
+
+
+def test_equal_images_score_perfectly() -> None:
+    image = noise(1)
+    assert metrics.score([(image, image)]) == {
+        "l1": 0.0,
+        "psnr": metrics.PSNR_EQUAL_DB,
+        "ssim": pytest.approx(1.0),
+        "sharpness": pytest.approx(1.0),
+        "n": 1,
+    }
+
+
+def test_an_offset_of_ten_is_an_l1_of_ten_and_28_decibels() -> None:
+    target = np.full((16, 16, 3), 100, np.uint8)
+    scores = metrics.score([(target + 10, target)])
+    assert scores["l1"] == pytest.approx(10.0)
+    assert scores["psnr"] == pytest.approx(28.13, abs=0.01)
+
+
+def test_a_blurred_image_is_less_sharp() -> None:
+    target = noise(2)
+    blurred = (target.astype(float) + np.roll(target, 1, 0) + np.roll(target, 1, 1)) / 3
+    assert metrics.sharpness(blurred, target) < 0.8
+
+
+def test_no_pairs_score_nothing() -> None:
+    assert metrics.score([]) == {"l1": None, "psnr": None, "ssim": None, "sharpness": None, "n": 0}
+
+
+def test_outputs_that_are_flat_or_all_alike_have_collapsed() -> None:
+    inputs = [noise(seed) for seed in range(4)]
+    flat = [np.full((32, 32, 3), 40 * at, np.uint8) for at in range(4)]
+    assert metrics.is_collapsed(flat, inputs)
+    assert metrics.is_collapsed([noise(9)] * 4, inputs)
+    assert not metrics.is_collapsed([noise(seed) for seed in range(10, 14)], inputs)
+
+
+def test_one_output_for_one_input_has_not_collapsed() -> None:
+    assert not metrics.is_collapsed([noise(9)], [noise(1)])
+    assert not metrics.is_collapsed([noise(9)] * 3, [noise(1)] * 3)
+
+
+def test_a_thinned_curve_keeps_its_end_and_every_validation() -> None:
+    curve = [{"step": step, "gen_l1_loss": 1.0} for step in range(1000)]
+    curve[501] = {"step": 501, "validation_l1": 2.0}
+    thinned = metrics.thin(curve, 100)
+    assert len(thinned) <= 101
+    assert thinned[-1] == curve[-1]
+    assert curve[501] in thinned
+    assert metrics.thin([], 10) == []

@@ -1,0 +1,68 @@
+"""Batches are used only where they give the bytes that an image gives alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pixd.pix2pix.translator import Batcher
+
+Pixels = NDArray[np.uint8]
+
+
+class Network:
+    """Brightens by one; remembers the sizes it was asked for and may misbehave at some."""
+
+    def __init__(self, *, wrong_at: int = 0, largest_that_fits: int = 1000) -> None:
+        self.asked: list[int] = []
+        self._wrong_at = wrong_at
+        self._largest_that_fits = largest_that_fits
+
+    def __call__(self, inputs: Sequence[Pixels]) -> list[Pixels]:
+        self.asked.append(len(inputs))
+        if len(inputs) > self._largest_that_fits:
+            raise MemoryError
+        off = 1 if len(inputs) == self._wrong_at else 0
+        return [pixels + 1 + off for pixels in inputs]
+
+
+def images(count: int) -> list[Pixels]:
+    return [np.full((2, 2, 3), number, np.uint8) for number in range(count)]
+
+
+def is_brightened(outputs: list[Pixels]) -> bool:
+    return all((output == number + 1).all() for number, output in enumerate(outputs))
+
+
+def test_a_size_is_checked_on_first_use_and_trusted_then() -> None:
+    network = Network()
+    batcher = Batcher(network, 8, print)
+    assert is_brightened(batcher(images(8)))
+    assert network.asked == [8] + [1] * 8
+    assert is_brightened(batcher(images(8)))
+    assert network.asked == [8] + [1] * 8 + [8]
+
+
+def test_a_lone_image_is_taken_at_once_and_many_by_powers_of_two() -> None:
+    batcher = Batcher(Network(), 8, print)
+    assert [batcher.size_for(waiting) for waiting in (1, 2, 3, 7, 8, 100)] == [1, 2, 2, 4, 8, 8]
+    assert Batcher(Network(), 5, print).size_for(100) == 4
+
+
+def test_a_size_that_changes_the_bytes_is_never_used_again() -> None:
+    notes: list[str] = []
+    batcher = Batcher(Network(wrong_at=8), 8, notes.append)
+    assert is_brightened(batcher(images(8)))
+    assert batcher.size_for(100) == 4
+    assert len(notes) == 1
+    assert is_brightened(batcher(images(4)))
+
+
+def test_out_of_memory_halves_the_batch_says_so_and_goes_on() -> None:
+    notes: list[str] = []
+    batcher = Batcher(Network(largest_that_fits=2), 8, notes.append)
+    assert is_brightened(batcher(images(8)))
+    assert batcher.size_for(100) == 2
+    assert [note.startswith("out of memory") for note in notes] == [True, True]

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from pixd import durable, scan
 from pixd.errors import PixdError
+from pixd.scan import FileStamp
 from pixd.settle import Ready, Settling, looks_whole
 from pixd.store.history import Change
 from pixd.store.working import RACY_NS, HashedFile, KnownFile
@@ -24,13 +25,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from pixd.scan import FileStamp
     from pixd.store.objects import StoredObject
     from pixd.store.store import Store
 
 MAX_FILE_BYTES = 256 * 1024 * 1024
 STEP_BUDGET_S = 0.25
 """How long one step may read files, so that signals and children are never kept waiting."""
+READ_AT_ONCE = 500  # files handed out a step; giving thousands back each time would cost more
 RESCAN_S = 30.0
 POLL_S = 5.0
 RESCAN_SHARE = 200
@@ -87,6 +88,9 @@ class Intake:
         self._next_scan_at = 0.0
         self._next_arm_at = 0.0
         self._next_commit_at = 0.0
+        self._overflows_before = 0  # of watches that were given up
+        self._missed_events = 0
+        self._unreadable: dict[str, FileStamp] = {}  # refused by permission under this stamp
 
     # -- what readers ask ---------------------------------------------------------------
 
@@ -98,12 +102,12 @@ class Intake:
     @property
     def overflows(self) -> int:
         """How often the kernel's queue overflowed."""
-        return self._watch.overflows if self._watch else 0
+        return self._overflows_before + (self._watch.overflows if self._watch else 0)
 
     @property
     def missed_events(self) -> int:
-        """How many files a scan found that no event had named."""
-        return self._watch.missed_events if self._watch else 0
+        """How many files a scan by timer found that no event had named."""
+        return self._missed_events
 
     @property
     def is_calm(self) -> bool:
@@ -130,6 +134,7 @@ class Intake:
     def stop(self) -> None:
         """Stop watching."""
         if self._watch:
+            self._overflows_before += self._watch.overflows
             self._watch.stop()
             self._watch = None
 
@@ -171,7 +176,9 @@ class Intake:
         if identity == self._watched_identity and self._watch and self._watch.is_alive(now):
             return
         self.stop()
-        self._watch = Watch(self.root, self._wake)
+        canary = self._store.folder / "canary" / f"{self.pipeline}-{self.kind}"
+        canary.parent.mkdir(exist_ok=True)
+        self._watch = Watch(self.root, self._wake, canary=canary)
         self._watch.start()
         self._watched_identity = identity
         self._next_scan_at = now
@@ -180,7 +187,11 @@ class Intake:
         assert self._watch is not None  # _arm made it
         hints = self._watch.drain()
         if hints.rescan or now >= self._next_scan_at:
-            return self._scan_all(now, hints.closed)
+            known, is_first = len(self._known), self.last_scan_at is None
+            changed = self._scan_all(now, hints.closed)
+            if not (is_first or hints.rescan or hints.changed) and self._watch.kind == "inotify":
+                self._missed_events += max(0, len(self._known) - known)
+            return changed
         changed = False
         if hints.changed or hints.closed:
             changed = self._look_at(hints.changed | hints.closed, hints.closed, now)
@@ -223,7 +234,9 @@ class Intake:
             below = scan.scan_under(self.root, name)
             stamps.update(below.files)
             self._refuse({**below.special, **below.unreadable})
-            if name in self._known and name not in below.special:
+            if name in below.special or name in below.unreadable:
+                continue
+            if name in self._known:
                 self._miss(name, now)
                 changed = True
             elif not below.files:
@@ -239,6 +252,8 @@ class Intake:
     def _observe(self, stamps: Iterable[tuple[str, FileStamp]], now: float) -> bool:
         unsettled: list[str] = []
         for name, stamp in stamps:
+            if self._unreadable.get(name) == stamp:
+                continue  # chmod changes the ctime, and with it the stamp
             known = self._known.get(name)
             if known is not None and known.state != "settling" and known.matches(stamp):
                 if known.is_racy:
@@ -273,7 +288,7 @@ class Intake:
 
     def _read_settled(self, now: float) -> None:
         ends_at = time.monotonic() + STEP_BUDGET_S
-        for ready in self._settling.settled(now):
+        for ready in self._settling.settled(now, READ_AT_ONCE):
             if time.monotonic() > ends_at:
                 # Give the rest back for the next step; it is already known to be still.
                 self._settling.ready_again(ready)
@@ -291,6 +306,8 @@ class Intake:
             return
         except (PixdError, OSError) as error:
             self._refuse({name: _say(error)})
+            if isinstance(ready.stamp, FileStamp):
+                self._unreadable[name] = ready.stamp
             return
         try:
             before = scan.stamp_of_descriptor(fd)
@@ -299,6 +316,7 @@ class Intake:
                 return
             if before.size > MAX_FILE_BYTES:
                 self._refuse({name: f"{before.size} bytes is over the limit of 256 MiB"})
+                self._unreadable[name] = before
                 return
             if ready.early and not looks_whole(fd, before.size):
                 self._settling.postpone(name, now)

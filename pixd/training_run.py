@@ -95,8 +95,7 @@ class TrainingRun:
             store.folder / "logs" / f"train-{run_id}.log",
             nice=NICENESS,
         )
-        identity = worker.identity
-        store.runs.move(run_id, ("queued",), "running", worker=dict(_as_mapping(identity)))
+        store.runs.move(run_id, ("queued",), "running", worker=worker.identity._asdict())
         return cls(store, run_id, key, commit, worker, scratch)
 
     @property
@@ -284,13 +283,3 @@ def lay_out_model(
     building.rename(folder)
     durable.sync_folder(folder.parent)
     return folder
-
-
-def _as_mapping(identity: Any) -> Mapping[str, Any]:
-    if hasattr(identity, "_asdict"):
-        return identity._asdict()  # type: ignore[no-any-return]
-    return {
-        name: getattr(identity, name)
-        for name in ("boot_id", "pid", "started_at")
-        if hasattr(identity, name)
-    }

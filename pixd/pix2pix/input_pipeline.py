@@ -53,7 +53,8 @@ def to_float(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 def to_uint8(values: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Map [-1, 1] to 0..255, rounded to the nearest; the inverse of `to_float`."""
-    return np.clip(np.rint((values + 1.0) * 127.5), 0, 255).astype(np.uint8)
+    rounded: NDArray[np.float32] = np.rint((values + 1.0) * 127.5)
+    return np.clip(rounded, 0, 255).astype(np.uint8)
 
 
 def load_pair(

@@ -31,7 +31,7 @@ from pixd.pix2pix.steps import LOSS_NAMES, Networks, make_networks, make_train_s
 PROGRESS_EVERY_S: Final = 1.0
 RATE_WINDOW_S: Final = 20.0
 CURVE_POINTS: Final = 300
-VALIDATIONS: Final = 4  # while it trains, evenly; the fifth is the final scoring
+VALIDATIONS: Final = 5  # evenly over the run, the last after its last step
 STEPS_A_VALIDATED_PAIR: Final = 50  # so that validating costs a few per cent of the training
 
 
@@ -147,9 +147,6 @@ class _Run:
         scores = evaluation.evaluate(
             generator, self._held_out, self._at_model_size(self._spec["train"]), live
         )
-        if scores["l1"] is not None:
-            self._curve.append({"step": self.step, "validation_l1": scores["l1"]})
-            self._checkpoints.remember_best(self.step, scores["l1"])
         self._timings["validate_s"] += time.monotonic() - started
 
         started = time.monotonic()
@@ -210,8 +207,7 @@ class _Run:
     def _validation_steps(self) -> set[int]:
         if not len(self._held_out):
             return set()
-        parts = VALIDATIONS + 1
-        return {self.steps * part // parts for part in range(1, parts)} - {0, self.steps}
+        return {self.steps * part // VALIDATIONS for part in range(1, VALIDATIONS + 1)} - {0}
 
     def _at_model_size(self, pairs: list[Mapping[str, Any]]) -> HeldOut:
         return HeldOut(pairs, self._recipe, int(self._recipe["image_size"]), self._beat)

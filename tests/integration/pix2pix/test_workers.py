@@ -54,7 +54,7 @@ def test_a_translator_gives_the_same_bytes_alone_and_in_a_crowd(
         alone.append(child.until(event="done", id=number)["sha256"])
     for number, image in enumerate(images * 3, start=100):
         ask(number, image)
-    answers = {}
+    answers: dict[int, dict[str, Any]] = {}
     while len(answers) < 3 * len(images):
         answer = child.until(event="done")
         answers[answer["id"]] = answer

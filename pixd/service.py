@@ -15,7 +15,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pixd
-from pixd import inbox, systemd, training, translation
+from pixd import inbox, publishing, systemd, training
 from pixd.dataset import Dataset
 from pixd.errors import DeviceError, PixdError
 from pixd.intake import Intake
@@ -104,9 +104,9 @@ class Service:
         self._next_heartbeat_at = 0.0
         self._beat: dict[str, Any] = {}
         training.recover(self.store)
-        translation.recover_outputs(self.store, {p.name: p.output for p in settings.pipelines})
+        publishing.recover_outputs(self.store, {p.name: p.output for p in settings.pipelines})
         for pipeline in settings.pipelines:
-            translation.clear_temporaries(pipeline.output)
+            publishing.clear_temporaries(pipeline.output)
         (self.store.folder / "logs").mkdir(exist_ok=True)
         self.inspector = WarmWorker(
             "pixd.inspector",

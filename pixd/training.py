@@ -322,7 +322,11 @@ class Training:
             self._retry_at = now + min(FIRST_RETRY_S * 2 ** (failures - 1), LONGEST_RETRY_S)
         else:
             store.runs.move(
-                run.run_id, ("queued", "running"), result["state"], reason=result["reason"]
+                run.run_id,
+                ("queued", "running"),
+                result["state"],
+                reason=result["reason"],
+                progress=run.progress,
             )
             store.note(name, "info", "train", f"training {result['state']}: {result['reason']}")
         shutil.rmtree(run.scratch, ignore_errors=True)

@@ -9,16 +9,13 @@ intent row first, then the file, then the rows that say it stands.
 from __future__ import annotations
 
 import json
-import os
-import random
-import shutil
-import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pixd
 from pixd import durable, output, recipes
-from pixd.records import SCHEMA, name_to_bytes
-from pixd.store.connection import rfc3339, utc_now
+from pixd.publishing import Made, Publisher
+from pixd.records import SCHEMA
+from pixd.store.connection import utc_now
 from pixd.store.runs import Edge, run_key
 from pixd.training_run import lay_out_model
 from pixd.warm import WarmWorker
@@ -29,7 +26,6 @@ if TYPE_CHECKING:
     from pixd.config import PipelineSettings, Settings
     from pixd.intake import Intake
     from pixd.store.models import Model
-    from pixd.store.outputs import Output
     from pixd.store.store import Store
     from pixd.store.working import DueInput
     from pixd.warm import Answer
@@ -39,9 +35,6 @@ AT_ONCE = 32  # inputs that the translator holds: enough for decode, inference a
 BATCH = 8
 IDLE_S = 600.0
 ANSWER_WITHIN_S = 180.0
-MAX_ATTEMPTS = 5
-FIRST_RETRY_S = 5.0
-LONGEST_RETRY_S = 3600.0
 MIN_FREE_BYTES = 64_000_000
 CHECK_OUTPUTS_S = 60.0
 
@@ -75,6 +68,7 @@ class Translation:
         self._settings = settings
         self._pipeline = pipeline
         self._intake = intake
+        self._publisher = Publisher(store, pipeline.name, intake.repo_id, pipeline.output)
         self._target: Target | None = None
         self._translator: WarmWorker | None = None
         self._held: dict[str, Asked] = {}
@@ -105,7 +99,7 @@ class Translation:
 
     def next_at(self, now: float) -> float:
         """Return when the next step has something to do without a message from the child."""
-        times = [self._next_check_at]
+        times = [self._next_check_at if self._target else now + 3600.0]
         if self._translator:
             times.append(self._translator.next_at(now))
         if self._retry_at is not None:
@@ -136,7 +130,7 @@ class Translation:
             return
         if now >= self._next_check_at:
             self._next_check_at = now + CHECK_OUTPUTS_S
-            self._find_missing()
+            self._publisher.find_missing()
         if may_start:
             self._feed(now)
 
@@ -182,15 +176,6 @@ class Translation:
         )
         return True
 
-    def _find_missing(self) -> None:
-        """Queue the inputs of outputs that somebody deleted."""
-        for row in self._store.outputs.all_standing(self._pipeline.name):
-            if row.state == "current" and not self._path_of(row.path).exists():
-                self._store.outputs.requeue_missing(self._intake.repo_id, row)
-
-    def _path_of(self, output_path: str) -> Path:
-        return self._pipeline.output / os.fsdecode(name_to_bytes(output_path))
-
     # -- feeding ------------------------------------------------------------------------
 
     def _feed(self, now: float) -> None:
@@ -216,12 +201,12 @@ class Translation:
                 self._store.working.set_state(self._intake.repo_id, [inp.name], "rejected", why)
             else:
                 by_digest.setdefault(inp.digest, []).append(inp)
-        ready: list[tuple[int, str, tuple[DueInput, ...]]] = []
+        ready: list[Made] = []
         with self._store.transaction():
             for digest, inputs in by_digest.items():
                 done = self._done_before(digest)
                 if done:
-                    ready.append((*done, tuple(inputs)))
+                    ready.append(Made(*done, tuple(inputs)))
                 elif digest in self._held:
                     held = self._held[digest]
                     self._held[digest] = held._replace(inputs=(*held.inputs, *inputs))
@@ -337,134 +322,30 @@ class Translation:
                 self._store.runs.add_outputs(
                     asked.run_id, [Edge("image", "image.png", stored.digest)]
                 )
-        self._publish([(asked.run_id, stored.digest, asked.inputs) for asked, stored, _ in made])
+        self._publish(
+            [Made(asked.run_id, stored.digest, asked.inputs) for asked, stored, _ in made]
+        )
+
+    def _publish(self, made: list[Made]) -> None:
+        assert self._target is not None  # _aim made it
+        self._publisher.publish(
+            made, model_digest=self._target.model.digest, recipe=self._target.recipe
+        )
 
     def _reject(self, asked: Asked, reason: str) -> None:
         with self._store.transaction():
             self._store.runs.move(asked.run_id, ("running",), "failed", reason=reason)
             self._store.working.decide(asked.digest, "input", reason, None, None)
-            names = [inp.name for inp in asked.inputs]
-            self._store.working.set_state(self._intake.repo_id, names, "rejected", reason)
-        for name in names:
-            self._store.note(self._pipeline.name, "warning", "rejected", f"{name}: {reason}")
+            for inp in asked.inputs:
+                self._store.working.finish(
+                    self._intake.repo_id, inp.name, inp.digest, "rejected", reason
+                )
+                note = f"{inp.name}: {reason}"
+                self._store.note(self._pipeline.name, "warning", "rejected", note)
 
     def _fail(self, asked: Asked, reason: str) -> None:
         """Try again later, five times, each wait twice as long; then it is failed and shown."""
         with self._store.transaction():
             self._store.runs.move(asked.run_id, ("running",), "failed", reason=reason)
             for inp in asked.inputs:
-                self._postpone(inp, reason)
-
-    def _postpone(self, inp: DueInput, reason: str) -> None:
-        attempts = inp.attempts + 1
-        gives_up = attempts >= MAX_ATTEMPTS
-        wait = min(FIRST_RETRY_S * 2 ** (attempts - 1), LONGEST_RETRY_S)
-        wait *= random.uniform(0.8, 1.2)  # noqa: S311 - jitter, so that retries spread
-        self._store.working.set_state(
-            self._intake.repo_id,
-            [inp.name],
-            "failed" if gives_up else "queued",
-            reason,
-            retry_at=None if gives_up else rfc3339(time.time() + wait),
-            count_attempt=True,
-        )
-        level = "error" if gives_up else "warning"
-        self._store.note(self._pipeline.name, level, "translate", f"{inp.name}: {reason}")
-
-    # -- publishing ---------------------------------------------------------------------
-
-    def _publish(self, ready: list[tuple[int, str, tuple[DueInput, ...]]]) -> None:
-        """Publish made images: all intents, then all files, then all rows that say they stand."""
-        assert self._target is not None  # _aim made it
-        store, name = self._store, self._pipeline.name
-        intents: list[tuple[int, int, str, DueInput]] = []
-        with store.transaction():
-            for run_id, digest, inputs in ready:
-                for inp in inputs:
-                    path = output.output_name(inp.name)
-                    standing = store.outputs.standing(name, path)
-                    if self._stands(standing, inp, path, digest):
-                        continue
-                    row = store.outputs.intend(
-                        name,
-                        path,
-                        input_path=inp.name,
-                        input_digest=inp.digest,
-                        model_digest=self._target.model.digest,
-                        recipe=self._target.recipe,
-                        run_id=run_id,
-                        digest=digest,
-                        change_id=inp.change_id or "none",
-                    )
-                    intents.append((run_id, row, path, inp))
-        published: list[tuple[int, int, str, DueInput]] = []
-        for run_id, row, path, inp in intents:
-            digest = next(d for r, d, _ in ready if r == run_id)
-            try:
-                output.publish(store.objects.path_of(digest), self._path_of(path))
-            except OSError as error:
-                store.outputs.drop_intent(row)
-                self._postpone(inp, f"{path} could not be written: {error.strerror}")
-            else:
-                published.append((run_id, row, path, inp))
-        with store.transaction():
-            for _, row, _, inp in published:
-                store.outputs.settle_intent(row)
-                store.working.set_state(self._intake.repo_id, [inp.name], "translated")
-            for run_id, _, _ in ready:
-                store.runs.move(run_id, ("publishing",), "succeeded")
-
-    def _stands(self, standing: Output | None, inp: DueInput, path: str, digest: str) -> bool:
-        """Deal with what stands at `path`; tell whether nothing is to be published."""
-        assert self._target is not None  # _aim made it
-        store, repo_id = self._store, self._intake.repo_id
-        found = output.look(self._path_of(path), digest, standing.digest if standing else None)
-        if (
-            found is output.Standing.WANTED
-            and standing
-            and (
-                standing.state == "current"
-                and standing.input_digest == inp.digest
-                and standing.model_digest == self._target.model.digest
-                and standing.recipe == self._target.recipe
-            )
-        ):
-            store.working.set_state(repo_id, [inp.name], "translated")
-            return True
-        if found is output.Standing.EDITED and standing:
-            store.outputs.set_state(standing.id, "edited")
-            why = f"{path} was edited by hand and is kept; delete it to get the new one"
-            store.working.set_state(repo_id, [inp.name], "translated", why)
-            store.note(self._pipeline.name, "warning", "edited", why)
-            return True
-        if found is output.Standing.FOREIGN:
-            why = f"{path} is there already and was not made by pixd: move it away"
-            self._postpone(inp, why)
-            return True
-        return False
-
-
-def recover_outputs(store: Store, folders: dict[str, Path]) -> None:
-    """Finish or drop the publishings that a crash cut off. Call once at start, under the lock.
-
-    Args:
-        store: the open store.
-        folders: the output folder of each pipeline.
-    """
-    for intent in store.outputs.intents():
-        folder = folders.get(intent.pipeline)
-        target = folder / os.fsdecode(name_to_bytes(intent.path)) if folder else None
-        with store.transaction():
-            if target and output.look(target, intent.digest, None) is output.Standing.WANTED:
-                store.outputs.settle_intent(intent.id)
-            else:
-                store.outputs.drop_intent(intent.id)
-
-
-def clear_temporaries(folder: Path) -> None:
-    """Remove the temporary files that a crash left in an output folder."""
-    for leftover in folder.rglob(".pixd-*.tmp"):
-        if leftover.is_dir():
-            shutil.rmtree(leftover, ignore_errors=True)
-        else:
-            leftover.unlink(missing_ok=True)
+                self._publisher.postpone(inp, reason)

@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pixd import durable
 from pixd.errors import CannotTellError, StoreBusyError, StoreError
 
 if TYPE_CHECKING:
@@ -89,6 +90,8 @@ def open_writer(folder: Path) -> Database:
     from pixd.store import schema  # noqa: PLC0415
 
     path = folder / DATABASE
+    if not path.exists():
+        _create(path)
     try:
         # isolation_level None: no implicit BEGIN; every write goes through transaction().
         connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_S)
@@ -114,6 +117,25 @@ def open_writer(folder: Path) -> Database:
     if known - applied:
         schema.migrations.apply(db)
     return db
+
+
+def _create(path: Path) -> None:
+    """Make an empty store's database beside its place and rename it there.
+
+    A reader never sees one without tables, and a crash leaves none.
+    """
+    from sqlite_utils import Database  # noqa: PLC0415
+
+    from pixd.store import schema  # noqa: PLC0415
+
+    building = path.with_name(f".{path.name}.new")
+    for leftover in (building, building.with_name(building.name + "-journal")):
+        leftover.unlink(missing_ok=True)
+    db = Database(sqlite3.connect(building, isolation_level=None), execute_plugins=False)
+    schema.migrations.apply(db)
+    db.close()
+    building.rename(path)
+    durable.sync_folder(path.parent)
 
 
 @contextlib.contextmanager

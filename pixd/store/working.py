@@ -175,6 +175,14 @@ class WorkingFiles:
                 [(state, reason, retry_at, int(count_attempt), repo_id, n) for n in names],
             )
 
+    def finish(self, repo_id: int, name: str, digest: str, state: str, reason: str = "") -> None:
+        """Move one file to its final state, if it still has the content that was worked on."""
+        self._db.conn.execute(
+            "UPDATE file SET state = ?, reason = ?, retry_at = NULL"
+            " WHERE repo_id = ? AND path = ? AND digest = ? AND state <> 'settling'",
+            (state, reason, repo_id, name, digest),
+        )
+
     def recorded(self, repo_id: int, states: Sequence[str]) -> list[tuple[str, str, str, str]]:
         """Return (name, digest, state, reason) of files with content in the given states."""
         marks = ", ".join("?" * len(states))

@@ -101,6 +101,12 @@ class Tiny:
                 stdout=subprocess.DEVNULL,
                 stderr=log,
             )
+        began = time.time()
+        self.until(lambda _: self._is_up_since(began), 60)
+
+    def _is_up_since(self, began: float) -> bool:
+        live = self.folder / "store" / "service.json"
+        return live.exists() and live.stat().st_mtime > began
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         assert self.service is not None

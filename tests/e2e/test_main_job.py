@@ -128,7 +128,7 @@ def test_a_training_killed_in_the_middle_goes_on_from_its_checkpoint(tiny: Tiny)
     log = (tiny.folder / "service.log").read_text()
     stopped_at = int(log.split("stopped at step ")[1].split(";")[0])
     tiny.start()
-    part = tiny.until(lambda p: p["train"]["step"] > 0)
+    part = tiny.until(lambda p: p["train"]["state"] == "running" and p["train"]["step"] > 0)
     assert part["train"]["step"] >= stopped_at
     tiny.stop(signal.SIGKILL)
     status = tiny.pixd("status")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pixd.pix2pix import generation, models
+from pixd.pix2pix import generation, metrics, models
 
 
 def test_parameter_counts_are_the_papers() -> None:
@@ -110,6 +110,14 @@ def test_sampling_differs_from_image_to_image_but_not_from_time_to_time() -> Non
     assert np.array_equal(first, second)
     assert not np.array_equal(first, plain([image])[0])
     assert not np.array_equal(first, generation.make_sampling(generator, 6)([image])[0])
+
+
+def test_ssim_is_tensorflows() -> None:
+    random = np.random.default_rng(0)
+    target = random.integers(0, 256, (48, 40, 3), dtype=np.uint8)
+    output = np.clip(target + random.normal(0, 30, target.shape), 0, 255).astype(np.uint8)
+    expected = tf.image.ssim(tf.constant(output), tf.constant(target), max_val=255)
+    assert metrics.ssim(output, target) == pytest.approx(float(expected), abs=1e-5)
 
 
 def _weights(model: keras.Model) -> list[bytes]:

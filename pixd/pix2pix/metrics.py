@@ -9,7 +9,6 @@ k1 .01, k2 .03, population covariance, windows that lie whole inside the image.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
@@ -144,26 +143,31 @@ def _floats(image: Image) -> NDArray[np.float64]:
 
 
 def _planes(image: Image) -> NDArray[np.float64]:
-    """Return (3, height, width), contiguous: a product of anything else is done without BLAS."""
+    """Return (3, height, width)."""
     return np.ascontiguousarray(np.moveaxis(_floats(image), 2, 0))
 
 
 def _blur(planes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Filter (n, height, width) with the gaussian window, keeping only whole windows.
-
-    As products with band matrices, which is faster than eleven shifted sums each way.
-    """
-    rows, columns = (_window_matrix(side) for side in planes.shape[1:])
-    filtered: NDArray[np.float64] = rows @ planes @ columns.T
-    return filtered
+    """Filter (n, height, width) with the gaussian window, keeping only whole windows."""
+    # A plane at a time: it stays in the cache, which is three times as fast as all at once.
+    return np.stack([_blur_down(_blur_down(plane).T).T for plane in planes])
 
 
-@functools.lru_cache(maxsize=4)
-def _window_matrix(side: int) -> NDArray[np.float64]:
-    """Return the (side - 10, side) matrix whose every row is the window, one further right."""
+def _blur_down(plane: NDArray[np.float64]) -> NDArray[np.float64]:
+    plane = np.ascontiguousarray(plane)
+    height = plane.shape[0] - SSIM_WINDOW_PX + 1
+    total: NDArray[np.float64] = _WINDOW[0] * plane[:height]
+    term = np.empty_like(total)
+    for at in range(1, SSIM_WINDOW_PX):
+        np.multiply(plane[at : at + height], _WINDOW[at], out=term)
+        total += term
+    return total
+
+
+def _make_window() -> NDArray[np.float64]:
     offsets = np.arange(SSIM_WINDOW_PX) - SSIM_WINDOW_PX // 2
     window = np.exp(-(offsets**2) / (2 * SSIM_SIGMA_PX**2))
-    matrix = np.zeros((side - SSIM_WINDOW_PX + 1, side))
-    for row in range(len(matrix)):
-        matrix[row, row : row + SSIM_WINDOW_PX] = window / window.sum()
-    return matrix
+    return np.asarray(window / window.sum())
+
+
+_WINDOW: Final = _make_window()

@@ -1,4 +1,4 @@
-"""From a watched folder to commits: scan, settle, read once, hash, record.
+"""From a watched folder to commits: watch, scan, settle, and have what settled recorded.
 
 Level-triggered: each step compares the folder with the store and brings them closer.
 Hints from the watch only shorten the wait; a full scan by timer finds what they missed.
@@ -8,27 +8,22 @@ bytes are an image (`pixd.inspector`, the translator).
 
 from __future__ import annotations
 
-import os
-import secrets
 import time
 from typing import TYPE_CHECKING
 
-from pixd import durable, scan
-from pixd.errors import PixdError
+from pixd import scan
+from pixd.recording import NotWholeError, Recorder, RefusedError, StillChangingError
 from pixd.scan import FileStamp
-from pixd.settle import Ready, Settling, looks_whole
-from pixd.store.history import Change
-from pixd.store.working import RACY_NS, HashedFile, KnownFile
+from pixd.settle import Ready, Settling
+from pixd.store.working import KnownFile
 from pixd.watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from pixd.store.objects import StoredObject
     from pixd.store.store import Store
 
-MAX_FILE_BYTES = 256 * 1024 * 1024
 STEP_BUDGET_S = 0.25
 """How long one step may read files, so that signals and children are never kept waiting."""
 READ_AT_ONCE = 500  # files handed out a step; giving thousands back each time would cost more
@@ -68,7 +63,6 @@ class Intake:
         self.root = root
         self.kind = kind
         self.pipeline = pipeline
-        self.repo_id = store.history.repo_id(pipeline, kind)
         self.held = ""
         self.revision = 0  # counts up whenever rows of this folder were written
         self.ignored = 0
@@ -78,11 +72,12 @@ class Intake:
         self._wake = wake
         self._settling = Settling(settle_seconds)
         self._settle_s = settle_seconds
-        self._known: dict[str, KnownFile] = store.working.load(self.repo_id)
+        self._known: dict[str, KnownFile] = {}
+        self._recorder = Recorder(store, pipeline, kind, self._known)
+        self.repo_id = self._recorder.repo_id
+        self._known.update(store.working.load(self.repo_id))
         self._gone: dict[str, float] = {}
-        self._hashed: dict[str, HashedFile] = {}
-        self._objects: dict[str, StoredObject] = {}
-        self._hashed_since: float | None = None
+        self._read_since: float | None = None
         self._watch: Watch | None = None
         self._watched_identity: tuple[int, int] | None = None
         self._next_scan_at = 0.0
@@ -90,6 +85,7 @@ class Intake:
         self._next_commit_at = 0.0
         self._overflows_before = 0  # of watches that were given up
         self._missed_events = 0
+        self._rechecks: set[str] = set()  # recorded under a racy stamp, read once more
         self._unreadable: dict[str, FileStamp] = {}  # refused by permission under this stamp
 
     # -- what readers ask ---------------------------------------------------------------
@@ -112,7 +108,14 @@ class Intake:
     @property
     def is_calm(self) -> bool:
         """Tell whether the folder has been scanned and nothing in it is on the way."""
-        return self.last_scan_at is not None and not (self._settling or self._gone or self._hashed)
+        return self.last_scan_at is not None and not (
+            self._is_settling or self._gone or self._recorder
+        )
+
+    @property
+    def _is_settling(self) -> bool:
+        # A second look at bytes that are recorded already changes nothing for anybody yet.
+        return len(self._settling) > len(self._rechecks)
 
     def next_at(self) -> float:
         """Return the monotonic time at which the next step has something to do."""
@@ -122,9 +125,9 @@ class Intake:
             times.append(settles_at)
         if self._gone:
             times.append(min(self._gone.values()) + self._settle_s)
-        if self._hashed and self._hashed_since is not None:
+        if self._recorder and self._read_since is not None:
             patience_s = TRAINING_PATIENCE_S if self.kind == "training" else 0.0
-            times.append(max(self._hashed_since + patience_s, self._next_commit_at))
+            times.append(max(self._read_since + patience_s, self._next_commit_at))
         return min(times)
 
     def scan_soon(self) -> None:
@@ -258,8 +261,10 @@ class Intake:
             if known is not None and known.state != "settling" and known.matches(stamp):
                 if known.is_racy:
                     self._settling.observe(name, stamp, now)
+                    self._rechecks.add(name)
                 continue
             self._settling.observe(name, stamp, now)
+            self._rechecks.discard(name)
             if known is None or known.state != "settling":
                 unsettled.append(name)
                 self._known[name] = _settling_again(known)
@@ -269,7 +274,8 @@ class Intake:
 
     def _miss(self, name: str, now: float) -> None:
         self._settling.forget(name)
-        self._hashed.pop(name, None)
+        self._rechecks.discard(name)
+        self._recorder.drop(name)
         self._gone.setdefault(name, now)
 
     def _refuse(self, reasons: dict[str, str]) -> None:
@@ -282,6 +288,7 @@ class Intake:
             self._store.working.refuse(self.repo_id, new)
             for name in new:
                 self._settling.forget(name)
+                self._rechecks.discard(name)
                 self._known[name] = KnownFile("rejected", None, 0, 0, 0, 0, 0, is_racy=False)
 
     # -- reading ------------------------------------------------------------------------
@@ -293,148 +300,49 @@ class Intake:
                 # Give the rest back for the next step; it is already known to be still.
                 self._settling.ready_again(ready)
                 continue
+            self._rechecks.discard(ready.name)
             self._read(ready, now)
-        if self._hashed and self._hashed_since is None:
-            self._hashed_since = now
+        if self._recorder and self._read_since is None:
+            self._read_since = now
 
     def _read(self, ready: Ready, now: float) -> None:
         name = ready.name
         try:
-            fd = scan.open_regular(self.root, name)
+            self._recorder.read(self.root, ready)
         except FileNotFoundError:
             self._miss(name, now)
-            return
-        except (PixdError, OSError) as error:
-            self._refuse({name: _say(error)})
+        except StillChangingError as changing:
+            self._settling.observe(name, changing.stamp, now)
+        except NotWholeError:
+            self._settling.postpone(name, now)
+        except RefusedError as refused:
+            self._refuse({name: refused.message})
             if isinstance(ready.stamp, FileStamp):
                 self._unreadable[name] = ready.stamp
-            return
-        try:
-            before = scan.stamp_of_descriptor(fd)
-            if before != ready.stamp:  # written to without an event that told
-                self._settling.observe(name, before, now)
-                return
-            if before.size > MAX_FILE_BYTES:
-                self._refuse({name: f"{before.size} bytes is over the limit of 256 MiB"})
-                self._unreadable[name] = before
-                return
-            if ready.early and not looks_whole(fd, before.size):
-                self._settling.postpone(name, now)
-                return
-            durable.crash_point("settled")
-            stored = self._store.objects.take(fd)
-            durable.crash_point("hashed")
-            if scan.stamp_of_descriptor(fd) != before:
-                self._settling.observe(name, scan.stamp_of_descriptor(fd), now)
-                return
-        finally:
-            os.close(fd)
-        self._objects[stored.digest] = stored
-        self._hashed[name] = HashedFile(name, stored.digest, before, time.time_ns())
 
     # -- committing ---------------------------------------------------------------------
 
     def _commit(self, now: float) -> None:
         gone = [name for name, since in self._gone.items() if now - since >= self._settle_s]
-        if not self._hashed and not gone:
+        if not self._recorder and not gone:
             return
         waits_for_more = (
             self.kind == "training"
-            and len(self._settling) > 0
-            and now - (self._hashed_since or now) < TRAINING_PATIENCE_S
+            and self._is_settling
+            and now - (self._read_since or now) < TRAINING_PATIENCE_S
         )
         if waits_for_more or now < self._next_commit_at:
             return
         self._next_commit_at = now + COMMIT_EVERY_S
-        store = self._store
-        changes: list[Change] = []
-        same: list[HashedFile] = []
-        fresh: list[HashedFile] = []
-        resting = "recorded" if self.kind == "training" else "queued"
-        for name, file in self._hashed.items():
-            known = self._known.get(name)
-            old = known.digest if known else None
-            if old == file.digest:
-                same.append(file)
-            else:
-                changes.append(Change(name, old, file.digest))
-                fresh.append(file)
-        dropped = [name for name in gone if name in self._known]
-        changes += [
-            Change(name, self._known[name].digest, None)
-            for name in dropped
-            if self._known[name].digest is not None
-        ]
-        change_id = secrets.token_hex(5)
-        store.objects.flush()
-        with store.transaction():
-            store.working.refresh(self.repo_id, same, resting)
-            store.history.add_objects(self._objects.values(), "application/octet-stream")
-            store.working.record(self.repo_id, fresh, resting, change_id)
-            store.working.forget(self.repo_id, dropped)
-            if self.kind == "input" and dropped:
-                store.outputs.orphan(self.pipeline, dropped)
-            if changes:
-                self._write_commit(changes, change_id)
-        durable.crash_point("after-commit")
-        self.revision += 1
-        for file in (*fresh, *same):
-            self._known[file.name] = _known(file, resting)
-        for name in gone:
-            self._known.pop(name, None)
-            del self._gone[name]
-        self._hashed.clear()
-        self._objects.clear()
-        self._hashed_since = None
-        if changes:
+        if self._recorder.commit(gone):
             self.last_change_at = now
-
-    def _write_commit(self, changes: list[Change], change_id: str) -> None:
-        store = self._store
-        added = sum(change.old_digest is None for change in changes)
-        removed = sum(change.new_digest is None for change in changes)
-        changed = len(changes) - added - removed
-        parts = [
-            f"+{added}" * bool(added),
-            f"~{changed}" * bool(changed),
-            f"-{removed}" * bool(removed),
-        ]
-        reason = ", ".join(part for part in parts if part) + " file" + "s" * (len(changes) != 1)
-        manifest = store.history.prepare_version(self.repo_id, changes, store.working)
-        store.objects.flush()
-        commit = store.history.commit(
-            self.repo_id,
-            manifest,
-            changes,
-            change_id=change_id,
-            reason=reason,
-            objects=self._objects,
-        )
-        store.note(
-            self.pipeline, "info", "commit", f"{self.kind}@{commit.seq}: {reason}", change_id
-        )
-
-
-def _known(file: HashedFile, state: str) -> KnownFile:
-    stamp = file.stamp
-    racy = file.hashed_at_ns - max(stamp.mtime_ns, stamp.ctime_ns) < RACY_NS
-    return KnownFile(
-        state,
-        file.digest,
-        stamp.size,
-        stamp.mtime_ns,
-        stamp.ctime_ns,
-        stamp.device,
-        stamp.inode,
-        is_racy=racy,
-    )
+        self.revision += 1
+        self._read_since = None
+        for name in gone:
+            del self._gone[name]
 
 
 def _settling_again(known: KnownFile | None) -> KnownFile:
     if known is None:
         return KnownFile("settling", None, 0, 0, 0, 0, 0, is_racy=False)
     return known._replace(state="settling")
-
-
-def _say(error: Exception) -> str:
-    return str(error.strerror or error) if isinstance(error, OSError) else str(error)

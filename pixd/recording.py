@@ -1,0 +1,183 @@
+"""Read each settled file once, hash the very bytes that are kept, and write commits.
+
+A commit is one transaction after its bytes are durable: the version's manifest, the deltas,
+and the working rows of its files. What is read waits here until the caller commits.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from typing import TYPE_CHECKING
+
+from pixd import durable, scan
+from pixd.errors import PixdError
+from pixd.settle import looks_whole
+from pixd.store.history import Change
+from pixd.store.working import RACY_NS, HashedFile, KnownFile
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pixd.scan import FileStamp
+    from pixd.settle import Ready
+    from pixd.store.objects import StoredObject
+    from pixd.store.store import Store
+
+MAX_FILE_BYTES = 256 * 1024 * 1024
+
+
+class StillChangingError(Exception):
+    """The file has another stamp than the one it settled under, which is in `stamp`."""
+
+    def __init__(self, stamp: FileStamp) -> None:
+        """Carry the stamp that the file has now."""
+        super().__init__(stamp)
+        self.stamp = stamp
+
+
+class NotWholeError(Exception):
+    """The file was to go early and does not end as its format says: it must wait."""
+
+
+class RefusedError(PixdError):
+    """The file is not taken. The message is the reason."""
+
+
+class Recorder:
+    """The repo of one watched folder, and what was read and not committed yet."""
+
+    def __init__(self, store: Store, pipeline: str, kind: str, known: dict[str, KnownFile]) -> None:
+        """Record into the repo of `pipeline` and `kind`, keeping `known` true to it."""
+        self.repo_id = store.history.repo_id(pipeline, kind)
+        self._store = store
+        self._pipeline = pipeline
+        self._kind = kind
+        self._known = known
+        self._hashed: dict[str, HashedFile] = {}
+        self._objects: dict[str, StoredObject] = {}
+
+    def __len__(self) -> int:
+        """Return how many files were read and wait for the commit."""
+        return len(self._hashed)
+
+    def drop(self, name: str) -> None:
+        """Forget a file that was read: it is gone."""
+        self._hashed.pop(name, None)
+
+    def read(self, root: Path, ready: Ready) -> None:
+        """Copy a settled file into the object store, hashing it on the way.
+
+        Raises:
+            FileNotFoundError: it is gone.
+            StillChangingError: it is being written to.
+            NotWholeError: it must wait for the full time.
+            RefusedError: it cannot or may not be read.
+            OSError: the store cannot be written.
+        """
+        try:
+            fd = scan.open_regular(root, ready.name)
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise RefusedError(str(error.strerror or error)) from error
+        except PixdError as error:
+            raise RefusedError(error.message) from error
+        try:
+            before = scan.stamp_of_descriptor(fd)
+            if before != ready.stamp:  # written to without an event that told
+                raise StillChangingError(before)
+            if before.size > MAX_FILE_BYTES:
+                limit = MAX_FILE_BYTES // 2**20
+                raise RefusedError(f"{before.size} bytes is over the limit of {limit} MiB")
+            if ready.early and not looks_whole(fd, before.size):
+                raise NotWholeError
+            durable.crash_point("settled")
+            stored = self._store.objects.take(fd)
+            durable.crash_point("hashed")
+            after = scan.stamp_of_descriptor(fd)
+            if after != before:
+                raise StillChangingError(after)
+        finally:
+            os.close(fd)
+        self._objects[stored.digest] = stored
+        self._hashed[ready.name] = HashedFile(ready.name, stored.digest, before, time.time_ns())
+
+    def commit(self, gone: list[str]) -> bool:
+        """Write what was read, and the going of files, as one commit.
+
+        Args:
+            gone: names that are no longer in the folder.
+
+        Returns:
+            Whether any content changed; new stamps of the same bytes make no commit.
+        """
+        store = self._store
+        known = self._known
+        dropped = [name for name in gone if name in known]
+        before = {name: known[name].digest for name in (*self._hashed, *dropped) if name in known}
+        same = [file for name, file in self._hashed.items() if before.get(name) == file.digest]
+        fresh = [file for name, file in self._hashed.items() if before.get(name) != file.digest]
+        changes = [Change(file.name, before.get(file.name), file.digest) for file in fresh]
+        changes += [Change(name, before[name], None) for name in dropped if before[name]]
+        resting = "recorded" if self._kind == "training" else "queued"
+        change_id = secrets.token_hex(5)
+        store.objects.flush()
+        with store.transaction():
+            store.working.refresh(self.repo_id, same, resting)
+            store.history.add_objects(self._objects.values(), "application/octet-stream")
+            store.working.record(self.repo_id, fresh, resting, change_id)
+            store.working.forget(self.repo_id, dropped)
+            if self._kind == "input" and dropped:
+                store.outputs.orphan(self._pipeline, dropped)
+            if changes:
+                self._write(changes, change_id)
+        durable.crash_point("after-commit")
+        for file in (*fresh, *same):
+            known[file.name] = _known(file, resting)
+        for name in dropped:
+            del known[name]
+        self._hashed.clear()
+        self._objects.clear()
+        return bool(changes)
+
+    def _write(self, changes: list[Change], change_id: str) -> None:
+        store = self._store
+        reason = summary(changes)
+        manifest = store.history.prepare_version(self.repo_id, changes, store.working)
+        store.objects.flush()
+        commit = store.history.commit(
+            self.repo_id,
+            manifest,
+            changes,
+            change_id=change_id,
+            reason=reason,
+            objects=self._objects,
+        )
+        told = f"{self._kind}@{commit.seq}: {reason}"
+        store.note(self._pipeline, "info", "commit", told, change_id)
+
+
+def summary(changes: list[Change]) -> str:
+    """Say what a commit does, as "+3, ~1, -2 files"."""
+    added = sum(change.old_digest is None for change in changes)
+    removed = sum(change.new_digest is None for change in changes)
+    counts = {"+": added, "~": len(changes) - added - removed, "-": removed}
+    parts = ", ".join(f"{sign}{count}" for sign, count in counts.items() if count)
+    return f"{parts} file{'s' * (len(changes) != 1)}"
+
+
+def _known(file: HashedFile, state: str) -> KnownFile:
+    stamp = file.stamp
+    racy = file.hashed_at_ns - max(stamp.mtime_ns, stamp.ctime_ns) < RACY_NS
+    return KnownFile(
+        state,
+        file.digest,
+        stamp.size,
+        stamp.mtime_ns,
+        stamp.ctime_ns,
+        stamp.device,
+        stamp.inode,
+        is_racy=racy,
+    )

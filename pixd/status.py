@@ -93,7 +93,7 @@ def _pipeline(
     states = training["states"]
     outputs = _counts(
         reader,
-        "SELECT state, count(*) FROM output WHERE pipeline = ? GROUP BY state",
+        "SELECT state, outputs FROM output_total WHERE pipeline = ?",
         settings.name,
     )
     input_states = inputs["states"]
@@ -232,8 +232,7 @@ def _failures(reader: sqlite3.Connection) -> list[dict[str, Any]]:
 
 def _store_bytes(reader: sqlite3.Connection, folder: Path) -> int:
     row = reader.execute(
-        "SELECT coalesce(sum(object.size_bytes), 0) FROM object JOIN object_bytes USING (digest)"
-        " WHERE object_bytes.state <> 'removed'"
+        "SELECT coalesce(sum(bytes), 0) FROM object_total WHERE state <> 'removed'"
     ).fetchone()
     total = int(row[0]) + (folder / connection.DATABASE).stat().st_size
     for below, _, names in os.walk(folder / "checkpoints"):

@@ -1,28 +1,18 @@
-"""The tables of the lineage store, as numbered migrations.
+"""The first tables: repos, objects, commits, files, runs, models, refs, outputs, events.
 
-Content and event are apart: a *version* is what the files are, a *commit* is when
-and why they became so. Tables that record history refuse UPDATE and DELETE by
-trigger; what may change (working state, run states, refs) has tables of its own.
-
-Rules: a migration, once released, is never edited; a new step is added below it.
+Never edited again: `pixd.store.schema` says why.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlite_utils.migrations import Migrations
-
 from pixd import durable
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
 
-migrations = Migrations("pixd")
-
-LATEST = "m001_lineage"
-
-_M001 = """
+_TABLES = """
 CREATE TABLE repo (
     id INTEGER PRIMARY KEY,
     pipeline TEXT NOT NULL,
@@ -281,9 +271,9 @@ _IMMUTABLE = (
 )
 
 
-@migrations(name="m001_lineage")
-def _create_lineage(db: Database) -> None:
-    db.executescript(_M001)
+def create_lineage(db: Database) -> None:
+    """Make the tables, and the triggers that keep history as it is."""
+    db.executescript(_TABLES)
     for table in _IMMUTABLE:
         for verb in ("UPDATE", "DELETE"):
             db.execute(

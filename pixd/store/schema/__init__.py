@@ -1,0 +1,18 @@
+"""The tables of the lineage store, as numbered migrations.
+
+Content and event are apart: a *version* is what the files are, a *commit* is when
+and why they became so. Tables that record history refuse UPDATE and DELETE by
+trigger; what may change (working state, run states, refs) has tables of its own.
+
+Rules: a migration, once released, is never edited; a new step is added below it. Each runs
+in one transaction together with the record that it was applied.
+"""
+
+from sqlite_utils.migrations import Migrations
+
+from pixd.store.schema.m001_lineage import create_lineage
+from pixd.store.schema.m002_recall_and_trash import add_recall_and_trash
+
+migrations = Migrations("pixd")
+migrations(name="m001_lineage")(create_lineage)
+migrations(name="m002_recall_and_trash")(add_recall_and_trash)

@@ -16,7 +16,7 @@ import pixd
 from pixd.errors import EXIT_FAILED, EXIT_USAGE, PixdError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 _EPILOG = """\
 exit codes: 0 done or healthy; 1 failed, or degraded; 2 usage; 3 service not running;
@@ -60,22 +60,11 @@ def parser() -> argparse.ArgumentParser:
     status = add("status", "status", "how everything is")
     status.add_argument("--json", action="store_true", help="print only JSON")
 
-    wait = add("wait", "wait", "wait until the service is idle")
-    wait.add_argument("--timeout", type=float, default=None, metavar="S", help="seconds")
-
-    log = add("log", "log", "commits, models or outputs, newest first, with their reasons")
-    log.add_argument("repo", nargs="?", metavar="REPO", help="training, input, model or output")
-    log.add_argument("-n", type=int, default=20, metavar="N", help="how many (20)")
-    _pipeline_and_json(log)
-
-    show = add("show", "show", "one commit, model, run or output in full")
-    show.add_argument(
-        "thing", metavar="THING", help="training@3, model@1, run@7, sha256:ab12..., or a file"
+    wait = add("wait", "wait", "wait until the service is idle, or until a change is through")
+    wait.add_argument(
+        "change", nargs="?", metavar="CHANGE", help="the id of a change, as log shows"
     )
-    _pipeline_and_json(show)
-
-    models = add("models", "models", "number, dataset, steps, scores, live, pinned")
-    _pipeline_and_json(models)
+    wait.add_argument("--timeout", type=float, default=None, metavar="S", help="seconds")
 
     translate = add("translate", "translate", "translate files at once, beside the service")
     translate.add_argument("files", nargs="+", metavar="FILE")
@@ -90,8 +79,79 @@ def parser() -> argparse.ArgumentParser:
     export.add_argument("dir", metavar="DIR")
     export.add_argument("-p", "--pipeline", metavar="NAME")
 
+    _add_lineage(add)
     add("check-config", "check_config", "read the configuration and print the effective settings")
     return top
+
+
+def _add_lineage(add: Callable[[str, str, str], argparse.ArgumentParser]) -> None:
+    """Add the commands that ask the lineage store, and those that change what is live."""
+    log = add("log", "log", "commits, models or outputs, newest first, with their reasons")
+    log.add_argument(
+        "repo", nargs="?", metavar="REPO", help="training, input, model, output, or a change"
+    )
+    log.add_argument("-n", type=int, default=20, metavar="N", help="how many (20)")
+    _pipeline_and_json(log)
+
+    show = add("show", "show", "one commit, model, run or output in full")
+    show.add_argument(
+        "thing", metavar="THING", help="training@3, model@1, run@7, sha256:ab12..., or a file"
+    )
+    _pipeline_and_json(show)
+
+    diff = add("diff", "diff", "two commits or two models: what differs")
+    diff.add_argument("a", metavar="A", help="training@3, input@HEAD~1, model@1")
+    diff.add_argument("b", metavar="B")
+    diff.add_argument("--images", metavar="FILE.png", help="draw the differing pictures")
+    _pipeline_and_json(diff)
+
+    trace = add("trace", "trace", "from an image to all that made it and all that it went into")
+    trace.add_argument("thing", metavar="FILE|DIGEST", help="also a renamed copy of an output")
+    trace.add_argument("--all", action="store_true", help="every training image, not the first ten")
+    trace.add_argument("--format", choices=["openlineage", "prov"], help="for other tools")
+    trace.add_argument("--json", action="store_true", help="print only JSON")
+
+    why = add("why", "why", "why a file was taken, made, refused or waits; why a run ran")
+    why.add_argument("thing", metavar="FILE|RUN", help="a path, a recorded name, or run@7")
+    _pipeline_and_json(why)
+
+    plan = add("plan", "plan", "what would happen now, with estimates")
+    _pipeline_and_json(plan)
+
+    models = add("models", "models", "number, dataset, steps, scores, live, pinned")
+    _pipeline_and_json(models)
+
+    promote = add("promote", "promote", "make a model live and pin it")
+    promote.add_argument("model", metavar="MODEL", help="model@N")
+    _pipeline_and_json(promote)
+
+    rollback = add("rollback", "promote", "go back to the model that was live before, and pin it")
+    rollback.add_argument("model", nargs="?", metavar="MODEL", help="model@N, if another")
+    _pipeline_and_json(rollback)
+
+    unpin = add("unpin", "promote", "let newer models replace the live one again")
+    _pipeline_and_json(unpin)
+
+    restore = add("restore", "restore", "write a version back to its folder, or elsewhere")
+    restore.add_argument("commit", metavar="COMMIT", help="training@3, input@HEAD~1")
+    restore.add_argument("--to", metavar="DIR", help="a new folder instead of the watched one")
+    restore.add_argument("--yes", action="store_true", help="do not ask")
+    _pipeline_and_json(restore)
+
+    recall = add("recall", "recall", "take one image out of everything that it touched")
+    recall.add_argument("file", metavar="FILE", help="a path, a recorded name, or a digest")
+    mode = recall.add_mutually_exclusive_group()
+    mode.add_argument(
+        "--dry-run", action="store_true", help="only say what would be done (default)"
+    )
+    mode.add_argument("--yes", action="store_true", help="do it")
+    mode.add_argument("--proof", action="store_true", help="say what still descends from it")
+    mode.add_argument("--undo", action="store_true", help="let it in again")
+    _pipeline_and_json(recall)
+
+    retry = add("retry", "retry", "take up refused or failed work again")
+    retry.add_argument("files", nargs="*", metavar="FILE", help="only these; also refused ones")
+    _pipeline_and_json(retry)
 
 
 def _pipeline_and_json(command: argparse.ArgumentParser) -> None:

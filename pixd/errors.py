@@ -77,3 +77,13 @@ class DeviceError(PixdError):
 
 class ImageRejectedError(PixdError):
     """A file is not an image that pixd takes. The message is the reason shown to the user."""
+
+
+BY_EXIT_CODE: dict[int, type[PixdError]] = {
+    EXIT_USAGE: UsageError,
+    EXIT_NOT_RUNNING: ServiceNotRunningError,
+    EXIT_CANNOT_TELL: CannotTellError,
+    EXIT_CONFIG: ConfigError,
+    EXIT_TIMED_OUT: TimedOutError,
+}
+"""The error class of an exit code, for an error that comes from another process."""

@@ -134,6 +134,13 @@ class Intake:
         """Make the next step scan the whole folder."""
         self._next_scan_at = 0.0
 
+    def reload(self) -> None:
+        """Take the rows of this folder anew: a command changed them."""
+        self._known.clear()
+        self._known.update(self._store.working.load(self.repo_id))
+        self.revision += 1
+        self.scan_soon()
+
     def stop(self) -> None:
         """Stop watching."""
         if self._watch:

@@ -14,12 +14,14 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from pixd import output
+from pixd.errors import PixdError
 from pixd.records import name_to_bytes
 from pixd.store.connection import rfc3339
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pixd.config import PipelineSettings
     from pixd.store.outputs import Output
     from pixd.store.store import Store
     from pixd.store.working import DueInput
@@ -178,6 +180,59 @@ def path_of(folder: Path, name: str) -> Path:
     return folder / os.fsdecode(name_to_bytes(name))
 
 
+def withdraw(store: Store, pipeline: PipelineSettings, repo_id: int, path: str) -> None:
+    """Take a published output away; its bytes stay in the store.
+
+    The row goes first: cut off in between, `recover_outputs` takes the file away. One that was
+    edited by hand is left, and stays `edited`.
+    """
+    standing = store.outputs.standing(pipeline.name, path)
+    if standing is None:
+        return
+    target = path_of(pipeline.output, path)
+    if output.look(target, standing.digest, None) is output.Standing.FOREIGN:
+        store.outputs.set_state(standing.id, "edited")
+        return
+    with store.transaction():
+        store.outputs.set_state(standing.id, "withdrawn")
+        store.working.set_state(repo_id, [standing.input_path], "queued", if_in=("translated",))
+    target.unlink(missing_ok=True)
+
+
+def publish_beside(store: Store, pipeline: PipelineSettings, path: str) -> str:
+    """Put the live model's translation beside an output that was edited by hand.
+
+    Args:
+        store: the open store.
+        pipeline: whose output it is.
+        path: name text of the edited output, relative to the output folder.
+
+    Returns:
+        The name text of the new file, ``x.new.png`` for ``x.png``.
+
+    Raises:
+        PixdError: it was not edited, or there is no newer translation.
+    """
+    standing = store.outputs.standing(pipeline.name, path)
+    if standing is None or standing.state != "edited":
+        raise PixdError(f"{path} is no output that was edited by hand", advice="pixd why " + path)
+    live = store.models.live(pipeline.name)
+    made = store.runs.translation_of(
+        pipeline.name, standing.input_digest, live.digest if live else standing.model_digest
+    )
+    if made is None:
+        raise PixdError(
+            f"there is no translation of {standing.input_path} by the live model yet",
+            advice="wait for it with `pixd wait`",
+        )
+    beside = path.removesuffix(".png") + ".new.png"
+    target = path_of(pipeline.output, beside)
+    if output.look(target, made, None) is output.Standing.FOREIGN:
+        raise PixdError(f"{beside} is there already", advice="move it away")
+    output.publish(store.objects.path_of(made), target)
+    return beside
+
+
 def recover_outputs(store: Store, folders: dict[str, Path]) -> None:
     """Finish or drop the publishings that a crash cut off. Call once at start, under the lock.
 
@@ -185,6 +240,12 @@ def recover_outputs(store: Store, folders: dict[str, Path]) -> None:
         store: the open store.
         folders: the output folder of each pipeline.
     """
+    for gone in store.outputs.withdrawn():
+        withdrawn_from = folders.get(gone.pipeline)
+        if withdrawn_from:
+            left = path_of(withdrawn_from, gone.path)
+            if output.look(left, gone.digest, None) is output.Standing.WANTED:
+                left.unlink()
     for intent in store.outputs.intents():
         folder = folders.get(intent.pipeline)
         target = path_of(folder, intent.path) if folder else None

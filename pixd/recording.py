@@ -14,14 +14,17 @@ from typing import TYPE_CHECKING
 from pixd import durable, scan
 from pixd.errors import PixdError
 from pixd.settle import looks_whole
+from pixd.store.exclusions import EXCLUDED
 from pixd.store.history import Change
 from pixd.store.working import RACY_NS, HashedFile, KnownFile
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from pixd.scan import FileStamp
     from pixd.settle import Ready
+    from pixd.store.history import Commit
     from pixd.store.objects import StoredObject
     from pixd.store.store import Store
 
@@ -115,48 +118,76 @@ class Recorder:
         """
         store = self._store
         known = self._known
+        excluded = store.exclusions.of(self._pipeline)
+        recalled = [f for f in self._hashed.values() if f.digest in excluded]
+        for file in recalled:
+            del self._hashed[file.name]
         dropped = [name for name in gone if name in known]
         before = {name: known[name].digest for name in (*self._hashed, *dropped) if name in known}
         same = [file for name, file in self._hashed.items() if before.get(name) == file.digest]
         fresh = [file for name, file in self._hashed.items() if before.get(name) != file.digest]
         changes = [Change(file.name, before.get(file.name), file.digest) for file in fresh]
         changes += [Change(name, before[name], None) for name in dropped if before[name]]
+        changes += [
+            Change(file.name, known[file.name].digest, None)
+            for file in recalled
+            if known[file.name].digest
+        ]
         resting = "recorded" if self._kind == "training" else "queued"
         change_id = secrets.token_hex(5)
         store.objects.flush()
         with store.transaction():
             store.working.refresh(self.repo_id, same, resting)
             store.history.add_objects(self._objects.values(), "application/octet-stream")
-            store.working.record(self.repo_id, fresh, resting, change_id)
+            store.working.record(self.repo_id, (*fresh, *recalled), resting, change_id)
+            store.working.exclude(self.repo_id, [file.name for file in recalled], EXCLUDED)
             store.working.forget(self.repo_id, dropped)
             if self._kind == "input" and dropped:
                 store.outputs.orphan(self._pipeline, dropped)
             if changes:
-                self._write(changes, change_id)
+                write_commit(
+                    store,
+                    self._pipeline,
+                    self._kind,
+                    changes,
+                    change_id=change_id,
+                    reason=summary(changes),
+                    objects=self._objects,
+                )
         durable.crash_point("after-commit")
         for file in (*fresh, *same):
             known[file.name] = _known(file, resting)
+        for file in recalled:
+            known[file.name] = _known(file, "rejected")._replace(digest=None)
         for name in dropped:
             del known[name]
         self._hashed.clear()
         self._objects.clear()
         return bool(changes)
 
-    def _write(self, changes: list[Change], change_id: str) -> None:
-        store = self._store
-        reason = summary(changes)
-        manifest = store.history.prepare_version(self.repo_id, changes, store.working)
-        store.objects.flush()
-        commit = store.history.commit(
-            self.repo_id,
-            manifest,
-            changes,
-            change_id=change_id,
-            reason=reason,
-            objects=self._objects,
-        )
-        told = f"{self._kind}@{commit.seq}: {reason}"
-        store.note(self._pipeline, "info", "commit", told, change_id)
+
+def write_commit(
+    store: Store,
+    pipeline: str,
+    kind: str,
+    changes: list[Change],
+    *,
+    change_id: str,
+    reason: str,
+    objects: Mapping[str, StoredObject] | None = None,
+) -> Commit:
+    """Write the version that the working rows now are, and the commit that led to it.
+
+    Join the caller's transaction, in which the working rows were brought up to date.
+    """
+    repo_id = store.history.repo_id(pipeline, kind)
+    manifest = store.history.prepare_version(repo_id, changes, store.working)
+    store.objects.flush()
+    commit = store.history.commit(
+        repo_id, manifest, changes, change_id=change_id, reason=reason, objects=objects or {}
+    )
+    store.note(pipeline, "info", "commit", f"{kind}@{commit.seq}: {reason}", change_id)
+    return commit
 
 
 def summary(changes: list[Change]) -> str:

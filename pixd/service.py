@@ -15,7 +15,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pixd
-from pixd import inbox, publishing, systemd, training
+from pixd import inbox, operations, publishing, systemd, training
+from pixd.control import ControlServer
 from pixd.dataset import Dataset
 from pixd.errors import DeviceError, PixdError
 from pixd.intake import Intake
@@ -24,10 +25,11 @@ from pixd.store.connection import rfc3339, write_live
 from pixd.store.store import Store
 from pixd.training import Training
 from pixd.translation import Translation
+from pixd.users import user_name
 from pixd.warm import WarmWorker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from pixd.config import PipelineSettings, Settings
@@ -108,6 +110,7 @@ class Service:
         for pipeline in settings.pipelines:
             publishing.clear_temporaries(pipeline.output)
         (self.store.folder / "logs").mkdir(exist_ok=True)
+        self.control = ControlServer(self.store.folder, self._carry_out)
         self.inspector = WarmWorker(
             "pixd.inspector",
             {"schema": SCHEMA, "kind": "inspect"},
@@ -137,6 +140,7 @@ class Service:
             for intake in self._intakes():
                 intake.scan_soon()
         may_start = not self._stopping
+        self.control.step(now)
         for intake in self._intakes():
             intake.step(now)
         self.inspector.step(now)
@@ -151,6 +155,14 @@ class Service:
         for pipeline in self.pipelines:
             pipeline.translation.step(now, may_start=may_start)
         self._heartbeat(now)
+
+    def _carry_out(self, op: str, arguments: Mapping[str, Any], uid: int) -> dict[str, Any]:
+        """Do what a command asks, between two steps, and take its consequences into account."""
+        result = operations.perform(self.store, self.settings, op, arguments, user_name(uid))
+        for intake in self._intakes():
+            intake.reload()
+        self._next_heartbeat_at = 0.0
+        return result
 
     def run(self, *, once: bool = False, tick: Callable[[Service], None] | None = None) -> int:
         """Work until a signal says stop, or with `once` until nothing is due.
@@ -219,6 +231,10 @@ class Service:
             times += [pipeline.training.next_at(now), pipeline.translation.next_at(now)]
         poll = select.poll()
         poll.register(self._wake_r, select.POLLIN)
+        for descriptor in self.control.filenos():
+            poll.register(descriptor, select.POLLIN)
+        if self.control.is_answering:
+            times.append(now + SHORTEST_WAIT_S)
         for worker in self._children():
             poll.register(worker.fileno(), select.POLLIN)
             if worker.wants_write():
@@ -263,6 +279,7 @@ class Service:
         """Stop in order: no new work, trainers checkpoint, then watches, children, the store."""
         systemd.notify("STOPPING=1")
         self._stopping = self._stopping or "done"
+        self.control.stop()
         for intake in self._intakes():
             intake.stop()
         for pipeline in self.pipelines:
@@ -349,6 +366,7 @@ def _live_training(part: Training) -> dict[str, Any]:
     return {
         "state": part.state,
         "reason": part.reason,
+        "commit": part.considered,
         "run": run.run_id if run else None,
         "step": progress.get("step", 0),
         "steps": progress.get("steps", 0),

@@ -14,8 +14,9 @@ import secrets
 import shutil
 from typing import TYPE_CHECKING, Any
 
-from pixd import durable, gate, pairs, recipes
+from pixd import durable, gate, pairs, recall, recipes
 from pixd.records import canonical_json
+from pixd.store import lineage
 from pixd.store.runs import Edge, run_key
 from pixd.training_run import TrainingRun, publish_model
 
@@ -33,6 +34,7 @@ MAX_FAILURES = 3
 FINISH_SHARE = 0.5  # a run that is so far along is not superseded
 FIRST_RETRY_S = 5.0
 LONGEST_RETRY_S = 3600.0
+RECALLED = "one of its images was recalled"
 
 
 class Training:
@@ -67,6 +69,12 @@ class Training:
     def run(self) -> TrainingRun | None:
         """The training that is under way."""
         return self._run
+
+    @property
+    def considered(self) -> int:
+        """The number of the newest commit that `state` speaks of; 0 before the first."""
+        commit = self._dataset.commit
+        return commit.seq if commit and self._dataset.plan is not None else 0
 
     def next_at(self, now: float) -> float:
         """Return when the next step has something to do without a message from the child."""
@@ -137,7 +145,7 @@ class Training:
             self.state, self.reason = "idle", "the live model is of these pairs and settings"
         elif store.models.is_pinned(name):
             self.state, self.reason = "idle", f"model@{live.number if live else '?'} is pinned"
-        elif not self._bytes_present(model):
+        elif not self._bytes_present(model) or recall.excluded_in(store, model):
             return False
         else:
             decision = self._decide_again(model)
@@ -165,7 +173,7 @@ class Training:
         self, key: str, recipe: dict[str, Any], now: float, *, may_start: bool
     ) -> None:
         store = self._store
-        failures = [r for r in store.runs.attempts(self._pipeline.name, key) if r.state == "failed"]
+        failures = store.runs.failures(self._pipeline.name, key)
         if len(failures) >= MAX_FAILURES:
             self.state = "failed"
             self.reason = f"given up after {len(failures)} attempts: {failures[-1].reason}"
@@ -277,7 +285,11 @@ class Training:
     def _reconsider(self, key: str, now: float) -> None:
         run = self._run
         assert run is not None  # only called with one
-        if key == run.key or run.is_leaving or run.share_done >= FINISH_SHARE:
+        if key == run.key or run.is_leaving:
+            return
+        if self._uses_recalled(run):
+            run.leave_as("superseded", RECALLED)
+        if run.share_done >= FINISH_SHARE:
             return
         quiet_s = self._pipeline.train.quiet_seconds
         if now - (self._intake.last_change_at or 0.0) >= quiet_s and self._intake.is_calm:
@@ -293,6 +305,8 @@ class Training:
             return
         self._run = None
         store, name = self._store, self._pipeline.name
+        if result["state"] == "succeeded" and self._uses_recalled(run):
+            result = {"state": "superseded", "reason": RECALLED}
         if result["state"] == "succeeded":
             model = publish_model(store, run, result, self._pipeline)
             self._keep_only_checkpoints(run.key)
@@ -318,7 +332,7 @@ class Training:
                 error=error,
             )
             store.note(name, "error", "train", f"training failed: {reason}", run.commit.change_id)
-            failures = sum(r.state == "failed" for r in store.runs.attempts(name, run.key))
+            failures = len(store.runs.failures(name, run.key))
             self._retry_at = now + min(FIRST_RETRY_S * 2 ** (failures - 1), LONGEST_RETRY_S)
         else:
             store.runs.move(
@@ -330,6 +344,13 @@ class Training:
             )
             store.note(name, "info", "train", f"training {result['state']}: {result['reason']}")
         shutil.rmtree(run.scratch, ignore_errors=True)
+
+    def _uses_recalled(self, run: TrainingRun) -> bool:
+        excluded = self._store.exclusions.of(self._pipeline.name)
+        reader = self._store.db.conn
+        return bool(
+            excluded and lineage.is_trained_on(reader, self._store.folder, run.run_id, excluded)
+        )
 
     def _keep_only_checkpoints(self, key: str) -> None:
         """Drop the checkpoints of earlier runs of this pipeline: their models are exported."""

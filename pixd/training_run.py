@@ -274,7 +274,7 @@ def lay_out_model(
     folder = store.folder / "models" / digest.removeprefix("sha256:")
     if folder.exists():
         return folder
-    files = files or manifests.read(store.objects, digest)
+    files = files or manifests.read(store.objects.path_of, digest)
     building = folder.with_name(f".{folder.name[:16]}.tmp")
     shutil.rmtree(building, ignore_errors=True)
     building.mkdir(parents=True)

@@ -141,6 +141,9 @@ class Translation:
         store, name = self._store, self._pipeline.name
         live = store.models.live(name)
         if live is None:
+            if self._target:  # recalled, with no other to take its place
+                self.stop()
+                self._target = None
             return False
         if self._target and self._target.model.id == live.id:
             return True
@@ -150,7 +153,8 @@ class Translation:
         settings = recipes.translate_recipe(self._pipeline, self._settings.precision, pixels)
         with store.transaction():
             recipe = store.runs.add_recipe("translate", settings)
-            due = store.outputs.requeue_stale(name, self._intake.repo_id, live.digest, recipe)
+            store.outputs.requeue_stale(name, self._intake.repo_id, live.digest, recipe)
+            due = store.working.counts(self._intake.repo_id).get("queued", 0)
         if due:
             store.note(name, "info", "due", f"{due} inputs are due under model@{live.number}")
         if self._translator:

@@ -232,7 +232,7 @@ def _score(folder: Path, progress: Progress) -> dict[str, dict[str, float]]:
 
 
 def _contact_sheet(folder: Path) -> Path:
-    from pixd.demo import contact_sheet  # noqa: PLC0415 - imports Pillow
+    from pixd import contact_sheet  # noqa: PLC0415 - imports Pillow
 
     rows = []
     for number in range(SHOWN):

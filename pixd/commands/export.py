@@ -7,23 +7,29 @@ import shutil
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from pixd.commands import Progress, pick_pipeline, settings_of
+from pixd import trace
+from pixd.commands import Progress, settings_of
+from pixd.commands.naming import pipeline_and_thing
 from pixd.commands.translate import find_model
 from pixd.errors import PixdError
 from pixd.records import SCHEMA
+from pixd.store import connection
 from pixd.workers import Worker
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Mapping
+
+    from pixd.config import Settings
 
 
 def run(args: argparse.Namespace) -> int:
     """Write the model into DIR, which must not exist or be empty."""
     settings = settings_of(args)
-    pipeline = pick_pipeline(settings, args.pipeline)
-    model = find_model(settings, pipeline.name, args.model)
+    pipeline, thing = pipeline_and_thing(args, settings, args.model)
+    model = find_model(settings, pipeline.name, thing)
     target = Path(args.dir).absolute()
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise PixdError(f"{target} is there already", advice="name a new or empty folder")
@@ -53,8 +59,16 @@ def run(args: argparse.Namespace) -> int:
             raise PixdError(f"the export failed: {worker.exit_text()}") from None
         if result["state"] != "succeeded":
             raise PixdError(f"the export failed: {result['error']['message']}")
+        _write_receipt(settings, model, scratch / "export" / "receipt.json")
         if target.exists():
             target.rmdir()
         shutil.move(scratch / "export", target)
     print(f"{target}: {', '.join(sorted(p.name for p in target.iterdir()))}")
     return 0
+
+
+def _write_receipt(settings: Settings, model: Mapping[str, Any], path: Path) -> None:
+    """Put the model's whole chain beside it, in the form of `pixd trace --json`."""
+    reader = connection.open_reader(settings.store)
+    chain = trace.of_model(reader, settings.store, model)
+    path.write_text(json.dumps({"schema": trace.SCHEMA, "model": chain}, indent=1, sort_keys=True))

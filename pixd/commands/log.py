@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from pixd.commands import pick_pipeline, settings_of
 from pixd.errors import UsageError
-from pixd.store import connection, views
+from pixd.store import changes, connection, views
 
 if TYPE_CHECKING:
     import argparse
+
+REPOS = ("training", "input", "model", "models", "output", "outputs")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -18,7 +20,14 @@ def run(args: argparse.Namespace) -> int:
     settings = settings_of(args)
     pipeline = pick_pipeline(settings, args.pipeline).name
     reader = connection.open_reader(settings.store)
-    if args.repo is None:
+    change = None
+    if args.repo and args.repo not in REPOS:
+        change = changes.whole_id(reader, args.repo)
+    if change:
+        found = changes.change(reader, change)
+        assert found is not None  # its id was looked up
+        rows, line = found["events"][::-1][: args.n], _event
+    elif args.repo is None:
         rows, line = views.events(reader, pipeline, args.n), _event
     elif args.repo in {"training", "input"}:
         rows, line = views.commits(reader, pipeline, args.repo, args.n), _commit
@@ -27,7 +36,10 @@ def run(args: argparse.Namespace) -> int:
     elif args.repo in {"output", "outputs"}:
         rows, line = views.outputs(reader, pipeline, args.n), _output
     else:
-        raise UsageError(f"there is no repo {args.repo}", advice="training, input, model or output")
+        raise UsageError(
+            f"there is no repo or change {args.repo}",
+            advice="training, input, model, output, or the id of a change",
+        )
     if args.json:
         print(json.dumps(rows, sort_keys=True, indent=1))
         return 0
@@ -40,12 +52,13 @@ def run(args: argparse.Namespace) -> int:
 
 def _event(row: dict[str, Any]) -> str:
     mark = "" if row["level"] == "info" else f"{row['level']}: "
-    return f"{_at(row['at'])}  {mark}{row['message']}"
+    return f"{_at(row['at'])}  {row['change_id'] or '-':<10}  {mark}{row['message']}"
 
 
 def _commit(row: dict[str, Any]) -> str:
     return (
-        f"{_at(row['committed_at'])}  {row['name']:<14} {row['reason']:<20} {row['version'][:19]}"
+        f"{_at(row['committed_at'])}  {row['change_id']}  {row['name']:<14} {row['reason']:<20}"
+        f" {row['version'][:19]}"
     )
 
 

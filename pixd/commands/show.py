@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pixd.commands import pick_pipeline, settings_of
+from pixd.commands import settings_of
+from pixd.commands.naming import pipeline_and_thing, whole_digest
 from pixd.errors import PixdError, UsageError
-from pixd.store import connection, views
+from pixd.store import changes, connection, views
 from pixd.store.objects import hash_file
 
 if TYPE_CHECKING:
@@ -17,18 +19,15 @@ if TYPE_CHECKING:
 
     from pixd.store.connection import Reader
 
-MIN_DIGITS = 8
+CHANGE_ID = re.compile("[0-9a-f]{10}")
 SHOWN_CHANGES = 40
 
 
 def run(args: argparse.Namespace) -> int:
     """Print what THING is."""
     settings = settings_of(args)
-    thing = args.thing
-    if "/" in thing and "@" in thing and not Path(thing).exists():
-        name, thing = thing.rsplit("/", 1)
-        args.pipeline = args.pipeline or name
-    pipeline = pick_pipeline(settings, args.pipeline).name
+    chosen, thing = pipeline_and_thing(args, settings, args.thing)
+    pipeline = chosen.name
     reader = connection.open_reader(settings.store)
     found = _find(reader, pipeline, thing)
     if found is None:
@@ -56,22 +55,16 @@ def _find(reader: Reader, pipeline: str, thing: str) -> Any:
         return (
             views.model(reader, pipeline, number) if kind == "model" else views.run(reader, number)
         )
-    if kind == "sha256:" or thing.startswith("sha256:"):
-        if len(thing) < len("sha256:") + MIN_DIGITS:
-            raise UsageError(f"{thing} is too short", advice="give 8 or more hex digits")
-        return _only(views.by_digest(reader, thing), thing)
+    if thing.startswith("sha256:"):
+        return views.by_digest(reader, whole_digest(reader, thing))[0]
     if Path(thing).is_file():
-        return _only(views.by_digest(reader, hash_file(Path(thing))), thing)
+        return next(iter(views.by_digest(reader, hash_file(Path(thing)))), None)
+    if CHANGE_ID.fullmatch(thing):
+        return changes.change(reader, thing)
     raise UsageError(
         f"what is {thing}?",
-        advice="training@3, input@HEAD, model@1, run@7, live, sha256:ab12cd34, or a file",
+        advice="training@3, input@HEAD, model@1, run@7, live, sha256:ab12cd34, a change or a file",
     )
-
-
-def _only(found: list[dict[str, Any]], thing: str) -> dict[str, Any] | None:
-    if len(found) > 1:
-        raise UsageError(f"{thing} could be {len(found)} things", advice="give more digits")
-    return found[0] if found else None
 
 
 def _lines(value: Any, indent: int = 0) -> Iterator[str]:

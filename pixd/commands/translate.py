@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pixd
 from pixd import durable, inbox, output, recipes
-from pixd.commands import Progress, pick_pipeline, settings_of, warn
+from pixd.commands import Progress, settings_of, warn
+from pixd.commands.naming import model_number, pipeline_and_thing
 from pixd.errors import PixdError, StoreBusyError, UsageError
 from pixd.records import SCHEMA, name_from_bytes
 from pixd.store import connection, views
@@ -30,8 +31,8 @@ ANSWER_WITHIN_S = 300.0
 def run(args: argparse.Namespace) -> int:
     """Translate each FILE into DIR; 1 where one could not be."""
     settings = settings_of(args)
-    pipeline = pick_pipeline(settings, args.pipeline)
-    model = find_model(settings, pipeline.name, args.model)
+    pipeline, thing = pipeline_and_thing(args, settings, args.model or "live")
+    model = find_model(settings, pipeline.name, thing)
     folder = settings.store / "models" / model["digest"].removeprefix("sha256:")
     card = json.loads((folder / "model.json").read_bytes())
     recipe = recipes.translate_recipe(pipeline, settings.precision, int(card["image_size"]))
@@ -87,19 +88,14 @@ def run(args: argparse.Namespace) -> int:
     return int(failures > 0)
 
 
-def find_model(settings: Settings, pipeline: str, name: str | None) -> dict[str, Any]:
-    """Return the model that the user means: ``model@3``, ``3``, ``live``, or None for live.
+def find_model(settings: Settings, pipeline: str, name: str) -> dict[str, Any]:
+    """Return the model that the user means: ``model@3``, ``3`` or ``live``.
 
     Raises:
         PixdError: there is none, or its bytes were removed.
     """
     reader = connection.open_reader(settings.store)
-    number = None
-    if name not in {None, "live"}:
-        digits = str(name).rsplit("@", 1)[-1]
-        if not digits.isdigit():
-            raise UsageError(f"{name} is no model", advice="model@3, or live")
-        number = int(digits)
+    number = model_number(name)
     model = views.model(reader, pipeline, number)
     if model is None:
         which = f"model@{number}" if number is not None else "live model"

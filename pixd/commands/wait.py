@@ -1,4 +1,4 @@
-"""`pixd wait`: until the service has nothing left to do."""
+"""`pixd wait`: until the service has nothing left to do, or until one change is through."""
 
 from __future__ import annotations
 
@@ -6,48 +6,123 @@ import contextlib
 import os
 import signal
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pixd import status
-from pixd.commands import Progress, settings_of
-from pixd.errors import ServiceNotRunningError, TimedOutError
-from pixd.store import connection
+from pixd.commands import Progress, settings_of, warn
+from pixd.errors import (
+    EXIT_FAILED,
+    EXIT_OK,
+    ServiceNotRunningError,
+    TimedOutError,
+    UsageError,
+)
+from pixd.store import changes, connection
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable, Mapping
+
+    from pixd.config import Settings
+    from pixd.store.connection import Reader
 
 LOOK_EVERY_S = 0.2
 
 
 def run(args: argparse.Namespace) -> int:
-    """Wait until idle: 0, or 1 where something failed; 124 when the time is over."""
+    """Wait: 0, or 1 where something failed; 124 when the time is over."""
     settings = settings_of(args)
+    if args.change:
+        return _wait_for_change(args, settings)
     began = time.time()
     asked_at = connection.rfc3339(began)
+    _ask_for_a_scan(settings)
+
+    def is_idle() -> bool:
+        live = connection.read_live(settings.store)
+        return bool(live.get("idle")) and _scanned_since(live, asked_at)
+
+    if not is_idle():
+        _wait_until(settings, is_idle, args.timeout, "for pixd to be idle")
+    return status.EXIT_CODES[status.snapshot(settings)["state"]]
+
+
+def _wait_for_change(args: argparse.Namespace, settings: Settings) -> int:
+    reader = connection.open_reader(settings.store)
+    change = changes.whole_id(reader, args.change)
+    if change is None:
+        raise UsageError(f"there is no change {args.change}", advice="`pixd log` shows them")
+
+    def is_through() -> bool:
+        return _is_through(settings, reader, change)
+
+    if not is_through():
+        _ask_for_a_scan(settings)
+        _wait_until(settings, is_through, args.timeout, f"for the change {change}")
+    failures = changes.failures(reader, change)
+    for failure in failures:
+        warn(f"pixd: {failure}")
+    return EXIT_FAILED if failures else EXIT_OK
+
+
+def _is_through(settings: Settings, reader: Reader, change: str) -> bool:
+    """Tell whether nothing of a change is left to be done, as far as it can be done."""
+    live = connection.read_live(settings.store)
+    left = changes.unfinished(reader, change)
+    if left["runs"] or not _is_trained(live, reader, change):
+        return False
+    # Inputs that wait while nothing is under way wait for a model that nobody ordered.
+    return not left["inputs"] or bool(live.get("idle"))
+
+
+def _is_trained(live: Mapping[str, Any], reader: Reader, change: str) -> bool:
+    """Tell whether the service is done with the training commits of a change."""
+    found = changes.change(reader, change)
+    assert found is not None  # its id was looked up
+    for commit in found["commits"]:
+        if not commit["name"].startswith("training@"):
+            continue
+        train = live.get("pipelines", {}).get(commit["pipeline"], {}).get("train", {})
+        considered = train.get("commit", 0)
+        if considered < commit["seq"]:
+            return False
+        if considered == commit["seq"] and train.get("state") in {"waiting", "running"}:
+            return False
+    return True
+
+
+def _ask_for_a_scan(settings: Settings) -> None:
+    """Have the service look at its folders now, so that no older heartbeat is believed.
+
+    Raises:
+        ServiceNotRunningError: there is none to wait for.
+    """
     pid = connection.holder_pid(settings.store)
     if pid is None:
         raise ServiceNotRunningError("the service is not running", advice="start it: pixd run")
-    # "Idle" must be later than this moment: ask for a scan, and believe no older heartbeat.
     # Without permission to signal, the next scan by timer answers.
     with contextlib.suppress(PermissionError):
         os.kill(pid, signal.SIGUSR1)
+
+
+def _wait_until(
+    settings: Settings, is_done: Callable[[], bool], timeout_s: float | None, what: str
+) -> None:
+    began = time.monotonic()
     progress = Progress()
     try:
-        while True:
-            live = connection.read_live(settings.store)
-            if live.get("idle") and _scanned_since(live, asked_at):
-                break
+        while not is_done():
+            waited = time.monotonic() - began
             if connection.holder_pid(settings.store) is None:
                 raise ServiceNotRunningError("the service ended while it was waited for")
-            if args.timeout is not None and time.time() - began > args.timeout:
+            if timeout_s is not None and waited > timeout_s:
                 raise TimedOutError(
-                    f"not idle after {args.timeout:g} s", advice="`pixd status` says what it does"
+                    f"waited {timeout_s:g} s {what}", advice="`pixd status` says what it does"
                 )
-            progress.show(f"waiting for pixd (pid {pid}), {time.time() - began:.0f} s")
+            progress.show(f"waiting {what}, {waited:.0f} s")
             time.sleep(LOOK_EVERY_S)
     finally:
         progress.clear()
-    return status.EXIT_CODES[status.snapshot(settings)["state"]]
 
 
 def _scanned_since(live: dict[str, object], at: str) -> bool:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
+    from pathlib import Path
 
     from pixd.store.objects import ObjectStore
 
@@ -99,21 +100,60 @@ def update(
     return _write_root(objects, rows)
 
 
-def read(objects: ObjectStore, digest: str) -> dict[str, Entry]:
+def read(path_of: Callable[[str], Path], digest: str) -> dict[str, Entry]:
     """Return every file of a version by name.
+
+    Args:
+        path_of: says where the bytes of a digest are.
+        digest: the version.
 
     Raises:
         OSError: a manifest on the way cannot be read.
         ValueError: a manifest on the way is not one.
     """
-    return dict(_read(objects, digest))
+    return dict(_read(path_of, digest))
 
 
-def _read(objects: ObjectStore, digest: str) -> Iterator[tuple[str, Entry]]:
-    data = objects.path_of(digest).read_bytes()
+def difference(
+    path_of: Callable[[str], Path], old: str | None, new: str
+) -> Iterator[tuple[str, str | None, str | None]]:
+    """Yield (name, old digest, new digest) of each file in which two versions differ.
+
+    Buckets that are the same are not read, so that the cost follows the change.
+
+    Raises:
+        OSError: a manifest on the way cannot be read.
+        ValueError: a manifest on the way is not one.
+    """
+    before = _parts(path_of, old) if old else {}
+    after = _parts(path_of, new)
+    if before.keys() == {""} or after.keys() == {""} or not before:
+        sides = [dict(_read(path_of, old)) if old else {}, dict(_read(path_of, new))]
+    else:
+        differing = [b for b in before.keys() | after.keys() if before.get(b) != after.get(b)]
+        sides = [
+            {n: e for b in differing if b in parts for n, e in _read(path_of, parts[b])}
+            for parts in (before, after)
+        ]
+    for name in sorted(sides[0].keys() | sides[1].keys()):
+        was, is_ = sides[0].get(name), sides[1].get(name)
+        if (was and was.digest) != (is_ and is_.digest):
+            yield name, was and was.digest, is_ and is_.digest
+
+
+def _parts(path_of: Callable[[str], Path], digest: str) -> dict[str, str]:
+    """Return the digest of each bucket of a version, or {"": digest} of a flat one."""
+    data = path_of(digest).read_bytes()
+    if data.startswith(ROOT_HEADER):
+        return {bucket: row[0] for bucket, row in _root_rows(data)}
+    return {"": digest}
+
+
+def _read(path_of: Callable[[str], Path], digest: str) -> Iterator[tuple[str, Entry]]:
+    data = path_of(digest).read_bytes()
     if data.startswith(ROOT_HEADER):
         for _, (bucket_digest, _, _) in _root_rows(data):
-            yield from _read(objects, bucket_digest)
+            yield from _read(path_of, bucket_digest)
     elif data.startswith(FLAT_HEADER):
         for line in data[len(FLAT_HEADER) :].decode().split("\n")[:-1]:
             hexadecimal, size, name = line.split(" ", 2)

@@ -118,31 +118,103 @@ class Models:
         ).fetchone()
         return bool(row and row[0])
 
+    def numbered(self, pipeline: str, number: int) -> Model | None:
+        """Return the model of that number."""
+        row = self._db.conn.execute(
+            f"SELECT {_COLUMNS} FROM model WHERE pipeline = ? AND number = ?", (pipeline, number)
+        ).fetchone()
+        return Model(*row) if row else None
+
+    def before(self, model: Model) -> Model | None:
+        """Return the model that was live when `model` first became so."""
+        row = self._db.conn.execute(
+            "SELECT old_model_id FROM ref_log WHERE pipeline = ? AND name = ? AND new_model_id = ?"
+            " AND old_model_id IS NOT new_model_id ORDER BY id LIMIT 1",
+            (model.pipeline, LIVE, model.id),
+        ).fetchone()
+        return self.get(row[0]) if row and row[0] else None
+
+    def accepted(self, pipeline: str) -> list[Model]:
+        """Return the models that the gate let pass or a person made live, newest first."""
+        rows = self._db.conn.execute(
+            f"SELECT {_COLUMNS} FROM model WHERE pipeline = ? AND (json_extract(verdict, '$.promote') = 1"
+            " OR id IN (SELECT new_model_id FROM ref_log WHERE ref_log.pipeline = model.pipeline))"
+            " ORDER BY number DESC",
+            (pipeline,),
+        )
+        return [Model(*row) for row in rows]
+
     def promote(
         self, model: Model, *, who: str, why: str, change_id: str, pin: bool = False
     ) -> None:
-        """Make a model live and note who did it and why."""
+        """Make a model live and note who did it and why; every input is due under it.
+
+        The translations that follow carry the change that brought the model, also those of
+        inputs that waited for want of one: a drop of pairs and all that comes of it share one id.
+        """
         with transaction(self._db):
             old = self.live(model.pipeline)
             now = utc_now()
+            self._db.conn.execute(
+                "UPDATE file SET state = 'queued', reason = '', attempts = 0, retry_at = NULL,"
+                " change_id = ?1 WHERE digest IS NOT NULL"
+                " AND state IN ('queued', 'translated', 'failed')"
+                " AND repo_id = (SELECT id FROM repo WHERE pipeline = ?2 AND kind = 'input')"
+                " AND NOT EXISTS (SELECT 1 FROM output WHERE output.pipeline = ?2"
+                "   AND output.input_path = file.path AND output.input_digest = file.digest"
+                "   AND output.model_digest = ?3 AND output.state IN ('current', 'edited'))",
+                (change_id, model.pipeline, model.digest),
+            )
             self._db.conn.execute(
                 "INSERT INTO ref VALUES (?, ?, ?, ?, ?) ON CONFLICT (pipeline, name) DO UPDATE SET"
                 " model_id = excluded.model_id, is_pinned = excluded.is_pinned,"
                 " changed_at = excluded.changed_at",
                 (model.pipeline, LIVE, model.id, int(pin), now),
             )
+            self._log(model.pipeline, old, model, pin=pin, who=who, why=why, change_id=change_id)
+
+    def unpin(self, model: Model, *, who: str, why: str, change_id: str) -> None:
+        """Let the live model be replaced by newer ones again."""
+        with transaction(self._db):
             self._db.conn.execute(
-                "INSERT INTO ref_log (pipeline, name, old_model_id, new_model_id, is_pinned, who,"
-                " why, change_id, changed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    model.pipeline,
-                    LIVE,
-                    old.id if old else None,
-                    model.id,
-                    int(pin),
-                    who,
-                    why,
-                    change_id,
-                    now,
-                ),
+                "UPDATE ref SET is_pinned = 0 WHERE pipeline = ? AND name = ?",
+                (model.pipeline, LIVE),
             )
+            self._log(
+                model.pipeline, model, model, pin=False, who=who, why=why, change_id=change_id
+            )
+
+    def withdraw(self, model: Model, *, who: str, why: str, change_id: str) -> None:
+        """Leave the pipeline without a live model."""
+        with transaction(self._db):
+            self._db.conn.execute(
+                "DELETE FROM ref WHERE pipeline = ? AND name = ?", (model.pipeline, LIVE)
+            )
+            self._log(model.pipeline, model, None, pin=False, who=who, why=why, change_id=change_id)
+
+    def _log(
+        self,
+        pipeline: str,
+        old: Model | None,
+        new: Model | None,
+        *,
+        pin: bool,
+        who: str,
+        why: str,
+        change_id: str,
+    ) -> None:
+        self._db.conn.execute(
+            "INSERT INTO ref_log (pipeline, name, old_model_id, new_model_id, is_pinned, who, why,"
+            " change_id, changed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                pipeline,
+                LIVE,
+                old.id if old else None,
+                new.id if new else None,
+                int(pin),
+                who,
+                why,
+                change_id,
+                utc_now(),
+            ),
+        )

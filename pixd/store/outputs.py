@@ -135,6 +135,42 @@ class Outputs:
             [(pipeline, path) for path in input_paths],
         )
 
+    def count_standing(self, pipeline: str) -> int:
+        """Return how many outputs should stand in the output folder."""
+        row = self._db.conn.execute(
+            "SELECT coalesce(sum(outputs), 0) FROM output_total WHERE pipeline = ?"
+            " AND state IN ('current', 'edited', 'missing', 'orphaned')",
+            (pipeline,),
+        ).fetchone()
+        return int(row[0])
+
+    def withdrawn(self) -> list[Output]:
+        """Return the outputs that were taken away and that nothing replaced since."""
+        rows = self._db.conn.execute(
+            f"SELECT {_COLUMNS} FROM output AS gone WHERE state = 'withdrawn' AND NOT EXISTS"
+            " (SELECT 1 FROM output WHERE output.pipeline = gone.pipeline"
+            "   AND output.path = gone.path AND output.id > gone.id)"
+        )
+        return [Output(*row) for row in rows]
+
+    def made_by(self, pipeline: str, model_digest: str) -> list[Output]:
+        """Return the standing outputs of one model."""
+        rows = self._db.conn.execute(
+            f"SELECT {_COLUMNS} FROM output WHERE model_digest = ?"
+            " AND state IN ('current', 'edited', 'missing', 'orphaned') AND pipeline = ?",
+            (model_digest, pipeline),
+        )
+        return [Output(*row) for row in rows]
+
+    def made_from(self, pipeline: str, input_digest: str) -> list[Output]:
+        """Return the standing outputs of one input content."""
+        rows = self._db.conn.execute(
+            f"SELECT {_COLUMNS} FROM output WHERE input_digest = ? AND pipeline = ?"
+            " AND state IN ('current', 'edited', 'missing', 'orphaned')",
+            (input_digest, pipeline),
+        )
+        return [Output(*row) for row in rows]
+
     def requeue_stale(self, pipeline: str, repo_id: int, model_digest: str, recipe: str) -> int:
         """Queue every input whose current output is not of this model, recipe and content.
 

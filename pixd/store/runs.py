@@ -208,6 +208,42 @@ class Runs:
         )
         return [Run(*row) for row in rows]
 
+    def mean_seconds(self, pipeline: str, kind: str) -> float:
+        """Return how long the last successful runs of a kind took on average; 0.0 for none."""
+        row = self._db.conn.execute(
+            "SELECT avg(seconds) FROM (SELECT (julianday(finished_at) - julianday(started_at))"
+            " * 86400 AS seconds FROM run WHERE pipeline = ? AND kind = ? AND state = 'succeeded'"
+            " ORDER BY id DESC LIMIT 20)",
+            (pipeline, kind),
+        ).fetchone()
+        return float(row[0] or 0.0)
+
+    def translation_of(self, pipeline: str, image: str, model: str) -> str | None:
+        """Return the digest of the newest translation of an image by a model, if still kept."""
+        rows = self._db.conn.execute(
+            "SELECT run.id FROM run_input AS image JOIN run ON run.id = image.run_id"
+            " JOIN run_input AS model ON model.run_id = run.id AND model.role = 'model'"
+            " WHERE image.digest = ? AND image.role = 'image' AND model.digest = ?"
+            " AND run.pipeline = ? AND run.state = 'succeeded' ORDER BY run.id DESC LIMIT 1",
+            (image, model, pipeline),
+        ).fetchone()
+        return self.output_digest(rows[0], "image") if rows else None
+
+    def failures(self, pipeline: str, key: str) -> list[Run]:
+        """Return the failed attempts of a key that a person has not forgiven, oldest first."""
+        forgiven = {row[0] for row in self._db.conn.execute("SELECT run_id FROM forgiven")}
+        attempts = self.attempts(pipeline, key)
+        return [run for run in attempts if run.state == "failed" and run.id not in forgiven]
+
+    def forgive(self, pipeline: str) -> int:
+        """Let no failed training so far count against its key; returns how many."""
+        cursor = self._db.conn.execute(
+            "INSERT INTO forgiven SELECT id, ? FROM run WHERE pipeline = ? AND kind = 'train'"
+            " AND state = 'failed' ON CONFLICT DO NOTHING",
+            (utc_now(), pipeline),
+        )
+        return cursor.rowcount
+
     def last_finished(self, run_id: int) -> tuple[str, str | None]:
         """Return (state, finished_at) of a run."""
         row = self._db.conn.execute(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pixd.store import connection
 from pixd.store.connection import transaction, utc_now
+from pixd.store.exclusions import Exclusions
 from pixd.store.history import History
 from pixd.store.models import Models
 from pixd.store.objects import ObjectStore
@@ -47,6 +48,7 @@ class Store:
         self.runs = Runs(self.db)
         self.models = Models(self.db)
         self.outputs = Outputs(self.db)
+        self.exclusions = Exclusions(self.db)
 
     @property
     def scratch(self) -> Path:

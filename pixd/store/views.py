@@ -155,17 +155,17 @@ def by_digest(reader: sqlite3.Connection, digest: str) -> list[dict[str, Any]]:
     return [
         {
             **dict(row),
-            "files": _rows(
+            "files": mappings(
                 reader,
                 "SELECT repo.pipeline, repo.kind, path, file.state, reason FROM file"
                 " JOIN repo ON repo.id = repo_id WHERE digest = ?",
                 row["digest"],
             ),
-            "outputs": _rows(reader, "SELECT * FROM output WHERE digest = ?", row["digest"]),
-            "made_by": _rows(
+            "outputs": mappings(reader, "SELECT * FROM output WHERE digest = ?", row["digest"]),
+            "made_by": mappings(
                 reader, "SELECT run_id, role FROM run_output WHERE digest = ?", row["digest"]
             ),
-            "used_by": _rows(
+            "used_by": mappings(
                 reader,
                 "SELECT run_id, role FROM run_input WHERE digest = ? LIMIT 50",
                 row["digest"],
@@ -175,7 +175,107 @@ def by_digest(reader: sqlite3.Connection, digest: str) -> list[dict[str, Any]]:
     ]
 
 
-def _rows(reader: sqlite3.Connection, sql: str, *values: object) -> list[dict[str, Any]]:
+def runs_of_key(reader: sqlite3.Connection, key: str) -> list[int]:
+    """Return the successful runs of a key, newest first."""
+    rows = reader.execute(
+        "SELECT id FROM run WHERE key = ? AND state = 'succeeded' ORDER BY id DESC", (key,)
+    )
+    return [row[0] for row in rows]
+
+
+def model_of_digest(
+    reader: sqlite3.Connection, pipeline: str, digest: str
+) -> dict[str, Any] | None:
+    """Return the model of a pipeline with this export."""
+    row = reader.execute(
+        f"{_MODEL} WHERE model.digest = ? AND model.pipeline = ? ORDER BY model.number LIMIT 1",
+        (digest, pipeline),
+    ).fetchone()
+    return _model(row) if row else None
+
+
+def runs_that_made(reader: sqlite3.Connection, digest: str) -> list[int]:
+    """Return the translations that made a content, newest first."""
+    rows = reader.execute(
+        "SELECT run_id FROM run_output JOIN run ON run.id = run_id"
+        " WHERE digest = ? AND run.kind = 'translate' ORDER BY run_id DESC",
+        (digest,),
+    )
+    return [row[0] for row in rows]
+
+
+def edges(reader: sqlite3.Connection, run_id: int, role: str) -> list[dict[str, Any]]:
+    """Return the inputs of a run in one role, as path and digest."""
+    return mappings(
+        reader, "SELECT path, digest FROM run_input WHERE run_id = ? AND role = ?", run_id, role
+    )
+
+
+def pipelines_with_model(reader: sqlite3.Connection, digest: str) -> list[str]:
+    """Return the pipelines that have a model with this export."""
+    rows = reader.execute("SELECT DISTINCT pipeline FROM model WHERE digest = ?", (digest,))
+    return [row[0] for row in rows]
+
+
+def train_run_before(reader: sqlite3.Connection, pipeline: str, run_id: int) -> int | None:
+    """Return the last successful training before a run."""
+    row = reader.execute(
+        "SELECT id FROM run WHERE pipeline = ? AND kind = 'train' AND id < ?"
+        " AND state = 'succeeded' ORDER BY id DESC LIMIT 1",
+        (pipeline, run_id),
+    ).fetchone()
+    return int(row[0]) if row else None
+
+
+def model_of_train_run(reader: sqlite3.Connection, run_id: int) -> dict[str, Any] | None:
+    """Return the model that a training run led to."""
+    row = reader.execute(f"{_MODEL} WHERE model.train_run = ?", (run_id,)).fetchone()
+    return _model(row) if row else None
+
+
+def training_rates(reader: sqlite3.Connection, pipeline: str) -> list[dict[str, Any]]:
+    """Return recipe, seconds a step and bytes made of the last trainings, newest first."""
+    rows = reader.execute(
+        "SELECT recipe.body, (julianday(finished_at) - julianday(started_at)) * 86400 AS seconds,"
+        " model.steps, (SELECT sum(size_bytes) FROM run_output JOIN object USING (digest)"
+        "   WHERE run_output.run_id = run.id) AS bytes"
+        " FROM run JOIN recipe ON recipe.digest = run.recipe JOIN model ON model.train_run = run.id"
+        " WHERE run.pipeline = ? AND run.kind = 'train' AND run.state = 'succeeded'"
+        " ORDER BY run.id DESC LIMIT 20",
+        (pipeline,),
+    )
+    return [
+        {
+            "recipe": json.loads(row["body"]),
+            "seconds_per_step": row["seconds"] / max(1, row["steps"]),
+            "bytes": row["bytes"],
+        }
+        for row in rows
+    ]
+
+
+def translation_rate(
+    reader: sqlite3.Connection, pipeline: str
+) -> tuple[float | None, float | None]:
+    """Return (seconds, bytes) of a translation, as the last hundred were on average.
+
+    The seconds are of the wall: many are under way at once, so the span of all is shared out.
+    """
+    row = reader.execute(
+        "SELECT (julianday(max(finished_at)) - julianday(min(started_at))) * 86400 / count(*),"
+        " avg(size_bytes) FROM (SELECT started_at, finished_at, size_bytes FROM run"
+        " JOIN run_output ON run_output.run_id = run.id JOIN object USING (digest)"
+        " WHERE pipeline = ? AND kind = 'translate' AND state = 'succeeded' AND change_id ="
+        "   (SELECT change_id FROM run WHERE pipeline = ?1 AND kind = 'translate'"
+        "    AND state = 'succeeded' ORDER BY id DESC LIMIT 1)"
+        " ORDER BY run.id DESC LIMIT 100)",
+        (pipeline,),
+    ).fetchone()
+    return row[0], row[1]
+
+
+def mappings(reader: sqlite3.Connection, sql: str, *values: object) -> list[dict[str, Any]]:
+    """Return the rows of a query as plain mappings."""
     return [dict(row) for row in reader.execute(sql, values)]
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pixd.store import manifests
 from pixd.store.connection import transaction, utc_now
+from pixd.store.exclusions import EXCLUDED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -138,6 +139,22 @@ class WorkingFiles:
                 ],
             )
 
+    def exclude(self, repo_id: int, names: Iterable[str], reason: str) -> None:
+        """Leave files out of the head, whatever their state; their stamps stay known."""
+        self._db.conn.executemany(
+            "UPDATE file SET state = 'rejected', reason = ?, digest = NULL, retry_at = NULL"
+            " WHERE repo_id = ? AND path = ?",
+            [(reason, repo_id, name) for name in names],
+        )
+
+    def reread_excluded(self, repo_id: int) -> None:
+        """Have the files read again whose content was excluded."""
+        self._db.conn.execute(
+            "UPDATE file SET state = 'settling', reason = '' WHERE repo_id = ?"
+            " AND state = 'rejected' AND digest IS NULL AND reason = ?",
+            (repo_id, EXCLUDED),
+        )
+
     def refuse(self, repo_id: int, reasons: dict[str, str]) -> None:
         """Mark files that are not even read (links, sockets, too large) as rejected, with why."""
         now = utc_now()
@@ -166,13 +183,21 @@ class WorkingFiles:
         *,
         retry_at: str | None = None,
         count_attempt: bool = False,
+        if_in: Sequence[str] = (
+            "recorded",
+            "queued",
+            "translated",
+            "rejected",
+            "failed",
+        ),
     ) -> None:
         """Move files to a state, unless they began to change meanwhile."""
+        marks = ", ".join("?" * len(if_in))
         with transaction(self._db):
             self._db.conn.executemany(
                 "UPDATE file SET state = ?, reason = ?, retry_at = ?, attempts = attempts + ?"
-                " WHERE repo_id = ? AND path = ? AND state <> 'settling'",
-                [(state, reason, retry_at, int(count_attempt), repo_id, n) for n in names],
+                f" WHERE repo_id = ? AND path = ? AND state IN ({marks})",
+                [(state, reason, retry_at, int(count_attempt), repo_id, n, *if_in) for n in names],
             )
 
     def finish(self, repo_id: int, name: str, digest: str, state: str, reason: str = "") -> None:
@@ -226,6 +251,50 @@ class WorkingFiles:
             (repo_id, now, limit),
         )
         return [DueInput(*row) for row in rows]
+
+    def with_digest(self, repo_id: int, digest: str) -> list[str]:
+        """Return the names of the files of the head that have this content."""
+        rows = self._db.conn.execute(
+            "SELECT path FROM file WHERE digest = ? AND repo_id = ? ORDER BY path",
+            (digest, repo_id),
+        )
+        return [row[0] for row in rows]
+
+    def retry(self, repo_id: int, names: Sequence[str], change_id: str) -> list[str]:
+        """Make refused or failed files due again; returns which were.
+
+        What was decided about their contents is forgotten, so that they are looked at anew.
+        """
+        retried = []
+        with transaction(self._db):
+            for name in names:
+                row = self._db.conn.execute(
+                    "SELECT state, digest, retry_at FROM file WHERE repo_id = ? AND path = ?",
+                    (repo_id, name),
+                ).fetchone()
+                if row is None or (row[0] not in {"rejected", "failed"} and row[2] is None):
+                    continue
+                retried.append(name)
+                if row[1] is None:  # refused before it was read: read it now
+                    self.mark_settling(repo_id, [name])
+                    continue
+                self._db.conn.execute("DELETE FROM verdict WHERE digest = ?", (row[1],))
+                self._db.conn.execute(
+                    "UPDATE file SET state = iif((SELECT kind FROM repo WHERE id = ?1) = 'input',"
+                    " 'queued', 'recorded'), reason = '', attempts = 0, retry_at = NULL,"
+                    " change_id = ?3 WHERE repo_id = ?1 AND path = ?2",
+                    (repo_id, name, change_id),
+                )
+        return retried
+
+    def unfinished(self, repo_id: int) -> list[str]:
+        """Return the files whose work failed or waits to be tried again."""
+        rows = self._db.conn.execute(
+            "SELECT path FROM file WHERE repo_id = ? AND (state = 'failed' OR"
+            " (state = 'queued' AND retry_at IS NOT NULL)) ORDER BY path",
+            (repo_id,),
+        )
+        return [row[0] for row in rows]
 
     def find(self, repo_id: int, name: str) -> tuple[str, str | None, int] | None:
         """Return (state, digest, attempts) of one file."""

@@ -64,6 +64,13 @@ class Tiny:
             (folder / name).mkdir(parents=True)
         self.configure()
 
+    @classmethod
+    def at(cls, folder: Path) -> Tiny:
+        """Return the pipeline that is in `folder` already."""
+        tiny = cls.__new__(cls)
+        tiny.folder, tiny.service = folder, None
+        return tiny
+
     def configure(self, *, steps: int = 4, l1_weight: float = 100) -> None:
         text = CONFIG.format(steps=steps, l1_weight=l1_weight)
         (self.folder / "config.yaml").write_text(text)

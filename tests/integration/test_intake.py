@@ -55,7 +55,7 @@ class Folder:
         head = self.store.history.head(self.intake.repo_id)
         if head is None:
             return {}
-        entries = manifests.read(self.store.objects, head.version)
+        entries = manifests.read(self.store.objects.path_of, head.version)
         objects = self.store.objects
         return {name: objects.path_of(e.digest).read_bytes() for name, e in entries.items()}
 

@@ -42,7 +42,7 @@ def test_a_manifest_reads_back_as_it_was_written(objects: ObjectStore, count: in
     files = _files(count)
     manifest = manifests.write(objects, files)
     objects.flush()
-    assert manifests.read(objects, manifest.digest) == files
+    assert manifests.read(objects.path_of, manifest.digest) == files
     assert manifest.files == count
     assert manifest.size_bytes == sum(entry.size_bytes for entry in files.values())
 
@@ -90,4 +90,4 @@ def test_what_is_no_manifest_is_refused(objects: ObjectStore) -> None:
     stored = objects.add(b"a cat")
     objects.flush()
     with pytest.raises(ValueError, match="not a manifest"):
-        manifests.read(objects, stored.digest)
+        manifests.read(objects.path_of, stored.digest)

@@ -46,6 +46,7 @@ CREATE INDEX output_by_digest ON output (digest);
 CREATE INDEX output_by_input ON output (input_digest);
 CREATE INDEX output_by_model ON output (model_digest, state);
 CREATE INDEX output_by_change ON output (change_id);
+CREATE INDEX output_by_run ON output (run_id);
 """
 
 _TABLES = """
@@ -74,6 +75,7 @@ CREATE TABLE trash (
 
 CREATE INDEX file_by_change ON file (change_id);
 CREATE INDEX event_by_change ON event (change_id);
+CREATE INDEX ref_log_by_change ON ref_log (change_id);
 CREATE INDEX object_bytes_by_state ON object_bytes (state);
 
 CREATE TABLE object_total (

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING
 
 from PIL import Image, ImageDraw, ImageFont
+
+from pixd import durable, images
+from pixd.errors import ImageRejectedError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,17 +65,32 @@ def contact_sheet(
 
 
 def write_contact_sheet(
-    path: Path, rows: Sequence[tuple[str, Sequence[Path]]], headers: Sequence[str], tile_px: int
+    path: Path,
+    rows: Sequence[tuple[str, Sequence[Path | None]]],
+    headers: Sequence[str],
+    tile_px: int,
 ) -> None:
-    """Draw a sheet of image files and save it as PNG; a file that is missing leaves a gap."""
-    loaded: list[tuple[str, list[Image.Image | None]]] = []
-    for caption, places in rows:
-        pictures: list[Image.Image | None] = []
-        for place in places:
-            if place.exists():
-                with Image.open(place) as image:
-                    pictures.append(image.convert("RGB"))
-            else:
-                pictures.append(None)
-        loaded.append((caption, pictures))
-    contact_sheet(loaded, headers, tile_px).save(path)
+    """Draw a sheet of image files and save it as PNG.
+
+    Args:
+        path: where to write it, whole or not at all.
+        rows: (caption, files); one that is None, missing or no image leaves a gap.
+        headers: one word for each column.
+        tile_px: side of a tile.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    loaded = [(caption, [_load(place) for place in places]) for caption, places in rows]
+    buffer = io.BytesIO()
+    contact_sheet(loaded, headers, tile_px).save(buffer, "PNG")
+    durable.write_file(path, buffer.getvalue())
+
+
+def _load(place: Path | None) -> Image.Image | None:
+    if place is None:
+        return None
+    try:
+        return images.decode(place.read_bytes())
+    except (OSError, ImageRejectedError):
+        return None

@@ -1,0 +1,187 @@
+"""What commands change: promote, rollback, unpin, recall, retry.
+
+Each operation is one transaction on the open store and a plain mapping as its result. The
+service carries them out between two steps for commands that ask it (`pixd.control`); where no
+service runs, the command takes the lock and carries them out itself. Nothing here waits for
+the consequences: the next steps of the service bring the outputs after.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Any
+
+from pixd import publishing, recall
+from pixd.errors import PixdError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from pixd.config import PipelineSettings, Settings
+    from pixd.store.models import Model
+    from pixd.store.store import Store
+
+
+def perform(
+    store: Store, settings: Settings, op: str, arguments: Mapping[str, Any], who: str
+) -> dict[str, Any]:
+    """Carry out one operation.
+
+    Args:
+        store: the open store.
+        settings: the configuration that it belongs to.
+        op: a name in `OPERATIONS`.
+        arguments: ``pipeline`` and what the operation needs; they come from outside.
+        who: the user who asks, for the record.
+
+    Raises:
+        PixdError: it cannot be done; nothing was changed.
+    """
+    operation = OPERATIONS.get(op)
+    if operation is None:
+        raise UsageError(f"there is no operation {op}", advice="restart the service: it is older")
+    wanted = arguments.get("pipeline")
+    for pipeline in settings.pipelines:
+        if pipeline.name == wanted:
+            return operation(store, pipeline, arguments, who)
+    raise UsageError(f"there is no pipeline {wanted}", advice="`pixd check-config` lists them")
+
+
+def _promote(
+    store: Store, pipeline: PipelineSettings, arguments: Mapping[str, Any], who: str
+) -> dict[str, Any]:
+    model = _model(store, pipeline.name, arguments.get("number"))
+    return _make_live(store, model, who, f"promoted by {who}")
+
+
+def _rollback(
+    store: Store, pipeline: PipelineSettings, arguments: Mapping[str, Any], who: str
+) -> dict[str, Any]:
+    live = store.models.live(pipeline.name)
+    if live is None:
+        raise PixdError(f"{pipeline.name} has no live model", advice="`pixd models` lists them")
+    if arguments.get("number") is not None:
+        model = _model(store, pipeline.name, arguments["number"])
+    else:
+        before = store.models.before(live)
+        if before is None:
+            raise PixdError(
+                f"no model was live before model@{live.number}",
+                advice="`pixd models` lists them; name one: pixd rollback model@N",
+            )
+        model = before
+    return _make_live(store, model, who, f"rolled back from model@{live.number} by {who}")
+
+
+def _make_live(store: Store, model: Model, who: str, why: str) -> dict[str, Any]:
+    name = model.pipeline
+    if not store.runs.output_digest(model.export_run, "generator"):
+        raise PixdError(
+            f"the bytes of model@{model.number} are not there any more",
+            advice="`pixd gc --undo` brings them back from the trash",
+        )
+    recalled = recall.excluded_in(store, model)
+    if recalled:
+        raise PixdError(
+            f"model@{model.number} was trained on {recalled}, which was recalled",
+            advice="`pixd recall --undo` lets the image in again",
+        )
+    old = store.models.live(name)
+    change_id = secrets.token_hex(5)
+    store.models.promote(model, who=who, why=why, change_id=change_id, pin=True)
+    told = f"model@{model.number} is live and pinned: {why}"
+    store.note(name, "info", "promote", told, change_id)
+    return {
+        "change": change_id,
+        "model": f"model@{model.number}",
+        "before": f"model@{old.number}" if old else None,
+        "pinned": True,
+    }
+
+
+def _unpin(
+    store: Store, pipeline: PipelineSettings, _arguments: Mapping[str, Any], who: str
+) -> dict[str, Any]:
+    live = store.models.live(pipeline.name)
+    if live is None or not store.models.is_pinned(pipeline.name):
+        raise PixdError(f"no model of {pipeline.name} is pinned", advice="`pixd models` shows pins")
+    change_id = secrets.token_hex(5)
+    store.models.unpin(live, who=who, why=f"unpinned by {who}", change_id=change_id)
+    told = f"model@{live.number} is no longer pinned: newer models may replace it"
+    store.note(pipeline.name, "info", "promote", told, change_id)
+    return {"change": change_id, "model": f"model@{live.number}", "pinned": False}
+
+
+def _retry(
+    store: Store, pipeline: PipelineSettings, arguments: Mapping[str, Any], who: str
+) -> dict[str, Any]:
+    """Take up again what failed, or the named files; an edited output gets its new one beside."""
+    name = pipeline.name
+    wanted = _files(arguments)
+    change_id = secrets.token_hex(5)
+    retried: list[str] = []
+    with store.transaction():
+        for kind in ("training", "input"):
+            repo = store.history.repo_id(name, kind)
+            names = wanted.get(kind, []) if wanted else store.working.unfinished(repo)
+            retried += [f"{kind}/{n}" for n in store.working.retry(repo, names, change_id)]
+        trainings = 0 if wanted else store.runs.forgive(name)
+    outputs = wanted.get("output", [])
+    beside = [publishing.publish_beside(store, pipeline, path) for path in outputs]
+    known = {f"{kind}/{n}" for kind, names in wanted.items() for n in names if kind != "output"}
+    left = sorted(known - set(retried))
+    if retried or trainings or beside:
+        told = f"{len(retried)} files and {trainings} trainings are tried again, asked by {who}"
+        store.note(name, "info", "retry", told, change_id)
+    return {
+        "change": change_id,
+        "retried": retried,
+        "trainings": trainings,
+        "beside": beside,
+        "left": left,
+    }
+
+
+def _recall(
+    store: Store, pipeline: PipelineSettings, arguments: Mapping[str, Any], who: str
+) -> dict[str, Any]:
+    digest = str(arguments.get("digest"))
+    match arguments.get("mode"):
+        case "plan":
+            return recall.plan(store, pipeline, digest)
+        case "proof":
+            return recall.proof(store, pipeline, digest)
+        case "undo":
+            return recall.undo(store, pipeline, digest, who)
+        case "apply":
+            return recall.apply(store, pipeline, digest, str(arguments.get("name")), who)
+    raise UsageError("recall: plan, proof, undo or apply")
+
+
+def _model(store: Store, pipeline: str, number: object) -> Model:
+    model = store.models.numbered(pipeline, number) if isinstance(number, int) else None
+    if model is None:
+        raise PixdError(f"{pipeline} has no model@{number}", advice="`pixd models` lists them")
+    return model
+
+
+def _files(arguments: Mapping[str, Any]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for place in arguments.get("files") or []:
+        match place:
+            case [str(folder), str(name)]:
+                found.setdefault(folder, []).append(name)
+            case _:
+                raise UsageError("the files to retry are no list of (folder, name)")
+    return found
+
+
+OPERATIONS: dict[
+    str, Callable[[Store, PipelineSettings, Mapping[str, Any], str], dict[str, Any]]
+] = {
+    "promote": _promote,
+    "rollback": _rollback,
+    "unpin": _unpin,
+    "retry": _retry,
+    "recall": _recall,
+}

@@ -1,0 +1,53 @@
+"""Contents that a person took out of a pipeline: recalled, and never to be used again.
+
+An exclusion is by content, so that the file may stay in the user's folder, be renamed or come
+back under another name, and is still left out.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pixd.store.connection import utc_now
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+
+EXCLUDED = "recalled: `pixd recall --undo` lets it in again"
+"""The reason in the row of a file whose content is excluded."""
+
+
+class Exclusions:
+    """The table `exclusion`."""
+
+    def __init__(self, db: Database) -> None:
+        """Work on the tables of `db`, the writer's connection."""
+        self._db = db
+
+    def add(self, pipeline: str, digest: str, name: str, why: str, change_id: str) -> None:
+        """Take a content out of a pipeline. Join the caller's transaction."""
+        self._db.conn.execute(
+            "INSERT INTO exclusion VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            (pipeline, digest, name, why, change_id, utc_now()),
+        )
+
+    def lift(self, pipeline: str, digest: str) -> bool:
+        """Let a content in again; tell whether it was excluded."""
+        cursor = self._db.conn.execute(
+            "DELETE FROM exclusion WHERE pipeline = ? AND digest = ?", (pipeline, digest)
+        )
+        return cursor.rowcount == 1
+
+    def name_of(self, pipeline: str, digest: str) -> str:
+        """Return the name under which a content was recalled."""
+        row = self._db.conn.execute(
+            "SELECT name FROM exclusion WHERE pipeline = ? AND digest = ?", (pipeline, digest)
+        ).fetchone()
+        return str(row[0]) if row else digest
+
+    def of(self, pipeline: str) -> dict[str, str]:
+        """Return the excluded contents of a pipeline, each with its reason."""
+        rows = self._db.conn.execute(
+            "SELECT digest, why FROM exclusion WHERE pipeline = ?", (pipeline,)
+        )
+        return dict(rows.fetchall())

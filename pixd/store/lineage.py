@@ -1,0 +1,172 @@
+"""Walking the lineage graph, read-only: from contents to models and outputs, and back.
+
+Edges run content -> training version -> model -> output and content -> output. A version is
+never stored as rows of files: where a content was in a folder follows from the deltas of the
+commits, and which of those files a model really learned from is in the *listing* of its
+training run, an object that names every pair, training and held out.
+
+Standard library only; every question is answered from indexes (tests look at the plans).
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable
+    from pathlib import Path
+
+
+class Appearance(NamedTuple):
+    """A content under one name in one repo, from one commit until another (None: still)."""
+
+    pipeline: str
+    kind: str
+    path: str
+    since: int
+    until: int | None
+
+
+class Descendant(NamedTuple):
+    """A model that a content went into, and how.
+
+    Attributes:
+        how: "train", "held_out" (scored on it and never trained), or "via model@N" (it was
+            warm-started from a model that was trained on it).
+    """
+
+    id: int
+    number: int
+    digest: str
+    how: str
+
+
+def object_path(store: Path, digest: str) -> Path:
+    """Return where the bytes of an object are while they are present."""
+    hexadecimal = digest.removeprefix("sha256:")
+    return store / "objects" / hexadecimal[:2] / hexadecimal[2:]
+
+
+def appearances(reader: sqlite3.Connection, digest: str) -> list[Appearance]:
+    """Return where a content was and is, by repo, name and first commit."""
+    rows = reader.execute(
+        'SELECT repo.pipeline, repo.kind, path, "commit".seq, old_digest IS ?1, new_digest IS ?1'
+        ' FROM commit_change JOIN "commit" ON "commit".id = commit_id'
+        " JOIN repo ON repo.id = repo_id WHERE new_digest = ?1 OR old_digest = ?1"
+        " ORDER BY repo.pipeline, repo.kind, path, seq",
+        (digest,),
+    ).fetchall()
+    found: list[Appearance] = []
+    for pipeline, kind, path, seq, was, is_ in rows:
+        if was and not is_:
+            found[-1] = found[-1]._replace(until=seq)
+        elif is_ and not was:
+            found.append(Appearance(pipeline, kind, path, seq, None))
+    return found
+
+
+def models_of(
+    reader: sqlite3.Connection, store: Path, pipeline: str, digest: str
+) -> list[Descendant]:
+    """Return the models of a pipeline that a content went into, oldest first.
+
+    Raises:
+        OSError: the listing of a training run cannot be read.
+    """
+    spans = [
+        (a.since, a.until)
+        for a in appearances(reader, digest)
+        if a.kind == "training" and a.pipeline == pipeline
+    ]
+    found: dict[str, Descendant] = {}
+    rows = reader.execute(
+        "SELECT id, number, digest, commit_seq, train_run FROM model WHERE pipeline = ?"
+        " ORDER BY number",
+        (pipeline,),
+    ).fetchall()
+    for model_id, number, model_digest, seq, train_run in rows:
+        was_there = any(a <= seq and (b is None or seq < b) for a, b in spans)
+        how = _part_in(reader, store, train_run, digest) if was_there else ""
+        if how != "train":
+            for parent in _started_from(reader, train_run):
+                ancestor = found.get(parent)
+                if ancestor and ancestor.how != "held_out":
+                    how = f"via model@{ancestor.number}"
+                    break
+        if how:
+            found[model_digest] = Descendant(model_id, number, model_digest, how)
+    return list(found.values())
+
+
+def is_trained_on(
+    reader: sqlite3.Connection, store: Path, run_id: int, digests: Iterable[str]
+) -> str:
+    """Return the first of these contents that a training run uses in any part, or ""."""
+    listing = listing_of(reader, store, run_id)
+    return next((d for d in digests if d.encode() in listing), "")
+
+
+def listing_of(reader: sqlite3.Connection, store: Path, run_id: int) -> bytes:
+    """Return the JSON that names every pair of a training run; b"" where there is none.
+
+    Raises:
+        OSError: the object cannot be read.
+    """
+    row = reader.execute(
+        "SELECT digest FROM run_input WHERE run_id = ? AND role = 'pairs'", (run_id,)
+    ).fetchone()
+    return object_path(store, row[0]).read_bytes() if row else b""
+
+
+def dataset_of(reader: sqlite3.Connection, store: Path, run_id: int) -> dict[str, Any]:
+    """Return the pairs of a training run: {"train": [...], "held_out": [...]}.
+
+    Each pair is {"name": str, "files": [{"path", "digest"}, ...]}; they come by name.
+    """
+    data = listing_of(reader, store, run_id)
+    listing = json.loads(data) if data else {}
+    return {
+        part: [
+            {"name": name, "files": [{"path": path, "digest": digest} for path, digest in files]}
+            for name, files in sorted(listing.get(part, []))
+        ]
+        for part in ("train", "held_out")
+    }
+
+
+def lineage_of_model(
+    reader: sqlite3.Connection, pipeline: str, digest: str
+) -> list[tuple[int, int, str]]:
+    """Return (number, training run, digest) of a model and of those that it was started from."""
+    found: list[tuple[int, int, str]] = []
+    waiting = [digest]
+    while waiting:
+        row = reader.execute(
+            "SELECT number, train_run, digest FROM model WHERE digest = ? AND pipeline = ?"
+            " ORDER BY id LIMIT 1",
+            (waiting.pop(), pipeline),
+        ).fetchone()
+        if row is None or tuple(row) in found:
+            continue
+        found.append((int(row[0]), int(row[1]), str(row[2])))
+        waiting += _started_from(reader, row[1])
+    return found
+
+
+def _started_from(reader: sqlite3.Connection, train_run: int) -> list[str]:
+    """Return the digests of the models that a training run began with (a warm start)."""
+    rows = reader.execute(
+        "SELECT digest FROM run_input WHERE run_id = ? AND role = 'warm-start'", (train_run,)
+    )
+    return [row[0] for row in rows]
+
+
+def _part_in(reader: sqlite3.Connection, store: Path, run_id: int, digest: str) -> str:
+    data = listing_of(reader, store, run_id)
+    if digest.encode() not in data:  # quicker than parsing a listing of thousands
+        return ""
+    listing = json.loads(data)
+    trains = any(digest == d for _, files in listing["train"] for _, d in files)
+    return "train" if trains else "held_out"

@@ -1,0 +1,137 @@
+"""The control socket: what a command asks is done; what a bad client does costs nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pixd import control
+from pixd.control import ControlServer
+from pixd.errors import PixdError, ServiceNotRunningError, UsageError
+
+
+class Stepped:
+    """A server stepped by a thread, as the service's loop does."""
+
+    def __init__(self, store: Path) -> None:
+        store.mkdir(parents=True, exist_ok=True)
+        self.store = store
+        self.asked: list[tuple[str, dict[str, Any], int]] = []
+        self.longest_step_s = 0.0
+        self.server = ControlServer(store, self.perform)
+        self._ends = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def perform(self, op: str, arguments: Mapping[str, Any], uid: int) -> dict[str, Any]:
+        self.asked.append((op, dict(arguments), uid))
+        if op == "refuse":
+            raise UsageError("no", advice="ask for something else")
+        return {"op": op, "echo": arguments.get("text")}
+
+    def _run(self) -> None:
+        while not self._ends.wait(0.005):
+            began = time.monotonic()
+            self.server.step(began)
+            self.longest_step_s = max(self.longest_step_s, time.monotonic() - began)
+
+    def stop(self) -> None:
+        self._ends.set()
+        self._thread.join()
+        self.server.stop()
+
+
+@pytest.fixture
+def stepped(tmp_path: Path) -> Iterator[Stepped]:
+    # A path longer than a socket address may be.
+    stepped = Stepped(tmp_path / ("deep" * 20) / ("deeper" * 20))
+    yield stepped
+    stepped.stop()
+
+
+def connect(stepped: Stepped) -> socket.socket:
+    client = socket.socket(socket.AF_UNIX)
+    client.settimeout(5)
+    folder = os.open(stepped.store, os.O_PATH)
+    client.connect(f"/proc/self/fd/{folder}/{control.SOCKET}")
+    os.close(folder)
+    return client
+
+
+def test_a_request_is_carried_out_with_who_asked(stepped: Stepped) -> None:
+    assert control.request(stepped.store, "try", {"text": "x" * 100_000}) == {
+        "op": "try",
+        "echo": "x" * 100_000,
+    }
+    assert stepped.asked[0][2] == os.getuid()
+    assert (stepped.store / control.SOCKET).stat().st_mode & 0o777 == 0o660
+
+
+def test_a_refusal_comes_back_as_the_same_error(stepped: Stepped) -> None:
+    with pytest.raises(UsageError, match="no") as caught:
+        control.request(stepped.store, "refuse", {})
+    assert caught.value.advice == "ask for something else"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"rubbish\n", b"\xff\xfe\n", b"[]\n", b'{"pixd": 99}\n', b"[" * 100_000 + b"\n",
+     b'{"pixd": 1, "op": "x", "arguments": 3}\n'],
+)  # fmt: skip
+def test_rubbish_is_answered_with_an_error_and_does_nothing(stepped: Stepped, line: bytes) -> None:
+    client = connect(stepped)
+    client.sendall(line)
+    answer = json.loads(client.makefile().readline())
+    assert answer["ok"] is False
+    assert stepped.asked == []
+    client.close()
+
+
+def test_a_request_without_end_is_cut_off(stepped: Stepped) -> None:
+    client = connect(stepped)
+    with pytest.raises(OSError):  # noqa: PT011 - a reset or a broken pipe, as the kernel likes
+        client.sendall(b"x" * (100 * control.MAX_REQUEST_BYTES))
+    client.close()
+
+
+def test_silent_and_deaf_clients_do_not_keep_others_waiting(stepped: Stepped) -> None:
+    silent = [connect(stepped) for _ in range(5)]
+    deaf = connect(stepped)
+    request = {"pixd": 1, "op": "big", "arguments": {"text": "x" * 900_000}}
+    deaf.sendall(json.dumps(request).encode() + b"\n")  # and never reads the answer
+    for number in range(20):
+        assert control.request(stepped.store, "n", {"text": number})["echo"] == number
+    for client in (*silent, deaf):
+        client.close()
+
+
+def test_a_client_that_waits_too_long_is_dropped(tmp_path: Path) -> None:
+    server = ControlServer(tmp_path, lambda *_: {})
+    client = socket.socket(socket.AF_UNIX)
+    client.connect(str(tmp_path / control.SOCKET))
+    server.step(0.0)
+    assert len(list(server.filenos())) == 2
+    server.step(control.CLIENT_TIMEOUT_S + 1)
+    assert len(list(server.filenos())) == 1
+    client.close()
+    server.stop()
+    assert not (tmp_path / control.SOCKET).exists()
+
+
+def test_without_a_service_the_error_says_so(tmp_path: Path) -> None:
+    with pytest.raises(ServiceNotRunningError):
+        control.request(tmp_path, "promote", {})
+    listener = socket.socket(socket.AF_UNIX)  # left behind by a service that was killed
+    listener.bind(str(tmp_path / control.SOCKET))
+    listener.close()
+    with pytest.raises(PixdError):
+        control.request(tmp_path, "promote", {})
+    ControlServer(tmp_path, lambda *_: {}).stop()  # and it does not hinder the next one

@@ -80,12 +80,13 @@ def parser() -> argparse.ArgumentParser:
     export.add_argument("-p", "--pipeline", metavar="NAME")
 
     _add_lineage(add)
+    _add_changes(add)
     add("check-config", "check_config", "read the configuration and print the effective settings")
     return top
 
 
 def _add_lineage(add: Callable[[str, str, str], argparse.ArgumentParser]) -> None:
-    """Add the commands that ask the lineage store, and those that change what is live."""
+    """Add the commands that ask the lineage store."""
     log = add("log", "log", "commits, models or outputs, newest first, with their reasons")
     log.add_argument(
         "repo", nargs="?", metavar="REPO", help="training, input, model, output, or a change"
@@ -121,6 +122,9 @@ def _add_lineage(add: Callable[[str, str, str], argparse.ArgumentParser]) -> Non
     models = add("models", "models", "number, dataset, steps, scores, live, pinned")
     _pipeline_and_json(models)
 
+
+def _add_changes(add: Callable[[str, str, str], argparse.ArgumentParser]) -> None:
+    """Add the commands that change what is live, recorded or kept."""
     promote = add("promote", "promote", "make a model live and pin it")
     promote.add_argument("model", metavar="MODEL", help="model@N")
     _pipeline_and_json(promote)
@@ -148,6 +152,23 @@ def _add_lineage(add: Callable[[str, str, str], argparse.ArgumentParser]) -> Non
     mode.add_argument("--proof", action="store_true", help="say what still descends from it")
     mode.add_argument("--undo", action="store_true", help="let it in again")
     _pipeline_and_json(recall)
+
+    gc = add("gc", "gc", "what bytes could be removed, why, and how much")
+    gc_mode = gc.add_mutually_exclusive_group()
+    gc_mode.add_argument("--apply", action="store_true", help="move them to the trash")
+    gc_mode.add_argument(
+        "--undo",
+        nargs="?",
+        const="",
+        metavar="BATCH",
+        help="bring the last batch back, or that one",
+    )
+    gc_mode.add_argument("--empty-trash", action="store_true", help="remove it for good")
+    gc.add_argument("--json", action="store_true", help="print only JSON")
+
+    verify = add("verify", "verify", "re-hash and re-derive everything that is kept")
+    verify.add_argument("store", nargs="?", metavar="STORE", help="a copied store, alone")
+    verify.add_argument("--json", action="store_true", help="print only JSON")
 
     retry = add("retry", "retry", "take up refused or failed work again")
     retry.add_argument("files", nargs="*", metavar="FILE", help="only these; also refused ones")

@@ -50,6 +50,7 @@ CRASH_POINTS = (
     "export",
     "before-promotion",
     "after-promotion",
+    "trashed",
     "migration",
 )
 """Every place where a crash can be asked for, in the order that an image meets them."""

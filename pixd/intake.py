@@ -136,6 +136,7 @@ class Intake:
 
     def reload(self) -> None:
         """Take the rows of this folder anew: a command changed them."""
+        self._recorder.clear()  # gc may have moved what was read and not committed yet
         self._known.clear()
         self._known.update(self._store.working.load(self.repo_id))
         self.revision += 1

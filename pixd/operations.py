@@ -1,4 +1,4 @@
-"""What commands change: promote, rollback, unpin, recall, retry.
+"""What commands change: promote, rollback, unpin, recall, retry, gc.
 
 Each operation is one transaction on the open store and a plain mapping as its result. The
 service carries them out between two steps for commands that ask it (`pixd.control`); where no
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pixd import publishing, recall
 from pixd.errors import PixdError, UsageError
+from pixd.store import gc
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -37,10 +38,12 @@ def perform(
     Raises:
         PixdError: it cannot be done; nothing was changed.
     """
+    if op == "gc":  # of the whole store: pipelines share contents
+        return _gc(store, settings, arguments)
+    wanted = arguments.get("pipeline")
     operation = OPERATIONS.get(op)
     if operation is None:
         raise UsageError(f"there is no operation {op}", advice="restart the service: it is older")
-    wanted = arguments.get("pipeline")
     for pipeline in settings.pipelines:
         if pipeline.name == wanted:
             return operation(store, pipeline, arguments, who)
@@ -156,6 +159,25 @@ def _recall(
         case "apply":
             return recall.apply(store, pipeline, digest, str(arguments.get("name")), who)
     raise UsageError("recall: plan, proof, undo or apply")
+
+
+def _gc(store: Store, settings: Settings, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    match arguments.get("mode"):
+        case "undo":
+            batch, count = gc.undo(store, arguments.get("batch"))
+            store.note("", "info", "gc", f"{count} objects came back from the trash ({batch})")
+            return {"batch": batch, "objects": count}
+        case "empty":
+            count, size = gc.empty(store)
+            store.note("", "info", "gc", f"the trash was emptied: {count} objects, {size} bytes")
+            return {"objects": count, "bytes": size}
+    garbage = gc.plan(store, {p.name: p.keep.models for p in settings.pipelines})
+    result: dict[str, Any] = {"garbage": [one._asdict() for one in garbage]}
+    if arguments.get("mode") == "apply" and garbage:
+        result["batch"] = gc.apply(store, garbage)
+        size = sum(one.size_bytes for one in garbage)
+        store.note("", "info", "gc", f"{len(garbage)} objects, {size} bytes, went to the trash")
+    return {**result, "trash": gc.in_trash(store)}
 
 
 def _model(store: Store, pipeline: str, number: object) -> Model:

@@ -69,6 +69,11 @@ class Recorder:
         """Forget a file that was read: it is gone."""
         self._hashed.pop(name, None)
 
+    def clear(self) -> None:
+        """Forget all that was read and not committed; the folder still has it."""
+        self._hashed.clear()
+        self._objects.clear()
+
     def read(self, root: Path, ready: Ready) -> None:
         """Copy a settled file into the object store, hashing it on the way.
 

@@ -72,6 +72,8 @@ class History:
             " WHERE state <> 'present'",
             [(row[0], now) for row in rows],
         )
+        # Arrived again: an older copy in the trash is of no more use.
+        self._db.conn.executemany("DELETE FROM trash WHERE digest = ?", [(row[0],) for row in rows])
 
     def head(self, repo_id: int) -> Commit | None:
         """Return the newest commit of a repo."""

@@ -114,6 +114,21 @@ def read(path_of: Callable[[str], Path], digest: str) -> dict[str, Entry]:
     return dict(_read(path_of, digest))
 
 
+def totals(path_of: Callable[[str], Path], digest: str) -> tuple[int, int]:
+    """Return (files, bytes) of a version, of a bucketed one from its root alone.
+
+    Raises:
+        OSError: a manifest on the way cannot be read.
+        ValueError: it is not one.
+    """
+    data = path_of(digest).read_bytes()
+    if data.startswith(ROOT_HEADER):
+        rows = [row for _, row in _root_rows(data)]
+        return sum(row[1] for row in rows), sum(row[2] for row in rows)
+    entries = dict(_read(path_of, digest))
+    return len(entries), sum(entry.size_bytes for entry in entries.values())
+
+
 def difference(
     path_of: Callable[[str], Path], old: str | None, new: str
 ) -> Iterator[tuple[str, str | None, str | None]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pixd.store import connection
+from pixd.store import connection, gc
 from pixd.store.connection import transaction, utc_now
 from pixd.store.exclusions import Exclusions
 from pixd.store.history import History
@@ -49,6 +49,7 @@ class Store:
         self.models = Models(self.db)
         self.outputs = Outputs(self.db)
         self.exclusions = Exclusions(self.db)
+        gc.recover(self)
 
     @property
     def scratch(self) -> Path:

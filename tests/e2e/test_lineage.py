@@ -348,3 +348,37 @@ def test_a_running_service_is_asked_and_the_change_is_waited_for(two: Tiny) -> N
     assert two.stop() == 0
     assert two.pixd("unpin").returncode == 0  # without a service: under the lock
     assert not (two.folder / "store" / "control.sock").exists()
+
+
+def test_gc_is_dry_by_default_and_its_trash_gives_everything_back(two: Tiny) -> None:
+    config = two.folder / "config.yaml"
+    config.write_text(config.read_text() + "    keep:\n      models: 1\n")
+    found = ask(two, "gc")
+    assert {one["name"] for one in found["garbage"]} == {
+        f"tiny/output/in-00{n}.png by model@1" for n in range(3)
+    }
+    assert ask(two, "gc", "--apply")["trash"][0]["objects"] == 3
+    assert two.pixd("verify").returncode == 0
+    ask(two, "gc", "--undo")
+    translated = two.runs("translate")
+    say(two, "rollback")
+    two.once()
+    assert two.outputs() == first_outputs(two)
+    assert two.runs("translate") == translated
+
+
+def test_a_flipped_byte_in_an_output_and_in_an_object_is_named(two: Tiny) -> None:
+    output = two.folder / "output" / "in-001.png"
+    digest = hash_file(output).removeprefix("sha256:")
+    kept = two.folder / "store" / "objects" / digest[:2] / digest[2:]
+    kept.chmod(0o644)
+    for path in (output, kept):
+        data = bytearray(path.read_bytes())
+        data[len(data) // 2] ^= 1
+        path.write_bytes(data)
+    done = two.pixd("verify", "--json")
+    assert done.returncode == 1
+    found = {(f["what"], f["name"]): f for f in json.loads(done.stdout)["findings"]}
+    assert set(found) == {("output", "tiny/in-001.png"), ("object", "sha256:" + digest)}
+    depends = found["object", "sha256:" + digest]["depends"]
+    assert "tiny/output/in-001.png (current)" in depends

@@ -1,0 +1,295 @@
+"""What bytes could be removed, why, and how to bring them back.
+
+Never rows: history stays whole and readable, only the bytes of images, outputs and models go.
+Manifests, listings of pairs and model cards are kept for ever: they are small, and a trace needs
+them. Bytes go to a trash first, from where a whole batch comes back.
+
+Roots, whose bytes are kept: the heads of the watched folders; what is live or was, by the last
+changes of the refs; the newest models and the versions that they were trained on; every output
+that stands; what an unfinished run touches; the pins.
+"""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pixd import durable
+from pixd.errors import PixdError, StoreError
+from pixd.store import manifests
+from pixd.store.connection import utc_now
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from pixd.store.store import Store
+
+RECENT_REFS = 5
+TRASH = "trash"
+_KEPT_TYPES = ("text/x-pixd-manifest", "application/json")
+
+
+class Garbage(NamedTuple):
+    """Bytes that nothing keeps."""
+
+    digest: str
+    size_bytes: int
+    name: str
+    why: str
+
+
+def plan(store: Store, keep_models: Mapping[str, int]) -> list[Garbage]:
+    """Return what could be removed, largest first.
+
+    Args:
+        store: the open store.
+        keep_models: how many of the newest models of each pipeline keep their bytes; a pipeline
+            that is not named keeps all of its own.
+
+    Raises:
+        StoreError: a manifest on the way cannot be read; then nothing can be told to be garbage.
+    """
+    kept = _roots(store, keep_models)
+    rows = store.db.conn.execute(
+        "SELECT digest, size_bytes FROM object JOIN object_bytes USING (digest)"
+        " WHERE object_bytes.state = 'present' AND media_type NOT IN (?, ?)"
+        " ORDER BY size_bytes DESC, digest",
+        _KEPT_TYPES,
+    )
+    return [
+        Garbage(digest, size, *_name_and_why(store, digest))
+        for digest, size in rows.fetchall()
+        if digest not in kept
+    ]
+
+
+def apply(store: Store, garbage: list[Garbage]) -> str:
+    """Move bytes to the trash as one batch and return its name.
+
+    The rows go first: a crash in between leaves bytes that are said to be in the trash where
+    they were, and `recover` moves them.
+    """
+    batch = utc_now()[:19].replace(":", "") + "-" + secrets.token_hex(2)
+    now = utc_now()
+    with store.transaction():
+        store.db.conn.executemany(
+            "INSERT OR REPLACE INTO trash VALUES (?, ?, ?, ?, ?)",
+            [(g.digest, batch, g.name, g.why, now) for g in garbage],
+        )
+        _set_state(store, [g.digest for g in garbage], "trashed")
+    durable.crash_point("trashed")
+    for one in garbage:
+        _move(store.objects.path_of(one.digest), _in_trash(store, batch, one.digest))
+    for folder in {store.objects.path_of(g.digest).parent for g in garbage}:
+        durable.sync_folder(folder)
+    _drop_model_folders(store)
+    return batch
+
+
+def undo(store: Store, batch: str | None) -> tuple[str, int]:
+    """Bring a batch back, the newest by default; returns its name and how many objects.
+
+    Raises:
+        PixdError: there is no such batch.
+    """
+    row = store.db.conn.execute(
+        "SELECT batch FROM trash WHERE ?1 IS NULL OR batch = ?1 ORDER BY batch DESC LIMIT 1",
+        (batch,),
+    ).fetchone()
+    if row is None:
+        what = f"no batch {batch}" if batch else "nothing"
+        raise PixdError(f"there is {what} in the trash", advice="`pixd gc` says what is")
+    digests = _batch(store, row[0])
+    for digest in digests:
+        _move(_in_trash(store, row[0], digest), store.objects.path_of(digest))
+    durable.sync_filesystem(store.folder)
+    with store.transaction():
+        store.db.conn.execute("DELETE FROM trash WHERE batch = ?", (row[0],))
+        _set_state(store, digests, "present")
+    shutil.rmtree(store.folder / TRASH / row[0], ignore_errors=True)
+    return row[0], len(digests)
+
+
+def empty(store: Store) -> tuple[int, int]:
+    """Remove everything in the trash for good; returns how many objects and bytes."""
+    rows = store.db.conn.execute(
+        "SELECT trash.digest, size_bytes FROM trash JOIN object USING (digest)"
+    ).fetchall()
+    with store.transaction():
+        store.db.conn.execute("DELETE FROM trash")
+        _set_state(store, [row[0] for row in rows], "removed")
+    shutil.rmtree(store.folder / TRASH, ignore_errors=True)
+    return len(rows), sum(row[1] for row in rows)
+
+
+def in_trash(store: Store) -> list[dict[str, Any]]:
+    """Return the batches in the trash, newest first: batch, objects, bytes."""
+    rows = store.db.conn.execute(
+        "SELECT batch, count(*), sum(size_bytes) FROM trash JOIN object USING (digest)"
+        " GROUP BY batch ORDER BY batch DESC"
+    )
+    return [{"batch": row[0], "objects": row[1], "bytes": row[2]} for row in rows]
+
+
+def recover(store: Store) -> None:
+    """Finish what a crash cut off. Call once at start, under the lock."""
+    for batch in in_trash(store):
+        for digest in _trashed(store, batch["batch"]):
+            _move(store.objects.path_of(digest), _in_trash(store, batch["batch"], digest))
+    folder = store.folder / TRASH
+    if folder.is_dir():
+        known = {batch["batch"] for batch in in_trash(store)}
+        for left in [f for f in folder.iterdir() if f.name not in known]:
+            shutil.rmtree(left, ignore_errors=True)  # of an emptying or an undo that was cut off
+
+
+def _roots(store: Store, keep_models: Mapping[str, int]) -> set[str]:
+    conn = store.db.conn
+    kept: set[str] = set()
+    versions: set[str] = set()
+    for (version,) in conn.execute(
+        'SELECT version FROM repo JOIN "commit" ON "commit".id = (SELECT id FROM "commit" AS c'
+        " WHERE c.repo_id = repo.id ORDER BY seq DESC LIMIT 1)"
+    ):
+        versions.add(version)
+    for model_id, version, train_run, export_run in _kept_models(store, keep_models):
+        del model_id
+        versions.add(version)
+        kept.update(_made_by(store, train_run))
+        kept.update(_made_by(store, export_run))
+    for run_id, version in conn.execute(
+        "SELECT run.id, run_input.digest FROM run JOIN run_input ON run_input.run_id = run.id"
+        " WHERE run.state IN ('queued', 'running', 'publishing')"
+    ):
+        kept.add(version)
+        kept.update(_made_by(store, run_id))
+        if conn.execute("SELECT 1 FROM version WHERE digest = ?", (version,)).fetchone():
+            versions.add(version)
+    kept.update(
+        row[0]
+        for row in conn.execute(
+            "SELECT digest FROM output WHERE state IN"
+            " ('publishing', 'current', 'edited', 'missing', 'orphaned')"
+        )
+    )
+    kept.update(row[0] for row in conn.execute("SELECT digest FROM pin"))
+    # Files that are being read anew still have the digest that they were recorded with.
+    kept.update(row[0] for row in conn.execute("SELECT digest FROM file WHERE digest IS NOT NULL"))
+    for version in versions:
+        try:
+            entries = manifests.read(store.objects.path_of, version)
+        except (OSError, ValueError) as error:
+            raise StoreError(
+                f"the manifest {version[:19]} cannot be read, so nothing is removed: {error}",
+                advice="`pixd verify` says what depends on it",
+            ) from error
+        kept.update(entry.digest for entry in entries.values())
+    return kept
+
+
+def _kept_models(
+    store: Store, keep_models: Mapping[str, int]
+) -> Iterator[tuple[int, str, int, int]]:
+    conn = store.db.conn
+    wanted: set[int] = set()
+    for (pipeline,) in conn.execute("SELECT DISTINCT pipeline FROM model").fetchall():
+        newest = conn.execute(
+            "SELECT id FROM model WHERE pipeline = ? ORDER BY number DESC LIMIT ?",
+            (pipeline, keep_models.get(pipeline, -1)),
+        )
+        wanted.update(row[0] for row in newest)
+        recent = conn.execute(
+            "SELECT old_model_id, new_model_id FROM ref_log WHERE pipeline = ?"
+            " ORDER BY id DESC LIMIT ?",
+            (pipeline, RECENT_REFS),
+        )
+        wanted.update(model for row in recent for model in row if model is not None)
+    wanted.update(row[0] for row in conn.execute("SELECT model_id FROM ref"))
+    for model_id in wanted:
+        yield conn.execute(
+            "SELECT id, version, train_run, export_run FROM model WHERE id = ?", (model_id,)
+        ).fetchone()
+
+
+def _made_by(store: Store, run_id: int) -> list[str]:
+    rows = store.db.conn.execute("SELECT digest FROM run_output WHERE run_id = ?", (run_id,))
+    return [row[0] for row in rows]
+
+
+def _name_and_why(store: Store, digest: str) -> tuple[str, str]:
+    """Say what bytes are, and why nothing keeps them."""
+    conn = store.db.conn
+    row = conn.execute(
+        "SELECT output.pipeline, path, output.state, model.number FROM output"
+        " LEFT JOIN model ON model.digest = model_digest WHERE output.digest = ?"
+        " ORDER BY output.id DESC LIMIT 1",
+        (digest,),
+    ).fetchone()
+    if row:
+        by = f" by model@{row[3]}" if row[3] else ""
+        return f"{row[0]}/output/{row[1]}{by}", f"{row[2]}: another took its place"
+    row = conn.execute(
+        "SELECT model.pipeline, number, role FROM run_output JOIN model"
+        " ON run_output.run_id IN (model.train_run, model.export_run)"
+        " WHERE run_output.digest = ? ORDER BY number DESC LIMIT 1",
+        (digest,),
+    ).fetchone()
+    if row:
+        return f"{row[0]}/model@{row[1]} ({row[2]})", "older than the models that are kept"
+    row = conn.execute(
+        "SELECT repo.pipeline, repo.kind, path, seq FROM commit_change"
+        ' JOIN "commit" ON "commit".id = commit_id JOIN repo ON repo.id = repo_id'
+        " WHERE old_digest = ? ORDER BY commit_id DESC LIMIT 1",
+        (digest,),
+    ).fetchone()
+    if row:
+        return f"{row[0]}/{row[1]}/{row[2]}", f"gone from the folder since {row[1]}@{row[3]}"
+    return digest[:19], "no file, model or output is of it"
+
+
+def _drop_model_folders(store: Store) -> None:
+    """Remove the laid-out folder of every model without bytes: it links to them."""
+    rows = store.db.conn.execute(
+        "SELECT DISTINCT model.digest FROM model JOIN run_output ON run_output.run_id ="
+        " model.export_run JOIN object_bytes ON object_bytes.digest = run_output.digest"
+        " WHERE role = 'generator' AND object_bytes.state <> 'present'"
+    )
+    for (digest,) in rows.fetchall():
+        shutil.rmtree(store.folder / "models" / digest[7:], ignore_errors=True)
+
+
+def _set_state(store: Store, digests: list[str], state: str) -> None:
+    now = utc_now()
+    store.db.conn.executemany(
+        "UPDATE object_bytes SET state = ?, changed_at = ? WHERE digest = ?",
+        [(state, now, digest) for digest in digests],
+    )
+
+
+def _batch(store: Store, batch: str) -> list[str]:
+    rows = store.db.conn.execute("SELECT digest FROM trash WHERE batch = ?", (batch,))
+    return [row[0] for row in rows]
+
+
+def _trashed(store: Store, batch: str) -> list[str]:
+    """Return those of a batch that did not arrive again since."""
+    rows = store.db.conn.execute(
+        "SELECT digest FROM trash JOIN object_bytes USING (digest)"
+        " WHERE batch = ? AND object_bytes.state = 'trashed'",
+        (batch,),
+    )
+    return [row[0] for row in rows]
+
+
+def _in_trash(store: Store, batch: str, digest: str) -> Path:
+    hexadecimal = digest.removeprefix("sha256:")
+    return store.folder / TRASH / batch / hexadecimal[:2] / hexadecimal[2:]
+
+
+def _move(source: Path, target: Path) -> None:
+    """Rename, unless it was done before."""
+    if source.exists():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        source.rename(target)

@@ -17,7 +17,7 @@ from pixd.errors import EXIT_FAILED, EXIT_NOT_RUNNING, EXIT_OK, CannotTellError
 from pixd.store import connection
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from pixd.config import PipelineSettings, Settings
@@ -52,7 +52,7 @@ def snapshot(settings: Settings) -> dict[str, Any]:
             for p in settings.pipelines
         }
         store_bytes = _store_bytes(reader, folder) if reader else 0
-        failures = _failures(reader) if reader else []
+        failures = _failures(reader, pipelines) if reader else []
     except sqlite3.Error as error:
         raise CannotTellError(f"the store {folder} cannot be read: {error}") from error
     finally:
@@ -221,13 +221,23 @@ def _model(
     }
 
 
-def _failures(reader: sqlite3.Connection) -> list[dict[str, Any]]:
-    rows = reader.execute(
-        "SELECT at, pipeline, level, message FROM event WHERE level IN ('warning', 'error')"
-        " ORDER BY id DESC LIMIT ?",
-        (SHOWN_FAILURES,),
-    )
-    return [dict(row) for row in rows]
+def _failures(reader: sqlite3.Connection, pipelines: Iterable[str]) -> list[dict[str, Any]]:
+    # One short walk along the index for each, however many events there are.
+    rows = [
+        row
+        for pipeline in ("", *pipelines)
+        for level in ("warning", "error")
+        for row in reader.execute(
+            "SELECT id, at, pipeline, level, message FROM event WHERE pipeline = ? AND level = ?"
+            " ORDER BY id DESC LIMIT ?",
+            (pipeline, level, SHOWN_FAILURES),
+        )
+    ]
+    rows.sort(key=lambda row: int(row["id"]), reverse=True)
+    return [
+        {name: row[name] for name in ("at", "pipeline", "level", "message")}
+        for row in rows[:SHOWN_FAILURES]
+    ]
 
 
 def _store_bytes(reader: sqlite3.Connection, folder: Path) -> int:

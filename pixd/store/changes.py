@@ -81,8 +81,9 @@ def unfinished(reader: sqlite3.Connection, change_id: str) -> dict[str, int]:
     inputs = reader.execute(
         "SELECT count(*) FROM (SELECT repo_id, path FROM file WHERE change_id = ?1"
         "  AND state IN ('queued', 'settling')"
-        ' UNION SELECT file.repo_id, file.path FROM "commit" JOIN commit_change ON commit_id ='
-        '  "commit".id JOIN file ON file.repo_id = "commit".repo_id'
+        # CROSS JOIN: in this order, from the few changes to their files.
+        ' UNION SELECT file.repo_id, file.path FROM "commit" CROSS JOIN commit_change ON commit_id ='
+        '  "commit".id CROSS JOIN file ON file.repo_id = "commit".repo_id'
         "  AND file.path = commit_change.path AND file.digest = new_digest"
         "  WHERE \"commit\".change_id = ?1 AND file.state IN ('queued', 'settling'))",
         (change_id,),

@@ -53,12 +53,18 @@ def outputs(reader: sqlite3.Connection, pipeline: str, limit: int) -> list[dict[
 
 def events(reader: sqlite3.Connection, pipeline: str, limit: int) -> list[dict[str, Any]]:
     """Return what happened, newest first."""
-    rows = reader.execute(
-        "SELECT at, level, kind, message, change_id FROM event WHERE pipeline IN (?, '')"
-        " ORDER BY id DESC LIMIT ?",
-        (pipeline, limit),
-    )
-    return [dict(row) for row in rows]
+    # One short walk along the index for the pipeline, one for what concerns all of them.
+    found = [
+        dict(row)
+        for name in (pipeline, "")
+        for row in reader.execute(
+            "SELECT id, at, level, kind, message, change_id FROM event WHERE pipeline = ?"
+            " ORDER BY id DESC LIMIT ?",
+            (name, limit),
+        )
+    ]
+    found.sort(key=lambda event: int(event.pop("id")), reverse=True)
+    return found[:limit]
 
 
 def commit(

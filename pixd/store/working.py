@@ -229,7 +229,8 @@ class WorkingFiles:
     def head_bucket(self, repo_id: int, bucket: str) -> dict[str, manifests.Entry]:
         """Return one bucket of `head`."""
         rows = self._db.conn.execute(
-            "SELECT path, digest, size_bytes FROM file"
+            # Without statistics SQLite would rather walk the whole folder by its primary key.
+            "SELECT path, digest, size_bytes FROM file INDEXED BY file_by_bucket"
             " WHERE repo_id = ? AND bucket = ? AND digest IS NOT NULL",
             (repo_id, bucket),
         )

@@ -74,6 +74,7 @@ CREATE TABLE trash (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX file_by_change ON file (change_id);
+CREATE INDEX event_by_pipeline ON event (pipeline, id);
 CREATE INDEX event_by_change ON event (change_id);
 CREATE INDEX ref_log_by_change ON ref_log (change_id);
 CREATE INDEX object_bytes_by_state ON object_bytes (state);

@@ -49,7 +49,7 @@ bench: $(READY)  ## measure speed and memory; prints a table
 	@set -e; for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
 
 faults: $(READY)  ## break things on purpose: kills, full disks, lost events
-	$(BIN)/python -m pytest tests/faults
+	$(BIN)/python -m pytest tests/faults --full-size $(ARGS)
 
 clean:  ## remove caches and demo-out (never .venv)
 	rm -rf demo-out build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

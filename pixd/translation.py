@@ -319,10 +319,18 @@ class Translation:
         if not made:
             return
         self._store.objects.flush()
+        ready = (self._translator.ready if self._translator else None) or {}
         with self._store.transaction():
             self._store.history.add_objects([stored for _, stored, _ in made], "image/png")
+            environment = self._store.runs.add_environment(ready.get("environment", {}))
             for asked, stored, timings in made:
-                self._store.runs.move(asked.run_id, ("running",), "publishing", timings=timings)
+                self._store.runs.move(
+                    asked.run_id,
+                    ("running",),
+                    "publishing",
+                    timings=timings,
+                    environment=environment,
+                )
                 self._store.runs.add_outputs(
                     asked.run_id, [Edge("image", "image.png", stored.digest)]
                 )

@@ -20,6 +20,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # read when TensorFlow is fi
 WaitUntil = Callable[..., None]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add what `make faults` asks for."""
+    parser.addoption("--full-size", action="store_true", help="run the faults at full size")
+    parser.addoption("--figures", metavar="FILE", help="write the faults' table there, as JSON")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _environment_of_their_own() -> Iterator[None]:
     """Keep the tests from finding the configuration of whoever runs them."""

@@ -232,9 +232,8 @@ def start(spec: Spec, events: Events) -> Translator:
     events.phase("building the model")
     recipe = dict(spec["recipe"])
     device = runtime.choose_device(spec["device"])
-    generator = generation.load_generator(
-        Path(spec["model"]), runtime.choose_policy(spec["precision"])
-    )
+    policy = runtime.choose_policy(spec["precision"])
+    generator = generation.load_generator(Path(spec["model"]), policy)
     generate, largest = generation.make_generate(generator), int(spec["batch"])
     if recipe["sample"]:
         generate, largest = generation.make_sampling(generator, int(recipe["seed"])), 1
@@ -242,7 +241,8 @@ def start(spec: Spec, events: Events) -> Translator:
     events.phase("compiling the first step")
     generate([generation.grey_image(generator)])
     batcher = Batcher(generate, largest, lambda message: events.send("note", message=message))
-    events.send("ready", device=device.kind, device_name=device.name)
+    environment = runtime.describe_environment(device, policy)
+    events.send("ready", device=device.kind, device_name=device.name, environment=environment)
     return Translator(batcher, recipe, events)
 
 

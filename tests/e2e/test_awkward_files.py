@@ -13,7 +13,7 @@ import pytest
 
 from pixd.output import output_name
 from pixd.scan import is_ignored
-from tests.e2e.conftest import Tiny
+from tests.tiny import Tiny
 
 FOLDER = Path(__file__).parents[3] / "shared" / "data" / "nasty"
 
@@ -56,7 +56,7 @@ def test_awkward_files_dropped_at_once_do_as_their_manifest_says(tiny: Tiny) -> 
 
 
 def test_names_that_no_terminal_likes_are_translated_and_printed_safely(tiny: Tiny) -> None:
-    from tests.e2e.conftest import picture
+    from tests.tiny import picture
 
     tiny.pairs(range(2))
     names = [b"-rf.png", b"a\nb.png", b"\xff\xfe.png", b"\x1b[31mred.png", "žluť 🏠.png".encode()]
@@ -72,7 +72,7 @@ def test_names_that_no_terminal_likes_are_translated_and_printed_safely(tiny: Ti
 
 
 def test_two_inputs_that_want_one_output_name_are_told_apart(tiny: Tiny) -> None:
-    from tests.e2e.conftest import picture
+    from tests.tiny import picture
 
     tiny.pairs(range(2))
     picture(1).save(tiny.folder / "input" / "x.jpg")

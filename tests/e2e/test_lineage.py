@@ -13,7 +13,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from pixd.store.objects import hash_file
-from tests.e2e.conftest import Tiny, pair
+from tests.tiny import Tiny, pair
 
 
 @pytest.fixture(scope="module")

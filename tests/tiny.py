@@ -1,0 +1,171 @@
+"""A tiny pipeline in a folder of its own, and the real `pixd` beside it.
+
+The network is as small as one can be (32 px, ngf 4), so that a training takes seconds.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image, ImageDraw
+
+CONFIG = """\
+store: ./store
+device: cpu
+pipelines:
+  tiny:
+    training: ./training
+    input: ./input
+    output: ./output
+    image_size: 32
+    settle_seconds: 0.3
+    train:
+      quiet_seconds: 0.5
+      steps: {steps}
+      ngf: 4
+      ndf: 4
+      l1_weight: {l1_weight}
+      validation: 0.2
+      promote: always
+"""
+
+
+def picture(number: int, size: tuple[int, int] = (32, 32)) -> Image.Image:
+    """Draw a disc whose place and colour follow from `number`."""
+    image = Image.new("RGB", size, (number * 37 % 256, 90, 160))
+    x, y = number * 7 % size[0], number * 5 % size[1]
+    ImageDraw.Draw(image).ellipse((x, y, x + 9, y + 9), fill=(240, number * 11 % 256, 20))
+    return image
+
+
+def pair(number: int) -> Image.Image:
+    """Draw a side-by-side pair: the right half is the left one in other colours."""
+    both = Image.new("RGB", (64, 32))
+    left = picture(number)
+    both.paste(left, (0, 0))
+    red, green, blue = left.split()
+    both.paste(Image.merge("RGB", (blue, red, green)), (32, 0))
+    return both
+
+
+class Tiny:
+    """The folders of one pipeline and the commands on them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.service: subprocess.Popen[bytes] | None = None
+        for name in ("training", "input", "output"):
+            (folder / name).mkdir(parents=True)
+        self.configure()
+
+    @classmethod
+    def at(cls, folder: Path) -> Tiny:
+        """Return the pipeline that is in `folder` already."""
+        tiny = cls.__new__(cls)
+        tiny.folder, tiny.service = folder, None
+        return tiny
+
+    def configure(self, *, steps: int = 4, l1_weight: float = 100) -> None:
+        text = CONFIG.format(steps=steps, l1_weight=l1_weight)
+        (self.folder / "config.yaml").write_text(text)
+
+    def pairs(self, numbers: range) -> None:
+        for number in numbers:
+            pair(number).save(self.folder / "training" / f"{number:03d}.png")
+
+    def inputs(self, numbers: range) -> None:
+        for number in numbers:
+            picture(number).save(self.folder / "input" / f"in-{number:03d}.png")
+
+    def pixd(self, *words: str, timeout_s: float = 120) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "pixd", *words],
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+        )
+
+    def once(self) -> subprocess.CompletedProcess[str]:
+        done = self.pixd("run", "--once", timeout_s=240)
+        assert done.returncode == 0, done.stderr
+        return done
+
+    def start(self, **environment: str) -> None:
+        with (self.folder / "service.log").open("ab") as log:
+            self.service = subprocess.Popen(
+                [sys.executable, "-m", "pixd", "run"],
+                cwd=self.folder,
+                env={**os.environ, **environment},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+            )
+        began = time.time()
+        self.until(lambda _: self._is_up_since(began), 60)
+
+    def _is_up_since(self, began: float) -> bool:
+        live = self.folder / "store" / "service.json"
+        return live.exists() and live.stat().st_mtime > began
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        assert self.service is not None
+        self.service.send_signal(number)
+        code = self.service.wait(60)
+        self.service = None
+        return code
+
+    def status(self) -> dict[str, Any]:
+        done = self.pixd("status", "--json")
+        assert done.stdout, done.stderr
+        return dict(json.loads(done.stdout))
+
+    def part(self) -> dict[str, Any]:
+        return dict(self.status()["pipelines"]["tiny"])
+
+    def until(
+        self, is_so: Callable[[dict[str, Any]], object], timeout_s: float = 120
+    ) -> dict[str, Any]:
+        ends_at = time.monotonic() + timeout_s
+        while True:
+            part = self.part()
+            if is_so(part):
+                return part
+            if self.service and self.service.poll() is not None:
+                pytest.fail((self.folder / "service.log").read_text())
+            if time.monotonic() > ends_at:
+                pytest.fail(f"not so after {timeout_s} s: {part}")
+            time.sleep(0.2)
+
+    def shown(self, thing: str) -> dict[str, Any]:
+        done = self.pixd("show", thing, "--json")
+        assert done.returncode == 0, done.stderr
+        return dict(json.loads(done.stdout))
+
+    def outputs(self) -> dict[str, bytes]:
+        folder = self.folder / "output"
+        return {
+            str(path.relative_to(folder)): path.read_bytes()
+            for path in sorted(folder.rglob("*"))
+            if path.is_file()
+        }
+
+    def runs(self, kind: str) -> int:
+        import sqlite3
+
+        db = sqlite3.connect(f"file:{self.folder}/store/lineage.db?mode=ro", uri=True)
+        count = db.execute(
+            "SELECT count(*) FROM run WHERE kind = ? AND state = 'succeeded'", (kind,)
+        ).fetchone()[0]
+        db.close()
+        return int(count)

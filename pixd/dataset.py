@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pixd import pairs
+from pixd.errors import DiskError
 
 if TYPE_CHECKING:
     from pixd.config import PipelineSettings
@@ -70,11 +71,22 @@ class Dataset:
         self.commit, self.plan = head, plan
         self._planned_for = (head.seq, self._intake.revision)
 
+    def recover(self) -> None:
+        """Ask anew after an error of the store's disk: answers may have been lost with it."""
+        self._asked.clear()
+        self._planned_for = None
+
     def hear(self, answer: Answer) -> None:
-        """Take the inspector's answer about one content."""
+        """Take the inspector's answer about one content.
+
+        Raises:
+            DiskError: the inspector could not read the store; that says nothing about the image.
+        """
         digest = answer.token[1]
         self._asked.discard(digest)
         event = answer.event
+        if event.get("kind") == "disk":
+            raise DiskError(str(event["reason"]))
         if event["event"] == "done":
             self._store.working.decide(
                 digest, self._layout, "", event.get("width"), event.get("height")

@@ -15,10 +15,10 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pixd
-from pixd import inbox, operations, publishing, systemd, training
+from pixd import disk, inbox, operations, recovery, systemd
 from pixd.control import ControlServer
 from pixd.dataset import Dataset
-from pixd.errors import DeviceError, PixdError
+from pixd.errors import DeviceError, PixdError, StoreError
 from pixd.intake import Intake
 from pixd.records import SCHEMA
 from pixd.store.connection import rfc3339, write_live
@@ -42,6 +42,7 @@ SHORTEST_WAIT_S = 0.02
 STOP_WITHIN_S = 30.0
 INSPECTOR_IDLE_S = 20.0
 INSPECT_WITHIN_S = 60.0
+ONCE_PATIENCE_S = 60.0  # how long `pixd run --once` waits for a disk that refuses
 
 
 class Pipeline:
@@ -57,12 +58,17 @@ class Pipeline:
     ) -> None:
         """Put the parts together; nothing is read before the first `step`."""
         self.settings = pipeline
-        settle_s = pipeline.settle_seconds
-        self.training_folder = Intake(
-            store, pipeline.name, "training", pipeline.training, settle_seconds=settle_s, wake=wake
-        )
-        self.input_folder = Intake(
-            store, pipeline.name, "input", pipeline.input, settle_seconds=settle_s, wake=wake
+        self.training_folder, self.input_folder = (
+            Intake(
+                store,
+                pipeline.name,
+                kind,
+                root,
+                settle_seconds=pipeline.settle_seconds,
+                wake=wake,
+                keep_free_bytes=pipeline.keep.free_bytes,
+            )
+            for kind, root in (("training", pipeline.training), ("input", pipeline.input))
         )
         self.dataset = Dataset(store, pipeline, self.training_folder, inspector)
         self.training = Training(store, settings, pipeline, self.training_folder, self.dataset)
@@ -72,6 +78,20 @@ class Pipeline:
     def intakes(self) -> tuple[Intake, Intake]:
         """Both watched folders."""
         return self.training_folder, self.input_folder
+
+    @property
+    def blocked(self) -> str:
+        """What a disk refuses this pipeline, or ""."""
+        reasons = [intake.blocked for intake in self.intakes]
+        return next(filter(None, [*reasons, self.training.blocked, self.translation.blocked]), "")
+
+    def recover(self) -> None:
+        """Forget what was under way when the store's disk failed; the store knows what is due."""
+        for intake in self.intakes:
+            intake.recover()
+        self.dataset.recover()
+        self.training.recover()
+        self.translation.recover()
 
 
 class Service:
@@ -87,6 +107,7 @@ class Service:
         Raises:
             StoreBusyError: another service holds the store.
             DeviceError: `device: gpu` and there is none.
+            StoreError: the store is damaged, or its disk refuses.
         """
         if settings.device == "gpu" and not has_gpu():
             raise DeviceError(
@@ -97,18 +118,33 @@ class Service:
             for folder in (pipeline.training, pipeline.input, pipeline.output):
                 _make_folder(folder)
         self.settings = settings
+        self._say = say
+        self._blockage = disk.Blockage()
+        try:
+            self._open()
+        except Exception as error:
+            if why := disk.refusal(error):
+                raise StoreError(
+                    f"the store {settings.store} cannot be opened: {why}",
+                    advice="free some space or mend the disk, then start again",
+                ) from error
+            raise
+
+    def _open(self) -> None:
+        settings = self.settings
         self.store = Store(settings.store)
-        self.store.listener = say
+        self.store.listener = self._say
         self.started_at = time.time()
         self._wake_r, self._wake_w = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._stopping: str = ""
         self._asked_to_scan = False
         self._next_heartbeat_at = 0.0
         self._beat: dict[str, Any] = {}
-        training.recover(self.store)
-        publishing.recover_outputs(self.store, {p.name: p.output for p in settings.pipelines})
-        for pipeline in settings.pipelines:
-            publishing.clear_temporaries(pipeline.output)
+        self._heights: dict[str, int] = {}
+        self._outputs = {p.name: p.output for p in settings.pipelines}
+        recovery.give_up_runs(self.store, "the service ended")
+        recovery.settle_outputs(self.store, self._outputs)
+        recovery.clear_leftovers(self.store, self._outputs.values())
         (self.store.folder / "logs").mkdir(exist_ok=True)
         self.control = ControlServer(self.store.folder, self._carry_out)
         self.inspector = WarmWorker(
@@ -133,14 +169,69 @@ class Service:
             os.write(self._wake_w, b"\0")
 
     def step(self, now: float) -> None:
-        """Bring the store, the folders and the children one step closer to one another."""
+        """Bring the store, the folders and the children one step closer to one another.
+
+        What a disk refuses on the way ends nothing. The service is blocked then, says why, and
+        tries again, 1 s later and at last every 30 s; what the error cut off is forgotten first
+        and found again in the store, as after a crash. Commands are answered all the while: one
+        of them may free the space that is missing.
+
+        Raises:
+            StoreError: the database is damaged.
+        """
+        self.control.step(now)
+        if now >= self._blockage.retry_at:
+            try:
+                self._go_on(now)
+                self._work(now)
+                self._heartbeat(now)
+            except Exception as error:
+                if not self._is_blocked_by(error, now):
+                    raise
+        if self._blockage:
+            self._heartbeat(now)
+
+    def _is_blocked_by(self, error: Exception, now: float) -> bool:
+        """Tell whether a disk is to blame for an error, and if so wait for it.
+
+        Raises:
+            StoreError: the database is damaged: there is nothing to wait for.
+        """
+        if damage := disk.damage(error):
+            raise StoreError(
+                f"the database in {self.store.folder} is damaged: {damage}",
+                advice="`pixd verify` says how far; bring lineage.db back from a backup",
+            ) from error
+        why = disk.refusal(error)
+        if why and self._blockage.add(why, now):
+            self._next_heartbeat_at = now
+            self._say("", "warning", f"blocked: {why}")
+        return bool(why)
+
+    def _go_on(self, now: float) -> None:
+        """After an error: forget what it cut off, take up what the store says, and say so."""
+        if not self._blockage:
+            return
+        self.store.forget_unfinished()
+        self.inspector.abandon()
+        for pipeline in self.pipelines:
+            pipeline.recover()
+        runs = [p.training.run for p in self.pipelines]
+        alive = [run.run_id for run in runs if run]
+        recovery.give_up_runs(self.store, "the store's disk failed", alive)
+        recovery.settle_outputs(self.store, self._outputs)
+        lasted_s = now - self._blockage.since
+        told = f"went on after {lasted_s:.0f} s of being blocked: {self._blockage.reason}"
+        self.store.note("", "warning", "blocked", told)
+        self._blockage.clear()
+
+    def _work(self, now: float) -> None:
         if self._asked_to_scan:
             self._asked_to_scan = False
             self._next_heartbeat_at = 0.0  # who asked is waiting for the answer
             for intake in self._intakes():
                 intake.scan_soon()
         may_start = not self._stopping
-        self.control.step(now)
         for intake in self._intakes():
             intake.step(now)
         self.inspector.step(now)
@@ -154,11 +245,20 @@ class Service:
         inbox.take_in(self.store)
         for pipeline in self.pipelines:
             pipeline.translation.step(now, may_start=may_start)
-        self._heartbeat(now)
 
     def _carry_out(self, op: str, arguments: Mapping[str, Any], uid: int) -> dict[str, Any]:
         """Do what a command asks, between two steps, and take its consequences into account."""
-        result = operations.perform(self.store, self.settings, op, arguments, user_name(uid))
+        now = time.monotonic()
+        try:
+            self._go_on(now)
+            result = operations.perform(self.store, self.settings, op, arguments, user_name(uid))
+        except Exception as error:
+            if self._is_blocked_by(error, now):
+                raise StoreError(
+                    f"the store refuses: {disk.refusal(error)}",
+                    advice="nothing was changed; free some space or mend the disk, then try again",
+                ) from error
+            raise
         for intake in self._intakes():
             intake.reload()
         self._next_heartbeat_at = 0.0
@@ -180,21 +280,34 @@ class Service:
             while not self._stopping:
                 if tick:
                     tick(self)
-                if once and self.is_idle():
+                if once and self._is_finished(time.monotonic()):
                     break
                 self._wait(time.monotonic())
                 self.step(time.monotonic())
                 systemd.notify("WATCHDOG=1")
-            has_failures = self._has_failures()
+            has_failures = once and self._has_failures()
             self._shut_down(tick)
-        return int(once and has_failures)
+        return int(has_failures)
+
+    def _is_finished(self, now: float) -> bool:
+        """Tell whether a run with `once` is over: idle, or blocked for longer than it waits."""
+        if self._blockage:
+            return now - self._blockage.since > ONCE_PATIENCE_S
+        try:
+            return self.is_idle()
+        except Exception as error:
+            if self._is_blocked_by(error, now):
+                return False
+            raise
 
     def is_idle(self) -> bool:
         """Tell whether nothing is under way and nothing will begin without a change from outside."""
-        if self.inspector.load or not all(i.is_calm or i.held for i in self._intakes()):
+        calm = all(i.is_calm or i.held or i.blocked for i in self._intakes())
+        if self.inspector.load or not calm:
             return False
         for pipeline in self.pipelines:
-            if pipeline.training.state in {"running", "waiting"} or pipeline.translation.is_busy:
+            waits = pipeline.training.state == "waiting" and not pipeline.training.blocked
+            if pipeline.training.run or waits or pipeline.translation.is_busy:
                 return False
             head = self.store.history.head(pipeline.training_folder.repo_id)
             if head is not None and pipeline.dataset.plan is None:
@@ -206,8 +319,9 @@ class Service:
         return True
 
     def _has_failures(self) -> bool:
-        return any(
-            p.training.state == "failed"
+        return bool(self._blockage) or any(
+            p.blocked
+            or p.training.state == "failed"
             or self.store.working.counts(p.input_folder.repo_id).get("failed")
             for p in self.pipelines
         )
@@ -225,17 +339,21 @@ class Service:
                 yield worker
 
     def _wait(self, now: float) -> None:
-        times = [now + LONGEST_WAIT_S, self.inspector.next_at(now), self._next_heartbeat_at]
-        times += [intake.next_at() for intake in self._intakes()]
-        for pipeline in self.pipelines:
-            times += [pipeline.training.next_at(now), pipeline.translation.next_at(now)]
+        times = [now + LONGEST_WAIT_S, self._next_heartbeat_at]
+        if self._blockage:
+            times.append(self._blockage.retry_at)
+        else:
+            times.append(self.inspector.next_at(now))
+            times += [intake.next_at() for intake in self._intakes()]
+            for pipeline in self.pipelines:
+                times += [pipeline.training.next_at(now), pipeline.translation.next_at(now)]
         poll = select.poll()
         poll.register(self._wake_r, select.POLLIN)
         for descriptor in self.control.filenos():
             poll.register(descriptor, select.POLLIN)
         if self.control.is_answering:
             times.append(now + SHORTEST_WAIT_S)
-        for worker in self._children():
+        for worker in () if self._blockage else self._children():
             poll.register(worker.fileno(), select.POLLIN)
             if worker.wants_write():
                 # Its standard input is full; look again soon rather than track two descriptors.
@@ -287,17 +405,23 @@ class Service:
         ends_at = time.monotonic() + STOP_WITHIN_S
         while any(p.training.run for p in self.pipelines) and time.monotonic() < ends_at:
             for pipeline in self.pipelines:
-                pipeline.training.step(time.monotonic(), may_start=False)
+                with disk.tolerated(self._say):
+                    pipeline.training.step(time.monotonic(), may_start=False)
             if tick:
                 tick(self)
             time.sleep(0.05)
         for worker in self._children():
             worker.kill()
+        # A disk that refuses now leaves a store as after a crash, and no traceback.
         for pipeline in self.pipelines:
-            pipeline.translation.stop()
-        self._beat["stopped_at"] = rfc3339(time.time())
-        write_live(self.store.folder, self._beat)
-        self.store.close()
+            with disk.tolerated(self._say):
+                pipeline.translation.stop()
+        with disk.tolerated(self._say):
+            self._beat = {**self.live(time.monotonic(), is_idle=self.is_idle())}
+            self._beat["stopped_at"] = rfc3339(time.time())
+            write_live(self.store.folder, self._beat)
+        with disk.tolerated(self._say):
+            self.store.close()
         os.close(self._wake_r)
         os.close(self._wake_w)
 
@@ -306,12 +430,21 @@ class Service:
     def _heartbeat(self, now: float) -> None:
         if now < self._next_heartbeat_at:
             return
-        idle = self.is_idle()
+        idle = not self._blockage and self.is_idle()
         self._next_heartbeat_at = now + (QUIET_HEARTBEAT_S if idle else HEARTBEAT_S)
         self._beat = self.live(now, is_idle=idle)
-        write_live(self.store.folder, self._beat)
+        try:
+            write_live(self.store.folder, self._beat)
+        except OSError as error:
+            # Then `status` says that the service has not stirred; there is no other way to tell.
+            if not (self._blockage and disk.refusal(error)):
+                raise
         states = ", ".join(f"{p.settings.name}: {p.training.state}" for p in self.pipelines)
         systemd.notify(f"STATUS={states}")
+
+    def _measure(self) -> dict[str, int]:
+        self._heights = self.store.heights()
+        return self._heights
 
     def live(self, now: float, *, is_idle: bool) -> dict[str, Any]:
         """Return what only the running service knows, for `pixd status`."""
@@ -327,6 +460,8 @@ class Service:
             "started_at": rfc3339(self.started_at),
             "device": known[0] if known else guess,
             "idle": is_idle,
+            "blocked": self._blockage.reason,
+            "heights": self._heights if self._blockage else self._measure(),
             "pipelines": {
                 p.settings.name: {
                     "training": _live_intake(p.training_folder, now, wall),
@@ -357,6 +492,7 @@ def _live_intake(intake: Intake, now: float, wall: float) -> dict[str, Any]:
         "missed_events": intake.missed_events,
         "ignored": intake.ignored,
         "held": intake.held,
+        "blocked": intake.blocked,
     }
 
 
@@ -373,6 +509,7 @@ def _live_training(part: Training) -> dict[str, Any]:
         "images_per_second": progress.get("images_per_second", 0.0),
         "eta_seconds": progress.get("eta_s"),
         "losses": progress.get("losses", {}),
+        "blocked": part.blocked,
     }
 
 

@@ -13,7 +13,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pixd
-from pixd.errors import EXIT_FAILED, EXIT_USAGE, PixdError
+from pixd.errors import EXIT_CANNOT_TELL, EXIT_FAILED, EXIT_USAGE, PixdError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -202,3 +202,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader (head, less) is gone; a second error while flushing would be noise.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_FAILED
+    except Exception as error:
+        code = _disk_trouble(error)
+        if not code:
+            raise
+        return code
+
+
+def _disk_trouble(error: Exception) -> int:
+    """Say what a disk refused or damaged, and return the exit code; 0 if it is something else."""
+    from pixd import disk  # noqa: PLC0415 - only when something went wrong
+
+    if why := disk.refusal(error):
+        print(f"pixd: {why}\n  try: free some space or mend the disk", file=sys.stderr)
+        return EXIT_FAILED
+    if why := disk.damage(error):
+        print(f"pixd: the database is damaged: {why}\n  try: pixd verify", file=sys.stderr)
+        return EXIT_CANNOT_TELL
+    return 0

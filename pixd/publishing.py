@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import os
 import random
-import shutil
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from pixd import output
+from pixd import disk, durable, output
 from pixd.errors import PixdError
 from pixd.records import name_to_bytes
 from pixd.store.connection import rfc3339
@@ -57,16 +56,24 @@ class Publisher:
         self._pipeline = pipeline
         self._repo_id = repo_id
         self._folder = folder
+        self._refusal = ""
 
-    def publish(self, made: list[Made], *, model_digest: str, recipe: str) -> None:
+    def publish(self, made: list[Made], *, model_digest: str, recipe: str) -> str:
         """Publish images: all intents, then all files, then all rows that say they stand.
+
+        Their runs succeed in any case, since the bytes are in the store: what could not be
+        published stays due and needs no more work.
 
         Args:
             made: what to publish; the objects are durable.
             model_digest: the model that made them.
             recipe: digest of the recipe that they were made under.
+
+        Returns:
+            What the disk of the output folder refuses, or "". What stood there stands there still.
         """
         store = self._store
+        self._refusal = ""
         with store.transaction():
             intents = [
                 intent
@@ -84,6 +91,7 @@ class Publisher:
                 )
             for one in made:
                 store.runs.move(one.run_id, ("publishing",), "succeeded")
+        return self._refusal
 
     def postpone(self, inp: DueInput, reason: str) -> None:
         """Try an input again later, each wait twice as long; after five times it is failed."""
@@ -102,11 +110,20 @@ class Publisher:
         level = "error" if gives_up else "warning"
         self._store.note(self._pipeline, level, "translate", f"{inp.name}: {reason}")
 
-    def find_missing(self) -> None:
-        """Queue the inputs of outputs that somebody deleted."""
+    def find_missing(self) -> str:
+        """Queue the inputs of outputs that somebody deleted.
+
+        Returns:
+            Why the output folder cannot be looked at, or "".
+        """
         for row in self._store.outputs.all_standing(self._pipeline):
-            if row.state == "current" and not path_of(self._folder, row.path).exists():
+            try:
+                is_missing = not path_of(self._folder, row.path).exists()
+            except OSError as error:
+                return disk.refusal(error) or f"{self._folder}: {error.strerror}"
+            if row.state == "current" and is_missing:
                 self._store.outputs.requeue_missing(self._repo_id, row)
+        return ""
 
     def _is_still_wanted(self, inp: DueInput) -> bool:
         found = self._store.working.find(self._repo_id, inp.name)
@@ -117,7 +134,13 @@ class Publisher:
         store = self._store
         path = output.output_name(inp.name)
         standing = store.outputs.standing(self._pipeline, path)
-        if self._stands(standing, inp, path, made.digest, (model_digest, recipe)):
+        try:
+            if self._refusal or self._stands(
+                standing, inp, path, made.digest, (model_digest, recipe)
+            ):
+                return []
+        except OSError as error:
+            self._note_refusal(inp, path, error)
             return []
         row = store.outputs.intend(
             self._pipeline,
@@ -133,15 +156,25 @@ class Publisher:
         return [Intent(row, path, made.digest, inp)]
 
     def _put(self, intent: Intent) -> bool:
+        target = path_of(self._folder, intent.path)
         try:
-            source = self._store.objects.path_of(intent.digest)
-            output.publish(source, path_of(self._folder, intent.path))
+            if not self._refusal:  # else the next would only be refused too
+                output.publish(self._store.objects.path_of(intent.digest), target)
+                return True
         except OSError as error:
-            self._store.outputs.drop_intent(intent.row)
-            why = f"{intent.path} could not be written: {error.strerror}"
-            self.postpone(intent.input, why)
-            return False
-        return True
+            if _stands_after_all(target, intent.digest):
+                return True
+            self._note_refusal(intent.input, intent.path, error)
+        self._store.outputs.drop_intent(intent.row)
+        return False
+
+    def _note_refusal(self, inp: DueInput, path: str, error: OSError) -> None:
+        """Wait for the disk where it is at fault; else try this one again later."""
+        why = f"{path} could not be written: {error.strerror}"
+        if disk.refusal(error):
+            self._refusal = f"the output folder {self._folder}: {why}"
+        else:
+            self.postpone(inp, why)
 
     def _stands(
         self,
@@ -175,6 +208,17 @@ class Publisher:
         return False
 
 
+def _stands_after_all(target: Path, digest: str) -> bool:
+    """Tell whether a publishing failed only after the rename, and its name is on the disk now."""
+    try:
+        if output.look(target, digest, None) is not output.Standing.WANTED:
+            return False
+        durable.sync_folder(target.parent)
+    except OSError:
+        return False
+    return True
+
+
 def path_of(folder: Path, name: str) -> Path:
     """Return the path of a file in a folder by its name text."""
     return folder / os.fsdecode(name_to_bytes(name))
@@ -183,7 +227,7 @@ def path_of(folder: Path, name: str) -> Path:
 def withdraw(store: Store, pipeline: PipelineSettings, repo_id: int, path: str) -> None:
     """Take a published output away; its bytes stay in the store.
 
-    The row goes first: cut off in between, `recover_outputs` takes the file away. One that was
+    The row goes first: cut off in between, `pixd.recovery` takes the file away. One that was
     edited by hand is left, and stays `edited`.
     """
     standing = store.outputs.standing(pipeline.name, path)
@@ -196,6 +240,7 @@ def withdraw(store: Store, pipeline: PipelineSettings, repo_id: int, path: str) 
     with store.transaction():
         store.outputs.set_state(standing.id, "withdrawn")
         store.working.set_state(repo_id, [standing.input_path], "queued", if_in=("translated",))
+    durable.crash_point("withdrawn")
     target.unlink(missing_ok=True)
 
 
@@ -231,35 +276,3 @@ def publish_beside(store: Store, pipeline: PipelineSettings, path: str) -> str:
         raise PixdError(f"{beside} is there already", advice="move it away")
     output.publish(store.objects.path_of(made), target)
     return beside
-
-
-def recover_outputs(store: Store, folders: dict[str, Path]) -> None:
-    """Finish or drop the publishings that a crash cut off. Call once at start, under the lock.
-
-    Args:
-        store: the open store.
-        folders: the output folder of each pipeline.
-    """
-    for gone in store.outputs.withdrawn():
-        withdrawn_from = folders.get(gone.pipeline)
-        if withdrawn_from:
-            left = path_of(withdrawn_from, gone.path)
-            if output.look(left, gone.digest, None) is output.Standing.WANTED:
-                left.unlink()
-    for intent in store.outputs.intents():
-        folder = folders.get(intent.pipeline)
-        target = path_of(folder, intent.path) if folder else None
-        with store.transaction():
-            if target and output.look(target, intent.digest, None) is output.Standing.WANTED:
-                store.outputs.settle_intent(intent.id)
-            else:
-                store.outputs.drop_intent(intent.id)
-
-
-def clear_temporaries(folder: Path) -> None:
-    """Remove the temporary files that a crash left in an output folder."""
-    for leftover in folder.rglob(".pixd-*.tmp"):
-        if leftover.is_dir():
-            shutil.rmtree(leftover, ignore_errors=True)
-        else:
-            leftover.unlink(missing_ok=True)

@@ -44,7 +44,9 @@ def snapshot(settings: Settings) -> dict[str, Any]:
     pid = connection.holder_pid(folder)
     live = connection.read_live(folder)
     now = time.time()
-    has_store = (folder / connection.DATABASE).exists()
+    has_store = (folder / connection.DATABASE).exists() or bool(
+        connection.what_outlived_database(folder)
+    )
     reader = connection.open_reader(folder) if has_store else None
     try:
         pipelines = {
@@ -111,6 +113,7 @@ def _pipeline(
             "overflows": seen.get("overflows", 0),
             "missed_events": seen.get("missed_events", 0),
             "held": seen.get("held", ""),
+            "blocked": seen.get("blocked", ""),
         },
         "train": _train(reader, settings.name, live.get("train", {}), pid),
         "model": _model(reader, settings.name, training["version"]),
@@ -123,6 +126,7 @@ def _pipeline(
             },
             "ignored": live.get("input", {}).get("ignored", 0),
             "held": live.get("input", {}).get("held", ""),
+            "blocked": live.get("input", {}).get("blocked", ""),
         },
         "output": {
             "current": outputs.get("current", 0),
@@ -172,6 +176,7 @@ def _train(
             name: live.get(name)
             for name in (
                 "state", "run", "step", "steps", "images_per_second", "eta_seconds", "reason", "losses",
+                "blocked",
             )
         }  # fmt: skip
     last = None
@@ -194,6 +199,7 @@ def _train(
         "eta_seconds": None,
         "reason": last["reason"] if failed else "",
         "losses": {},
+        "blocked": "",
     }
 
 
@@ -271,11 +277,24 @@ def _verdict(
     degraded: list[str] = []
     beat_at = _seconds(live.get("at"))
     if beat_at and now - beat_at > SILENT_S:
-        degraded.append(f"the service has not stirred for {now - beat_at:.0f} s")
+        degraded.append(
+            f"the service has not stirred for {now - beat_at:.0f} s: it hangs, or its store's disk"
+            " refuses even this; its log says which"
+        )
     degraded += [str(live[key]) for key in ("config", "stale") if live.get(key)]
+    if live.get("blocked"):
+        blocked.append(str(live["blocked"]))
     for name, p in pipelines.items():
-        if p["translate"].get("blocked"):
-            blocked.append(f"{name}: {p['translate']['blocked']}")
+        blocked += [
+            f"{name}: {doing} is blocked: {p[part]['blocked']}"
+            for part, doing in (
+                ("training", "recording training"),
+                ("input", "recording input"),
+                ("train", "training"),
+                ("translate", "translating"),
+            )
+            if p[part].get("blocked")
+        ]
         degraded += [
             f"{name}: {kind} folder on hold: {p[kind]['held']}"
             for kind in ("training", "input")

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pixd import durable
+from pixd import disk, durable
 from pixd.errors import CannotTellError, StoreBusyError, StoreError
 
 if TYPE_CHECKING:
@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 Reader = sqlite3.Connection  # one that can only read; made by open_reader
 DATABASE = "lineage.db"
 LOCK = "lock"
-BUSY_TIMEOUT_S = 10.0
+MIGRATIONS = ("m001_lineage", "m002_recall_and_trash")
+"""The names of `pixd.store.schema.migrations`, for readers, who do without sqlite-utils."""
+BUSY_TIMEOUT_S = 5.0  # a lock that lasts longer blocks the service, which goes on trying
 
 
 class StoreLock:
@@ -81,8 +83,13 @@ def holder_pid(folder: Path) -> int | None:
 def open_writer(folder: Path) -> Database:
     """Open the database for its one writer, creating and migrating it as needed.
 
+    The whole database is checked for damage, at some 150 MB a second: a service starts rarely,
+    and what is written on top of a damaged page is lost for good.
+
     Raises:
-        StoreError: the file is not a database of ours, is damaged, or is newer than this pixd.
+        StoreBusyError: another program keeps it locked.
+        StoreError: the file is gone, damaged, not ours, or newer than this pixd; or its disk
+            refuses.
     """
     # Only the writer pays for sqlite-utils: a quarter of a second.
     from sqlite_utils import Database  # noqa: PLC0415
@@ -91,6 +98,9 @@ def open_writer(folder: Path) -> Database:
 
     path = folder / DATABASE
     if not path.exists():
+        lost = what_outlived_database(folder)
+        if lost:
+            raise StoreError(lost, advice=ADVICE_LOST)
         _create(path)
     try:
         # isolation_level None: no implicit BEGIN; every write goes through transaction().
@@ -99,24 +109,92 @@ def open_writer(folder: Path) -> Database:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA foreign_keys = ON")
-        known = {migration.name for migration in schema.migrations.pending(db)} | {
-            migration.name for migration in schema.migrations.applied(db)
-        }
         applied = {migration.name for migration in schema.migrations.applied(db)}
-    except sqlite3.DatabaseError as error:
-        raise StoreError(
-            f"{path} cannot be opened: {error}",
-            advice="move the store away, or bring the file back from a backup; pixd changes nothing",
-        ) from error
-    newer = applied - {migration.name for migration in schema.migrations._migrations}  # noqa: SLF001
+        problems = [row[0] for row in db.execute("PRAGMA quick_check(3)") if row[0] != "ok"]
+    except sqlite3.Error as error:
+        raise _cannot_open(path, error) from error
+    if problems or not applied:
+        # A file cut to nothing is an empty database to SQLite: ours is never without tables.
+        why = "; ".join(problems).replace("\n", " ") or "it holds no tables of pixd"
+        raise StoreError(f"{path} is damaged: {why}", advice=ADVICE_DAMAGED)
+    newer = applied.difference(MIGRATIONS)
     if newer:
-        raise StoreError(
-            f"{path} was written by a newer pixd (it has {', '.join(sorted(newer))})",
-            advice="install that version again; this one would not understand the store",
-        )
-    if known - applied:
+        raise StoreError(_say_newer(path, newer), advice=ADVICE_NEWER)
+    try:
         schema.migrations.apply(db)
+    except sqlite3.Error as error:
+        raise _cannot_open(path, error) from error
     return db
+
+
+ADVICE_DAMAGED = (
+    "bring lineage.db (with lineage.db-wal, if there is one) back from a backup, or move the whole"
+    " store away to begin anew; pixd changes nothing"
+)
+ADVICE_LOST = (
+    "bring lineage.db back from a backup, or move the whole store away to begin anew; a fresh"
+    " database would make the kept bytes orphans"
+)
+ADVICE_NEWER = "install that version again; this one would not understand the store"
+
+
+def what_outlived_database(folder: Path) -> str:
+    """Say what is in a store without a database that must once have had one, or ""."""
+    with contextlib.suppress(FileNotFoundError):
+        if any(entry.name != "incoming" for entry in os.scandir(folder / "objects")):
+            return f"{folder} has objects and no {DATABASE}: the database was lost"
+    for name in (f"{DATABASE}-wal", f"{DATABASE}-journal"):
+        if (folder / name).exists():
+            return f"{folder} has {name} and no {DATABASE}: the database was lost"
+    return ""
+
+
+def _say_newer(path: Path, newer: set[str]) -> str:
+    return f"{path} was written by a newer pixd (it has {', '.join(sorted(newer))})"
+
+
+def _cannot_open(path: Path, error: sqlite3.Error) -> StoreError:
+    why = disk.refusal(error)
+    if error.sqlite_errorcode in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+        return StoreBusyError(
+            f"another program keeps {path} locked",
+            advice="close what has it open (`fuser lineage.db` names it), then start again",
+        )
+    if why:
+        return StoreError(
+            f"{path} cannot be opened: {why}", advice="free some space or mend the disk, then retry"
+        )
+    return StoreError(f"{path} cannot be opened: {error}", advice=ADVICE_DAMAGED)
+
+
+def heights(reader: sqlite3.Connection) -> dict[str, int]:
+    """Return the largest ids of tables whose rows are never removed: how far a store has come."""
+    return {
+        table: int(reader.execute(f'SELECT coalesce(max(id), 0) FROM "{table}"').fetchone()[0])
+        for table in ("commit", "run", "event")
+    }
+
+
+def refuse_older_than(live: dict[str, object], reader: sqlite3.Connection, folder: Path) -> None:
+    """See that the database is not older than what the last service said that it had written.
+
+    It is if lineage.db-wal was lost after a crash, or an old copy was put in its place. Working
+    on would make things twice and take pixd's own outputs for somebody else's.
+
+    Raises:
+        StoreError: it is older.
+    """
+    said = live.get("heights")
+    if not isinstance(said, dict):
+        return
+    for table, height in heights(reader).items():
+        if height < int(said.get(table, 0)):
+            raise StoreError(
+                f"{folder / DATABASE} is older than the store: it has {table} {height}, and the"
+                f" last service had written {table} {said[table]}",
+                advice="bring back lineage.db-wal beside it; or, if the older state is what you"
+                f" want, remove {folder / LIVE}, which says otherwise",
+            )
 
 
 def _create(path: Path) -> None:
@@ -158,7 +236,13 @@ def transaction(db: Database) -> Iterator[Database]:
             db.conn.execute("ROLLBACK")
         raise
     else:
-        db.conn.execute("COMMIT")
+        try:
+            db.conn.execute("COMMIT")
+        except BaseException:
+            # A full disk or a lock refuses here too, and would leave the transaction open.
+            if is_in_transaction(db):
+                db.conn.execute("ROLLBACK")
+            raise
 
 
 def is_in_transaction(db: Database) -> bool:
@@ -174,8 +258,10 @@ def open_reader(folder: Path) -> sqlite3.Connection:
     """
     path = folder / DATABASE
     if not path.exists():
+        lost = what_outlived_database(folder)
         raise CannotTellError(
-            f"no store at {folder}", advice="start the service once with `pixd run`"
+            lost or f"no store at {folder}",
+            advice=ADVICE_LOST if lost else "start the service once with `pixd run`",
         )
     quoted = str(path.absolute()).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
     # A reader without write permission cannot make the -shm file of a cleanly closed
@@ -189,10 +275,22 @@ def open_reader(folder: Path) -> sqlite3.Connection:
             )
             connection.row_factory = sqlite3.Row
             connection.execute("PRAGMA query_only = ON")
-            connection.execute("SELECT 1 FROM repo LIMIT 1").fetchone()
+            rows = connection.execute(
+                "SELECT name FROM _sqlite_migrations WHERE migration_set = 'pixd'"
+            ).fetchall()
         except sqlite3.Error as error:
             last = error
             continue
+        applied = {row[0] for row in rows}
+        if applied.difference(MIGRATIONS):
+            raise CannotTellError(
+                _say_newer(path, applied.difference(MIGRATIONS)), advice=ADVICE_NEWER
+            )
+        if applied != set(MIGRATIONS):
+            raise CannotTellError(
+                f"{path} was written by an older pixd",
+                advice="`pixd run` brings it up to date, with everything in it",
+            )
         return connection
     raise CannotTellError(
         f"{path} cannot be read: {last}", advice="`pixd run` says more about a damaged store"
@@ -200,13 +298,30 @@ def open_reader(folder: Path) -> sqlite3.Connection:
 
 
 LIVE = "service.json"  # what only the running service knows; see write_live
+LIVE_BLOCK_BYTES = 4096  # padded by more than one, so that a longer one fits in place
 
 
 def write_live(folder: Path, live: dict[str, object]) -> None:
-    """Publish the service's heartbeat for readers. Not durable: it is true only while it runs."""
+    """Publish the service's heartbeat for readers. Not durable: it is true only while it runs.
+
+    On a full disk it is written over the last one in place, which takes no new block: a store
+    that cannot be written must still say so.
+
+    Raises:
+        OSError: the disk refuses that too.
+    """
+    text = json.dumps(live, sort_keys=True)
+    text = text.ljust((len(text) // LIVE_BLOCK_BYTES + 2) * LIVE_BLOCK_BYTES)
     temporary = folder / f".{LIVE}.tmp"
-    temporary.write_text(json.dumps(live, sort_keys=True))
-    temporary.replace(folder / LIVE)
+    try:
+        temporary.write_text(text)
+        temporary.replace(folder / LIVE)
+    except OSError:
+        with contextlib.suppress(OSError):
+            temporary.unlink()  # its blocks are needed more
+        with (folder / LIVE).open("r+") as standing:
+            standing.write(text)
+            standing.truncate()
 
 
 def read_live(folder: Path) -> dict[str, object]:

@@ -42,6 +42,7 @@ class ObjectStore:
         self._incoming = folder / "incoming"
         self._incoming.mkdir(parents=True, exist_ok=True)
         self._waiting: dict[str, Path] = {}
+        self._unsynced: set[Path] = set()  # folders with names that may not be on the disk yet
 
     def path_of(self, digest: str) -> Path:
         """Return where the bytes of `digest` are, or would be."""
@@ -54,7 +55,13 @@ class ObjectStore:
         return self.path_of(digest).exists()
 
     def discard_incoming(self) -> None:
-        """Remove what a crash left half-arrived. Only at start, under the store's lock."""
+        """Remove what half-arrived when a crash or an error of the disk came in between.
+
+        Nothing that arrived since the last `flush` is kept: after a failed fsync the kernel may
+        take bytes for written that are not, so they must come again from where they came.
+        Source: https://wiki.postgresql.org/wiki/Fsync_Errors
+        """
+        self._waiting.clear()
         for leftover in self._incoming.iterdir():
             leftover.unlink()
 
@@ -98,6 +105,9 @@ class ObjectStore:
         out = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444)
         try:
             _write_all(out, data)
+        except BaseException:
+            temporary.unlink()
+            raise
         finally:
             os.close(out)
         return self._arrive(temporary, digest, len(data))
@@ -123,7 +133,7 @@ class ObjectStore:
 
     def flush(self) -> None:
         """Make everything taken since the last flush durable and give it its name."""
-        if not self._waiting:
+        if not self._waiting and not self._unsynced:
             return
         durable.crash_point("before-fsync")
         if len(self._waiting) >= BATCH_SYNC:
@@ -136,19 +146,22 @@ class ObjectStore:
                 finally:
                     os.close(fd)
         durable.crash_point("after-fsync")
-        folders = {self.folder / digest[7:9] for digest in self._waiting}
+        folders = self._unsynced
+        folders.update(self.folder / digest[7:9] for digest in self._waiting)
         for folder in folders:
             folder.mkdir(exist_ok=True)
         durable.crash_point("before-rename")
-        for digest, temporary in self._waiting.items():
+        while self._waiting:  # one by one, so that an error leaves `path_of` true
+            digest, temporary = next(iter(self._waiting.items()))
             temporary.rename(self.folder / digest[7:9] / digest[9:])
-        self._waiting.clear()
+            del self._waiting[digest]
         if len(folders) >= BATCH_SYNC:
             durable.sync_filesystem(self.folder)
         else:
             for folder in folders:
                 durable.sync_folder(folder)
             durable.sync_folder(self.folder)
+        folders.clear()
         durable.crash_point("object-written")
 
 

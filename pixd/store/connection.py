@@ -15,7 +15,6 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pixd import durable
 from pixd.errors import CannotTellError, StoreBusyError, StoreError
 
 if TYPE_CHECKING:
@@ -26,7 +25,11 @@ if TYPE_CHECKING:
 Reader = sqlite3.Connection  # one that can only read; made by open_reader
 DATABASE = "lineage.db"
 LOCK = "lock"
+MIGRATIONS = ("m001_lineage", "m002_recall_and_trash", "m004_file_totals")
+"""The names of `pixd.store.schema.migrations`, for readers, who do without sqlite-utils."""
 BUSY_TIMEOUT_S = 10.0
+LOCK_PATIENCE_S = 0.2
+"""Who asks `holder_pid` shares the lock for an instant; that must not keep a service away."""
 
 
 class StoreLock:
@@ -40,18 +43,28 @@ class StoreLock:
         """
         path = folder / LOCK
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not self._is_taken_within(LOCK_PATIENCE_S):
             holder = os.pread(self._fd, 64, 0).decode(errors="replace").strip() or "unknown"
             os.close(self._fd)
             raise StoreBusyError(
                 f"another pixd (pid {holder}) holds the store {folder}",
                 advice="ask it with `pixd status`, or stop it first",
-            ) from None
+            )
         os.ftruncate(self._fd, 0)
         # The pid is a courtesy to the reader; the lock itself is the truth.
         os.pwrite(self._fd, f"{os.getpid()}\n".encode(), 0)
+
+    def _is_taken_within(self, patience_s: float) -> bool:
+        ends_at = time.monotonic() + patience_s
+        while True:
+            try:
+                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > ends_at:
+                    return False
+                time.sleep(0.005)
+            else:
+                return True
 
     def release(self) -> None:
         """Give the lock back. Children never hold it: the descriptor is close-on-exec."""
@@ -62,9 +75,14 @@ def holder_pid(folder: Path) -> int | None:
     """Return the pid of the process that holds the store's lock, or None.
 
     Needs only read permission: a shared lock is tried and dropped at once.
+
+    Raises:
+        CannotTellError: the caller may not even read it.
     """
     try:
         fd = os.open(folder / LOCK, os.O_RDONLY | os.O_CLOEXEC)
+    except PermissionError as error:
+        raise _may_not_read(folder) from error
     except OSError:
         return None
     try:
@@ -108,15 +126,19 @@ def open_writer(folder: Path) -> Database:
             f"{path} cannot be opened: {error}",
             advice="move the store away, or bring the file back from a backup; pixd changes nothing",
         ) from error
-    newer = applied - {migration.name for migration in schema.migrations._migrations}  # noqa: SLF001
+    newer = applied.difference(MIGRATIONS)
     if newer:
-        raise StoreError(
-            f"{path} was written by a newer pixd (it has {', '.join(sorted(newer))})",
-            advice="install that version again; this one would not understand the store",
-        )
+        raise StoreError(_say_newer(path, newer), advice=ADVICE_NEWER)
     if known - applied:
         schema.migrations.apply(db)
     return db
+
+
+ADVICE_NEWER = "install that version again; this one would not understand the store"
+
+
+def _say_newer(path: Path, newer: set[str]) -> str:
+    return f"{path} was written by a newer pixd (it has {', '.join(sorted(newer))})"
 
 
 def _create(path: Path) -> None:
@@ -126,6 +148,7 @@ def _create(path: Path) -> None:
     """
     from sqlite_utils import Database  # noqa: PLC0415
 
+    from pixd import durable  # noqa: PLC0415 - readers do without
     from pixd.store import schema  # noqa: PLC0415
 
     building = path.with_name(f".{path.name}.new")
@@ -166,6 +189,31 @@ def is_in_transaction(db: Database) -> bool:
     return bool(db.conn.in_transaction)
 
 
+def has_database(folder: Path) -> bool:
+    """Tell whether there is a database that may be read.
+
+    Raises:
+        CannotTellError: the caller may not look, or not read.
+    """
+    path = folder / DATABASE
+    try:
+        path.stat()
+    except PermissionError as error:
+        raise _may_not_read(folder) from error
+    except OSError:
+        return False
+    if not os.access(path, os.R_OK):
+        raise _may_not_read(folder)
+    return True
+
+
+def _may_not_read(folder: Path) -> CannotTellError:
+    return CannotTellError(
+        f"you may not read the store {folder}",
+        advice="ask as the user that runs pixd (sudo -u), or join its group",
+    )
+
+
 def open_reader(folder: Path) -> sqlite3.Connection:
     """Open the database read-only, with rows by name.
 
@@ -173,15 +221,16 @@ def open_reader(folder: Path) -> sqlite3.Connection:
         CannotTellError: there is no store there, or it cannot be read.
     """
     path = folder / DATABASE
-    if not path.exists():
+    if not has_database(folder):
         raise CannotTellError(
             f"no store at {folder}", advice="start the service once with `pixd run`"
         )
     quoted = str(path.absolute()).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
     # A reader without write permission cannot make the -shm file of a cleanly closed
-    # database; nobody writes then, so it may be read as immutable.
+    # database; nobody writes then, so it may be read as immutable. Not where a log was left
+    # (the service was killed, and -shm is gone too): that would show an older state as the truth.
     for options in ("mode=ro", "mode=ro&immutable=1"):
-        if "immutable" in options and holder_pid(folder) is not None:
+        if "immutable" in options and (holder_pid(folder) is not None or _has_log(path)):
             break
         try:
             connection = sqlite3.connect(
@@ -189,14 +238,33 @@ def open_reader(folder: Path) -> sqlite3.Connection:
             )
             connection.row_factory = sqlite3.Row
             connection.execute("PRAGMA query_only = ON")
-            connection.execute("SELECT 1 FROM repo LIMIT 1").fetchone()
+            rows = connection.execute(
+                "SELECT name FROM _sqlite_migrations WHERE migration_set = 'pixd'"
+            ).fetchall()
         except sqlite3.Error as error:
             last = error
             continue
+        applied = {row[0] for row in rows}
+        if applied.difference(MIGRATIONS):
+            raise CannotTellError(
+                _say_newer(path, applied.difference(MIGRATIONS)), advice=ADVICE_NEWER
+            )
+        if applied != set(MIGRATIONS):
+            raise CannotTellError(
+                f"{path} was written by an older pixd",
+                advice="`pixd run` brings it up to date, with everything in it",
+            )
         return connection
     raise CannotTellError(
         f"{path} cannot be read: {last}", advice="`pixd run` says more about a damaged store"
     )
+
+
+def _has_log(path: Path) -> bool:
+    try:
+        return path.with_name(path.name + "-wal").stat().st_size > 0
+    except FileNotFoundError:
+        return False
 
 
 LIVE = "service.json"  # what only the running service knows; see write_live

@@ -20,7 +20,7 @@ from pixd.control import ControlServer
 from pixd.dataset import Dataset
 from pixd.errors import DeviceError, PixdError
 from pixd.intake import Intake
-from pixd.records import SCHEMA
+from pixd.records import SCHEMA, Event
 from pixd.store.connection import rfc3339, write_live
 from pixd.store.store import Store
 from pixd.training import Training
@@ -77,12 +77,12 @@ class Pipeline:
 class Service:
     """Everything that runs while `pixd run` does."""
 
-    def __init__(self, settings: Settings, say: Callable[[str, str, str], None]) -> None:
+    def __init__(self, settings: Settings, say: Callable[[Event], None]) -> None:
         """Take the lock, open the store and recover what a crash cut off.
 
         Args:
             settings: the checked configuration.
-            say: told each event as (pipeline, level, message).
+            say: told each event.
 
         Raises:
             StoreBusyError: another service holds the store.
@@ -140,7 +140,6 @@ class Service:
             for intake in self._intakes():
                 intake.scan_soon()
         may_start = not self._stopping
-        self.control.step(now)
         for intake in self._intakes():
             intake.step(now)
         self.inspector.step(now)
@@ -225,26 +224,37 @@ class Service:
                 yield worker
 
     def _wait(self, now: float) -> None:
+        """Wait until something is due, a folder changed, a child spoke, or a command was obeyed.
+
+        Clients of the control socket are served here, between two steps; only an operation that
+        was carried out brings the next step about, so that no client can make the service work.
+        """
+        until = max(now + SHORTEST_WAIT_S, self._next_at(now))
+        others = [self._wake_r, *(worker.fileno() for worker in self._children())]
+        is_waiting = True
+        while is_waiting:
+            poll = select.poll()
+            for descriptor in others:
+                poll.register(descriptor, select.POLLIN)
+            for descriptor, events in self.control.interests():
+                poll.register(descriptor, events)
+            wait_s = max(0.0, min(until, self.control.next_at()) - time.monotonic())
+            ready = {descriptor for descriptor, _ in poll.poll(wait_s * 1000)}
+            now = time.monotonic()
+            is_waiting = not (self.control.step(now) or now >= until or ready.intersection(others))
+        with contextlib.suppress(BlockingIOError):
+            while os.read(self._wake_r, 4096):
+                pass
+
+    def _next_at(self, now: float) -> float:
         times = [now + LONGEST_WAIT_S, self.inspector.next_at(now), self._next_heartbeat_at]
         times += [intake.next_at() for intake in self._intakes()]
         for pipeline in self.pipelines:
             times += [pipeline.training.next_at(now), pipeline.translation.next_at(now)]
-        poll = select.poll()
-        poll.register(self._wake_r, select.POLLIN)
-        for descriptor in self.control.filenos():
-            poll.register(descriptor, select.POLLIN)
-        if self.control.is_answering:
+        if any(worker.wants_write() for worker in self._children()):
+            # Its standard input is full; look again soon rather than track two descriptors.
             times.append(now + SHORTEST_WAIT_S)
-        for worker in self._children():
-            poll.register(worker.fileno(), select.POLLIN)
-            if worker.wants_write():
-                # Its standard input is full; look again soon rather than track two descriptors.
-                times.append(now + SHORTEST_WAIT_S)
-        wait_s = max(SHORTEST_WAIT_S, min(times) - now)
-        poll.poll(wait_s * 1000)
-        with contextlib.suppress(BlockingIOError):
-            while os.read(self._wake_r, 4096):
-                pass
+        return min(times)
 
     # -- signals and the end ------------------------------------------------------------
 

@@ -118,9 +118,9 @@ def test_a_client_that_waits_too_long_is_dropped(tmp_path: Path) -> None:
     client = socket.socket(socket.AF_UNIX)
     client.connect(str(tmp_path / control.SOCKET))
     server.step(0.0)
-    assert len(list(server.filenos())) == 2
+    assert len(list(server.interests())) == 2
     server.step(control.CLIENT_TIMEOUT_S + 1)
-    assert len(list(server.filenos())) == 1
+    assert len(list(server.interests())) == 1
     client.close()
     server.stop()
     assert not (tmp_path / control.SOCKET).exists()

@@ -154,6 +154,7 @@ class ControlServer:
     def _answer(self, line: bytes, uid: int) -> dict[str, Any]:
         try:
             request = json.loads(line)
+            json.dumps(request, ensure_ascii=False).encode()  # half a surrogate pair is no text
             if not isinstance(request, dict) or request.get("pixd") != PROTOCOL:
                 raise UsageError(
                     "the service does not understand this command",

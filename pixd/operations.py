@@ -184,10 +184,10 @@ def _gc(store: Store, settings: Settings, arguments: Mapping[str, Any]) -> dict[
 
 
 def _model(store: Store, pipeline: str, number: object) -> Model:
-    is_number = isinstance(number, int) and not isinstance(number, bool)
-    # More than SQLite's integers hold would be an error of another kind.
-    known = is_number and 0 < number < _LARGEST_NUMBER
-    model = store.models.numbered(pipeline, number) if known else None
+    model = None
+    # bool is an int to Python; more than SQLite's integers hold would be an error of another kind.
+    if isinstance(number, int) and not isinstance(number, bool) and 0 < number < _LARGEST_NUMBER:
+        model = store.models.numbered(pipeline, number)
     if model is None:
         raise PixdError(f"{pipeline} has no model@{number}", advice="`pixd models` lists them")
     return model

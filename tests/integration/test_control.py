@@ -132,7 +132,12 @@ def test_a_client_that_waits_too_long_is_dropped(tmp_path: Path) -> None:
 
 def test_half_a_line_is_waited_for_and_then_dropped(tmp_path: Path) -> None:
     asked: list[str] = []
-    server = ControlServer(tmp_path, lambda op, *_: asked.append(op) or {})
+
+    def perform(op: str, *_: object) -> dict[str, Any]:
+        asked.append(op)
+        return {}
+
+    server = ControlServer(tmp_path, perform)
     clients = [socket.socket(socket.AF_UNIX) for _ in range(2)]
     for client in clients:
         client.connect(str(tmp_path / control.SOCKET))

@@ -35,7 +35,7 @@ class Heartbeat:
         """Begin to beat into the folder `store`."""
         self.next_at = 0.0  # monotonic seconds
         self._store = store
-        self._started_at = time.time()
+        self.started_at = time.time()
         self._last: dict[str, Any] = {}
         self._heights: Mapping[str, int] = {}
 
@@ -81,7 +81,7 @@ class Heartbeat:
             "at": rfc3339(wall),
             "pid": os.getpid(),
             "version": pixd.__version__,
-            "started_at": rfc3339(self._started_at),
+            "started_at": rfc3339(self.started_at),
             "device": _device(settings, pipelines),
             "idle": is_idle,
             "stale": stale,

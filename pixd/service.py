@@ -20,7 +20,8 @@ from pixd.errors import PixdError, StoreError
 from pixd.heartbeat import Heartbeat, stale
 from pixd.lifecycle import Signals
 from pixd.pipeline import RECONFIGURED, Pipeline
-from pixd.records import SCHEMA
+from pixd.records import SCHEMA, Event
+from pixd.store.connection import utc_now
 from pixd.store.store import Store
 from pixd.users import user_name
 from pixd.warm import WarmWorker
@@ -43,12 +44,12 @@ ONCE_PATIENCE_S = 60.0  # how long `pixd run --once` waits for a disk that refus
 class Service:
     """Everything that runs while `pixd run` does."""
 
-    def __init__(self, settings: Settings, say: Callable[[str, str, str], None]) -> None:
+    def __init__(self, settings: Settings, say: Callable[[Event], None]) -> None:
         """Take the lock, open the store and recover what a crash cut off.
 
         Args:
             settings: the checked configuration.
-            say: told each event as (pipeline, level, message).
+            say: told each event.
 
         Raises:
             StoreBusyError: another service holds the store.
@@ -57,7 +58,7 @@ class Service:
         """
         lifecycle.prepare(settings)
         self.settings = settings
-        self.say = say
+        self._say = say
         self._blockage = disk.Blockage()
         try:
             self._open()
@@ -71,7 +72,7 @@ class Service:
 
     def _open(self) -> None:
         self.store = Store(self.settings.store)
-        self.store.listener = self.say
+        self.store.listener = self._say
         self._wake_r, self._wake_w = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self.signals = Signals(self.wake)
         self.heartbeat = Heartbeat(self.store.folder)
@@ -112,13 +113,12 @@ class Service:
 
         What a disk refuses on the way ends nothing. The service is blocked then, says why, and
         tries again, 1 s later and at last every 30 s; what the error cut off is forgotten first
-        and found again in the store, as after a crash. Commands are answered all the while: one
-        of them may free the space that is missing.
+        and found again in the store, as after a crash. Commands are answered all the while (in
+        `_wait`): one of them may free the space that is missing.
 
         Raises:
             StoreError: the database is damaged.
         """
-        self.control.step(now)
         if now >= self._blockage.retry_at:
             try:
                 self._go_on(now)
@@ -144,8 +144,12 @@ class Service:
         why = disk.refusal(error)
         if why and self._blockage.add(why, now):
             self.heartbeat.beat_soon()
-            self.say("", "warning", f"blocked: {why}")
+            self.warn(f"blocked: {why}")
         return bool(why)
+
+    def warn(self, message: str) -> None:
+        """Tell of a disk that refuses: told and not noted, for the notes are on such a disk."""
+        self._say(Event(utc_now(), "warning", "", "blocked", "", message))
 
     def _go_on(self, now: float) -> None:
         """After an error: forget what it cut off, take up what the store says, and say so."""
@@ -227,7 +231,8 @@ class Service:
             settings = lifecycle.changed_settings(self.settings)
         except PixdError as error:
             self._config_trouble = lifecycle.refusal_text(error)
-            self.store.note("", "error", "config", self._config_trouble)
+            told = f"the changed configuration is not in force: {self._config_trouble}"
+            self.store.note("", "error", "config", told)
         else:
             self._config_trouble = ""
             self._take(settings, now)
@@ -339,27 +344,39 @@ class Service:
             yield from pipeline.workers()
 
     def _wait(self, now: float) -> None:
-        times = [now + LONGEST_WAIT_S, self.heartbeat.next_at]
-        if self._blockage:
-            times.append(self._blockage.retry_at)
-        else:
-            times.append(self.inspector.next_at(now))
-            times += [intake.next_at() for intake in self._intakes()]
-            for pipeline in self.pipelines:
-                times += [pipeline.training.next_at(now), pipeline.translation.next_at(now)]
-        poll = select.poll()
-        poll.register(self._wake_r, select.POLLIN)
-        for descriptor in self.control.filenos():
-            poll.register(descriptor, select.POLLIN)
-        if self.control.is_answering:
-            times.append(now + SHORTEST_WAIT_S)
-        for worker in () if self._blockage else self.workers():
-            poll.register(worker.fileno(), select.POLLIN)
-            if worker.wants_write():
-                # Its standard input is full; look again soon rather than track two descriptors.
-                times.append(now + SHORTEST_WAIT_S)
-        wait_s = max(SHORTEST_WAIT_S, min(times) - now)
-        poll.poll(wait_s * 1000)
+        """Wait until something is due, a folder changed, a child spoke, or a command was obeyed.
+
+        Clients of the control socket are served here, between two steps; only an operation that
+        was carried out brings the next step about, so that no client can make the service work.
+        """
+        until = max(now + SHORTEST_WAIT_S, self._next_at(now))
+        # While the store refuses nobody listens to the children: what they said would be lost.
+        workers = () if self._blockage else self.workers()
+        others = [self._wake_r, *(worker.fileno() for worker in workers)]
+        is_waiting = True
+        while is_waiting:
+            poll = select.poll()
+            for descriptor in others:
+                poll.register(descriptor, select.POLLIN)
+            for descriptor, events in self.control.interests():
+                poll.register(descriptor, events)
+            wait_s = max(0.0, min(until, self.control.next_at()) - time.monotonic())
+            ready = {descriptor for descriptor, _ in poll.poll(wait_s * 1000)}
+            now = time.monotonic()
+            is_waiting = not (self.control.step(now) or now >= until or ready.intersection(others))
         with contextlib.suppress(BlockingIOError):
             while os.read(self._wake_r, 4096):
                 pass
+
+    def _next_at(self, now: float) -> float:
+        times = [now + LONGEST_WAIT_S, self.heartbeat.next_at]
+        if self._blockage:
+            return min(*times, self._blockage.retry_at)
+        times.append(self.inspector.next_at(now))
+        times += [intake.next_at() for intake in self._intakes()]
+        for pipeline in self.pipelines:
+            times += [pipeline.training.next_at(now), pipeline.translation.next_at(now)]
+        if any(worker.wants_write() for worker in self.workers()):
+            # Its standard input is full; look again soon rather than track two descriptors.
+            times.append(now + SHORTEST_WAIT_S)
+        return min(times)

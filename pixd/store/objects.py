@@ -38,7 +38,7 @@ class ObjectStore:
         self.folder = folder
         self._incoming = folder / "incoming"
         self._incoming.mkdir(parents=True, exist_ok=True)
-        # Text, not Path: of thousands of small files, joining paths is a fifth of the time.
+        # Text, not Path: for thousands of small files, joining Paths shows in a profile.
         self._folder_text = os.fspath(folder)
         self._waiting: dict[str, str] = {}
         self._unsynced: set[Path] = set()  # folders with names that may not be on the disk yet

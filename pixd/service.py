@@ -310,8 +310,7 @@ class Service:
         self._next_heartbeat_at = now + (QUIET_HEARTBEAT_S if idle else HEARTBEAT_S)
         self._beat = self.live(now, is_idle=idle)
         write_live(self.store.folder, self._beat)
-        states = ", ".join(f"{p.settings.name}: {p.training.state}" for p in self.pipelines)
-        systemd.notify(f"STATUS={states}")
+        systemd.notify(f"STATUS={systemd.status_line(self._beat)}")
 
     def live(self, now: float, *, is_idle: bool) -> dict[str, Any]:
         """Return what only the running service knows, for `pixd status`."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
+import math
 import os
 import sqlite3
 import time
@@ -27,6 +28,8 @@ Reader = sqlite3.Connection  # one that can only read; made by open_reader
 DATABASE = "lineage.db"
 LOCK = "lock"
 BUSY_TIMEOUT_S = 10.0
+EXTEND_EVERY_S = 1.0
+VM_STEPS_BETWEEN_LOOKS = 100_000  # of SQLite's virtual machine: some milliseconds
 
 
 class StoreLock:
@@ -115,8 +118,38 @@ def open_writer(folder: Path) -> Database:
             advice="install that version again; this one would not understand the store",
         )
     if known - applied:
-        schema.migrations.apply(db)
+        with _extending_start(connection):
+            schema.migrations.apply(db)
     return db
+
+
+@contextlib.contextmanager
+def _extending_start(connection: sqlite3.Connection) -> Iterator[None]:
+    """Ask systemd for more time, again and again, for as long as SQLite is at work.
+
+    SQLite's progress handler asks, in the midst of a statement: one that hangs in the kernel
+    asks for nothing, and systemd's time-out ends it.
+
+    Source: https://sqlite.org/c3ref/progress_handler.html
+    """
+    from pixd import systemd  # noqa: PLC0415 - readers do without
+
+    said_at = -math.inf
+
+    def say() -> int:
+        nonlocal said_at
+        now = time.monotonic()
+        if now >= said_at + EXTEND_EVERY_S:
+            said_at = now
+            systemd.extend_start("migrating the store")
+        return 0  # anything else would end the statement
+
+    say()
+    connection.set_progress_handler(say, VM_STEPS_BETWEEN_LOOKS)
+    try:
+        yield
+    finally:
+        connection.set_progress_handler(None, 0)
 
 
 def _create(path: Path) -> None:

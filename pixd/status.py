@@ -272,6 +272,7 @@ def _verdict(
     beat_at = _seconds(live.get("at"))
     if beat_at and now - beat_at > SILENT_S:
         degraded.append(f"the service has not stirred for {now - beat_at:.0f} s")
+    degraded += [str(live[key]) for key in ("config", "stale") if live.get(key)]
     for name, p in pipelines.items():
         if p["translate"].get("blocked"):
             blocked.append(f"{name}: {p['translate']['blocked']}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -26,9 +27,17 @@ def notify(message: str) -> None:
     if address.startswith("@"):  # an abstract socket
         address = "\0" + address[1:]
     with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
-        # A manager that is being replaced reads nothing; the service does not wait for it.
-        sock.settimeout(0)
+        # A manager that replaces itself reads on in an instant; one that hangs is not waited for.
+        sock.settimeout(1.0)
         sock.sendto(message.encode(), address)
+
+
+def notify_reloading() -> None:
+    """Say that the configuration is being read again; ``READY=1`` says that it is done.
+
+    Source: sd_notify(3): RELOADING=1 needs the monotonic time beside it since systemd 253.
+    """
+    notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
 
 def extend_start(what: str) -> None:
@@ -46,9 +55,13 @@ def status_line(live: Mapping[str, Any]) -> str:
     """Say in one line what each pipeline does, for `systemctl status`.
 
     Args:
-        live: the heartbeat, as `pixd.service.Service.live` makes it.
+        live: what `pixd.heartbeat.Heartbeat` wrote last.
     """
-    return "; ".join(f"{name}: {_doing(part)}" for name, part in live["pipelines"].items())
+    # What holds the watchdog back, and a configuration that was refused, go before all else.
+    said = [live["stale"], live["config"]]
+    said += [f"{name}: {_doing(part)}" for name, part in live["pipelines"].items()]
+    # A line break would begin another assignment.
+    return " ".join("; ".join(text for text in said if text).split())
 
 
 def _doing(part: Mapping[str, Any]) -> str:
@@ -70,7 +83,7 @@ def _doing(part: Mapping[str, Any]) -> str:
         said.append(f"translator in trouble, {translate['trouble']}")
     elif translate["phase"]:
         said.append(f"translator {translate['phase']}")
-    return ", ".join(said).replace("\n", " ") or "idle"
+    return ", ".join(said) or "idle"
 
 
 def _left(train: Mapping[str, Any]) -> str:

@@ -104,7 +104,7 @@ def _files(args: argparse.Namespace, settings: Settings) -> list[UnitFile]:
     installation = _installation(is_user=args.user)
     if args.user:
         return units.user_files(settings, installation, _user_folder())
-    from pixd.service import has_gpu  # noqa: PLC0415 - `print --user` does without
+    from pixd.heartbeat import has_gpu  # noqa: PLC0415 - `print --user` does without
 
     with_gpu = settings.device != "cpu" and has_gpu()
     return units.system_files(settings, installation, has_gpu=with_gpu)

@@ -90,8 +90,22 @@ def parser() -> argparse.ArgumentParser:
 
     _add_lineage(add)
     _add_changes(add)
-    add("check-config", "check_config", "read the configuration and print the effective settings")
+    _add_service(add)
+    check = add(
+        "check-config", "check_config", "read the configuration and print the effective settings"
+    )
+    check.add_argument("-q", "--quiet", action="store_true", help="only say whether it is good")
     return top
+
+
+def _add_service(add: Callable[[str, str, str], argparse.ArgumentParser]) -> None:
+    """Add the command that makes systemd run pixd."""
+    service = add("service", "service", "install, uninstall or print the systemd unit")
+    service.add_argument("action", choices=["install", "uninstall", "print"])
+    service.add_argument("--user", action="store_true", help="under your own systemd, not root's")
+    service.add_argument(
+        "--root", metavar="DIR", help="write below DIR and start nothing, as when building an image"
+    )
 
 
 def _add_lineage(add: Callable[[str, str, str], argparse.ArgumentParser]) -> None:

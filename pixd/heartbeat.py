@@ -36,7 +36,7 @@ class Heartbeat:
         self.next_at = 0.0  # monotonic seconds
         self._store = store
         self.started_at = time.time()
-        self._last: dict[str, Any] = {}
+        self.last: dict[str, Any] = {}  # what was written
         self._heights: Mapping[str, int] = {}
 
     def beat_soon(self) -> None:
@@ -77,7 +77,7 @@ class Heartbeat:
         self.next_at = now + (QUIET_HEARTBEAT_S if is_idle else HEARTBEAT_S)
         self._heights = heights or self._heights
         wall = time.time()
-        self._last = {
+        self.last = {
             "at": rfc3339(wall),
             "pid": os.getpid(),
             "version": pixd.__version__,
@@ -102,7 +102,7 @@ class Heartbeat:
                 for p in pipelines
             },
         }
-        write_live(self._store, self._last)
+        write_live(self._store, self.last)
 
     def stop(self, heights: Mapping[str, int]) -> None:
         """Write that the service has stopped in order, and how far the database had come.
@@ -110,8 +110,8 @@ class Heartbeat:
         Raises:
             OSError: the store's disk refuses.
         """
-        self._last |= {"stopped_at": rfc3339(time.time()), "heights": heights}
-        write_live(self._store, self._last)
+        self.last |= {"stopped_at": rfc3339(time.time()), "heights": heights}
+        write_live(self._store, self.last)
 
 
 def stale(pipelines: Iterable[Pipeline], inspector: WarmWorker, now: float) -> str:

@@ -221,8 +221,7 @@ class Service:
             # Then `status` says that the service has not stirred; there is no other way to tell.
             if not (self._blockage and disk.refusal(error)):
                 raise
-        states = ", ".join(f"{p.name}: {p.training.state}" for p in self.pipelines)
-        systemd.notify(f"STATUS={states}")
+        systemd.notify(f"STATUS={systemd.status_line(self.heartbeat.last)}")
 
     def _reload(self, now: float) -> None:
         """Take a changed configuration if it is sound; else keep the old one and say so."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
+import math
 import os
 import sqlite3
 import sys
@@ -31,6 +32,8 @@ MIGRATIONS = ("m001_lineage", "m002_recall_and_trash", "m004_file_totals")
 BUSY_TIMEOUT_S = 5.0  # a lock that lasts longer blocks the service, which goes on trying
 LOCK_PATIENCE_S = 0.2
 """Who asks `holder_pid` shares the lock for an instant; that must not keep a service away."""
+EXTEND_EVERY_S = 1.0
+VM_STEPS_BETWEEN_LOOKS = 100_000  # of SQLite's virtual machine: some milliseconds
 
 
 class StoreLock:
@@ -136,10 +139,40 @@ def open_writer(folder: Path) -> Database:
     if newer:
         raise StoreError(_say_newer(path, newer), advice=ADVICE_NEWER)
     try:
-        schema.migrations.apply(db)
+        with _extending_start(connection):
+            schema.migrations.apply(db)
     except sqlite3.Error as error:
         raise _cannot_open(path, error) from error
     return db
+
+
+@contextlib.contextmanager
+def _extending_start(connection: sqlite3.Connection) -> Iterator[None]:
+    """Ask systemd for more time, again and again, for as long as SQLite is at work.
+
+    SQLite's progress handler asks, in the midst of a statement: one that hangs in the kernel
+    asks for nothing, and systemd's time-out ends it.
+
+    Source: https://sqlite.org/c3ref/progress_handler.html
+    """
+    from pixd import systemd  # noqa: PLC0415 - readers do without
+
+    said_at = -math.inf
+
+    def say() -> int:
+        nonlocal said_at
+        now = time.monotonic()
+        if now >= said_at + EXTEND_EVERY_S:
+            said_at = now
+            systemd.extend_start("migrating the store")
+        return 0  # anything else would end the statement
+
+    say()
+    connection.set_progress_handler(say, VM_STEPS_BETWEEN_LOOKS)
+    try:
+        yield
+    finally:
+        connection.set_progress_handler(None, 0)
 
 
 def _sqlite_utils_database() -> type[Database]:

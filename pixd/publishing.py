@@ -7,6 +7,7 @@ did not make is never overwritten.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import shutil
@@ -15,10 +16,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pixd import output
 from pixd.errors import PixdError
-from pixd.records import name_to_bytes
+from pixd.records import name_from_bytes, name_to_bytes
 from pixd.store.connection import rfc3339
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from pixd.config import PipelineSettings
@@ -66,16 +68,24 @@ class Publisher:
             model_digest: the model that made them.
             recipe: digest of the recipe that they were made under.
         """
+        with self._store.transaction():
+            intents = self.intend(made, model_digest=model_digest, recipe=recipe)
+        self.carry_out(made, intents)
+
+    def intend(self, made: list[Made], *, model_digest: str, recipe: str) -> list[Intent]:
+        """Write the intents of `publish`. Join the caller's transaction, then `carry_out`."""
+        return [
+            intent
+            for one in made
+            for inp in one.inputs
+            if self._is_still_wanted(inp)
+            for intent in self._intend(one, inp, model_digest, recipe)
+        ]
+
+    def carry_out(self, made: list[Made], intents: list[Intent]) -> None:
+        """Put the intended files in place and write that they stand and their runs are done."""
         store = self._store
-        with store.transaction():
-            intents = [
-                intent
-                for one in made
-                for inp in one.inputs
-                if self._is_still_wanted(inp)
-                for intent in self._intend(one, inp, model_digest, recipe)
-            ]
-        standing = [intent for intent in intents if self._put(intent)]
+        standing = self._put(intents)
         with store.transaction():
             for intent in standing:
                 store.outputs.settle_intent(intent.row)
@@ -104,9 +114,13 @@ class Publisher:
 
     def find_missing(self) -> None:
         """Queue the inputs of outputs that somebody deleted."""
-        for row in self._store.outputs.all_standing(self._pipeline):
-            if row.state == "current" and not path_of(self._folder, row.path).exists():
-                self._store.outputs.requeue_missing(self._repo_id, row)
+        there = set(_names_below(os.fsencode(self._folder)))
+        gone = [p for p in self._store.outputs.current_paths(self._pipeline) if p not in there]
+        for path in gone:
+            standing = self._store.outputs.standing(self._pipeline, path)
+            # Looked at by itself: the listing leaves out what is below a symbolic link.
+            if standing and not path_of(self._folder, path).exists():
+                self._store.outputs.requeue_missing(self._repo_id, standing)
 
     def _is_still_wanted(self, inp: DueInput) -> bool:
         found = self._store.working.find(self._repo_id, inp.name)
@@ -132,16 +146,20 @@ class Publisher:
         )
         return [Intent(row, path, made.digest, inp)]
 
-    def _put(self, intent: Intent) -> bool:
-        try:
-            source = self._store.objects.path_of(intent.digest)
-            output.publish(source, path_of(self._folder, intent.path))
-        except OSError as error:
+    def _put(self, intents: list[Intent]) -> list[Intent]:
+        """Put the files in place and return the intents whose file stands."""
+        sources = [self._store.objects.path_of(intent.digest) for intent in intents]
+        targets = [path_of(self._folder, intent.path) for intent in intents]
+        errors = output.publish_each(list(zip(sources, targets, strict=True)))
+        standing = []
+        for intent, error in zip(intents, errors, strict=True):
+            if error is None:
+                standing.append(intent)
+                continue
             self._store.outputs.drop_intent(intent.row)
             why = f"{intent.path} could not be written: {error.strerror}"
             self.postpone(intent.input, why)
-            return False
-        return True
+        return standing
 
     def _stands(
         self,
@@ -178,6 +196,16 @@ class Publisher:
 def path_of(folder: Path, name: str) -> Path:
     """Return the path of a file in a folder by its name text."""
     return folder / os.fsdecode(name_to_bytes(name))
+
+
+def _names_below(folder: bytes, prefix: bytes = b"") -> Iterator[str]:
+    """Yield the name text of every file below a folder; none where it cannot be listed."""
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _names_below(entry.path, prefix + entry.name + b"/")
+            else:
+                yield name_from_bytes(prefix + entry.name)
 
 
 def withdraw(store: Store, pipeline: PipelineSettings, repo_id: int, path: str) -> None:

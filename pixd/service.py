@@ -199,9 +199,9 @@ class Service:
             head = self.store.history.head(pipeline.training_folder.repo_id)
             if head is not None and pipeline.dataset.plan is None:
                 return False
-            counts = self.store.working.counts(pipeline.input_folder.repo_id)
             has_live = self.store.models.live(pipeline.settings.name) is not None
-            if has_live and counts.get("queued") and not pipeline.translation.blocked:
+            is_queued = self.store.working.has_queued(pipeline.input_folder.repo_id)
+            if has_live and is_queued and not pipeline.translation.blocked:
                 return False
         return True
 

@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from pixd.workers import Worker
 
 AT_ONCE = 32  # inputs that the translator holds: enough for decode, inference and encode to overlap
+MOST_AT_ONCE = 512
+AHEAD_S = 0.5
+"""Of small images, which take a millisecond, it holds as many as it makes in this time: what
+comes back together is published together, and the price of that is in the syncs, not the files."""
 BATCH = 8
 IDLE_S = 600.0
 ANSWER_WITHIN_S = 180.0
@@ -72,6 +76,7 @@ class Translation:
         self._target: Target | None = None
         self._translator: WarmWorker | None = None
         self._held: dict[str, Asked] = {}
+        self._at_once = AT_ONCE
         self._next_check_at = 0.0
         self._retry_at: float | None = None
         self.blocked = ""
@@ -185,14 +190,15 @@ class Translation:
     def _feed(self, now: float) -> None:
         assert self._target is not None  # _aim made both
         assert self._translator is not None
-        room = AT_ONCE - len(self._held)
+        room = self._at_once - len(self._held)
         busy = {inp.name for asked in self._held.values() for inp in asked.inputs}
         if room <= 0:
             return
         wall = utc_now()
         due = self._store.working.due_inputs(self._intake.repo_id, room + len(busy), wall)
         due = [inp for inp in due if inp.name not in busy]
-        self._retry_at = now + 1.0 if self._has_waiting() else None
+        waits = self._store.working.has_queued(self._intake.repo_id, for_retry=True)
+        self._retry_at = now + 1.0 if waits else None
         if not due or self._is_blocked():
             return
         by_digest: dict[str, list[DueInput]] = {}
@@ -219,16 +225,9 @@ class Translation:
                     asked = self._held[digest]
                     self._translator.submit(asked, self._request(asked))
         if ready:
-            self._publish(ready)
+            target = self._target
+            self._publisher.publish(ready, model_digest=target.model.digest, recipe=target.recipe)
         self._translator.step(now)
-
-    def _has_waiting(self) -> bool:
-        row = self._store.db.conn.execute(
-            "SELECT 1 FROM file WHERE repo_id = ? AND state = 'queued' AND retry_at IS NOT NULL"
-            " LIMIT 1",
-            (self._intake.repo_id,),
-        ).fetchone()
-        return row is not None
 
     def _is_blocked(self) -> bool:
         for folder in (self._pipeline.output, self._store.folder):
@@ -318,11 +317,14 @@ class Translation:
                 self._fail(asked, str(answer.event.get("reason")))
         if not made:
             return
+        target = self._target
+        assert target is not None  # what was asked was asked under it
         self._store.objects.flush()
         ready = (self._translator.ready if self._translator else None) or {}
         with self._store.transaction():
             self._store.history.add_objects([stored for _, stored, _ in made], "image/png")
             environment = self._store.runs.add_environment(ready.get("environment", {}))
+            done = [Made(asked.run_id, stored.digest, asked.inputs) for asked, stored, _ in made]
             for asked, stored, timings in made:
                 self._store.runs.move(
                     asked.run_id,
@@ -334,15 +336,12 @@ class Translation:
                 self._store.runs.add_outputs(
                     asked.run_id, [Edge("image", "image.png", stored.digest)]
                 )
-        self._publish(
-            [Made(asked.run_id, stored.digest, asked.inputs) for asked, stored, _ in made]
-        )
-
-    def _publish(self, made: list[Made]) -> None:
-        assert self._target is not None  # _aim made it
-        self._publisher.publish(
-            made, model_digest=self._target.model.digest, recipe=self._target.recipe
-        )
+            intents = self._publisher.intend(
+                done, model_digest=target.model.digest, recipe=target.recipe
+            )
+        self._publisher.carry_out(done, intents)
+        took_ms = sum(sum(timings.values()) for _, _, timings in made) / len(made)
+        self._at_once = round(min(max(1000 * AHEAD_S / max(took_ms, 1e-3), AT_ONCE), MOST_AT_ONCE))
 
     def _reject(self, asked: Asked, reason: str) -> None:
         with self._store.transaction():

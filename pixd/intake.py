@@ -34,8 +34,13 @@ RESCAN_SHARE = 200
 """A rescan waits at least this many times its own duration: under half a per cent of one core."""
 COMMIT_EVERY_S = 0.5
 """A single drop is committed at once; of a stream, what came in so long becomes one commit."""
+COMMIT_SHARE = 4
+"""Of a stream, the next commit waits this many times as long as the last one took: each describes
+every bucket of the folder that it touches, and a burst touches all of them each time."""
 TRAINING_PATIENCE_S = 10.0
 """A training commit waits this long for files that still settle, so that one drop is one commit."""
+
+_NEW = KnownFile("settling", None, 0, 0, 0, 0, 0, is_racy=False)
 
 
 class Intake:
@@ -299,7 +304,7 @@ class Intake:
             self._rechecks.discard(name)
             if known is None or known.state != "settling":
                 unsettled.append(name)
-                self._known[name] = _settling_again(known)
+                self._known[name] = _NEW if known is None else known._replace(state="settling")
         if unsettled:
             self._store.working.mark_settling(self.repo_id, unsettled)
         return bool(unsettled)
@@ -373,16 +378,12 @@ class Intake:
         )
         if waits_for_more or now < self._next_commit_at:
             return
-        self._next_commit_at = now + COMMIT_EVERY_S
+        began = time.monotonic()
         if self._recorder.commit(gone):
             self.last_change_at = now
+        took = time.monotonic() - began
+        self._next_commit_at = now + took + max(COMMIT_EVERY_S, COMMIT_SHARE * took)
         self.revision += 1
         self._read_since = None
         for name in gone:
             del self._gone[name]
-
-
-def _settling_again(known: KnownFile | None) -> KnownFile:
-    if known is None:
-        return KnownFile("settling", None, 0, 0, 0, 0, 0, is_racy=False)
-    return known._replace(state="settling")

@@ -7,6 +7,7 @@ did not make is never overwritten.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import time
@@ -14,10 +15,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pixd import disk, durable, output
 from pixd.errors import PixdError
-from pixd.records import name_to_bytes
+from pixd.records import name_from_bytes, name_to_bytes
 from pixd.store.connection import rfc3339
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from pixd.config import PipelineSettings
@@ -72,17 +74,29 @@ class Publisher:
         Returns:
             What the disk of the output folder refuses, or "". What stood there stands there still.
         """
-        store = self._store
+        with self._store.transaction():
+            intents = self.intend(made, model_digest=model_digest, recipe=recipe)
+        return self.carry_out(made, intents)
+
+    def intend(self, made: list[Made], *, model_digest: str, recipe: str) -> list[Intent]:
+        """Write the intents of `publish`. Join the caller's transaction, then `carry_out`."""
         self._refusal = ""
-        with store.transaction():
-            intents = [
-                intent
-                for one in made
-                for inp in one.inputs
-                if self._is_still_wanted(inp)
-                for intent in self._intend(one, inp, model_digest, recipe)
-            ]
-        standing = [intent for intent in intents if self._put(intent)]
+        return [
+            intent
+            for one in made
+            for inp in one.inputs
+            if self._is_still_wanted(inp)
+            for intent in self._intend(one, inp, model_digest, recipe)
+        ]
+
+    def carry_out(self, made: list[Made], intents: list[Intent]) -> str:
+        """Put the intended files in place and write that they stand and their runs are done.
+
+        Returns:
+            As `publish`.
+        """
+        store = self._store
+        standing = self._put(intents)
         with store.transaction():
             for intent in standing:
                 store.outputs.settle_intent(intent.row)
@@ -116,13 +130,16 @@ class Publisher:
         Returns:
             Why the output folder cannot be looked at, or "".
         """
-        for row in self._store.outputs.all_standing(self._pipeline):
-            try:
-                is_missing = not path_of(self._folder, row.path).exists()
-            except OSError as error:
-                return disk.refusal(error) or f"{self._folder}: {error.strerror}"
-            if row.state == "current" and is_missing:
-                self._store.outputs.requeue_missing(self._repo_id, row)
+        try:
+            there = set(_names_below(os.fsencode(self._folder)))
+            gone = [p for p in self._store.outputs.current_paths(self._pipeline) if p not in there]
+            for path in gone:
+                standing = self._store.outputs.standing(self._pipeline, path)
+                # Looked at by itself: the listing leaves out what is below a symbolic link.
+                if standing and not path_of(self._folder, path).exists():
+                    self._store.outputs.requeue_missing(self._repo_id, standing)
+        except OSError as error:
+            return disk.refusal(error) or f"{self._folder}: {error.strerror}"
         return ""
 
     def _is_still_wanted(self, inp: DueInput) -> bool:
@@ -155,18 +172,19 @@ class Publisher:
         )
         return [Intent(row, path, made.digest, inp)]
 
-    def _put(self, intent: Intent) -> bool:
-        target = path_of(self._folder, intent.path)
-        try:
-            if not self._refusal:  # else the next would only be refused too
-                output.publish(self._store.objects.path_of(intent.digest), target)
-                return True
-        except OSError as error:
-            if _stands_after_all(target, intent.digest):
-                return True
+    def _put(self, intents: list[Intent]) -> list[Intent]:
+        """Put the files in place and return the intents whose file stands."""
+        sources = [self._store.objects.path_of(intent.digest) for intent in intents]
+        targets = [path_of(self._folder, intent.path) for intent in intents]
+        errors = output.publish_each(list(zip(sources, targets, strict=True)))
+        standing = []
+        for intent, target, error in zip(intents, targets, errors, strict=True):
+            if error is None or _stands_after_all(target, intent.digest):
+                standing.append(intent)
+                continue
+            self._store.outputs.drop_intent(intent.row)
             self._note_refusal(intent.input, intent.path, error)
-        self._store.outputs.drop_intent(intent.row)
-        return False
+        return standing
 
     def _note_refusal(self, inp: DueInput, path: str, error: OSError) -> None:
         """Wait for the disk where it is at fault; else try this one again later."""
@@ -222,6 +240,16 @@ def _stands_after_all(target: Path, digest: str) -> bool:
 def path_of(folder: Path, name: str) -> Path:
     """Return the path of a file in a folder by its name text."""
     return folder / os.fsdecode(name_to_bytes(name))
+
+
+def _names_below(folder: bytes, prefix: bytes = b"") -> Iterator[str]:
+    """Yield the name text of every file below a folder; none where it cannot be listed."""
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _names_below(entry.path, prefix + entry.name + b"/")
+            else:
+                yield name_from_bytes(prefix + entry.name)
 
 
 def withdraw(store: Store, pipeline: PipelineSettings, repo_id: int, path: str) -> None:

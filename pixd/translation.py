@@ -34,6 +34,10 @@ if TYPE_CHECKING:
     from pixd.workers import Worker
 
 AT_ONCE = 32  # inputs that the translator holds: enough for decode, inference and encode to overlap
+MOST_AT_ONCE = 512
+AHEAD_S = 0.5
+"""Of small images, which take a millisecond, it holds as many as it makes in this time: what
+comes back together is published together, and the price of that is in the syncs, not the files."""
 BATCH = 8
 IDLE_S = 600.0
 ANSWER_WITHIN_S = 180.0
@@ -76,6 +80,7 @@ class Translation:
         self._target: Target | None = None
         self._translator: WarmWorker | None = None
         self._held: dict[str, Asked] = {}
+        self._at_once = AT_ONCE
         self._next_check_at = 0.0
         self._retry_at: float | None = None
         self._damaged: tuple[int, str] | None = None  # id of the live model, and why
@@ -248,14 +253,15 @@ class Translation:
     def _feed(self, now: float) -> None:
         assert self._target is not None  # _aim made both
         assert self._translator is not None
-        room = AT_ONCE - len(self._held)
+        room = self._at_once - len(self._held)
         busy = {inp.name for asked in self._held.values() for inp in asked.inputs}
         if room <= 0:
             return
         wall = utc_now()
         due = self._store.working.due_inputs(self._intake.repo_id, room + len(busy), wall)
         due = [inp for inp in due if inp.name not in busy]
-        self._retry_at = now + 1.0 if self._has_waiting() else None
+        waits = self._store.working.has_queued(self._intake.repo_id, for_retry=True)
+        self._retry_at = now + 1.0 if waits else None
         if not due:
             if not self._held:
                 self._go_on(now)
@@ -293,14 +299,6 @@ class Translation:
             else:
                 by_digest.setdefault(inp.digest, []).append(inp)
         return by_digest
-
-    def _has_waiting(self) -> bool:
-        row = self._store.db.conn.execute(
-            "SELECT 1 FROM file WHERE repo_id = ? AND state = 'queued' AND retry_at IS NOT NULL"
-            " LIMIT 1",
-            (self._intake.repo_id,),
-        ).fetchone()
-        return row is not None
 
     def _shortage(self) -> str:
         """Say why nothing may be begun: both disks must hold what the translator may make."""
@@ -402,11 +400,14 @@ class Translation:
                 self._fail(asked, str(answer.event.get("reason")))
         if not made:
             return
+        target = self._target
+        assert target is not None  # what was asked was asked under it
         self._store.objects.flush()
         ready = (self._translator.ready if self._translator else None) or {}
         with self._store.transaction():
             self._store.history.add_objects([stored for _, stored, _ in made], "image/png")
             environment = self._store.runs.add_environment(ready.get("environment", {}))
+            done = [Made(asked.run_id, stored.digest, asked.inputs) for asked, stored, _ in made]
             for asked, stored, timings in made:
                 self._store.runs.move(
                     asked.run_id,
@@ -418,15 +419,21 @@ class Translation:
                 self._store.runs.add_outputs(
                     asked.run_id, [Edge("image", "image.png", stored.digest)]
                 )
-        self._publish(
-            [Made(asked.run_id, stored.digest, asked.inputs) for asked, stored, _ in made], now
-        )
+            intents = self._publisher.intend(
+                done, model_digest=target.model.digest, recipe=target.recipe
+            )
+        self._note_published(self._publisher.carry_out(done, intents), now)
+        took_ms = sum(sum(timings.values()) for _, _, timings in made) / len(made)
+        self._at_once = round(min(max(1000 * AHEAD_S / max(took_ms, 1e-3), AT_ONCE), MOST_AT_ONCE))
 
     def _publish(self, made: list[Made], now: float) -> None:
         assert self._target is not None  # _aim made it
         refused = self._publisher.publish(
             made, model_digest=self._target.model.digest, recipe=self._target.recipe
         )
+        self._note_published(refused, now)
+
+    def _note_published(self, refused: str, now: float) -> None:
         if not self._note_blockage(refused, now):
             self._go_on(now)
 

@@ -1,7 +1,8 @@
 """A child kept warm that answers requests one by one, and survives what kills it.
 
 If the child dies while it holds several requests, they are asked again one at a time, so
-that the one to blame is found and the others are not lost. A child that cannot even start
+that the one to blame is found and the others are not lost. One that was alone when the child
+died is asked once more, in case somebody else ended it. A child that cannot even start
 is tried again after a growing wait, and `trouble` says why.
 """
 
@@ -66,6 +67,7 @@ class WarmWorker:
         self._suspects: deque[tuple[Any, dict[str, Any]]] = deque()
         self._held: dict[int, tuple[Any, dict[str, Any]]] = {}
         self._answers: list[Answer] = []
+        self._died_alone: tuple[Any, dict[str, Any]] | None = None  # the request of the last death
         self._next_id = 1
         self._failures = 0
         self._has_answered = False  # since the child started
@@ -187,7 +189,11 @@ class WarmWorker:
         self.ready = None
         held = list(self._held.values())
         self._held.clear()
-        if len(held) == 1 and worked:
+        if len(held) == 1 and worked and held[0] is not self._died_alone:
+            # The kernel or a person may have ended the child, and the image be innocent.
+            self._died_alone = held[0]
+            self._suspects.appendleft(held[0])
+        elif len(held) == 1 and worked:
             reason = f"reading it ended the worker: {why}"
             self._answers.append(Answer(held[0][0], {"event": "crashed", "reason": reason}))
         else:

@@ -34,7 +34,10 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"pixd {pixd.__version__}")
     top.add_argument("--config", metavar="FILE", help="config.yaml to use (else the usual places)")
-    commands = top.add_subparsers(title="commands", metavar="COMMAND", dest="command")
+    # prog: or argparse would format a usage line, and import shutil, only to find it out.
+    commands = top.add_subparsers(
+        title="commands", metavar="COMMAND", dest="command", prog=top.prog
+    )
 
     def add(name: str, module: str, help_: str) -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=help_, description=help_)
@@ -56,9 +59,15 @@ def parser() -> argparse.ArgumentParser:
 
     run = add("run", "run", "the service")
     run.add_argument("--once", action="store_true", help="work until nothing is due, then exit")
+    run.add_argument(
+        "--log-format",
+        choices=["text", "json", "journal"],
+        help="of the lines on standard error (text; journal where systemd reads them)",
+    )
 
     status = add("status", "status", "how everything is")
     status.add_argument("--json", action="store_true", help="print only JSON")
+    status.add_argument("--watch", action="store_true", help="show it anew every second")
 
     wait = add("wait", "wait", "wait until the service is idle, or until a change is through")
     wait.add_argument(

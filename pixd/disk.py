@@ -97,15 +97,15 @@ def shortage(folder: Path, needed_bytes: int, keep_free_bytes: int) -> str:
 
 
 @contextlib.contextmanager
-def tolerated(say: Callable[[str, str, str], None]) -> Iterator[None]:
-    """Go on after the block whatever a disk refuses in it, and tell."""
+def tolerated(warn: Callable[[str], None]) -> Iterator[None]:
+    """Go on after the block whatever a disk refuses in it, and tell `warn` what that was."""
     try:
         yield
     except Exception as error:
         why = refusal(error)
         if not why:
             raise
-        say("", "warning", why)
+        warn(why)
 
 
 class Blockage:

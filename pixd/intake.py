@@ -29,6 +29,7 @@ STEP_BUDGET_S = 0.25
 READ_AT_ONCE = 500  # files handed out a step; giving thousands back each time would cost more
 RESCAN_S = 30.0
 POLL_S = 5.0
+SCAN_GRACE_S = 60.0  # a scan that is late by more has not happened
 RESCAN_SHARE = 200
 """A rescan waits at least this many times its own duration: under half a per cent of one core."""
 COMMIT_EVERY_S = 0.5
@@ -134,6 +135,17 @@ class Intake:
             times.append(max(self._read_since + patience_s, self._next_commit_at))
         return min(times)
 
+    def stale(self, now: float) -> str:
+        """Say what about the watching should have happened and has not, or "". `now`: monotonic s.
+
+        A folder on hold is no hang: it is looked for, and `held` says why it is not read.
+        """
+        if self.held:
+            return ""
+        if self._watch and not self._watch.is_alive(now):
+            return "the watch is silent"
+        return "the scan is overdue" if now - self._next_scan_at > SCAN_GRACE_S else ""
+
     def scan_soon(self) -> None:
         """Make the next step scan the whole folder."""
         self._next_scan_at = 0.0
@@ -160,6 +172,7 @@ class Intake:
             self._overflows_before += self._watch.overflows
             self._watch.stop()
             self._watch = None
+        self._watched_identity = None  # a step after this one arms anew
 
     # -- the step -----------------------------------------------------------------------
 
@@ -187,7 +200,6 @@ class Intake:
             self.held = reason
             self._store.note(self.pipeline, "warning", "hold", f"{self.kind}: {reason}")
         self.stop()
-        self._watched_identity = None
         self._next_scan_at = now + POLL_S
 
     def _arm(self, now: float) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import time
 
 
 def notify(message: str) -> None:
@@ -16,3 +17,11 @@ def notify(message: str) -> None:
         address = "\0" + address[1:]
     with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
         sock.sendto(message.encode(), address)
+
+
+def notify_reloading() -> None:
+    """Say that the configuration is being read again; ``READY=1`` says that it is done.
+
+    Source: sd_notify(3): RELOADING=1 needs the monotonic time beside it since systemd 253.
+    """
+    notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")

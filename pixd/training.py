@@ -18,7 +18,7 @@ from pixd import disk, durable, gate, pairs, recall, recipes
 from pixd.records import canonical_json
 from pixd.store import lineage
 from pixd.store.runs import Edge, run_key
-from pixd.training_run import TrainingRun, publish_model
+from pixd.training_run import DamagedExportError, TrainingRun, publish_model
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,14 +50,25 @@ class Training:
         pipeline: PipelineSettings,
         intake: Intake,
         dataset: Dataset,
+        *,
+        run: TrainingRun | None = None,
     ) -> None:
-        """Follow `dataset` and keep its pipeline's live model true to it."""
+        """Follow `dataset` and keep its pipeline's live model true to it.
+
+        Args:
+            store: the open store.
+            settings: of the service.
+            pipeline: its own.
+            intake: the training folder.
+            dataset: the pairs in it.
+            run: a training that is under way, from before the settings changed.
+        """
         self._store = store
         self._settings = settings
         self._pipeline = pipeline
         self._intake = intake
         self._dataset = dataset
-        self._run: TrainingRun | None = None
+        self._run = run
         self._retry_at = 0.0
         self._may_start_at = 0.0
         self._blockage = disk.Blockage()
@@ -100,7 +111,7 @@ class Training:
         """
         if self._run:
             self._follow(now)
-        self._dataset.step()
+        self._dataset.step(now)
         wanted = self._wanted()
         if wanted is None:
             return
@@ -121,10 +132,10 @@ class Training:
         if self._run and self._run.worker.poll() is not None:
             self._run = None
 
-    def stop(self) -> None:
-        """Ask a running training to checkpoint and leave."""
+    def stop(self, reason: str, now: float) -> None:
+        """Ask a running training to checkpoint and leave. `now`: monotonic seconds."""
         if self._run:
-            self._run.worker.terminate()
+            self._run.leave_as("cancelled", reason, now)
 
     # -- deciding -----------------------------------------------------------------------
 
@@ -147,6 +158,8 @@ class Training:
     def _say_not_ready(self) -> str:
         if self._store.history.head(self._intake.repo_id) is None:
             return "the training folder is empty" if self._intake.is_calm else "reading the folder"
+        if self._dataset.trouble:
+            return f"an image cannot be looked at: {self._dataset.trouble}; `pixd verify` says more"
         return "looking at the images"
 
     def _is_settled_by_history(self, key: str) -> bool:
@@ -194,7 +207,10 @@ class Training:
         failures = store.runs.failures(self._pipeline.name, key)
         if len(failures) >= MAX_FAILURES:
             self.state = "failed"
-            self.reason = f"given up after {len(failures)} attempts: {failures[-1].reason}"
+            self.reason = (
+                f"given up after {len(failures)} attempts: {failures[-1].reason};"
+                " `pixd retry` tries again"
+            )
             return
         still_at = 0.0
         if self._intake.last_change_at is not None:
@@ -307,12 +323,12 @@ class Training:
         if key == run.key or run.is_leaving:
             return
         if self._uses_recalled(run):
-            run.leave_as("superseded", RECALLED)
+            run.leave_as("superseded", RECALLED, now)
         if run.share_done >= FINISH_SHARE:
             return
         quiet_s = self._pipeline.train.quiet_seconds
         if now - (self._intake.last_change_at or 0.0) >= quiet_s and self._intake.is_calm:
-            run.leave_as("superseded", "the training folder or the settings changed")
+            run.leave_as("superseded", "the training folder or the settings changed", now)
 
     def _follow(self, now: float) -> None:
         run = self._run
@@ -327,39 +343,20 @@ class Training:
         if result["state"] == "succeeded" and self._uses_recalled(run):
             result = {"state": "superseded", "reason": RECALLED}
         if result["state"] == "succeeded":
-            model = publish_model(store, run, result, self._pipeline)
-            self._keep_only_checkpoints(run.key)
-            decision = json.loads(model.verdict)
-            told = "is live" if decision["promote"] else "was not promoted"
-            level = "info" if decision["promote"] else "warning"
-            store.note(
-                name,
-                level,
-                "model",
-                f"model@{model.number} {told}: {decision['why']}",
-                run.commit.change_id,
-            )
-            self.state, self.reason = "idle", f"model@{model.number} {told}: {decision['why']}"
-            self._blockage.clear()
-        elif result["state"] == "failed" and result["error"]["kind"] == "disk":
+            try:
+                self._publish(run, result)
+            except DamagedExportError as error:
+                advice = "it is trained on from its last checkpoint"
+                told = {"kind": "export", "message": error.message, "advice": advice}
+                result = {"state": "failed", "error": told}
+        if result["state"] == "failed" and result["error"]["kind"] == "disk":
             # No failure of the training: it goes on from its checkpoint when the disk lets it.
             reason = result["error"]["message"]
             store.runs.move(run.run_id, ("queued", "running"), "cancelled", reason=reason)
             self._note_blockage(f"the trainer: {reason}", now)
         elif result["state"] == "failed":
-            error = result["error"]
-            reason = error["message"] + (f" ({error['advice']})" if error.get("advice") else "")
-            store.runs.move(
-                run.run_id,
-                ("queued", "running", "publishing"),
-                "failed",
-                reason=reason,
-                error=error,
-            )
-            store.note(name, "error", "train", f"training failed: {reason}", run.commit.change_id)
-            failures = len(store.runs.failures(name, run.key))
-            self._retry_at = now + min(FIRST_RETRY_S * 2 ** (failures - 1), LONGEST_RETRY_S)
-        else:
+            self._note_failure(run, result["error"], now)
+        elif result["state"] != "succeeded":
             store.runs.move(
                 run.run_id,
                 ("queued", "running"),
@@ -368,7 +365,34 @@ class Training:
                 progress=run.progress,
             )
             store.note(name, "info", "train", f"training {result['state']}: {result['reason']}")
+            if not run.is_leaving:  # somebody else ended it, and may do so again
+                self._retry_at = now + FIRST_RETRY_S
         shutil.rmtree(run.scratch, ignore_errors=True)
+
+    def _publish(self, run: TrainingRun, result: Mapping[str, Any]) -> None:
+        model = publish_model(self._store, run, result, self._pipeline)
+        self._keep_only_checkpoints(run.key)
+        decision = json.loads(model.verdict)
+        told = "is live" if decision["promote"] else "was not promoted"
+        level = "info" if decision["promote"] else "warning"
+        said = f"model@{model.number} {told}: {decision['why']}"
+        self._store.note(self._pipeline.name, level, "model", said, run.commit.change_id)
+        self.state, self.reason = "idle", said
+        self._blockage.clear()
+
+    def _note_failure(self, run: TrainingRun, error: Mapping[str, Any], now: float) -> None:
+        store, name = self._store, self._pipeline.name
+        reason = error["message"] + (f" ({error['advice']})" if error.get("advice") else "")
+        store.runs.move(
+            run.run_id,
+            ("queued", "running", "publishing"),
+            "failed",
+            reason=reason,
+            error=error,
+        )
+        store.note(name, "error", "train", f"training failed: {reason}", run.commit.change_id)
+        failures = len(store.runs.failures(name, run.key))
+        self._retry_at = now + min(FIRST_RETRY_S * 2 ** (failures - 1), LONGEST_RETRY_S)
 
     def _uses_recalled(self, run: TrainingRun) -> bool:
         excluded = self._store.exclusions.of(self._pipeline.name)

@@ -15,12 +15,14 @@ import pixd
 from pixd import disk, durable, output, recipes
 from pixd.publishing import Made, Publisher
 from pixd.records import SCHEMA
+from pixd.store import manifests
 from pixd.store.connection import utc_now
 from pixd.store.runs import Edge, run_key
 from pixd.training_run import lay_out_model
 from pixd.warm import WarmWorker
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from pixd.config import PipelineSettings, Settings
@@ -38,6 +40,7 @@ ANSWER_WITHIN_S = 180.0
 IMAGE_BYTES = 4_000_000
 """What is asked of a disk for one image under way: a PNG of 1024 px is seldom as large."""
 CHECK_OUTPUTS_S = 60.0
+CHECK_MODEL_S = 30.0  # how soon a live model whose files could not be read is tried again
 
 
 class Asked(NamedTuple):
@@ -75,6 +78,8 @@ class Translation:
         self._held: dict[str, Asked] = {}
         self._next_check_at = 0.0
         self._retry_at: float | None = None
+        self._damaged: tuple[int, str] | None = None  # id of the live model, and why
+        self._aim_again_at = 0.0
         self._blockage = disk.Blockage()
         self.device = ""
 
@@ -90,8 +95,20 @@ class Translation:
 
     @property
     def trouble(self) -> str:
-        """Why the translator cannot work, or ""."""
+        """Why the translator cannot work, and what to do about it; or ""."""
+        if self._damaged:
+            return self._damaged[1]
         return self._translator.trouble if self._translator else ""
+
+    @property
+    def is_stuck(self) -> bool:
+        """Tell whether nothing can be translated before a person does something about it."""
+        stuck = self._translator is not None and self._translator.is_stuck
+        return self._damaged is not None or stuck
+
+    def is_fresh(self, now: float) -> bool:
+        """Tell whether the translator answers, or was dealt with because it does not."""
+        return self._translator is None or self._translator.is_fresh(now)
 
     @property
     def phase(self) -> str:
@@ -121,15 +138,13 @@ class Translation:
         self._held.clear()
         self._target = None  # what was stale may not have been queued
 
-    def stop(self) -> None:
-        """Drop what is under way; the runs are taken up again at the next start."""
+    def stop(self, reason: str) -> None:
+        """Drop what is under way: its inputs stay due, and its runs say `reason`."""
         if self._translator:
             self._translator.stop()
         with self._store.transaction():
             for asked in self._held.values():
-                self._store.runs.move(
-                    asked.run_id, ("running",), "cancelled", reason="the service stopped"
-                )
+                self._store.runs.move(asked.run_id, ("running",), "cancelled", reason=reason)
         self._held.clear()
 
     def step(self, now: float, *, may_start: bool = True) -> None:
@@ -139,9 +154,12 @@ class Translation:
             answers = self._translator.collect()
             if answers:
                 self._publish_answers(answers, now)
+            for note in self._translator.notes:
+                self._store.note(self._pipeline.name, "warning", "translator", note)
+            self._translator.notes.clear()
             if self._translator.ready:
                 self.device = str(self._translator.ready.get("device", ""))
-        if not self._aim():
+        if not self._aim(now):
             return
         if now >= self._next_check_at:
             self._next_check_at = now + CHECK_OUTPUTS_S
@@ -151,20 +169,29 @@ class Translation:
 
     # -- what outputs should be ---------------------------------------------------------
 
-    def _aim(self) -> bool:
+    def _aim(self, now: float) -> bool:
         """Find the live model and recipe; when they changed, queue what is stale."""
         store, name = self._store, self._pipeline.name
         live = store.models.live(name)
         if live is None:
             if self._target:  # recalled, with no other to take its place
-                self.stop()
+                self.stop("its model is live no more")
                 self._target = None
+            self._damaged = None
             return False
         if self._target and self._target.model.id == live.id:
             return True
-        folder = lay_out_model(store, live.digest)
-        card = json.loads((folder / "model.json").read_bytes())
-        pixels = int(card["image_size"])
+        if self._damaged and self._damaged[0] == live.id and now < self._aim_again_at:
+            return False
+        try:
+            files = manifests.read(store.objects.path_of, live.digest)
+            folder = lay_out_model(store, live.digest, files)
+            card = json.loads((folder / "model.json").read_bytes())
+            pixels = int(card["image_size"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            self._note_damage(live, error, now)
+            return False
+        self._damaged = None
         settings = recipes.translate_recipe(self._pipeline, self._settings.precision, pixels)
         with store.transaction():
             recipe = store.runs.add_recipe("translate", settings)
@@ -173,19 +200,41 @@ class Translation:
         if due:
             store.note(name, "info", "due", f"{due} inputs are due under model@{live.number}")
         if self._translator:
-            self.stop()
+            self.stop("its model is live no more")
         self._target = Target(live, recipe, settings, pixels)
+        self._translator = self._new_translator(folder, settings, files)
+        return True
+
+    def _note_damage(self, live: Model, error: Exception, now: float) -> None:
+        """The live model cannot be laid out: say so once, and look again now and then."""
+        self.stop("its model is damaged")
+        self._target = None
+        self._aim_again_at = now + CHECK_MODEL_S
+        why = (error.strerror if isinstance(error, OSError) else "") or "its card is damaged"
+        trouble = (
+            f"the files of model@{live.number} cannot be read ({why}): `pixd rollback` goes back"
+            " to another model, `pixd verify` names all that is damaged"
+        )
+        if self._damaged != (live.id, trouble):
+            self._store.note(self._pipeline.name, "error", "translator", trouble)
+        self._damaged = (live.id, trouble)
+
+    def _new_translator(
+        self, folder: Path, settings: Mapping[str, Any], files: Mapping[str, manifests.Entry]
+    ) -> WarmWorker:
+        store, name = self._store, self._pipeline.name
         spec = {
             "schema": SCHEMA,
             "kind": "translate",
             "model": str(folder),
+            "files": {file: entry.digest for file, entry in files.items()},
             "recipe": settings,
             "device": self._settings.device,
             "precision": self._settings.precision,
             "batch": BATCH,
         }
         (store.folder / "logs").mkdir(exist_ok=True)
-        self._translator = WarmWorker(
+        return WarmWorker(
             "pixd.pix2pix.translator",
             spec,
             store.scratch / f"translate-{name}",
@@ -193,7 +242,6 @@ class Translation:
             idle_s=IDLE_S,
             answer_within_s=ANSWER_WITHIN_S,
         )
-        return True
 
     # -- feeding ------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ import functools
 import hashlib
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,6 +31,36 @@ Pixels = NDArray[np.uint8]
 Inference = Callable[[Any], Any]  # (batch, size, size, 3) float32 to the same
 
 
+_MODEL_ADVICE: Final = (
+    "`pixd rollback` goes back to another model, `pixd verify` names all that is damaged"
+)
+
+
+def check_files(folder: Path, digests: Mapping[str, str]) -> None:
+    """Make sure that a model's files are, byte for byte, the ones that were trained.
+
+    A flipped bit in a weight loads as well as any other; only its digest tells.
+
+    Args:
+        folder: the model folder.
+        digests: sha256 by file name.
+
+    Raises:
+        PixdError: one is missing or is not what it was.
+    """
+    for name, expected in digests.items():
+        try:
+            with (folder / name).open("rb") as stream:
+                found = "sha256:" + hashlib.file_digest(stream, "sha256").hexdigest()
+        except OSError as error:
+            raise PixdError(
+                f"the model's file {folder / name} cannot be read: {error.strerror}",
+                advice=_MODEL_ADVICE,
+            ) from error
+        if found != expected:
+            raise PixdError(f"the model's file {folder / name} is damaged", advice=_MODEL_ADVICE)
+
+
 def load_generator(folder: Path, policy: str = FLOAT32) -> keras.Model:
     """Load the generator of a model folder.
 
@@ -47,7 +77,7 @@ def load_generator(folder: Path, policy: str = FLOAT32) -> keras.Model:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise PixdError(
             f"the model at {path} cannot be loaded: {error}",
-            advice="pixd verify re-hashes what is kept; pixd rollback goes back to another model",
+            advice=_MODEL_ADVICE,
         ) from error
     return generator if policy == FLOAT32 else with_policy(generator, policy)
 

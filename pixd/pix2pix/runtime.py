@@ -193,17 +193,27 @@ def _watch_stdin(fd: int, parent: int, *, leave_at_eof: bool) -> None:
 
 
 class StopFlag:
-    """Set by the first SIGTERM or SIGINT; a second one ends the process at once."""
+    """Set by the first SIGTERM or SIGINT; a second one ends the process at once.
+
+    Attributes:
+        is_set: whether one has come.
+        leaves_at_once: while nothing has been made that is worth keeping, the signal raises
+            `Interrupted` where the process stands: importing TensorFlow, building the networks
+            and compiling the first step take longer than a stop may.
+    """
 
     def __init__(self) -> None:
         """Install the handlers. Main thread only."""
         self.is_set = False
+        self.leaves_at_once = True
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
 
     def _on_signal(self, number: int, _frame: object) -> None:
         self.is_set = True
         signal.signal(number, signal.SIG_DFL)
+        if self.leaves_at_once:
+            raise Interrupted
 
     def check(self) -> None:
         """Raise `Interrupted` once a signal has come."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pixd import durable
+from pixd.records import Event
 from pixd.store import connection, gc
 from pixd.store.connection import transaction, utc_now
 from pixd.store.exclusions import Exclusions
@@ -35,7 +36,7 @@ class Store:
         """
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        self.listener: Callable[[str, str, str], None] | None = None
+        self.listener: Callable[[Event], None] | None = None
         self._lock = connection.StoreLock(folder)
         was_cut_off = (folder / f"{connection.DATABASE}-wal").exists()
         try:
@@ -87,13 +88,14 @@ class Store:
 
     def note(self, pipeline: str, level: str, kind: str, message: str, change_id: str = "") -> None:
         """Write one event to the feed that `status` and `log` show, and tell the listener."""
+        event = Event(utc_now(), level, pipeline, kind, change_id, message)
         self.db.execute(
-            "INSERT INTO event (at, pipeline, level, kind, message, change_id)"
+            "INSERT INTO event (at, level, pipeline, kind, change_id, message)"
             " VALUES (?, ?, ?, ?, ?, ?)",
-            (utc_now(), pipeline, level, kind, message, change_id),
+            event,
         )
         if self.listener:
-            self.listener(pipeline, level, message)
+            self.listener(event)
 
     def close(self) -> None:
         """Close the database, then let the lock go."""

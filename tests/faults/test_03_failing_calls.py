@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from pixd import config
+from pixd import config, lifecycle
 from pixd.service import Service
 from pixd.workers import Worker
 from tests.faults.conftest import Figure
@@ -77,14 +77,14 @@ class Running:
         """Step until idle. Waits of a blocked service are passed over, not slept through."""
         service, ahead = self.service, 0.0
         ends_at = time.monotonic() + PATIENCE_S
-        service._asked_to_scan = True
+        service.signals.has_asked_to_scan = True
         while True:
             now = time.monotonic() + ahead
             service.step(now)
             if service._blockage:
                 self.blocked.add(service._blockage.reason)
                 ahead += max(0.0, service._blockage.retry_at - now)
-                service._asked_to_scan = True
+                service.signals.has_asked_to_scan = True
                 continue
             blockages = [p.translation._blockage for p in service.pipelines]
             if any(blockages):
@@ -93,11 +93,11 @@ class Running:
                 continue
             if service.is_idle():
                 return
-            assert time.monotonic() < ends_at, service.live(now, is_idle=False)
+            assert time.monotonic() < ends_at, [p.blocked for p in service.pipelines]
             service._wait(now)
 
     def close(self) -> None:
-        self.service._shut_down(None)
+        lifecycle.shut_down(self.service, None)
 
 
 @pytest.fixture
@@ -181,7 +181,7 @@ def test_a_database_that_is_full_at_any_page_never_leaves_a_wrong_state(
         for more in range(20):
             drop(running, number * 100 + more)
         began = time.monotonic()
-        running.service._asked_to_scan = True
+        running.service.signals.has_asked_to_scan = True
         while not running.service._blockage and time.monotonic() < began + 20:
             running.service.step(time.monotonic())
             if running.service.is_idle() and not running.service._blockage:

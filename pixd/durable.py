@@ -49,8 +49,11 @@ CRASH_POINTS = (
     "after-publish",
     "checkpoint",
     "export",
+    "model-kept",
+    "layout",
     "before-promotion",
     "after-promotion",
+    "withdrawn",
     "trashed",
     "migration",
 )

@@ -3,7 +3,7 @@
 Promises: whatever the bytes, the answer is an upright 8-bit sRGB picture or an
 `ImageRejectedError` whose message a person understands; never another exception, a warning,
 or a file that Pillow opens by itself. Leaves to others: time and memory limits on the
-decoding process (`pixd.inspector`), and where bytes come from.
+decoding process (`pixd.confinement`), and where bytes come from.
 """
 
 from __future__ import annotations
@@ -64,6 +64,7 @@ class Limits:
 
 
 DEFAULT_LIMITS = Limits()
+TOO_MUCH_MEMORY = "decoding it needs more memory than is allowed"
 
 _NAMED = (
     (b"%PDF", "a PDF document"),
@@ -79,6 +80,17 @@ _NAMED = (
     (b"\x00\x00\x00\x0cjP  ", "a JPEG 2000 picture: export it as PNG or JPEG"),
     (b"\x00\x00\x01\x00", "an icon (ICO)"),
 )
+
+
+def decode_file(path: Path, limits: Limits = DEFAULT_LIMITS) -> Image.Image:
+    """Decode a file as `decode` does; one that is too large is not even read.
+
+    Raises:
+        ImageRejectedError: it is no picture that pixd takes.
+        OSError: it cannot be read.
+    """
+    _check_bytes(path.stat().st_size, limits)
+    return decode(path.read_bytes(), limits)
 
 
 def decode(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Image.Image:
@@ -99,10 +111,7 @@ def decode(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Image.Image:
     """
     if not data:
         raise ImageRejectedError("the file is empty")
-    if len(data) > limits.max_bytes:
-        raise ImageRejectedError(
-            f"{len(data) / 2**20:.0f} MiB is over the limit of {limits.max_bytes / 2**20:.0f} MiB"
-        )
+    _check_bytes(len(data), limits)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a broken EXIF block is no reason to refuse a picture
         try:
@@ -110,10 +119,17 @@ def decode(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Image.Image:
         except ImageRejectedError:
             raise
         except MemoryError:
-            raise ImageRejectedError("decoding it needs more memory than is allowed") from None
+            raise ImageRejectedError(TOO_MUCH_MEMORY) from None
         # Decoders raise ValueError, SyntaxError, struct.error and more; all mean the same here.
         except Exception as error:
             raise ImageRejectedError(f"it cannot be decoded: {_short(error)}") from error
+
+
+def _check_bytes(size: int, limits: Limits) -> None:
+    if size > limits.max_bytes:
+        raise ImageRejectedError(
+            f"{size / 2**20:.0f} MiB is over the limit of {limits.max_bytes / 2**20:.0f} MiB"
+        )
 
 
 def _decode(data: bytes, limits: Limits) -> Image.Image:
@@ -212,8 +228,7 @@ def orientation_applied(image: Image.Image, orientation: int) -> Image.Image:
 def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     if image.mode.startswith("I;16") or image.mode == "I":
         # Scaled, not clipped: convert("RGB") would turn everything above 255 white.
-        values = np.asarray(image).astype(np.float64)
-        image = Image.fromarray(np.rint(np.clip(values / 257, 0, 255)).astype(np.uint8), "L")
+        image = _scaled_to_8_bits(image)
         profile = None
     if image.mode == "F":
         raise ImageRejectedError("its values are floating point, with no defined black and white")
@@ -233,6 +248,16 @@ def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
         white.paste(rgb, mask=alpha)
         return white
     return rgb
+
+
+def _scaled_to_8_bits(image: Image.Image) -> Image.Image:
+    values = np.asarray(image)
+    scaled = np.empty(values.shape, np.uint8)
+    for top in range(0, len(values), 256):  # in bands: wider numbers of a whole picture are GBs
+        band = np.clip(values[top : top + 256].astype(np.int64), 0, 65535)
+        # Rounded to the nearest exactly: 257 is odd, so there are no halves.
+        scaled[top : top + 256] = (band + 128) // 257
+    return Image.fromarray(scaled)
 
 
 def _apply_profile(image: Image.Image, profile: bytes) -> Image.Image:
@@ -286,9 +311,9 @@ def load_pair(
         OSError: a file cannot be read.
     """
     if pairs == "side-by-side":
-        a, b = split_side_by_side(decode(paths[0].read_bytes()))
+        a, b = split_side_by_side(decode_file(paths[0]))
     else:
-        a, b = (decode(path.read_bytes()) for path in paths)
+        a, b = (decode_file(path) for path in paths)
     first, second = (to_model(side, size, fit)[0] for side in (a, b))
     return (first, second) if direction == "AtoB" else (second, first)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from pixd import scan
+from pixd import disk, scan
 from pixd.recording import NotWholeError, Recorder, RefusedError, StillChangingError
 from pixd.scan import FileStamp
 from pixd.settle import Ready, Settling
@@ -29,6 +29,7 @@ STEP_BUDGET_S = 0.25
 READ_AT_ONCE = 500  # files handed out a step; giving thousands back each time would cost more
 RESCAN_S = 30.0
 POLL_S = 5.0
+SCAN_GRACE_S = 60.0  # a scan that is late by more has not happened
 RESCAN_SHARE = 200
 """A rescan waits at least this many times its own duration: under half a per cent of one core."""
 COMMIT_EVERY_S = 0.5
@@ -54,6 +55,7 @@ class Intake:
         *,
         settle_seconds: float,
         wake: Callable[[], None],
+        keep_free_bytes: int = 0,
     ) -> None:
         """Prepare to watch `root`; nothing is read before the first `step`.
 
@@ -64,17 +66,20 @@ class Intake:
             root: the folder.
             settle_seconds: how long a file must be still.
             wake: called from the watch's thread when something may have changed.
+            keep_free_bytes: what stays free on the store's disk beside the files read.
         """
         self.root = root
         self.kind = kind
         self.pipeline = pipeline
         self.held = ""
+        self.blocked = ""  # why what settled cannot be read into the store
         self.revision = 0  # counts up whenever rows of this folder were written
         self.ignored = 0
         self.last_scan_at: float | None = None
         self.last_change_at: float | None = None
         self._store = store
         self._wake = wake
+        self._keep_free_bytes = keep_free_bytes
         self._settling = Settling(settle_seconds)
         self._settle_s = settle_seconds
         self._known: dict[str, KnownFile] = {}
@@ -125,7 +130,7 @@ class Intake:
     def next_at(self) -> float:
         """Return the monotonic time at which the next step has something to do."""
         times = [self._next_scan_at]
-        settles_at = self._settling.next_at()
+        settles_at = None if self.blocked else self._settling.next_at()
         if settles_at is not None:
             times.append(settles_at)
         if self._gone:
@@ -134,6 +139,17 @@ class Intake:
             patience_s = TRAINING_PATIENCE_S if self.kind == "training" else 0.0
             times.append(max(self._read_since + patience_s, self._next_commit_at))
         return min(times)
+
+    def stale(self, now: float) -> str:
+        """Say what about the watching should have happened and has not, or "". `now`: monotonic s.
+
+        A folder on hold is no hang: it is looked for, and `held` says why it is not read.
+        """
+        if self.held:
+            return ""
+        if self._watch and not self._watch.is_alive(now):
+            return "the watch is silent"
+        return "the scan is overdue" if now - self._next_scan_at > SCAN_GRACE_S else ""
 
     def scan_soon(self) -> None:
         """Make the next step scan the whole folder."""
@@ -147,12 +163,21 @@ class Intake:
         self.revision += 1
         self.scan_soon()
 
+    def recover(self) -> None:
+        """Begin anew from the store and the folder: an error cut a step off."""
+        self._settling = Settling(self._settle_s)
+        self._rechecks.clear()
+        self._gone.clear()
+        self._read_since = None
+        self.reload()
+
     def stop(self) -> None:
         """Stop watching."""
         if self._watch:
             self._overflows_before += self._watch.overflows
             self._watch.stop()
             self._watch = None
+        self._watched_identity = None  # a step after this one arms anew
 
     # -- the step -----------------------------------------------------------------------
 
@@ -180,7 +205,6 @@ class Intake:
             self.held = reason
             self._store.note(self.pipeline, "warning", "hold", f"{self.kind}: {reason}")
         self.stop()
-        self._watched_identity = None
         self._next_scan_at = now + POLL_S
 
     def _arm(self, now: float) -> None:
@@ -308,13 +332,21 @@ class Intake:
 
     def _read_settled(self, now: float) -> None:
         ends_at = time.monotonic() + STEP_BUDGET_S
+        was_blocked, self.blocked = self.blocked, ""
         for ready in self._settling.settled(now, READ_AT_ONCE):
-            if time.monotonic() > ends_at:
+            if not self.blocked and isinstance(ready.stamp, FileStamp):
+                self.blocked = disk.shortage(
+                    self._store.folder, ready.stamp.size, self._keep_free_bytes
+                )
+            if self.blocked or time.monotonic() > ends_at:
                 # Give the rest back for the next step; it is already known to be still.
                 self._settling.ready_again(ready)
                 continue
             self._rechecks.discard(ready.name)
             self._read(ready, now)
+        if self.blocked and not was_blocked:
+            told = f"recording {self.kind}: {self.blocked}"
+            self._store.note(self.pipeline, "warning", "blocked", told)
         if self._recorder and self._read_since is None:
             self._read_since = now
 

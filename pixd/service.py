@@ -1,8 +1,9 @@
-"""The service: one level-triggered step for every pipeline, signals, and the heartbeat.
+"""The service: one level-triggered step for every pipeline, taken again and again.
 
 `step(now)` compares folders and store and brings them closer; events and messages only
 shorten the wait between steps. This process never imports TensorFlow, numpy or Pillow, and
-it alone writes the store.
+it alone writes the store. Leaves to others: signals, reloading and the end (`pixd.lifecycle`),
+and what readers are told (`pixd.heartbeat`).
 """
 
 from __future__ import annotations
@@ -10,21 +11,18 @@ from __future__ import annotations
 import contextlib
 import os
 import select
-import signal
 import time
 from typing import TYPE_CHECKING, Any
 
-import pixd
-from pixd import inbox, operations, publishing, systemd, training
+from pixd import disk, inbox, lifecycle, operations, recovery, systemd
 from pixd.control import ControlServer
-from pixd.dataset import Dataset
-from pixd.errors import DeviceError, PixdError
-from pixd.intake import Intake
-from pixd.records import SCHEMA
-from pixd.store.connection import rfc3339, write_live
+from pixd.errors import PixdError, StoreError
+from pixd.heartbeat import Heartbeat, stale
+from pixd.lifecycle import Signals
+from pixd.pipeline import RECONFIGURED, Pipeline
+from pixd.records import SCHEMA, Event
+from pixd.store.connection import utc_now
 from pixd.store.store import Store
-from pixd.training import Training
-from pixd.translation import Translation
 from pixd.users import user_name
 from pixd.warm import WarmWorker
 
@@ -33,82 +31,55 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pixd.config import PipelineSettings, Settings
+    from pixd.intake import Intake
     from pixd.workers import Worker
 
-HEARTBEAT_S = 1.0
-QUIET_HEARTBEAT_S = 10.0
 LONGEST_WAIT_S = 5.0
 SHORTEST_WAIT_S = 0.02
-STOP_WITHIN_S = 30.0
 INSPECTOR_IDLE_S = 20.0
-INSPECT_WITHIN_S = 60.0
-
-
-class Pipeline:
-    """One pipeline: its two folders, its dataset, its training and its translation."""
-
-    def __init__(
-        self,
-        store: Store,
-        settings: Settings,
-        pipeline: PipelineSettings,
-        inspector: WarmWorker,
-        wake: Callable[[], None],
-    ) -> None:
-        """Put the parts together; nothing is read before the first `step`."""
-        self.settings = pipeline
-        settle_s = pipeline.settle_seconds
-        self.training_folder = Intake(
-            store, pipeline.name, "training", pipeline.training, settle_seconds=settle_s, wake=wake
-        )
-        self.input_folder = Intake(
-            store, pipeline.name, "input", pipeline.input, settle_seconds=settle_s, wake=wake
-        )
-        self.dataset = Dataset(store, pipeline, self.training_folder, inspector)
-        self.training = Training(store, settings, pipeline, self.training_folder, self.dataset)
-        self.translation = Translation(store, settings, pipeline, self.input_folder)
-
-    @property
-    def intakes(self) -> tuple[Intake, Intake]:
-        """Both watched folders."""
-        return self.training_folder, self.input_folder
+INSPECT_WITHIN_S = 180.0  # on the clock; processor time is bounded far below it
+ONCE_PATIENCE_S = 60.0  # how long `pixd run --once` waits for a disk that refuses
 
 
 class Service:
     """Everything that runs while `pixd run` does."""
 
-    def __init__(self, settings: Settings, say: Callable[[str, str, str], None]) -> None:
+    def __init__(self, settings: Settings, say: Callable[[Event], None]) -> None:
         """Take the lock, open the store and recover what a crash cut off.
 
         Args:
             settings: the checked configuration.
-            say: told each event as (pipeline, level, message).
+            say: told each event.
 
         Raises:
             StoreBusyError: another service holds the store.
             DeviceError: `device: gpu` and there is none.
+            StoreError: the store is damaged, or its disk refuses.
         """
-        if settings.device == "gpu" and not has_gpu():
-            raise DeviceError(
-                "device: gpu, but this machine shows no NVIDIA GPU (/dev/nvidia0 is missing)",
-                advice="set device: auto, or install the driver; `nvidia-smi` must work",
-            )
-        for pipeline in settings.pipelines:
-            for folder in (pipeline.training, pipeline.input, pipeline.output):
-                _make_folder(folder)
+        lifecycle.prepare(settings)
         self.settings = settings
-        self.store = Store(settings.store)
-        self.store.listener = say
-        self.started_at = time.time()
+        self._say = say
+        self._blockage = disk.Blockage()
+        try:
+            self._open()
+        except Exception as error:
+            if why := disk.refusal(error):
+                raise StoreError(
+                    f"the store {settings.store} cannot be opened: {why}",
+                    advice="free some space or mend the disk, then start again",
+                ) from error
+            raise
+
+    def _open(self) -> None:
+        self.store = Store(self.settings.store)
+        self.store.listener = self._say
         self._wake_r, self._wake_w = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        self._stopping: str = ""
-        self._asked_to_scan = False
-        self._next_heartbeat_at = 0.0
-        self._beat: dict[str, Any] = {}
-        training.recover(self.store)
-        publishing.recover_outputs(self.store, {p.name: p.output for p in settings.pipelines})
-        for pipeline in settings.pipelines:
-            publishing.clear_temporaries(pipeline.output)
+        self.signals = Signals(self.wake)
+        self.heartbeat = Heartbeat(self.store.folder)
+        self._config_trouble = ""
+        recovery.give_up_runs(self.store, "the service ended")
+        recovery.settle_outputs(self.store, self._outputs())
+        recovery.clear_leftovers(self.store, self._outputs().values())
         (self.store.folder / "logs").mkdir(exist_ok=True)
         self.control = ControlServer(self.store.folder, self._carry_out)
         self.inspector = WarmWorker(
@@ -118,11 +89,16 @@ class Service:
             self.store.folder / "logs" / "inspect.log",
             idle_s=INSPECTOR_IDLE_S,
             answer_within_s=INSPECT_WITHIN_S,
+            answers_in_order=True,
         )
-        self.pipelines = [
-            Pipeline(self.store, settings, pipeline, self.inspector, self.wake)
-            for pipeline in settings.pipelines
-        ]
+        self.pipelines = [self._begin(pipeline) for pipeline in self.settings.pipelines]
+        self.leaving: list[Pipeline] = []  # taken out of the configuration, not over yet
+
+    def _begin(self, pipeline: PipelineSettings) -> Pipeline:
+        return Pipeline(self.store, self.settings, pipeline, self.inspector, self.wake)
+
+    def _outputs(self) -> dict[str, Path]:
+        return {pipeline.name: pipeline.output for pipeline in self.settings.pipelines}
 
     # -- the loop -----------------------------------------------------------------------
 
@@ -133,35 +109,176 @@ class Service:
             os.write(self._wake_w, b"\0")
 
     def step(self, now: float) -> None:
-        """Bring the store, the folders and the children one step closer to one another."""
-        if self._asked_to_scan:
-            self._asked_to_scan = False
-            self._next_heartbeat_at = 0.0  # who asked is waiting for the answer
+        """Bring the store, the folders and the children one step closer to one another.
+
+        What a disk refuses on the way ends nothing. The service is blocked then, says why, and
+        tries again, 1 s later and at last every 30 s; what the error cut off is forgotten first
+        and found again in the store, as after a crash. Commands are answered all the while (in
+        `_wait`): one of them may free the space that is missing.
+
+        Raises:
+            StoreError: the database is damaged.
+        """
+        if now >= self._blockage.retry_at:
+            try:
+                self._go_on(now)
+                self._work(now)
+                self._beat(now)
+            except Exception as error:
+                if not self._is_blocked_by(error, now):
+                    raise
+        if self._blockage:
+            self._beat(now)
+
+    def _is_blocked_by(self, error: Exception, now: float) -> bool:
+        """Tell whether a disk is to blame for an error, and if so wait for it.
+
+        Raises:
+            StoreError: the database is damaged: there is nothing to wait for.
+        """
+        if damage := disk.damage(error):
+            raise StoreError(
+                f"the database in {self.store.folder} is damaged: {damage}",
+                advice="`pixd verify` says how far; bring lineage.db back from a backup",
+            ) from error
+        why = disk.refusal(error)
+        if why and self._blockage.add(why, now):
+            self.heartbeat.beat_soon()
+            self.warn(f"blocked: {why}")
+        return bool(why)
+
+    def warn(self, message: str) -> None:
+        """Tell of a disk that refuses: told and not noted, for the notes are on such a disk."""
+        self._say(Event(utc_now(), "warning", "", "blocked", "", message))
+
+    def _go_on(self, now: float) -> None:
+        """After an error: forget what it cut off, take up what the store says, and say so."""
+        if not self._blockage:
+            return
+        self.store.forget_unfinished()
+        self.inspector.abandon()
+        for pipeline in self.pipelines:
+            pipeline.recover()
+        runs = [p.training.run for p in (*self.pipelines, *self.leaving)]
+        alive = [run.run_id for run in runs if run]
+        recovery.give_up_runs(self.store, "the store's disk failed", alive)
+        recovery.settle_outputs(self.store, self._outputs())
+        lasted_s = now - self._blockage.since
+        told = f"went on after {lasted_s:.0f} s of being blocked: {self._blockage.reason}"
+        self.store.note("", "warning", "blocked", told)
+        self._blockage.clear()
+
+    def _work(self, now: float) -> None:
+        if self.signals.has_asked_to_reload:
+            self.signals.has_asked_to_reload = False
+            self._reload(now)
+        if self.signals.has_asked_to_scan:
+            self.signals.has_asked_to_scan = False
+            self.heartbeat.beat_soon()
             for intake in self._intakes():
                 intake.scan_soon()
-        may_start = not self._stopping
-        self.control.step(now)
+        may_start = not self.signals.stop
         for intake in self._intakes():
             intake.step(now)
-        self.inspector.step(now)
-        for answer in self.inspector.collect():
-            for pipeline in self.pipelines:
-                if pipeline.settings.name == answer.token[0]:
-                    pipeline.dataset.hear(answer)
+        self._inspect(now)
         for pipeline in self.pipelines:
-            another_trains = any(p.training.run for p in self.pipelines if p is not pipeline)
+            another_trains = any(
+                p.training.run for p in (*self.pipelines, *self.leaving) if p is not pipeline
+            )
             pipeline.training.step(now, may_start=may_start and not another_trains)
+        for pipeline in self.leaving:
+            pipeline.follow(now)
+        self.leaving = [pipeline for pipeline in self.leaving if not pipeline.is_over]
         inbox.take_in(self.store)
         for pipeline in self.pipelines:
             pipeline.translation.step(now, may_start=may_start)
-        self._heartbeat(now)
+
+    def _inspect(self, now: float) -> None:
+        self.inspector.step(now)
+        for answer in self.inspector.collect():
+            for pipeline in self.pipelines:
+                if pipeline.name == answer.token[0]:
+                    pipeline.dataset.hear(answer, now)
+        for note in self.inspector.notes:
+            self.store.note("", "warning", "inspector", note)
+        self.inspector.notes.clear()
+
+    def _beat(self, now: float) -> None:
+        if not self.heartbeat.is_due(now):
+            return
+        try:
+            self.heartbeat.beat(
+                self.settings,
+                self.pipelines,
+                now,
+                is_idle=not self._blockage and self.is_idle(),
+                stale=stale(self.pipelines, self.inspector, now),
+                config_trouble=self._config_trouble,
+                blocked=self._blockage.reason,
+                heights={} if self._blockage else self.store.heights(),
+            )
+        except OSError as error:
+            # Then `status` says that the service has not stirred; there is no other way to tell.
+            if not (self._blockage and disk.refusal(error)):
+                raise
+        systemd.notify(f"STATUS={systemd.status_line(self.heartbeat.last)}")
+
+    def _reload(self, now: float) -> None:
+        """Take a changed configuration if it is sound; else keep the old one and say so."""
+        systemd.notify_reloading()
+        try:
+            settings = lifecycle.changed_settings(self.settings)
+        except PixdError as error:
+            self._config_trouble = lifecycle.refusal_text(error)
+            told = f"the changed configuration is not in force: {self._config_trouble}"
+            self.store.note("", "error", "config", told)
+        else:
+            self._config_trouble = ""
+            self._take(settings, now)
+        self.heartbeat.beat_soon()
+        systemd.notify("READY=1")
+
+    def _take(self, settings: Settings, now: float) -> None:
+        """Go on under other settings: pipelines are added, changed and taken out."""
+        old = {p.name: p for p in (*self.leaving, *self.pipelines)}
+        present = {p.name for p in self.pipelines}
+        changed = [p.name for p in settings.pipelines if p.name in present]
+        changed = [n for n in changed if old[n].settings not in settings.pipelines]
+        added = [p.name for p in settings.pipelines if p.name not in present]
+        self.settings = settings
+        self.pipelines = []
+        for pipeline in settings.pipelines:
+            known = old.pop(pipeline.name, None)
+            if known is None:
+                known = self._begin(pipeline)
+            else:
+                known.take(settings, pipeline)
+            self.pipelines.append(known)
+        removed = sorted(old.keys() & present)
+        for name in removed:
+            old[name].wind_up("its pipeline was taken out of the configuration", now)
+        self.leaving = list(old.values())
+        parts = (("new", added), ("changed", changed), ("taken out", removed))
+        told = [f"{what}: {', '.join(names)}" for what, names in parts if names]
+        said = f"{RECONFIGURED}; " + ("; ".join(told) or "no pipeline is touched")
+        self.store.note("", "info", "config", said)
 
     def _carry_out(self, op: str, arguments: Mapping[str, Any], uid: int) -> dict[str, Any]:
         """Do what a command asks, between two steps, and take its consequences into account."""
-        result = operations.perform(self.store, self.settings, op, arguments, user_name(uid))
+        now = time.monotonic()
+        try:
+            self._go_on(now)
+            result = operations.perform(self.store, self.settings, op, arguments, user_name(uid))
+        except Exception as error:
+            if self._is_blocked_by(error, now):
+                raise StoreError(
+                    f"the store refuses: {disk.refusal(error)}",
+                    advice="nothing was changed; free some space or mend the disk, then try again",
+                ) from error
+            raise
         for intake in self._intakes():
             intake.reload()
-        self._next_heartbeat_at = 0.0
+        self.heartbeat.beat_soon()
         return result
 
     def run(self, *, once: bool = False, tick: Callable[[Service], None] | None = None) -> int:
@@ -174,213 +291,91 @@ class Service:
         Returns:
             The exit code: with `once` 1 where something failed, else 0.
         """
-        with self._signals():
+        with self.signals.installed():
             self.step(time.monotonic())
             systemd.notify("READY=1")
-            while not self._stopping:
+            while not self.signals.stop:
                 if tick:
                     tick(self)
-                if once and self.is_idle():
+                if once and self._is_finished(time.monotonic()):
                     break
                 self._wait(time.monotonic())
-                self.step(time.monotonic())
-                systemd.notify("WATCHDOG=1")
-            has_failures = self._has_failures()
-            self._shut_down(tick)
-        return int(once and has_failures)
+                now = time.monotonic()
+                self.step(now)
+                # A disk that refuses is waited for, and a restart would not mend it.
+                if self._blockage or not stale(self.pipelines, self.inspector, now):
+                    systemd.notify("WATCHDOG=1")
+            has_failures = once and self._has_failures()
+            # The end that was not asked for is the same one; a signal during it means at once.
+            self.signals.stop = self.signals.stop or "done"
+            lifecycle.shut_down(self, tick)
+            os.close(self._wake_r)
+            os.close(self._wake_w)
+        return int(has_failures)
+
+    def _is_finished(self, now: float) -> bool:
+        """Tell whether a run with `once` is over: idle, or blocked for longer than it waits."""
+        if self._blockage:
+            return now - self._blockage.since > ONCE_PATIENCE_S
+        try:
+            return self.is_idle()
+        except Exception as error:
+            if self._is_blocked_by(error, now):
+                return False
+            raise
 
     def is_idle(self) -> bool:
         """Tell whether nothing is under way and nothing will begin without a change from outside."""
-        if self.inspector.load or not all(i.is_calm or i.held for i in self._intakes()):
-            return False
-        for pipeline in self.pipelines:
-            if pipeline.training.state in {"running", "waiting"} or pipeline.translation.is_busy:
-                return False
-            head = self.store.history.head(pipeline.training_folder.repo_id)
-            if head is not None and pipeline.dataset.plan is None:
-                return False
-            has_live = self.store.models.live(pipeline.settings.name) is not None
-            is_queued = self.store.working.has_queued(pipeline.input_folder.repo_id)
-            if has_live and is_queued and not pipeline.translation.blocked:
-                return False
-        return True
+        return not self.inspector.load and all(pipeline.is_idle() for pipeline in self.pipelines)
 
     def _has_failures(self) -> bool:
-        return any(
-            p.training.state == "failed"
-            or self.store.working.counts(p.input_folder.repo_id).get("failed")
-            for p in self.pipelines
-        )
+        return bool(self._blockage) or any(pipeline.has_failures() for pipeline in self.pipelines)
 
     def _intakes(self) -> Iterator[Intake]:
         for pipeline in self.pipelines:
             yield from pipeline.intakes
 
-    def _children(self) -> Iterator[Worker]:
-        candidates = [self.inspector.worker]
-        for pipeline in self.pipelines:
-            candidates += [pipeline.training.worker, pipeline.translation.worker]
-        for worker in candidates:
-            if worker is not None:
-                yield worker
+    def workers(self) -> Iterator[Worker]:
+        """Yield every child."""
+        if self.inspector.worker is not None:
+            yield self.inspector.worker
+        for pipeline in (*self.pipelines, *self.leaving):
+            yield from pipeline.workers()
 
     def _wait(self, now: float) -> None:
-        times = [now + LONGEST_WAIT_S, self.inspector.next_at(now), self._next_heartbeat_at]
-        times += [intake.next_at() for intake in self._intakes()]
-        for pipeline in self.pipelines:
-            times += [pipeline.training.next_at(now), pipeline.translation.next_at(now)]
-        poll = select.poll()
-        poll.register(self._wake_r, select.POLLIN)
-        for descriptor in self.control.filenos():
-            poll.register(descriptor, select.POLLIN)
-        if self.control.is_answering:
-            times.append(now + SHORTEST_WAIT_S)
-        for worker in self._children():
-            poll.register(worker.fileno(), select.POLLIN)
-            if worker.wants_write():
-                # Its standard input is full; look again soon rather than track two descriptors.
-                times.append(now + SHORTEST_WAIT_S)
-        wait_s = max(SHORTEST_WAIT_S, min(times) - now)
-        poll.poll(wait_s * 1000)
+        """Wait until something is due, a folder changed, a child spoke, or a command was obeyed.
+
+        Clients of the control socket are served here, between two steps; only an operation that
+        was carried out brings the next step about, so that no client can make the service work.
+        """
+        until = max(now + SHORTEST_WAIT_S, self._next_at(now))
+        # While the store refuses nobody listens to the children: what they said would be lost.
+        workers = () if self._blockage else self.workers()
+        others = [self._wake_r, *(worker.fileno() for worker in workers)]
+        is_waiting = True
+        while is_waiting:
+            poll = select.poll()
+            for descriptor in others:
+                poll.register(descriptor, select.POLLIN)
+            for descriptor, events in self.control.interests():
+                poll.register(descriptor, events)
+            wait_s = max(0.0, min(until, self.control.next_at()) - time.monotonic())
+            ready = {descriptor for descriptor, _ in poll.poll(wait_s * 1000)}
+            now = time.monotonic()
+            is_waiting = not (self.control.step(now) or now >= until or ready.intersection(others))
         with contextlib.suppress(BlockingIOError):
             while os.read(self._wake_r, 4096):
                 pass
 
-    # -- signals and the end ------------------------------------------------------------
-
-    @contextlib.contextmanager
-    def _signals(self) -> Iterator[None]:
-        """Handle signals by flags alone; the loop does the work."""
-
-        def stop(number: int, _frame: object) -> None:
-            if self._stopping:
-                # A second signal means at once; the kernel drops the lock, children die with us.
-                os._exit(128 + number)
-            self._stopping = signal.Signals(number).name
-            self.wake()
-
-        def scan_now(_number: int, _frame: object) -> None:
-            self._asked_to_scan = True
-            self.wake()
-
-        old = {
-            signal.SIGTERM: signal.signal(signal.SIGTERM, stop),
-            signal.SIGINT: signal.signal(signal.SIGINT, stop),
-            signal.SIGUSR1: signal.signal(signal.SIGUSR1, scan_now),
-            signal.SIGHUP: signal.signal(signal.SIGHUP, signal.SIG_IGN),
-        }
-        try:
-            yield
-        finally:
-            for number, handler in old.items():
-                signal.signal(number, handler)
-
-    def _shut_down(self, tick: Callable[[Service], None] | None) -> None:
-        """Stop in order: no new work, trainers checkpoint, then watches, children, the store."""
-        systemd.notify("STOPPING=1")
-        self._stopping = self._stopping or "done"
-        self.control.stop()
-        for intake in self._intakes():
-            intake.stop()
+    def _next_at(self, now: float) -> float:
+        times = [now + LONGEST_WAIT_S, self.heartbeat.next_at]
+        if self._blockage:
+            return min(*times, self._blockage.retry_at)
+        times.append(self.inspector.next_at(now))
+        times += [intake.next_at() for intake in self._intakes()]
         for pipeline in self.pipelines:
-            pipeline.training.stop()
-        ends_at = time.monotonic() + STOP_WITHIN_S
-        while any(p.training.run for p in self.pipelines) and time.monotonic() < ends_at:
-            for pipeline in self.pipelines:
-                pipeline.training.step(time.monotonic(), may_start=False)
-            if tick:
-                tick(self)
-            time.sleep(0.05)
-        for worker in self._children():
-            worker.kill()
-        for pipeline in self.pipelines:
-            pipeline.translation.stop()
-        self._beat["stopped_at"] = rfc3339(time.time())
-        write_live(self.store.folder, self._beat)
-        self.store.close()
-        os.close(self._wake_r)
-        os.close(self._wake_w)
-
-    # -- the heartbeat ------------------------------------------------------------------
-
-    def _heartbeat(self, now: float) -> None:
-        if now < self._next_heartbeat_at:
-            return
-        idle = self.is_idle()
-        self._next_heartbeat_at = now + (QUIET_HEARTBEAT_S if idle else HEARTBEAT_S)
-        self._beat = self.live(now, is_idle=idle)
-        write_live(self.store.folder, self._beat)
-        states = ", ".join(f"{p.settings.name}: {p.training.state}" for p in self.pipelines)
-        systemd.notify(f"STATUS={states}")
-
-    def live(self, now: float, *, is_idle: bool) -> dict[str, Any]:
-        """Return what only the running service knows, for `pixd status`."""
-        wall = time.time()
-        devices = [p.training.run.device for p in self.pipelines if p.training.run]
-        devices += [p.translation.device for p in self.pipelines]
-        known = [device for device in devices if device]
-        guess = "gpu" if self.settings.device != "cpu" and has_gpu() else "cpu"
-        return {
-            "at": rfc3339(wall),
-            "pid": os.getpid(),
-            "version": pixd.__version__,
-            "started_at": rfc3339(self.started_at),
-            "device": known[0] if known else guess,
-            "idle": is_idle,
-            "pipelines": {
-                p.settings.name: {
-                    "training": _live_intake(p.training_folder, now, wall),
-                    "input": _live_intake(p.input_folder, now, wall),
-                    "train": _live_training(p.training),
-                    "translate": {
-                        "phase": p.translation.phase,
-                        "trouble": p.translation.trouble,
-                        "blocked": p.translation.blocked,
-                    },
-                }
-                for p in self.pipelines
-            },
-        }
-
-
-def has_gpu() -> bool:
-    """Tell whether the NVIDIA driver shows a GPU, without importing anything."""
-    return os.path.exists("/dev/nvidia0")  # noqa: PTH110 - a device node, not a file of ours
-
-
-def _live_intake(intake: Intake, now: float, wall: float) -> dict[str, Any]:
-    scanned = intake.last_scan_at
-    return {
-        "watch": intake.watch_kind,
-        "last_scan_at": rfc3339(wall - (now - scanned)) if scanned is not None else None,
-        "overflows": intake.overflows,
-        "missed_events": intake.missed_events,
-        "ignored": intake.ignored,
-        "held": intake.held,
-    }
-
-
-def _live_training(part: Training) -> dict[str, Any]:
-    run = part.run
-    progress = run.progress if run else {}
-    return {
-        "state": part.state,
-        "reason": part.reason,
-        "commit": part.considered,
-        "run": run.run_id if run else None,
-        "step": progress.get("step", 0),
-        "steps": progress.get("steps", 0),
-        "images_per_second": progress.get("images_per_second", 0.0),
-        "eta_seconds": progress.get("eta_s"),
-        "losses": progress.get("losses", {}),
-    }
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise PixdError(
-            f"the folder {folder} cannot be made: {error.strerror}",
-            advice="make it by hand, or name another in config.yaml",
-        ) from error
+            times += [pipeline.training.next_at(now), pipeline.translation.next_at(now)]
+        if any(worker.wants_write() for worker in self.workers()):
+            # Its standard input is full; look again soon rather than track two descriptors.
+            times.append(now + SHORTEST_WAIT_S)
+        return min(times)

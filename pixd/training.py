@@ -14,11 +14,11 @@ import secrets
 import shutil
 from typing import TYPE_CHECKING, Any
 
-from pixd import durable, gate, pairs, recall, recipes
+from pixd import disk, durable, gate, pairs, recall, recipes
 from pixd.records import canonical_json
 from pixd.store import lineage
 from pixd.store.runs import Edge, run_key
-from pixd.training_run import TrainingRun, publish_model
+from pixd.training_run import DamagedExportError, TrainingRun, publish_model
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from pixd.store.store import Store
     from pixd.workers import Worker
 
+FLOAT32_BYTES = 4
+GENERATOR_PARAMETERS = 54_400_000  # at ngf 64; they grow with its square
+KEPT_COPIES = 8  # two checkpoints of the weights and Adam's two moments, and the export, twice
 MAX_FAILURES = 3
 FINISH_SHARE = 0.5  # a run that is so far along is not superseded
 FIRST_RETRY_S = 5.0
@@ -47,18 +50,35 @@ class Training:
         pipeline: PipelineSettings,
         intake: Intake,
         dataset: Dataset,
+        *,
+        run: TrainingRun | None = None,
     ) -> None:
-        """Follow `dataset` and keep its pipeline's live model true to it."""
+        """Follow `dataset` and keep its pipeline's live model true to it.
+
+        Args:
+            store: the open store.
+            settings: of the service.
+            pipeline: its own.
+            intake: the training folder.
+            dataset: the pairs in it.
+            run: a training that is under way, from before the settings changed.
+        """
         self._store = store
         self._settings = settings
         self._pipeline = pipeline
         self._intake = intake
         self._dataset = dataset
-        self._run: TrainingRun | None = None
+        self._run = run
         self._retry_at = 0.0
         self._may_start_at = 0.0
+        self._blockage = disk.Blockage()
         self.state = "idle"
         self.reason = ""
+
+    @property
+    def blocked(self) -> str:
+        """Why no training can be begun or go on, or ""."""
+        return self._blockage.reason
 
     @property
     def worker(self) -> Worker | None:
@@ -91,7 +111,7 @@ class Training:
         """
         if self._run:
             self._follow(now)
-        self._dataset.step()
+        self._dataset.step(now)
         wanted = self._wanted()
         if wanted is None:
             return
@@ -103,10 +123,19 @@ class Training:
             return
         self._start_when_still(key, recipe, now, may_start=may_start)
 
-    def stop(self) -> None:
-        """Ask a running training to checkpoint and leave."""
+    def recover(self) -> None:
+        """Find out anew what is under way after an error of the store's disk.
+
+        A child that runs goes on. One that has ended may have been half published: its run is
+        lost, and is taken up again from the last checkpoint.
+        """
+        if self._run and self._run.worker.poll() is not None:
+            self._run = None
+
+    def stop(self, reason: str, now: float) -> None:
+        """Ask a running training to checkpoint and leave. `now`: monotonic seconds."""
         if self._run:
-            self._run.worker.terminate()
+            self._run.leave_as("cancelled", reason, now)
 
     # -- deciding -----------------------------------------------------------------------
 
@@ -129,6 +158,8 @@ class Training:
     def _say_not_ready(self) -> str:
         if self._store.history.head(self._intake.repo_id) is None:
             return "the training folder is empty" if self._intake.is_calm else "reading the folder"
+        if self._dataset.trouble:
+            return f"an image cannot be looked at: {self._dataset.trouble}; `pixd verify` says more"
         return "looking at the images"
 
     def _is_settled_by_history(self, key: str) -> bool:
@@ -176,7 +207,10 @@ class Training:
         failures = store.runs.failures(self._pipeline.name, key)
         if len(failures) >= MAX_FAILURES:
             self.state = "failed"
-            self.reason = f"given up after {len(failures)} attempts: {failures[-1].reason}"
+            self.reason = (
+                f"given up after {len(failures)} attempts: {failures[-1].reason};"
+                " `pixd retry` tries again"
+            )
             return
         still_at = 0.0
         if self._intake.last_change_at is not None:
@@ -191,23 +225,24 @@ class Training:
         elif not may_start:
             self.reason = "waiting for another training to end"
             self._may_start_at = now + 1.0
-        elif self._lacks_space():
-            self._may_start_at = now + 10.0
+        elif now < self._blockage.retry_at:
+            self.reason = self._blockage.reason
+            self._may_start_at = self._blockage.retry_at
+        elif shortage := self._shortage():
+            self._note_blockage(shortage, now)
+            self.reason = shortage
+            self._may_start_at = self._blockage.retry_at
         else:
             self._start(key, recipe)
 
-    def _lacks_space(self) -> bool:
-        free = durable.free_bytes(self._store.folder)
-        # Checkpoints hold both networks with two Adam moments each, twice, and the export.
-        ngf = self._pipeline.train.ngf
-        needed = 200_000_000 + int(54.4e6 * (ngf / 64) ** 2) * 4 * 8
-        if free >= needed:
-            return False
-        self.reason = (
-            f"the store's disk has {free / 1e9:.1f} GB free and training needs about"
-            f" {needed / 1e9:.1f} GB: free some space"
-        )
-        return True
+    def _shortage(self) -> str:
+        width = self._pipeline.train.ngf / 64
+        needed_bytes = int(GENERATOR_PARAMETERS * width**2) * FLOAT32_BYTES * KEPT_COPIES
+        return disk.shortage(self._store.folder, needed_bytes, self._pipeline.keep.free_bytes)
+
+    def _note_blockage(self, why: str, now: float) -> None:
+        if self._blockage.add(why, now):
+            self._store.note(self._pipeline.name, "warning", "blocked", f"training: {why}")
 
     def _change_id(self) -> str:
         return self._dataset.commit.change_id if self._dataset.commit else secrets.token_hex(5)
@@ -288,12 +323,12 @@ class Training:
         if key == run.key or run.is_leaving:
             return
         if self._uses_recalled(run):
-            run.leave_as("superseded", RECALLED)
+            run.leave_as("superseded", RECALLED, now)
         if run.share_done >= FINISH_SHARE:
             return
         quiet_s = self._pipeline.train.quiet_seconds
         if now - (self._intake.last_change_at or 0.0) >= quiet_s and self._intake.is_calm:
-            run.leave_as("superseded", "the training folder or the settings changed")
+            run.leave_as("superseded", "the training folder or the settings changed", now)
 
     def _follow(self, now: float) -> None:
         run = self._run
@@ -308,33 +343,20 @@ class Training:
         if result["state"] == "succeeded" and self._uses_recalled(run):
             result = {"state": "superseded", "reason": RECALLED}
         if result["state"] == "succeeded":
-            model = publish_model(store, run, result, self._pipeline)
-            self._keep_only_checkpoints(run.key)
-            decision = json.loads(model.verdict)
-            told = "is live" if decision["promote"] else "was not promoted"
-            level = "info" if decision["promote"] else "warning"
-            store.note(
-                name,
-                level,
-                "model",
-                f"model@{model.number} {told}: {decision['why']}",
-                run.commit.change_id,
-            )
-            self.state, self.reason = "idle", f"model@{model.number} {told}: {decision['why']}"
+            try:
+                self._publish(run, result)
+            except DamagedExportError as error:
+                advice = "it is trained on from its last checkpoint"
+                told = {"kind": "export", "message": error.message, "advice": advice}
+                result = {"state": "failed", "error": told}
+        if result["state"] == "failed" and result["error"]["kind"] == "disk":
+            # No failure of the training: it goes on from its checkpoint when the disk lets it.
+            reason = result["error"]["message"]
+            store.runs.move(run.run_id, ("queued", "running"), "cancelled", reason=reason)
+            self._note_blockage(f"the trainer: {reason}", now)
         elif result["state"] == "failed":
-            error = result["error"]
-            reason = error["message"] + (f" ({error['advice']})" if error.get("advice") else "")
-            store.runs.move(
-                run.run_id,
-                ("queued", "running", "publishing"),
-                "failed",
-                reason=reason,
-                error=error,
-            )
-            store.note(name, "error", "train", f"training failed: {reason}", run.commit.change_id)
-            failures = len(store.runs.failures(name, run.key))
-            self._retry_at = now + min(FIRST_RETRY_S * 2 ** (failures - 1), LONGEST_RETRY_S)
-        else:
+            self._note_failure(run, result["error"], now)
+        elif result["state"] != "succeeded":
             store.runs.move(
                 run.run_id,
                 ("queued", "running"),
@@ -343,7 +365,34 @@ class Training:
                 progress=run.progress,
             )
             store.note(name, "info", "train", f"training {result['state']}: {result['reason']}")
+            if not run.is_leaving:  # somebody else ended it, and may do so again
+                self._retry_at = now + FIRST_RETRY_S
         shutil.rmtree(run.scratch, ignore_errors=True)
+
+    def _publish(self, run: TrainingRun, result: Mapping[str, Any]) -> None:
+        model = publish_model(self._store, run, result, self._pipeline)
+        self._keep_only_checkpoints(run.key)
+        decision = json.loads(model.verdict)
+        told = "is live" if decision["promote"] else "was not promoted"
+        level = "info" if decision["promote"] else "warning"
+        said = f"model@{model.number} {told}: {decision['why']}"
+        self._store.note(self._pipeline.name, level, "model", said, run.commit.change_id)
+        self.state, self.reason = "idle", said
+        self._blockage.clear()
+
+    def _note_failure(self, run: TrainingRun, error: Mapping[str, Any], now: float) -> None:
+        store, name = self._store, self._pipeline.name
+        reason = error["message"] + (f" ({error['advice']})" if error.get("advice") else "")
+        store.runs.move(
+            run.run_id,
+            ("queued", "running", "publishing"),
+            "failed",
+            reason=reason,
+            error=error,
+        )
+        store.note(name, "error", "train", f"training failed: {reason}", run.commit.change_id)
+        failures = len(store.runs.failures(name, run.key))
+        self._retry_at = now + min(FIRST_RETRY_S * 2 ** (failures - 1), LONGEST_RETRY_S)
 
     def _uses_recalled(self, run: TrainingRun) -> bool:
         excluded = self._store.exclusions.of(self._pipeline.name)
@@ -361,31 +410,3 @@ class Training:
         ).fetchall()
         for (old,) in rows:
             shutil.rmtree(self._store.checkpoints / old.removeprefix("sha256:"), ignore_errors=True)
-
-
-def recover(store: Store) -> int:
-    """Give up the runs whose owner is gone. Call once at start, under the lock.
-
-    They are taken up again by the next steps, since their keys have no success; a training goes
-    on from its checkpoint. A translation that was being published is done: its bytes are kept.
-    Returns how many were lost.
-    """
-    lost = 0
-    with store.transaction():
-        for run in store.runs.active():
-            if run.state == "publishing" and store.runs.output_digest(run.id, "image"):
-                store.runs.move(run.id, ("publishing",), "succeeded")
-                continue
-            lost += store.runs.move(
-                run.id, (run.state,), "lost", reason="the service ended while it ran"
-            )
-    if lost:
-        store.note(
-            "",
-            "warning",
-            "recover",
-            f"{lost} runs were cut off when the last service ended; what is still due is done again",
-        )
-    shutil.rmtree(store.scratch, ignore_errors=True)
-    store.scratch.mkdir(parents=True)
-    return lost

@@ -8,6 +8,7 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 from pixd import durable, gate
+from pixd.errors import PixdError
 from pixd.records import SCHEMA, canonical_json
 from pixd.store import manifests
 from pixd.store.runs import Edge, run_key
@@ -29,7 +30,14 @@ CHECKPOINT_EVERY_STEPS = 1000
 NOTE_PROGRESS_S = 10.0
 LEAVE_WITHIN_S = 30.0
 SILENT_S = 900.0
-"""A trainer sends a heartbeat every few seconds; one that is silent for so long hangs."""
+"""A trainer sends a heartbeat every few seconds; one that is silent for so long hangs. Its
+longest honest silence is one step, of minutes for the largest model on a slow processor."""
+HANG_GRACE_S = 60.0
+"""A trainer that is still there so long after its silence was up could not even be killed."""
+
+
+class DamagedExportError(PixdError):
+    """The files that a trainer left are not the ones that its result names."""
 
 
 class TrainingRun:
@@ -137,10 +145,19 @@ class TrainingRun:
         if self._kill_at is not None and now > self._kill_at:
             self.worker.kill()
 
-    def leave_as(self, state: str, reason: str) -> None:
-        """Ask the child to checkpoint and end; the run will get `state` and `reason`."""
+    def is_fresh(self, now: float) -> bool:
+        """Tell whether it was heard of lately, or was dealt with because it was not."""
+        return self._heard_at is None or now - self._heard_at < SILENT_S + HANG_GRACE_S
+
+    def leave_as(self, state: str, reason: str, now: float) -> None:
+        """Ask the child to checkpoint and end; the run will get `state` and `reason`.
+
+        Whatever ends it from here on is no failure of the run. `now`: monotonic seconds.
+        """
+        if self._leaving:  # asked already: a second signal would end it without a checkpoint
+            return
         self._leaving = (state, reason)
-        self._kill_at = (self._heard_at or 0.0) + LEAVE_WITHIN_S
+        self._kill_at = now + LEAVE_WITHIN_S
         self.worker.terminate()
 
     def result(self, now: float) -> dict[str, Any] | None:
@@ -156,12 +173,16 @@ class TrainingRun:
             else:
                 message = f"the trainer ended without a result: {self.worker.exit_text()}"
             result = {"state": "failed", "error": {"kind": "died", "message": message}}
-        if result["state"] != "succeeded" and self._leaving:
+        if result["state"] == "succeeded":
+            return dict(result)
+        if result["state"] == "interrupted":
+            state, reason = self._leaving or ("cancelled", "somebody ended the trainer")
+            if result.get("step"):
+                reason += f": stopped at step {result['step']}; goes on from there"
+            return {"state": state, "reason": reason}
+        if self._leaving:
             state, reason = self._leaving
             return {"state": state, "reason": reason}
-        if result["state"] == "interrupted":
-            step = result.get("step", 0)
-            return {"state": "cancelled", "reason": f"stopped at step {step}; goes on from there"}
         return dict(result)
 
 
@@ -172,14 +193,23 @@ def publish_model(
 
     Bytes first, then one transaction that says succeeded, names the model and, if the gate
     lets it, makes it live: no state in between can be seen.
+
+    Raises:
+        DamagedExportError: what the trainer left is not what its result says; nothing is written.
+        OSError: the store cannot be written.
     """
     durable.crash_point("result-received")
     stored = {}
     for output in result["outputs"]:
-        kept = store.objects.adopt(run.scratch / output["path"])
+        try:
+            kept = store.objects.adopt(run.scratch / output["path"])
+        except FileNotFoundError as error:
+            raise DamagedExportError(f"the export is missing: {output['path']}") from error
         if kept.digest != output["sha256"]:
-            raise ValueError(f"{output['path']} is not what the trainer wrote")
+            raise DamagedExportError(f"the export is damaged: {output['path']}")
         stored[output["role"]] = (output["path"], kept)
+    if not {"generator", "card"} <= stored.keys():
+        raise DamagedExportError("the export is not whole: it has no generator or no card")
     export = {
         os.path.basename(path): manifests.Entry(kept.digest, kept.size_bytes)  # noqa: PTH119
         for role, (path, kept) in stored.items()
@@ -187,7 +217,7 @@ def publish_model(
     }
     manifest = store.objects.add(manifests.render(export))
     store.objects.flush()
-    durable.crash_point("export")
+    durable.crash_point("model-kept")
     lay_out_model(store, manifest.digest, export)
     name = pipeline.name
     metrics = result["metrics"]
@@ -272,14 +302,16 @@ def lay_out_model(
     Inside the store a hard link is safe: objects are read-only and never written in place.
     """
     folder = store.folder / "models" / digest.removeprefix("sha256:")
-    if folder.exists():
-        return folder
     files = files or manifests.read(store.objects.path_of, digest)
+    if all((folder / name).exists() for name in files):
+        return folder
+    shutil.rmtree(folder, ignore_errors=True)
     building = folder.with_name(f".{folder.name[:16]}.tmp")
     shutil.rmtree(building, ignore_errors=True)
     building.mkdir(parents=True)
     for name, entry in files.items():
         os.link(store.objects.path_of(entry.digest), building / name)
+        durable.crash_point("layout")
     building.rename(folder)
     durable.sync_folder(folder.parent)
     return folder

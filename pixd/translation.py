@@ -12,15 +12,17 @@ import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pixd
-from pixd import durable, output, recipes
+from pixd import disk, durable, output, recipes
 from pixd.publishing import Made, Publisher
 from pixd.records import SCHEMA
+from pixd.store import manifests
 from pixd.store.connection import utc_now
 from pixd.store.runs import Edge, run_key
 from pixd.training_run import lay_out_model
 from pixd.warm import WarmWorker
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from pixd.config import PipelineSettings, Settings
@@ -39,8 +41,10 @@ comes back together is published together, and the price of that is in the syncs
 BATCH = 8
 IDLE_S = 600.0
 ANSWER_WITHIN_S = 180.0
-MIN_FREE_BYTES = 64_000_000
+IMAGE_BYTES = 4_000_000
+"""What is asked of a disk for one image under way: a PNG of 1024 px is seldom as large."""
 CHECK_OUTPUTS_S = 60.0
+CHECK_MODEL_S = 30.0  # how soon a live model whose files could not be read is tried again
 
 
 class Asked(NamedTuple):
@@ -79,8 +83,15 @@ class Translation:
         self._at_once = AT_ONCE
         self._next_check_at = 0.0
         self._retry_at: float | None = None
-        self.blocked = ""
+        self._damaged: tuple[int, str] | None = None  # id of the live model, and why
+        self._aim_again_at = 0.0
+        self._blockage = disk.Blockage()
         self.device = ""
+
+    @property
+    def blocked(self) -> str:
+        """Why no output can be made or published, or ""."""
+        return self._blockage.reason
 
     @property
     def worker(self) -> Worker | None:
@@ -89,8 +100,20 @@ class Translation:
 
     @property
     def trouble(self) -> str:
-        """Why the translator cannot work, or ""."""
+        """Why the translator cannot work, and what to do about it; or ""."""
+        if self._damaged:
+            return self._damaged[1]
         return self._translator.trouble if self._translator else ""
+
+    @property
+    def is_stuck(self) -> bool:
+        """Tell whether nothing can be translated before a person does something about it."""
+        stuck = self._translator is not None and self._translator.is_stuck
+        return self._damaged is not None or stuck
+
+    def is_fresh(self, now: float) -> bool:
+        """Tell whether the translator answers, or was dealt with because it does not."""
+        return self._translator is None or self._translator.is_fresh(now)
 
     @property
     def phase(self) -> str:
@@ -109,17 +132,24 @@ class Translation:
             times.append(self._translator.next_at(now))
         if self._retry_at is not None:
             times.append(self._retry_at)
+        if self._blockage.retry_at > now:
+            times.append(self._blockage.retry_at)
         return min(times)
 
-    def stop(self) -> None:
-        """Drop what is under way; the runs are taken up again at the next start."""
+    def recover(self) -> None:
+        """Forget what is under way after an error of the store's disk; it is due still."""
+        if self._translator:
+            self._translator.abandon()
+        self._held.clear()
+        self._target = None  # what was stale may not have been queued
+
+    def stop(self, reason: str) -> None:
+        """Drop what is under way: its inputs stay due, and its runs say `reason`."""
         if self._translator:
             self._translator.stop()
         with self._store.transaction():
             for asked in self._held.values():
-                self._store.runs.move(
-                    asked.run_id, ("running",), "cancelled", reason="the service stopped"
-                )
+                self._store.runs.move(asked.run_id, ("running",), "cancelled", reason=reason)
         self._held.clear()
 
     def step(self, now: float, *, may_start: bool = True) -> None:
@@ -128,33 +158,45 @@ class Translation:
             self._translator.step(now)
             answers = self._translator.collect()
             if answers:
-                self._publish_answers(answers)
+                self._publish_answers(answers, now)
+            for note in self._translator.notes:
+                self._store.note(self._pipeline.name, "warning", "translator", note)
+            self._translator.notes.clear()
             if self._translator.ready:
                 self.device = str(self._translator.ready.get("device", ""))
-        if not self._aim():
+        if not self._aim(now):
             return
         if now >= self._next_check_at:
             self._next_check_at = now + CHECK_OUTPUTS_S
-            self._publisher.find_missing()
-        if may_start:
+            self._note_blockage(self._publisher.find_missing(), now)
+        if may_start and now >= self._blockage.retry_at:
             self._feed(now)
 
     # -- what outputs should be ---------------------------------------------------------
 
-    def _aim(self) -> bool:
+    def _aim(self, now: float) -> bool:
         """Find the live model and recipe; when they changed, queue what is stale."""
         store, name = self._store, self._pipeline.name
         live = store.models.live(name)
         if live is None:
             if self._target:  # recalled, with no other to take its place
-                self.stop()
+                self.stop("its model is live no more")
                 self._target = None
+            self._damaged = None
             return False
         if self._target and self._target.model.id == live.id:
             return True
-        folder = lay_out_model(store, live.digest)
-        card = json.loads((folder / "model.json").read_bytes())
-        pixels = int(card["image_size"])
+        if self._damaged and self._damaged[0] == live.id and now < self._aim_again_at:
+            return False
+        try:
+            files = manifests.read(store.objects.path_of, live.digest)
+            folder = lay_out_model(store, live.digest, files)
+            card = json.loads((folder / "model.json").read_bytes())
+            pixels = int(card["image_size"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            self._note_damage(live, error, now)
+            return False
+        self._damaged = None
         settings = recipes.translate_recipe(self._pipeline, self._settings.precision, pixels)
         with store.transaction():
             recipe = store.runs.add_recipe("translate", settings)
@@ -163,19 +205,41 @@ class Translation:
         if due:
             store.note(name, "info", "due", f"{due} inputs are due under model@{live.number}")
         if self._translator:
-            self.stop()
+            self.stop("its model is live no more")
         self._target = Target(live, recipe, settings, pixels)
+        self._translator = self._new_translator(folder, settings, files)
+        return True
+
+    def _note_damage(self, live: Model, error: Exception, now: float) -> None:
+        """The live model cannot be laid out: say so once, and look again now and then."""
+        self.stop("its model is damaged")
+        self._target = None
+        self._aim_again_at = now + CHECK_MODEL_S
+        why = (error.strerror if isinstance(error, OSError) else "") or "its card is damaged"
+        trouble = (
+            f"the files of model@{live.number} cannot be read ({why}): `pixd rollback` goes back"
+            " to another model, `pixd verify` names all that is damaged"
+        )
+        if self._damaged != (live.id, trouble):
+            self._store.note(self._pipeline.name, "error", "translator", trouble)
+        self._damaged = (live.id, trouble)
+
+    def _new_translator(
+        self, folder: Path, settings: Mapping[str, Any], files: Mapping[str, manifests.Entry]
+    ) -> WarmWorker:
+        store, name = self._store, self._pipeline.name
         spec = {
             "schema": SCHEMA,
             "kind": "translate",
             "model": str(folder),
+            "files": {file: entry.digest for file, entry in files.items()},
             "recipe": settings,
             "device": self._settings.device,
             "precision": self._settings.precision,
             "batch": BATCH,
         }
         (store.folder / "logs").mkdir(exist_ok=True)
-        self._translator = WarmWorker(
+        return WarmWorker(
             "pixd.pix2pix.translator",
             spec,
             store.scratch / f"translate-{name}",
@@ -183,7 +247,6 @@ class Translation:
             idle_s=IDLE_S,
             answer_within_s=ANSWER_WITHIN_S,
         )
-        return True
 
     # -- feeding ------------------------------------------------------------------------
 
@@ -199,18 +262,13 @@ class Translation:
         due = [inp for inp in due if inp.name not in busy]
         waits = self._store.working.has_queued(self._intake.repo_id, for_retry=True)
         self._retry_at = now + 1.0 if waits else None
-        if not due or self._is_blocked():
+        if not due:
+            if not self._held:
+                self._go_on(now)
             return
-        by_digest: dict[str, list[DueInput]] = {}
-        refused = self._store.working.verdicts({inp.digest for inp in due}, "input")
-        for inp in due:
-            known = self._store.working.find(self._intake.repo_id, output.output_name(inp.name))
-            why = output.refusal(inp.name, is_input=known is not None)
-            why = why or refused.get(inp.digest, (True, ""))[1]
-            if why:
-                self._store.working.set_state(self._intake.repo_id, [inp.name], "rejected", why)
-            else:
-                by_digest.setdefault(inp.digest, []).append(inp)
+        if self._note_blockage(self._shortage(), now):
+            return
+        by_digest = self._refuse_or_group(due)
         ready: list[Made] = []
         with self._store.transaction():
             for digest, inputs in by_digest.items():
@@ -225,22 +283,39 @@ class Translation:
                     asked = self._held[digest]
                     self._translator.submit(asked, self._request(asked))
         if ready:
-            target = self._target
-            self._publisher.publish(ready, model_digest=target.model.digest, recipe=target.recipe)
+            self._publish(ready, now)
         self._translator.step(now)
 
-    def _is_blocked(self) -> bool:
+    def _refuse_or_group(self, due: list[DueInput]) -> dict[str, list[DueInput]]:
+        """Reject the inputs that can have no output; return the others by content."""
+        by_digest: dict[str, list[DueInput]] = {}
+        refused = self._store.working.verdicts({inp.digest for inp in due}, "input")
+        for inp in due:
+            known = self._store.working.find(self._intake.repo_id, output.output_name(inp.name))
+            why = output.refusal(inp.name, is_input=known is not None)
+            why = why or refused.get(inp.digest, (True, ""))[1]
+            if why:
+                self._store.working.set_state(self._intake.repo_id, [inp.name], "rejected", why)
+            else:
+                by_digest.setdefault(inp.digest, []).append(inp)
+        return by_digest
+
+    def _shortage(self) -> str:
+        """Say why nothing may be begun: both disks must hold what the translator may make."""
+        floor = self._pipeline.keep.free_bytes
         for folder in (self._pipeline.output, self._store.folder):
-            try:
-                free = durable.free_bytes(folder)
-            except OSError as error:
-                self.blocked = f"{folder}: {error.strerror}"
-                return True
-            if free < MIN_FREE_BYTES:
-                self.blocked = f"the disk of {folder} is full ({free / 1e6:.0f} MB free)"
-                return True
-        self.blocked = ""
-        return False
+            why = disk.shortage(folder, IMAGE_BYTES, floor)
+            if why:
+                return why
+        return ""
+
+    def _note_blockage(self, why: str, now: float) -> bool:
+        """Wait with new work if `why` says so; it is told once, and goes on by itself."""
+        if not why:
+            return False
+        if self._blockage.add(why, now):
+            self._store.note(self._pipeline.name, "warning", "blocked", f"translating: {why}")
+        return True
 
     def _key(self, digest: str) -> str:
         assert self._target is not None  # _aim made it
@@ -296,9 +371,15 @@ class Translation:
             },
         }
 
+    def _go_on(self, now: float) -> None:
+        if self._blockage:
+            told = f"translating goes on after {now - self._blockage.since:.0f} s"
+            self._store.note(self._pipeline.name, "info", "blocked", told)
+            self._blockage.clear()
+
     # -- answers ------------------------------------------------------------------------
 
-    def _publish_answers(self, answers: list[Answer]) -> None:
+    def _publish_answers(self, answers: list[Answer], now: float) -> None:
         made: list[tuple[Asked, Any, Any]] = []
         for answer in answers:
             asked = self._held.pop(answer.token.digest, None)
@@ -313,6 +394,8 @@ class Translation:
                 made.append((asked, stored, answer.event.get("ms", {})))
             elif answer.event["event"] in {"rejected", "crashed"}:
                 self._reject(asked, str(answer.event["reason"]))
+            elif answer.event.get("kind") == "disk":
+                self._give_back(asked, str(answer.event["reason"]), now)
             else:
                 self._fail(asked, str(answer.event.get("reason")))
         if not made:
@@ -339,9 +422,25 @@ class Translation:
             intents = self._publisher.intend(
                 done, model_digest=target.model.digest, recipe=target.recipe
             )
-        self._publisher.carry_out(done, intents)
+        self._note_published(self._publisher.carry_out(done, intents), now)
         took_ms = sum(sum(timings.values()) for _, _, timings in made) / len(made)
         self._at_once = round(min(max(1000 * AHEAD_S / max(took_ms, 1e-3), AT_ONCE), MOST_AT_ONCE))
+
+    def _publish(self, made: list[Made], now: float) -> None:
+        assert self._target is not None  # _aim made it
+        refused = self._publisher.publish(
+            made, model_digest=self._target.model.digest, recipe=self._target.recipe
+        )
+        self._note_published(refused, now)
+
+    def _note_published(self, refused: str, now: float) -> None:
+        if not self._note_blockage(refused, now):
+            self._go_on(now)
+
+    def _give_back(self, asked: Asked, reason: str, now: float) -> None:
+        """Leave the inputs due: the disk is at fault, not they."""
+        self._store.runs.move(asked.run_id, ("running",), "cancelled", reason=reason)
+        self._note_blockage(f"the translator: {reason}", now)
 
     def _reject(self, asked: Asked, reason: str) -> None:
         with self._store.transaction():

@@ -1,16 +1,22 @@
 """A child kept warm that answers requests one by one, and survives what kills it.
 
-If the child dies while it holds several requests, they are asked again one at a time, so
-that the one to blame is found and the others are not lost. A child that cannot even start
-is tried again after a growing wait, and `trouble` says why.
+A child that dies or hangs is replaced, and what it held is asked again, so that nothing is
+lost. A request is blamed only on proof: the child that answers in order died of a signal that
+says so while it had this one, or a child died a second time while it held this one alone. A
+child that cannot even start is tried again after a growing wait, and `trouble` says why.
 """
 
 from __future__ import annotations
 
+import contextlib
+import json
 import shutil
+import signal
 from collections import deque
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pixd import confinement
 from pixd.workers import Worker
 
 if TYPE_CHECKING:
@@ -19,13 +25,30 @@ if TYPE_CHECKING:
 
 FIRST_BACKOFF_S = 1.0
 LONGEST_BACKOFF_S = 300.0
+DEATHS_TO_BLAME = 2
+STUCK_AFTER = 3
+HANG_GRACE_S = 30.0
+"""A child that is still there so long after its time was up could not even be killed."""
 
 
 class Answer(NamedTuple):
-    """What came back for one request: the token that it was submitted under, and the event."""
+    """What came back for one request: the token that it was submitted under, and the event.
+
+    The event is the child's own; or ``crashed`` where the request ends every child that gets
+    it, or ``failed`` where somebody killed the child and another try may well go through.
+    """
 
     token: Any
     event: Mapping[str, Any]
+
+
+@dataclass
+class _Request:
+    """Something asked, and how many children died while they held it."""
+
+    token: Any
+    message: dict[str, Any]
+    deaths: int = 0
 
 
 class WarmWorker:
@@ -40,6 +63,7 @@ class WarmWorker:
         *,
         idle_s: float,
         answer_within_s: float,
+        answers_in_order: bool = False,
     ) -> None:
         """Prepare a child; it starts with the first request.
 
@@ -49,10 +73,11 @@ class WarmWorker:
             scratch: a folder of its own, emptied before each start.
             log: file that takes its standard error.
             idle_s: it is ended after so long without requests.
-            answer_within_s: a request unanswered for so long means that it hangs.
+            answer_within_s: so long without an answer while it has requests means that it hangs.
+            answers_in_order: it works on one request at a time, in the order asked.
         """
         self.trouble = ""
-        self.notes: list[Mapping[str, Any]] = []
+        self.notes: list[str] = []  # what people may want to know; the reader empties it
         self.ready: Mapping[str, Any] | None = None
         self.phase = ""
         self.scratch = scratch
@@ -61,10 +86,11 @@ class WarmWorker:
         self._log = log
         self._idle_s = idle_s
         self._answer_within_s = answer_within_s
+        self._answers_in_order = answers_in_order
         self._worker: Worker | None = None
-        self._waiting: deque[tuple[Any, dict[str, Any]]] = deque()
-        self._suspects: deque[tuple[Any, dict[str, Any]]] = deque()
-        self._held: dict[int, tuple[Any, dict[str, Any]]] = {}
+        self._waiting: deque[_Request] = deque()
+        self._suspects: deque[_Request] = deque()
+        self._held: dict[int, _Request] = {}
         self._answers: list[Answer] = []
         self._next_id = 1
         self._failures = 0
@@ -72,11 +98,17 @@ class WarmWorker:
         self._retry_at = 0.0
         self._last_used_at = 0.0
         self._oldest_asked_at = 0.0
+        self._is_hung = False
 
     @property
     def load(self) -> int:
         """How many requests are waiting for an answer."""
         return len(self._waiting) + len(self._suspects) + len(self._held) + len(self._answers)
+
+    @property
+    def is_stuck(self) -> bool:
+        """Tell whether it could not even start for several times; it is still tried."""
+        return bool(self.trouble) and self._failures >= STUCK_AFTER
 
     @property
     def worker(self) -> Worker | None:
@@ -85,7 +117,7 @@ class WarmWorker:
 
     def submit(self, token: Any, request: Mapping[str, Any]) -> None:
         """Ask for something; the answer will carry `token`."""
-        self._waiting.append((token, dict(request)))
+        self._waiting.append(_Request(token, dict(request)))
 
     def collect(self) -> list[Answer]:
         """Return the answers that have come since the last call."""
@@ -97,6 +129,7 @@ class WarmWorker:
         if self._worker:
             self._read(now)
         if self._worker and self._held and now - self._oldest_asked_at > self._answer_within_s:
+            self._is_hung = True
             self._worker.kill()
         if self._worker and self._worker.poll() is not None:
             self._read(now)
@@ -118,6 +151,11 @@ class WarmWorker:
             return self._oldest_asked_at + self._answer_within_s
         return now + 3600.0
 
+    def is_fresh(self, now: float) -> bool:
+        """Tell whether the child, if it has something to answer, still may take its time."""
+        overdue_s = now - self._oldest_asked_at - self._answer_within_s
+        return not (self._worker and self._held) or overdue_s < HANG_GRACE_S
+
     def stop(self) -> None:
         """End the child at once. It holds nothing that is worth waiting for."""
         if self._worker:
@@ -125,12 +163,19 @@ class WarmWorker:
             self._worker = None
         self.ready = None
 
+    def abandon(self) -> None:
+        """End the child and forget every request: who asked will ask again."""
+        self.stop()
+        for requests in (self._waiting, self._suspects, self._held, self._answers):
+            requests.clear()
+
     def _start(self, now: float) -> None:
         shutil.rmtree(self.scratch, ignore_errors=True)
         self.scratch.mkdir(parents=True)
         self._worker = Worker.start(self._module, self._spec, self.scratch, self._log)
         self._last_used_at = now
         self._has_answered = False
+        self._is_hung = False
 
     def _send(self, now: float) -> None:
         assert self._worker is not None  # only called with a child
@@ -143,12 +188,12 @@ class WarmWorker:
                 self._hand_over(self._waiting.popleft(), now)
         self._worker.flush()
 
-    def _hand_over(self, request: tuple[Any, dict[str, Any]], now: float) -> None:
+    def _hand_over(self, request: _Request, now: float) -> None:
         assert self._worker is not None  # only called with a child
         if not self._held:
             self._oldest_asked_at = now
         self._held[self._next_id] = request
-        self._worker.send({"id": self._next_id, **request[1]})
+        self._worker.send({"id": self._next_id, **request.message})
         self._next_id += 1
         self._last_used_at = now
 
@@ -163,10 +208,10 @@ class WarmWorker:
                 self.phase = str(event.get("phase", ""))
                 self._oldest_asked_at = now
             elif event.get("event") == "note":
-                self.notes.append(event)
+                self.notes.append(str(event.get("message", "")))
             elif event.get("id") in self._held:
-                token, _ = self._held.pop(int(event["id"]))
-                self._answers.append(Answer(token, event))
+                request = self._held.pop(int(event["id"]))
+                self._answers.append(Answer(request.token, event))
                 self._has_answered = True
                 self._failures = 0
                 self.trouble = ""
@@ -174,20 +219,51 @@ class WarmWorker:
 
     def _bury(self, now: float) -> None:
         assert self._worker is not None  # only called with a child
-        why = self._worker.exit_text()
+        code = self._worker.poll() or 0
+        why = self._why()
         worked = self.ready is not None or self._has_answered
         self._worker.kill()
         self._worker = None
         self.ready = None
-        held = list(self._held.values())
-        self._held.clear()
-        if len(held) == 1 and worked:
-            reason = f"reading it ended the worker: {why}"
-            self._answers.append(Answer(held[0][0], {"event": "crashed", "reason": reason}))
-        else:
-            self._suspects.extend(held)
-            if held or self._waiting:
-                self.trouble = why
+        self._share_blame(code, why, worked=worked)
+        if worked or why != self.trouble:  # what cannot start is tried for ever, and said once
+            self.notes.append(f"a child {why}; another takes its place")
+        if not worked:
+            self.trouble = why
         self._failures += 1
         backoff = min(FIRST_BACKOFF_S * 2 ** (self._failures - 1), LONGEST_BACKOFF_S)
         self._retry_at = now + backoff
+
+    def _share_blame(self, code: int, why: str, *, worked: bool) -> None:
+        """Decide what becomes of the requests that a dead child held."""
+        held = list(self._held.values())
+        self._held.clear()
+        if not worked:
+            self._waiting.extendleft(reversed(held))
+            return
+        if self._answers_in_order and held:
+            # Only the first was being worked on; the others were not even looked at.
+            self._waiting.extendleft(reversed(held[1:]))
+            held = held[:1]
+            if reason := confinement.blame(code):
+                self._answers.append(Answer(held[0].token, {"event": "crashed", "reason": reason}))
+                return
+        for request in held:
+            request.deaths += 1
+        if len(held) == 1 and held[0].deaths >= DEATHS_TO_BLAME:
+            was_killed = code == -signal.SIGKILL and not self._is_hung
+            reason = f"it ended the worker that had it, twice: {why}"
+            event = {"event": "failed" if was_killed else "crashed", "reason": reason}
+            self._answers.append(Answer(held[0].token, event))
+            return
+        self._suspects.extend(held)
+
+    def _why(self) -> str:
+        """Say why the child ended: in its own words where it left any."""
+        assert self._worker is not None  # only called with a child
+        if self._is_hung:
+            return f"did not answer within {self._answer_within_s:.0f} s and was ended"
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            error = json.loads((self.scratch / "result.json").read_bytes())["error"]
+            return f"{error['message']}: {error['advice']}" if error["advice"] else error["message"]
+        return self._worker.exit_text()

@@ -9,7 +9,7 @@ import functools
 import hashlib
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,7 +19,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from pixd import durable
-from pixd.errors import PixdError
+from pixd.errors import DiskError, PixdError
 from pixd.pix2pix.input_pipeline import to_float, to_uint8
 from pixd.pix2pix.models import FLOAT32, with_policy
 
@@ -29,6 +29,36 @@ CARD_SCHEMA: Final = 1
 
 Pixels = NDArray[np.uint8]
 Inference = Callable[[Any], Any]  # (batch, size, size, 3) float32 to the same
+
+
+_MODEL_ADVICE: Final = (
+    "`pixd rollback` goes back to another model, `pixd verify` names all that is damaged"
+)
+
+
+def check_files(folder: Path, digests: Mapping[str, str]) -> None:
+    """Make sure that a model's files are, byte for byte, the ones that were trained.
+
+    A flipped bit in a weight loads as well as any other; only its digest tells.
+
+    Args:
+        folder: the model folder.
+        digests: sha256 by file name.
+
+    Raises:
+        PixdError: one is missing or is not what it was.
+    """
+    for name, expected in digests.items():
+        try:
+            with (folder / name).open("rb") as stream:
+                found = "sha256:" + hashlib.file_digest(stream, "sha256").hexdigest()
+        except OSError as error:
+            raise PixdError(
+                f"the model's file {folder / name} cannot be read: {error.strerror}",
+                advice=_MODEL_ADVICE,
+            ) from error
+        if found != expected:
+            raise PixdError(f"the model's file {folder / name} is damaged", advice=_MODEL_ADVICE)
 
 
 def load_generator(folder: Path, policy: str = FLOAT32) -> keras.Model:
@@ -47,7 +77,7 @@ def load_generator(folder: Path, policy: str = FLOAT32) -> keras.Model:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise PixdError(
             f"the model at {path} cannot be loaded: {error}",
-            advice="pixd verify re-hashes what is kept; pixd rollback goes back to another model",
+            advice=_MODEL_ADVICE,
         ) from error
     return generator if policy == FLOAT32 else with_policy(generator, policy)
 
@@ -128,10 +158,17 @@ def save_model(generator: keras.Model, folder: Path, card: dict[str, Any]) -> li
 
     Returns:
         The result's ``outputs``: role, path relative to the folder's parent, sha256, size.
+
+    Raises:
+        DiskError: the disk is full or fails.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / GENERATOR_FILE
-    with_policy(generator, FLOAT32).save(path)
+    try:
+        with_policy(generator, FLOAT32).save(path)
+    except OSError as error:  # of HDF5, which keeps the number of the error to itself
+        raise DiskError(f"the model cannot be written: {error}") from error
+    durable.crash_point("export")
     text = json.dumps(card, indent=2, sort_keys=True, allow_nan=False) + "\n"
     durable.write_file(folder / CARD_FILE, text.encode())
     return [

@@ -22,15 +22,19 @@ def main() -> int:
     # The end of stdin is no order to stop here: SIGTERM is, because it leaves a checkpoint.
     runtime.die_with_parent(leave_at_eof=False)
     spec = runtime.read_spec(sys.argv[1:], "train")
-    stop = runtime.StopFlag()
     timings = {"validate_s": 0.0}
     try:
+        stop = runtime.StopFlag()
         started = time.monotonic()
         events.phase("importing TensorFlow")
         from pixd.pix2pix import training_loop
 
         timings["import_s"] = time.monotonic() - started
         outcome = training_loop.train_and_evaluate(spec, events, stop, timings)
+        stop.leaves_at_once = False
+    except runtime.Interrupted:  # before its first step: there is nothing to keep
+        runtime.write_result(spec, state="interrupted", timings=timings)
+        return 0
     except Exception as error:  # noqa: BLE001 - a child's last resort: the result says it
         _log.exception("training failed")
         runtime.write_result(

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import tensorflow as tf
 
+from pixd.errors import PixdError
 from pixd.pix2pix import evaluation, metrics, runtime
 from pixd.pix2pix.checkpoints import Checkpoints, not_finite
 from pixd.pix2pix.evaluation import HeldOut
@@ -140,9 +141,13 @@ class _Run:
         live_model = self._spec["live_model"]
         live = None
         if live_model is not None:
-            live = evaluation.evaluate_live(
-                Path(live_model), self._spec["held_out"], self._recipe, self._beat
-            )
+            try:
+                live = evaluation.evaluate_live(
+                    Path(live_model), self._spec["held_out"], self._recipe, self._beat
+                )
+            except PixdError as error:
+                # A damaged live model must not stand in the way of the one that replaces it.
+                _log.warning("the live model cannot be scored: %s", error.message)
         generator = self._networks.generator
         scores = evaluation.evaluate(
             generator, self._held_out, self._at_model_size(self._spec["train"]), live
@@ -186,6 +191,7 @@ class _Run:
         started = time.monotonic()
         values = train_step(*(tf.constant(half) for half in batch)).numpy().tolist()
         self.step += 1
+        self._stop.leaves_at_once = False  # from here on there is something to checkpoint
         if is_first:
             self._timings["first_step_s"] = time.monotonic() - started
             self._events.phase("training")

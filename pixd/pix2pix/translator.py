@@ -1,8 +1,8 @@
 """The translator worker: ``python -m pixd.pix2pix.translator SPEC.json``; kept warm by the service.
 
-Requests come as JSON lines on stdin, answers go out in any order. Decoding, inference and
-encoding overlap in threads; the images that wait when the network is free are translated
-together, and a lone one is never delayed to fill a batch.
+Requests come as JSON lines on stdin, answers go out in any order. Decoding (in processes of
+its own, see `pixd.pix2pix.decoding`), inference and encoding overlap; the images that wait when
+the network is free are translated together, and a lone one is never delayed to fill a batch.
 
 Same input, same bytes, whatever else is in the batch: the network has instance statistics
 only, so nothing mixes images; what could still differ is the order in which a kernel adds.
@@ -29,8 +29,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from pixd import durable
 from pixd.errors import ImageRejectedError
 from pixd.pix2pix import runtime
+from pixd.pix2pix.decoding import Decoders
 from pixd.pix2pix.runtime import HEARTBEAT_S, Events, Spec
 
 DECODERS: Final = 2
@@ -112,18 +114,21 @@ class Batcher:
 class Translator:
     """The stages and their queues."""
 
-    def __init__(self, batcher: Batcher, recipe: dict[str, Any], events: Events) -> None:
+    def __init__(
+        self, decoders: Decoders, batcher: Batcher, recipe: dict[str, Any], events: Events
+    ) -> None:
         """Translate through `batcher` by the spec's `recipe`; answers go to `events`."""
         self._batcher, self._recipe, self._events = batcher, recipe, events
+        self._decode_image = decoders.decode
         self._decoded: queue.SimpleQueue[Request] = queue.SimpleQueue()
         self._room = threading.Semaphore(BATCHES_DECODED * max(batcher.largest, 1))
-        self._decoders = ThreadPoolExecutor(DECODERS, thread_name_prefix="decode")
-        self._encoders = ThreadPoolExecutor(1, thread_name_prefix="encode")
+        self._decoding = ThreadPoolExecutor(DECODERS, thread_name_prefix="decode")
+        self._encoding = ThreadPoolExecutor(1, thread_name_prefix="encode")
 
     def accept(self, line: str) -> None:
         """Take one request line; returns at once."""
         asked = json.loads(line)
-        self._decoders.submit(
+        self._decoding.submit(
             self._decode, Request(asked["id"], asked["image"], asked["out"], asked["text"])
         )
 
@@ -141,15 +146,12 @@ class Translator:
             self._events.beat()
 
     def _decode(self, request: Request) -> None:
-        from pixd import images
-
         self._room.acquire()
+        durable.crash_point("decode")
         started = time.perf_counter()
         try:
-            data = Path(request.image).read_bytes()
-            image = images.decode(data)
             size, fit = int(self._recipe["image_size"]), self._recipe["fit"]
-            request.pixels, request.framing = images.to_model(image, size, fit)
+            request.pixels, request.framing = self._decode_image(request.image, size, fit)
         except ImageRejectedError as error:
             self._answer(request, "rejected", reason=error.message)
         except Exception as error:  # noqa: BLE001 - one image never ends the translator
@@ -159,6 +161,7 @@ class Translator:
             self._decoded.put(request)
 
     def _infer(self, requests: list[Request]) -> None:
+        durable.crash_point("infer")
         started = time.perf_counter()
         try:
             outputs = self._batcher([request.pixels for request in requests])
@@ -169,7 +172,7 @@ class Translator:
         ms = _ms_since(started) / len(requests)
         for request, output in zip(requests, outputs, strict=True):
             request.ms["infer"] = ms
-            self._encoders.submit(self._encode, request, output)
+            self._encoding.submit(self._encode, request, output)
 
     def _encode(self, request: Request, output: Pixels) -> None:
         from pixd import images
@@ -195,7 +198,8 @@ class Translator:
 
     def _fail(self, request: Request, error: Exception) -> None:
         _log.error("request %s failed", request.id, exc_info=error)
-        self._answer(request, "failed", reason=runtime.describe_error(error)["message"])
+        described = runtime.describe_error(error)
+        self._answer(request, "failed", kind=described["kind"], reason=described["message"])
 
     def _answer(self, request: Request, event: str, **fields: Any) -> None:
         self._room.release()
@@ -226,6 +230,7 @@ def start(spec: Spec, events: Events) -> Translator:
     Raises:
         PixdError: no such device or precision, or the model cannot be loaded.
     """
+    decoders = Decoders(DECODERS)
     events.phase("importing TensorFlow")
     from pixd.pix2pix import generation
 
@@ -233,6 +238,7 @@ def start(spec: Spec, events: Events) -> Translator:
     recipe = dict(spec["recipe"])
     device = runtime.choose_device(spec["device"])
     policy = runtime.choose_policy(spec["precision"])
+    generation.check_files(Path(spec["model"]), spec.get("files", {}))
     generator = generation.load_generator(Path(spec["model"]), policy)
     generate, largest = generation.make_generate(generator), int(spec["batch"])
     if recipe["sample"]:
@@ -243,7 +249,7 @@ def start(spec: Spec, events: Events) -> Translator:
     batcher = Batcher(generate, largest, lambda message: events.send("note", message=message))
     environment = runtime.describe_environment(device, policy)
     events.send("ready", device=device.kind, device_name=device.name, environment=environment)
-    return Translator(batcher, recipe, events)
+    return Translator(decoders, batcher, recipe, events)
 
 
 def _read_requests(translator: Translator) -> None:

@@ -237,9 +237,9 @@ class WorkingFiles:
         return {row[0]: manifests.Entry(row[1], row[2]) for row in rows}
 
     def counts(self, repo_id: int) -> dict[str, int]:
-        """Return the number of files by state."""
+        """Return the number of files by state; 0 where there were some once."""
         rows = self._db.conn.execute(
-            "SELECT state, count(*) FROM file WHERE repo_id = ? GROUP BY state", (repo_id,)
+            "SELECT state, files FROM file_total WHERE repo_id = ?", (repo_id,)
         )
         return {row[0]: row[1] for row in rows}
 

@@ -1,0 +1,175 @@
+"""One pipeline: its two folders, its dataset, its training and its translation, put together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pixd.dataset import Dataset
+from pixd.intake import Intake
+from pixd.training import Training
+from pixd.translation import Translation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from pixd.config import PipelineSettings, Settings
+    from pixd.store.store import Store
+    from pixd.training_run import TrainingRun
+    from pixd.warm import WarmWorker
+    from pixd.workers import Worker
+
+RECONFIGURED = "the configuration changed"
+_OF_TRANSLATION = ("input", "output", "settle_seconds", "fit", "output_size", "sample", "keep")
+"""The settings whose change needs another translator, or another view of the input folder."""
+
+
+class Pipeline:
+    """The parts of one pipeline, under its present settings."""
+
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        pipeline: PipelineSettings,
+        inspector: WarmWorker,
+        wake: Callable[[], None],
+    ) -> None:
+        """Put the parts together; nothing is read before the first `step`."""
+        self.settings = pipeline
+        self._store = store
+        self._service_settings = settings
+        self._inspector = inspector
+        self._wake = wake
+        self.training_folder = self._intake("training")
+        self.input_folder = self._intake("input")
+        self.dataset = Dataset(store, pipeline, self.training_folder, inspector)
+        self.training = self._training(None)
+        self.translation = Translation(store, settings, pipeline, self.input_folder)
+
+    @property
+    def name(self) -> str:
+        """Its name in the configuration."""
+        return self.settings.name
+
+    @property
+    def intakes(self) -> tuple[Intake, Intake]:
+        """Both watched folders."""
+        return self.training_folder, self.input_folder
+
+    @property
+    def blocked(self) -> str:
+        """What a disk refuses this pipeline, or ""."""
+        reasons = [intake.blocked for intake in self.intakes]
+        return next(filter(None, [*reasons, self.training.blocked, self.translation.blocked]), "")
+
+    def is_idle(self) -> bool:
+        """Tell whether nothing is under way and nothing will begin without a change from outside."""
+        if not all(i.is_calm or i.held or i.blocked for i in self.intakes):
+            return False
+        waits = self.training.state == "waiting" and not self.training.blocked
+        if self.training.run or waits:
+            return False
+        if self.translation.is_stuck:  # it is tried for ever, and waited for by nobody
+            return True
+        if self.translation.is_busy:
+            return False
+        head = self._store.history.head(self.training_folder.repo_id)
+        if head is not None and self.dataset.plan is None:
+            return False
+        is_queued = self._store.working.has_queued(self.input_folder.repo_id)
+        has_live = self._store.models.live(self.name) is not None
+        return not (has_live and is_queued and not self.translation.blocked)
+
+    def has_failures(self) -> bool:
+        """Tell whether something of it failed, or is kept from going on."""
+        return bool(
+            self.blocked
+            or self.training.state == "failed"
+            or self.translation.is_stuck
+            or self._store.working.counts(self.input_folder.repo_id).get("failed")
+        )
+
+    def recover(self) -> None:
+        """Forget what was under way when the store's disk failed; the store knows what is due."""
+        for intake in self.intakes:
+            intake.recover()
+        self.dataset.recover()
+        self.training.recover()
+        self.translation.recover()
+
+    def workers(self) -> Iterator[Worker]:
+        """Yield the children that run for it."""
+        for worker in (self.training.worker, self.translation.worker):
+            if worker is not None:
+                yield worker
+
+    def take(self, settings: Settings, pipeline: PipelineSettings) -> None:
+        """Go on under other settings, keeping what they do not touch.
+
+        A running training goes on: whether it is still wanted is decided as ever, by its key.
+        Where the translator must be another, what it holds is asked again from that one.
+        """
+        old, old_service = self.settings, self._service_settings
+        self.settings, self._service_settings = pipeline, settings
+        service_changed = (old_service.device, old_service.precision) != (
+            settings.device,
+            settings.precision,
+        )
+        if old == pipeline and not service_changed:
+            return
+        if _of_intake(old, "training") != _of_intake(pipeline, "training"):
+            self.training_folder.stop()
+            self.training_folder = self._intake("training")
+        if _of_intake(old, "input") != _of_intake(pipeline, "input"):
+            self.input_folder.stop()
+            self.input_folder = self._intake("input")
+        self.dataset = Dataset(self._store, pipeline, self.training_folder, self._inspector)
+        self.training = self._training(self.training.run)
+        if service_changed or any(
+            getattr(old, name) != getattr(pipeline, name) for name in _OF_TRANSLATION
+        ):
+            self.translation.stop(RECONFIGURED)
+            self.translation = Translation(self._store, settings, pipeline, self.input_folder)
+
+    def wind_up(self, reason: str, now: float) -> None:
+        """Begin no more; the training leaves a checkpoint. `follow` until `is_over`."""
+        for intake in self.intakes:
+            intake.stop()
+        self.translation.stop(reason)
+        self.training.stop(reason, now)
+
+    def follow(self, now: float) -> None:
+        """See the training off after `wind_up`. `now`: monotonic seconds."""
+        self.training.step(now, may_start=False)
+
+    @property
+    def is_over(self) -> bool:
+        """Tell whether nothing runs for it."""
+        return self.training.run is None
+
+    def _intake(self, kind: str) -> Intake:
+        root = self.settings.training if kind == "training" else self.settings.input
+        return Intake(
+            self._store,
+            self.settings.name,
+            kind,
+            root,
+            settle_seconds=self.settings.settle_seconds,
+            wake=self._wake,
+            keep_free_bytes=self.settings.keep.free_bytes,
+        )
+
+    def _training(self, run: TrainingRun | None) -> Training:
+        return Training(
+            self._store,
+            self._service_settings,
+            self.settings,
+            self.training_folder,
+            self.dataset,
+            run=run,
+        )
+
+
+def _of_intake(settings: PipelineSettings, kind: str) -> tuple[object, ...]:
+    folder = settings.training if kind == "training" else settings.input
+    return folder, settings.settle_seconds, settings.keep.free_bytes

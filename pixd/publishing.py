@@ -130,16 +130,19 @@ class Publisher:
         Returns:
             Why the output folder cannot be looked at, or "".
         """
-        try:
-            there = set(_names_below(os.fsencode(self._folder)))
-            gone = [p for p in self._store.outputs.current_paths(self._pipeline) if p not in there]
-            for path in gone:
+        there = set(_names_below(os.fsencode(self._folder)))
+        listed = self._store.outputs.current_paths(self._pipeline)
+        with self._store.transaction():
+            for path in [path for path in listed if path not in there]:
+                try:
+                    # By itself: the listing says nothing of what it could not read.
+                    if path_of(self._folder, path).exists():
+                        continue
+                except OSError as error:
+                    return disk.refusal(error) or f"{self._folder}: {error.strerror}"
                 standing = self._store.outputs.standing(self._pipeline, path)
-                # Looked at by itself: the listing leaves out what is below a symbolic link.
-                if standing and not path_of(self._folder, path).exists():
+                if standing:
                     self._store.outputs.requeue_missing(self._repo_id, standing)
-        except OSError as error:
-            return disk.refusal(error) or f"{self._folder}: {error.strerror}"
         return ""
 
     def _is_still_wanted(self, inp: DueInput) -> bool:
@@ -182,8 +185,8 @@ class Publisher:
             if error is None or _stands_after_all(target, intent.digest):
                 standing.append(intent)
                 continue
-            self._store.outputs.drop_intent(intent.row)
             self._note_refusal(intent.input, intent.path, error)
+            self._store.outputs.drop_intent(intent.row)
         return standing
 
     def _note_refusal(self, inp: DueInput, path: str, error: OSError) -> None:

@@ -58,8 +58,10 @@ def status_line(live: Mapping[str, Any]) -> str:
     Args:
         live: what `pixd.heartbeat.Heartbeat` wrote last.
     """
-    # What holds the watchdog back, and a configuration that was refused, go before all else.
-    said = [live["stale"], live["config"]]
+    # What concerns the service as a whole goes before all else.
+    said = [f"blocked, {live['blocked']}" if live["blocked"] else "", live["stale"]]
+    if live["config"]:
+        said.append(f"the changed configuration is not in force: {live['config']}")
     said += [f"{name}: {_doing(part)}" for name, part in live["pipelines"].items()]
     # A line break would begin another assignment.
     return " ".join("; ".join(text for text in said if text).split())

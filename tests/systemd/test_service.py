@@ -276,7 +276,9 @@ def test_a_person_can_have_a_service_of_their_own(service: Service) -> None:
     config = "pixd --config /srv/anna/config.yaml"
     refused = machine.attempt(f"runuser -u anna -- {config} service install")
     assert refused.returncode == 1
-    assert "sudo /opt/pixd/bin/pixd --config /srv/anna/config.yaml service install" in refused.stdout
+    assert (
+        "sudo /opt/pixd/bin/pixd --config /srv/anna/config.yaml service install" in refused.stdout
+    )
     machine.run(f"{mine} {config} service install --user")
     for n in range(12):
         pair(n).save(machine.path("/srv/anna/training") / f"{n:03d}.png")

@@ -180,23 +180,25 @@ def path_of(folder: Path, name: str) -> Path:
     return folder / os.fsdecode(name_to_bytes(name))
 
 
-def withdraw(store: Store, pipeline: PipelineSettings, repo_id: int, path: str) -> None:
-    """Take a published output away; its bytes stay in the store.
+def withdraw(store: Store, pipeline: PipelineSettings, repo_id: int, path: str) -> Path | None:
+    """Say that a published output is taken away; its bytes stay in the store.
 
-    The row goes first: cut off in between, `recover_outputs` takes the file away. One that was
-    edited by hand is left, and stays `edited`.
+    Join the caller's transaction and remove the file after it: cut off in between,
+    `recover_outputs` takes the file away. One that was edited by hand is left, as `edited`.
+
+    Returns:
+        The file to remove.
     """
     standing = store.outputs.standing(pipeline.name, path)
     if standing is None:
-        return
+        return None
     target = path_of(pipeline.output, path)
     if output.look(target, standing.digest, None) is output.Standing.FOREIGN:
         store.outputs.set_state(standing.id, "edited")
-        return
-    with store.transaction():
-        store.outputs.set_state(standing.id, "withdrawn")
-        store.working.set_state(repo_id, [standing.input_path], "queued", if_in=("translated",))
-    target.unlink(missing_ok=True)
+        return None
+    store.outputs.set_state(standing.id, "withdrawn")
+    store.working.set_state(repo_id, [standing.input_path], "queued", if_in=("translated",))
+    return target
 
 
 def publish_beside(store: Store, pipeline: PipelineSettings, path: str) -> str:

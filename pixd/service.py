@@ -15,7 +15,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pixd
-from pixd import inbox, operations, publishing, systemd, training
+from pixd import inbox, operations, publishing, recall, systemd, training
 from pixd.control import ControlServer
 from pixd.dataset import Dataset
 from pixd.errors import DeviceError, PixdError
@@ -67,6 +67,14 @@ class Pipeline:
         self.dataset = Dataset(store, pipeline, self.training_folder, inspector)
         self.training = Training(store, settings, pipeline, self.training_folder, self.dataset)
         self.translation = Translation(store, settings, pipeline, self.input_folder)
+        self._store = store
+        self._tidied_at = -1  # revision of the input folder
+
+    def withdraw_leftovers(self) -> None:
+        """Withdraw what a recall leaves when inputs go before their new translation."""
+        if self._tidied_at != self.input_folder.revision:
+            self._tidied_at = self.input_folder.revision
+            recall.withdraw_leftovers(self._store, self.settings)
 
     @property
     def intakes(self) -> tuple[Intake, Intake]:
@@ -153,6 +161,7 @@ class Service:
             pipeline.training.step(now, may_start=may_start and not another_trains)
         inbox.take_in(self.store)
         for pipeline in self.pipelines:
+            pipeline.withdraw_leftovers()
             pipeline.translation.step(now, may_start=may_start)
         self._heartbeat(now)
 

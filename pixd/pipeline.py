@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pixd import recall
 from pixd.dataset import Dataset
 from pixd.intake import Intake
 from pixd.training import Training
@@ -40,6 +41,7 @@ class Pipeline:
         self._service_settings = settings
         self._inspector = inspector
         self._wake = wake
+        self._tidied_at = -1  # revision of the input folder
         self.training_folder = self._intake("training")
         self.input_folder = self._intake("input")
         self.dataset = Dataset(store, pipeline, self.training_folder, inspector)
@@ -88,6 +90,12 @@ class Pipeline:
             or self.translation.is_stuck
             or self._store.working.counts(self.input_folder.repo_id).get("failed")
         )
+
+    def withdraw_leftovers(self) -> None:
+        """Withdraw what a recall leaves when inputs go before their new translation."""
+        if self._tidied_at != self.input_folder.revision:
+            self._tidied_at = self.input_folder.revision
+            recall.withdraw_leftovers(self._store, self.settings)
 
     def recover(self) -> None:
         """Forget what was under way when the store's disk failed; the store knows what is due."""

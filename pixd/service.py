@@ -191,6 +191,7 @@ class Service:
         self.leaving = [pipeline for pipeline in self.leaving if not pipeline.is_over]
         inbox.take_in(self.store)
         for pipeline in self.pipelines:
+            pipeline.withdraw_leftovers()
             pipeline.translation.step(now, may_start=may_start)
 
     def _inspect(self, now: float) -> None:

@@ -228,7 +228,10 @@ def kill_translators(template: Path, folder: Path, point: str, crashes: int) -> 
 
 
 def kill_trainers(folder: Path, crashes: int, *, has_control: bool) -> None:
-    """Have a training die at its checkpoints, then at its exports, and go on each time."""
+    """Have a training die at its checkpoints, then at its exports, and go on each time.
+
+    That weights are the same after a kill is tested on its own beside the trainer, too.
+    """
     steps = 2 * crashes + 4
     killed = Trainer(folder / "killed", steps)
     # Two checkpoints are made, and the third is cut off; the next process makes it.

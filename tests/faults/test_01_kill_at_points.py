@@ -77,9 +77,10 @@ class Rounds:
 
     def drop(self, point: str) -> None:
         self.dropped += 1
-        if point in WITH_A_PAIR:
+        if point in WITH_A_PAIR:  # which makes the one input due again
             self.tiny.drop_pair(self.dropped)
-        self.tiny.drop_input(self.dropped)
+        else:
+            self.tiny.drop_input(self.dropped)
 
     def crash(self, point: str, wanted: int) -> None:
         """Crash `wanted` times: at the first hit, the second and so on, as far as there are."""

@@ -123,8 +123,8 @@ def refusal_text(error: PixdError) -> str:
     first, *more = error.message.splitlines()
     others = f" (and {len(more)} more)" if more else ""
     return (
-        f"the changed configuration is not in force: {first}{others}; mend it (`pixd check-config`"
-        " says all), then send SIGHUP again (`systemctl reload pixd`)"
+        f"the changed configuration is not in force: {first}{others}: {error.advice};"
+        " then send SIGHUP again (`systemctl reload pixd`)"
     )
 
 

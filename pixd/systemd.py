@@ -7,6 +7,9 @@ import os
 import socket
 import time
 
+PATIENCE_S = 0.2
+"""A socket whose queue is full blocks for as long as nobody reads it; the loop must not."""
+
 
 def notify(message: str) -> None:
     """Send one notification such as ``READY=1`` to the socket that systemd named."""
@@ -16,6 +19,7 @@ def notify(message: str) -> None:
     if address.startswith("@"):  # an abstract socket
         address = "\0" + address[1:]
     with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        sock.settimeout(PATIENCE_S)
         sock.sendto(message.encode(), address)
 
 

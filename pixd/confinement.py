@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 MEMORY_BYTES = 3 << 30
 """Beyond what is mapped when the child begins: the largest picture that is taken, of 64
 megapixels with transparency and a colour profile, needs 1.7 GB."""
-SECONDS_AN_IMAGE = 60
+SECONDS_AN_IMAGE = 30
 """Of processor time, so that a busy machine never makes a good picture a bad one; the largest
 picture that is taken needs about six on a server of 2024."""
 

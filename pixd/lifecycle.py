@@ -121,7 +121,7 @@ def changed_settings(present: Settings) -> Settings:
 def refusal_text(error: PixdError) -> str:
     """Say in one line why a changed configuration is not in force."""
     first, *more = error.message.splitlines()
-    return first + (f" (and {len(more)} more)" if more else "")
+    return first + (f" (and {len(more)} more)" if more else "") + f": {error.advice}"
 
 
 def _make_folder(folder: Path) -> None:

@@ -27,6 +27,7 @@ FIRST_BACKOFF_S = 1.0
 LONGEST_BACKOFF_S = 300.0
 DEATHS_TO_BLAME = 2
 STUCK_AFTER = 3
+LONGEST_ANSWER_S = 1800.0
 HANG_GRACE_S = 30.0
 """A child that is still there so long after its time was up could not even be killed."""
 
@@ -49,6 +50,7 @@ class _Request:
     token: Any
     message: dict[str, Any]
     deaths: int = 0
+    asked_at: float = 0.0  # monotonic seconds
 
 
 class WarmWorker:
@@ -73,7 +75,8 @@ class WarmWorker:
             scratch: a folder of its own, emptied before each start.
             log: file that takes its standard error.
             idle_s: it is ended after so long without requests.
-            answer_within_s: so long without an answer while it has requests means that it hangs.
+            answer_within_s: so long without an answer or a heartbeat, while it has requests,
+                means that it hangs.
             answers_in_order: it works on one request at a time, in the order asked.
         """
         self.trouble = ""
@@ -128,7 +131,7 @@ class WarmWorker:
         """Read answers, send requests, start, restart or end the child. `now`: monotonic s."""
         if self._worker:
             self._read(now)
-        if self._worker and self._held and now - self._oldest_asked_at > self._answer_within_s:
+        if self._worker and self._held and self._is_overdue(now):
             self._is_hung = True
             self._worker.kill()
         if self._worker and self._worker.poll() is not None:
@@ -150,6 +153,12 @@ class WarmWorker:
         if self._held:
             return self._oldest_asked_at + self._answer_within_s
         return now + 3600.0
+
+    def _is_overdue(self, now: float) -> bool:
+        # Heartbeats prove that the child works, and not that it still knows of every request.
+        oldest = next(iter(self._held.values()))
+        silent_s = now - self._oldest_asked_at
+        return silent_s > self._answer_within_s or now - oldest.asked_at > LONGEST_ANSWER_S
 
     def is_fresh(self, now: float) -> bool:
         """Tell whether the child, if it has something to answer, still may take its time."""
@@ -192,6 +201,7 @@ class WarmWorker:
         assert self._worker is not None  # only called with a child
         if not self._held:
             self._oldest_asked_at = now
+        request.asked_at = now
         self._held[self._next_id] = request
         self._worker.send({"id": self._next_id, **request.message})
         self._next_id += 1
@@ -209,6 +219,8 @@ class WarmWorker:
                 self._oldest_asked_at = now
             elif event.get("event") == "note":
                 self.notes.append(str(event.get("message", "")))
+            elif event.get("event") == "heartbeat":
+                self._oldest_asked_at = now
             elif event.get("id") in self._held:
                 request = self._held.pop(int(event["id"]))
                 self._answers.append(Answer(request.token, event))

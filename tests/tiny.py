@@ -13,11 +13,12 @@ import subprocess
 import sys
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from PIL import Image, ImageDraw
 
 CONFIG = """\
@@ -91,6 +92,13 @@ class Tiny:
         text = CONFIG.format(steps=steps, l1_weight=l1_weight)
         (self.folder / "config.yaml").write_text(text)
 
+    def tune(self, **train: object) -> None:
+        """Change keys of `train` in config.yaml."""
+        path = self.folder / "config.yaml"
+        tree = yaml.safe_load(path.read_text())
+        tree["pipelines"]["tiny"]["train"].update(train)
+        path.write_text(yaml.safe_dump(tree))
+
     def pairs(self, numbers: range) -> None:
         for number in numbers:
             pair(number).save(self.folder / "training" / f"{number:03d}.png")
@@ -114,10 +122,36 @@ class Tiny:
         assert done.returncode == 0, done.stderr
         return done
 
-    def start(self, **environment: str) -> None:
+    def start(
+        self,
+        constants: Mapping[str, float] | None = None,
+        *,
+        prelude: str = "",
+        **environment: str,
+    ) -> None:
+        """Start `pixd run` and wait until it is up.
+
+        Args:
+            constants: values of module constants for that process alone, by dotted name, so
+                that a test need not wait as long as a user would.
+            prelude: Python lines that this process runs first.
+            **environment: variables for it.
+        """
+        command = [sys.executable, "-m", "pixd", "run"]
+        if constants or prelude:
+            lines = [
+                prelude,
+                *(
+                    f"import {name.rpartition('.')[0]}; {name} = {value!r}"
+                    for name, value in (constants or {}).items()
+                ),
+                "import pixd.cli, sys",
+                "sys.exit(pixd.cli.main(['run']))",
+            ]
+            command = [sys.executable, "-c", "\n".join(lines)]
         with (self.folder / "service.log").open("ab") as log:
             self.service = subprocess.Popen(
-                [sys.executable, "-m", "pixd", "run"],
+                command,
                 cwd=self.folder,
                 env={**os.environ, **environment},
                 stdin=subprocess.DEVNULL,
@@ -137,6 +171,13 @@ class Tiny:
         code = self.service.wait(60)
         self.service = None
         return code
+
+    def until_stopping(self) -> None:
+        """Wait until the service has begun to stop: it answers commands no more."""
+        ends_at = time.monotonic() + 30
+        while (self.folder / "store" / "control.sock").exists():
+            assert time.monotonic() < ends_at
+            time.sleep(0.02)
 
     def status(self) -> dict[str, Any]:
         done = self.pixd("status", "--json")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import tempfile
 import time
@@ -14,7 +15,8 @@ from pixd.commands import Progress, settings_of, warn
 from pixd.commands.naming import model_number, pipeline_and_thing
 from pixd.errors import PixdError, StoreBusyError, UsageError
 from pixd.records import SCHEMA, name_from_bytes
-from pixd.store import connection, views
+from pixd.store import connection, manifests, views
+from pixd.store.lineage import object_path
 from pixd.store.objects import hash_file
 from pixd.store.runs import run_key
 from pixd.warm import WarmWorker
@@ -34,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     pipeline, thing = pipeline_and_thing(args, settings, args.model or "live")
     model = find_model(settings, pipeline.name, thing)
     folder = settings.store / "models" / model["digest"].removeprefix("sha256:")
-    card = json.loads((folder / "model.json").read_bytes())
+    card, files = _read_model(settings, folder, model)
     recipe = recipes.translate_recipe(pipeline, settings.precision, int(card["image_size"]))
     jobs = _plan(args.files, Path(args.out))
     failures = 0
@@ -43,6 +45,7 @@ def run(args: argparse.Namespace) -> int:
             "pixd.pix2pix.translator",
             {
                 "schema": SCHEMA, "kind": "translate", "model": str(folder), "recipe": recipe,
+                "files": files,
                 "device": settings.device, "precision": settings.precision, "batch": 8,
             },
             Path(temporary) / "work",
@@ -86,6 +89,21 @@ def run(args: argparse.Namespace) -> int:
             worker.stop()
     _record_now(settings)
     return int(failures > 0)
+
+
+def _read_model(
+    settings: Settings, folder: Path, model: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return a model's card, and the digest of each of its files for the translator to check."""
+    try:
+        files = manifests.read(functools.partial(object_path, settings.store), model["digest"])
+        card: dict[str, Any] = json.loads((folder / "model.json").read_bytes())
+    except (OSError, ValueError) as error:
+        raise PixdError(
+            f"the files of {model['name']} cannot be read: {error}",
+            advice="`pixd verify` names all that is damaged; --model names another",
+        ) from error
+    return card, {name: entry.digest for name, entry in files.items()}
 
 
 def find_model(settings: Settings, pipeline: str, name: str) -> dict[str, Any]:

@@ -238,7 +238,7 @@ def start(spec: Spec, events: Events) -> Translator:
     recipe = dict(spec["recipe"])
     device = runtime.choose_device(spec["device"])
     policy = runtime.choose_policy(spec["precision"])
-    generation.check_files(Path(spec["model"]), spec.get("files", {}))
+    generation.check_files(Path(spec["model"]), spec["files"])
     generator = generation.load_generator(Path(spec["model"]), policy)
     generate, largest = generation.make_generate(generator), int(spec["batch"])
     if recipe["sample"]:

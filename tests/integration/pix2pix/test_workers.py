@@ -18,6 +18,11 @@ Pairs = list[dict[str, Any]]
 TEXT = {"Software": "pixd test", "pixd:model": "sha256:00"}
 
 
+def digest_of(path: Path) -> str:
+    content = path.read_bytes() if path.exists() else b"none"
+    return "sha256:" + hashlib.sha256(content).hexdigest()
+
+
 def translate_spec(folder: Path, trained: Path) -> dict[str, Any]:
     recipe = {
         "image_size": 32,
@@ -31,6 +36,7 @@ def translate_spec(folder: Path, trained: Path) -> dict[str, Any]:
         "kind": "translate",
         "scratch": str(folder),
         "model": str(trained / "model"),
+        "files": {name: digest_of(trained / "model" / name) for name in ("generator.keras",)},
         "recipe": recipe,
         "device": "auto",
         "precision": "auto",
@@ -86,7 +92,7 @@ def test_a_translator_gives_the_same_bytes_alone_and_in_a_crowd(
 
 def test_a_translator_without_its_model_says_so(tmp_path: Path, start: Start) -> None:
     child = start("translator", translate_spec(tmp_path, tmp_path), tmp_path)
-    assert "cannot be loaded" in child.until(event="note")["message"]
+    assert "cannot be read" in child.until(event="note")["message"]
     assert child.ended() == 1
     assert result_of(tmp_path)["state"] == "failed"
 

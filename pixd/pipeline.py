@@ -76,8 +76,8 @@ class Pipeline:
         head = self._store.history.head(self.training_folder.repo_id)
         if head is not None and self.dataset.plan is None:
             return False
-        has_live = self._store.models.live(self.name) is not None
         is_queued = self._store.working.has_queued(self.input_folder.repo_id)
+        has_live = self._store.models.live(self.name) is not None
         return not (has_live and is_queued and not self.translation.blocked)
 
     def has_failures(self) -> bool:

@@ -130,16 +130,19 @@ class Publisher:
         Returns:
             Why the output folder cannot be looked at, or "".
         """
-        try:
-            there = set(_names_below(os.fsencode(self._folder)))
-            gone = [p for p in self._store.outputs.current_paths(self._pipeline) if p not in there]
-            for path in gone:
+        there = set(_names_below(os.fsencode(self._folder)))
+        listed = self._store.outputs.current_paths(self._pipeline)
+        with self._store.transaction():
+            for path in [path for path in listed if path not in there]:
+                try:
+                    # By itself: the listing says nothing of what it could not read.
+                    if path_of(self._folder, path).exists():
+                        continue
+                except OSError as error:
+                    return disk.refusal(error) or f"{self._folder}: {error.strerror}"
                 standing = self._store.outputs.standing(self._pipeline, path)
-                # Looked at by itself: the listing leaves out what is below a symbolic link.
-                if standing and not path_of(self._folder, path).exists():
+                if standing:
                     self._store.outputs.requeue_missing(self._repo_id, standing)
-        except OSError as error:
-            return disk.refusal(error) or f"{self._folder}: {error.strerror}"
         return ""
 
     def _is_still_wanted(self, inp: DueInput) -> bool:
@@ -182,8 +185,8 @@ class Publisher:
             if error is None or _stands_after_all(target, intent.digest):
                 standing.append(intent)
                 continue
-            self._store.outputs.drop_intent(intent.row)
             self._note_refusal(intent.input, intent.path, error)
+            self._store.outputs.drop_intent(intent.row)
         return standing
 
     def _note_refusal(self, inp: DueInput, path: str, error: OSError) -> None:
@@ -252,24 +255,25 @@ def _names_below(folder: bytes, prefix: bytes = b"") -> Iterator[str]:
                 yield name_from_bytes(prefix + entry.name)
 
 
-def withdraw(store: Store, pipeline: PipelineSettings, repo_id: int, path: str) -> None:
-    """Take a published output away; its bytes stay in the store.
+def withdraw(store: Store, pipeline: PipelineSettings, repo_id: int, path: str) -> Path | None:
+    """Say that a published output is taken away; its bytes stay in the store.
 
-    The row goes first: cut off in between, `pixd.recovery` takes the file away. One that was
-    edited by hand is left, and stays `edited`.
+    Join the caller's transaction, and remove the file that is returned after it: cut off in
+    between, `pixd.recovery` removes it. One that was edited by hand is left, and stays `edited`.
+
+    Returns:
+        The file to be removed, if there is one.
     """
     standing = store.outputs.standing(pipeline.name, path)
     if standing is None:
-        return
+        return None
     target = path_of(pipeline.output, path)
     if output.look(target, standing.digest, None) is output.Standing.FOREIGN:
         store.outputs.set_state(standing.id, "edited")
-        return
-    with store.transaction():
-        store.outputs.set_state(standing.id, "withdrawn")
-        store.working.set_state(repo_id, [standing.input_path], "queued", if_in=("translated",))
-    durable.crash_point("withdrawn")
-    target.unlink(missing_ok=True)
+        return None
+    store.outputs.set_state(standing.id, "withdrawn")
+    store.working.set_state(repo_id, [standing.input_path], "queued", if_in=("translated",))
+    return target
 
 
 def publish_beside(store: Store, pipeline: PipelineSettings, path: str) -> str:

@@ -57,7 +57,7 @@ def test_what_wants_attention_is_said_first(parts: dict[str, Any], line: str) ->
 def test_the_whole_service_s_trouble_stands_before_the_pipelines() -> None:
     beat = live() | {"blocked": "the disk is full", "stale": "the trainer hangs", "config": "bad"}
     assert systemd.status_line(beat) == (
-        "the disk is full; the trainer hangs; the changed configuration is not in force: bad;"
+        "blocked, the disk is full; the trainer hangs; the changed configuration is not in force: bad;"
         " maps: idle"
     )
 

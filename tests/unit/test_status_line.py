@@ -17,7 +17,7 @@ def live(**parts: dict[str, Any]) -> dict[str, Any]:
     }
     for name, changes in parts.items():
         part[name].update(changes)
-    return {"blocked": "", "stale": "", "config": "", "pipelines": {"maps": part}}
+    return {"stale": "", "blocked": "", "config": "", "pipelines": {"maps": part}}
 
 
 @pytest.mark.parametrize(
@@ -55,10 +55,9 @@ def test_what_wants_attention_is_said_first(parts: dict[str, Any], line: str) ->
 
 
 def test_the_whole_service_s_trouble_stands_before_the_pipelines() -> None:
-    beat = live() | {"blocked": "the disk is full", "stale": "the trainer hangs", "config": "bad"}
+    beat = live() | {"stale": "maps: the trainer hangs", "config": "refused"}
     assert systemd.status_line(beat) == (
-        "blocked, the disk is full; the trainer hangs; the changed configuration is not in force: bad;"
-        " maps: idle"
+        "maps: the trainer hangs; the changed configuration is not in force: refused; maps: idle"
     )
 
 

@@ -80,6 +80,7 @@ class Publisher:
 
     def intend(self, made: list[Made], *, model_digest: str, recipe: str) -> list[Intent]:
         """Write the intents of `publish`. Join the caller's transaction, then `carry_out`."""
+        self._refusal = ""
         return [
             intent
             for one in made
@@ -95,7 +96,6 @@ class Publisher:
             As `publish`.
         """
         store = self._store
-        self._refusal = ""
         standing = self._put(intents)
         with store.transaction():
             for intent in standing:
@@ -255,24 +255,25 @@ def _names_below(folder: bytes, prefix: bytes = b"") -> Iterator[str]:
                 yield name_from_bytes(prefix + entry.name)
 
 
-def withdraw(store: Store, pipeline: PipelineSettings, repo_id: int, path: str) -> None:
-    """Take a published output away; its bytes stay in the store.
+def withdraw(store: Store, pipeline: PipelineSettings, repo_id: int, path: str) -> Path | None:
+    """Say that a published output is taken away; its bytes stay in the store.
 
-    The row goes first: cut off in between, `pixd.recovery` takes the file away. One that was
-    edited by hand is left, and stays `edited`.
+    Join the caller's transaction, and remove the file that is returned after it: cut off in
+    between, `pixd.recovery` removes it. One that was edited by hand is left, and stays `edited`.
+
+    Returns:
+        The file to be removed, if there is one.
     """
     standing = store.outputs.standing(pipeline.name, path)
     if standing is None:
-        return
+        return None
     target = path_of(pipeline.output, path)
     if output.look(target, standing.digest, None) is output.Standing.FOREIGN:
         store.outputs.set_state(standing.id, "edited")
-        return
-    with store.transaction():
-        store.outputs.set_state(standing.id, "withdrawn")
-        store.working.set_state(repo_id, [standing.input_path], "queued", if_in=("translated",))
-    durable.crash_point("withdrawn")
-    target.unlink(missing_ok=True)
+        return None
+    store.outputs.set_state(standing.id, "withdrawn")
+    store.working.set_state(repo_id, [standing.input_path], "queued", if_in=("translated",))
+    return target
 
 
 def publish_beside(store: Store, pipeline: PipelineSettings, path: str) -> str:

@@ -82,12 +82,14 @@ def settle_outputs(store: Store, folders: dict[str, Path]) -> None:
 
 
 def clear_leftovers(store: Store, folders: Iterable[Path]) -> None:
-    """Remove the scratch of earlier children, and the temporary files in the output folders.
+    """Remove the scratch of earlier children, and what was half made of models and outputs.
 
     Only at start: later, children work there.
     """
     shutil.rmtree(store.scratch, ignore_errors=True)
     store.scratch.mkdir(parents=True, exist_ok=True)
+    for half_made in (store.folder / "models").glob(".*.tmp"):
+        shutil.rmtree(half_made, ignore_errors=True)
     for folder in folders:
         for leftover in folder.rglob(".pixd-*.tmp"):
             if leftover.is_dir():

@@ -273,7 +273,7 @@ class Service:
             if self._is_blocked_by(error, now):
                 raise StoreError(
                     f"the store refuses: {disk.refusal(error)}",
-                    advice="nothing was changed; free some space or mend the disk, then try again",
+                    advice="free some space or mend the disk; `pixd log` says whether it was done",
                 ) from error
             raise
         for intake in self._intakes():

@@ -169,7 +169,9 @@ def _repo(reader: sqlite3.Connection | None, pipeline: str, kind: str) -> dict[s
         "repo_id": row[0],
         "commit": head[0] if head else 0,
         "version": head[1] if head else None,
-        "states": _counts(reader, "SELECT state, files FROM file_total WHERE repo_id = ?", row[0]),
+        "states": _counts(
+            reader, "SELECT state, files FROM file_total WHERE repo_id = ? AND files <> 0", row[0]
+        ),
     }
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 EXTEND_S = 60
 """How much longer a start may take from each time that it says so."""
+LONGEST_SEND_S = 0.1
 _MINUTE_S = 60
 
 
@@ -27,8 +28,8 @@ def notify(message: str) -> None:
     if address.startswith("@"):  # an abstract socket
         address = "\0" + address[1:]
     with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
-        # A manager that replaces itself reads on in an instant; one that hangs is not waited for.
-        sock.settimeout(1.0)
+        # A manager that is busy reads on in an instant; one that hangs is not waited for.
+        sock.settimeout(LONGEST_SEND_S)
         sock.sendto(message.encode(), address)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import shlex
 import shutil
 import site
 import subprocess
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from pixd.units import UnitFile
 
 _BOOTED = Path("/run/systemd/system")
-_LONGEST_CALL_S = 300  # starting waits until the service is ready
 
 
 def run(args: argparse.Namespace) -> int:
@@ -69,32 +69,35 @@ class _Manager:
         if not is_user and os.geteuid() != 0:
             raise PixdError(
                 "the service of the whole machine is installed by root",
-                advice=f"sudo {sys.argv[0]} --config FILE service install; "
-                "for yourself alone: pixd service install --user",
+                advice=f"sudo {shlex.join(sys.argv)}; or for yourself alone, add --user",
             )
         self.is_user = is_user
         self._program = program
         self.spoken = "systemctl --user" if is_user else "systemctl"
         self.journal = "journalctl --user -u pixd" if is_user else "journalctl -u pixd"
 
-    def tell(self, *words: str, advice: str, is_said: bool = True) -> None:
-        """Run systemctl.
+    def tell(self, *words: str, advice: str) -> None:
+        """Run systemctl, and say so.
 
         Raises:
             PixdError: it failed; its own words are part of the message.
         """
-        if is_said:
-            print(f"{self.spoken} {' '.join(words)}")
+        print(f"{self.spoken} {' '.join(words)}", flush=True)
         _call([self._program, *(["--user"] if self.is_user else []), *words], advice=advice)
+
+    def forget_failure(self) -> None:
+        """Have systemd forget that the unit failed, if it did: it is to leave no trace."""
+        words = [self._program, *(["--user"] if self.is_user else []), "reset-failed", units.UNIT]
+        subprocess.run(words, capture_output=True, check=False)  # it fails where none had
 
 
 def _call(command: Sequence[str], *, advice: str) -> None:
-    done = subprocess.run(
-        command, capture_output=True, text=True, timeout=_LONGEST_CALL_S, check=False
-    )
+    # Without a time-out: systemd has one, which a migration extends.
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         said = " ".join(done.stderr.split()) or f"it ended with {done.returncode}"
-        raise PixdError(f"{Path(command[0]).name} {command[-1]}: {said}", advice=advice)
+        spoken = " ".join([Path(command[0]).name, *command[1:]])
+        raise PixdError(f"{spoken}: {said}", advice=advice)
 
 
 # -- the files ------------------------------------------------------------------------------
@@ -322,6 +325,7 @@ def _uninstall(args: argparse.Namespace, manager: _Manager | None) -> int:
         raise UsageError("pixd is not installed as a service here", advice=_other_place(args))
     if manager:
         manager.tell("disable", "--now", units.UNIT, advice=f"{manager.journal} -n 20")
+        manager.forget_failure()
     for path in present:
         path.unlink()
         print(f"removed {path}")

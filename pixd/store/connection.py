@@ -124,9 +124,7 @@ def open_writer(folder: Path) -> Database:
         # isolation_level None: no implicit BEGIN; every write goes through transaction().
         connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_S)
         db = database(connection, execute_plugins=False)
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = FULL")
-        db.execute("PRAGMA foreign_keys = ON")
+        # Looked at before anything is written: what is refused is left as it was.
         applied = {migration.name for migration in schema.migrations.applied(db)}
         problems = [row[0] for row in db.execute("PRAGMA quick_check(3)") if row[0] != "ok"]
     except sqlite3.Error as error:
@@ -139,6 +137,9 @@ def open_writer(folder: Path) -> Database:
     if newer:
         raise StoreError(_say_newer(path, newer), advice=ADVICE_NEWER)
     try:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")
+        db.execute("PRAGMA foreign_keys = ON")
         with _extending_start(connection):
             schema.migrations.apply(db)
     except sqlite3.Error as error:

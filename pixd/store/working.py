@@ -239,7 +239,7 @@ class WorkingFiles:
     def counts(self, repo_id: int) -> dict[str, int]:
         """Return the number of files by state; 0 where there were some once."""
         rows = self._db.conn.execute(
-            "SELECT state, files FROM file_total WHERE repo_id = ?", (repo_id,)
+            "SELECT state, files FROM file_total WHERE repo_id = ? AND files <> 0", (repo_id,)
         )
         return {row[0]: row[1] for row in rows}
 

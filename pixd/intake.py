@@ -252,8 +252,8 @@ class Intake:
         self._refuse(refused)
         vanished = [
             name
-            for name in self._known
-            if name not in found.files and name not in refused and not found.hides(name)
+            for name in self._known.keys() - found.files.keys()
+            if name not in refused and not found.hides(name)
         ]
         for name in vanished:
             self._miss(name, now)
@@ -291,11 +291,17 @@ class Intake:
 
     def _observe(self, stamps: Iterable[tuple[str, FileStamp]], now: float) -> bool:
         unsettled: list[str] = []
+        known_as, unreadable = self._known.get, self._unreadable
         for name, stamp in stamps:
-            if self._unreadable.get(name) == stamp:
+            if unreadable and unreadable.get(name) == stamp:
                 continue  # chmod changes the ctime, and with it the stamp
-            known = self._known.get(name)
-            if known is not None and known.state != "settling" and known.matches(stamp):
+            known = known_as(name)
+            if (
+                known is not None
+                and known.state != "settling"
+                # The whole stamp at once first: of 100,000 files that rest this is half the time.
+                and (known[2:7] == stamp or known.matches(stamp))
+            ):
                 if known.is_racy:
                     self._settling.observe(name, stamp, now)
                     self._rechecks.add(name)

@@ -37,6 +37,7 @@ _ODD_KINDS = {
 }
 _IGNORED_NAMES = frozenset({"Thumbs.db", "desktop.ini", "@eaDir", "__MACOSX"})
 _IGNORED_ENDINGS = ("~", ".part", ".partial", ".crdownload", ".download", ".tmp", ".swp")
+_IMAGE_ENDINGS = frozenset({".png", ".jpg", "jpeg", ".PNG", ".JPG", "JPEG", "webp"})
 
 
 class RootGoneError(PixdError):
@@ -287,7 +288,8 @@ def _list(
     with os.scandir(folder_fd) as entries:
         for entry in entries:
             part = entry.name
-            if part[0] == "." or part.endswith(_IGNORED_ENDINGS) or part in _IGNORED_NAMES:
+            # `is_ignored`, asked of nearly no name.
+            if part[0] == "." or (part[-4:] not in _IMAGE_ENDINGS and is_ignored(part)):
                 found.ignored += 1
                 continue
             # What `_text` would say, without its cost, for nearly every file there is.

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -344,26 +343,11 @@ class Service:
             yield from pipeline.workers()
 
     def _wait(self, now: float) -> None:
-        """Wait until something is due, a folder changed, a child spoke, or a command was obeyed.
-
-        Clients of the control socket are served here, between two steps; only an operation that
-        was carried out brings the next step about, so that no client can make the service work.
-        """
-        until = max(now + SHORTEST_WAIT_S, self._next_at(now))
+        """Wait until something is due, a folder changed, a child spoke, or a command was obeyed."""
         # While the store refuses nobody listens to the children: what they said would be lost.
         workers = () if self._blockage else self.workers()
         others = [self._wake_r, *(worker.fileno() for worker in workers)]
-        is_waiting = True
-        while is_waiting:
-            poll = select.poll()
-            for descriptor in others:
-                poll.register(descriptor, select.POLLIN)
-            for descriptor, events in self.control.interests():
-                poll.register(descriptor, events)
-            wait_s = max(0.0, min(until, self.control.next_at()) - time.monotonic())
-            ready = {descriptor for descriptor, _ in poll.poll(wait_s * 1000)}
-            now = time.monotonic()
-            is_waiting = not (self.control.step(now) or now >= until or ready.intersection(others))
+        self.control.serve(max(now + SHORTEST_WAIT_S, self._next_at(now)), others)
         with contextlib.suppress(BlockingIOError):
             while os.read(self._wake_r, 4096):
                 pass

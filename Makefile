@@ -1,7 +1,7 @@
 # Everything runs in .venv, which the first target that needs it makes.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test check format lock bench faults clean
+.PHONY: help venv demo test test-systemd check format lock bench faults clean
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 venv: $(READY)  ## make .venv from the lock file (again when it or pyproject.toml changes)
 
@@ -28,7 +28,10 @@ demo: $(READY)  ## train and translate a small made-up set into demo-out/
 	$(BIN)/pixd demo demo-out
 
 test: $(READY)  ## the tests that take seconds
-	$(BIN)/python -m pytest -m "not slow and not realdata"
+	$(BIN)/python -m pytest -m "not slow and not realdata and not systemd"
+
+test-systemd: $(READY)  ## boot a small machine and run the unit in it; needs root and debootstrap
+	$(BIN)/python -m pytest tests/systemd -v $(ARGS)
 
 check: $(READY)  ## lint, format, types and the direction of imports
 	$(BIN)/ruff check .

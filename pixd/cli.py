@@ -13,7 +13,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pixd
-from pixd.errors import EXIT_FAILED, EXIT_USAGE, PixdError
+from pixd.errors import EXIT_CANNOT_TELL, EXIT_FAILED, EXIT_USAGE, PixdError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,7 +34,10 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"pixd {pixd.__version__}")
     top.add_argument("--config", metavar="FILE", help="config.yaml to use (else the usual places)")
-    commands = top.add_subparsers(title="commands", metavar="COMMAND", dest="command")
+    # prog: or argparse would format a usage line, and import shutil, only to find it out.
+    commands = top.add_subparsers(
+        title="commands", metavar="COMMAND", dest="command", prog=top.prog
+    )
 
     def add(name: str, module: str, help_: str) -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=help_, description=help_)
@@ -56,9 +59,15 @@ def parser() -> argparse.ArgumentParser:
 
     run = add("run", "run", "the service")
     run.add_argument("--once", action="store_true", help="work until nothing is due, then exit")
+    run.add_argument(
+        "--log-format",
+        choices=["text", "json", "journal"],
+        help="of the lines on standard error (text; journal where systemd reads them)",
+    )
 
     status = add("status", "status", "how everything is")
     status.add_argument("--json", action="store_true", help="print only JSON")
+    status.add_argument("--watch", action="store_true", help="show it anew every second")
 
     wait = add("wait", "wait", "wait until the service is idle, or until a change is through")
     wait.add_argument(
@@ -81,8 +90,22 @@ def parser() -> argparse.ArgumentParser:
 
     _add_lineage(add)
     _add_changes(add)
-    add("check-config", "check_config", "read the configuration and print the effective settings")
+    _add_service(add)
+    check = add(
+        "check-config", "check_config", "read the configuration and print the effective settings"
+    )
+    check.add_argument("-q", "--quiet", action="store_true", help="only say whether it is good")
     return top
+
+
+def _add_service(add: Callable[[str, str, str], argparse.ArgumentParser]) -> None:
+    """Add the command that makes systemd run pixd."""
+    service = add("service", "service", "install, uninstall or print the systemd unit")
+    service.add_argument("action", choices=["install", "uninstall", "print"])
+    service.add_argument("--user", action="store_true", help="under your own systemd, not root's")
+    service.add_argument(
+        "--root", metavar="DIR", help="write below DIR and start nothing, as when building an image"
+    )
 
 
 def _add_lineage(add: Callable[[str, str, str], argparse.ArgumentParser]) -> None:
@@ -202,3 +225,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader (head, less) is gone; a second error while flushing would be noise.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_FAILED
+    except Exception as error:
+        code = _disk_trouble(error)
+        if not code:
+            raise
+        return code
+
+
+def _disk_trouble(error: Exception) -> int:
+    """Say what a disk refused or damaged, and return the exit code; 0 if it is something else."""
+    from pixd import disk  # noqa: PLC0415 - only when something went wrong
+
+    if why := disk.refusal(error):
+        print(f"pixd: {why}\n  try: free some space or mend the disk", file=sys.stderr)
+        return EXIT_FAILED
+    if why := disk.damage(error):
+        print(f"pixd: the database is damaged: {why}\n  try: pixd verify", file=sys.stderr)
+        return EXIT_CANNOT_TELL
+    return 0

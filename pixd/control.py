@@ -11,9 +11,12 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
+import select
 import socket
 import struct
+import time
 from typing import TYPE_CHECKING, Any
 
 from pixd.errors import BY_EXIT_CODE, PixdError, ServiceNotRunningError, UsageError
@@ -27,7 +30,10 @@ SOCKET = "control.sock"
 MODE = 0o660
 MAX_REQUEST_BYTES = 1 << 20  # `retry` may name thousands of files
 MAX_CLIENTS = 16
+QUEUE = 128  # commands that may wait outside
 CLIENT_TIMEOUT_S = 10.0
+CROWDED_TIMEOUT_S = 1.0
+"""While every place is taken: a command sends its line at once, so who is slower makes room."""
 ANSWER_TIMEOUT_S = 120.0
 """How long a command waits: a long step (a commit of thousands of files) comes first."""
 
@@ -37,7 +43,7 @@ class _Client:
 
     def __init__(self, connection: socket.socket, now: float) -> None:
         self.connection = connection
-        self.ends_at = now + CLIENT_TIMEOUT_S
+        self.came_at = now
         self.received = bytearray()
         self.answer: memoryview | None = None
 
@@ -57,27 +63,43 @@ class ControlServer:
         """
         self._perform = perform
         self._clients: list[_Client] = []
+        self._has_performed = False
         self._path = store / SOCKET
         self._path.unlink(missing_ok=True)  # left by a service that was killed
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         with _short_path(store) as address:
             self._listener.bind(address)
         self._path.chmod(MODE)
-        self._listener.listen(MAX_CLIENTS)
+        self._listener.listen(QUEUE)
 
-    def filenos(self) -> Iterator[int]:
-        """Yield the descriptors whose readiness to be read means that `step` has work."""
-        yield self._listener.fileno()
+    def interests(self) -> Iterator[tuple[int, int]]:
+        """Yield each descriptor with the poll(2) events that give `step` work.
+
+        Who sends nothing, or never reads its answer, is not heard of again.
+        """
+        if len(self._clients) < MAX_CLIENTS:  # else who waits outside would wake us for nothing
+            yield self._listener.fileno(), select.POLLIN
         for client in self._clients:
-            yield client.connection.fileno()
+            event = select.POLLIN if client.answer is None else select.POLLOUT
+            yield client.connection.fileno(), event
+
+    def next_at(self) -> float:
+        """Return the monotonic time at which the first client has had its time."""
+        came_at = min((client.came_at for client in self._clients), default=math.inf)
+        return came_at + self._patience_s
 
     @property
-    def is_answering(self) -> bool:
-        """Tell whether an answer waits for its client to read it."""
-        return any(client.answer is not None for client in self._clients)
+    def _patience_s(self) -> float:
+        return CLIENT_TIMEOUT_S if len(self._clients) < MAX_CLIENTS else CROWDED_TIMEOUT_S
 
-    def step(self, now: float) -> None:
-        """Take connections, carry out what came whole, send what can be sent."""
+    def step(self, now: float) -> bool:
+        """Take connections, carry out what came whole, send what can be sent.
+
+        Returns:
+            Whether an operation was asked for, so that the store may have changed.
+        """
+        self._has_performed = False
+        self._drop_late(now)
         while len(self._clients) < MAX_CLIENTS:
             try:
                 connection, _ = self._listener.accept()
@@ -87,12 +109,21 @@ class ControlServer:
             self._clients.append(_Client(connection, now))
         for client in list(self._clients):
             try:
-                done = self._serve(client)
+                is_done = self._serve(client)
             except OSError:  # the client went away
-                done = True
-            if done or now > client.ends_at:
-                client.connection.close()
-                self._clients.remove(client)
+                is_done = True
+            if is_done:
+                self._drop(client)
+        return self._has_performed
+
+    def _drop_late(self, now: float) -> None:
+        late_before = now - self._patience_s
+        for client in [c for c in self._clients if c.came_at < late_before]:
+            self._drop(client)
+
+    def _drop(self, client: _Client) -> None:
+        client.connection.close()
+        self._clients.remove(client)
 
     def stop(self) -> None:
         """Close everything and take the socket away."""
@@ -123,6 +154,7 @@ class ControlServer:
     def _answer(self, line: bytes, uid: int) -> dict[str, Any]:
         try:
             request = json.loads(line)
+            json.dumps(request, ensure_ascii=False).encode()  # half a surrogate pair is no text
             if not isinstance(request, dict) or request.get("pixd") != PROTOCOL:
                 raise UsageError(
                     "the service does not understand this command",
@@ -131,6 +163,7 @@ class ControlServer:
             arguments = request.get("arguments", {})
             if not isinstance(arguments, dict):
                 raise UsageError("the request's arguments are no mapping")
+            self._has_performed = True
             result = self._perform(str(request.get("op")), arguments, uid)
         except PixdError as error:
             told = {"message": error.message, "advice": error.advice, "exit_code": error.exit_code}
@@ -151,8 +184,7 @@ def request(store: Path, op: str, arguments: Mapping[str, Any]) -> dict[str, Any
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(ANSWER_TIMEOUT_S)
         try:
-            with _short_path(store) as address:
-                connection.connect(address)
+            _connect(connection, store)
             connection.sendall(line)
             data = bytearray()
             while not data.endswith(b"\n"):
@@ -184,6 +216,21 @@ def request(store: Path, op: str, arguments: Mapping[str, Any]) -> dict[str, Any
         kind = BY_EXIT_CODE.get(int(told["exit_code"]), PixdError)
         raise kind(str(told["message"]), advice=str(told.get("advice", "")))
     return dict(answer["result"])
+
+
+def _connect(connection: socket.socket, store: Path) -> None:
+    """Connect, waiting for a place where too many wait already (unix(7): EAGAIN)."""
+    ends_at = time.monotonic() + ANSWER_TIMEOUT_S
+    while True:
+        try:
+            with _short_path(store) as address:
+                connection.connect(address)
+        except BlockingIOError:
+            if time.monotonic() > ends_at:
+                raise TimeoutError from None
+            time.sleep(0.05)
+        else:
+            return
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pixd import pairs
+from pixd.errors import DiskError
 
 if TYPE_CHECKING:
     from pixd.config import PipelineSettings
@@ -81,12 +82,27 @@ class Dataset:
         self.commit, self.plan = head, plan
         self._planned_for = (head.seq, self._intake.revision)
 
+    def recover(self) -> None:
+        """Ask anew after an error of the store's disk: answers may have been lost with it."""
+        self._asked.clear()
+        self._planned_for = None
+
     def hear(self, answer: Answer, now: float) -> None:
-        """Take the inspector's answer about one content. `now`: monotonic seconds."""
+        """Take the inspector's answer about one content.
+
+        Args:
+            answer: to a request of `step`.
+            now: monotonic seconds.
+
+        Raises:
+            DiskError: the inspector could not read the store; that says nothing about the image.
+        """
         _, layout, digest = answer.token
         self._asked.discard(digest)
         event = answer.event
         reason = str(event.get("reason") or "")
+        if event.get("kind") == "disk":
+            raise DiskError(reason)
         if event["event"] == "failed":
             if not self.trouble:
                 told = f"an image in the store: {reason}; it is tried again"

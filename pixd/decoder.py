@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from pixd import confinement, images
+from pixd import confinement, disk, images
 from pixd.errors import ImageRejectedError
 
 
@@ -36,7 +36,9 @@ def decode(path: Path, size: int, fit: str) -> tuple[dict[str, Any], bytes]:
     except MemoryError:
         return {"event": "rejected", "reason": images.TOO_MUCH_MEMORY}, b""
     except OSError as error:
-        return {"event": "failed", "reason": f"it cannot be read: {error.strerror}"}, b""
+        kind = "disk" if disk.refusal(error) else "internal"
+        reason = f"it cannot be read: {error.strerror}"
+        return {"event": "failed", "kind": kind, "reason": reason}, b""
     event = {
         "event": "done",
         "width": framing.width,

@@ -20,12 +20,13 @@ from typing import TYPE_CHECKING
 from pixd import libc
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
     from pathlib import Path
 
 FICLONE = 0x40049409  # linux/fs.h: share the extents of another file (reflink)
 CHUNK_BYTES = 1 << 20
 SYNC_TOGETHER = 256
+SYNC_APART = 16  # from so many files on, one sync of the file system is cheaper than one for each
 COPY_RANGE_BYTES = 1 << 30  # copy_file_range(2) may copy less than asked; it says how much
 
 CRASH_VARIABLE = "PIXD_CRASH_AT"
@@ -48,8 +49,11 @@ CRASH_POINTS = (
     "after-publish",
     "checkpoint",
     "export",
+    "model-kept",
+    "layout",
     "before-promotion",
     "after-promotion",
+    "withdrawn",
     "trashed",
     "migration",
 )
@@ -117,30 +121,86 @@ def publish_many(files: Sequence[tuple[Path, Path]], progress: Callable[[int], N
     """Do what `publish` does for many files, with one sync for each few hundred.
 
     Args:
-        files: (source, target) pairs, all targets on one file system.
+        files: (source, target) pairs.
         progress: called with how many are in place.
 
     Raises:
-        OSError: as `publish`; the files before it are in place.
+        OSError: as `publish`; of the files after the first few hundred none was begun.
     """
     for start in range(0, len(files), SYNC_TOGETHER):
         batch = files[start : start + SYNC_TOGETHER]
-        waiting: list[tuple[Path, Path]] = []
+        for error in publish_each(batch):
+            if error:
+                raise error
+        progress(start + len(batch))
+
+
+def publish_each(files: Sequence[tuple[Path, Path]]) -> list[OSError | None]:
+    """Do what `publish` does for some hundred files, each for itself, with two syncs for all.
+
+    First all bytes go to the disk under temporary names, then each file is renamed into place,
+    then the names go to the disk.
+
+    Args:
+        files: (source, target) pairs.
+
+    Returns:
+        For each file None, or the error that kept it from its place; the old file stays.
+    """
+    errors: dict[int, OSError] = {}
+    temporaries: dict[int, Path] = {}
+    for n, (source, target) in enumerate(files):
         try:
-            for source, target in batch:
-                _make_folders(target.parent)
-                waiting.append((_copy_beside(source, target), target))
-            sync_filesystem(batch[0][1].parent)
-            while waiting:
-                temporary, target = waiting[-1]
+            _make_folders(target.parent)
+            temporaries[n] = _copy_beside(source, target)
+            crash_point("temp-written")
+        except OSError as error:
+            errors[n] = error
+    crash_point("before-fsync")
+    try:
+        _sync_all(temporaries.values(), {t.parent for t in temporaries.values()}, _sync_file)
+    except OSError as error:
+        errors |= dict.fromkeys(temporaries, error)
+    crash_point("after-fsync")
+    placed: dict[Path, list[int]] = {}
+    for n, temporary in temporaries.items():
+        target = files[n][1]
+        try:
+            if n not in errors:
+                crash_point("before-rename")
                 temporary.rename(target)
-                waiting.pop()
-            progress(start + len(batch))
-        finally:
-            for temporary, _ in waiting:
-                temporary.unlink(missing_ok=True)
-    for folder in {target.parent for _, target in files}:
-        sync_folder(folder)
+                crash_point("after-rename")
+                placed.setdefault(target.parent, []).append(n)
+                continue
+        except OSError as error:
+            errors[n] = error
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+    try:
+        _sync_all(placed, placed, sync_folder)
+    except OSError as error:
+        errors |= {n: error for members in placed.values() for n in members}
+    return [errors.get(n) for n in range(len(files))]
+
+
+def _sync_all(
+    paths: Collection[Path], folders: Iterable[Path], sync: Callable[[Path], None]
+) -> None:
+    """Sync each path, or if they are many the file systems that `folders` of theirs lie on."""
+    if len(paths) < SYNC_APART:
+        for path in paths:
+            sync(path)
+        return
+    for folder in {folder.stat().st_dev: folder for folder in folders}.values():
+        sync_filesystem(folder)
+
+
+def _sync_file(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 def _copy_beside(source: Path, target: Path) -> Path:
@@ -179,8 +239,6 @@ def sync_folder(path: Path) -> None:
 
 def sync_filesystem(path: Path) -> None:
     """Put everything written so far on the file system of `path` on its disk.
-
-    From some sixteen files on, it is cheaper than an fsync for each.
 
     Raises:
         OSError: the path is gone or the disk reported an error.

@@ -71,6 +71,10 @@ class StoreBusyError(StoreError):
     """Another process holds the store's lock."""
 
 
+class DiskError(PixdError):
+    """A disk refuses what pixd needs of it: full, read-only, failing. It may do so later."""
+
+
 class DeviceError(PixdError):
     """The configured device is not there."""
 

@@ -15,7 +15,7 @@ import pixd
 from pixd.store.connection import rfc3339, write_live
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from pixd.config import Settings
@@ -35,8 +35,9 @@ class Heartbeat:
         """Begin to beat into the folder `store`."""
         self.next_at = 0.0  # monotonic seconds
         self._store = store
-        self._started_at = time.time()
-        self._last: dict[str, Any] = {}
+        self.started_at = time.time()
+        self.last: dict[str, Any] = {}  # what was written
+        self._heights: Mapping[str, int] = {}
 
     def beat_soon(self) -> None:
         """Make the next `beat` due: who asked is waiting for what it says."""
@@ -55,6 +56,8 @@ class Heartbeat:
         is_idle: bool,
         stale: str,
         config_trouble: str,
+        blocked: str,
+        heights: Mapping[str, int],
     ) -> None:
         """Write what is so now.
 
@@ -65,18 +68,26 @@ class Heartbeat:
             is_idle: whether nothing is due.
             stale: what `stale` said.
             config_trouble: why a changed configuration is not in force, or "".
+            blocked: what the store's disk refuses, or "".
+            heights: see `pixd.store.store.Store.heights`; none where the store cannot be asked.
+
+        Raises:
+            OSError: the store's disk refuses this too.
         """
         self.next_at = now + (QUIET_HEARTBEAT_S if is_idle else HEARTBEAT_S)
+        self._heights = heights or self._heights
         wall = time.time()
-        self._last = {
+        self.last = {
             "at": rfc3339(wall),
             "pid": os.getpid(),
             "version": pixd.__version__,
-            "started_at": rfc3339(self._started_at),
+            "started_at": rfc3339(self.started_at),
             "device": _device(settings, pipelines),
             "idle": is_idle,
             "stale": stale,
             "config": config_trouble,
+            "blocked": blocked,
+            "heights": self._heights,
             "pipelines": {
                 p.name: {
                     "training": _live_intake(p.training_folder, now, wall),
@@ -91,12 +102,16 @@ class Heartbeat:
                 for p in pipelines
             },
         }
-        write_live(self._store, self._last)
+        write_live(self._store, self.last)
 
-    def stop(self) -> None:
-        """Write that the service has stopped in order."""
-        self._last["stopped_at"] = rfc3339(time.time())
-        write_live(self._store, self._last)
+    def stop(self, heights: Mapping[str, int]) -> None:
+        """Write that the service has stopped in order, and how far the database had come.
+
+        Raises:
+            OSError: the store's disk refuses.
+        """
+        self.last |= {"stopped_at": rfc3339(time.time()), "heights": heights}
+        write_live(self._store, self.last)
 
 
 def stale(pipelines: Iterable[Pipeline], inspector: WarmWorker, now: float) -> str:
@@ -140,6 +155,7 @@ def _live_intake(intake: Intake, now: float, wall: float) -> dict[str, Any]:
         "missed_events": intake.missed_events,
         "ignored": intake.ignored,
         "held": intake.held,
+        "blocked": intake.blocked,
     }
 
 
@@ -156,4 +172,5 @@ def _live_training(part: Training) -> dict[str, Any]:
         "images_per_second": progress.get("images_per_second", 0.0),
         "eta_seconds": progress.get("eta_s"),
         "losses": progress.get("losses", {}),
+        "blocked": part.blocked,
     }

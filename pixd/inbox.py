@@ -13,13 +13,14 @@ import secrets
 import shutil
 from typing import TYPE_CHECKING, Any
 
-from pixd import durable
+from pixd import disk, durable
 from pixd.store.runs import Edge
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from pixd.store.objects import StoredObject
     from pixd.store.store import Store
 
 INBOX = "inbox"
@@ -48,7 +49,11 @@ def hand_in(store_folder: Path, note: Mapping[str, Any], files: Mapping[str, Pat
 
 
 def take_in(store: Store) -> None:
-    """Record every whole entry and remove it. Cheap when there is none."""
+    """Record every whole entry and remove it. Cheap when there is none.
+
+    Raises:
+        OSError: the store's disk refuses; what was not taken in stays.
+    """
     inbox = store.folder / INBOX
     try:
         names = sorted(n for n in os.listdir(inbox) if not n.startswith("."))  # noqa: PTH208
@@ -59,14 +64,16 @@ def take_in(store: Store) -> None:
         try:
             _record(store, entry, json.loads((entry / "note.json").read_bytes()))
         except (OSError, ValueError, KeyError) as error:
+            if disk.refusal(error):
+                raise  # the entry stays and is taken in later
             store.note("", "warning", "inbox", f"an entry in the inbox was dropped: {error!r}")
         shutil.rmtree(entry, ignore_errors=True)
 
 
 def _record(store: Store, entry: Path, note: Mapping[str, Any]) -> None:
     pipeline, key = str(note["pipeline"]), str(note["key"])
-    image = store.objects.adopt(entry / "input")
-    made = store.objects.adopt(entry / "output")
+    # Copied and not moved: until the rows are written, the entry must stay whole.
+    image, made = (_take(store, entry / role) for role in ("input", "output"))
     store.objects.flush()
     with store.transaction():
         store.history.add_objects([image], "application/octet-stream")
@@ -89,3 +96,11 @@ def _record(store: Store, entry: Path, note: Mapping[str, Any]) -> None:
             store.runs.add_outputs(run_id, [Edge("image", "image.png", made.digest)])
             store.runs.move(run_id, ("running",), "succeeded", timings=note.get("ms", {}))
             store.note(pipeline, "info", "translate", f"{note['name']} by `pixd translate`")
+
+
+def _take(store: Store, path: Path) -> StoredObject:
+    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        return store.objects.take(fd)
+    finally:
+        os.close(fd)

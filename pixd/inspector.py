@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from pixd import confinement, images
+from pixd import confinement, disk, images
 from pixd.errors import ImageRejectedError
 
 
@@ -35,7 +35,9 @@ def inspect(path: Path, layout: str) -> dict[str, Any]:
     except ImageRejectedError as error:
         return {"event": "rejected", "reason": error.message}
     except OSError as error:
-        return {"event": "failed", "reason": f"it cannot be read: {error.strerror}"}
+        kind = "disk" if disk.refusal(error) else "internal"
+        reason = f"it cannot be read: {error.strerror}"
+        return {"event": "failed", "kind": kind, "reason": reason}
     return {"event": "done", "width": image.width, "height": image.height}
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from pixd import scan
+from pixd import disk, scan
 from pixd.recording import NotWholeError, Recorder, RefusedError, StillChangingError
 from pixd.scan import FileStamp
 from pixd.settle import Ready, Settling
@@ -34,8 +34,13 @@ RESCAN_SHARE = 200
 """A rescan waits at least this many times its own duration: under half a per cent of one core."""
 COMMIT_EVERY_S = 0.5
 """A single drop is committed at once; of a stream, what came in so long becomes one commit."""
+COMMIT_SHARE = 4
+"""Of a stream, the next commit waits this many times as long as the last one took: each describes
+every bucket of the folder that it touches, and a burst touches all of them each time."""
 TRAINING_PATIENCE_S = 10.0
 """A training commit waits this long for files that still settle, so that one drop is one commit."""
+
+_NEW = KnownFile("settling", None, 0, 0, 0, 0, 0, is_racy=False)
 
 
 class Intake:
@@ -50,6 +55,7 @@ class Intake:
         *,
         settle_seconds: float,
         wake: Callable[[], None],
+        keep_free_bytes: int = 0,
     ) -> None:
         """Prepare to watch `root`; nothing is read before the first `step`.
 
@@ -60,17 +66,20 @@ class Intake:
             root: the folder.
             settle_seconds: how long a file must be still.
             wake: called from the watch's thread when something may have changed.
+            keep_free_bytes: what stays free on the store's disk beside the files read.
         """
         self.root = root
         self.kind = kind
         self.pipeline = pipeline
         self.held = ""
+        self.blocked = ""  # why what settled cannot be read into the store
         self.revision = 0  # counts up whenever rows of this folder were written
         self.ignored = 0
         self.last_scan_at: float | None = None
         self.last_change_at: float | None = None
         self._store = store
         self._wake = wake
+        self._keep_free_bytes = keep_free_bytes
         self._settling = Settling(settle_seconds)
         self._settle_s = settle_seconds
         self._known: dict[str, KnownFile] = {}
@@ -121,7 +130,7 @@ class Intake:
     def next_at(self) -> float:
         """Return the monotonic time at which the next step has something to do."""
         times = [self._next_scan_at]
-        settles_at = self._settling.next_at()
+        settles_at = None if self.blocked else self._settling.next_at()
         if settles_at is not None:
             times.append(settles_at)
         if self._gone:
@@ -153,6 +162,14 @@ class Intake:
         self._known.update(self._store.working.load(self.repo_id))
         self.revision += 1
         self.scan_soon()
+
+    def recover(self) -> None:
+        """Begin anew from the store and the folder: an error cut a step off."""
+        self._settling = Settling(self._settle_s)
+        self._rechecks.clear()
+        self._gone.clear()
+        self._read_since = None
+        self.reload()
 
     def stop(self) -> None:
         """Stop watching."""
@@ -287,7 +304,7 @@ class Intake:
             self._rechecks.discard(name)
             if known is None or known.state != "settling":
                 unsettled.append(name)
-                self._known[name] = _settling_again(known)
+                self._known[name] = _NEW if known is None else known._replace(state="settling")
         if unsettled:
             self._store.working.mark_settling(self.repo_id, unsettled)
         return bool(unsettled)
@@ -315,13 +332,21 @@ class Intake:
 
     def _read_settled(self, now: float) -> None:
         ends_at = time.monotonic() + STEP_BUDGET_S
+        was_blocked, self.blocked = self.blocked, ""
         for ready in self._settling.settled(now, READ_AT_ONCE):
-            if time.monotonic() > ends_at:
+            if not self.blocked and isinstance(ready.stamp, FileStamp):
+                self.blocked = disk.shortage(
+                    self._store.folder, ready.stamp.size, self._keep_free_bytes
+                )
+            if self.blocked or time.monotonic() > ends_at:
                 # Give the rest back for the next step; it is already known to be still.
                 self._settling.ready_again(ready)
                 continue
             self._rechecks.discard(ready.name)
             self._read(ready, now)
+        if self.blocked and not was_blocked:
+            told = f"recording {self.kind}: {self.blocked}"
+            self._store.note(self.pipeline, "warning", "blocked", told)
         if self._recorder and self._read_since is None:
             self._read_since = now
 
@@ -353,16 +378,12 @@ class Intake:
         )
         if waits_for_more or now < self._next_commit_at:
             return
-        self._next_commit_at = now + COMMIT_EVERY_S
+        began = time.monotonic()
         if self._recorder.commit(gone):
             self.last_change_at = now
+        took = time.monotonic() - began
+        self._next_commit_at = now + took + max(COMMIT_EVERY_S, COMMIT_SHARE * took)
         self.revision += 1
         self._read_since = None
         for name in gone:
             del self._gone[name]
-
-
-def _settling_again(known: KnownFile | None) -> KnownFile:
-    if known is None:
-        return KnownFile("settling", None, 0, 0, 0, 0, 0, is_racy=False)
-    return known._replace(state="settling")

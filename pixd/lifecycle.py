@@ -17,7 +17,7 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
-from pixd import config, systemd
+from pixd import config, disk, systemd
 from pixd.errors import ConfigError, DeviceError, PixdError
 from pixd.heartbeat import has_gpu
 
@@ -111,8 +111,8 @@ def changed_settings(present: Settings) -> Settings:
     if os.path.realpath(changed.store) != os.path.realpath(present.store):
         raise ConfigError(
             f"{changed.path}: store: a running service cannot change from {present.store}"
-            f" to {changed.store}",
-            advice="restart it, or put the old store back",
+            f" to {changed.store}: restart it, or put the old store back",
+            advice="`systemctl restart pixd`, or name the old store again",
         )
     prepare(changed)
     return changed
@@ -121,11 +121,7 @@ def changed_settings(present: Settings) -> Settings:
 def refusal_text(error: PixdError) -> str:
     """Say in one line why a changed configuration is not in force."""
     first, *more = error.message.splitlines()
-    others = f" (and {len(more)} more)" if more else ""
-    return (
-        f"the changed configuration is not in force: {first}{others}: {error.advice};"
-        " then send SIGHUP again (`systemctl reload pixd`)"
-    )
+    return first + (f" (and {len(more)} more)" if more else "")
 
 
 def _make_folder(folder: Path) -> None:
@@ -156,16 +152,20 @@ def shut_down(service: Service, tick: Callable[[Service], None] | None) -> None:
     # 3. No more intake. What was read and not committed is read again at the next start.
     # 4. The trainers are asked to checkpoint at their next step and leave.
     now = time.monotonic()
+    #    A disk that refuses now leaves a store as after a crash, and no traceback.
     for pipeline in service.pipelines:
-        pipeline.translation.step(now, may_start=False)
-        pipeline.wind_up(STOPPED, now)
+        with disk.tolerated(service.warn):
+            pipeline.translation.step(now, may_start=False)
+        with disk.tolerated(service.warn):
+            pipeline.wind_up(STOPPED, now)
     service.inspector.stop()
     # 5. They get thirty seconds. One that has just finished still gets its model published.
     parts = [*service.pipelines, *service.leaving]
     ends_at = now + STOP_WITHIN_S
     while any(not part.is_over for part in parts) and time.monotonic() < ends_at:
         for part in parts:
-            part.follow(time.monotonic())
+            with disk.tolerated(service.warn):
+                part.follow(time.monotonic())
         if tick:
             tick(service)
         time.sleep(0.05)
@@ -174,5 +174,7 @@ def shut_down(service: Service, tick: Callable[[Service], None] | None) -> None:
         worker.kill()
     # 7. The heartbeat says that this was no crash, and the lock goes last: whoever gets it
     #    finds a store that nobody writes to any more.
-    service.heartbeat.stop()
-    service.store.close()
+    with disk.tolerated(service.warn):
+        service.heartbeat.stop(service.store.heights())
+    with disk.tolerated(service.warn):
+        service.store.close()

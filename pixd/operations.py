@@ -15,6 +15,8 @@ from pixd import publishing, recall
 from pixd.errors import PixdError, UsageError
 from pixd.store import gc
 
+_LARGEST_NUMBER = 1 << 32
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -148,7 +150,7 @@ def _retry(
 def _recall(
     store: Store, pipeline: PipelineSettings, arguments: Mapping[str, Any], who: str
 ) -> dict[str, Any]:
-    digest = str(arguments.get("digest"))
+    digest = _text(arguments, "digest")
     match arguments.get("mode"):
         case "plan":
             return recall.plan(store, pipeline, digest)
@@ -157,14 +159,15 @@ def _recall(
         case "undo":
             return recall.undo(store, pipeline, digest, who)
         case "apply":
-            return recall.apply(store, pipeline, digest, str(arguments.get("name")), who)
+            return recall.apply(store, pipeline, digest, _text(arguments, "name"), who)
     raise UsageError("recall: plan, proof, undo or apply")
 
 
 def _gc(store: Store, settings: Settings, arguments: Mapping[str, Any]) -> dict[str, Any]:
     match arguments.get("mode"):
         case "undo":
-            batch, count = gc.undo(store, arguments.get("batch"))
+            named = _text(arguments, "batch") if arguments.get("batch") is not None else None
+            batch, count = gc.undo(store, named)
             store.note("", "info", "gc", f"{count} objects came back from the trash ({batch})")
             return {"batch": batch, "objects": count}
         case "empty":
@@ -181,7 +184,10 @@ def _gc(store: Store, settings: Settings, arguments: Mapping[str, Any]) -> dict[
 
 
 def _model(store: Store, pipeline: str, number: object) -> Model:
-    model = store.models.numbered(pipeline, number) if isinstance(number, int) else None
+    model = None
+    # bool is an int to Python; more than SQLite's integers hold would be an error of another kind.
+    if isinstance(number, int) and not isinstance(number, bool) and 0 < number < _LARGEST_NUMBER:
+        model = store.models.numbered(pipeline, number)
     if model is None:
         raise PixdError(f"{pipeline} has no model@{number}", advice="`pixd models` lists them")
     return model
@@ -189,13 +195,27 @@ def _model(store: Store, pipeline: str, number: object) -> Model:
 
 def _files(arguments: Mapping[str, Any]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
-    for place in arguments.get("files") or []:
-        match place:
-            case [str(folder), str(name)]:
-                found.setdefault(folder, []).append(name)
-            case _:
-                raise UsageError("the files to retry are no list of (folder, name)")
+    match arguments.get("files"):
+        case None:
+            return found
+        case list(places):
+            for place in places:
+                match place:
+                    case [str(folder), str(name)]:
+                        found.setdefault(folder, []).append(name)
+                    case _:
+                        raise UsageError(f"{place!r} to retry is no (folder, name)")
+        case other:
+            raise UsageError(f"the files to retry are no list, but {other!r}")
     return found
+
+
+def _text(arguments: Mapping[str, Any], name: str) -> str:
+    match arguments.get(name):
+        case str(text):
+            return text
+        case other:
+            raise UsageError(f"{name} is no text, but {other!r}")
 
 
 OPERATIONS: dict[

@@ -14,6 +14,7 @@ from pixd.records import name_to_bytes
 from pixd.store.objects import hash_file
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 NAME_MAX_BYTES = 255  # what every common Linux file system allows one component
@@ -81,3 +82,11 @@ def publish(source: Path, target: Path) -> None:
     durable.crash_point("before-publish")
     durable.publish(source, target)
     durable.crash_point("after-publish")
+
+
+def publish_each(files: Sequence[tuple[Path, Path]]) -> list[OSError | None]:
+    """Do what `publish` does for many (source, target) pairs; for each None or its error."""
+    durable.crash_point("before-publish")
+    errors = durable.publish_each(files)
+    durable.crash_point("after-publish")
+    return errors

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pixd.workers import Worker
 
 RECONFIGURED = "the configuration changed"
-_OF_TRANSLATION = ("input", "output", "settle_seconds", "fit", "output_size", "sample")
+_OF_TRANSLATION = ("input", "output", "settle_seconds", "fit", "output_size", "sample", "keep")
 """The settings whose change needs another translator, or another view of the input folder."""
 
 
@@ -56,6 +56,47 @@ class Pipeline:
         """Both watched folders."""
         return self.training_folder, self.input_folder
 
+    @property
+    def blocked(self) -> str:
+        """What a disk refuses this pipeline, or ""."""
+        reasons = [intake.blocked for intake in self.intakes]
+        return next(filter(None, [*reasons, self.training.blocked, self.translation.blocked]), "")
+
+    def is_idle(self) -> bool:
+        """Tell whether nothing is under way and nothing will begin without a change from outside."""
+        if not all(i.is_calm or i.held or i.blocked for i in self.intakes):
+            return False
+        waits = self.training.state == "waiting" and not self.training.blocked
+        if self.training.run or waits:
+            return False
+        if self.translation.is_stuck:  # it is tried for ever, and waited for by nobody
+            return True
+        if self.translation.is_busy:
+            return False
+        head = self._store.history.head(self.training_folder.repo_id)
+        if head is not None and self.dataset.plan is None:
+            return False
+        is_queued = self._store.working.has_queued(self.input_folder.repo_id)
+        has_live = self._store.models.live(self.name) is not None
+        return not (has_live and is_queued and not self.translation.blocked)
+
+    def has_failures(self) -> bool:
+        """Tell whether something of it failed, or is kept from going on."""
+        return bool(
+            self.blocked
+            or self.training.state == "failed"
+            or self.translation.is_stuck
+            or self._store.working.counts(self.input_folder.repo_id).get("failed")
+        )
+
+    def recover(self) -> None:
+        """Forget what was under way when the store's disk failed; the store knows what is due."""
+        for intake in self.intakes:
+            intake.recover()
+        self.dataset.recover()
+        self.training.recover()
+        self.translation.recover()
+
     def workers(self) -> Iterator[Worker]:
         """Yield the children that run for it."""
         for worker in (self.training.worker, self.translation.worker):
@@ -76,10 +117,10 @@ class Pipeline:
         )
         if old == pipeline and not service_changed:
             return
-        if (old.training, old.settle_seconds) != (pipeline.training, pipeline.settle_seconds):
+        if _of_intake(old, "training") != _of_intake(pipeline, "training"):
             self.training_folder.stop()
             self.training_folder = self._intake("training")
-        if (old.input, old.settle_seconds) != (pipeline.input, pipeline.settle_seconds):
+        if _of_intake(old, "input") != _of_intake(pipeline, "input"):
             self.input_folder.stop()
             self.input_folder = self._intake("input")
         self.dataset = Dataset(self._store, pipeline, self.training_folder, self._inspector)
@@ -115,6 +156,7 @@ class Pipeline:
             root,
             settle_seconds=self.settings.settle_seconds,
             wake=self._wake,
+            keep_free_bytes=self.settings.keep.free_bytes,
         )
 
     def _training(self, run: TrainingRun | None) -> Training:
@@ -126,3 +168,8 @@ class Pipeline:
             self.dataset,
             run=run,
         )
+
+
+def _of_intake(settings: PipelineSettings, kind: str) -> tuple[object, ...]:
+    folder = settings.training if kind == "training" else settings.input
+    return folder, settings.settle_seconds, settings.keep.free_bytes

@@ -7,18 +7,19 @@ did not make is never overwritten.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
-import shutil
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from pixd import output
+from pixd import disk, durable, output
 from pixd.errors import PixdError
-from pixd.records import name_to_bytes
+from pixd.records import name_from_bytes, name_to_bytes
 from pixd.store.connection import rfc3339
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from pixd.config import PipelineSettings
@@ -57,25 +58,45 @@ class Publisher:
         self._pipeline = pipeline
         self._repo_id = repo_id
         self._folder = folder
+        self._refusal = ""
 
-    def publish(self, made: list[Made], *, model_digest: str, recipe: str) -> None:
+    def publish(self, made: list[Made], *, model_digest: str, recipe: str) -> str:
         """Publish images: all intents, then all files, then all rows that say they stand.
+
+        Their runs succeed in any case, since the bytes are in the store: what could not be
+        published stays due and needs no more work.
 
         Args:
             made: what to publish; the objects are durable.
             model_digest: the model that made them.
             recipe: digest of the recipe that they were made under.
+
+        Returns:
+            What the disk of the output folder refuses, or "". What stood there stands there still.
+        """
+        with self._store.transaction():
+            intents = self.intend(made, model_digest=model_digest, recipe=recipe)
+        return self.carry_out(made, intents)
+
+    def intend(self, made: list[Made], *, model_digest: str, recipe: str) -> list[Intent]:
+        """Write the intents of `publish`. Join the caller's transaction, then `carry_out`."""
+        self._refusal = ""
+        return [
+            intent
+            for one in made
+            for inp in one.inputs
+            if self._is_still_wanted(inp)
+            for intent in self._intend(one, inp, model_digest, recipe)
+        ]
+
+    def carry_out(self, made: list[Made], intents: list[Intent]) -> str:
+        """Put the intended files in place and write that they stand and their runs are done.
+
+        Returns:
+            As `publish`.
         """
         store = self._store
-        with store.transaction():
-            intents = [
-                intent
-                for one in made
-                for inp in one.inputs
-                if self._is_still_wanted(inp)
-                for intent in self._intend(one, inp, model_digest, recipe)
-            ]
-        standing = [intent for intent in intents if self._put(intent)]
+        standing = self._put(intents)
         with store.transaction():
             for intent in standing:
                 store.outputs.settle_intent(intent.row)
@@ -84,6 +105,7 @@ class Publisher:
                 )
             for one in made:
                 store.runs.move(one.run_id, ("publishing",), "succeeded")
+        return self._refusal
 
     def postpone(self, inp: DueInput, reason: str) -> None:
         """Try an input again later, each wait twice as long; after five times it is failed."""
@@ -102,11 +124,26 @@ class Publisher:
         level = "error" if gives_up else "warning"
         self._store.note(self._pipeline, level, "translate", f"{inp.name}: {reason}")
 
-    def find_missing(self) -> None:
-        """Queue the inputs of outputs that somebody deleted."""
-        for row in self._store.outputs.all_standing(self._pipeline):
-            if row.state == "current" and not path_of(self._folder, row.path).exists():
-                self._store.outputs.requeue_missing(self._repo_id, row)
+    def find_missing(self) -> str:
+        """Queue the inputs of outputs that somebody deleted.
+
+        Returns:
+            Why the output folder cannot be looked at, or "".
+        """
+        there = set(_names_below(os.fsencode(self._folder)))
+        listed = self._store.outputs.current_paths(self._pipeline)
+        with self._store.transaction():
+            for path in [path for path in listed if path not in there]:
+                try:
+                    # By itself: the listing says nothing of what it could not read.
+                    if path_of(self._folder, path).exists():
+                        continue
+                except OSError as error:
+                    return disk.refusal(error) or f"{self._folder}: {error.strerror}"
+                standing = self._store.outputs.standing(self._pipeline, path)
+                if standing:
+                    self._store.outputs.requeue_missing(self._repo_id, standing)
+        return ""
 
     def _is_still_wanted(self, inp: DueInput) -> bool:
         found = self._store.working.find(self._repo_id, inp.name)
@@ -117,7 +154,13 @@ class Publisher:
         store = self._store
         path = output.output_name(inp.name)
         standing = store.outputs.standing(self._pipeline, path)
-        if self._stands(standing, inp, path, made.digest, (model_digest, recipe)):
+        try:
+            if self._refusal or self._stands(
+                standing, inp, path, made.digest, (model_digest, recipe)
+            ):
+                return []
+        except OSError as error:
+            self._note_refusal(inp, path, error)
             return []
         row = store.outputs.intend(
             self._pipeline,
@@ -132,16 +175,27 @@ class Publisher:
         )
         return [Intent(row, path, made.digest, inp)]
 
-    def _put(self, intent: Intent) -> bool:
-        try:
-            source = self._store.objects.path_of(intent.digest)
-            output.publish(source, path_of(self._folder, intent.path))
-        except OSError as error:
+    def _put(self, intents: list[Intent]) -> list[Intent]:
+        """Put the files in place and return the intents whose file stands."""
+        sources = [self._store.objects.path_of(intent.digest) for intent in intents]
+        targets = [path_of(self._folder, intent.path) for intent in intents]
+        errors = output.publish_each(list(zip(sources, targets, strict=True)))
+        standing = []
+        for intent, target, error in zip(intents, targets, errors, strict=True):
+            if error is None or _stands_after_all(target, intent.digest):
+                standing.append(intent)
+                continue
+            self._note_refusal(intent.input, intent.path, error)
             self._store.outputs.drop_intent(intent.row)
-            why = f"{intent.path} could not be written: {error.strerror}"
-            self.postpone(intent.input, why)
-            return False
-        return True
+        return standing
+
+    def _note_refusal(self, inp: DueInput, path: str, error: OSError) -> None:
+        """Wait for the disk where it is at fault; else try this one again later."""
+        why = f"{path} could not be written: {error.strerror}"
+        if disk.refusal(error):
+            self._refusal = f"the output folder {self._folder}: {why}"
+        else:
+            self.postpone(inp, why)
 
     def _stands(
         self,
@@ -175,28 +229,51 @@ class Publisher:
         return False
 
 
+def _stands_after_all(target: Path, digest: str) -> bool:
+    """Tell whether a publishing failed only after the rename, and its name is on the disk now."""
+    try:
+        if output.look(target, digest, None) is not output.Standing.WANTED:
+            return False
+        durable.sync_folder(target.parent)
+    except OSError:
+        return False
+    return True
+
+
 def path_of(folder: Path, name: str) -> Path:
     """Return the path of a file in a folder by its name text."""
     return folder / os.fsdecode(name_to_bytes(name))
 
 
-def withdraw(store: Store, pipeline: PipelineSettings, repo_id: int, path: str) -> None:
-    """Take a published output away; its bytes stay in the store.
+def _names_below(folder: bytes, prefix: bytes = b"") -> Iterator[str]:
+    """Yield the name text of every file below a folder; none where it cannot be listed."""
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _names_below(entry.path, prefix + entry.name + b"/")
+            else:
+                yield name_from_bytes(prefix + entry.name)
 
-    The row goes first: cut off in between, `recover_outputs` takes the file away. One that was
-    edited by hand is left, and stays `edited`.
+
+def withdraw(store: Store, pipeline: PipelineSettings, repo_id: int, path: str) -> Path | None:
+    """Say that a published output is taken away; its bytes stay in the store.
+
+    Join the caller's transaction, and remove the file that is returned after it: cut off in
+    between, `pixd.recovery` removes it. One that was edited by hand is left, and stays `edited`.
+
+    Returns:
+        The file to be removed, if there is one.
     """
     standing = store.outputs.standing(pipeline.name, path)
     if standing is None:
-        return
+        return None
     target = path_of(pipeline.output, path)
     if output.look(target, standing.digest, None) is output.Standing.FOREIGN:
         store.outputs.set_state(standing.id, "edited")
-        return
-    with store.transaction():
-        store.outputs.set_state(standing.id, "withdrawn")
-        store.working.set_state(repo_id, [standing.input_path], "queued", if_in=("translated",))
-    target.unlink(missing_ok=True)
+        return None
+    store.outputs.set_state(standing.id, "withdrawn")
+    store.working.set_state(repo_id, [standing.input_path], "queued", if_in=("translated",))
+    return target
 
 
 def publish_beside(store: Store, pipeline: PipelineSettings, path: str) -> str:
@@ -231,35 +308,3 @@ def publish_beside(store: Store, pipeline: PipelineSettings, path: str) -> str:
         raise PixdError(f"{beside} is there already", advice="move it away")
     output.publish(store.objects.path_of(made), target)
     return beside
-
-
-def recover_outputs(store: Store, folders: dict[str, Path]) -> None:
-    """Finish or drop the publishings that a crash cut off. Call once at start, under the lock.
-
-    Args:
-        store: the open store.
-        folders: the output folder of each pipeline.
-    """
-    for gone in store.outputs.withdrawn():
-        withdrawn_from = folders.get(gone.pipeline)
-        if withdrawn_from:
-            left = path_of(withdrawn_from, gone.path)
-            if output.look(left, gone.digest, None) is output.Standing.WANTED:
-                left.unlink()
-    for intent in store.outputs.intents():
-        folder = folders.get(intent.pipeline)
-        target = path_of(folder, intent.path) if folder else None
-        with store.transaction():
-            if target and output.look(target, intent.digest, None) is output.Standing.WANTED:
-                store.outputs.settle_intent(intent.id)
-            else:
-                store.outputs.drop_intent(intent.id)
-
-
-def clear_temporaries(folder: Path) -> None:
-    """Remove the temporary files that a crash left in an output folder."""
-    for leftover in folder.rglob(".pixd-*.tmp"):
-        if leftover.is_dir():
-            shutil.rmtree(leftover, ignore_errors=True)
-        else:
-            leftover.unlink(missing_ok=True)

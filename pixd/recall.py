@@ -12,6 +12,7 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING, Any
 
+from pixd import durable
 from pixd.errors import PixdError
 from pixd.publishing import withdraw
 from pixd.recording import write_commit
@@ -93,8 +94,12 @@ def apply(
         _change_live(store, pipeline.name, planned, name, who, change_id)
         told = f"{name} was recalled: {_summary(planned)}"
         store.note(pipeline.name, "info", "recall", told, change_id)
-    # Files go after the rows: cut off in between, they are found standing and withdrawn again.
-    _withdraw(store, pipeline, planned["withdrawn"])
+        repo = store.history.repo_id(pipeline.name, "input")
+        withdrawn = [withdraw(store, pipeline, repo, path) for path in planned["withdrawn"]]
+    # Files go after all of the rows: what is cut off in between is removed at the next start.
+    for target in filter(None, withdrawn):
+        durable.crash_point("withdrawn")
+        target.unlink(missing_ok=True)
     return {"change": change_id, "commits": commits, **planned}
 
 
@@ -201,12 +206,6 @@ def _change_live(
     after = store.models.numbered(pipeline, int(planned["live_after"].split("@")[1]))
     assert after is not None  # the plan found it
     store.models.promote(after, who=who, why=why, change_id=change_id)
-
-
-def _withdraw(store: Store, pipeline: PipelineSettings, paths: list[str]) -> None:
-    repo = store.history.repo_id(pipeline.name, "input")
-    for path in paths:
-        withdraw(store, pipeline, repo, path)
 
 
 def _summary(planned: dict[str, Any]) -> str:

@@ -10,13 +10,30 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
 SCHEMA = 1  # version of the run spec and result manifest protocol between service and children
 
 _SURROGATE_ESCAPES = range(0xDC80, 0xDD00)  # PEP 383: a byte that is not UTF-8
 _CONTROLS = {*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029}  # C0, DEL and C1, line separators
 _ESCAPE = re.compile(r"\\x([0-9a-f]{2})|\\\\")
+
+
+class Event(NamedTuple):
+    """One thing that happened, as `status`, `log` and the service's log tell it."""
+
+    time: str  # RFC 3339 UTC
+    level: str  # info, warning or error
+    pipeline: str  # "" for what concerns all of them
+    kind: str
+    change: str  # "" where no change brought it about
+    message: str
+
+
+def one_line(text: str) -> str:
+    r"""Fold lines into one and write control characters as ``\xNN``, so that none acts."""
+    folded = " | ".join(part.strip() for part in text.splitlines() if part.strip())
+    return "".join(f"\\x{ord(c):02x}" if ord(c) in _CONTROLS else c for c in folded)
 
 
 def name_from_bytes(path: bytes) -> str:

@@ -14,19 +14,21 @@ import select
 import time
 from typing import TYPE_CHECKING, Any
 
-from pixd import inbox, lifecycle, operations, publishing, systemd, training
+from pixd import disk, inbox, lifecycle, operations, recovery, systemd
 from pixd.control import ControlServer
-from pixd.errors import PixdError
+from pixd.errors import PixdError, StoreError
 from pixd.heartbeat import Heartbeat, stale
 from pixd.lifecycle import Signals
 from pixd.pipeline import RECONFIGURED, Pipeline
-from pixd.records import SCHEMA
+from pixd.records import SCHEMA, Event
+from pixd.store.connection import utc_now
 from pixd.store.store import Store
 from pixd.users import user_name
 from pixd.warm import WarmWorker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
 
     from pixd.config import PipelineSettings, Settings
     from pixd.intake import Intake
@@ -36,32 +38,48 @@ LONGEST_WAIT_S = 5.0
 SHORTEST_WAIT_S = 0.02
 INSPECTOR_IDLE_S = 20.0
 INSPECT_WITHIN_S = 300.0  # on the clock; processor time is bounded far below it
+ONCE_PATIENCE_S = 60.0  # how long `pixd run --once` waits for a disk that refuses
 
 
 class Service:
     """Everything that runs while `pixd run` does."""
 
-    def __init__(self, settings: Settings, say: Callable[[str, str, str], None]) -> None:
+    def __init__(self, settings: Settings, say: Callable[[Event], None]) -> None:
         """Take the lock, open the store and recover what a crash cut off.
 
         Args:
             settings: the checked configuration.
-            say: told each event as (pipeline, level, message).
+            say: told each event.
 
         Raises:
             StoreBusyError: another service holds the store.
             DeviceError: `device: gpu` and there is none.
+            StoreError: the store is damaged, or its disk refuses.
         """
         lifecycle.prepare(settings)
         self.settings = settings
-        self.store = Store(settings.store)
-        self.store.listener = say
+        self._say = say
+        self._blockage = disk.Blockage()
+        try:
+            self._open()
+        except Exception as error:
+            if why := disk.refusal(error):
+                raise StoreError(
+                    f"the store {settings.store} cannot be opened: {why}",
+                    advice="free some space or mend the disk, then start again",
+                ) from error
+            raise
+
+    def _open(self) -> None:
+        self.store = Store(self.settings.store)
+        self.store.listener = self._say
         self._wake_r, self._wake_w = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self.signals = Signals(self.wake)
         self.heartbeat = Heartbeat(self.store.folder)
         self._config_trouble = ""
-        training.recover(self.store)
-        publishing.recover_outputs(self.store, {p.name: p.output for p in settings.pipelines})
+        recovery.give_up_runs(self.store, "the service ended")
+        recovery.settle_outputs(self.store, self._outputs())
+        recovery.clear_leftovers(self.store, self._outputs().values())
         (self.store.folder / "logs").mkdir(exist_ok=True)
         self.control = ControlServer(self.store.folder, self._carry_out)
         self.inspector = WarmWorker(
@@ -73,12 +91,14 @@ class Service:
             answer_within_s=INSPECT_WITHIN_S,
             answers_in_order=True,
         )
-        self.pipelines = [self._begin(pipeline) for pipeline in settings.pipelines]
+        self.pipelines = [self._begin(pipeline) for pipeline in self.settings.pipelines]
         self.leaving: list[Pipeline] = []  # taken out of the configuration, not over yet
 
     def _begin(self, pipeline: PipelineSettings) -> Pipeline:
-        publishing.clear_temporaries(pipeline.output)
         return Pipeline(self.store, self.settings, pipeline, self.inspector, self.wake)
+
+    def _outputs(self) -> dict[str, Path]:
+        return {pipeline.name: pipeline.output for pipeline in self.settings.pipelines}
 
     # -- the loop -----------------------------------------------------------------------
 
@@ -89,7 +109,66 @@ class Service:
             os.write(self._wake_w, b"\0")
 
     def step(self, now: float) -> None:
-        """Bring the store, the folders and the children one step closer to one another."""
+        """Bring the store, the folders and the children one step closer to one another.
+
+        What a disk refuses on the way ends nothing. The service is blocked then, says why, and
+        tries again, 1 s later and at last every 30 s; what the error cut off is forgotten first
+        and found again in the store, as after a crash. Commands are answered all the while (in
+        `_wait`): one of them may free the space that is missing.
+
+        Raises:
+            StoreError: the database is damaged.
+        """
+        if now >= self._blockage.retry_at:
+            try:
+                self._go_on(now)
+                self._work(now)
+                self._beat(now)
+            except Exception as error:
+                if not self._is_blocked_by(error, now):
+                    raise
+        if self._blockage:
+            self._beat(now)
+
+    def _is_blocked_by(self, error: Exception, now: float) -> bool:
+        """Tell whether a disk is to blame for an error, and if so wait for it.
+
+        Raises:
+            StoreError: the database is damaged: there is nothing to wait for.
+        """
+        if damage := disk.damage(error):
+            raise StoreError(
+                f"the database in {self.store.folder} is damaged: {damage}",
+                advice="`pixd verify` says how far; bring lineage.db back from a backup",
+            ) from error
+        why = disk.refusal(error)
+        if why and self._blockage.add(why, now):
+            self.heartbeat.beat_soon()
+            self.warn(f"blocked: {why}")
+        return bool(why)
+
+    def warn(self, message: str) -> None:
+        """Tell of a disk that refuses: told and not noted, for the notes are on such a disk."""
+        self._say(Event(utc_now(), "warning", "", "blocked", "", message))
+
+    def _go_on(self, now: float) -> None:
+        """After an error: forget what it cut off, take up what the store says, and say so."""
+        if not self._blockage:
+            return
+        self.store.forget_unfinished()
+        self.inspector.abandon()
+        for pipeline in self.pipelines:
+            pipeline.recover()
+        runs = [p.training.run for p in (*self.pipelines, *self.leaving)]
+        alive = [run.run_id for run in runs if run]
+        recovery.give_up_runs(self.store, "the store's disk failed", alive)
+        recovery.settle_outputs(self.store, self._outputs())
+        lasted_s = now - self._blockage.since
+        told = f"went on after {lasted_s:.0f} s of being blocked: {self._blockage.reason}"
+        self.store.note("", "warning", "blocked", told)
+        self._blockage.clear()
+
+    def _work(self, now: float) -> None:
         if self.signals.has_asked_to_reload:
             self.signals.has_asked_to_reload = False
             self._reload(now)
@@ -99,7 +178,6 @@ class Service:
             for intake in self._intakes():
                 intake.scan_soon()
         may_start = not self.signals.stop
-        self.control.step(now)
         for intake in self._intakes():
             intake.step(now)
         self._inspect(now)
@@ -114,7 +192,6 @@ class Service:
         inbox.take_in(self.store)
         for pipeline in self.pipelines:
             pipeline.translation.step(now, may_start=may_start)
-        self._beat(now)
 
     def _inspect(self, now: float) -> None:
         self.inspector.step(now)
@@ -129,16 +206,22 @@ class Service:
     def _beat(self, now: float) -> None:
         if not self.heartbeat.is_due(now):
             return
-        self.heartbeat.beat(
-            self.settings,
-            self.pipelines,
-            now,
-            is_idle=self.is_idle(),
-            stale=stale(self.pipelines, self.inspector, now),
-            config_trouble=self._config_trouble,
-        )
-        states = ", ".join(f"{p.name}: {p.training.state}" for p in self.pipelines)
-        systemd.notify(f"STATUS={states}")
+        try:
+            self.heartbeat.beat(
+                self.settings,
+                self.pipelines,
+                now,
+                is_idle=not self._blockage and self.is_idle(),
+                stale=stale(self.pipelines, self.inspector, now),
+                config_trouble=self._config_trouble,
+                blocked=self._blockage.reason,
+                heights={} if self._blockage else self.store.heights(),
+            )
+        except OSError as error:
+            # Then `status` says that the service has not stirred; there is no other way to tell.
+            if not (self._blockage and disk.refusal(error)):
+                raise
+        systemd.notify(f"STATUS={systemd.status_line(self.heartbeat.last)}")
 
     def _reload(self, now: float) -> None:
         """Take a changed configuration if it is sound; else keep the old one and say so."""
@@ -147,7 +230,8 @@ class Service:
             settings = lifecycle.changed_settings(self.settings)
         except PixdError as error:
             self._config_trouble = lifecycle.refusal_text(error)
-            self.store.note("", "error", "config", self._config_trouble)
+            told = f"the changed configuration is not in force: {self._config_trouble}"
+            self.store.note("", "error", "config", told)
         else:
             self._config_trouble = ""
             self._take(settings, now)
@@ -181,7 +265,17 @@ class Service:
 
     def _carry_out(self, op: str, arguments: Mapping[str, Any], uid: int) -> dict[str, Any]:
         """Do what a command asks, between two steps, and take its consequences into account."""
-        result = operations.perform(self.store, self.settings, op, arguments, user_name(uid))
+        now = time.monotonic()
+        try:
+            self._go_on(now)
+            result = operations.perform(self.store, self.settings, op, arguments, user_name(uid))
+        except Exception as error:
+            if self._is_blocked_by(error, now):
+                raise StoreError(
+                    f"the store refuses: {disk.refusal(error)}",
+                    advice="free some space or mend the disk; `pixd log` says whether it was done",
+                ) from error
+            raise
         for intake in self._intakes():
             intake.reload()
         self.heartbeat.beat_soon()
@@ -203,48 +297,39 @@ class Service:
             while not self.signals.stop:
                 if tick:
                     tick(self)
-                if once and self.is_idle():
+                if once and self._is_finished(time.monotonic()):
                     break
                 self._wait(time.monotonic())
                 now = time.monotonic()
                 self.step(now)
-                if not stale(self.pipelines, self.inspector, now):
+                # A disk that refuses is waited for, and a restart would not mend it.
+                if self._blockage or not stale(self.pipelines, self.inspector, now):
                     systemd.notify("WATCHDOG=1")
-            has_failures = self._has_failures()
+            has_failures = once and self._has_failures()
             # The end that was not asked for is the same one; a signal during it means at once.
             self.signals.stop = self.signals.stop or "done"
             lifecycle.shut_down(self, tick)
             os.close(self._wake_r)
             os.close(self._wake_w)
-        return int(once and has_failures)
+        return int(has_failures)
+
+    def _is_finished(self, now: float) -> bool:
+        """Tell whether a run with `once` is over: idle, or blocked for longer than it waits."""
+        if self._blockage:
+            return now - self._blockage.since > ONCE_PATIENCE_S
+        try:
+            return self.is_idle()
+        except Exception as error:
+            if self._is_blocked_by(error, now):
+                return False
+            raise
 
     def is_idle(self) -> bool:
         """Tell whether nothing is under way and nothing will begin without a change from outside."""
-        if self.inspector.load or not all(i.is_calm or i.held for i in self._intakes()):
-            return False
-        for pipeline in self.pipelines:
-            if pipeline.training.state in {"running", "waiting"}:
-                return False
-            if pipeline.translation.is_stuck:  # it is tried for ever, and waited for by nobody
-                continue
-            if pipeline.translation.is_busy:
-                return False
-            head = self.store.history.head(pipeline.training_folder.repo_id)
-            if head is not None and pipeline.dataset.plan is None:
-                return False
-            counts = self.store.working.counts(pipeline.input_folder.repo_id)
-            has_live = self.store.models.live(pipeline.name) is not None
-            if has_live and counts.get("queued") and not pipeline.translation.blocked:
-                return False
-        return True
+        return not self.inspector.load and all(pipeline.is_idle() for pipeline in self.pipelines)
 
     def _has_failures(self) -> bool:
-        return any(
-            p.training.state == "failed"
-            or p.translation.is_stuck
-            or self.store.working.counts(p.input_folder.repo_id).get("failed")
-            for p in self.pipelines
-        )
+        return bool(self._blockage) or any(pipeline.has_failures() for pipeline in self.pipelines)
 
     def _intakes(self) -> Iterator[Intake]:
         for pipeline in self.pipelines:
@@ -258,23 +343,39 @@ class Service:
             yield from pipeline.workers()
 
     def _wait(self, now: float) -> None:
-        times = [now + LONGEST_WAIT_S, self.inspector.next_at(now), self.heartbeat.next_at]
-        times += [intake.next_at() for intake in self._intakes()]
-        for pipeline in self.pipelines:
-            times += [pipeline.training.next_at(now), pipeline.translation.next_at(now)]
-        poll = select.poll()
-        poll.register(self._wake_r, select.POLLIN)
-        for descriptor in self.control.filenos():
-            poll.register(descriptor, select.POLLIN)
-        if self.control.is_answering:
-            times.append(now + SHORTEST_WAIT_S)
-        for worker in self.workers():
-            poll.register(worker.fileno(), select.POLLIN)
-            if worker.wants_write():
-                # Its standard input is full; look again soon rather than track two descriptors.
-                times.append(now + SHORTEST_WAIT_S)
-        wait_s = max(SHORTEST_WAIT_S, min(times) - now)
-        poll.poll(wait_s * 1000)
+        """Wait until something is due, a folder changed, a child spoke, or a command was obeyed.
+
+        Clients of the control socket are served here, between two steps; only an operation that
+        was carried out brings the next step about, so that no client can make the service work.
+        """
+        until = max(now + SHORTEST_WAIT_S, self._next_at(now))
+        # While the store refuses nobody listens to the children: what they said would be lost.
+        workers = () if self._blockage else self.workers()
+        others = [self._wake_r, *(worker.fileno() for worker in workers)]
+        is_waiting = True
+        while is_waiting:
+            poll = select.poll()
+            for descriptor in others:
+                poll.register(descriptor, select.POLLIN)
+            for descriptor, events in self.control.interests():
+                poll.register(descriptor, events)
+            wait_s = max(0.0, min(until, self.control.next_at()) - time.monotonic())
+            ready = {descriptor for descriptor, _ in poll.poll(wait_s * 1000)}
+            now = time.monotonic()
+            is_waiting = not (self.control.step(now) or now >= until or ready.intersection(others))
         with contextlib.suppress(BlockingIOError):
             while os.read(self._wake_r, 4096):
                 pass
+
+    def _next_at(self, now: float) -> float:
+        times = [now + LONGEST_WAIT_S, self.heartbeat.next_at]
+        if self._blockage:
+            return min(*times, self._blockage.retry_at)
+        times.append(self.inspector.next_at(now))
+        times += [intake.next_at() for intake in self._intakes()]
+        for pipeline in self.pipelines:
+            times += [pipeline.training.next_at(now), pipeline.translation.next_at(now)]
+        if any(worker.wants_write() for worker in self.workers()):
+            # Its standard input is full; look again soon rather than track two descriptors.
+            times.append(now + SHORTEST_WAIT_S)
+        return min(times)

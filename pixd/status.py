@@ -1,7 +1,8 @@
-"""A read-only snapshot of the store and the service's heartbeat, as data and as text.
+"""A read-only snapshot of the store and the service's heartbeat, as data.
 
 Needs no running service and imports nothing heavy: no TensorFlow, numpy, Pillow or
-sqlite-utils. The shape of the data is the contract of ``pixd status --json``.
+sqlite-utils. The shape of the data is the contract of ``pixd status --json``, published as
+``status.schema.json``; `pixd.status_text` writes it for people, `pixd.verdict` judges it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pixd
+from pixd import verdict
 from pixd.errors import EXIT_FAILED, EXIT_NOT_RUNNING, EXIT_OK, CannotTellError
 from pixd.store import connection
 
@@ -22,8 +24,6 @@ if TYPE_CHECKING:
 
     from pixd.config import PipelineSettings, Settings
 
-SILENT_S = 45.0
-"""A heartbeat comes at least every ten seconds; one so old means that the loop is stuck."""
 SHOWN_FAILURES = 5
 
 EXIT_CODES = {
@@ -42,11 +42,16 @@ def snapshot(settings: Settings) -> dict[str, Any]:
     """
     folder = settings.store
     pid = connection.holder_pid(folder)
-    live = connection.read_live(folder)
+    last = connection.read_live(folder)
+    # Until its first heartbeat, what the service before it left behind says nothing of this one.
+    is_starting = pid is not None and last.get("pid") != pid
+    live = {} if is_starting else last
     now = time.time()
-    has_store = (folder / connection.DATABASE).exists()
-    reader = connection.open_reader(folder) if has_store else None
+    had_one = connection.has_database(folder) or connection.what_outlived_database(folder)
+    reader = connection.open_reader(folder) if had_one else None
     try:
+        if reader:
+            reader.execute("BEGIN")  # all numbers of one moment
         pipelines = {
             p.name: _pipeline(reader, p, _of(live, "pipelines", p.name), pid, now)
             for p in settings.pipelines
@@ -54,25 +59,33 @@ def snapshot(settings: Settings) -> dict[str, Any]:
         store_bytes = _store_bytes(reader, folder) if reader else 0
         failures = _failures(reader, pipelines) if reader else []
     except sqlite3.Error as error:
-        raise CannotTellError(f"the store {folder} cannot be read: {error}") from error
+        raise CannotTellError(
+            f"the store {folder} cannot be read: {error}",
+            advice="`pixd verify` names what is damaged",
+        ) from error
     finally:
         if reader:
             reader.close()
-    state, reasons = _verdict(pipelines, live, pid, now)
+    beat_at = _seconds(live.get("at")) or now
+    state, found = verdict.judge(pipelines, live, pid=pid, silent_s=now - beat_at)
+    problems = [problem.told() for problem in found]
     started_at = _seconds(live.get("started_at"))
     return {
         "schema": 1,
         "state": state,
-        "reasons": reasons,
+        "reasons": [problem["reason"] for problem in problems],
+        "problems": problems,
         "source": "service" if pid is not None else "store",
         "version": pixd.__version__,
         "pid": pid or 0,
         "uptime_seconds": round(now - started_at, 1) if pid is not None and started_at else 0.0,
-        "last_seen": live.get("stopped_at") or live.get("at"),
+        "last_seen": last.get("stopped_at") or last.get("at"),
+        "was_stopped": pid is None and "stopped_at" in last,
+        "starting": is_starting,
+        "idle": bool(pid is not None and live.get("idle")),
         "device": live.get("device", "cpu"),
         "disk_free_bytes": _free_bytes(folder),
         "store_bytes": store_bytes,
-        "idle": bool(pid is not None and live.get("idle")),
         "pipelines": pipelines,
         "failures": failures,
     }
@@ -110,7 +123,8 @@ def _pipeline(
             "last_scan_age_seconds": round(age, 1) if age is not None else None,
             "overflows": seen.get("overflows", 0),
             "missed_events": seen.get("missed_events", 0),
-            "held": seen.get("held", ""),
+            "held": seen.get("held", "") if pid is not None else "",
+            "blocked": seen.get("blocked", "") if pid is not None else "",
         },
         "train": _train(reader, settings.name, live.get("train", {}), pid),
         "model": _model(reader, settings.name, training["version"]),
@@ -122,7 +136,9 @@ def _pipeline(
                 for state in ("settling", "queued", "translated", "rejected", "failed")
             },
             "ignored": live.get("input", {}).get("ignored", 0),
-            "held": live.get("input", {}).get("held", ""),
+            "held": live.get("input", {}).get("held", "") if pid is not None else "",
+            "blocked": live.get("input", {}).get("blocked", "") if pid is not None else "",
+            "failed_example": _failed_example(reader, inputs["repo_id"], input_states),
         },
         "output": {
             "current": outputs.get("current", 0),
@@ -130,12 +146,15 @@ def _pipeline(
             "orphaned": outputs.get("orphaned", 0),
             "edited": outputs.get("edited", 0),
         },
-        "translate": dict(live.get("translate", {})) if pid is not None else {},
+        "translate": {
+            name: live.get("translate", {}).get(name, "") if pid is not None else ""
+            for name in ("phase", "trouble", "blocked")
+        },
     }
 
 
 def _repo(reader: sqlite3.Connection | None, pipeline: str, kind: str) -> dict[str, Any]:
-    nothing: dict[str, Any] = {"commit": 0, "version": None, "states": {}}
+    nothing: dict[str, Any] = {"repo_id": 0, "commit": 0, "version": None, "states": {}}
     if reader is None:
         return nothing
     row = reader.execute(
@@ -147,16 +166,29 @@ def _repo(reader: sqlite3.Connection | None, pipeline: str, kind: str) -> dict[s
         'SELECT seq, version FROM "commit" WHERE repo_id = ? ORDER BY seq DESC LIMIT 1', (row[0],)
     ).fetchone()
     return {
+        "repo_id": row[0],
         "commit": head[0] if head else 0,
         "version": head[1] if head else None,
         "states": _counts(
-            reader, "SELECT state, count(*) FROM file WHERE repo_id = ? GROUP BY state", row[0]
+            reader, "SELECT state, files FROM file_total WHERE repo_id = ? AND files <> 0", row[0]
         ),
     }
 
 
 def _counts(reader: sqlite3.Connection | None, sql: str, value: object) -> dict[str, int]:
     return {row[0]: row[1] for row in reader.execute(sql, (value,))} if reader else {}
+
+
+def _failed_example(
+    reader: sqlite3.Connection | None, repo_id: int, states: Mapping[str, int]
+) -> dict[str, str] | None:
+    if reader is None or not states.get("failed"):
+        return None
+    row = reader.execute(
+        "SELECT path, reason FROM file WHERE repo_id = ? AND state = 'failed' ORDER BY path LIMIT 1",
+        (repo_id,),
+    ).fetchone()
+    return {"name": row[0], "reason": row[1]} if row else None
 
 
 def _pairs(layout: str, states: Mapping[str, int]) -> int:
@@ -167,13 +199,6 @@ def _pairs(layout: str, states: Mapping[str, int]) -> int:
 def _train(
     reader: sqlite3.Connection | None, pipeline: str, live: Mapping[str, Any], pid: int | None
 ) -> dict[str, Any]:
-    if pid is not None and live:
-        return {
-            name: live.get(name)
-            for name in (
-                "state", "run", "step", "steps", "images_per_second", "eta_seconds", "reason", "losses",
-            )
-        }  # fmt: skip
     last = None
     if reader:
         last = reader.execute(
@@ -183,6 +208,18 @@ def _train(
         ).fetchone()
     if last is None:
         last = {"id": None, "state": "", "reason": "", "progress": None}
+    if pid is not None and live:
+        return {
+            "state": live["state"],
+            "run": live["run"] or last["id"],
+            "step": live["step"],
+            "steps": live["steps"],
+            "images_per_second": live["images_per_second"],
+            "eta_seconds": live["eta_seconds"],
+            "reason": live["reason"],
+            "losses": live["losses"],
+            "blocked": live.get("blocked", ""),
+        }
     progress = json.loads(last["progress"] or "{}")
     failed = last["state"] == "failed"
     return {
@@ -194,6 +231,7 @@ def _train(
         "eta_seconds": None,
         "reason": last["reason"] if failed else "",
         "losses": {},
+        "blocked": "",
     }
 
 
@@ -262,35 +300,6 @@ def _free_bytes(folder: Path) -> int:
     return 0
 
 
-def _verdict(
-    pipelines: Mapping[str, Any], live: Mapping[str, Any], pid: int | None, now: float
-) -> tuple[str, list[str]]:
-    if pid is None:
-        return "not-running", []
-    blocked: list[str] = []
-    degraded: list[str] = []
-    beat_at = _seconds(live.get("at"))
-    if beat_at and now - beat_at > SILENT_S:
-        degraded.append(f"the service has not stirred for {now - beat_at:.0f} s")
-    degraded += [str(live[key]) for key in ("config", "stale") if live.get(key)]
-    for name, p in pipelines.items():
-        if p["translate"].get("blocked"):
-            blocked.append(f"{name}: {p['translate']['blocked']}")
-        degraded += [
-            f"{name}: {kind} folder on hold: {p[kind]['held']}"
-            for kind in ("training", "input")
-            if p[kind]["held"]
-        ]
-        if p["train"]["state"] == "failed":
-            degraded.append(f"{name}: training failed: {p['train']['reason']}")
-        if p["translate"].get("trouble"):
-            degraded.append(f"{name}: the translator fails: {p['translate']['trouble']}")
-        if p["input"]["failed"]:
-            degraded.append(f"{name}: {p['input']['failed']} inputs failed")
-    state = "blocked" if blocked else "degraded" if degraded else "ok"
-    return state, blocked + degraded
-
-
 def _of(mapping: Mapping[str, Any], *keys: str) -> Mapping[str, Any]:
     for key in keys:
         value = mapping.get(key, {})
@@ -300,9 +309,7 @@ def _of(mapping: Mapping[str, Any], *keys: str) -> Mapping[str, Any]:
 
 def _seconds(at: object) -> float | None:
     """Turn RFC 3339 UTC into seconds since the epoch."""
-    if not isinstance(at, str):
-        return None
-    import calendar  # noqa: PLC0415 - only here
+    # PyYAML has imported datetime already; strptime would cost two milliseconds more.
+    import datetime as dt  # noqa: PLC0415 - only where there is a heartbeat
 
-    whole = calendar.timegm(time.strptime(at[:19], "%Y-%m-%dT%H:%M:%S"))
-    return whole + float(at[19:-1] or 0)
+    return dt.datetime.fromisoformat(at).timestamp() if isinstance(at, str) else None

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 
 def render(status: Mapping[str, Any]) -> str:
@@ -14,42 +15,77 @@ def render(status: Mapping[str, Any]) -> str:
 
 
 def _lines(status: Mapping[str, Any]) -> Iterator[str]:
-    yield _verdict(status)
+    yield from _verdict(status)
     for name, pipeline in status["pipelines"].items():
         yield ""
         yield name
         yield f"  training  {_training(pipeline['training'])}"
         yield f"  model     {_model(pipeline['model'])}"
         yield f"  train     {_train(pipeline['train'])}"
-        yield f"  input     {_input(pipeline['input'])}"
+        yield f"  input     {_input(pipeline)}"
         yield f"  output    {_output(pipeline['output'])}"
-        phase = pipeline["translate"].get("phase")
+        phase = pipeline["translate"]["phase"]
         if phase:
             yield f"  waiting   the translator is {phase}"
     if status["failures"]:
         yield ""
-        yield "last warnings"
-        for event in status["failures"]:
-            where = f"{event['pipeline']}: " if event["pipeline"] else ""
-            yield f"  {event['at'][5:16].replace('T', ' ')}  {where}{event['message']}"
+        yield "last warnings (UTC)"
+        yield from _failures(status["failures"])
     yield ""
+    up = f"pid {status['pid']}, up {duration(status['uptime_seconds'])}, " if status["pid"] else ""
     yield (
-        f"store {size(status['store_bytes'])}, disk {size(status['disk_free_bytes'])} free,"
+        f"{up}store {size(status['store_bytes'])}, disk {size(status['disk_free_bytes'])} free,"
         f" device {status['device']}, pixd {status['version']}"
     )
 
 
-def _verdict(status: Mapping[str, Any]) -> str:
-    state = status["state"]
+def _verdict(status: Mapping[str, Any]) -> Iterator[str]:
+    """Say first how it is, then for each problem what to do next."""
+    state, problems = status["state"], list(status["problems"])
     if state == "not-running":
-        seen = status["last_seen"]
-        return (
-            f"NOT RUNNING, last seen {_when(seen)}" if seen else "NOT RUNNING, never started here"
-        )
-    up = f"  (pid {status['pid']}, up {duration(status['uptime_seconds'])})"
-    if state == "ok":
-        return ("OK, idle" if status["idle"] else "OK, working") + up
-    return f"{state.upper()}: {'; '.join(status['reasons'])}{up}"
+        yield f"NOT RUNNING, {_last_seen(status)}"
+        yield "  try: `pixd run`, or `systemctl start pixd` where it is installed as a service"
+    elif problems:
+        first = problems.pop(0)
+        more = f"; and {len(problems)} more, below" if problems else ""
+        yield f"{state.upper()}: {first['reason']}{more}"
+        yield f"  try: {first['advice']}"
+    else:
+        yield f"OK, {_activity(status)}"
+        if any(p["train"]["state"] == "paused" for p in status["pipelines"].values()):
+            yield "  try: `pixd resume` lets new work start again"
+    for problem in problems:
+        yield f"  also {problem['reason']}"
+        yield f"  try: {problem['advice']}"
+
+
+def _last_seen(status: Mapping[str, Any]) -> str:
+    seen = status["last_seen"]
+    if not seen:
+        return "never started here"
+    how = "it was stopped" if status["was_stopped"] else "it was killed, or the machine went down"
+    return f"last seen {_when(seen)}: {how}"
+
+
+def _failures(events: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """Write the last warnings, newest first; what was said again and again, once."""
+    for (pipeline, message), same in groupby(events, lambda e: (e["pipeline"], e["message"])):
+        times = [event["at"] for event in same]
+        where = f"{pipeline}: " if pipeline else ""
+        again = f" ({len(times)} times)" if len(times) > 1 else ""
+        yield f"  {times[0][5:16].replace('T', ' ')}  {where}{message}{again}"
+
+
+def _activity(status: Mapping[str, Any]) -> str:
+    if status["starting"]:
+        return "starting"
+    paused = [n for n, p in status["pipelines"].items() if p["train"]["state"] == "paused"]
+    if paused:
+        return f"paused ({', '.join(paused)}): no new work starts"
+    if status["idle"]:
+        return "idle"
+    training = [n for n, p in status["pipelines"].items() if p["train"]["state"] == "running"]
+    return f"training {', '.join(training)}" if training else "working"
 
 
 def _training(part: Mapping[str, Any]) -> str:
@@ -70,7 +106,7 @@ def _training(part: Mapping[str, Any]) -> str:
 
 def _model(part: Mapping[str, Any] | None) -> str:
     if part is None:
-        return "none yet"
+        return "none yet: it comes from pairs in the training folder"
     text = f"model@{part['number']} of training@{part['dataset_commit']}"
     l1 = part["metrics"].get("l1")
     if l1 is not None and part["metrics"].get("held_out"):
@@ -97,7 +133,8 @@ def _train(part: Mapping[str, Any]) -> str:
     return text + (f", {part['reason']}" if part["reason"] not in {"", "training"} else "")
 
 
-def _input(part: Mapping[str, Any]) -> str:
+def _input(pipeline: Mapping[str, Any]) -> str:
+    part = pipeline["input"]
     states = [
         f"{part[k]} {k}"
         for k in ("translated", "queued", "settling", "rejected", "failed")
@@ -106,6 +143,8 @@ def _input(part: Mapping[str, Any]) -> str:
     text = _count(part["files"], "file") + (f": {', '.join(states)}" if states else "")
     if part["ignored"]:
         text += f" ({part['ignored']} ignored)"
+    if part["queued"] and pipeline["model"] is None:
+        text += ", waiting for the first model"
     return text + (f", ON HOLD: {part['held']}" if part["held"] else "")
 
 

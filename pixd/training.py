@@ -14,7 +14,7 @@ import secrets
 import shutil
 from typing import TYPE_CHECKING, Any
 
-from pixd import durable, gate, pairs, recall, recipes
+from pixd import disk, durable, gate, pairs, recall, recipes
 from pixd.records import canonical_json
 from pixd.store import lineage
 from pixd.store.runs import Edge, run_key
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from pixd.store.store import Store
     from pixd.workers import Worker
 
+FLOAT32_BYTES = 4
+GENERATOR_PARAMETERS = 54_400_000  # at ngf 64; they grow with its square
+KEPT_COPIES = 8  # two checkpoints of the weights and Adam's two moments, and the export, twice
 MAX_FAILURES = 3
 FINISH_SHARE = 0.5  # a run that is so far along is not superseded
 FIRST_RETRY_S = 5.0
@@ -68,8 +71,14 @@ class Training:
         self._run = run
         self._retry_at = 0.0
         self._may_start_at = 0.0
+        self._blockage = disk.Blockage()
         self.state = "idle"
         self.reason = ""
+
+    @property
+    def blocked(self) -> str:
+        """Why no training can be begun or go on, or ""."""
+        return self._blockage.reason
 
     @property
     def worker(self) -> Worker | None:
@@ -113,6 +122,15 @@ class Training:
         if self._is_settled_by_history(key):
             return
         self._start_when_still(key, recipe, now, may_start=may_start)
+
+    def recover(self) -> None:
+        """Find out anew what is under way after an error of the store's disk.
+
+        A child that runs goes on. One that has ended may have been half published: its run is
+        lost, and is taken up again from the last checkpoint.
+        """
+        if self._run and self._run.worker.poll() is not None:
+            self._run = None
 
     def stop(self, reason: str, now: float) -> None:
         """Ask a running training to checkpoint and leave. `now`: monotonic seconds."""
@@ -207,23 +225,24 @@ class Training:
         elif not may_start:
             self.reason = "waiting for another training to end"
             self._may_start_at = now + 1.0
-        elif self._lacks_space():
-            self._may_start_at = now + 10.0
+        elif now < self._blockage.retry_at:
+            self.reason = self._blockage.reason
+            self._may_start_at = self._blockage.retry_at
+        elif shortage := self._shortage():
+            self._note_blockage(shortage, now)
+            self.reason = shortage
+            self._may_start_at = self._blockage.retry_at
         else:
             self._start(key, recipe)
 
-    def _lacks_space(self) -> bool:
-        free = durable.free_bytes(self._store.folder)
-        # Checkpoints hold both networks with two Adam moments each, twice, and the export.
-        ngf = self._pipeline.train.ngf
-        needed = 200_000_000 + int(54.4e6 * (ngf / 64) ** 2) * 4 * 8
-        if free >= needed:
-            return False
-        self.reason = (
-            f"the store's disk has {free / 1e9:.1f} GB free and training needs about"
-            f" {needed / 1e9:.1f} GB: free some space"
-        )
-        return True
+    def _shortage(self) -> str:
+        width = self._pipeline.train.ngf / 64
+        needed_bytes = int(GENERATOR_PARAMETERS * width**2) * FLOAT32_BYTES * KEPT_COPIES
+        return disk.shortage(self._store.folder, needed_bytes, self._pipeline.keep.free_bytes)
+
+    def _note_blockage(self, why: str, now: float) -> None:
+        if self._blockage.add(why, now):
+            self._store.note(self._pipeline.name, "warning", "blocked", f"training: {why}")
 
     def _change_id(self) -> str:
         return self._dataset.commit.change_id if self._dataset.commit else secrets.token_hex(5)
@@ -330,7 +349,12 @@ class Training:
                 advice = "it is trained on from its last checkpoint"
                 told = {"kind": "export", "message": error.message, "advice": advice}
                 result = {"state": "failed", "error": told}
-        if result["state"] == "failed":
+        if result["state"] == "failed" and result["error"]["kind"] == "disk":
+            # No failure of the training: it goes on from its checkpoint when the disk lets it.
+            reason = result["error"]["message"]
+            store.runs.move(run.run_id, ("queued", "running"), "cancelled", reason=reason)
+            self._note_blockage(f"the trainer: {reason}", now)
+        elif result["state"] == "failed":
             self._note_failure(run, result["error"], now)
         elif result["state"] != "succeeded":
             store.runs.move(
@@ -354,6 +378,7 @@ class Training:
         said = f"model@{model.number} {told}: {decision['why']}"
         self._store.note(self._pipeline.name, level, "model", said, run.commit.change_id)
         self.state, self.reason = "idle", said
+        self._blockage.clear()
 
     def _note_failure(self, run: TrainingRun, error: Mapping[str, Any], now: float) -> None:
         store, name = self._store, self._pipeline.name
@@ -385,31 +410,3 @@ class Training:
         ).fetchall()
         for (old,) in rows:
             shutil.rmtree(self._store.checkpoints / old.removeprefix("sha256:"), ignore_errors=True)
-
-
-def recover(store: Store) -> int:
-    """Give up the runs whose owner is gone. Call once at start, under the lock.
-
-    They are taken up again by the next steps, since their keys have no success; a training goes
-    on from its checkpoint. A translation that was being published is done: its bytes are kept.
-    Returns how many were lost.
-    """
-    lost = 0
-    with store.transaction():
-        for run in store.runs.active():
-            if run.state == "publishing" and store.runs.output_digest(run.id, "image"):
-                store.runs.move(run.id, ("publishing",), "succeeded")
-                continue
-            lost += store.runs.move(
-                run.id, (run.state,), "lost", reason="the service ended while it ran"
-            )
-    if lost:
-        store.note(
-            "",
-            "warning",
-            "recover",
-            f"{lost} runs were cut off when the last service ended; what is still due is done again",
-        )
-    shutil.rmtree(store.scratch, ignore_errors=True)
-    store.scratch.mkdir(parents=True)
-    return lost

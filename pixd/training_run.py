@@ -217,7 +217,7 @@ def publish_model(
     }
     manifest = store.objects.add(manifests.render(export))
     store.objects.flush()
-    durable.crash_point("export")
+    durable.crash_point("model-kept")
     lay_out_model(store, manifest.digest, export)
     name = pipeline.name
     metrics = result["metrics"]
@@ -311,6 +311,7 @@ def lay_out_model(
     building.mkdir(parents=True)
     for name, entry in files.items():
         os.link(store.objects.path_of(entry.digest), building / name)
+        durable.crash_point("layout")
     building.rename(folder)
     durable.sync_folder(folder.parent)
     return folder

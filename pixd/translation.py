@@ -12,7 +12,7 @@ import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pixd
-from pixd import durable, output, recipes
+from pixd import disk, durable, output, recipes
 from pixd.publishing import Made, Publisher
 from pixd.records import SCHEMA
 from pixd.store import manifests
@@ -34,10 +34,15 @@ if TYPE_CHECKING:
     from pixd.workers import Worker
 
 AT_ONCE = 32  # inputs that the translator holds: enough for decode, inference and encode to overlap
+MOST_AT_ONCE = 512
+AHEAD_S = 0.5
+"""Of small images, which take a millisecond, it holds as many as it makes in this time: what
+comes back together is published together, and the price of that is in the syncs, not the files."""
 BATCH = 8
 IDLE_S = 600.0
 ANSWER_WITHIN_S = 180.0
-MIN_FREE_BYTES = 64_000_000
+IMAGE_BYTES = 4_000_000
+"""What is asked of a disk for one image under way: a PNG of 1024 px is seldom as large."""
 CHECK_OUTPUTS_S = 60.0
 CHECK_MODEL_S = 30.0  # how soon a live model whose files could not be read is tried again
 
@@ -75,12 +80,18 @@ class Translation:
         self._target: Target | None = None
         self._translator: WarmWorker | None = None
         self._held: dict[str, Asked] = {}
+        self._at_once = AT_ONCE
         self._next_check_at = 0.0
         self._retry_at: float | None = None
         self._damaged: tuple[int, str] | None = None  # id of the live model, and why
         self._aim_again_at = 0.0
-        self.blocked = ""
+        self._blockage = disk.Blockage()
         self.device = ""
+
+    @property
+    def blocked(self) -> str:
+        """Why no output can be made or published, or ""."""
+        return self._blockage.reason
 
     @property
     def worker(self) -> Worker | None:
@@ -121,7 +132,16 @@ class Translation:
             times.append(self._translator.next_at(now))
         if self._retry_at is not None:
             times.append(self._retry_at)
+        if self._blockage.retry_at > now:
+            times.append(self._blockage.retry_at)
         return min(times)
+
+    def recover(self) -> None:
+        """Forget what is under way after an error of the store's disk; it is due still."""
+        if self._translator:
+            self._translator.abandon()
+        self._held.clear()
+        self._target = None  # what was stale may not have been queued
 
     def stop(self, reason: str) -> None:
         """Drop what is under way: its inputs stay due, and its runs say `reason`."""
@@ -138,7 +158,7 @@ class Translation:
             self._translator.step(now)
             answers = self._translator.collect()
             if answers:
-                self._publish_answers(answers)
+                self._publish_answers(answers, now)
             for note in self._translator.notes:
                 self._store.note(self._pipeline.name, "warning", "translator", note)
             self._translator.notes.clear()
@@ -148,8 +168,8 @@ class Translation:
             return
         if now >= self._next_check_at:
             self._next_check_at = now + CHECK_OUTPUTS_S
-            self._publisher.find_missing()
-        if may_start:
+            self._note_blockage(self._publisher.find_missing(), now)
+        if may_start and now >= self._blockage.retry_at:
             self._feed(now)
 
     # -- what outputs should be ---------------------------------------------------------
@@ -233,26 +253,22 @@ class Translation:
     def _feed(self, now: float) -> None:
         assert self._target is not None  # _aim made both
         assert self._translator is not None
-        room = AT_ONCE - len(self._held)
+        room = self._at_once - len(self._held)
         busy = {inp.name for asked in self._held.values() for inp in asked.inputs}
         if room <= 0:
             return
         wall = utc_now()
         due = self._store.working.due_inputs(self._intake.repo_id, room + len(busy), wall)
         due = [inp for inp in due if inp.name not in busy]
-        self._retry_at = now + 1.0 if self._has_waiting() else None
-        if not due or self._is_blocked():
+        waits = self._store.working.has_queued(self._intake.repo_id, for_retry=True)
+        self._retry_at = now + 1.0 if waits else None
+        if not due:
+            if not self._held:
+                self._go_on(now)
             return
-        by_digest: dict[str, list[DueInput]] = {}
-        refused = self._store.working.verdicts({inp.digest for inp in due}, "input")
-        for inp in due:
-            known = self._store.working.find(self._intake.repo_id, output.output_name(inp.name))
-            why = output.refusal(inp.name, is_input=known is not None)
-            why = why or refused.get(inp.digest, (True, ""))[1]
-            if why:
-                self._store.working.set_state(self._intake.repo_id, [inp.name], "rejected", why)
-            else:
-                by_digest.setdefault(inp.digest, []).append(inp)
+        if self._note_blockage(self._shortage(), now):
+            return
+        by_digest = self._refuse_or_group(due)
         ready: list[Made] = []
         with self._store.transaction():
             for digest, inputs in by_digest.items():
@@ -267,29 +283,39 @@ class Translation:
                     asked = self._held[digest]
                     self._translator.submit(asked, self._request(asked))
         if ready:
-            self._publish(ready)
+            self._publish(ready, now)
         self._translator.step(now)
 
-    def _has_waiting(self) -> bool:
-        row = self._store.db.conn.execute(
-            "SELECT 1 FROM file WHERE repo_id = ? AND state = 'queued' AND retry_at IS NOT NULL"
-            " LIMIT 1",
-            (self._intake.repo_id,),
-        ).fetchone()
-        return row is not None
+    def _refuse_or_group(self, due: list[DueInput]) -> dict[str, list[DueInput]]:
+        """Reject the inputs that can have no output; return the others by content."""
+        by_digest: dict[str, list[DueInput]] = {}
+        refused = self._store.working.verdicts({inp.digest for inp in due}, "input")
+        for inp in due:
+            known = self._store.working.find(self._intake.repo_id, output.output_name(inp.name))
+            why = output.refusal(inp.name, is_input=known is not None)
+            why = why or refused.get(inp.digest, (True, ""))[1]
+            if why:
+                self._store.working.set_state(self._intake.repo_id, [inp.name], "rejected", why)
+            else:
+                by_digest.setdefault(inp.digest, []).append(inp)
+        return by_digest
 
-    def _is_blocked(self) -> bool:
+    def _shortage(self) -> str:
+        """Say why nothing may be begun: both disks must hold what the translator may make."""
+        floor = self._pipeline.keep.free_bytes
         for folder in (self._pipeline.output, self._store.folder):
-            try:
-                free = durable.free_bytes(folder)
-            except OSError as error:
-                self.blocked = f"{folder}: {error.strerror}"
-                return True
-            if free < MIN_FREE_BYTES:
-                self.blocked = f"the disk of {folder} is full ({free / 1e6:.0f} MB free)"
-                return True
-        self.blocked = ""
-        return False
+            why = disk.shortage(folder, IMAGE_BYTES, floor)
+            if why:
+                return why
+        return ""
+
+    def _note_blockage(self, why: str, now: float) -> bool:
+        """Wait with new work if `why` says so; it is told once, and goes on by itself."""
+        if not why:
+            return False
+        if self._blockage.add(why, now):
+            self._store.note(self._pipeline.name, "warning", "blocked", f"translating: {why}")
+        return True
 
     def _key(self, digest: str) -> str:
         assert self._target is not None  # _aim made it
@@ -345,9 +371,15 @@ class Translation:
             },
         }
 
+    def _go_on(self, now: float) -> None:
+        if self._blockage:
+            told = f"translating goes on after {now - self._blockage.since:.0f} s"
+            self._store.note(self._pipeline.name, "info", "blocked", told)
+            self._blockage.clear()
+
     # -- answers ------------------------------------------------------------------------
 
-    def _publish_answers(self, answers: list[Answer]) -> None:
+    def _publish_answers(self, answers: list[Answer], now: float) -> None:
         made: list[tuple[Asked, Any, Any]] = []
         for answer in answers:
             asked = self._held.pop(answer.token.digest, None)
@@ -362,15 +394,20 @@ class Translation:
                 made.append((asked, stored, answer.event.get("ms", {})))
             elif answer.event["event"] in {"rejected", "crashed"}:
                 self._reject(asked, str(answer.event["reason"]))
+            elif answer.event.get("kind") == "disk":
+                self._give_back(asked, str(answer.event["reason"]), now)
             else:
                 self._fail(asked, str(answer.event.get("reason")))
         if not made:
             return
+        target = self._target
+        assert target is not None  # what was asked was asked under it
         self._store.objects.flush()
         ready = (self._translator.ready if self._translator else None) or {}
         with self._store.transaction():
             self._store.history.add_objects([stored for _, stored, _ in made], "image/png")
             environment = self._store.runs.add_environment(ready.get("environment", {}))
+            done = [Made(asked.run_id, stored.digest, asked.inputs) for asked, stored, _ in made]
             for asked, stored, timings in made:
                 self._store.runs.move(
                     asked.run_id,
@@ -382,15 +419,28 @@ class Translation:
                 self._store.runs.add_outputs(
                     asked.run_id, [Edge("image", "image.png", stored.digest)]
                 )
-        self._publish(
-            [Made(asked.run_id, stored.digest, asked.inputs) for asked, stored, _ in made]
-        )
+            intents = self._publisher.intend(
+                done, model_digest=target.model.digest, recipe=target.recipe
+            )
+        self._note_published(self._publisher.carry_out(done, intents), now)
+        took_ms = sum(sum(timings.values()) for _, _, timings in made) / len(made)
+        self._at_once = round(min(max(1000 * AHEAD_S / max(took_ms, 1e-3), AT_ONCE), MOST_AT_ONCE))
 
-    def _publish(self, made: list[Made]) -> None:
+    def _publish(self, made: list[Made], now: float) -> None:
         assert self._target is not None  # _aim made it
-        self._publisher.publish(
+        refused = self._publisher.publish(
             made, model_digest=self._target.model.digest, recipe=self._target.recipe
         )
+        self._note_published(refused, now)
+
+    def _note_published(self, refused: str, now: float) -> None:
+        if not self._note_blockage(refused, now):
+            self._go_on(now)
+
+    def _give_back(self, asked: Asked, reason: str, now: float) -> None:
+        """Leave the inputs due: the disk is at fault, not they."""
+        self._store.runs.move(asked.run_id, ("running",), "cancelled", reason=reason)
+        self._note_blockage(f"the translator: {reason}", now)
 
     def _reject(self, asked: Asked, reason: str) -> None:
         with self._store.transaction():

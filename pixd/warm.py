@@ -172,6 +172,12 @@ class WarmWorker:
             self._worker = None
         self.ready = None
 
+    def abandon(self) -> None:
+        """End the child and forget every request: who asked will ask again."""
+        self.stop()
+        for requests in (self._waiting, self._suspects, self._held, self._answers):
+            requests.clear()
+
     def _start(self, now: float) -> None:
         shutil.rmtree(self.scratch, ignore_errors=True)
         self.scratch.mkdir(parents=True)

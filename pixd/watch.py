@@ -54,8 +54,9 @@ EVENTS: list[type[FileSystemEvent]] = [
     DirMovedEvent,
     DirDeletedEvent,
 ]
-LONGEST_QUEUE = 200_000
-"""Events kept until `drain`; beyond it one rescan is cheaper than all those names."""
+LONGEST_QUEUE = 20_000
+"""Events kept until `drain`; beyond it one rescan is cheaper than looking at all those names,
+and their paths would be most of the memory that a burst takes."""
 SECOND_LOOK_S = 2.0
 """watchdog re-arms its watches after it tells of an overflow; what came between needs this."""
 RETRY_INOTIFY_S = 300.0

@@ -8,9 +8,11 @@ from __future__ import annotations
 import json
 import os
 import signal
+import struct
 import subprocess
 import sys
 import time
+import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -56,6 +58,17 @@ def pair(number: int) -> Image.Image:
     red, green, blue = left.split()
     both.paste(Image.merge("RGB", (blue, red, green)), (32, 0))
     return both
+
+
+def small_png(number: int) -> bytes:
+    """Return a 32 px PNG whose pixels spell `number`: different bytes for each, and quickly."""
+    row = b"\0" + struct.pack(">I", number) * 24
+    header = struct.pack(">IIBBBBB", 32, 32, 8, 2, 0, 0, 0)
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(row * 32, 1)), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in chunks
+    )
 
 
 class Tiny:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import TYPE_CHECKING, Any
 
 from pixd import control, operations
@@ -14,7 +15,8 @@ from pixd.users import user_name
 if TYPE_CHECKING:
     from pixd.config import Settings
 
-TRIES = 3
+PATIENCE_S = 10.0
+"""A service that starts holds the lock before it listens; so does another command."""
 
 
 def ask(settings: Settings, op: str, **arguments: Any) -> dict[str, Any]:
@@ -24,22 +26,25 @@ def ask(settings: Settings, op: str, **arguments: Any) -> dict[str, Any]:
         CannotTellError: there is no store yet.
         PixdError: the operation says no.
     """
-    if not (settings.store / connection.DATABASE).exists():
+    if not connection.has_database(settings.store):
         raise CannotTellError(
             f"no store at {settings.store}", advice="start the service once with `pixd run`"
         )
-    for left in reversed(range(TRIES)):
+    ends_at = time.monotonic() + PATIENCE_S
+    while True:
         try:
-            store = Store(settings.store)
-        except StoreBusyError:
-            try:
-                return control.request(settings.store, op, arguments)
-            except ServiceNotRunningError:
-                if not left:  # it may have been just starting, or just leaving
-                    raise
-            continue
-        try:
-            return operations.perform(store, settings, op, arguments, user_name(os.getuid()))
-        finally:
-            store.close()
-    raise AssertionError  # the loop returns or raises
+            if connection.holder_pid(settings.store) is None:
+                return _do(settings, op, arguments)
+            return control.request(settings.store, op, arguments)
+        except (StoreBusyError, ServiceNotRunningError):  # just starting, or just leaving
+            if time.monotonic() > ends_at:
+                raise
+        time.sleep(0.05)
+
+
+def _do(settings: Settings, op: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    store = Store(settings.store)
+    try:
+        return operations.perform(store, settings, op, arguments, user_name(os.getuid()))
+    finally:
+        store.close()

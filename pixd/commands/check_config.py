@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 def run(args: argparse.Namespace) -> int:
     """Print the settings as YAML that pixd would read again."""
     settings = settings_of(args)
+    if args.quiet:
+        warn(f"{settings.path} is good")
+        return 0
     warn(f"{settings.path} is good; the effective settings:")
     print(config.effective_yaml(settings), end="")
     return 0

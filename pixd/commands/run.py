@@ -2,47 +2,50 @@
 
 from __future__ import annotations
 
-import sys
-import time
 from typing import TYPE_CHECKING
 
 from pixd.commands import Progress, bar, settings_of
+from pixd.errors import PixdError
+from pixd.logs import Log
+from pixd.records import Event
 from pixd.status_text import duration
+from pixd.store.connection import utc_now
 
 if TYPE_CHECKING:
     import argparse
 
     from pixd.service import Service
 
-# Under systemd each line carries its priority (sd-daemon(3)); on a terminal, a time.
-_PRIORITY = {"info": "<6>", "warning": "<4>", "error": "<3>"}
-
 
 def run(args: argparse.Namespace) -> int:
     """Run until a signal, or with --once until nothing is due."""
-    import os  # noqa: PLC0415 - only for the journal
+    progress = Progress()
+    log = Log(args.log_format, before=progress.clear)
+    try:
+        return _serve(args, log, progress)
+    except PixdError as error:
+        if log.form == "text":
+            raise
+        advice = f"; try: {error.advice}" if error.advice else ""
+        log(_about_service("error", error.message + advice))
+        return error.exit_code
 
+
+def _serve(args: argparse.Namespace, log: Log, progress: Progress) -> int:
     settings = settings_of(args)
     from pixd.service import Service  # noqa: PLC0415 - only this command pays for it
 
-    progress = Progress()
-    has_journal = "JOURNAL_STREAM" in os.environ and not sys.stderr.isatty()
-
-    def say(pipeline: str, level: str, message: str) -> None:
-        progress.clear()
-        where = f"{pipeline}: " if pipeline else ""
-        mark = "" if level == "info" else f"{level}: "
-        head = _PRIORITY[level] if has_journal else time.strftime("%H:%M:%S ")
-        print(f"{head}{where}{mark}{message}", file=sys.stderr, flush=True)
-
-    service = Service(settings, say)
+    service = Service(settings, log)
     names = ", ".join(p.name for p in settings.pipelines)
-    say("", "info", f"pixd serves {names} from {settings.path}; Ctrl-C stops it")
+    log(_about_service("info", f"pixd serves {names} from {settings.path}; Ctrl-C stops it"))
     try:
         return service.run(once=args.once, tick=lambda s: progress.show(_doing(s)))
     finally:
-        progress.clear()
-        say("", "info", "stopped")
+        log(_about_service("info", "stopped"))
+
+
+def _about_service(level: str, message: str) -> Event:
+    return Event(utc_now(), level, "", "service", "", message)
 
 
 def _doing(service: Service) -> str:

@@ -264,6 +264,7 @@ def _keep(section: Section) -> KeepSettings:
     settings = KeepSettings(
         models=section.integer("models", default.models, 1, _MILLION),
         orphans=section.boolean("orphans", default.orphans, only=True),
+        free_bytes=section.integer("free_bytes", default.free_bytes, 0, 10**15),
     )
     section.finish(_known_keys())
     return settings

@@ -44,6 +44,7 @@ class KeepSettings:
 
     models: int = 10
     orphans: bool = True
+    free_bytes: int = 64_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ from typing import Any, Final
 import tensorflow as tf
 
 from pixd import durable
-from pixd.errors import PixdError
+from pixd.errors import DiskError
 from pixd.pix2pix.runtime import NotFiniteError
 
 _PREFIX: Final = "step-"
@@ -60,7 +60,7 @@ class Checkpoints:
 
         Raises:
             NotFiniteError: a weight is not finite; nothing is saved and the old ones stay.
-            PixdError: the disk is full or gone; the old checkpoints stay.
+            DiskError: the disk is full or gone; the old checkpoints stay.
         """
         if not self._is_finite():
             raise not_finite(step)
@@ -69,7 +69,7 @@ class Checkpoints:
             self._write(final, step, notes)
         except (OSError, tf.errors.OpError) as error:
             # TensorFlow reports a full disk as "resource exhausted", its word for memory too.
-            raise PixdError(
+            raise DiskError(
                 f"cannot save a checkpoint: {error}",
                 advice="free disk space; the run goes on from its last checkpoint",
             ) from error
@@ -133,6 +133,7 @@ class Checkpoints:
         for path in part.iterdir():
             _fsync(path)
         durable.sync_folder(part)
+        durable.crash_point("checkpoint")
         shutil.rmtree(final, ignore_errors=True)
         part.rename(final)
         durable.sync_folder(self._folder)

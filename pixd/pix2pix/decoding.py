@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from pixd import confinement
-from pixd.errors import ImageRejectedError, PixdError
+from pixd.errors import DiskError, ImageRejectedError, PixdError
 
 ANSWER_WITHIN_S: Final = 300.0
 """On the clock. Processor time is bounded at a tenth of it, so that only a decoder which is
@@ -51,6 +51,7 @@ class Decoder:
         Raises:
             ImageRejectedError: it is no picture that pixd takes, or it ended the decoder.
             DecoderDiedError: the decoder ended and the image is not known to be to blame.
+            DiskError: the disk refuses to give it.
             PixdError: it cannot be read.
         """
         import numpy as np
@@ -65,6 +66,8 @@ class Decoder:
             raise self._died() from error
         if event["event"] == "rejected":
             raise ImageRejectedError(event["reason"])
+        if event.get("kind") == "disk":
+            raise DiskError(event["reason"])
         if event["event"] != "done":
             raise PixdError(event["reason"], advice="`pixd verify` re-hashes what is kept")
         pixels = np.frombuffer(data, np.uint8).reshape(size, size, 3)

@@ -19,7 +19,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from pixd import durable
-from pixd.errors import PixdError
+from pixd.errors import DiskError, PixdError
 from pixd.pix2pix.input_pipeline import to_float, to_uint8
 from pixd.pix2pix.models import FLOAT32, with_policy
 
@@ -158,10 +158,17 @@ def save_model(generator: keras.Model, folder: Path, card: dict[str, Any]) -> li
 
     Returns:
         The result's ``outputs``: role, path relative to the folder's parent, sha256, size.
+
+    Raises:
+        DiskError: the disk is full or fails.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / GENERATOR_FILE
-    with_policy(generator, FLOAT32).save(path)
+    try:
+        with_policy(generator, FLOAT32).save(path)
+    except OSError as error:  # of HDF5, which keeps the number of the error to itself
+        raise DiskError(f"the model cannot be written: {error}") from error
+    durable.crash_point("export")
     text = json.dumps(card, indent=2, sort_keys=True, allow_nan=False) + "\n"
     durable.write_file(folder / CARD_FILE, text.encode())
     return [

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import importlib.metadata
 import json
 import logging
@@ -28,7 +29,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from pixd import durable
+from pixd import disk, durable
 from pixd.errors import DeviceError, PixdError
 from pixd.records import SCHEMA
 
@@ -137,11 +138,19 @@ def write_result(spec: Spec, **fields: Any) -> None:
 def describe_error(error: BaseException) -> dict[str, str]:
     """Turn any failure into the result's ``error``: kind, message and what to do about it."""
     kind, message, advice = "internal", f"{type(error).__name__}: {error}", ""
-    if isinstance(error, PixdError):
+    is_memory = isinstance(error, OSError) and error.errno == errno.ENOMEM
+    if (refused := disk.refusal(error)) and not is_memory:
+        kind, message = "disk", refused
+        advice = "free some space or mend the disk; pixd goes on by itself"
+    elif isinstance(error, PixdError):
         kinds = ((NotFiniteError, "nan"), (DataError, "data"), (DeviceError, "device"))
         kind = next((name for type_, name in kinds if isinstance(error, type_)), "internal")
         message, advice = error.message, error.advice
-    elif isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
+    elif (
+        is_memory
+        or isinstance(error, MemoryError)
+        or type(error).__name__ == "ResourceExhaustedError"
+    ):
         kind, message = "out-of-memory", "the model or its batch does not fit into memory"
         advice = "lower train.batch_size, then image_size, then train.ngf and train.ndf"
     return {"kind": kind, "message": message[:2000], "advice": advice}

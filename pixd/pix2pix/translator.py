@@ -29,6 +29,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from pixd import durable
 from pixd.errors import ImageRejectedError
 from pixd.pix2pix import runtime
 from pixd.pix2pix.decoding import Decoders
@@ -146,6 +147,7 @@ class Translator:
 
     def _decode(self, request: Request) -> None:
         self._room.acquire()
+        durable.crash_point("decode")
         started = time.perf_counter()
         try:
             size, fit = int(self._recipe["image_size"]), self._recipe["fit"]
@@ -159,6 +161,7 @@ class Translator:
             self._decoded.put(request)
 
     def _infer(self, requests: list[Request]) -> None:
+        durable.crash_point("infer")
         started = time.perf_counter()
         try:
             outputs = self._batcher([request.pixels for request in requests])
@@ -195,7 +198,8 @@ class Translator:
 
     def _fail(self, request: Request, error: Exception) -> None:
         _log.error("request %s failed", request.id, exc_info=error)
-        self._answer(request, "failed", reason=runtime.describe_error(error)["message"])
+        described = runtime.describe_error(error)
+        self._answer(request, "failed", kind=described["kind"], reason=described["message"])
 
     def _answer(self, request: Request, event: str, **fields: Any) -> None:
         self._room.release()

@@ -13,12 +13,9 @@ import hashlib
 import os
 import secrets
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from pixd import durable
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 FICLONE = 0x40049409  # linux/fs.h: share the extents of another file (reflink)
 CHUNK_BYTES = 1 << 20
@@ -41,20 +38,35 @@ class ObjectStore:
         self.folder = folder
         self._incoming = folder / "incoming"
         self._incoming.mkdir(parents=True, exist_ok=True)
-        self._waiting: dict[str, Path] = {}
+        # Text, not Path: for thousands of small files, joining Paths shows in a profile.
+        self._folder_text = os.fspath(folder)
+        self._waiting: dict[str, str] = {}
+        self._unsynced: set[Path] = set()  # folders with names that may not be on the disk yet
 
     def path_of(self, digest: str) -> Path:
         """Return where the bytes of `digest` are, or would be."""
         hexadecimal = digest.removeprefix("sha256:")
         waiting = self._waiting.get(digest)
-        return waiting or self.folder / hexadecimal[:2] / hexadecimal[2:]
+        return Path(waiting) if waiting else self.folder / hexadecimal[:2] / hexadecimal[2:]
 
     def has(self, digest: str) -> bool:
         """Tell whether the bytes are there."""
-        return self.path_of(digest).exists()
+        return digest in self._waiting or os.path.exists(self._place(digest))  # noqa: PTH110 - text, see __init__
+
+    def _place(self, digest: str) -> str:
+        return f"{self._folder_text}/{digest[7:9]}/{digest[9:]}"
+
+    def _temporary(self) -> str:
+        return f"{self._folder_text}/incoming/{secrets.token_hex(8)}"
 
     def discard_incoming(self) -> None:
-        """Remove what a crash left half-arrived. Only at start, under the store's lock."""
+        """Remove what half-arrived when a crash or an error of the disk came in between.
+
+        Nothing that arrived since the last `flush` is kept: after a failed fsync the kernel may
+        take bytes for written that are not, so they must come again from where they came.
+        Source: https://wiki.postgresql.org/wiki/Fsync_Errors
+        """
+        self._waiting.clear()
         for leftover in self._incoming.iterdir():
             leftover.unlink()
 
@@ -67,7 +79,7 @@ class ObjectStore:
         Raises:
             OSError: reading or writing failed.
         """
-        temporary = self._incoming / secrets.token_hex(8)
+        temporary = self._temporary()
         sha = hashlib.sha256()
         size = 0
         out = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444)
@@ -77,13 +89,15 @@ class ObjectStore:
                 fcntl.ioctl(out, FICLONE, fd)
                 cloned = True
             source = out if cloned else fd
-            while chunk := os.read(source, CHUNK_BYTES):
+            # One byte more than it holds: a small file then comes in one read of its own size.
+            at_once = min(os.fstat(fd).st_size + 1, CHUNK_BYTES)
+            while chunk := os.read(source, at_once):
                 sha.update(chunk)
                 size += len(chunk)
                 if not cloned:
                     _write_all(out, chunk)
         except BaseException:
-            temporary.unlink()
+            os.unlink(temporary)  # noqa: PTH108 - text, see __init__
             raise
         finally:
             os.close(out)
@@ -94,10 +108,13 @@ class ObjectStore:
         digest = "sha256:" + hashlib.sha256(data).hexdigest()
         if self.has(digest):
             return StoredObject(digest, len(data))
-        temporary = self._incoming / secrets.token_hex(8)
+        temporary = self._temporary()
         out = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444)
         try:
             _write_all(out, data)
+        except BaseException:
+            os.unlink(temporary)  # noqa: PTH108 - text, see __init__
+            raise
         finally:
             os.close(out)
         return self._arrive(temporary, digest, len(data))
@@ -110,20 +127,20 @@ class ObjectStore:
             digest, size = hash_descriptor(fd)
         finally:
             os.close(fd)
-        temporary = self._incoming / secrets.token_hex(8)
+        temporary = self._temporary()
         path.rename(temporary)
         return self._arrive(temporary, digest, size)
 
-    def _arrive(self, temporary: Path, digest: str, size: int) -> StoredObject:
+    def _arrive(self, temporary: str, digest: str, size: int) -> StoredObject:
         if self.has(digest):
-            temporary.unlink()
+            os.unlink(temporary)  # noqa: PTH108 - text, see __init__
         else:
             self._waiting[digest] = temporary
         return StoredObject(digest, size)
 
     def flush(self) -> None:
         """Make everything taken since the last flush durable and give it its name."""
-        if not self._waiting:
+        if not self._waiting and not self._unsynced:
             return
         durable.crash_point("before-fsync")
         if len(self._waiting) >= BATCH_SYNC:
@@ -136,19 +153,21 @@ class ObjectStore:
                 finally:
                     os.close(fd)
         durable.crash_point("after-fsync")
-        folders = {self.folder / digest[7:9] for digest in self._waiting}
+        folders = self._unsynced
+        folders.update(self.folder / prefix for prefix in {d[7:9] for d in self._waiting})
         for folder in folders:
             folder.mkdir(exist_ok=True)
         durable.crash_point("before-rename")
-        for digest, temporary in self._waiting.items():
-            temporary.rename(self.folder / digest[7:9] / digest[9:])
-        self._waiting.clear()
+        for digest in list(self._waiting):  # one by one, so that an error leaves `path_of` true
+            os.rename(self._waiting[digest], self._place(digest))  # noqa: PTH104 - text, see __init__
+            del self._waiting[digest]
         if len(folders) >= BATCH_SYNC:
             durable.sync_filesystem(self.folder)
         else:
             for folder in folders:
                 durable.sync_folder(folder)
             durable.sync_folder(self.folder)
+        folders.clear()
         durable.crash_point("object-written")
 
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from pixd.store.connection import transaction, utc_now
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sqlite_utils import Database
 
 
@@ -114,14 +116,14 @@ class Outputs:
         ).fetchone()
         return Output(*row) if row else None
 
-    def all_standing(self, pipeline: str) -> list[Output]:
-        """Return every output that should stand in the output folder, by path."""
+    def current_paths(self, pipeline: str) -> Iterator[str]:
+        """Yield the path of every current output, from an index alone."""
         rows = self._db.conn.execute(
-            f"SELECT {_COLUMNS} FROM output WHERE pipeline = ?"
-            " AND state IN ('current', 'edited', 'missing', 'orphaned') ORDER BY path",
+            "SELECT path FROM output INDEXED BY output_current"
+            " WHERE pipeline = ? AND state = 'current' ORDER BY path",
             (pipeline,),
         )
-        return [Output(*row) for row in rows]
+        return (row[0] for row in rows)
 
     def set_state(self, output_id: int, state: str) -> None:
         """Move one output to another state."""

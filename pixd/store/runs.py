@@ -89,7 +89,8 @@ class Runs:
         """
         with transaction(self._db):
             attempts = self._db.conn.execute(
-                "SELECT count(*) FROM run WHERE key = ? AND pipeline = ?"
+                # Without statistics SQLite would rather walk every run of the pipeline.
+                "SELECT count(*) FROM run INDEXED BY run_by_key WHERE key = ? AND pipeline = ?"
                 " AND state IN ('failed', 'lost')",
                 (key, pipeline),
             ).fetchone()[0]
@@ -184,7 +185,8 @@ class Runs:
     def succeeded(self, pipeline: str, key: str) -> int | None:
         """Return the newest run of a pipeline that succeeded with this key."""
         row = self._db.conn.execute(
-            "SELECT id FROM run WHERE key = ? AND pipeline = ? AND state = 'succeeded'"
+            "SELECT id FROM run INDEXED BY run_by_key WHERE key = ? AND pipeline = ?"
+            " AND state = 'succeeded'"
             " ORDER BY id DESC LIMIT 1",
             (key, pipeline),
         ).fetchone()
@@ -203,7 +205,7 @@ class Runs:
         """Return every run of a key, oldest first."""
         rows = self._db.conn.execute(
             "SELECT id, pipeline, kind, key, change_id, state, reason, attempt FROM run"
-            " WHERE key = ? AND pipeline = ? ORDER BY id",
+            " INDEXED BY run_by_key WHERE key = ? AND pipeline = ? ORDER BY id",
             (key, pipeline),
         )
         return [Run(*row) for row in rows]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pixd import durable
+from pixd.records import Event
 from pixd.store import connection, gc
 from pixd.store.connection import transaction, utc_now
 from pixd.store.exclusions import Exclusions
@@ -34,15 +36,20 @@ class Store:
         """
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        self.listener: Callable[[str, str, str], None] | None = None
+        self.listener: Callable[[Event], None] | None = None
         self._lock = connection.StoreLock(folder)
+        was_cut_off = (folder / f"{connection.DATABASE}-wal").exists()
         try:
             self.db: Database = connection.open_writer(folder)
+            connection.refuse_older_than(connection.read_live(folder), self.db.conn, folder)
         except BaseException:
             self._lock.release()
             raise
         self.objects = ObjectStore(folder / "objects")
         self.objects.discard_incoming()
+        if was_cut_off:
+            # What was renamed and not synced is there, and would be taken for durable.
+            durable.sync_filesystem(folder)
         self.history = History(self.db, self.objects)
         self.working = WorkingFiles(self.db)
         self.runs = Runs(self.db)
@@ -61,19 +68,34 @@ class Store:
         """Where training runs keep checkpoints, a folder for each run key."""
         return self.folder / "checkpoints"
 
+    def forget_unfinished(self) -> None:
+        """Drop what an error cut off: an open transaction, and bytes that no row names yet.
+
+        Raises:
+            OSError: the disk still refuses; so does sqlite3.Error.
+        """
+        if connection.is_in_transaction(self.db):
+            self.db.conn.execute("ROLLBACK")
+        self.objects.discard_incoming()
+
+    def heights(self) -> dict[str, int]:
+        """Return how far the database has come; see `connection.refuse_older_than`."""
+        return connection.heights(self.db.conn)
+
     def transaction(self) -> AbstractContextManager[Database]:
         """Begin (or join) a write transaction; see `pixd.store.connection.transaction`."""
         return transaction(self.db)
 
     def note(self, pipeline: str, level: str, kind: str, message: str, change_id: str = "") -> None:
         """Write one event to the feed that `status` and `log` show, and tell the listener."""
+        event = Event(utc_now(), level, pipeline, kind, change_id, message)
         self.db.execute(
-            "INSERT INTO event (at, pipeline, level, kind, message, change_id)"
+            "INSERT INTO event (at, level, pipeline, kind, change_id, message)"
             " VALUES (?, ?, ?, ?, ?, ?)",
-            (utc_now(), pipeline, level, kind, message, change_id),
+            event,
         )
         if self.listener:
-            self.listener(pipeline, level, message)
+            self.listener(event)
 
     def close(self) -> None:
         """Close the database, then let the lock go."""

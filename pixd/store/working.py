@@ -89,7 +89,7 @@ class WorkingFiles:
                 "INSERT INTO file (repo_id, path, bucket, state, seen_at)"
                 " VALUES (?, ?, ?, 'settling', ?) ON CONFLICT (repo_id, path) DO UPDATE SET"
                 " state = 'settling', reason = '', attempts = 0, retry_at = NULL",
-                [(repo_id, name, manifests.bucket_of(name), now) for name in names],
+                ((repo_id, name, manifests.bucket_of(name), now) for name in names),
             )
 
     def record(self, repo_id: int, files: Iterable[HashedFile], state: str, change_id: str) -> None:
@@ -237,21 +237,41 @@ class WorkingFiles:
         return {row[0]: manifests.Entry(row[1], row[2]) for row in rows}
 
     def counts(self, repo_id: int) -> dict[str, int]:
-        """Return the number of files by state."""
+        """Return the number of files by state; 0 where there were some once."""
         rows = self._db.conn.execute(
-            "SELECT state, count(*) FROM file WHERE repo_id = ? GROUP BY state", (repo_id,)
+            "SELECT state, files FROM file_total WHERE repo_id = ? AND files <> 0", (repo_id,)
         )
         return {row[0]: row[1] for row in rows}
 
     def due_inputs(self, repo_id: int, limit: int, now: str) -> list[DueInput]:
-        """Return queued inputs whose retry time has come, in name order."""
-        rows = self._db.conn.execute(
-            "SELECT path, digest, attempts, change_id FROM file WHERE repo_id = ?"
-            " AND state = 'queued' AND digest IS NOT NULL AND (retry_at IS NULL OR retry_at <= ?)"
-            " ORDER BY path LIMIT ?",
-            (repo_id, now, limit),
-        )
-        return [DueInput(*row) for row in rows]
+        """Return queued inputs: those in name order that never failed, then due retries.
+
+        The cost follows `limit`, however many are queued.
+        """
+        due: list[DueInput] = []
+        for condition, order, values in (
+            ("IS NULL", "path", ()),
+            ("<= ?", "retry_at, path", (now,)),
+        ):
+            rows = self._db.conn.execute(
+                # Without statistics SQLite would rather walk the whole folder by its primary key.
+                "SELECT path, digest, attempts, change_id FROM file INDEXED BY file_due"
+                f" WHERE repo_id = ? AND state = 'queued' AND retry_at {condition}"
+                f" AND digest IS NOT NULL ORDER BY {order} LIMIT ?",
+                (repo_id, *values, limit - len(due)),
+            )
+            due += [DueInput(*row) for row in rows]
+        return due
+
+    def has_queued(self, repo_id: int, *, for_retry: bool = False) -> bool:
+        """Tell whether an input is queued, or with `for_retry` one that failed before."""
+        condition = " AND retry_at IS NOT NULL" if for_retry else ""
+        row = self._db.conn.execute(
+            "SELECT 1 FROM file INDEXED BY file_due WHERE repo_id = ? AND state = 'queued'"
+            f"{condition} LIMIT 1",
+            (repo_id,),
+        ).fetchone()
+        return row is not None
 
     def with_digest(self, repo_id: int, digest: str) -> list[str]:
         """Return the names of the files of the head that have this content."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import socket
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +86,7 @@ def test_a_refusal_comes_back_as_the_same_error(stepped: Stepped) -> None:
 @pytest.mark.parametrize(
     "line",
     [b"rubbish\n", b"\xff\xfe\n", b"[]\n", b'{"pixd": 99}\n', b"[" * 100_000 + b"\n",
-     b'{"pixd": 1, "op": "x", "arguments": 3}\n'],
+     b'{"pixd": 1, "op": "x", "arguments": 3}\n', b'{"pixd": 1, "op": "\\ud800"}\n'],
 )  # fmt: skip
 def test_rubbish_is_answered_with_an_error_and_does_nothing(stepped: Stepped, line: bytes) -> None:
     client = connect(stepped)
@@ -118,12 +120,87 @@ def test_a_client_that_waits_too_long_is_dropped(tmp_path: Path) -> None:
     client = socket.socket(socket.AF_UNIX)
     client.connect(str(tmp_path / control.SOCKET))
     server.step(0.0)
-    assert len(list(server.filenos())) == 2
+    assert len(list(server.interests())) == 2
+    assert server.next_at() == control.CLIENT_TIMEOUT_S
     server.step(control.CLIENT_TIMEOUT_S + 1)
-    assert len(list(server.filenos())) == 1
+    assert server.next_at() == float("inf")
+    assert len(list(server.interests())) == 1
     client.close()
     server.stop()
     assert not (tmp_path / control.SOCKET).exists()
+
+
+def test_half_a_line_is_waited_for_and_then_dropped(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    def perform(op: str, *_: object) -> dict[str, Any]:
+        asked.append(op)
+        return {}
+
+    server = ControlServer(tmp_path, perform)
+    clients = [socket.socket(socket.AF_UNIX) for _ in range(2)]
+    for client in clients:
+        client.connect(str(tmp_path / control.SOCKET))
+        client.sendall(b'{"pixd": 1, "op"')
+    assert server.step(0.0) is False
+    clients[0].sendall(b': "late"}\n')
+    assert server.step(5.0) is True
+    assert asked == ["late"]
+    server.step(control.CLIENT_TIMEOUT_S + 1)
+    assert clients[1].recv(10) == b""
+    for client in clients:
+        client.close()
+    server.stop()
+
+
+def test_a_full_house_does_not_wake_the_loop_and_makes_room_soon(tmp_path: Path) -> None:
+    server = ControlServer(tmp_path, lambda *_: {"done": True})
+    crowd = [socket.socket(socket.AF_UNIX) for _ in range(control.MAX_CLIENTS + 4)]
+    for client in crowd:
+        client.connect(str(tmp_path / control.SOCKET))
+    server.step(0.0)
+    waited_for = dict(server.interests())
+    assert len(waited_for) == control.MAX_CLIENTS  # and not the door: four stand before it
+    poll = select.poll()
+    for descriptor, events in waited_for.items():
+        poll.register(descriptor, events)
+    assert poll.poll(0) == []
+    assert server.next_at() == control.CROWDED_TIMEOUT_S
+    command = crowd[-1]
+    command.sendall(b'{"pixd": 1, "op": "x"}\n')
+    assert server.step(control.CROWDED_TIMEOUT_S + 0.1) is True
+    assert json.loads(command.recv(1000)) == {"ok": True, "result": {"done": True}}
+    for client in crowd:
+        client.close()
+    server.stop()
+
+
+def test_a_deaf_client_does_not_wake_the_loop(tmp_path: Path) -> None:
+    server = ControlServer(tmp_path, lambda *_: {"much": "x" * 900_000})
+    deaf = socket.socket(socket.AF_UNIX)
+    deaf.connect(str(tmp_path / control.SOCKET))
+    deaf.sendall(b'{"pixd": 1, "op": "x"}\n')
+    server.step(0.0)
+    poll = select.poll()
+    for descriptor, events in server.interests():
+        poll.register(descriptor, events)
+    assert poll.poll(0) == []
+    received = deaf.recv(1 << 20)
+    assert poll.poll(0) != []  # it reads after all
+    while len(received) < 900_000:
+        server.step(1.0)
+        received += deaf.recv(1 << 20)
+    assert len(json.loads(received)["result"]["much"]) == 900_000
+    deaf.close()
+    server.stop()
+
+
+def test_fifty_commands_at_once_are_all_answered(stepped: Stepped) -> None:
+    with ThreadPoolExecutor(50) as pool:
+        answers = list(
+            pool.map(lambda n: control.request(stepped.store, "n", {"text": n}), range(50))
+        )
+    assert [answer["echo"] for answer in answers] == list(range(50))
 
 
 def test_without_a_service_the_error_says_so(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ TRAIN_DEFAULTS = {
     "warm_start": "auto",
     "promote": "if-better",
 }
-KEEP_DEFAULTS = {"models": 10, "orphans": True}
+KEEP_DEFAULTS = {"models": 10, "orphans": True, "free_bytes": 64_000_000}
 
 
 # ------------------------------------------------------------------ defaults and paths

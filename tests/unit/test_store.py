@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+import shutil
 import sqlite3
-from collections.abc import Iterator
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from pixd.errors import CannotTellError, StoreBusyError, StoreError
 from pixd.scan import FileStamp
-from pixd.store import connection, views
+from pixd.store import connection, schema, views
 from pixd.store.history import Change, Commit
 from pixd.store.runs import Edge, run_key
 from pixd.store.store import Store
@@ -46,6 +52,16 @@ def record(store: Store, repo_id: int, files: dict[str, bytes], removed: list[st
         return store.history.commit(
             repo_id, manifest, changes, change_id="c1", reason="test", objects=kept
         )
+
+
+def test_the_writer_carries_no_arrays(tmp_path: Path) -> None:
+    # sqlite-utils imports NumPy where it finds it: 0.1 s and 20 MB of a service that has no use.
+    code = (
+        "import sys, pathlib; from pixd.store.store import Store; Store(pathlib.Path(sys.argv[1]));"
+        " assert 'sqlite_utils' in sys.modules; assert 'numpy' not in sys.modules;"
+        " import numpy"  # it can still be had by who needs it
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "store")], check=True)
 
 
 def test_a_to_b_to_a_is_three_commits_and_two_versions(store: Store) -> None:
@@ -205,8 +221,9 @@ def test_inputs_are_due_again_only_when_model_recipe_or_content_changed(store: S
 
 def test_the_queries_behind_status_use_their_indexes(store: Store) -> None:
     plans = {
-        "SELECT state, count(*) FROM file WHERE repo_id = 1 GROUP BY state": "file_by_state",
-        "SELECT state, count(*) FROM output WHERE pipeline = 'p' GROUP BY state": "output_by_state",
+        "SELECT state, files FROM file_total WHERE repo_id = 1": "PRIMARY KEY",
+        "SELECT state, outputs FROM output_total WHERE pipeline = 'p'": "PRIMARY KEY",
+        "SELECT path FROM file WHERE repo_id = 1 AND state = 'failed' ORDER BY path": "file_by_st",
         "SELECT id FROM run WHERE key = 'k' AND pipeline = 'p' AND state = 'succeeded'": "run_by",
         "SELECT path FROM file WHERE repo_id = 1 AND state = 'queued' ORDER BY path": "file_by_st",
     }
@@ -214,3 +231,81 @@ def test_the_queries_behind_status_use_their_indexes(store: Store) -> None:
         plan = " ".join(row[3] for row in store.db.conn.execute(f"EXPLAIN QUERY PLAN {sql}"))
         assert index in plan, plan
         assert "SCAN" not in plan, plan
+
+
+def test_the_totals_of_files_follow_whatever_happens_to_them(store: Store) -> None:
+    repo, other = (store.history.repo_id("p", kind) for kind in ("training", "input"))
+    working = store.working
+    stamp = FileStamp(size=1, mtime_ns=1, ctime_ns=1, device=1, inode=1)
+
+    def read(name: str) -> HashedFile:
+        return HashedFile(name, store.working.head(repo)[name].digest, stamp, 10**18)
+
+    happenings: list[Callable[[], object]] = [
+        lambda: record(store, repo, {f"{n}.png": b"%d" % n for n in range(9)}, []),
+        lambda: record(store, other, {"elsewhere.png": b"x"}, []),
+        lambda: working.mark_settling(repo, ["0.png", "new.png"]),
+        lambda: working.refresh(repo, [read("0.png")], "recorded"),
+        lambda: working.refuse(repo, {"link.png": "a link out", "1.png": "too large"}),
+        lambda: working.exclude(repo, ["2.png"], "recalled"),
+        lambda: working.reread_excluded(repo),
+        lambda: working.set_state(repo, ["3.png", "4.png", "new.png"], "failed", "no"),
+        lambda: working.set_state(repo, ["3.png"], "failed", "still"),
+        lambda: working.finish(repo, "5.png", read("5.png").digest, "rejected", "no image"),
+        lambda: working.retry(repo, ["1.png", "3.png", "5.png", "nowhere.png"], "c2"),
+        lambda: working.forget(repo, ["6.png", "7.png", "nowhere.png"]),
+        lambda: record(store, repo, {"8.png": b"changed"}, ["0.png"]),
+    ]
+    for number, happen in enumerate(happenings):
+        happen()
+        for each in (repo, other):
+            counted = store.db.execute(
+                "SELECT state, count(*) FROM file WHERE repo_id = ? GROUP BY state", (each,)
+            )
+            totals = {state: files for state, files in working.counts(each).items() if files}
+            assert totals == dict(counted.fetchall()), f"after happening {number}"
+    assert working.counts(other) == {"settling": 0, "recorded": 1}
+
+
+def test_readers_know_every_migration_by_name(store: Store) -> None:
+    applied = [migration.name for migration in schema.migrations.applied(store.db)]
+    assert tuple(applied) == connection.MIGRATIONS
+
+
+@pytest.mark.parametrize(
+    ("sql", "told"),
+    [
+        ("INSERT INTO _sqlite_migrations VALUES (99, 'pixd', 'm999_future', '2030')", "newer pixd"),
+        ("DELETE FROM _sqlite_migrations WHERE name = 'm002_recall_and_trash'", "older pixd"),
+    ],
+)  # fmt: skip
+def test_a_reader_of_another_version_says_so_and_reads_nothing(
+    store: Store, sql: str, told: str
+) -> None:
+    store.db.execute(sql)
+    with pytest.raises(CannotTellError, match=told) as caught:
+        connection.open_reader(store.folder)
+    assert caught.value.advice
+
+
+def test_one_who_asks_for_the_holder_does_not_keep_a_service_away(tmp_path: Path) -> None:
+    (tmp_path / connection.LOCK).touch()
+    asking = os.open(tmp_path / connection.LOCK, os.O_RDONLY)
+    fcntl.flock(asking, fcntl.LOCK_SH)  # as holder_pid does, for an instant
+    later = threading.Timer(connection.LOCK_PATIENCE_S / 4, os.close, [asking])
+    later.start()
+    connection.StoreLock(tmp_path).release()
+    later.join()
+
+
+def test_a_log_without_its_index_is_not_passed_over(tmp_path: Path) -> None:
+    # Killed, copied by hand without lineage.db-shm, and read by one who may not make it.
+    store = Store(tmp_path / "store")
+    store.note("p", "info", "x", "only in the log so far")
+    shutil.copytree(store.folder, tmp_path / "copy", ignore=shutil.ignore_patterns("*-shm"))
+    store.close()
+    assert connection._has_log(tmp_path / "copy" / connection.DATABASE)
+    assert not connection._has_log(store.folder / connection.DATABASE)
+    reader = connection.open_reader(tmp_path / "copy")
+    assert reader.execute("SELECT message FROM event").fetchone()[0] == "only in the log so far"
+    reader.close()

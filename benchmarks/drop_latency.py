@@ -1,0 +1,194 @@
+"""From a file dropped to its output in place: pixd beside the script that people write instead.
+
+Usage: python benchmarks/drop_latency.py [DROPS] [IMAGE_PX] [NGF] (200 256 64). It trains two steps
+first, so that there is a model of that size. Files of that size are renamed into place, then
+closed after writing, with the translator warm; then the first again while a training runs. What
+the translator itself took (decode, inference, encode; the run's own timings) is set apart. The
+script only inverts the colours.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from PIL import Image
+
+PEER = Path(__file__).with_name("peers") / "naive_watcher.py"
+MEDIAN_S, P95_S = 0.3, 0.6
+LATE_S = 60.0
+
+CONFIG = """\
+store: ./store
+device: cpu
+pipelines:
+  p:
+    training: ./training
+    input: ./input
+    output: ./output
+    image_size: {px}
+    train: {{steps: {steps}, ngf: {ngf}, ndf: {ngf}, quiet_seconds: 1, promote: always}}
+"""
+
+
+class Drop(NamedTuple):
+    """One file: how long until its output was there, and how long the translator itself took."""
+
+    latency_s: float
+    translator_s: float
+
+
+def picture(px: int, number: int) -> Image.Image:
+    noise = Image.effect_noise((px, px), 40).convert("RGB")
+    noise.putpixel((0, 0), (number % 256, number // 256 % 256, 7))
+    return noise
+
+
+def write(path: Path, data: bytes) -> None:
+    path.write_bytes(data)
+
+
+def rename(path: Path, data: bytes) -> None:
+    beside = path.parent.parent / "beside" / path.name
+    beside.write_bytes(data)
+    beside.rename(path)
+
+
+WAYS = {"renamed into place": rename, "closed after writing": write}
+
+
+def drop_all(
+    folder: Path, place: Callable[[Path, bytes], None], names: list[str], px: int
+) -> dict[str, float]:
+    """Drop each file, wait for its output, and return the seconds in between."""
+    latencies: dict[str, float] = {}
+    whole = folder / "whole.png"
+    for number, name in enumerate(names):
+        picture(px, number).save(whole)
+        data = whole.read_bytes()
+        time.sleep(random.uniform(0.05, 0.4))  # not in step with anything
+        output = folder / "output" / name
+        place(folder / "input" / name, data)
+        began = time.perf_counter()
+        while not output.exists():
+            if time.perf_counter() - began > LATE_S:
+                raise SystemExit(f"{name} has no output after {LATE_S:.0f} s")
+            time.sleep(0.002)
+        latencies[name] = time.perf_counter() - began
+    return latencies
+
+
+def with_timings(folder: Path, latencies: dict[str, float]) -> list[Drop]:
+    reader = sqlite3.connect(f"file:{folder}/store/lineage.db?mode=ro", uri=True)
+    timings = {
+        name: sum(json.loads(text).values()) / 1000
+        for name, text in reader.execute(
+            "SELECT path, timings FROM run JOIN run_input ON run_input.run_id = run.id"
+            " WHERE role = 'image' AND timings IS NOT NULL"
+        )
+    }
+    reader.close()
+    return [Drop(latency_s, timings[name]) for name, latency_s in latencies.items()]
+
+
+def p95(values: list[float]) -> float:
+    return sorted(values)[int(len(values) * 0.95)]
+
+
+def show(what: str, drops: list[Drop], *, has_bar: bool) -> None:
+    latency = [drop.latency_s for drop in drops]
+    beyond = [drop.latency_s - drop.translator_s for drop in drops]
+    bar = f"  (bar: {MEDIAN_S}, {P95_S})" if has_bar else ""
+    print(
+        f"{what:34} {len(drops):4} drops: median {statistics.median(latency):.3f} s,"
+        f" p95 {p95(latency):.3f} s; beyond the translator's own time"
+        f" median {statistics.median(beyond):.3f} s, p95 {p95(beyond):.3f} s{bar}",
+        flush=True,
+    )
+
+
+def start(folder: Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "pixd", "run"], cwd=folder, stderr=subprocess.DEVNULL
+    )
+
+
+def wait_for_training(folder: Path) -> None:
+    """Wait until the training has made some steps."""
+    for _ in range(600):
+        time.sleep(0.5)
+        live = json.loads((folder / "store" / "service.json").read_text())
+        if live["pipelines"]["p"]["train"]["step"]:
+            return
+    raise SystemExit("no training began")
+
+
+def measure_pixd(folder: Path, drops: int, px: int, ngf: int) -> None:
+    config = folder / "config.yaml"
+    for number in range(4):
+        pair = Image.new("RGB", (2 * px, px))
+        pair.paste(picture(px, number), (0, 0))
+        pair.save(folder / "training" / f"{number}.png")
+    config.write_text(CONFIG.format(px=px, ngf=ngf, steps=2))
+    once = [sys.executable, "-m", "pixd", "run", "--once"]
+    subprocess.run(once, cwd=folder, stderr=subprocess.DEVNULL, check=True)
+    service = start(folder)
+    try:
+        drop_all(folder, rename, [f"warm-{n}.png" for n in range(3)], px)
+        for how, place in WAYS.items():
+            names = [f"{place.__name__}-{n:04d}.png" for n in range(drops)]
+            seen = with_timings(folder, drop_all(folder, place, names, px))
+            show(f"pixd, {how}", seen, has_bar=True)
+    finally:
+        service.terminate()
+        service.wait()
+    config.write_text(CONFIG.format(px=px, ngf=ngf, steps=1_000_000))
+    service = start(folder)
+    try:
+        wait_for_training(folder)
+        drop_all(folder, rename, [f"warm-training-{n}.png" for n in range(3)], px)
+        names = [f"training-{n:04d}.png" for n in range(max(drops // 4, 5))]
+        seen = with_timings(folder, drop_all(folder, rename, names, px))
+        show("pixd, renamed, a training runs", seen, has_bar=False)
+    finally:
+        service.terminate()
+        service.wait()
+
+
+def measure_naive(folder: Path, drops: int, px: int) -> None:
+    command = [sys.executable, str(PEER), str(folder / "input"), str(folder / "output")]
+    script = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert script.stdout is not None
+    try:
+        script.stdout.readline()
+        for how, place in WAYS.items():
+            names = [f"{place.__name__}-{n:04d}.png" for n in range(drops)]
+            latencies = drop_all(folder, place, names, px)
+            seen = [Drop(latency_s, 0.0) for latency_s in latencies.values()]
+            show(f"naive script, {how}", seen, has_bar=False)
+    finally:
+        script.kill()
+
+
+def main() -> None:
+    given = [int(word) for word in sys.argv[1:]]
+    drops, px, ngf = given + [200, 256, 64][len(given) :]
+    with tempfile.TemporaryDirectory(prefix="pixd-latency-") as at:
+        for name in ("pixd", "naive"):
+            for below in ("training", "input", "output", "beside"):
+                (Path(at) / name / below).mkdir(parents=True)
+        measure_pixd(Path(at) / "pixd", drops, px, ngf)
+        measure_naive(Path(at) / "naive", drops, px)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+"""A soak: thousands of images come and go, and the service costs at the end what it did before."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.faults.conftest import Figure
+from tests.proc import Proc
+from tests.tiny import Tiny, small_png
+
+MOST_GROWTH_MB = 8.0
+WAVE = 100
+
+
+class Cost(NamedTuple):
+    """What the service costs at rest."""
+
+    memory_mb: float
+    descriptors: int
+    threads: int
+    watches: int
+
+
+def cost_of(proc: Proc) -> Cost:
+    return Cost(proc.memory_mb(), proc.descriptors(), proc.threads(), proc.watches())
+
+
+def wave(stub: Tiny, number: int, size: int) -> Path:
+    """Drop images into a folder of their own and wait until all are translated."""
+    folder = stub.folder / "input" / f"wave-{number:03d}"
+    folder.mkdir()
+    for n in range(size):
+        (folder / f"{n:03d}.png").write_bytes(small_png(number * WAVE + n))
+    stub.until(lambda part: part["input"]["translated"] == size == part["input"]["files"])
+    return folder
+
+
+@pytest.mark.timeout(600)
+def test_thousands_of_drops_leave_no_descriptor_thread_watch_or_memory_behind(
+    stub: Tiny, figure: Figure, *, is_full_size: bool
+) -> None:
+    waves, size = (100, WAVE) if is_full_size else (3, 40)
+    warm = waves // 3
+    stub.start()
+    assert stub.service is not None
+    proc = Proc(stub.service.pid)
+    costs: list[Cost] = []
+    for number in range(waves):
+        shutil.rmtree(wave(stub, number, size))
+        stub.until(lambda part: part["input"]["files"] == 0)
+        costs.append(cost_of(proc))
+    before, after = costs[warm], costs[-1]
+    grew_mb = max(cost.memory_mb for cost in costs[warm:]) - before.memory_mb
+    figure(
+        19,
+        f"{waves * size:,} images come and go",
+        pixd=f"{stub.part()['output']['orphaned']:,} translated; descriptors {before.descriptors} ->"
+        f" {after.descriptors}, threads {before.threads} -> {after.threads}, watches"
+        f" {before.watches} -> {after.watches}, memory {grew_mb:+.1f} MB after the first third",
+        bar=f"all translated; nothing more is held; under {MOST_GROWTH_MB:.0f} MB",
+        met=before[1:] == after[1:]
+        and grew_mb < MOST_GROWTH_MB
+        and stub.part()["output"]["orphaned"] == waves * size,
+    )

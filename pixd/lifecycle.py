@@ -111,8 +111,8 @@ def changed_settings(present: Settings) -> Settings:
     if os.path.realpath(changed.store) != os.path.realpath(present.store):
         raise ConfigError(
             f"{changed.path}: store: a running service cannot change from {present.store}"
-            f" to {changed.store}",
-            advice="restart it, or put the old store back",
+            f" to {changed.store}: restart it, or put the old store back",
+            advice="`systemctl restart pixd`, or name the old store again",
         )
     prepare(changed)
     return changed
@@ -121,7 +121,7 @@ def changed_settings(present: Settings) -> Settings:
 def refusal_text(error: PixdError) -> str:
     """Say in one line why a changed configuration is not in force."""
     first, *more = error.message.splitlines()
-    return first + (f" (and {len(more)} more)" if more else "") + f": {error.advice}"
+    return first + (f" (and {len(more)} more)" if more else "")
 
 
 def _make_folder(folder: Path) -> None:

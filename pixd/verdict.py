@@ -87,7 +87,7 @@ def _service_problems(live: Mapping[str, Any]) -> Iterator[Problem]:
             DEGRADED,
             "",
             f"the changed configuration is not in force: {live['config']}",
-            "then `systemctl reload pixd`, or send it SIGHUP again",
+            "mend it (`pixd check-config` says all), then `systemctl reload pixd` or SIGHUP",
         )
     if live.get("stale"):
         yield Problem(

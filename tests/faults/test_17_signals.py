@@ -226,7 +226,7 @@ def test_sighup_takes_a_sound_configuration_and_refuses_another(
             config.write_text(sound)  # so that status can be asked
             last = [line for line in log_of(stub).splitlines() if "is not in force" in line][-1]
             status = wait_for(lambda: "is not in force" in stub.pixd("status").stdout)
-            refused += bool(reason in last and "systemctl reload" in last and status)
+            refused += bool(reason in last and status)
         # 2. The service goes on meanwhile.
         picture(1).save(stub.folder / "input" / "meanwhile.png")
         stub.until(lambda p: p["input"]["translated"] == 1)

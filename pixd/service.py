@@ -17,14 +17,11 @@ from typing import TYPE_CHECKING, Any
 import pixd
 from pixd import inbox, operations, publishing, systemd, training
 from pixd.control import ControlServer
-from pixd.dataset import Dataset
 from pixd.errors import DeviceError, PixdError
-from pixd.intake import Intake
+from pixd.pipeline import Pipeline
 from pixd.records import SCHEMA
 from pixd.store.connection import rfc3339, write_live
 from pixd.store.store import Store
-from pixd.training import Training
-from pixd.translation import Translation
 from pixd.users import user_name
 from pixd.warm import WarmWorker
 
@@ -33,6 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pixd.config import PipelineSettings, Settings
+    from pixd.intake import Intake
     from pixd.workers import Worker
 
 HEARTBEAT_S = 1.0
@@ -42,36 +40,6 @@ SHORTEST_WAIT_S = 0.02
 STOP_WITHIN_S = 30.0
 INSPECTOR_IDLE_S = 20.0
 INSPECT_WITHIN_S = 60.0
-
-
-class Pipeline:
-    """One pipeline: its two folders, its dataset, its training and its translation."""
-
-    def __init__(
-        self,
-        store: Store,
-        settings: Settings,
-        pipeline: PipelineSettings,
-        inspector: WarmWorker,
-        wake: Callable[[], None],
-    ) -> None:
-        """Put the parts together; nothing is read before the first `step`."""
-        self.settings = pipeline
-        settle_s = pipeline.settle_seconds
-        self.training_folder = Intake(
-            store, pipeline.name, "training", pipeline.training, settle_seconds=settle_s, wake=wake
-        )
-        self.input_folder = Intake(
-            store, pipeline.name, "input", pipeline.input, settle_seconds=settle_s, wake=wake
-        )
-        self.dataset = Dataset(store, pipeline, self.training_folder, inspector)
-        self.training = Training(store, settings, pipeline, self.training_folder, self.dataset)
-        self.translation = Translation(store, settings, pipeline, self.input_folder)
-
-    @property
-    def intakes(self) -> tuple[Intake, Intake]:
-        """Both watched folders."""
-        return self.training_folder, self.input_folder
 
 
 class Service:
@@ -93,18 +61,18 @@ class Service:
                 "device: gpu, but this machine shows no NVIDIA GPU (/dev/nvidia0 is missing)",
                 advice="set device: auto, or install the driver; `nvidia-smi` must work",
             )
-        for pipeline in settings.pipelines:
-            for folder in (pipeline.training, pipeline.input, pipeline.output):
-                _make_folder(folder)
         self.settings = settings
         self.store = Store(settings.store)
         self.store.listener = say
+        for pipeline in settings.pipelines:
+            self._make_folders(pipeline)
         self.started_at = time.time()
         self._wake_r, self._wake_w = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._stopping: str = ""
         self._asked_to_scan = False
         self._next_heartbeat_at = 0.0
         self._beat: dict[str, Any] = {}
+        self._told: list[tuple[str, str]] = []
         training.recover(self.store)
         publishing.recover_outputs(self.store, {p.name: p.output for p in settings.pipelines})
         for pipeline in settings.pipelines:
@@ -150,10 +118,11 @@ class Service:
                     pipeline.dataset.hear(answer)
         for pipeline in self.pipelines:
             another_trains = any(p.training.run for p in self.pipelines if p is not pipeline)
-            pipeline.training.step(now, may_start=may_start and not another_trains)
+            may_train = pipeline.may_start and not pipeline.training_folder.held
+            pipeline.training.step(now, may_start=may_start and may_train and not another_trains)
         inbox.take_in(self.store)
         for pipeline in self.pipelines:
-            pipeline.translation.step(now, may_start=may_start)
+            pipeline.translation.step(now, may_start=may_start and pipeline.may_start)
         self._heartbeat(now)
 
     def _carry_out(self, op: str, arguments: Mapping[str, Any], uid: int) -> dict[str, Any]:
@@ -161,8 +130,19 @@ class Service:
         result = operations.perform(self.store, self.settings, op, arguments, user_name(uid))
         for intake in self._intakes():
             intake.reload()
+        for pipeline in self.pipelines:
+            pipeline.pause = self.store.holds.paused(pipeline.settings.name)
         self._next_heartbeat_at = 0.0
         return result
+
+    def _make_folders(self, pipeline: PipelineSettings) -> None:
+        """Make what folders are missing, but none that had files: its disk may be unmounted."""
+        for kind in ("training", "input"):
+            folder: Path = getattr(pipeline, kind)
+            root = self.store.holds.root(self.store.history.repo_id(pipeline.name, kind))
+            if root is None or root.path != str(folder):
+                _make_folder(folder)
+        _make_folder(pipeline.output)
 
     def run(self, *, once: bool = False, tick: Callable[[Service], None] | None = None) -> int:
         """Work until a signal says stop, or with `once` until nothing is due.
@@ -194,14 +174,15 @@ class Service:
         if self.inspector.load or not all(i.is_calm or i.held for i in self._intakes()):
             return False
         for pipeline in self.pipelines:
-            if pipeline.training.state in {"running", "waiting"} or pipeline.translation.is_busy:
+            if pipeline.will_train or pipeline.translation.is_busy:
                 return False
             head = self.store.history.head(pipeline.training_folder.repo_id)
             if head is not None and pipeline.dataset.plan is None:
                 return False
             counts = self.store.working.counts(pipeline.input_folder.repo_id)
             has_live = self.store.models.live(pipeline.settings.name) is not None
-            if has_live and counts.get("queued") and not pipeline.translation.blocked:
+            is_due = has_live and counts.get("queued") and pipeline.may_start
+            if is_due and not pipeline.translation.blocked:
                 return False
         return True
 
@@ -209,6 +190,7 @@ class Service:
         return any(
             p.training.state == "failed"
             or self.store.working.counts(p.input_folder.repo_id).get("failed")
+            or any(intake.held or intake.unreadable for intake in p.intakes)
             for p in self.pipelines
         )
 
@@ -304,8 +286,10 @@ class Service:
     # -- the heartbeat ------------------------------------------------------------------
 
     def _heartbeat(self, now: float) -> None:
-        if now < self._next_heartbeat_at:
+        watched = [(intake.held, intake.watch_kind) for intake in self._intakes()]
+        if now < self._next_heartbeat_at and watched == self._told:
             return
+        self._told = watched  # what went on hold is told at once
         idle = self.is_idle()
         self._next_heartbeat_at = now + (QUIET_HEARTBEAT_S if idle else HEARTBEAT_S)
         self._beat = self.live(now, is_idle=idle)
@@ -331,7 +315,7 @@ class Service:
                 p.settings.name: {
                     "training": _live_intake(p.training_folder, now, wall),
                     "input": _live_intake(p.input_folder, now, wall),
-                    "train": _live_training(p.training),
+                    "train": _live_training(p),
                     "translate": {
                         "phase": p.translation.phase,
                         "trouble": p.translation.trouble,
@@ -352,6 +336,7 @@ def _live_intake(intake: Intake, now: float, wall: float) -> dict[str, Any]:
     scanned = intake.last_scan_at
     return {
         "watch": intake.watch_kind,
+        "watch_why": intake.watch_why,
         "last_scan_at": rfc3339(wall - (now - scanned)) if scanned is not None else None,
         "overflows": intake.overflows,
         "missed_events": intake.missed_events,
@@ -360,12 +345,19 @@ def _live_intake(intake: Intake, now: float, wall: float) -> dict[str, Any]:
     }
 
 
-def _live_training(part: Training) -> dict[str, Any]:
+def _live_training(pipeline: Pipeline) -> dict[str, Any]:
+    part = pipeline.training
     run = part.run
     progress = run.progress if run else {}
+    state, reason = part.state, part.reason
+    if state == "waiting" and pipeline.training_folder.held:
+        reason = "the training folder is on hold"
+    if pipeline.pause is not None and state in {"idle", "waiting"}:
+        due = "; a training is due" if state == "waiting" else ""
+        state, reason = "paused", f"by {pipeline.pause.who}{due}; `pixd resume` goes on"
     return {
-        "state": part.state,
-        "reason": part.reason,
+        "state": state,
+        "reason": reason,
         "commit": part.considered,
         "run": run.run_id if run else None,
         "step": progress.get("step", 0),

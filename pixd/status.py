@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pixd
 from pixd.errors import EXIT_FAILED, EXIT_NOT_RUNNING, EXIT_OK, CannotTellError
-from pixd.store import connection
+from pixd.store import connection, holds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -97,6 +97,11 @@ def _pipeline(
         settings.name,
     )
     input_states = inputs["states"]
+    train = _train(reader, settings.name, live.get("train", {}), pid)
+    held = holds.held_roots(reader, settings.name) if reader else {}
+    pause = holds.pause_of(reader, settings.name) if reader else None
+    if pause and train["state"] == "idle":  # no service says so
+        train |= {"state": "paused", "reason": f"by {pause.who}; `pixd resume` goes on"}
     return {
         "training": {
             "commit": training["commit"],
@@ -107,12 +112,15 @@ def _pipeline(
             "rejected": states.get("rejected", 0),
             "ignored": seen.get("ignored", 0),
             "watch": seen.get("watch", "poll"),
+            "watch_why": seen.get("watch_why", ""),
             "last_scan_age_seconds": round(age, 1) if age is not None else None,
             "overflows": seen.get("overflows", 0),
             "missed_events": seen.get("missed_events", 0),
-            "held": seen.get("held", ""),
+            "held": held.get("training", ""),
+            "unreadable": training["unreadable"],
         },
-        "train": _train(reader, settings.name, live.get("train", {}), pid),
+        "train": train,
+        "paused": pause._asdict() if pause else None,
         "model": _model(reader, settings.name, training["version"]),
         "input": {
             "commit": inputs["commit"],
@@ -122,7 +130,10 @@ def _pipeline(
                 for state in ("settling", "queued", "translated", "rejected", "failed")
             },
             "ignored": live.get("input", {}).get("ignored", 0),
-            "held": live.get("input", {}).get("held", ""),
+            "watch": live.get("input", {}).get("watch", "poll"),
+            "watch_why": live.get("input", {}).get("watch_why", ""),
+            "held": held.get("input", ""),
+            "unreadable": inputs["unreadable"],
         },
         "output": {
             "current": outputs.get("current", 0),
@@ -135,7 +146,7 @@ def _pipeline(
 
 
 def _repo(reader: sqlite3.Connection | None, pipeline: str, kind: str) -> dict[str, Any]:
-    nothing: dict[str, Any] = {"commit": 0, "version": None, "states": {}}
+    nothing: dict[str, Any] = {"commit": 0, "version": None, "states": {}, "unreadable": 0}
     if reader is None:
         return nothing
     row = reader.execute(
@@ -152,6 +163,10 @@ def _repo(reader: sqlite3.Connection | None, pipeline: str, kind: str) -> dict[s
         "states": _counts(
             reader, "SELECT state, count(*) FROM file WHERE repo_id = ? GROUP BY state", row[0]
         ),
+        "unreadable": reader.execute(
+            "SELECT count(*) FROM file WHERE repo_id = ? AND state = 'settling' AND reason <> ''",
+            (row[0],),
+        ).fetchone()[0],
     }
 
 
@@ -279,6 +294,11 @@ def _verdict(
             f"{name}: {kind} folder on hold: {p[kind]['held']}"
             for kind in ("training", "input")
             if p[kind]["held"]
+        ]
+        degraded += [
+            f"{name}: {p[kind]['unreadable']} of the {kind} folder cannot be read: `pixd why` tells"
+            for kind in ("training", "input")
+            if p[kind]["unreadable"]
         ]
         if p["train"]["state"] == "failed":
             degraded.append(f"{name}: training failed: {p['train']['reason']}")

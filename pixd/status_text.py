@@ -48,6 +48,9 @@ def _verdict(status: Mapping[str, Any]) -> str:
         )
     up = f"  (pid {status['pid']}, up {duration(status['uptime_seconds'])})"
     if state == "ok":
+        paused = [name for name, p in status["pipelines"].items() if p["paused"]]
+        if paused:
+            return f"OK, paused: {', '.join(paused)}{up}"
         return ("OK, idle" if status["idle"] else "OK, working") + up
     return f"{state.upper()}: {'; '.join(status['reasons'])}{up}"
 
@@ -56,7 +59,9 @@ def _training(part: Mapping[str, Any]) -> str:
     text = "nothing yet"
     if part["commit"]:
         text = f"training@{part['commit']}, {_count(part['pairs'], 'pair')}"
-    extras = [f"{part[k]} {k}" for k in ("settling", "rejected", "ignored") if part[k]]
+    extras = [
+        f"{part[k]} {k}" for k in ("settling", "unreadable", "rejected", "ignored") if part[k]
+    ]
     if extras:
         text += f" ({', '.join(extras)})"
     if part["held"]:
@@ -65,7 +70,14 @@ def _training(part: Mapping[str, Any]) -> str:
         text += (
             f", watched by {part['watch']}, scanned {duration(part['last_scan_age_seconds'])} ago"
         )
-    return text
+    return text + _polling(part)
+
+
+def _polling(part: Mapping[str, Any]) -> str:
+    """Say why a folder is not watched by the kernel's events."""
+    if part["watch"] != "poll" or not part["watch_why"]:
+        return ""
+    return f"; polled, because {part['watch_why']}"
 
 
 def _model(part: Mapping[str, Any] | None) -> str:
@@ -103,10 +115,12 @@ def _input(part: Mapping[str, Any]) -> str:
         for k in ("translated", "queued", "settling", "rejected", "failed")
         if part[k]
     ]
+    if part["unreadable"]:
+        states.append(f"{part['unreadable']} of them unreadable")
     text = _count(part["files"], "file") + (f": {', '.join(states)}" if states else "")
     if part["ignored"]:
         text += f" ({part['ignored']} ignored)"
-    return text + (f", ON HOLD: {part['held']}" if part["held"] else "")
+    return text + (f", ON HOLD: {part['held']}" if part["held"] else _polling(part))
 
 
 def _output(part: Mapping[str, Any]) -> str:

@@ -25,6 +25,10 @@ CHUNK_BYTES = 1 << 20
 BATCH_SYNC = 16  # from this many files on, one syncfs is cheaper than an fsync each
 
 
+class SourceError(OSError):
+    """What was to be copied cannot be read; the store itself is well."""
+
+
 @dataclass(frozen=True, slots=True)
 class StoredObject:
     """One object: its digest (``sha256:...``) and its size."""
@@ -65,7 +69,8 @@ class ObjectStore:
         edit in place would rewrite history. Not durable, and not under its name, until `flush`.
 
         Raises:
-            OSError: reading or writing failed.
+            SourceError: `fd` cannot be read.
+            OSError: the store cannot be written.
         """
         temporary = self._incoming / secrets.token_hex(8)
         sha = hashlib.sha256()
@@ -76,8 +81,7 @@ class ObjectStore:
             with contextlib.suppress(OSError):
                 fcntl.ioctl(out, FICLONE, fd)
                 cloned = True
-            source = out if cloned else fd
-            while chunk := os.read(source, CHUNK_BYTES):
+            while chunk := os.read(out, CHUNK_BYTES) if cloned else _read_source(fd):
                 sha.update(chunk)
                 size += len(chunk)
                 if not cloned:
@@ -170,6 +174,13 @@ def hash_file(path: Path) -> str:
         return hash_descriptor(fd)[0]
     finally:
         os.close(fd)
+
+
+def _read_source(fd: int) -> bytes:
+    try:
+        return os.read(fd, CHUNK_BYTES)
+    except OSError as error:
+        raise SourceError(error.errno, error.strerror) from error
 
 
 def _write_all(fd: int, data: bytes) -> None:

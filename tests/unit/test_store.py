@@ -33,7 +33,7 @@ def record(store: Store, repo_id: int, files: dict[str, bytes], removed: list[st
         stored = store.objects.add(data)
         kept[stored.digest] = stored
         stamp = FileStamp(size=len(data), mtime_ns=1, ctime_ns=1, device=1, inode=1)
-        hashed.append(HashedFile(name, stored.digest, stamp, 10**18))
+        hashed.append(HashedFile(name, stored.digest, stamp, is_racy=False))
         changes.append(Change(name, head[name].digest if name in head else None, stored.digest))
     changes += [Change(name, head[name].digest, None) for name in removed]
     store.objects.flush()

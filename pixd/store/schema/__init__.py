@@ -12,7 +12,9 @@ from sqlite_utils.migrations import Migrations
 
 from pixd.store.schema.m001_lineage import create_lineage
 from pixd.store.schema.m002_recall_and_trash import add_recall_and_trash
+from pixd.store.schema.m003_holds import add_holds
 
 migrations = Migrations("pixd")
 migrations(name="m001_lineage")(create_lineage)
 migrations(name="m002_recall_and_trash")(add_recall_and_trash)
+migrations(name="m003_holds")(add_holds)

@@ -132,7 +132,12 @@ class Guard:
         if was is None or was.hold or was.path != str(self._root) or was[1:5] != identity:
             self._store.holds.remember(self._repo_id, self._root, identity)
             self.reload()
-        if is_whole and was is not None and was.is_accepted:
+        if is_whole:
+            self.use_up_acceptance()
+
+    def use_up_acceptance(self) -> None:
+        """What was accepted is recorded: the next loss is judged again."""
+        if self.is_accepted:
             self._store.holds.use_up_acceptance(self._repo_id)
             self.reload()
 

@@ -359,6 +359,8 @@ class Intake:
         gone = self._files.losses.take(now) if has_losses else []
         if self._files.recorder.commit(gone):
             self.last_change_at = now
+        if gone and not self._files.losses.recorded:  # no more of them follow
+            self._guard.use_up_acceptance()
         self.revision += 1
         self._read_since = None
 

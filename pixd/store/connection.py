@@ -27,7 +27,13 @@ if TYPE_CHECKING:
 Reader = sqlite3.Connection  # one that can only read; made by open_reader
 DATABASE = "lineage.db"
 LOCK = "lock"
-MIGRATIONS = ("m001_lineage", "m002_recall_and_trash", "m004_file_totals", "m005_finding_the_next")
+MIGRATIONS = (
+    "m001_lineage",
+    "m002_recall_and_trash",
+    "m003_holds",
+    "m004_file_totals",
+    "m005_finding_the_next",
+)
 """The names of `pixd.store.schema.migrations`, for readers, who do without sqlite-utils."""
 BUSY_TIMEOUT_S = 5.0  # a lock that lasts longer blocks the service, which goes on trying
 LOCK_PATIENCE_S = 0.2

@@ -217,7 +217,7 @@ class World:
         known = store.working.load(repo)
         recorder = Recorder(store, pipeline, kind, known)
         for name, stamp in found.items():
-            recorder.read(root, Ready(name, stamp, early=False))
+            recorder.read(root, Ready(name, stamp, early=False), is_racy=False)
         recorder.commit([name for name in known if name not in found])
         self.tidy()
 

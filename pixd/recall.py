@@ -130,24 +130,29 @@ def withdraw_leftovers(store: Store, pipeline: PipelineSettings) -> None:
     That is so when an input goes, or is refused, between the recall and its new translation, or
     when another recall takes the model away that was to make it.
     """
-    if not store.exclusions.of(pipeline.name):
+    excluded = store.exclusions.of(pipeline.name)
+    if not excluded:
         return
     repo = store.history.repo_id(pipeline.name, "input")
     has_live = store.models.live(pipeline.name) is not None
-    left = [
+    # Of a recalled input only what was edited is left; where its input goes it is orphaned.
+    left = [o for digest in excluded for o in store.outputs.made_from(pipeline.name, digest)]
+    left += [
         output
         for model in store.models.with_outputs(pipeline.name)
         if excluded_in(store, model)
         for output in store.outputs.made_by(pipeline.name, model.digest)
-        if output.state != "edited" and not (has_live and _gets_another(store, repo, output))
+        if not (has_live and _gets_another(store, repo, output))
     ]
+    left = [output for output in dict.fromkeys(left) if output.state != "edited"]
     if not left:
         return
     change_id = secrets.token_hex(5)
     with store.transaction():
         targets = _withdraw(store, pipeline, [output.path for output in left])
-        told = f"{len(left)} outputs of a recalled image are withdrawn: none will replace them"
-        store.note(pipeline.name, "info", "recall", told, change_id)
+        if targets:  # the others turn out to be edited
+            told = f"{len(targets)} outputs of a recalled image, not to be replaced, are withdrawn"
+            store.note(pipeline.name, "info", "recall", told, change_id)
     for target in targets:
         target.unlink(missing_ok=True)
 

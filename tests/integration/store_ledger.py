@@ -13,12 +13,11 @@ from tests.integration.store_world import (
     KEEP_MODELS,
     KINDS,
     PIPELINES,
+    RECENT_REFS,
     generator_of,
     listing_of,
     translated,
 )
-
-RECENT_REFS = 5  # as docs/lineage.md promises
 
 
 class Trained(NamedTuple):
@@ -116,7 +115,7 @@ class Ledger:
             for place, output in list(self._standing(name)):
                 is_recalled = self.model(name, output.model).head & self.facts.excluded[name]
                 is_due = self.facts.live[name].number and output.input_path in inputs
-                if is_recalled and not is_due:
+                if output.input_digest in self.facts.excluded[name] or (is_recalled and not is_due):
                     self._withdraw(place, output)
 
     def start_training(self, pipeline: str, seed: int) -> None:
@@ -266,6 +265,13 @@ class Ledger:
                 if name == "standing" and old.get(key) and key not in real.files:
                     allowed.append(old[key]._replace(state="missing"))
                 assert now.get(key) in allowed, (name, key, now.get(key), allowed)
+        for place in (
+            before.files.keys() | after.facts.files.keys()
+        ):  # a row and its file go together
+            pairs = [(f.standing.get(place), f.files.get(place)) for f in (before, after.facts)]
+            if pairs[0][1] != pairs[1][1]:
+                is_old = real.files.get(place) == pairs[0][1]
+                assert real.standing.get(place) == pairs[not is_old][0] or is_old, place
         has_model = real.models == after.facts.models
         return Ledger(
             facts=real,

@@ -24,7 +24,7 @@ from pixd.intake import Intake
 from pixd.recording import Recorder
 from pixd.records import canonical_json, digest_of
 from pixd.settle import Ready
-from pixd.store import connection, lineage
+from pixd.store import connection, gc, lineage
 from pixd.store.objects import hash_file
 from pixd.store.runs import Edge, run_key
 from pixd.store.store import Store
@@ -36,6 +36,7 @@ from pixd.workers import Worker
 PIPELINES = ("p", "q")
 KINDS = ("training", "input")
 KEEP_MODELS = 1
+RECENT_REFS = 2  # instead of `gc.RECENT_REFS`, so that few deeds reach past it
 
 
 class PowerCut:
@@ -155,6 +156,7 @@ class World:
                 made.mkdir(parents=True)
         self.cut = PowerCut(folder)
         self.cut.patch.setattr(translation, "WarmWorker", InProcessTranslator)
+        self.cut.patch.setattr(gc, "RECENT_REFS", RECENT_REFS)
         self.now = 0.0
         self.open()
 

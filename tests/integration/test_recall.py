@@ -82,6 +82,18 @@ def test_a_second_recall_withdraws_what_the_first_left_to_be_replaced(old_and_ne
     assert outputs(old_and_new) == []
 
 
+def test_an_edited_output_of_a_recalled_input_stays_edited_when_the_input_goes(
+    old_and_new: World,
+) -> None:
+    world = old_and_new
+    (world.folder / "output" / "p" / "gone.png").write_bytes(b"by hand")
+    recall(world, b"gone")
+    put(world, "input", stays=b"stays")
+    digest = digest_of(b"gone")
+    proof = world.perform("recall", pipeline="p", mode="proof", digest=digest)
+    assert (proof["outputs"], proof["edited"]) == ([], ["gone.png"])
+
+
 def test_a_model_trained_twice_over_is_recalled_under_both_numbers(world: World) -> None:
     put(world, "training", a=b"a")
     train(world)

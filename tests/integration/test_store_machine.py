@@ -43,6 +43,7 @@ pipelines = st.sampled_from(("p", "p", "q"))  # q is there for what it shares wi
 kinds = st.sampled_from(KINDS)
 names = st.sampled_from(NAMES)
 images = st.sampled_from([b"image %d" % number for number in range(4)])
+cuts = st.just(0) | st.integers(1, 12) | st.integers(1, 40)
 filled = st.dictionaries(names, images, min_size=1)
 folders = st.dictionaries(names, images | st.none(), min_size=1)
 
@@ -61,6 +62,10 @@ class StoreMachine(RuleBasedStateMachine):
         self.world.close()
         shutil.rmtree(self.folder)
 
+    def cut_after(self, changes: int) -> None:
+        """Have the power fail before so many changes of the next deed are made; 0 means never."""
+        self.world.cut.changes_left = changes
+
     def do(self, deed: Callable[[], object], after: Ledger) -> bool:
         """Do it, and expect the ledger `after`, or this or the present one if the power was cut.
 
@@ -72,7 +77,7 @@ class StoreMachine(RuleBasedStateMachine):
         return self.settle(after)
 
     def settle(self, after: Ledger) -> bool:
-        self.world.cut.is_counting = False
+        self.world.cut.is_counting, self.world.cut.changes_left = False, 0
         if not self.world.cut.has_come:
             self.ledger = after
             return True
@@ -99,8 +104,10 @@ class StoreMachine(RuleBasedStateMachine):
             self.train("p", 0)
             self.translate("p")
 
-    @rule(pipeline=pipelines, kind=kinds, files=folders)
-    def change_a_folder(self, pipeline: str, kind: str, files: dict[str, bytes | None]) -> None:
+    @rule(pipeline=pipelines, kind=kinds, files=folders, cut=cuts)
+    def change_a_folder(
+        self, pipeline: str, kind: str, files: dict[str, bytes | None], cut: int = 0
+    ) -> None:
         root = self.world.watched(pipeline, kind)
         for name, data in files.items():
             path = root / name
@@ -111,6 +118,7 @@ class StoreMachine(RuleBasedStateMachine):
             else:
                 path.unlink(missing_ok=True)
                 self.ledger.folders[pipeline, kind].pop(name, None)
+        self.cut_after(cut)
         self.record(pipeline, kind)
 
     @rule(pipeline=pipelines, kind=kinds)
@@ -132,8 +140,9 @@ class StoreMachine(RuleBasedStateMachine):
         self.start(pipeline, seed)
 
     @precondition(lambda self: self.ledger.training)
-    @rule(pipeline=pipelines)
-    def finish_training(self, pipeline: str) -> None:
+    @rule(pipeline=pipelines, cut=cuts)
+    def finish_training(self, pipeline: str, cut: int) -> None:
+        self.cut_after(cut)
         self.finish(pipeline)
 
     def start(self, pipeline: str, seed: int) -> bool:
@@ -152,10 +161,10 @@ class StoreMachine(RuleBasedStateMachine):
         after.finish_training(pipeline)
         self.do(lambda: self.world.finish_training(pipeline, training.seed), after)
 
-    @rule(pipeline=pipelines)
-    def translate(self, pipeline: str) -> None:
-        if not self.record(pipeline, "input"):
-            return
+    @rule(pipeline=pipelines, cut=cuts)
+    def translate(self, pipeline: str, cut: int = 0) -> None:
+        self.record(pipeline, "input")
+        self.cut_after(cut)
         after = self.ledger.copy()
         after.translate(pipeline)
         self.do(lambda: self.world.translate(pipeline), after)
@@ -211,8 +220,9 @@ class StoreMachine(RuleBasedStateMachine):
         after.make_live(pipeline, live.number, pin=False)
         self.do(lambda: self.world.perform("unpin", pipeline=pipeline), after)
 
-    @rule(pipeline=pipelines, image=images)
-    def recall(self, pipeline: str, image: bytes) -> None:
+    @rule(pipeline=pipelines, image=images, cut=cuts)
+    def recall(self, pipeline: str, image: bytes, cut: int) -> None:
+        self.cut_after(cut)
         digest, facts = digest_of(image), self.ledger.facts
         was_there = any(
             digest in head.values() for kind in KINDS for head in facts.commits[pipeline, kind]
@@ -261,8 +271,9 @@ class StoreMachine(RuleBasedStateMachine):
         assert there == self.ledger.folders[pipeline, kind]
         self.record(pipeline, kind)
 
-    @rule()
-    def collect_garbage(self) -> None:
+    @rule(cut=cuts)
+    def collect_garbage(self, cut: int) -> None:
+        self.cut_after(cut)
         after = self.ledger.copy()
         garbage = after.trash()
         told: dict[str, object] = {}
@@ -271,29 +282,25 @@ class StoreMachine(RuleBasedStateMachine):
         assert isinstance(listed, list)
         assert {one["digest"] for one in listed} == garbage
 
-    @rule()
-    def bring_back_the_newest_batch(self) -> None:
-        if not self.ledger.facts.batches:
-            self.refuse(lambda: self.world.perform("gc", mode="undo"))
-            return
+    @precondition(lambda self: self.ledger.facts.batches)
+    @rule(cut=cuts)
+    def bring_back_the_newest_batch(self, cut: int) -> None:
+        self.cut_after(cut)
         after = self.ledger.copy()
         after.untrash()
         self.do(lambda: self.world.perform("gc", mode="undo"), after)
 
     @precondition(lambda self: self.ledger.facts.batches)
-    @rule()
-    def empty_the_trash(self) -> None:
+    @rule(cut=cuts)
+    def empty_the_trash(self, cut: int) -> None:
+        self.cut_after(cut)
         after = self.ledger.copy()
         after.empty_trash()
         self.do(lambda: self.world.perform("gc", mode="empty"), after)
 
-    @rule(changes=st.integers(1, 40))
-    def let_the_power_fail(self, changes: int) -> None:
-        """Before so many changes are made from now on, by whatever deeds."""
-        self.world.cut.changes_left = changes
-
-    @rule()
-    def restart(self) -> None:
+    @rule(cut=cuts)
+    def restart(self, cut: int) -> None:
+        self.cut_after(cut)
         after = self.ledger.copy()
         after.training.clear()
         self.do(self.world.restart, after)
@@ -370,8 +377,8 @@ def test_no_order_of_deeds_and_cuts_breaks_the_store(pytestconfig: pytest.Config
     run_state_machine_as_test(
         StoreMachine,
         settings=settings(
-            max_examples=300 if is_full_size else 40,
-            stateful_step_count=50 if is_full_size else 30,
+            max_examples=300 if is_full_size else 60,
+            stateful_step_count=50 if is_full_size else 40,
             deadline=None,
             suppress_health_check=list(HealthCheck),
         ),

@@ -89,6 +89,7 @@ class InProcessTranslator:
         self, _module: str, spec: Mapping[str, Any], scratch: Path, *_: Any, **__: Any
     ) -> None:
         self.ready: Mapping[str, Any] = {"device": "cpu", "environment": {}}
+        self.notes: list[str] = []
         self.scratch = scratch
         self._generator = (Path(spec["model"]) / "generator.keras").read_bytes()
         self._asked: list[tuple[Any, Mapping[str, Any]]] = []

@@ -37,7 +37,8 @@ SCAN_GRACE_S = 60.0  # a scan that is late by more has not happened
 RESCAN_SHARE = 200
 """A rescan waits at least this many times its own duration: under half a per cent of one core."""
 COMMIT_EVERY_S = 0.5
-"""A single drop is committed at once; of a stream, what came in so long becomes one commit."""
+"""What is read is committed at once if nothing else is on its way; of a stream, what came in so
+long becomes one commit."""
 COMMIT_SHARE = 4
 """Of a stream, the next commit waits this many times as long as the last one took: each describes
 every bucket of the folder that it touches, and a burst touches all of them each time."""
@@ -133,9 +134,8 @@ class Intake:
         settles_at = None if self.blocked else files.settling.next_at()
         waits = (settles_at, files.losses.next_at(), files.unreadable.next_at())
         times = [self._next_scan_at, *(at for at in waits if at is not None)]
-        if self._files.recorder and self._read_since is not None:
-            patience_s = TRAINING_PATIENCE_S if self.kind == "training" else 0.0
-            times.append(max(self._read_since + patience_s, self._next_commit_at))
+        if files.recorder:
+            times.append(self._commit_at())
         return min(times)
 
     def stale(self, now: float) -> str:
@@ -383,23 +383,25 @@ class Intake:
             has_losses = False
         if not self._files.recorder and not has_losses:
             return
-        waits_for_more = (
-            self.kind == "training"
-            and self._files.is_settling
-            and now - (self._read_since or now) < TRAINING_PATIENCE_S
-        )
-        if waits_for_more or now < self._next_commit_at:
+        if now < self._commit_at():
             return
         gone = self._files.losses.take(now) if has_losses else []
         began = time.monotonic()
         if self._files.recorder.commit(gone):
             self.last_change_at = now
         took = time.monotonic() - began
-        self._next_commit_at = now + took + max(COMMIT_EVERY_S, COMMIT_SHARE * took)
+        self._next_commit_at = now + took + COMMIT_SHARE * took
         if gone and not self._files.losses.recorded:  # no more of them follow
             self._guard.use_up_acceptance()
         self.revision += 1
         self._read_since = None
+
+    def _commit_at(self) -> float:
+        """Return when what was read may be committed: at once, unless more is on its way."""
+        if not self._files.is_settling or self._read_since is None:
+            return 0.0
+        patience_s = TRAINING_PATIENCE_S if self.kind == "training" else COMMIT_EVERY_S
+        return max(self._read_since + patience_s, self._next_commit_at)
 
     def _may_remove(self) -> bool:
         """Tell whether what is missing may be recorded as removed without another scan.

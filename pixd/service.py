@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from pixd.workers import Worker
 
 LONGEST_WAIT_S = 5.0
-SHORTEST_WAIT_S = 0.02
+SHORTEST_WAIT_S = 0.005
 INSPECTOR_IDLE_S = 20.0
 INSPECT_WITHIN_S = 300.0  # on the clock; processor time is bounded far below it
 ONCE_PATIENCE_S = 60.0  # how long `pixd run --once` waits for a disk that refuses

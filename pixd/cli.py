@@ -197,6 +197,17 @@ def _add_changes(add: Callable[[str, str, str], argparse.ArgumentParser]) -> Non
     retry.add_argument("files", nargs="*", metavar="FILE", help="only these; also refused ones")
     _pipeline_and_json(retry)
 
+    pause = add("pause", "pause", "start no new training or translation; files are still recorded")
+    _all_and_json(pause)
+
+    resume = add("resume", "pause", "go on after a pause; take a folder on hold as it is")
+    _all_and_json(resume)
+
+
+def _all_and_json(command: argparse.ArgumentParser) -> None:
+    command.add_argument("-p", "--pipeline", metavar="NAME", help="only this pipeline (all)")
+    command.add_argument("--json", action="store_true", help="print only JSON")
+
 
 def _pipeline_and_json(command: argparse.ArgumentParser) -> None:
     command.add_argument("-p", "--pipeline", metavar="NAME", help="which pipeline, if several")

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from pixd.errors import BY_EXIT_CODE, PixdError, ServiceNotRunningError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
     from pathlib import Path
 
 PROTOCOL = 1
@@ -34,6 +34,8 @@ QUEUE = 128  # commands that may wait outside
 CLIENT_TIMEOUT_S = 10.0
 CROWDED_TIMEOUT_S = 1.0
 """While every place is taken: a command sends its line at once, so who is slower makes room."""
+BREATH_S = 0.01
+"""Between two looks at the clients: who asks without end gets hundredths of a processor."""
 ANSWER_TIMEOUT_S = 120.0
 """How long a command waits: a long step (a commit of thousands of files) comes first."""
 
@@ -71,6 +73,32 @@ class ControlServer:
             self._listener.bind(address)
         self._path.chmod(MODE)
         self._listener.listen(QUEUE)
+
+    def serve(self, until: float, others: Collection[int]) -> None:
+        """Serve clients until the time comes, something was carried out, or there is other work.
+
+        So a client that sends rubbish, or asks and never reads, brings no step of the loop about.
+
+        Args:
+            until: monotonic seconds.
+            others: descriptors that mean other work when they can be read.
+        """
+        now = listens_at = time.monotonic()
+        is_waiting = True
+        while is_waiting:
+            poll = select.poll()
+            for descriptor in others:
+                poll.register(descriptor, select.POLLIN)
+            listens = now >= listens_at
+            for descriptor, events in self.interests() if listens else ():
+                poll.register(descriptor, events)
+            wakes_at = min(until, self.next_at() if listens else listens_at)
+            ready = {descriptor for descriptor, _ in poll.poll(max(0.0, wakes_at - now) * 1000)}
+            now = time.monotonic()
+            if listens:
+                listens_at = now + BREATH_S
+                is_waiting = not self.step(now)
+            is_waiting = is_waiting and now < until and not ready.intersection(others)
 
     def interests(self) -> Iterator[tuple[int, int]]:
         """Yield each descriptor with the poll(2) events that give `step` work.
@@ -184,7 +212,7 @@ def request(store: Path, op: str, arguments: Mapping[str, Any]) -> dict[str, Any
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(ANSWER_TIMEOUT_S)
         try:
-            _connect(connection, store)
+            connect(connection, store)
             connection.sendall(line)
             data = bytearray()
             while not data.endswith(b"\n"):
@@ -218,7 +246,7 @@ def request(store: Path, op: str, arguments: Mapping[str, Any]) -> dict[str, Any
     return dict(answer["result"])
 
 
-def _connect(connection: socket.socket, store: Path) -> None:
+def connect(connection: socket.socket, store: Path) -> None:
     """Connect, waiting for a place where too many wait already (unix(7): EAGAIN)."""
     ends_at = time.monotonic() + ANSWER_TIMEOUT_S
     while True:

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from pixd.config import Settings
     from pixd.intake import Intake
     from pixd.pipeline import Pipeline
-    from pixd.training import Training
     from pixd.warm import WarmWorker
 
 HEARTBEAT_S = 1.0
@@ -92,7 +91,7 @@ class Heartbeat:
                 p.name: {
                     "training": _live_intake(p.training_folder, now, wall),
                     "input": _live_intake(p.input_folder, now, wall),
-                    "train": _live_training(p.training),
+                    "train": _live_training(p),
                     "translate": {
                         "phase": p.translation.phase,
                         "trouble": p.translation.trouble,
@@ -150,6 +149,7 @@ def _live_intake(intake: Intake, now: float, wall: float) -> dict[str, Any]:
     scanned = intake.last_scan_at
     return {
         "watch": intake.watch_kind,
+        "watch_why": intake.watch_why,
         "last_scan_at": rfc3339(wall - (now - scanned)) if scanned is not None else None,
         "overflows": intake.overflows,
         "missed_events": intake.missed_events,
@@ -159,12 +159,19 @@ def _live_intake(intake: Intake, now: float, wall: float) -> dict[str, Any]:
     }
 
 
-def _live_training(part: Training) -> dict[str, Any]:
+def _live_training(pipeline: Pipeline) -> dict[str, Any]:
+    part = pipeline.training
     run = part.run
     progress = run.progress if run else {}
+    state, reason = part.state, part.reason
+    if state == "waiting" and pipeline.training_folder.held:
+        reason = "the training folder is on hold"
+    if pipeline.pause is not None and state in {"idle", "waiting"}:
+        due = "; a training is due" if state == "waiting" else ""
+        state, reason = "paused", f"by {pipeline.pause.who}{due}; `pixd resume` goes on"
     return {
-        "state": part.state,
-        "reason": part.reason,
+        "state": state,
+        "reason": reason,
         "commit": part.considered,
         "run": run.run_id if run else None,
         "step": progress.get("step", 0),

@@ -2,7 +2,7 @@
 
 Level-triggered: each step compares the folder with the store and brings them closer.
 Hints from the watch only shorten the wait; a full scan by timer finds what they missed.
-Leaves to others: what a file means (`pixd.training`, `pixd.translation`) and whether its
+Leaves to others: whether the folder is to be believed (`pixd.holding`), what a file means (`pixd.training`, `pixd.translation`) and whether its
 bytes are an image (`pixd.inspector`, the translator).
 """
 
@@ -12,16 +12,20 @@ import time
 from typing import TYPE_CHECKING
 
 from pixd import disk, scan
-from pixd.recording import NotWholeError, Recorder, RefusedError, StillChangingError
+from pixd.holding import Guard
+from pixd.recording import NotWholeError, RefusedError, StillChangingError, UnreadableError
 from pixd.scan import FileStamp
-from pixd.settle import Ready, Settling
-from pixd.store.working import KnownFile
+from pixd.store.connection import rfc3339
+from pixd.tracking import Tracking
 from pixd.watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from collections.abc import Set as AbstractSet
     from pathlib import Path
 
+    from pixd.scan import RootIdentity, ScanResult
+    from pixd.settle import Ready
     from pixd.store.store import Store
 
 STEP_BUDGET_S = 0.25
@@ -39,8 +43,6 @@ COMMIT_SHARE = 4
 every bucket of the folder that it touches, and a burst touches all of them each time."""
 TRAINING_PATIENCE_S = 10.0
 """A training commit waits this long for files that still settle, so that one drop is one commit."""
-
-_NEW = KnownFile("settling", None, 0, 0, 0, 0, 0, is_racy=False)
 
 
 class Intake:
@@ -71,7 +73,6 @@ class Intake:
         self.root = root
         self.kind = kind
         self.pipeline = pipeline
-        self.held = ""
         self.blocked = ""  # why what settled cannot be read into the store
         self.revision = 0  # counts up whenever rows of this folder were written
         self.ignored = 0
@@ -80,23 +81,19 @@ class Intake:
         self._store = store
         self._wake = wake
         self._keep_free_bytes = keep_free_bytes
-        self._settling = Settling(settle_seconds)
-        self._settle_s = settle_seconds
-        self._known: dict[str, KnownFile] = {}
-        self._recorder = Recorder(store, pipeline, kind, self._known)
-        self.repo_id = self._recorder.repo_id
-        self._known.update(store.working.load(self.repo_id))
-        self._gone: dict[str, float] = {}
+        self._files = Tracking(store, pipeline, kind, settle_seconds)
+        self.repo_id = self._files.repo_id
+        self._guard = Guard(store, pipeline, self.repo_id, root)
+        self.held = self._guard.hold
+        self._missing_before = 0
         self._read_since: float | None = None
         self._watch: Watch | None = None
-        self._watched_identity: tuple[int, int] | None = None
+        self._watched_identity: RootIdentity | None = None
         self._next_scan_at = 0.0
         self._next_arm_at = 0.0
         self._next_commit_at = 0.0
         self._overflows_before = 0  # of watches that were given up
         self._missed_events = 0
-        self._rechecks: set[str] = set()  # recorded under a racy stamp, read once more
-        self._unreadable: dict[str, FileStamp] = {}  # refused by permission under this stamp
 
     # -- what readers ask ---------------------------------------------------------------
 
@@ -104,6 +101,16 @@ class Intake:
     def watch_kind(self) -> str:
         """How the folder is watched: "inotify" or "poll"."""
         return self._watch.kind if self._watch else "poll"
+
+    @property
+    def watch_why(self) -> str:
+        """Why it is watched so."""
+        return self._watch.why if self._watch else ""
+
+    @property
+    def unreadable(self) -> int:
+        """How many files and folders cannot be read now."""
+        return self._files.cannot_be_read
 
     @property
     def overflows(self) -> int:
@@ -118,24 +125,15 @@ class Intake:
     @property
     def is_calm(self) -> bool:
         """Tell whether the folder has been scanned and nothing in it is on the way."""
-        return self.last_scan_at is not None and not (
-            self._is_settling or self._gone or self._recorder
-        )
-
-    @property
-    def _is_settling(self) -> bool:
-        # A second look at bytes that are recorded already changes nothing for anybody yet.
-        return len(self._settling) > len(self._rechecks)
+        return self.last_scan_at is not None and self._files.is_calm
 
     def next_at(self) -> float:
         """Return the monotonic time at which the next step has something to do."""
-        times = [self._next_scan_at]
-        settles_at = None if self.blocked else self._settling.next_at()
-        if settles_at is not None:
-            times.append(settles_at)
-        if self._gone:
-            times.append(min(self._gone.values()) + self._settle_s)
-        if self._recorder and self._read_since is not None:
+        files = self._files
+        settles_at = None if self.blocked else files.settling.next_at()
+        waits = (settles_at, files.losses.next_at(), files.unreadable.next_at())
+        times = [self._next_scan_at, *(at for at in waits if at is not None)]
+        if self._files.recorder and self._read_since is not None:
             patience_s = TRAINING_PATIENCE_S if self.kind == "training" else 0.0
             times.append(max(self._read_since + patience_s, self._next_commit_at))
         return min(times)
@@ -157,17 +155,14 @@ class Intake:
 
     def reload(self) -> None:
         """Take the rows of this folder anew: a command changed them."""
-        self._recorder.clear()  # gc may have moved what was read and not committed yet
-        self._known.clear()
-        self._known.update(self._store.working.load(self.repo_id))
+        self._files.reload()
+        self._guard.reload()
         self.revision += 1
         self.scan_soon()
 
     def recover(self) -> None:
         """Begin anew from the store and the folder: an error cut a step off."""
-        self._settling = Settling(self._settle_s)
-        self._rechecks.clear()
-        self._gone.clear()
+        self._files.set_all_aside()
         self._read_since = None
         self.reload()
 
@@ -190,21 +185,23 @@ class Intake:
         try:
             self._arm(now)
             changed = self._look(now)
+            if not self.held:
+                self._read_settled(now)
+                self._commit(now)
         except scan.RootGoneError as error:
-            self._hold(now, error.message)
-            return
-        self.held = ""
-        if changed:
-            self.last_change_at = now
-        self._read_settled(now)
-        self._commit(now)
+            self._hold(now, f"{error.message}: {error.advice}")
+            self.stop()
+        else:
+            if changed:
+                self.last_change_at = now
 
-    def _hold(self, now: float, reason: str) -> None:
-        # A folder that is gone says nothing about its files: nothing is removed, no retrain.
-        if self.held != reason:
-            self.held = reason
-            self._store.note(self.pipeline, "warning", "hold", f"{self.kind}: {reason}")
-        self.stop()
+    def _hold(self, now: float, why: str) -> None:
+        """Believe nothing that the folder says: remove nothing, take nothing in."""
+        if not self.held:
+            self._store.note(self.pipeline, "warning", "hold", f"{self.kind} on hold: {why}")
+        self.held = why
+        self._guard.put_on_hold(why)
+        self._files.set_all_aside()
         self._next_scan_at = now + POLL_S
 
     def _arm(self, now: float) -> None:
@@ -213,6 +210,7 @@ class Intake:
             return
         self._next_arm_at = now + 1.0
         identity = scan.root_identity(self.root)
+        self._guard.check(identity)
         if identity == self._watched_identity and self._watch and self._watch.is_alive(now):
             return
         self.stop()
@@ -226,164 +224,193 @@ class Intake:
     def _look(self, now: float) -> bool:
         assert self._watch is not None  # _arm made it
         hints = self._watch.drain()
-        if hints.rescan or now >= self._next_scan_at:
-            known, is_first = len(self._known), self.last_scan_at is None
-            changed = self._scan_all(now, hints.closed)
+        if now >= self._next_scan_at or (hints.rescan and not self.held):
+            known, is_first = len(self._files.known), self.last_scan_at is None
+            changed = self._scan_all(now, hints.closed, hints.renamed)
             if not (is_first or hints.rescan or hints.changed) and self._watch.kind == "inotify":
-                self._missed_events += max(0, len(self._known) - known)
+                self._missed_events += max(0, len(self._files.known) - known)
             return changed
-        changed = False
-        if hints.changed or hints.closed:
-            changed = self._look_at(hints.changed | hints.closed, hints.closed, now)
-        return changed
+        if (hints.changed or hints.closed) and not self.held:
+            return self._look_at(hints.changed | hints.closed, hints.closed, hints.renamed, now)
+        return False
 
-    def _scan_all(self, now: float, closed: Iterable[str]) -> bool:
+    def _scan_all(self, now: float, closed: Iterable[str], renamed: AbstractSet[str]) -> bool:
         began = time.monotonic()
         found = scan.scan(self.root)
         took = time.monotonic() - began
-        period = RESCAN_S if self.watch_kind == "inotify" else POLL_S
-        self._next_scan_at = now + max(period, took * RESCAN_SHARE)
         self.ignored = found.ignored
-        refused = {**found.special, **found.unreadable}
-        fresh = self._observe(found.files.items(), now)
-        for name in closed:
-            if name in found.files:
-                self._settling.closed(name, now)
-        self._refuse(refused)
+        refused = found.special.keys() | found.unreadable.keys()
         vanished = [
             name
-            for name in self._known
-            if name not in found.files and name not in refused and not found.hides(name)
+            for name in self._files.known.keys() - found.files.keys()
+            if name not in refused and not found.hides(name)
         ]
-        for name in vanished:
-            self._miss(name, now)
-        for name in [n for n in self._gone if n in found.files]:
-            del self._gone[name]
         self.last_scan_at = now
+        if not self._is_believed(found, vanished, now):
+            return False
+        period = RESCAN_S if self.watch_kind == "inotify" else POLL_S
+        self._next_scan_at = now + max(period, took * RESCAN_SHARE)
+        if self._files.relist(found.unreadable):
+            self._watched_identity = None  # a folder that can be read now has no watch yet
+        fresh = self._files.observe(found.files.items(), now)
+        for name in closed:
+            if name in found.files:
+                self._files.settling.closed(name, now, is_renamed=name in renamed)
+        self._files.refuse(found.special)
+        self._files.skip(found.unreadable)
+        for name in vanished:
+            self._files.miss(name, now)
+        for name in [n for n in self._files.losses if n in found.files]:
+            self._files.losses.found(name)
         return bool(fresh or vanished)
 
-    def _look_at(self, names: Iterable[str], closed: set[str], now: float) -> bool:
+    def _is_believed(self, found: ScanResult, vanished: list[str], now: float) -> bool:
+        """Tell whether what a scan found may be recorded; if not, the folder goes on hold."""
+        recorded = self._files.losses.recorded
+        why = self._guard.judge(found.identity, found.files, vanished, self._files.known, recorded)
+        if self.held and not why and not self._guard.is_accepted:
+            # Files on their way back: wait until no more come, lest the rest pass for removed.
+            why = self.held if vanished and len(vanished) != self._missing_before else ""
+        self._missing_before = len(vanished)
+        if why:
+            self._hold(now, why)
+            return False
+        self._guard.believe(found.identity, is_whole=not vanished)
+        if self.held:
+            self.held = ""
+            self._store.note(self.pipeline, "info", "hold", f"{self.kind} goes on after the hold")
+        return True
+
+    def _look_at(
+        self, names: Iterable[str], closed: set[str], renamed: AbstractSet[str], now: float
+    ) -> bool:
         stamps: dict[str, FileStamp] = {}
         changed = False
         for name in names:
             stamp = scan.stamp(self.root, name)
             if stamp is not None:
                 stamps[name] = stamp
-                self._gone.pop(name, None)
+                self._files.losses.found(name)
                 continue
             below = scan.scan_under(self.root, name)
             stamps.update(below.files)
-            self._refuse({**below.special, **below.unreadable})
+            self._files.refuse(below.special)
+            self._files.skip(below.unreadable)
             if name in below.special or name in below.unreadable:
                 continue
-            if name in self._known:
-                self._miss(name, now)
+            if name in self._files.known:
+                self._files.miss(name, now)
                 changed = True
             elif not below.files:
                 prefix = name + "/"
-                for member in [n for n in self._known if n.startswith(prefix)]:
-                    self._miss(member, now)
+                for member in [n for n in self._files.known if n.startswith(prefix)]:
+                    self._files.miss(member, now)
                     changed = True
-        fresh = self._observe(stamps.items(), now)
+        fresh = self._files.observe(stamps.items(), now)
         for name in closed & stamps.keys():
-            self._settling.closed(name, now)
+            self._files.settling.closed(name, now, is_renamed=name in renamed)
         return changed or fresh
-
-    def _observe(self, stamps: Iterable[tuple[str, FileStamp]], now: float) -> bool:
-        unsettled: list[str] = []
-        for name, stamp in stamps:
-            if self._unreadable.get(name) == stamp:
-                continue  # chmod changes the ctime, and with it the stamp
-            known = self._known.get(name)
-            if known is not None and known.state != "settling" and known.matches(stamp):
-                if known.is_racy:
-                    self._settling.observe(name, stamp, now)
-                    self._rechecks.add(name)
-                continue
-            self._settling.observe(name, stamp, now)
-            self._rechecks.discard(name)
-            if known is None or known.state != "settling":
-                unsettled.append(name)
-                self._known[name] = _NEW if known is None else known._replace(state="settling")
-        if unsettled:
-            self._store.working.mark_settling(self.repo_id, unsettled)
-        return bool(unsettled)
-
-    def _miss(self, name: str, now: float) -> None:
-        self._settling.forget(name)
-        self._rechecks.discard(name)
-        self._recorder.drop(name)
-        self._gone.setdefault(name, now)
-
-    def _refuse(self, reasons: dict[str, str]) -> None:
-        new = {
-            name: reason
-            for name, reason in reasons.items()
-            if name not in self._known or self._known[name].state != "rejected"
-        }
-        if new:
-            self._store.working.refuse(self.repo_id, new)
-            for name in new:
-                self._settling.forget(name)
-                self._rechecks.discard(name)
-                self._known[name] = KnownFile("rejected", None, 0, 0, 0, 0, 0, is_racy=False)
 
     # -- reading ------------------------------------------------------------------------
 
     def _read_settled(self, now: float) -> None:
+        for name, stamp in self._files.unreadable.due(now):
+            self._files.settling.observe(name, stamp, now)
         ends_at = time.monotonic() + STEP_BUDGET_S
+        unreadable: dict[str, str] = {}
         was_blocked, self.blocked = self.blocked, ""
-        for ready in self._settling.settled(now, READ_AT_ONCE):
+        for ready in self._files.settling.settled(now, READ_AT_ONCE):
             if not self.blocked and isinstance(ready.stamp, FileStamp):
                 self.blocked = disk.shortage(
                     self._store.folder, ready.stamp.size, self._keep_free_bytes
                 )
             if self.blocked or time.monotonic() > ends_at:
                 # Give the rest back for the next step; it is already known to be still.
-                self._settling.ready_again(ready)
+                self._files.settling.ready_again(ready)
                 continue
-            self._rechecks.discard(ready.name)
-            self._read(ready, now)
+            why = self._read(ready, now)
+            if why:
+                unreadable[ready.name] = why
         if self.blocked and not was_blocked:
             told = f"recording {self.kind}: {self.blocked}"
             self._store.note(self.pipeline, "warning", "blocked", told)
-        if self._recorder and self._read_since is None:
+        if unreadable:
+            self._try_later(unreadable, now)
+        if self._files.recorder and self._read_since is None:
             self._read_since = now
 
-    def _read(self, ready: Ready, now: float) -> None:
+    def _read(self, ready: Ready, now: float) -> str:
+        """Read one file; returns why it cannot be read now, or ""."""
         name = ready.name
+        is_racy = self._files.begin_reading(ready)
         try:
-            self._recorder.read(self.root, ready)
+            self._files.recorder.read(self.root, ready, is_racy=is_racy)
         except FileNotFoundError:
-            self._miss(name, now)
+            self._files.miss(name, now)
         except StillChangingError as changing:
-            self._settling.observe(name, changing.stamp, now)
+            self._files.settling.observe(name, changing.stamp, now)
         except NotWholeError:
-            self._settling.postpone(name, now)
+            self._files.settling.postpone(name, now)
         except RefusedError as refused:
-            self._refuse({name: refused.message})
-            if isinstance(ready.stamp, FileStamp):
-                self._unreadable[name] = ready.stamp
+            self._files.refuse({name: refused.message})
+        except UnreadableError as error:
+            return error.message
+        else:
+            self._files.was_read(name, now, is_racy=is_racy)
+        return ""
+
+    def _try_later(self, unreadable: dict[str, str], now: float) -> None:
+        waiting: dict[str, tuple[str, str | None]] = {}
+        told: dict[str, str] = {}
+        for name, why in unreadable.items():
+            stamp = scan.stamp(self.root, name)
+            if stamp is None:
+                self._files.miss(name, now)
+                continue
+            wait_s, is_first = self._files.unreadable.failed(name, stamp, now)
+            waiting[name] = (why, rfc3339(time.time() + wait_s))
+            if is_first:
+                told[name] = why
+        self._files.postpone(waiting, told)
 
     # -- committing ---------------------------------------------------------------------
 
     def _commit(self, now: float) -> None:
-        gone = [name for name, since in self._gone.items() if now - since >= self._settle_s]
-        if not self._recorder and not gone:
+        losses_at = self._files.losses.next_at()
+        has_losses = losses_at is not None and now >= losses_at
+        if has_losses and not self._may_remove():
+            self._next_scan_at = 0.0  # the next step's scan judges
+            has_losses = False
+        if not self._files.recorder and not has_losses:
             return
         waits_for_more = (
             self.kind == "training"
-            and self._is_settling
+            and self._files.is_settling
             and now - (self._read_since or now) < TRAINING_PATIENCE_S
         )
         if waits_for_more or now < self._next_commit_at:
             return
+        gone = self._files.losses.take(now) if has_losses else []
         began = time.monotonic()
-        if self._recorder.commit(gone):
+        if self._files.recorder.commit(gone):
             self.last_change_at = now
         took = time.monotonic() - began
         self._next_commit_at = now + took + max(COMMIT_EVERY_S, COMMIT_SHARE * took)
+        if gone and not self._files.losses.recorded:  # no more of them follow
+            self._guard.use_up_acceptance()
         self.revision += 1
         self._read_since = None
-        for name in gone:
-            del self._gone[name]
+
+    def _may_remove(self) -> bool:
+        """Tell whether what is missing may be recorded as removed without another scan.
+
+        Raises:
+            RootGoneError: nothing may: the whole folder is gone.
+        """
+        if scan.root_identity(self.root) != self._watched_identity:
+            self._watched_identity = None
+            return False
+        has_judged = (
+            self.last_scan_at is not None and self.last_scan_at >= self._files.losses.last_at
+        )
+        return has_judged or not self._guard.is_suspicious(self._files.losses, self._files.known)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from pixd.config import Settings
     from pixd.service import Service
+    from pixd.store.store import Store
 
 STOP_WITHIN_S = 30.0
 """A trainer needs one step and one checkpoint to leave; one that takes longer is killed, and
@@ -83,29 +84,39 @@ class Signals:
 # -- the configuration -----------------------------------------------------------------------
 
 
-def prepare(settings: Settings) -> None:
-    """Make sure that settings can be served: the device is there, the folders are made.
+def check_device(settings: Settings) -> None:
+    """Make sure that the device which is asked for is there.
 
     Raises:
         DeviceError: `device: gpu` and there is none.
-        PixdError: a folder cannot be made.
     """
     if settings.device == "gpu" and not has_gpu():
         raise DeviceError(
             "device: gpu, but this machine shows no NVIDIA GPU (/dev/nvidia0 is missing)",
             advice="set device: auto, or install the driver; `nvidia-smi` must work",
         )
+
+
+def make_folders(settings: Settings, store: Store) -> None:
+    """Make what folders are missing, but none that had files: its disk may be unmounted.
+
+    Raises:
+        PixdError: one cannot be made.
+    """
     for pipeline in settings.pipelines:
-        for folder in (pipeline.training, pipeline.input, pipeline.output):
-            _make_folder(folder)
+        for kind, folder in (("training", pipeline.training), ("input", pipeline.input)):
+            root = store.holds.root(store.history.repo_id(pipeline.name, kind))
+            if root is None or root.path != str(folder):
+                _make_folder(folder)
+        _make_folder(pipeline.output)
 
 
-def changed_settings(present: Settings) -> Settings:
+def changed_settings(present: Settings, store: Store) -> Settings:
     """Read the configuration file again, whole and checked.
 
     Raises:
         ConfigError: it has problems, or asks for what only a restart can do.
-        PixdError: it cannot be served, see `prepare`.
+        PixdError: it cannot be served: no such device, or a folder cannot be made.
     """
     changed = config.load(present.path)
     if os.path.realpath(changed.store) != os.path.realpath(present.store):
@@ -114,7 +125,8 @@ def changed_settings(present: Settings) -> Settings:
             f" to {changed.store}: restart it, or put the old store back",
             advice="`systemctl restart pixd`, or name the old store again",
         )
-    prepare(changed)
+    check_device(changed)
+    make_folders(changed, store)
     return changed
 
 

@@ -1,4 +1,4 @@
-"""What commands change: promote, rollback, unpin, recall, retry, gc.
+"""What commands change: promote, rollback, unpin, recall, retry, pause, resume, gc.
 
 Each operation is one transaction on the open store and a plain mapping as its result. The
 service carries them out between two steps for commands that ask it (`pixd.control`); where no
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pixd import publishing, recall
 from pixd.errors import PixdError, UsageError
 from pixd.store import gc
+from pixd.store.holds import held_roots
 
 _LARGEST_NUMBER = 1 << 32
 
@@ -147,6 +148,51 @@ def _retry(
     }
 
 
+def _pause(
+    store: Store, pipeline: PipelineSettings, _arguments: Mapping[str, Any], who: str
+) -> dict[str, Any]:
+    """Start no new training or translation; recording goes on, and what runs is finished."""
+    is_new = store.holds.pause(pipeline.name, who)
+    if is_new:
+        store.note(pipeline.name, "info", "pause", f"paused by {who}: no new work is started")
+    return {"pipeline": pipeline.name, "paused": True, "changed": is_new}
+
+
+def _resume(
+    store: Store, pipeline: PipelineSettings, _arguments: Mapping[str, Any], who: str
+) -> dict[str, Any]:
+    """Go on, and take folders that are on hold as they are."""
+    name = pipeline.name
+    folders = {"training": pipeline.training, "input": pipeline.input}
+    held = held_roots(store.db.conn, name)
+    missing = [kind for kind in held if not folders[kind].is_dir()]
+    accepted = [kind for kind in held if kind not in missing]
+    with store.transaction():
+        was_paused = store.holds.resume(name)
+        for kind in accepted:
+            store.holds.accept(store.history.repo_id(name, kind))
+            told = f"{kind} is taken as it is, said {who}: {held[kind]}"
+            store.note(name, "info", "hold", told)
+        if was_paused:
+            store.note(name, "info", "pause", f"resumed by {who}")
+    return {
+        "pipeline": name,
+        "paused": False,
+        "changed": was_paused,
+        "accepted": accepted,
+        "missing": [str(folders[kind]) for kind in missing],
+    }
+
+
+def _expect(
+    store: Store, pipeline: PipelineSettings, arguments: Mapping[str, Any], _who: str
+) -> dict[str, Any]:
+    """Take a folder as it is: a command of ours has just changed it."""
+    kind = str(arguments.get("kind"))
+    store.holds.accept(store.history.repo_id(pipeline.name, kind))
+    return {"pipeline": pipeline.name, "kind": kind}
+
+
 def _recall(
     store: Store, pipeline: PipelineSettings, arguments: Mapping[str, Any], who: str
 ) -> dict[str, Any]:
@@ -225,5 +271,8 @@ OPERATIONS: dict[
     "rollback": _rollback,
     "unpin": _unpin,
     "retry": _retry,
+    "pause": _pause,
+    "resume": _resume,
+    "expect": _expect,
     "recall": _recall,
 }

@@ -1,9 +1,10 @@
-"""One pipeline: its two folders, its dataset, its training and its translation, put together."""
+"""The parts of one pipeline, put together, and what a pause or a hold means for them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pixd import recall
 from pixd.dataset import Dataset
 from pixd.intake import Intake
 from pixd.training import Training
@@ -36,10 +37,12 @@ class Pipeline:
     ) -> None:
         """Put the parts together; nothing is read before the first `step`."""
         self.settings = pipeline
+        self.pause = store.holds.paused(pipeline.name)
         self._store = store
         self._service_settings = settings
         self._inspector = inspector
         self._wake = wake
+        self._tidied_at = -1  # revision of the input folder
         self.training_folder = self._intake("training")
         self.input_folder = self._intake("input")
         self.dataset = Dataset(store, pipeline, self.training_folder, inspector)
@@ -57,6 +60,16 @@ class Pipeline:
         return self.training_folder, self.input_folder
 
     @property
+    def may_start(self) -> bool:
+        """Whether new work may begin."""
+        return self.pause is None
+
+    @property
+    def may_train(self) -> bool:
+        """Whether a training may begin: not on what a folder on hold was."""
+        return self.may_start and not self.training_folder.held
+
+    @property
     def blocked(self) -> str:
         """What a disk refuses this pipeline, or ""."""
         reasons = [intake.blocked for intake in self.intakes]
@@ -66,7 +79,7 @@ class Pipeline:
         """Tell whether nothing is under way and nothing will begin without a change from outside."""
         if not all(i.is_calm or i.held or i.blocked for i in self.intakes):
             return False
-        waits = self.training.state == "waiting" and not self.training.blocked
+        waits = self.training.state == "waiting" and self.may_train and not self.training.blocked
         if self.training.run or waits:
             return False
         if self.translation.is_stuck:  # it is tried for ever, and waited for by nobody
@@ -78,7 +91,8 @@ class Pipeline:
             return False
         is_queued = self._store.working.has_queued(self.input_folder.repo_id)
         has_live = self._store.models.live(self.name) is not None
-        return not (has_live and is_queued and not self.translation.blocked)
+        is_due = has_live and is_queued and self.may_start
+        return not (is_due and not self.translation.blocked)
 
     def has_failures(self) -> bool:
         """Tell whether something of it failed, or is kept from going on."""
@@ -86,8 +100,21 @@ class Pipeline:
             self.blocked
             or self.training.state == "failed"
             or self.translation.is_stuck
+            or any(intake.held or intake.unreadable for intake in self.intakes)
             or self._store.working.counts(self.input_folder.repo_id).get("failed")
         )
+
+    def withdraw_leftovers(self) -> None:
+        """Withdraw what a recall leaves when inputs go before their new translation."""
+        if self._tidied_at != self.input_folder.revision:
+            self._tidied_at = self.input_folder.revision
+            recall.withdraw_leftovers(self._store, self.settings)
+
+    def reload(self) -> None:
+        """Take anew what a command may have changed."""
+        for intake in self.intakes:
+            intake.reload()
+        self.pause = self._store.holds.paused(self.name)
 
     def recover(self) -> None:
         """Forget what was under way when the store's disk failed; the store knows what is due."""

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 MAX_ATTEMPTS = 5
 FIRST_RETRY_S = 5.0
 LONGEST_RETRY_S = 3600.0
+LONGEST_WAIT_S = 1.2 * min(FIRST_RETRY_S * 2 ** (MAX_ATTEMPTS - 2), LONGEST_RETRY_S)
+"""A retry further ahead than `postpone` ever sets one was set by a clock that has been put back."""
 
 
 class Made(NamedTuple):

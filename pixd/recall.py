@@ -21,6 +21,8 @@ from pixd.store.exclusions import EXCLUDED
 from pixd.store.history import Change
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pixd.config import PipelineSettings
     from pixd.store.models import Model
     from pixd.store.outputs import Output
@@ -46,14 +48,16 @@ def plan(store: Store, pipeline: PipelineSettings, digest: str) -> dict[str, Any
     files = {
         kind: store.working.with_digest(store.history.repo_id(name, kind), digest) for kind in KINDS
     }
-    gone = list(from_input) if after else [*from_input, *from_models]
+    repo = store.history.repo_id(name, "input")
+    replaced = [o for o in from_models if after and _gets_another(store, repo, o, digest)]
+    gone = [o for o in (*from_input, *from_models) if o not in replaced]
     return {
         "digest": digest,
         "files": files,
         "models": [{"name": f"model@{m.number}", "how": m.how} for m in touched.values()],
         "live": f"model@{live.number}" if live else None,
         "live_after": f"model@{after.number}" if after else None,
-        "replaced": [o.path for o in from_models if o.state != "edited"] if after else [],
+        "replaced": [o.path for o in replaced if o.state != "edited"],
         "withdrawn": [o.path for o in gone if o.state != "edited"],
         "edited": [o.path for o in (*from_input, *from_models) if o.state == "edited"],
         "retrain": bool(files["training"]),
@@ -92,12 +96,11 @@ def apply(
                     _commit_without(store, pipeline.name, kind, paths, digest, change_id)
                 )
         _change_live(store, pipeline.name, planned, name, who, change_id)
+        left = _withdraw(store, pipeline, planned["withdrawn"])
         told = f"{name} was recalled: {_summary(planned)}"
         store.note(pipeline.name, "info", "recall", told, change_id)
-        repo = store.history.repo_id(pipeline.name, "input")
-        withdrawn = [withdraw(store, pipeline, repo, path) for path in planned["withdrawn"]]
-    # Files go after all of the rows: what is cut off in between is removed at the next start.
-    for target in filter(None, withdrawn):
+    # Files go after the rows: cut off in between, `pixd.recovery` removes them at the next start.
+    for target in left:
         durable.crash_point("withdrawn")
         target.unlink(missing_ok=True)
     return {"change": change_id, "commits": commits, **planned}
@@ -119,6 +122,39 @@ def undo(store: Store, pipeline: PipelineSettings, digest: str, who: str) -> dic
         told = f"the recall of {digest[:19]} was undone by {who}"
         store.note(pipeline.name, "info", "recall", told, change_id)
     return {"change": change_id, "digest": digest}
+
+
+def withdraw_leftovers(store: Store, pipeline: PipelineSettings) -> None:
+    """Withdraw the outputs of recalled models that were to be replaced and will not be.
+
+    That is so when an input goes, or is refused, between the recall and its new translation, or
+    when another recall takes the model away that was to make it.
+    """
+    excluded = store.exclusions.of(pipeline.name)
+    if not excluded:
+        return
+    repo = store.history.repo_id(pipeline.name, "input")
+    has_live = store.models.live(pipeline.name) is not None
+    # Of a recalled input only what was edited is left; where its input goes it is orphaned.
+    left = [o for digest in excluded for o in store.outputs.made_from(pipeline.name, digest)]
+    left += [
+        output
+        for model in store.models.with_outputs(pipeline.name)
+        if excluded_in(store, model)
+        for output in store.outputs.made_by(pipeline.name, model.digest)
+        if not (has_live and _gets_another(store, repo, output))
+    ]
+    left = [output for output in dict.fromkeys(left) if output.state != "edited"]
+    if not left:
+        return
+    change_id = secrets.token_hex(5)
+    with store.transaction():
+        targets = _withdraw(store, pipeline, [output.path for output in left])
+        if targets:  # the others turn out to be edited
+            told = f"{len(targets)} outputs of a recalled image, not to be replaced, are withdrawn"
+            store.note(pipeline.name, "info", "recall", told, change_id)
+    for target in targets:
+        target.unlink(missing_ok=True)
 
 
 def proof(store: Store, pipeline: PipelineSettings, digest: str) -> dict[str, Any]:
@@ -166,6 +202,12 @@ def _live_after(store: Store, live: Model | None, touched: set[int]) -> Model | 
     return None
 
 
+def _gets_another(store: Store, repo: int, standing: Output, recalled: str = "") -> bool:
+    """Tell whether the input of an output is there to be translated again."""
+    found = store.working.find(repo, standing.input_path)
+    return found is not None and found[0] != "rejected" and found[1] not in {None, recalled}
+
+
 def _outputs(
     store: Store, pipeline: str, digest: str, models: list[str]
 ) -> tuple[list[Output], list[Output]]:
@@ -206,6 +248,12 @@ def _change_live(
     after = store.models.numbered(pipeline, int(planned["live_after"].split("@")[1]))
     assert after is not None  # the plan found it
     store.models.promote(after, who=who, why=why, change_id=change_id)
+
+
+def _withdraw(store: Store, pipeline: PipelineSettings, paths: list[str]) -> list[Path]:
+    repo = store.history.repo_id(pipeline.name, "input")
+    left = (withdraw(store, pipeline, repo, path) for path in paths)
+    return [target for target in left if target]
 
 
 def _summary(planned: dict[str, Any]) -> str:

@@ -1,14 +1,15 @@
 """Read each settled file once, hash the very bytes that are kept, and write commits.
 
 A commit is one transaction after its bytes are durable: the version's manifest, the deltas,
-and the working rows of its files. What is read waits here until the caller commits.
+and the working rows of its files. What is read waits here until the caller commits. A file that
+cannot be read now is told apart from one that may not be taken, and from a store that cannot be
+written.
 """
 
 from __future__ import annotations
 
 import os
 import secrets
-import time
 from typing import TYPE_CHECKING
 
 from pixd import durable, scan
@@ -16,7 +17,8 @@ from pixd.errors import PixdError
 from pixd.settle import looks_whole
 from pixd.store.exclusions import EXCLUDED
 from pixd.store.history import Change
-from pixd.store.working import RACY_NS, HashedFile, KnownFile
+from pixd.store.objects import SourceError
+from pixd.store.working import HashedFile, KnownFile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from pixd.store.store import Store
 
 MAX_FILE_BYTES = 256 * 1024 * 1024
+REFUSED = KnownFile("rejected", None, 0, 0, 0, 0, 0, is_racy=False)
 
 
 class StillChangingError(Exception):
@@ -48,6 +51,10 @@ class RefusedError(PixdError):
     """The file is not taken. The message is the reason."""
 
 
+class UnreadableError(PixdError):
+    """The file cannot be read now, which says nothing about it. The message is the reason."""
+
+
 class Recorder:
     """The repo of one watched folder, and what was read and not committed yet."""
 
@@ -59,39 +66,65 @@ class Recorder:
         self._kind = kind
         self._known = known
         self._hashed: dict[str, HashedFile] = {}
+        self._refused: dict[str, str] = {}
         self._objects: dict[str, StoredObject] = {}
 
     def __len__(self) -> int:
-        """Return how many files were read and wait for the commit."""
-        return len(self._hashed)
+        """Return how many files wait for the commit."""
+        return len(self._hashed) + len(self._refused)
+
+    def has_read(self, name: str, stamp: FileStamp) -> bool:
+        """Tell whether a file was read under this stamp and waits for the commit."""
+        file = self._hashed.get(name)
+        return file is not None and file.stamp == stamp
 
     def drop(self, name: str) -> None:
-        """Forget a file that was read: it is gone."""
+        """Forget a file that was read or refused: it is gone, or another."""
         self._hashed.pop(name, None)
+        self._refused.pop(name, None)
 
     def clear(self) -> None:
         """Forget all that was read and not committed; the folder still has it."""
         self._hashed.clear()
+        self._refused.clear()
         self._objects.clear()
 
-    def read(self, root: Path, ready: Ready) -> None:
+    def refuse(self, name: str, reason: str) -> None:
+        """Take a file out of the head: under its name is now what cannot be taken."""
+        self._hashed.pop(name, None)
+        self._refused[name] = reason
+
+    def read(self, root: Path, ready: Ready, *, is_racy: bool) -> None:
         """Copy a settled file into the object store, hashing it on the way.
+
+        Args:
+            root: the watched folder.
+            ready: the file.
+            is_racy: it was not still for long, so that the same stamp may hide a later change.
 
         Raises:
             FileNotFoundError: it is gone.
             StillChangingError: it is being written to.
             NotWholeError: it must wait for the full time.
-            RefusedError: it cannot or may not be read.
+            RefusedError: it may not be read.
+            UnreadableError: it cannot be read now.
+            RootGoneError: the whole folder cannot.
             OSError: the store cannot be written.
         """
         try:
             fd = scan.open_regular(root, ready.name)
-        except FileNotFoundError:
+        except (FileNotFoundError, scan.RootGoneError):
             raise
         except OSError as error:
-            raise RefusedError(str(error.strerror or error)) from error
+            raise _unreadable(error) from error
         except PixdError as error:
             raise RefusedError(error.message) from error
+        try:
+            self._read(fd, ready, is_racy=is_racy)
+        finally:
+            os.close(fd)
+
+    def _read(self, fd: int, ready: Ready, *, is_racy: bool) -> None:
         try:
             before = scan.stamp_of_descriptor(fd)
             if before != ready.stamp:  # written to without an event that told
@@ -101,16 +134,19 @@ class Recorder:
                 raise RefusedError(f"{before.size} bytes is over the limit of {limit} MiB")
             if ready.early and not looks_whole(fd, before.size):
                 raise NotWholeError
-            durable.crash_point("settled")
+        except OSError as error:
+            raise _unreadable(error) from error
+        durable.crash_point("settled")
+        try:
             stored = self._store.objects.take(fd)
-            durable.crash_point("hashed")
-            after = scan.stamp_of_descriptor(fd)
-            if after != before:
-                raise StillChangingError(after)
-        finally:
-            os.close(fd)
+        except SourceError as error:
+            raise _unreadable(error) from error
+        durable.crash_point("hashed")
+        after = scan.stamp_of_descriptor(fd)
+        if after != before:
+            raise StillChangingError(after)
         self._objects[stored.digest] = stored
-        self._hashed[ready.name] = HashedFile(ready.name, stored.digest, before, time.time_ns())
+        self._hashed[ready.name] = HashedFile(ready.name, stored.digest, before, is_racy)
 
     def commit(self, gone: list[str]) -> bool:
         """Write what was read, and the going of files, as one commit.
@@ -134,9 +170,9 @@ class Recorder:
         changes = [Change(file.name, before.get(file.name), file.digest) for file in fresh]
         changes += [Change(name, before[name], None) for name in dropped if before[name]]
         changes += [
-            Change(file.name, known[file.name].digest, None)
-            for file in recalled
-            if known[file.name].digest
+            Change(name, known[name].digest, None)
+            for name in (*(file.name for file in recalled), *self._refused)
+            if known[name].digest
         ]
         resting = "recorded" if self._kind == "training" else "queued"
         change_id = secrets.token_hex(5)
@@ -146,9 +182,11 @@ class Recorder:
             store.history.add_objects(self._objects.values(), "application/octet-stream")
             store.working.record(self.repo_id, (*fresh, *recalled), resting, change_id)
             store.working.exclude(self.repo_id, [file.name for file in recalled], EXCLUDED)
+            for name, why in self._refused.items():
+                store.working.exclude(self.repo_id, [name], why)
             store.working.forget(self.repo_id, dropped)
-            if self._kind == "input" and dropped:
-                store.outputs.orphan(self._pipeline, dropped)
+            if self._kind == "input" and (dropped or self._refused):
+                store.outputs.orphan(self._pipeline, [*dropped, *self._refused])
             if changes:
                 write_commit(
                     store,
@@ -164,10 +202,11 @@ class Recorder:
             known[file.name] = _known(file, resting)
         for file in recalled:
             known[file.name] = _known(file, "rejected")._replace(digest=None)
+        for name in self._refused:
+            known[name] = REFUSED
         for name in dropped:
             del known[name]
-        self._hashed.clear()
-        self._objects.clear()
+        self.clear()
         return bool(changes)
 
 
@@ -205,15 +244,17 @@ def summary(changes: list[Change]) -> str:
 
 
 def _known(file: HashedFile, state: str) -> KnownFile:
-    stamp = file.stamp
-    racy = file.hashed_at_ns - max(stamp.mtime_ns, stamp.ctime_ns) < RACY_NS
     return KnownFile(
         state,
         file.digest,
-        stamp.size,
-        stamp.mtime_ns,
-        stamp.ctime_ns,
-        stamp.device,
-        stamp.inode,
-        is_racy=racy,
+        file.stamp.size,
+        file.stamp.mtime_ns,
+        file.stamp.ctime_ns,
+        file.stamp.device,
+        file.stamp.inode,
+        is_racy=file.is_racy,
     )
+
+
+def _unreadable(error: OSError) -> UnreadableError:
+    return UnreadableError(f"cannot be read: {error.strerror or error}")

@@ -82,16 +82,15 @@ def plan(
         old = present.get(name)
         if old == digest:
             same += 1
-        elif not lineage.object_path(store, digest).exists():
+        elif not _is_kept(reader, store, digest):
             missing.append(name)
-        elif old is not None and not lineage.object_path(store, old).exists():
+        elif old is not None and not _is_kept(reader, store, old):
             unrecorded.append(name)
         else:
             write[name] = digest
     for name, old in present.items():
         if name not in wanted:
-            is_kept = lineage.object_path(store, old).exists()
-            (remove if is_kept else unrecorded).append(name)
+            (remove if _is_kept(reader, store, old) else unrecorded).append(name)
     before = {name: there[name] for name in (*write, *remove) if name in there}
     return Plan(write, before, tuple(remove), tuple(unrecorded), same, tuple(missing))
 
@@ -126,6 +125,16 @@ def apply(made: Plan, store: Path, folder: Path, progress: Callable[[int], None]
             if parent == folder or not _remove_empty(parent):
                 break
     return changed
+
+
+def _is_kept(reader: Reader, store: Path, digest: str) -> bool:
+    """Tell whether bytes are recorded and there.
+
+    A crash may leave bytes that no row names; nothing would ever find those again.
+    """
+    row = places.object_row(reader, digest)
+    is_present = row is not None and row["state"] == "present"
+    return is_present and lineage.object_path(store, digest).exists()
 
 
 def _path(folder: Path, name: str) -> Path:

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from pixd import libc
 from pixd.errors import PixdError
 from pixd.records import name_from_bytes, name_to_bytes
 
@@ -37,6 +38,7 @@ _ODD_KINDS = {
 }
 _IGNORED_NAMES = frozenset({"Thumbs.db", "desktop.ini", "@eaDir", "__MACOSX"})
 _IGNORED_ENDINGS = ("~", ".part", ".partial", ".crdownload", ".download", ".tmp", ".swp")
+_IMAGE_ENDINGS = frozenset({".png", ".jpg", "jpeg", ".PNG", ".JPG", "JPEG", "webp"})
 
 
 class RootGoneError(PixdError):
@@ -45,6 +47,22 @@ class RootGoneError(PixdError):
 
 class NotRegularError(PixdError):
     """A name in a watched folder is not a file that may be read. The message is the reason."""
+
+
+class RootIdentity(NamedTuple):
+    """Which folder a watched folder is: another device, inode or birth means another folder.
+
+    Attributes:
+        device: number of its file system.
+        inode: its number there, which a folder made later may get again.
+        born_ns: when it was made; 0 where the file system does not know.
+        is_link: whether the path itself is a symbolic link to it.
+    """
+
+    device: int
+    inode: int
+    born_ns: int
+    is_link: bool
 
 
 class FileStamp(NamedTuple):
@@ -73,6 +91,7 @@ class ScanResult:
         unreadable: names that could not be looked at, with the reason; a folder here may
             hide files, so that nothing is known about those below it (`hides`).
         folders: how many folders were walked, the root included.
+        identity: the folder that was looked at.
     """
 
     files: dict[str, FileStamp] = field(default_factory=dict)
@@ -80,6 +99,7 @@ class ScanResult:
     special: dict[str, str] = field(default_factory=dict)
     unreadable: dict[str, str] = field(default_factory=dict)
     folders: int = 0
+    identity: RootIdentity = field(default=RootIdentity(0, 0, 0, is_link=False))
 
     def hides(self, name: str) -> bool:
         """Tell whether `name` lies below a folder that could not be read: it may be there."""
@@ -109,6 +129,7 @@ def scan(root: Path) -> ScanResult:
     collects = gc.isenabled()
     gc.disable()
     try:
+        found.identity = _identity(root, root_fd)
         _walk(root, root_fd, (), found)
     finally:
         if collects:
@@ -148,18 +169,17 @@ def stamp_of_descriptor(fd: int) -> FileStamp:
     return _stamp_from(os.fstat(fd))
 
 
-def root_identity(root: Path) -> tuple[int, int]:
-    """Return (device, inode) of the watched folder: another pair means another folder.
+def root_identity(root: Path) -> RootIdentity:
+    """Return which folder the watched folder is now.
 
     Raises:
         RootGoneError: as `scan`.
     """
     root_fd = _open_root(root)
     try:
-        about = os.fstat(root_fd)
+        return _identity(root, root_fd)
     finally:
         os.close(root_fd)
-    return about.st_dev, about.st_ino
 
 
 def is_ignored(name_part: str) -> bool:
@@ -287,7 +307,8 @@ def _list(
     with os.scandir(folder_fd) as entries:
         for entry in entries:
             part = entry.name
-            if part[0] == "." or part.endswith(_IGNORED_ENDINGS) or part in _IGNORED_NAMES:
+            # `is_ignored`, asked of nearly no name.
+            if part[0] == "." or (part[-4:] not in _IMAGE_ENDINGS and is_ignored(part)):
                 found.ignored += 1
                 continue
             # What `_text` would say, without its cost, for nearly every file there is.
@@ -344,6 +365,11 @@ def _follow(root: Path, parts: tuple[str, ...]) -> tuple[tuple[str, ...], os.sta
     if modes.S_ISDIR(about.st_mode):
         raise NotRegularError("a symbolic link to a folder")
     return tuple(target.removeprefix(prefix).split("/")), about
+
+
+def _identity(root: Path, root_fd: int) -> RootIdentity:
+    about = os.fstat(root_fd)
+    return RootIdentity(about.st_dev, about.st_ino, libc.birth_time_ns(root_fd), root.is_symlink())
 
 
 def _open_root(root: Path) -> int:

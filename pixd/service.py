@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -56,7 +55,7 @@ class Service:
             DeviceError: `device: gpu` and there is none.
             StoreError: the store is damaged, or its disk refuses.
         """
-        lifecycle.prepare(settings)
+        lifecycle.check_device(settings)
         self.settings = settings
         self._say = say
         self._blockage = disk.Blockage()
@@ -73,10 +72,12 @@ class Service:
     def _open(self) -> None:
         self.store = Store(self.settings.store)
         self.store.listener = self._say
+        lifecycle.make_folders(self.settings, self.store)
         self._wake_r, self._wake_w = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self.signals = Signals(self.wake)
         self.heartbeat = Heartbeat(self.store.folder)
         self._config_trouble = ""
+        self._told: list[tuple[str, str]] = []
         recovery.give_up_runs(self.store, "the service ended")
         recovery.settle_outputs(self.store, self._outputs())
         recovery.clear_leftovers(self.store, self._outputs().values())
@@ -185,13 +186,15 @@ class Service:
             another_trains = any(
                 p.training.run for p in (*self.pipelines, *self.leaving) if p is not pipeline
             )
-            pipeline.training.step(now, may_start=may_start and not another_trains)
+            may_train = may_start and pipeline.may_train and not another_trains
+            pipeline.training.step(now, may_start=may_train)
         for pipeline in self.leaving:
             pipeline.follow(now)
         self.leaving = [pipeline for pipeline in self.leaving if not pipeline.is_over]
         inbox.take_in(self.store)
         for pipeline in self.pipelines:
-            pipeline.translation.step(now, may_start=may_start)
+            pipeline.withdraw_leftovers()
+            pipeline.translation.step(now, may_start=may_start and pipeline.may_start)
 
     def _inspect(self, now: float) -> None:
         self.inspector.step(now)
@@ -204,8 +207,10 @@ class Service:
         self.inspector.notes.clear()
 
     def _beat(self, now: float) -> None:
-        if not self.heartbeat.is_due(now):
+        watched = [(intake.held, intake.watch_kind) for intake in self._intakes()]
+        if not self.heartbeat.is_due(now) and watched == self._told:
             return
+        self._told = watched  # what went on hold is told at once
         try:
             self.heartbeat.beat(
                 self.settings,
@@ -227,7 +232,7 @@ class Service:
         """Take a changed configuration if it is sound; else keep the old one and say so."""
         systemd.notify_reloading()
         try:
-            settings = lifecycle.changed_settings(self.settings)
+            settings = lifecycle.changed_settings(self.settings, self.store)
         except PixdError as error:
             self._config_trouble = lifecycle.refusal_text(error)
             told = f"the changed configuration is not in force: {self._config_trouble}"
@@ -276,8 +281,8 @@ class Service:
                     advice="free some space or mend the disk; `pixd log` says whether it was done",
                 ) from error
             raise
-        for intake in self._intakes():
-            intake.reload()
+        for pipeline in self.pipelines:
+            pipeline.reload()
         self.heartbeat.beat_soon()
         return result
 
@@ -343,26 +348,11 @@ class Service:
             yield from pipeline.workers()
 
     def _wait(self, now: float) -> None:
-        """Wait until something is due, a folder changed, a child spoke, or a command was obeyed.
-
-        Clients of the control socket are served here, between two steps; only an operation that
-        was carried out brings the next step about, so that no client can make the service work.
-        """
-        until = max(now + SHORTEST_WAIT_S, self._next_at(now))
+        """Wait until something is due, a folder changed, a child spoke, or a command was obeyed."""
         # While the store refuses nobody listens to the children: what they said would be lost.
         workers = () if self._blockage else self.workers()
         others = [self._wake_r, *(worker.fileno() for worker in workers)]
-        is_waiting = True
-        while is_waiting:
-            poll = select.poll()
-            for descriptor in others:
-                poll.register(descriptor, select.POLLIN)
-            for descriptor, events in self.control.interests():
-                poll.register(descriptor, events)
-            wait_s = max(0.0, min(until, self.control.next_at()) - time.monotonic())
-            ready = {descriptor for descriptor, _ in poll.poll(wait_s * 1000)}
-            now = time.monotonic()
-            is_waiting = not (self.control.step(now) or now >= until or ready.intersection(others))
+        self.control.serve(max(now + SHORTEST_WAIT_S, self._next_at(now)), others)
         with contextlib.suppress(BlockingIOError):
             while os.read(self._wake_r, 4096):
                 pass

@@ -1,9 +1,9 @@
 """Is this file completely written? Pure: the time is passed in, and nothing is looked at.
 
 The rule: a file is settled when its stamp (size, mtime, ctime, inode) has been the same for
-`settle_seconds`. A file that was closed after writing or renamed into place may go after
-0.2 s of stillness; it is then handed out as *early*, and the caller looks whether it is
-whole and else calls `Settling.postpone`. A file that grows is never given up.
+`settle_seconds`. A file that was closed after writing may go after 0.1 s of stillness, and one
+that was renamed into place at once; it is then handed out as *early*, and the caller looks
+whether it is whole and else calls `Settling.postpone`. A file that grows is never given up.
 
 What the tracker cannot see is left to its caller: a file written to without any event looks
 still. So the caller compares the stamp of each `Ready` with the file that it opens.
@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
-EARLY_S = 0.2
-"""Stillness after a close or a rename; longer than the gap of tools that reopen a file at once."""
+EARLY_S = 0.1
+"""Stillness after a close; longer than the gap of tools that reopen a file at once."""
 
 
 class Ready(NamedTuple):
@@ -94,14 +94,17 @@ class Settling:
             # changes often, and a push for each would let the heap grow.
             tracked.due_at = now + self._settle_s
 
-    def closed(self, name: str, now: float) -> None:
-        """Say that a writer closed the file or that it was renamed into place."""
+    def closed(self, name: str, now: float, *, is_renamed: bool = False) -> None:
+        """Say that a writer closed the file or that it was renamed into place.
+
+        A rename is how careful programs say that they are done: no stillness is waited for.
+        """
         tracked = self._tracked.get(name)
         if tracked is None:
             return
         tracked.changed_at = now
         tracked.is_early = True
-        tracked.due_at = now + self._early_s
+        tracked.due_at = now if is_renamed else now + self._early_s
         self._track(name, tracked)
 
     def postpone(self, name: str, now: float) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pixd
 from pixd import verdict
 from pixd.errors import EXIT_FAILED, EXIT_NOT_RUNNING, EXIT_OK, CannotTellError
-from pixd.store import connection
+from pixd.store import connection, holds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -110,6 +110,11 @@ def _pipeline(
         settings.name,
     )
     input_states = inputs["states"]
+    train = _train(reader, settings.name, live.get("train", {}), pid)
+    held = holds.held_roots(reader, settings.name) if reader else {}
+    pause = holds.pause_of(reader, settings.name) if reader else None
+    if pause and train["state"] == "idle":  # no service says so
+        train |= {"state": "paused", "reason": f"by {pause.who}; `pixd resume` goes on"}
     return {
         "training": {
             "commit": training["commit"],
@@ -120,13 +125,16 @@ def _pipeline(
             "rejected": states.get("rejected", 0),
             "ignored": seen.get("ignored", 0),
             "watch": seen.get("watch", "poll"),
+            "watch_why": seen.get("watch_why", ""),
             "last_scan_age_seconds": round(age, 1) if age is not None else None,
             "overflows": seen.get("overflows", 0),
             "missed_events": seen.get("missed_events", 0),
-            "held": seen.get("held", "") if pid is not None else "",
+            "held": held.get("training", ""),
+            "unreadable": training["unreadable"],
             "blocked": seen.get("blocked", "") if pid is not None else "",
         },
-        "train": _train(reader, settings.name, live.get("train", {}), pid),
+        "train": train,
+        "paused": pause._asdict() if pause else None,
         "model": _model(reader, settings.name, training["version"]),
         "input": {
             "commit": inputs["commit"],
@@ -136,7 +144,10 @@ def _pipeline(
                 for state in ("settling", "queued", "translated", "rejected", "failed")
             },
             "ignored": live.get("input", {}).get("ignored", 0),
-            "held": live.get("input", {}).get("held", "") if pid is not None else "",
+            "watch": live.get("input", {}).get("watch", "poll"),
+            "watch_why": live.get("input", {}).get("watch_why", ""),
+            "held": held.get("input", ""),
+            "unreadable": inputs["unreadable"],
             "blocked": live.get("input", {}).get("blocked", "") if pid is not None else "",
             "failed_example": _failed_example(reader, inputs["repo_id"], input_states),
         },
@@ -154,7 +165,9 @@ def _pipeline(
 
 
 def _repo(reader: sqlite3.Connection | None, pipeline: str, kind: str) -> dict[str, Any]:
-    nothing: dict[str, Any] = {"repo_id": 0, "commit": 0, "version": None, "states": {}}
+    nothing: dict[str, Any] = {
+        "repo_id": 0, "commit": 0, "version": None, "states": {}, "unreadable": 0,
+    }  # fmt: skip
     if reader is None:
         return nothing
     row = reader.execute(
@@ -165,14 +178,24 @@ def _repo(reader: sqlite3.Connection | None, pipeline: str, kind: str) -> dict[s
     head = reader.execute(
         'SELECT seq, version FROM "commit" WHERE repo_id = ? ORDER BY seq DESC LIMIT 1', (row[0],)
     ).fetchone()
+    states = _counts(
+        reader, "SELECT state, files FROM file_total WHERE repo_id = ? AND files <> 0", row[0]
+    )
     return {
         "repo_id": row[0],
         "commit": head[0] if head else 0,
         "version": head[1] if head else None,
-        "states": _counts(
-            reader, "SELECT state, files FROM file_total WHERE repo_id = ? AND files <> 0", row[0]
-        ),
+        "states": states,
+        "unreadable": _unreadable(reader, row[0]) if states.get("settling") else 0,
     }
+
+
+def _unreadable(reader: sqlite3.Connection, repo_id: int) -> int:
+    row = reader.execute(
+        "SELECT count(*) FROM file WHERE repo_id = ? AND state = 'settling' AND reason <> ''",
+        (repo_id,),
+    ).fetchone()
+    return int(row[0])
 
 
 def _counts(reader: sqlite3.Connection | None, sql: str, value: object) -> dict[str, int]:

@@ -52,7 +52,7 @@ def _verdict(status: Mapping[str, Any]) -> Iterator[str]:
         yield f"  try: {first['advice']}"
     else:
         yield f"OK, {_activity(status)}"
-        if any(p["train"]["state"] == "paused" for p in status["pipelines"].values()):
+        if any(p["paused"] for p in status["pipelines"].values()):
             yield "  try: `pixd resume` lets new work start again"
     for problem in problems:
         yield f"  also {problem['reason']}"
@@ -79,7 +79,7 @@ def _failures(events: Iterable[Mapping[str, Any]]) -> Iterator[str]:
 def _activity(status: Mapping[str, Any]) -> str:
     if status["starting"]:
         return "starting"
-    paused = [n for n, p in status["pipelines"].items() if p["train"]["state"] == "paused"]
+    paused = [n for n, p in status["pipelines"].items() if p["paused"]]
     if paused:
         return f"paused ({', '.join(paused)}): no new work starts"
     if status["idle"]:
@@ -92,7 +92,9 @@ def _training(part: Mapping[str, Any]) -> str:
     text = "nothing yet"
     if part["commit"]:
         text = f"training@{part['commit']}, {_count(part['pairs'], 'pair')}"
-    extras = [f"{part[k]} {k}" for k in ("settling", "rejected", "ignored") if part[k]]
+    extras = [
+        f"{part[k]} {k}" for k in ("settling", "unreadable", "rejected", "ignored") if part[k]
+    ]
     if extras:
         text += f" ({', '.join(extras)})"
     if part["held"]:
@@ -101,7 +103,14 @@ def _training(part: Mapping[str, Any]) -> str:
         text += (
             f", watched by {part['watch']}, scanned {duration(part['last_scan_age_seconds'])} ago"
         )
-    return text
+    return text + _polling(part)
+
+
+def _polling(part: Mapping[str, Any]) -> str:
+    """Say why a folder is not watched by the kernel's events."""
+    if part["watch"] != "poll" or not part["watch_why"]:
+        return ""
+    return f"; polled, because {part['watch_why']}"
 
 
 def _model(part: Mapping[str, Any] | None) -> str:
@@ -140,12 +149,14 @@ def _input(pipeline: Mapping[str, Any]) -> str:
         for k in ("translated", "queued", "settling", "rejected", "failed")
         if part[k]
     ]
+    if part["unreadable"]:
+        states.append(f"{part['unreadable']} of them unreadable")
     text = _count(part["files"], "file") + (f": {', '.join(states)}" if states else "")
     if part["ignored"]:
         text += f" ({part['ignored']} ignored)"
     if part["queued"] and pipeline["model"] is None:
         text += ", waiting for the first model"
-    return text + (f", ON HOLD: {part['held']}" if part["held"] else "")
+    return text + (f", ON HOLD: {part['held']}" if part["held"] else _polling(part))
 
 
 def _output(part: Mapping[str, Any]) -> str:

@@ -231,7 +231,10 @@ def publish_model(
             decision = gate.Decision(
                 promote=False, why=f"model@{live.number} is pinned" if live else ""
             )
-        store.history.add_objects([kept for _, kept in stored.values()], "application/octet-stream")
+        for role, (_, kept) in stored.items():
+            # gc keeps what is JSON: a card is small, and says what a model was when it is gone.
+            media_type = "application/json" if role == "card" else "application/octet-stream"
+            store.history.add_objects([kept], media_type)
         store.history.add_objects([manifest], "text/x-pixd-manifest")
         environment = store.runs.add_environment(result["environment"])
         timings = result.get("timings", {})

@@ -9,14 +9,15 @@ intent row first, then the file, then the rows that say it stands.
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pixd
 from pixd import disk, durable, output, recipes
-from pixd.publishing import Made, Publisher
+from pixd.publishing import LONGEST_WAIT_S, Made, Publisher
 from pixd.records import SCHEMA
 from pixd.store import manifests
-from pixd.store.connection import utc_now
+from pixd.store.connection import rfc3339, utc_now
 from pixd.store.runs import Edge, run_key
 from pixd.training_run import lay_out_model
 from pixd.warm import WarmWorker
@@ -257,8 +258,10 @@ class Translation:
         busy = {inp.name for asked in self._held.values() for inp in asked.inputs}
         if room <= 0:
             return
-        wall = utc_now()
-        due = self._store.working.due_inputs(self._intake.repo_id, room + len(busy), wall)
+        latest = rfc3339(time.time() + LONGEST_WAIT_S)
+        due = self._store.working.due_inputs(
+            self._intake.repo_id, room + len(busy), utc_now(), latest
+        )
         due = [inp for inp in due if inp.name not in busy]
         waits = self._store.working.has_queued(self._intake.repo_id, for_retry=True)
         self._retry_at = now + 1.0 if waits else None

@@ -114,8 +114,15 @@ def _pipeline_problems(name: str, pipeline: Mapping[str, Any], which: str) -> It
                 DEGRADED,
                 name,
                 f"{kind} on hold: {pipeline[kind]['held']}",
-                "mount the folder or bring it back as it was: nothing was removed, and it goes on"
-                " by itself",
+                "nothing was removed, and it goes on by itself when the folder is as it was;"
+                f" or `pixd resume{which}` takes it as it is",
+            )
+        if pipeline[kind]["unreadable"]:
+            yield Problem(
+                DEGRADED,
+                name,
+                f"{pipeline[kind]['unreadable']} of the {kind} folder cannot be read",
+                "`pixd why FILE` says why; it is tried again by itself",
             )
     if train["state"] == "failed":
         run = f"`pixd show run@{train['run']}` has the error; " if train["run"] else ""

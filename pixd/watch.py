@@ -41,6 +41,7 @@ from pixd.scan import is_ignored
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from collections.abc import Set as AbstractSet
     from pathlib import Path
 
     from watchdog.observers.api import BaseObserver, ObservedWatch
@@ -72,11 +73,21 @@ class Hints(NamedTuple):
         changed: name text of files and folders; a folder stands for everything below it.
         closed: those of them that were closed after writing or renamed into place.
         rescan: events were lost, so that only a scan tells.
+        renamed: those of `closed` that were renamed into place.
     """
 
     changed: set[str]
     closed: set[str]
     rescan: bool
+    renamed: AbstractSet[str] = frozenset()
+
+
+class _Event(NamedTuple):
+    """What one event says of a path."""
+
+    path: str
+    is_closed: bool
+    is_renamed: bool
 
 
 class Watch:
@@ -98,7 +109,7 @@ class Watch:
         self._wake = wake
         self._root = os.path.realpath(root)  # inotify would watch a symbolic link, not its folder
         self._canary = canary
-        self._queue: deque[tuple[str, bool]] = deque()
+        self._queue: deque[_Event] = deque()
         self._is_woken = False
         self._has_lost = False
         self._has_new_folders = False
@@ -142,19 +153,22 @@ class Watch:
         self._is_woken = False  # first: what comes from here on wakes again
         changed: set[str] = set()
         closed: set[str] = set()
+        renamed: set[str] = set()
         for _ in range(len(self._queue)):
-            path, is_closed = self._queue.popleft()
-            name = self._name_of(path)
+            event = self._queue.popleft()
+            name = self._name_of(event.path)
             if name is None:
                 continue
             changed.add(name)
-            if is_closed:
+            if event.is_closed:
                 closed.add(name)
+                # What was written to after its rename is closed as any other file.
+                renamed.add(name) if event.is_renamed else renamed.discard(name)
         rescan, self._has_lost = self._has_lost, False
         if self._look_again_at is not None and time.monotonic() >= self._look_again_at:
             self._look_again_at = None
             rescan = True
-        return Hints(changed, closed, rescan)
+        return Hints(changed, closed, rescan, renamed)
 
     def is_alive(self, now: float) -> bool:
         """Tell whether hints still come. If not: stop, make a new one, start it, scan.
@@ -181,10 +195,12 @@ class Watch:
 
     # -- called from watchdog's threads -------------------------------------------------
 
-    def enqueue(self, path: str, *, is_closed: bool, is_new_folder: bool) -> None:
+    def enqueue(
+        self, path: str, *, is_closed: bool, is_new_folder: bool, is_renamed: bool = False
+    ) -> None:
         """Note one event. Only appends, so that it neither blocks nor fails."""
         if len(self._queue) < LONGEST_QUEUE:
-            self._queue.append((path, is_closed))
+            self._queue.append(_Event(path, is_closed, is_renamed))
         else:
             self._has_lost = True
         if is_new_folder:
@@ -256,6 +272,7 @@ class _Handler(FileSystemEventHandler):
                     os.fsdecode(event.dest_path),
                     is_closed=not is_folder,
                     is_new_folder=is_arrival,
+                    is_renamed=not is_folder,
                 )
         except Exception:  # noqa: BLE001 - watchdog's thread would end for good
             self._watch.lost_events()

@@ -191,7 +191,7 @@ def _of_training(
     if row["state"] == "rejected":
         return _of_rejected(row)
     if row["state"] == "settling":
-        return [f"it is waited for until it is still for {pipeline.settle_seconds:g} s"]
+        return _of_settling(pipeline, row)
     reason = _live(store, pipeline.name, "train").get("reason", "")
     found = lineage.models_of(reader, store, pipeline.name, row["digest"])
     words = {"train": "learned from it", "held_out": "is scored on it"}
@@ -209,7 +209,7 @@ def _of_input(
 ) -> list[str]:
     state, reason = row["state"], row["reason"]
     if state == "settling":
-        return [f"it is waited for until it is still for {pipeline.settle_seconds:g} s"]
+        return _of_settling(pipeline, row)
     if state == "rejected":
         return _of_rejected(row)
     if state == "failed":
@@ -220,6 +220,17 @@ def _of_input(
     for output in places.outputs_of_input(reader, pipeline.name, row["path"], limit=1):
         lines += _of_output(reader, store, pipeline, output["path"])["why"]
     return lines
+
+
+def _of_settling(pipeline: PipelineSettings, row: Mapping[str, Any]) -> list[str]:
+    if not row["reason"]:
+        return [f"it is waited for until it is still for {pipeline.settle_seconds:g} s"]
+    if row["retry_at"] is None:
+        return [row["reason"], "each scan of the folder tries again"]
+    return [
+        f"{row['reason']}, after {row['attempts']} attempts",
+        f"tried again at {row['retry_at'][:19].replace('T', ' ')} UTC, at once by: pixd retry",
+    ]
 
 
 def _of_rejected(row: Mapping[str, Any]) -> list[str]:

@@ -22,7 +22,11 @@ WaitUntil = Callable[..., None]
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add what `make faults` and the pages that tests render ask for."""
-    parser.addoption("--full-size", action="store_true", help="run the faults at full size")
+    parser.addoption(
+        "--full-size",
+        action="store_true",
+        help="run the faults, and the store machine, at full size",
+    )
     parser.addoption("--regenerate", action="store_true", help="write the rendered pages anew")
     parser.addoption("--figures", metavar="FILE", help="write the faults' table there, as JSON")
 

@@ -262,7 +262,9 @@ def inputs_failed(world: World) -> Iterator[None]:
 
 @contextmanager
 def paused(world: World) -> Iterator[None]:
-    with world.running(lambda live: set_part(live, "train", state="paused", reason="by ada")):
+    reason = "by ada; `pixd resume` goes on"
+    with world.running(lambda live: set_part(live, "train", state="paused", reason=reason)) as s:
+        s.holds.pause("facades", "ada")
         yield
 
 
@@ -278,11 +280,11 @@ def blocked(world: World) -> Iterator[None]:
 
 @contextmanager
 def on_hold(world: World) -> Iterator[None]:
-    def change(live: Live) -> None:
-        set_part(live, "training", held="the folder /mnt/nas/training is missing")
-        set_part(live, "input", held="the folder /mnt/nas/input is missing")
-
-    with world.running(change):
+    with world.running() as store:
+        for kind in ("training", "input"):
+            folder = Path("/mnt/nas") / kind
+            why = f"the folder {folder} cannot be read: No such file or directory: mount it"
+            store.holds.hold(store.history.repo_id("facades", kind), folder, why)
         yield
 
 

@@ -74,6 +74,8 @@ def small_png(number: int) -> bytes:
 class Tiny:
     """The folders of one pipeline and the commands on them."""
 
+    prefix: tuple[str, ...] = ()  # what the service is started by: unshare, setpriv
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.service: subprocess.Popen[bytes] | None = None
@@ -151,7 +153,7 @@ class Tiny:
             command = [sys.executable, "-c", "\n".join(lines)]
         with (self.folder / "service.log").open("ab") as log:
             self.service = subprocess.Popen(
-                command,
+                [*self.prefix, *command],
                 cwd=self.folder,
                 env={**os.environ, **environment},
                 stdin=subprocess.DEVNULL,
@@ -213,6 +215,31 @@ class Tiny:
             for path in sorted(folder.rglob("*"))
             if path.is_file()
         }
+
+    def live(self) -> dict[str, Any]:
+        """Return what the running service last said of the pipeline, without asking a command."""
+        text = (self.folder / "store" / "service.json").read_text()
+        return dict(json.loads(text)["pipelines"]["tiny"])
+
+    def rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
+        import sqlite3
+
+        db = sqlite3.connect(f"file:{self.folder}/store/lineage.db?mode=ro", uri=True)
+        try:
+            return db.execute(sql, values).fetchall()
+        finally:
+            db.close()
+
+    def taken(self, kind: str = "input") -> dict[str, list[str | None]]:
+        """Return every content that each name was recorded with, oldest first; None: removed."""
+        found: dict[str, list[str | None]] = {}
+        for path, digest in self.rows(
+            'SELECT path, new_digest FROM commit_change JOIN "commit" ON "commit".id = commit_id'
+            " JOIN repo ON repo.id = repo_id WHERE kind = ? ORDER BY commit_id",
+            kind,
+        ):
+            found.setdefault(path, []).append(digest)
+        return found
 
     def runs(self, kind: str) -> int:
         import sqlite3

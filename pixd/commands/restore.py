@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from pixd import restore
 from pixd.commands import Progress, bar, settings_of, warn
+from pixd.commands.asking import ask
 from pixd.commands.naming import pipeline_and_thing
 from pixd.errors import EXIT_FAILED, EXIT_OK, PixdError, UsageError
 from pixd.store import connection, places, views
@@ -68,8 +69,10 @@ def run(args: argparse.Namespace) -> int:
         for name in changed:
             warn(f"pixd: {name} changed meanwhile and was left")
         print(f"{folder} is as it was at {commit['name']}" + (", but for the above" * bool(left)))
-    pid = connection.holder_pid(settings.store)
-    if pid and not args.to:
+    if made.remove and not args.to:
+        # Much may be gone at once, and it is meant; the service also scans now.
+        ask(settings, "expect", pipeline=pipeline.name, kind=kind)
+    elif (pid := connection.holder_pid(settings.store)) and not args.to:
         with contextlib.suppress(PermissionError):
             os.kill(pid, signal.SIGUSR1)  # scan now rather than when the hints come
     return EXIT_FAILED if left else EXIT_OK

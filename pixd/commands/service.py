@@ -1,7 +1,8 @@
 """`pixd service`: install, uninstall or print the systemd unit.
 
-It explains each thing that it does, changes nothing before everything was found to be right, and
-never touches data: folders that are missing are made, none is removed or given to another owner.
+It says each thing that it does, and installs nothing before all was found to be right: beforehand it
+makes the user and folders that are missing, which the search for problems needs. Data is never
+touched: nothing in a folder is read, removed or given to another owner.
 """
 
 from __future__ import annotations
@@ -177,14 +178,7 @@ def _install(args: argparse.Namespace, manager: _Manager | None) -> int:
                 advice=f"{problems[0].mend}, then the same command again; or give up the user "
                 f"{units.USER} and its protection: pixd service install --user",
             )
-    for path in _ours(args, root):
-        if path not in {_below(root, file.path) for file in files}:
-            path.unlink(missing_ok=True)  # a drop-in that is needed no more
-    for file in files:
-        path = _below(root, file.path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        durable.write_file(path, file.text.encode())
-        print(f"wrote {path}")
+    _write(files, _ours(args, root), root)
     if manager is None:
         print("nothing was started; on that machine: systemd-sysusers, systemctl daemon-reload,")
         print("systemctl enable --now pixd")
@@ -201,6 +195,28 @@ def _install(args: argparse.Namespace, manager: _Manager | None) -> int:
         print(f"Outputs belong to the group {units.USER}; to write or remove them yourself:")
         print(f"usermod -aG {units.USER} YOU, or an ACL (docs/service.md).")
     return 0
+
+
+def _write(files: Sequence[UnitFile], ours: Sequence[Path], root: Path) -> None:
+    """Write the files, and remove those of `ours` that are needed no more.
+
+    Raises:
+        PixdError: the disk or a file refuses.
+    """
+    wanted = {_below(root, file.path): file.text for file in files}
+    try:
+        for path in ours:
+            if path not in wanted:
+                path.unlink(missing_ok=True)
+        for path, text in wanted.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            durable.write_file(path, text.encode())
+            print(f"wrote {path}")
+    except OSError as error:
+        raise PixdError(
+            f"{error.filename or root} cannot be written: {error.strerror}",
+            advice="make it writable, or have `pixd service print` and put the files there yourself",
+        ) from error
 
 
 def _make_user(file: UnitFile) -> None:

@@ -44,7 +44,24 @@ def run(args: argparse.Namespace) -> int:
 
     if not is_idle():
         _wait_until(settings, is_idle, args.timeout, "for pixd to be idle")
-    return status.EXIT_CODES[status.snapshot(settings)["state"]]
+    found = status.snapshot(settings)
+    return _say_paused(found) or status.EXIT_CODES[found["state"]]
+
+
+def _say_paused(found: Mapping[str, Any]) -> int:
+    """Say what waits for a paused pipeline to go on; 1 where something does, else 0."""
+    code = EXIT_OK
+    for name, part in found["pipelines"].items():
+        if part["paused"] is None:
+            continue
+        queued = part["input"]["queued"] if part["model"] else 0
+        waits = [f"{queued} input{'s wait' if queued > 1 else ' waits'}"] if queued else []
+        if part["train"]["state"] == "paused" and "due" in part["train"]["reason"]:
+            waits.append("a training is due")
+        if waits:
+            warn(f"pixd: {name} is paused: {', '.join(waits)}; go on: pixd resume -p {name}")
+            code = EXIT_FAILED
+    return code
 
 
 def _wait_for_change(args: argparse.Namespace, settings: Settings) -> int:
@@ -62,7 +79,7 @@ def _wait_for_change(args: argparse.Namespace, settings: Settings) -> int:
     failures = changes.failures(reader, change)
     for failure in failures:
         warn(f"pixd: {failure}")
-    return EXIT_FAILED if failures else EXIT_OK
+    return EXIT_FAILED if failures else _say_paused(status.snapshot(settings))
 
 
 def _is_through(settings: Settings, reader: Reader, change: str) -> bool:

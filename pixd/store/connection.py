@@ -27,7 +27,13 @@ if TYPE_CHECKING:
 Reader = sqlite3.Connection  # one that can only read; made by open_reader
 DATABASE = "lineage.db"
 LOCK = "lock"
-MIGRATIONS = ("m001_lineage", "m002_recall_and_trash", "m004_file_totals", "m005_finding_the_next")
+MIGRATIONS = (
+    "m001_lineage",
+    "m002_recall_and_trash",
+    "m003_holds",
+    "m004_file_totals",
+    "m005_finding_the_next",
+)
 """The names of `pixd.store.schema.migrations`, for readers, who do without sqlite-utils."""
 BUSY_TIMEOUT_S = 5.0  # a lock that lasts longer blocks the service, which goes on trying
 LOCK_PATIENCE_S = 0.2
@@ -126,7 +132,8 @@ def open_writer(folder: Path) -> Database:
         db = database(connection, execute_plugins=False)
         # Looked at before anything is written: what is refused is left as it was.
         applied = {migration.name for migration in schema.migrations.applied(db)}
-        problems = [row[0] for row in db.execute("PRAGMA quick_check(3)") if row[0] != "ok"]
+        with _extending_start(connection, "checking the store"):
+            problems = [row[0] for row in db.execute("PRAGMA quick_check(3)") if row[0] != "ok"]
     except sqlite3.Error as error:
         raise _cannot_open(path, error) from error
     if problems or not applied:
@@ -140,16 +147,17 @@ def open_writer(folder: Path) -> Database:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA foreign_keys = ON")
-        with _extending_start(connection):
-            schema.migrations.apply(db)
+        if applied != set(MIGRATIONS):
+            with _extending_start(connection, "migrating the store"):
+                schema.migrations.apply(db)
     except sqlite3.Error as error:
         raise _cannot_open(path, error) from error
     return db
 
 
 @contextlib.contextmanager
-def _extending_start(connection: sqlite3.Connection) -> Iterator[None]:
-    """Ask systemd for more time, again and again, for as long as SQLite is at work.
+def _extending_start(connection: sqlite3.Connection, what: str) -> Iterator[None]:
+    """Ask systemd for more time, again and again, for as long as SQLite is at `what`.
 
     SQLite's progress handler asks, in the midst of a statement: one that hangs in the kernel
     asks for nothing, and systemd's time-out ends it.
@@ -165,7 +173,7 @@ def _extending_start(connection: sqlite3.Connection) -> Iterator[None]:
         now = time.monotonic()
         if now >= said_at + EXTEND_EVERY_S:
             said_at = now
-            systemd.extend_start("migrating the store")
+            systemd.extend_start(what)
         return 0  # anything else would end the statement
 
     say()

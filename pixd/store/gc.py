@@ -71,8 +71,9 @@ def apply(store: Store, garbage: list[Garbage]) -> str:
     The rows go first: a crash in between leaves bytes that are said to be in the trash where
     they were, and `recover` moves them.
     """
-    batch = utc_now()[:19].replace(":", "") + "-" + secrets.token_hex(2)
     now = utc_now()
+    # To the millisecond: the newest batch is the last by name.
+    batch = now[:23].replace(":", "") + "-" + secrets.token_hex(2)
     with store.transaction():
         store.db.conn.executemany(
             "INSERT OR REPLACE INTO trash VALUES (?, ?, ?, ?, ?)",

@@ -80,7 +80,8 @@ def models_of(
         for a in appearances(reader, digest)
         if a.kind == "training" and a.pipeline == pipeline
     ]
-    found: dict[str, Descendant] = {}
+    found: list[Descendant] = []
+    by_digest: dict[str, Descendant] = {}  # trained again, the same may come of it: two numbers
     rows = reader.execute(
         "SELECT id, number, digest, commit_seq, train_run FROM model WHERE pipeline = ?"
         " ORDER BY number",
@@ -91,13 +92,14 @@ def models_of(
         how = _part_in(reader, store, train_run, digest) if was_there else ""
         if how != "train":
             for parent in _started_from(reader, train_run):
-                ancestor = found.get(parent)
+                ancestor = by_digest.get(parent)
                 if ancestor and ancestor.how != "held_out":
                     how = f"via model@{ancestor.number}"
                     break
         if how:
-            found[model_digest] = Descendant(model_id, number, model_digest, how)
-    return list(found.values())
+            found.append(Descendant(model_id, number, model_digest, how))
+            by_digest[model_digest] = found[-1]
+    return found
 
 
 def is_trained_on(

@@ -144,6 +144,16 @@ class Models:
         )
         return [Model(*row) for row in rows]
 
+    def with_outputs(self, pipeline: str) -> list[Model]:
+        """Return the models of which an output stands, oldest first."""
+        rows = self._db.conn.execute(
+            f"SELECT {_COLUMNS} FROM model WHERE pipeline = ? AND EXISTS (SELECT 1 FROM output"
+            " WHERE model_digest = model.digest AND output.pipeline = model.pipeline"
+            " AND output.state IN ('current', 'edited', 'missing', 'orphaned')) ORDER BY number",
+            (pipeline,),
+        )
+        return [Model(*row) for row in rows]
+
     def promote(
         self, model: Model, *, who: str, why: str, change_id: str, pin: bool = False
     ) -> None:

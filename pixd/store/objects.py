@@ -22,6 +22,10 @@ CHUNK_BYTES = 1 << 20
 BATCH_SYNC = 16  # from this many files on, one syncfs is cheaper than an fsync each
 
 
+class SourceError(OSError):
+    """What was to be copied cannot be read; the store itself is well."""
+
+
 @dataclass(frozen=True, slots=True)
 class StoredObject:
     """One object: its digest (``sha256:...``) and its size."""
@@ -77,7 +81,8 @@ class ObjectStore:
         edit in place would rewrite history. Not durable, and not under its name, until `flush`.
 
         Raises:
-            OSError: reading or writing failed.
+            SourceError: `fd` cannot be read.
+            OSError: the store cannot be written.
         """
         temporary = self._temporary()
         sha = hashlib.sha256()
@@ -88,10 +93,9 @@ class ObjectStore:
             with contextlib.suppress(OSError):
                 fcntl.ioctl(out, FICLONE, fd)
                 cloned = True
-            source = out if cloned else fd
             # One byte more than it holds: a small file then comes in one read of its own size.
             at_once = min(os.fstat(fd).st_size + 1, CHUNK_BYTES)
-            while chunk := os.read(source, at_once):
+            while chunk := os.read(out, at_once) if cloned else _read_source(fd, at_once):
                 sha.update(chunk)
                 size += len(chunk)
                 if not cloned:
@@ -189,6 +193,13 @@ def hash_file(path: Path) -> str:
         return hash_descriptor(fd)[0]
     finally:
         os.close(fd)
+
+
+def _read_source(fd: int, at_once: int) -> bytes:
+    try:
+        return os.read(fd, at_once)
+    except OSError as error:
+        raise SourceError(error.errno, error.strerror) from error
 
 
 def _write_all(fd: int, data: bytes) -> None:

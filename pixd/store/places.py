@@ -91,7 +91,7 @@ def settled_digests(reader: sqlite3.Connection, repo: int) -> dict[str, tuple[An
     rows = reader.execute(
         "SELECT path, digest, size_bytes, mtime_ns, ctime_ns, inode FROM file"
         " WHERE repo_id = ? AND digest IS NOT NULL"
-        " AND hashed_at_ns - max(mtime_ns, ctime_ns) >= 2000000000",
+        " AND hashed_at_ns - ctime_ns >= 2000000000",
         (repo,),
     )
     return {row[0]: tuple(row)[1:] for row in rows}

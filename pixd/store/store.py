@@ -10,6 +10,7 @@ from pixd.store import connection, gc
 from pixd.store.connection import transaction, utc_now
 from pixd.store.exclusions import Exclusions
 from pixd.store.history import History
+from pixd.store.holds import Holds
 from pixd.store.models import Models
 from pixd.store.objects import ObjectStore
 from pixd.store.outputs import Outputs
@@ -56,6 +57,7 @@ class Store:
         self.models = Models(self.db)
         self.outputs = Outputs(self.db)
         self.exclusions = Exclusions(self.db)
+        self.holds = Holds(self.db)
         gc.recover(self)
 
     @property

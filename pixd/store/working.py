@@ -14,7 +14,7 @@ from pixd.store.connection import transaction, utc_now
 from pixd.store.exclusions import EXCLUDED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from sqlite_utils import Database
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 RACY_NS = 2_000_000_000
 """A digest taken less than this after the last change may hide a later change in the same
-clock tick (git calls such an entry racy); it is checked once more."""
+clock tick (git calls such an entry racy); it is checked once more. Ext4's tick is 4 ms, FAT's 2 s."""
 
 
 class KnownFile(NamedTuple):
@@ -48,12 +48,24 @@ class KnownFile(NamedTuple):
 
 
 class HashedFile(NamedTuple):
-    """A file that settled and was read: its name, content and the stamp that it was read under."""
+    """A file that settled and was read: its name, content and the stamp that it was read under.
+
+    `is_racy`: it was not seen still for `RACY_NS` by then, so that it must be read once more.
+    """
 
     name: str
     digest: str
     stamp: FileStamp
-    hashed_at_ns: int
+    is_racy: bool
+
+    @property
+    def hashed_at_ns(self) -> int:
+        """When it was read, by the clock that stamped the file.
+
+        The system's own clock is not asked: one that was set since, or a file from the future,
+        would make a file racy for ever or hide that it is.
+        """
+        return self.stamp.ctime_ns + (0 if self.is_racy else RACY_NS)
 
 
 class DueInput(NamedTuple):
@@ -76,7 +88,7 @@ class WorkingFiles:
         """Return every known file of a repo by name."""
         rows = self._db.conn.execute(
             "SELECT path, state, digest, size_bytes, mtime_ns, ctime_ns, device, inode,"
-            " hashed_at_ns - max(mtime_ns, ctime_ns) < ? FROM file WHERE repo_id = ?",
+            " digest IS NOT NULL AND hashed_at_ns - ctime_ns < ? FROM file WHERE repo_id = ?",
             (RACY_NS, repo_id),
         )
         return {row[0]: KnownFile._make((*row[1:8], bool(row[8]))) for row in rows}
@@ -90,6 +102,26 @@ class WorkingFiles:
                 " VALUES (?, ?, ?, 'settling', ?) ON CONFLICT (repo_id, path) DO UPDATE SET"
                 " state = 'settling', reason = '', attempts = 0, retry_at = NULL",
                 ((repo_id, name, manifests.bucket_of(name), now) for name in names),
+            )
+
+    def postpone(self, repo_id: int, waiting: Mapping[str, tuple[str, str | None]]) -> None:
+        """Let files that cannot be read wait as settling; the content they had stays known.
+
+        Args:
+            repo_id: whose files.
+            waiting: (why, when they are tried again) by name.
+        """
+        now = utc_now()
+        with transaction(self._db):
+            self._db.conn.executemany(
+                "INSERT INTO file (repo_id, path, bucket, state, reason, attempts, retry_at,"
+                " seen_at) VALUES (?, ?, ?, 'settling', ?, 1, ?, ?) ON CONFLICT (repo_id, path)"
+                " DO UPDATE SET state = 'settling', reason = excluded.reason,"
+                " attempts = attempts + 1, retry_at = excluded.retry_at",
+                [
+                    (repo_id, name, manifests.bucket_of(name), why, retry_at, now)
+                    for name, (why, retry_at) in waiting.items()
+                ],
             )
 
     def record(self, repo_id: int, files: Iterable[HashedFile], state: str, change_id: str) -> None:
@@ -120,7 +152,10 @@ class WorkingFiles:
         """Note new stamps of files whose bytes are the same; settling ones go to `resting`."""
         with transaction(self._db):
             self._db.conn.executemany(
-                "UPDATE file SET state = iif(state = 'settling', ?, state), size_bytes = ?,"
+                "UPDATE file SET reason = iif(state = 'settling', '', reason),"
+                " attempts = iif(state = 'settling', 0, attempts),"
+                " retry_at = iif(state = 'settling', NULL, retry_at),"
+                " state = iif(state = 'settling', ?, state), size_bytes = ?,"
                 " mtime_ns = ?, ctime_ns = ?, device = ?, inode = ?, hashed_at_ns = ?"
                 " WHERE repo_id = ? AND path = ?",
                 [
@@ -243,15 +278,19 @@ class WorkingFiles:
         )
         return {row[0]: row[1] for row in rows}
 
-    def due_inputs(self, repo_id: int, limit: int, now: str) -> list[DueInput]:
+    def due_inputs(
+        self, repo_id: int, limit: int, now: str, latest: str = "9999"
+    ) -> list[DueInput]:
         """Return queued inputs: those in name order that never failed, then due retries.
 
+        A retry time after `latest` was written before the clock was set back: it has come too.
         The cost follows `limit`, however many are queued.
         """
         due: list[DueInput] = []
         for condition, order, values in (
             ("IS NULL", "path", ()),
             ("<= ?", "retry_at, path", (now,)),
+            ("> ?", "retry_at, path", (latest,)),
         ):
             rows = self._db.conn.execute(
                 # Without statistics SQLite would rather walk the whole folder by its primary key.
@@ -296,7 +335,7 @@ class WorkingFiles:
                 if row is None or (row[0] not in {"rejected", "failed"} and row[2] is None):
                     continue
                 retried.append(name)
-                if row[1] is None:  # refused before it was read: read it now
+                if row[1] is None or row[0] == "settling":  # never read, or not as it is now
                     self.mark_settling(repo_id, [name])
                     continue
                 self._db.conn.execute("DELETE FROM verdict WHERE digest = ?", (row[1],))
@@ -312,7 +351,7 @@ class WorkingFiles:
         """Return the files whose work failed or waits to be tried again."""
         rows = self._db.conn.execute(
             "SELECT path FROM file WHERE repo_id = ? AND (state = 'failed' OR"
-            " (state = 'queued' AND retry_at IS NOT NULL)) ORDER BY path",
+            " (state IN ('queued', 'settling') AND retry_at IS NOT NULL)) ORDER BY path",
             (repo_id,),
         )
         return [row[0] for row in rows]

@@ -97,3 +97,12 @@ def stub(template: Path, tmp_path: Path) -> Iterator[Tiny]:
     yield tiny
     if tiny.service:
         tiny.stop(signal.SIGKILL)
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> Iterator[Tiny]:
+    """Return a pipeline without a model: inputs are recorded and wait, which takes no TensorFlow."""
+    tiny = Tiny(tmp_path / "bare")
+    yield tiny
+    if tiny.service:
+        tiny.stop(signal.SIGKILL)

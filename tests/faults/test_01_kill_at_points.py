@@ -77,9 +77,10 @@ class Rounds:
 
     def drop(self, point: str) -> None:
         self.dropped += 1
-        if point in WITH_A_PAIR:
+        if point in WITH_A_PAIR:  # which makes the one input due again
             self.tiny.drop_pair(self.dropped)
-        self.tiny.drop_input(self.dropped)
+        else:
+            self.tiny.drop_input(self.dropped)
 
     def crash(self, point: str, wanted: int) -> None:
         """Crash `wanted` times: at the first hit, the second and so on, as far as there are."""
@@ -228,7 +229,10 @@ def kill_translators(template: Path, folder: Path, point: str, crashes: int) -> 
 
 
 def kill_trainers(folder: Path, crashes: int, *, has_control: bool) -> None:
-    """Have a training die at its checkpoints, then at its exports, and go on each time."""
+    """Have a training die at its checkpoints, then at its exports, and go on each time.
+
+    That weights are the same after a kill is tested on its own beside the trainer, too.
+    """
     steps = 2 * crashes + 4
     killed = Trainer(folder / "killed", steps)
     # Two checkpoints are made, and the third is cut off; the next process makes it.

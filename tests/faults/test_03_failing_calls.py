@@ -136,7 +136,7 @@ def test_the_nth_call_that_fails_never_leaves_a_wrong_state(
     *,
     is_full_size: bool,
 ) -> None:
-    stride = 1 if is_full_size else 9
+    stride = 1 if is_full_size else 19
     failed = number = 0
     with monkeypatch.context() as patch:
         failing = Failing(patch, running.tiny.folder)
@@ -171,12 +171,11 @@ def test_a_database_that_is_full_at_any_page_never_leaves_a_wrong_state(
     running: Running, figure: Figure, *, is_full_size: bool
 ) -> None:
     db = running.service.store.db
-    stride = 1 if is_full_size else 3
     number = full = 0
-    for _ in range(60 if is_full_size else 9):
+    for _ in range(60 if is_full_size else 4):
         number += 1
         (pages,) = db.execute("PRAGMA page_count").fetchone()
-        spare = number * stride % 7
+        spare = number % 7
         db.execute(f"PRAGMA max_page_count = {pages + spare}")
         for more in range(20):
             drop(running, number * 100 + more)

@@ -99,5 +99,5 @@ def test_a_burst_is_translated_to_the_last_image_in_little_memory(
         f"restart with {images + 1:,} outputs",
         pixd=f"ready in {ready_s:.1f} s; {redone} translated again",
         bar=f"under {MOST_RESTART_S:.0f} s; 0",
-        met=ready_s < MOST_RESTART_S and redone == 0,
+        met=redone == 0 and (ready_s < MOST_RESTART_S or not is_full_size),
     )

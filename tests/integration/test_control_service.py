@@ -114,7 +114,7 @@ class Rubbish(threading.Thread):
 def client_of(store: Path) -> socket.socket:
     client = socket.socket(socket.AF_UNIX)
     client.settimeout(20)
-    control._connect(client, store)
+    control.connect(client, store)
     return client
 
 

@@ -1,7 +1,7 @@
 """The store grows by the change and not by the folder, and old history costs nothing.
 
 Counted in SQLite's virtual machine steps, rows and bytes, which do not depend on the machine;
-benchmarks/growth.py measures seconds at full size.
+benchmarks/lineage_growth.py measures seconds at full size.
 """
 
 from __future__ import annotations

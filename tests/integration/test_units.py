@@ -272,3 +272,11 @@ def test_check_config_can_be_brief_for_the_journal(pictures: Path) -> None:
     done = pixd(pictures, "check-config", "--quiet")
     assert (done.returncode, done.stdout) == (0, "")
     assert done.stderr == f"{pictures}/config.yaml is good\n"
+
+
+def test_a_place_that_cannot_be_written_is_named(pictures: Path, tmp_path: Path) -> None:
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root" / "etc").write_text("no folder")
+    done = pixd(pictures, "service", "install", "--root", str(tmp_path / "root"))
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"pixd: {tmp_path}/root/etc")

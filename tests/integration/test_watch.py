@@ -35,7 +35,10 @@ class Listener:
         new = self.watch.drain()
         old = self.seen
         self.seen = Hints(
-            old.changed | new.changed, old.closed | new.closed, old.rescan or new.rescan
+            old.changed | new.changed,
+            old.closed | new.closed,
+            old.rescan or new.rescan,
+            old.renamed | new.renamed,
         )
         return self.seen
 
@@ -79,6 +82,7 @@ def test_a_rename_into_the_folder_is_hinted_as_closed(
     (tmp_path / "a.png").write_bytes(b"x")
     (tmp_path / "a.png").rename(root / "a.png")
     wait_until(lambda: "a.png" in listener.hints().closed)
+    assert listener.hints().renamed == {"a.png"}
 
 
 def test_a_rename_from_a_temporary_name_is_hinted_under_the_final_one(

@@ -73,7 +73,7 @@ def test_the_status_line_is_shown(service: Service) -> None:
 
 def test_the_service_sees_and_writes_what_it_must_and_nothing_else(service: Service) -> None:
     machine = service.machine
-    machine.write("/home/anna/letter", "dear")
+    machine.write("/home/berta/letter", "dear")
 
     def attempt(command: str) -> str:
         # In the service's own view of the file system, network and processes.
@@ -228,6 +228,7 @@ def test_folders_in_a_home_need_their_owners_leave_and_then_work(service: Servic
     machine = service.machine
     machine.run("useradd --create-home anna --shell /bin/bash")
     machine.run("chmod 700 /home/anna")
+    machine.write("/home/anna/letter", "dear")
     folder = "/home/anna/my 100% $pictures"
     machine.run(f"mkdir '{folder}' '{folder}/training' '{folder}/input' '{folder}/output'")
     machine.write(f"{folder}/config.yaml", text(".", "/var/lib/pixd/home-store"))

@@ -165,3 +165,25 @@ def test_every_crash_point_in_the_code_is_listed() -> None:
         for name in re.findall(r"crash_point\(\s*\"([^\"]+)\"", path.read_text("utf-8"))
     }
     assert used <= set(durable.CRASH_POINTS)
+
+
+@pytest.mark.parametrize("count", [1, 3, durable.SYNC_APART + 3])
+def test_of_many_files_one_that_cannot_be_placed_keeps_no_other_from_its_place(
+    tmp_path: Path, count: int
+) -> None:
+    files = []
+    for n in range(count):
+        source = tmp_path / f"object-{n}"
+        source.write_bytes(b"%d" % n)
+        files.append((source, tmp_path / "out" / f"{n % 2}" / f"{n}.png"))
+    refused = (files[0][0], tmp_path / "out" / "taken")
+    refused[1].mkdir(parents=True)
+    gone = (tmp_path / "no object", tmp_path / "out" / "gone.png")
+    errors = durable.publish_each([refused, *files, gone])
+    assert [type(error) for error in errors] == [
+        IsADirectoryError,
+        *[type(None)] * count,
+        FileNotFoundError,
+    ]
+    assert all(target.read_bytes() == source.read_bytes() for source, target in files)
+    assert not list(tmp_path.rglob(".pixd-*")), "no temporary file is left"

@@ -47,8 +47,18 @@ def test_a_closed_file_goes_early() -> None:
     settling = Settling(SETTLE_S)
     settling.observe("a", 1, 0.0)
     settling.closed("a", 1.0)
-    assert settling.settled(1.1) == []
-    assert settling.settled(1.2) == [Ready("a", 1, early=True)]
+    assert settling.settled(1.05) == []
+    assert settling.settled(1.1) == [Ready("a", 1, early=True)]
+
+
+def test_a_file_renamed_into_place_goes_at_once() -> None:
+    settling = Settling(SETTLE_S)
+    settling.observe("a", 1, 1.0)
+    settling.closed("a", 1.0, is_renamed=True)
+    assert settling.settled(1.0) == [Ready("a", 1, early=True)]
+    settling.postpone("a", 1.0)  # it is not whole
+    assert settling.settled(2.9) == []
+    assert settling.settled(3.0) == [Ready("a", 1, early=False)]
 
 
 def test_a_closed_file_looked_at_late_is_no_longer_early() -> None:

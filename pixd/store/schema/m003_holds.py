@@ -1,0 +1,45 @@
+"""What must be remembered of a watched folder, and of who asked for a rest.
+
+- *root*: which folder it was that the files of a repo were found in, and why it is on hold
+- *pause*: pipelines that start no new work until `pixd resume`
+- an index of the files that cannot be read, so that `status` need not walk through all that settle
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pixd import durable
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+
+_TABLES = """
+CREATE TABLE root (
+    repo_id INTEGER PRIMARY KEY REFERENCES repo (id),
+    path TEXT NOT NULL,
+    device TEXT NOT NULL,
+    inode TEXT NOT NULL,
+    born_ns INTEGER NOT NULL,
+    is_link INTEGER NOT NULL,
+    hold TEXT NOT NULL DEFAULT '',
+    held_at TEXT,
+    is_accepted INTEGER NOT NULL DEFAULT 0
+) STRICT;
+
+CREATE TABLE pause (
+    pipeline TEXT PRIMARY KEY,
+    who TEXT NOT NULL,
+    paused_at TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX file_unreadable ON file (repo_id, path) WHERE state = 'settling' AND reason <> '';
+"""
+
+
+def add_holds(db: Database) -> None:
+    """Add the tables; needs `m001_lineage`."""
+    for statement in _TABLES.split(";\n"):
+        if statement.strip():
+            db.execute(statement)
+    durable.crash_point("migration")

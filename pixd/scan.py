@@ -355,7 +355,12 @@ def _follow(root: Path, parts: tuple[str, ...]) -> tuple[tuple[str, ...], os.sta
     """
     real_root = os.path.realpath(root)
     prefix = real_root.rstrip("/") + "/"
-    target = os.path.realpath(Path(real_root, *parts))
+    try:
+        target = os.path.realpath(Path(real_root, *parts))
+    except OSError as error:
+        if error.errno == errno.EINVAL:  # readlink(2) of what was a link until just now
+            raise FileNotFoundError(error.errno, "it is another file now", *parts[-1:]) from error
+        raise
     if not (target + "/").startswith(prefix):
         # Not looked at: what is outside is none of our business, and may be a dead mount.
         raise NotRegularError("a symbolic link that leads out of the folder")

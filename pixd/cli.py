@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 import pixd
 from pixd.command_parser import CommandParser
-from pixd.completion import COMPLETE
 from pixd.errors import (
     EXIT_CANNOT_TELL,
     EXIT_FAILED,
@@ -28,6 +27,9 @@ from pixd.errors import (
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+_COMPLETE = "__complete"
+"""The word by which the scripts for shells ask. Not for people, so no parser knows it."""
 
 _SUMMARY = "Turns folders into an image-translation service."
 _USAGE = "pixd [--config FILE] COMMAND ..."
@@ -363,7 +365,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(words: list[str]) -> int:
     top = parser()
-    if words[:1] == [COMPLETE]:
+    if words[:1] == [_COMPLETE]:
         from pixd.commands import complete  # noqa: PLC0415 - only for a shell
 
         return complete.run(top, " ".join(words[1:]))

@@ -7,7 +7,6 @@ the completions (`pixd.completion`), which read it through the properties here.
 from __future__ import annotations
 
 import argparse
-import difflib
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from pixd.errors import UsageError
@@ -122,5 +121,7 @@ class CommandParser(argparse.ArgumentParser):
 
 
 def _nearest(program: str, word: str, known: Iterable[str]) -> str:
+    import difflib  # noqa: PLC0415 - only for what was mistyped
+
     near = difflib.get_close_matches(word, known, n=1)
     return f"{program} {near[0]}" if near else f"{program} --help"

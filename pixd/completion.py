@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 
     from pixd.command_parser import CommandParser
 
-COMPLETE = "__complete"
-"""The word after `pixd` by which the scripts ask. Not for people, so no parser knows it."""
-
 VALUES: dict[str, tuple[str, ...]] = {
     "FILE": ("files",),
     "FILE.png": ("files",),

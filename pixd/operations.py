@@ -188,7 +188,9 @@ def _expect(
     store: Store, pipeline: PipelineSettings, arguments: Mapping[str, Any], _who: str
 ) -> dict[str, Any]:
     """Take a folder as it is: a command of ours has just changed it."""
-    kind = str(arguments.get("kind"))
+    kind = arguments.get("kind")
+    if kind not in {"training", "input"}:
+        raise UsageError(f"there is no folder {kind!r}", advice="training, or input")
     store.holds.accept(store.history.repo_id(pipeline.name, kind))
     return {"pipeline": pipeline.name, "kind": kind}
 

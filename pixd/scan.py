@@ -289,7 +289,7 @@ def _walk(root: Path, root_fd: int, top: tuple[str, ...], found: ScanResult) -> 
                 os.close(folder_fd)
         except OSError as error:
             if parts == ():
-                raise RootGoneError(f"the folder {root} {_why(error)}") from error
+                raise _root_gone(root, error) from error
             if not _is_absence(error):
                 found.unreadable[_text("/".join(parts))] = _why(error)
             continue
@@ -381,10 +381,14 @@ def _open_root(root: Path) -> int:
     try:
         return os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
-        advice = "mount it, or make it again; nothing is removed until it is back"
-        if isinstance(error, PermissionError):
-            advice = "let the user that pixd runs as read it"
-        raise RootGoneError(f"the folder {root} {_why(error)}", advice=advice) from error
+        raise _root_gone(root, error) from error
+
+
+def _root_gone(root: Path, error: OSError) -> RootGoneError:
+    advice = "mount it, or make it again; nothing is removed until it is back"
+    if isinstance(error, PermissionError):
+        advice = "let the user that pixd runs as read it"
+    return RootGoneError(f"the folder {root} {_why(error)}", advice=advice)
 
 
 def _open_folder(root_fd: int, parts: tuple[str, ...]) -> int:

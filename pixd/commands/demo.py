@@ -228,7 +228,10 @@ def _score(folder: Path, progress: Progress) -> dict[str, dict[str, float]]:
         result = json.loads((scratch / "result.json").read_bytes())
         return dict(result["metrics"]["rows"])
     except (OSError, ValueError, KeyError):
-        raise PixdError(f"scoring failed: {worker.exit_text()}") from None
+        raise PixdError(
+            f"scoring failed: {worker.exit_text()}",
+            advice="the outputs stand all the same; `pixd models` has the model's own scores",
+        ) from None
 
 
 def _contact_sheet(folder: Path) -> Path:

@@ -155,7 +155,10 @@ def _answers(worker: WarmWorker, expected: int, progress: Progress) -> Any:
         waiting = worker.phase or ("starting" if worker.ready is None else "translating")
         progress.show(f"{waiting}, {done} of {expected}, {time.monotonic() - began:.0f} s")
         if worker.trouble and worker.ready is None and time.monotonic() - began > ANSWER_WITHIN_S:
-            raise PixdError(f"the translator does not start: {worker.trouble}")
+            raise PixdError(
+                f"the translator does not start: {worker.trouble}",
+                advice="free memory, or set `device: cpu`; `pixd verify` checks the model",
+            )
         time.sleep(0.01)
 
 

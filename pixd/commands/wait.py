@@ -131,7 +131,10 @@ def _wait_until(
         while not is_done():
             waited = time.monotonic() - began
             if connection.holder_pid(settings.store) is None:
-                raise ServiceNotRunningError("the service ended while it was waited for")
+                raise ServiceNotRunningError(
+                    "the service ended while it was waited for",
+                    advice="`pixd status` says how it ended; start it again: pixd run",
+                )
             if timeout_s is not None and waited > timeout_s:
                 raise TimedOutError(
                     f"waited {timeout_s:g} s {what}", advice="`pixd status` says what it does"

@@ -21,7 +21,7 @@ from pixd.commands import Progress, bar
 from pixd.errors import PixdError
 from pixd.records import SCHEMA
 from pixd.status_text import duration
-from pixd.store import connection
+from pixd.store import lock
 from pixd.workers import Worker
 
 if TYPE_CHECKING:
@@ -174,7 +174,7 @@ def _until(
         waited = time.monotonic() - began
         if pipeline["train"]["state"] == "failed":
             raise PixdError(f"training failed: {pipeline['train']['reason']}", advice=f"read {log}")
-        is_running = connection.holder_pid(settings.store) is not None
+        is_running = lock.holder_pid(settings.store) is not None
         if waited > LIMIT_S or (waited > 10 and not is_running):  # noqa: PLR2004
             raise PixdError("the service ended, or takes too long", advice=f"read {log}")
         progress.show(_doing(pipeline, waited))

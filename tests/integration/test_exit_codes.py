@@ -117,5 +117,5 @@ def test_ctrl_c_ends_with_the_code_that_shells_expect(
     def interrupt(_folder: Path) -> None:
         os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr("pixd.store.connection.read_live", interrupt)
+    monkeypatch.setattr("pixd.status.read_live", interrupt)
     assert pixd("status") == 128 + signal.SIGINT

@@ -44,7 +44,7 @@ def test_a_check_and_a_migration_of_the_store_ask_for_more_time(
 def test_one_long_statement_asks_again_and_again(
     monkeypatch: pytest.MonkeyPatch, notify_socket: NotifySocket
 ) -> None:
-    monkeypatch.setattr(connection, "EXTEND_EVERY_S", 0.05)
+    monkeypatch.setattr(writer, "EXTEND_EVERY_S", 0.05)
     database = sqlite3.connect(":memory:")
     long = (  # half a second
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000000)"

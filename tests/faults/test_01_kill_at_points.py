@@ -146,7 +146,7 @@ def test_a_service_killed_anywhere_loses_nothing_and_does_nothing_twice(
 
 
 def crash_in_gc(tiny: Stubbed, number: int) -> int:
-    for content in (number, number + 500):  # the first becomes garbage
+    for content in (number, number + 100):  # the first becomes garbage; pictures repeat after 256
         picture(content).save(tiny.folder / "changes.png")
         (tiny.folder / "changes.png").rename(tiny.folder / "input" / "changes.png")
         assert tiny.run("run", "--once") == 0, tiny.log()

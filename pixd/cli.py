@@ -69,6 +69,12 @@ def parser() -> argparse.ArgumentParser:
     status.add_argument("--json", action="store_true", help="print only JSON")
     status.add_argument("--watch", action="store_true", help="show it anew every second")
 
+    doctor = add("doctor", "doctor", "look at all that pixd needs, and say what mends it")
+    doctor.add_argument(
+        "--no-model", action="store_true", help="start no TensorFlow: under a second"
+    )
+    doctor.add_argument("--json", action="store_true", help="print only JSON")
+
     wait = add("wait", "wait", "wait until the service is idle, or until a change is through")
     wait.add_argument(
         "change", nargs="?", metavar="CHANGE", help="the id of a change, as log shows"

@@ -189,6 +189,8 @@ def _expect(
 ) -> dict[str, Any]:
     """Take a folder as it is: a command of ours has just changed it."""
     kind = str(arguments.get("kind"))
+    if kind not in {"training", "input"}:
+        raise UsageError(f"there is no watched folder {kind}", advice="name training or input")
     store.holds.accept(store.history.repo_id(pipeline.name, kind))
     return {"pipeline": pipeline.name, "kind": kind}
 

@@ -36,13 +36,14 @@ def examination(
     """
     examined = store.Examined(settings.store)
     try:
-        yield "the user", lambda: [machine.user(settings.store)]
+        yield "the user", lambda: [machine.user(settings)]
         yield "the folders", partial(folders.checks, settings, examined)
         yield "inotify", lambda: [machine.inotify(settings)]
         yield "an event's round trip", lambda: [machine.events(settings.store)]
         yield "the store's disk", partial(store.disk_checks, settings)
         yield "the database", partial(store.database_checks, examined)
         yield "leftovers", lambda: [store.leftovers(settings, examined)]
+        yield "the metrics", partial(machine.metrics_file, settings.metrics)
         yield "the service", partial(service.checks, settings)
         yield "systemd", lambda: [machine.unit()]
         yield "open files", lambda: [machine.open_files(settings.store)]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pixd import disk, libc, scan
 from pixd.doctor.check import Check, fail, ok, warn
 from pixd.translation import IMAGE_BYTES
+from pixd.users import user_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,7 +67,7 @@ def _absent(name: str, folder: Path, root: Root | None, error: scan.RootGoneErro
 
 
 def _may_not_read(name: str, folder: Path) -> Check:
-    mend = f"sudo setfacl -R -m u:$USER:rX {shlex.quote(str(folder))}"
+    mend = f"sudo setfacl -R -m u:{_me()}:rX {shlex.quote(str(folder))}"
     return fail(name, f"{folder} cannot be read", mend)
 
 
@@ -94,14 +95,19 @@ def output(pipeline: PipelineSettings) -> Check:
         parent = next(place for place in folder.parents if place.exists())
         if not os.access(parent, os.W_OK | os.X_OK, effective_ids=True):
             told = f"{folder} is not there and cannot be made"
-            return fail(name, told, f"sudo install -d -o $USER {quoted}")
+            return fail(name, told, f"sudo install -d -o {_me()} {quoted}")
         return warn(name, f"{folder} is not there yet; the service makes it", f"mkdir -p {quoted}")
     if not os.access(folder, os.R_OK | os.W_OK | os.X_OK, effective_ids=True):
         told = f"{folder} cannot be written"
-        return fail(name, told, f"sudo setfacl -R -m u:$USER:rwX {quoted}")
+        return fail(name, told, f"sudo setfacl -R -m u:{_me()}:rwX {quoted}")
     if why := disk.shortage(folder, IMAGE_BYTES, pipeline.keep.free_bytes):
         return fail(name, why, "make room there; it goes on by itself")
     return ok(name, f"{folder}, {_file_system(folder)}, writable")
+
+
+def _me() -> str:
+    # By name, since the command is typed by somebody else: who may not read may not mend.
+    return user_name(os.geteuid())
 
 
 def _file_system(folder: Path) -> str:

@@ -6,8 +6,10 @@ import contextlib
 import errno
 import os
 import resource
+import shlex
 import shutil
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -38,17 +40,18 @@ WRITTEN_AT = 1_735_689_600  # 2025-01-01: no clock that is right is before it
 SYSTEMCTL_WITHIN_S = 3.0
 
 
-def user(store: Path) -> Check:
+def user(settings: Settings) -> Check:
     """Compare who asks with whom the store belongs to: permissions are told for who asks."""
     me = user_name(os.geteuid())
     try:
-        owner = user_name(store.stat().st_uid)
+        owner = user_name(settings.store.stat().st_uid)
     except OSError:
         return ok("user", f"asked as {me}")
     if owner == me:
         return ok("user", f"asked as {me}, to whom the store belongs")
     told = f"asked as {me}, and the store belongs to {owner}: what may be read and written differs"
-    return warn("user", told, f"sudo -u {owner} pixd doctor")
+    config = shlex.quote(str(settings.path))
+    return warn("user", told, f"sudo -u {owner} {sys.executable} -m pixd --config {config} doctor")
 
 
 def inotify(settings: Settings) -> Check:
@@ -200,6 +203,20 @@ def gpu(wanted: str) -> Check:
             "gpu", told, "ls -l /dev/nvidia0 names its group"
         )
     return ok("gpu", "/dev/nvidia0 is there")
+
+
+def metrics_file(path: Path | None) -> Iterator[Check]:
+    """Look whether the metrics file can be written where the configuration wants one."""
+    if path is None:
+        return
+    folder = shlex.quote(str(path.parent))
+    if not path.parent.is_dir():
+        yield warn("metrics", f"{path.parent} is not there", f"sudo mkdir -p {folder}")
+    elif not os.access(path.parent, os.W_OK | os.X_OK, effective_ids=True):
+        mend = f"sudo setfacl -m u:{user_name(os.geteuid())}:rwx {folder}"
+        yield warn("metrics", f"{path.parent} cannot be written", mend)
+    else:
+        yield ok("metrics", str(path))
 
 
 def unit() -> Check:

@@ -92,7 +92,7 @@ def disk_checks(settings: Settings) -> Iterator[Check]:
         yield fail("store", f"{place} is no folder", f"mv {quoted} {quoted}.old")
     elif not os.access(place, os.W_OK | os.X_OK, effective_ids=True):
         told = f"you may not write {place}, and the service may if it is another user"
-        yield warn("store", told, "ask as the service's user: sudo -u pixd pixd doctor")
+        yield warn("store", told, "ask as the service's user, as the first check says")
     else:
         yield ok("store", f"{folder}, {kind}, writable")
     yield _room(settings, place)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import pwd
 import shutil
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -94,6 +96,40 @@ def test_a_folder_that_was_never_there_is_made_by_the_service(tiny: Tiny, examin
     assert found["tiny input"]["state"] == found["tiny output"]["state"] == "warn"
     assert found["tiny input"]["mend"] == f"mkdir -p {tiny.folder}/input"
     assert not (tiny.folder / "input").exists()
+
+
+def test_a_metrics_file_without_a_folder_warns(tiny: Tiny, examine: Examine) -> None:
+    assert "metrics" not in examine()
+    path = tiny.folder / "config.yaml"
+    path.write_text(f"metrics: {tiny.folder}/prom/pixd.prom\n" + path.read_text())
+    assert examine()["metrics"]["mend"] == f"sudo mkdir -p {tiny.folder}/prom"
+    (tiny.folder / "prom").mkdir()
+    assert examine()["metrics"]["state"] == "ok"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can ask as somebody else")
+def test_who_may_not_read_is_told_the_command_for_that_user(
+    examine: Examine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Below /tmp, whose parents anybody may enter; pytest's own folders are closed to others.
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        tiny = Tiny(Path(name) / "p")
+        (tiny.folder / "training").chmod(0o700)
+        (tiny.folder / "store").mkdir()
+        monkeypatch.chdir(tiny.folder)
+        examine()  # as root, so that all modules are loaded
+        os.seteuid(pwd.getpwnam("nobody").pw_uid)
+        try:
+            found = examine()
+        finally:
+            os.seteuid(0)
+        mend = f"sudo setfacl -R -m u:nobody:rX {tiny.folder}/training"
+        assert found["tiny training"]["mend"] == mend
+        assert found["tiny input"]["state"] == "ok"
+        assert found["tiny output"]["state"] == "fail"
+        assert found["store"]["state"] == "warn"
+        assert found["user"]["mend"].startswith("sudo -u root ")
 
 
 def test_a_disk_with_less_than_the_floor_fails(tiny: Tiny, examine: Examine) -> None:

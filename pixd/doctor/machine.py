@@ -38,6 +38,7 @@ COUNT_FOR_S = 0.3
 FUTURE_S = 60.0
 WRITTEN_AT = 1_735_689_600  # 2025-01-01: no clock that is right is before it
 SYSTEMCTL_WITHIN_S = 3.0
+BOOTED = Path("/run/systemd/system")  # sd_booted(3)
 
 
 def user(settings: Settings) -> Check:
@@ -222,7 +223,7 @@ def metrics_file(path: Path | None) -> Iterator[Check]:
 def unit() -> Check:
     """Look whether systemd starts pixd with the machine."""
     program = shutil.which("systemctl")
-    if program is None or not Path("/run/systemd/system").is_dir():  # sd_booted(3)
+    if program is None or not BOOTED.is_dir():
         return ok("systemd", "this machine was not started by it; keep `pixd run` alive otherwise")
     for spoken, words in (("systemctl", []), ("systemctl --user", ["--user"])):
         enabled, active = (

@@ -254,6 +254,58 @@ def test_what_a_crash_left_is_named(tiny: Tiny, examine: Examine) -> None:
     assert left.exists()
 
 
+@pytest.mark.parametrize(
+    ("enabled", "active", "state", "mend"),
+    [
+        ("enabled", "active", "ok", ""),
+        ("disabled", "inactive", "warn", "systemctl enable pixd"),
+        ("not-found", "inactive", "warn", "sudo pixd service install"),
+        ("enabled", "failed", "fail", "systemctl reset-failed pixd"),
+    ],
+)
+def test_what_systemd_says_of_the_unit_is_told(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    enabled: str,
+    active: str,
+    state: str,
+    mend: str,
+) -> None:
+    program = tmp_path / "systemctl"
+    program.write_text(
+        f"#!/bin/sh\ncase $* in *is-enabled*) echo {enabled};; *is-active*) echo {active};; esac\n"
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(machine, "BOOTED", tmp_path)
+    found = machine.unit()
+    assert found.state == state
+    assert found.mend.startswith(mend)
+
+
+def test_too_few_open_files_are_told_with_both_commands(tiny: Tiny) -> None:
+    words = [sys.executable, "-m", "pixd", "doctor", "--no-model", "--json"]
+    done = subprocess.run(
+        ["sh", "-c", 'ulimit -n 100; exec "$@"', "sh", *words],
+        cwd=tiny.folder, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    found = {check["name"]: check for check in json.loads(done.stdout)["checks"]}
+    assert found["open files"]["state"] == "warn"
+    assert found["open files"]["mend"].startswith("ulimit -n 1024")
+    assert "LimitNOFILE=" in found["open files"]["mend"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "there", "state"),
+    [("gpu", "", "fail"), ("auto", "", "ok"), ("cpu", "/dev/nvidia0", "ok")],
+)
+def test_a_gpu_that_is_asked_for_and_not_there_fails(
+    monkeypatch: pytest.MonkeyPatch, wanted: str, there: str, state: str
+) -> None:
+    monkeypatch.setattr(machine, "has_gpu", lambda: bool(there))
+    assert machine.gpu(wanted).state == state
+
+
 def test_the_test_image_is_one_that_pixd_takes() -> None:
     assert images.decode(ramp(64)).size == (64, 64)
 

@@ -190,7 +190,10 @@ class ControlServer:
                 )
             arguments = request.get("arguments", {})
             if not isinstance(arguments, dict):
-                raise UsageError("the request's arguments are no mapping")
+                raise UsageError(
+                    "the request's arguments are no mapping",
+                    advice='send {"pixd": 1, "op": ..., "arguments": {...}}',
+                )
             self._has_performed = True
             result = self._perform(str(request.get("op")), arguments, uid)
         except PixdError as error:

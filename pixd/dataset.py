@@ -102,7 +102,9 @@ class Dataset:
         event = answer.event
         reason = str(event.get("reason") or "")
         if event.get("kind") == "disk":
-            raise DiskError(reason)
+            raise DiskError(
+                reason, advice="free some space or mend the disk; pixd goes on by itself"
+            )
         if event["event"] == "failed":
             if not self.trouble:
                 told = f"an image in the store: {reason}; it is tried again"

@@ -14,6 +14,16 @@ EXIT_NOT_RUNNING = 3
 EXIT_CANNOT_TELL = 4
 EXIT_CONFIG = 78  # sysexits.h EX_CONFIG; systemd's RestartPreventExitStatus names it
 EXIT_TIMED_OUT = 124  # as timeout(1)
+EXIT_MEANINGS = {
+    EXIT_OK: "done, or healthy",
+    EXIT_FAILED: "failed, or degraded",
+    EXIT_USAGE: "the command line is wrong",
+    EXIT_NOT_RUNNING: "the service is not running",
+    EXIT_CANNOT_TELL: "cannot tell: the store cannot be read",
+    EXIT_CONFIG: "the configuration is missing or wrong",
+    EXIT_TIMED_OUT: "the time that was given is over",
+}
+"""What --help and the manual page say of each exit code."""
 
 
 class PixdError(Exception):

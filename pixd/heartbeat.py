@@ -12,7 +12,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pixd
-from pixd.store.connection import rfc3339, write_live
+from pixd.store.connection import rfc3339
+from pixd.store.live import write_live
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -188,9 +188,9 @@ def _expect(
     store: Store, pipeline: PipelineSettings, arguments: Mapping[str, Any], _who: str
 ) -> dict[str, Any]:
     """Take a folder as it is: a command of ours has just changed it."""
-    kind = str(arguments.get("kind"))
+    kind = arguments.get("kind")
     if kind not in {"training", "input"}:
-        raise UsageError(f"there is no watched folder {kind}", advice="name training or input")
+        raise UsageError(f"there is no folder {kind!r}", advice="training, or input")
     store.holds.accept(store.history.repo_id(pipeline.name, kind))
     return {"pipeline": pipeline.name, "kind": kind}
 
@@ -208,7 +208,9 @@ def _recall(
             return recall.undo(store, pipeline, digest, who)
         case "apply":
             return recall.apply(store, pipeline, digest, _text(arguments, "name"), who)
-    raise UsageError("recall: plan, proof, undo or apply")
+    raise UsageError(
+        f"recall has no mode {arguments.get('mode')!r}", advice="plan, proof, undo or apply"
+    )
 
 
 def _gc(store: Store, settings: Settings, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -252,9 +254,15 @@ def _files(arguments: Mapping[str, Any]) -> dict[str, list[str]]:
                     case [str(folder), str(name)]:
                         found.setdefault(folder, []).append(name)
                     case _:
-                        raise UsageError(f"{place!r} to retry is no (folder, name)")
+                        raise UsageError(
+                            f"{place!r} to retry is no file",
+                            advice='name each as ["input", "a.png"]',
+                        )
         case other:
-            raise UsageError(f"the files to retry are no list, but {other!r}")
+            raise UsageError(
+                f"the files to retry are no list, but {other!r}",
+                advice='name each as ["input", "a.png"], or leave `files` out for all',
+            )
     return found
 
 
@@ -263,7 +271,7 @@ def _text(arguments: Mapping[str, Any], name: str) -> str:
         case str(text):
             return text
         case other:
-            raise UsageError(f"{name} is no text, but {other!r}")
+            raise UsageError(f"{name} is no text, but {other!r}", advice=f"send {name} as a string")
 
 
 OPERATIONS: dict[

@@ -289,7 +289,7 @@ def _walk(root: Path, root_fd: int, top: tuple[str, ...], found: ScanResult) -> 
                 os.close(folder_fd)
         except OSError as error:
             if parts == ():
-                raise RootGoneError(f"the folder {root} {_why(error)}") from error
+                raise _root_gone(root, error) from error
             if not _is_absence(error):
                 found.unreadable[_text("/".join(parts))] = _why(error)
             continue
@@ -355,7 +355,12 @@ def _follow(root: Path, parts: tuple[str, ...]) -> tuple[tuple[str, ...], os.sta
     """
     real_root = os.path.realpath(root)
     prefix = real_root.rstrip("/") + "/"
-    target = os.path.realpath(Path(real_root, *parts))
+    try:
+        target = os.path.realpath(Path(real_root, *parts))
+    except OSError as error:
+        if error.errno == errno.EINVAL:  # readlink(2) of what was a link until just now
+            raise FileNotFoundError(error.errno, "it is another file now", *parts[-1:]) from error
+        raise
     if not (target + "/").startswith(prefix):
         # Not looked at: what is outside is none of our business, and may be a dead mount.
         raise NotRegularError("a symbolic link that leads out of the folder")
@@ -376,10 +381,14 @@ def _open_root(root: Path) -> int:
     try:
         return os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
-        advice = "mount it, or make it again; nothing is removed until it is back"
-        if isinstance(error, PermissionError):
-            advice = "let the user that pixd runs as read it"
-        raise RootGoneError(f"the folder {root} {_why(error)}", advice=advice) from error
+        raise _root_gone(root, error) from error
+
+
+def _root_gone(root: Path, error: OSError) -> RootGoneError:
+    advice = "mount it, or make it again; nothing is removed until it is back"
+    if isinstance(error, PermissionError):
+        advice = "let the user that pixd runs as read it"
+    return RootGoneError(f"the folder {root} {_why(error)}", advice=advice)
 
 
 def _open_folder(root_fd: int, parts: tuple[str, ...]) -> int:

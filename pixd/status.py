@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import pixd
 from pixd import verdict
 from pixd.errors import EXIT_FAILED, EXIT_NOT_RUNNING, EXIT_OK, CannotTellError
-from pixd.store import connection, holds
+from pixd.store import connection, holds, lock
+from pixd.store.live import read_live
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -41,8 +42,8 @@ def snapshot(settings: Settings) -> dict[str, Any]:
         CannotTellError: the store is there and cannot be read.
     """
     folder = settings.store
-    pid = connection.holder_pid(folder)
-    last = connection.read_live(folder)
+    pid = lock.holder_pid(folder)
+    last = read_live(folder)
     # Until its first heartbeat, what the service before it left behind says nothing of this one.
     is_starting = pid is not None and last.get("pid") != pid
     live = {} if is_starting else last

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from pixd import recipes, scan
 from pixd.records import canonical_json
 from pixd.store import lineage, places, views
-from pixd.store.connection import holder_pid, read_live
 from pixd.store.exclusions import EXCLUDED
+from pixd.store.live import read_live
+from pixd.store.lock import holder_pid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -20,6 +20,7 @@ from pixd import config, status
 from pixd.records import canonical_json
 from pixd.service import Service
 from pixd.store import connection
+from pixd.store.live import read_live, write_live
 from pixd.store.store import Store
 from tests.unit.test_store import record
 
@@ -132,7 +133,7 @@ class World:
         service = Service(self.settings, lambda _: None)
         service.heartbeat.started_at = NOW - 3 * HOUR_S - 12 * MINUTE_S
         service._beat(0.0)
-        live: Live = connection.read_live(self.settings.store)
+        live: Live = read_live(self.settings.store)
         live["idle"] = True
         for folder in ("training", "input"):
             seen = live["pipelines"]["facades"][folder]
@@ -141,7 +142,7 @@ class World:
         train.update(state="idle", reason="the live model is of these pairs and settings")
         change(live)
         live["at"] = connection.rfc3339(NOW - silent_s)
-        connection.write_live(self.settings.store, live)
+        write_live(self.settings.store, live)
         try:
             yield service.store
         finally:
@@ -154,11 +155,11 @@ class World:
         """Leave what a service leaves that ended two hours ago."""
         with self.running():
             pass
-        live = connection.read_live(self.settings.store)
+        live = read_live(self.settings.store)
         live["at"] = connection.rfc3339(NOW - 2 * HOUR_S)
         if was_stopped:
             live["stopped_at"] = connection.rfc3339(NOW - 2 * HOUR_S)
-        connection.write_live(self.settings.store, live)
+        write_live(self.settings.store, live)
 
 
 def part(live: Live, name: str) -> Live:
@@ -193,9 +194,9 @@ def never_run(world: World) -> Iterator[None]:
 @contextmanager
 def starting(world: World) -> Iterator[None]:
     world.ran(was_stopped=True)
-    live = connection.read_live(world.settings.store)
+    live = read_live(world.settings.store)
     live["pid"] = 1  # it was another process
-    connection.write_live(world.settings.store, live)
+    write_live(world.settings.store, live)
     store = Store(world.settings.store)
     yield
     store.close()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pixd import control, operations
 from pixd.errors import CannotTellError, ServiceNotRunningError, StoreBusyError
-from pixd.store import connection
+from pixd.store import connection, lock
 from pixd.store.store import Store
 from pixd.users import user_name
 
@@ -33,7 +33,7 @@ def ask(settings: Settings, op: str, **arguments: Any) -> dict[str, Any]:
     ends_at = time.monotonic() + PATIENCE_S
     while True:
         try:
-            if connection.holder_pid(settings.store) is None:
+            if lock.holder_pid(settings.store) is None:
                 return _do(settings, op, arguments)
             return control.request(settings.store, op, arguments)
         except (StoreBusyError, ServiceNotRunningError):  # just starting, or just leaving

@@ -21,7 +21,7 @@ from pixd.commands import Progress, bar
 from pixd.errors import PixdError
 from pixd.records import SCHEMA
 from pixd.status_text import duration
-from pixd.store import connection
+from pixd.store import lock
 from pixd.workers import Worker
 
 if TYPE_CHECKING:
@@ -174,7 +174,7 @@ def _until(
         waited = time.monotonic() - began
         if pipeline["train"]["state"] == "failed":
             raise PixdError(f"training failed: {pipeline['train']['reason']}", advice=f"read {log}")
-        is_running = connection.holder_pid(settings.store) is not None
+        is_running = lock.holder_pid(settings.store) is not None
         if waited > LIMIT_S or (waited > 10 and not is_running):  # noqa: PLR2004
             raise PixdError("the service ended, or takes too long", advice=f"read {log}")
         progress.show(_doing(pipeline, waited))
@@ -228,7 +228,10 @@ def _score(folder: Path, progress: Progress) -> dict[str, dict[str, float]]:
         result = json.loads((scratch / "result.json").read_bytes())
         return dict(result["metrics"]["rows"])
     except (OSError, ValueError, KeyError):
-        raise PixdError(f"scoring failed: {worker.exit_text()}") from None
+        raise PixdError(
+            f"scoring failed: {worker.exit_text()}",
+            advice="the outputs stand all the same; `pixd models` has the model's own scores",
+        ) from None
 
 
 def _contact_sheet(folder: Path) -> Path:

@@ -166,7 +166,10 @@ def _draw(
     changes += [(name, old, new) for name, (old, new) in sorted(found["changed"].items())]
     changes += [(name, old, None) for name, old in sorted(found["removed"].items())]
     if not changes:
-        raise PixdError("no picture differs, so there is no sheet to draw")
+        raise PixdError(
+            "no picture differs, so there is no sheet to draw",
+            advice="leave --images out, or compare other commits: `pixd log training` lists them",
+        )
     if len(changes) > MAX_DRAWN:
         warn(f"the sheet shows the first {MAX_DRAWN} of {len(changes)} changes by name")
     rows = [

@@ -56,9 +56,15 @@ def run(args: argparse.Namespace) -> int:
         try:
             result = json.loads((scratch / "result.json").read_bytes())
         except (OSError, ValueError):
-            raise PixdError(f"the export failed: {worker.exit_text()}") from None
+            raise PixdError(
+                f"the export failed: {worker.exit_text()}",
+                advice="free memory if it was killed, then try again; `pixd verify` checks the model",
+            ) from None
         if result["state"] != "succeeded":
-            raise PixdError(f"the export failed: {result['error']['message']}")
+            raise PixdError(
+                f"the export failed: {result['error']['message']}",
+                advice=result["error"]["advice"] or "`pixd verify` checks the model",
+            )
         _write_receipt(settings, model, scratch / "export" / "receipt.json")
         if target.exists():
             target.rmdir()

@@ -15,7 +15,7 @@ from pixd.commands import Progress, bar, settings_of, warn
 from pixd.commands.asking import ask
 from pixd.commands.naming import pipeline_and_thing
 from pixd.errors import EXIT_FAILED, EXIT_OK, PixdError, UsageError
-from pixd.store import connection, places, views
+from pixd.store import connection, lock, places, views
 
 if TYPE_CHECKING:
     import argparse
@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
     if made.remove and not args.to:
         # Much may be gone at once, and it is meant; the service also scans now.
         ask(settings, "expect", pipeline=pipeline.name, kind=kind)
-    elif (pid := connection.holder_pid(settings.store)) and not args.to:
+    elif (pid := lock.holder_pid(settings.store)) and not args.to:
         with contextlib.suppress(PermissionError):
             os.kill(pid, signal.SIGUSR1)  # scan now rather than when the hints come
     return EXIT_FAILED if left else EXIT_OK

@@ -118,7 +118,10 @@ def _answers(worker: WarmWorker, expected: int, progress: Progress) -> Any:
             and worker.ready is None
             and time.monotonic() - began > beside.ANSWER_WITHIN_S
         ):
-            raise PixdError(f"the translator does not start: {worker.trouble}")
+            raise PixdError(
+                f"the translator does not start: {worker.trouble}",
+                advice="free memory, or set `device: cpu`; `pixd verify` checks the model",
+            )
         time.sleep(0.01)
 
 

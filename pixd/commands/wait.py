@@ -17,7 +17,8 @@ from pixd.errors import (
     TimedOutError,
     UsageError,
 )
-from pixd.store import changes, connection
+from pixd.store import changes, connection, lock
+from pixd.store.live import read_live
 
 if TYPE_CHECKING:
     import argparse
@@ -39,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     _ask_for_a_scan(settings)
 
     def is_idle() -> bool:
-        live = connection.read_live(settings.store)
+        live = read_live(settings.store)
         return bool(live.get("idle")) and _scanned_since(live, asked_at)
 
     if not is_idle():
@@ -84,7 +85,7 @@ def _wait_for_change(args: argparse.Namespace, settings: Settings) -> int:
 
 def _is_through(settings: Settings, reader: Reader, change: str) -> bool:
     """Tell whether nothing of a change is left to be done, as far as it can be done."""
-    live = connection.read_live(settings.store)
+    live = read_live(settings.store)
     left = changes.unfinished(reader, change)
     if left["runs"] or not _is_trained(live, reader, change):
         return False
@@ -114,7 +115,7 @@ def _ask_for_a_scan(settings: Settings) -> None:
     Raises:
         ServiceNotRunningError: there is none to wait for.
     """
-    pid = connection.holder_pid(settings.store)
+    pid = lock.holder_pid(settings.store)
     if pid is None:
         raise ServiceNotRunningError("the service is not running", advice="start it: pixd run")
     # Without permission to signal, the next scan by timer answers.
@@ -130,8 +131,11 @@ def _wait_until(
     try:
         while not is_done():
             waited = time.monotonic() - began
-            if connection.holder_pid(settings.store) is None:
-                raise ServiceNotRunningError("the service ended while it was waited for")
+            if lock.holder_pid(settings.store) is None:
+                raise ServiceNotRunningError(
+                    "the service ended while it was waited for",
+                    advice="`pixd status` says how it ended; start it again: pixd run",
+                )
             if timeout_s is not None and waited > timeout_s:
                 raise TimedOutError(
                     f"waited {timeout_s:g} s {what}", advice="`pixd status` says what it does"

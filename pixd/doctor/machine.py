@@ -21,7 +21,7 @@ from pixd.doctor.check import Check, fail, ok, warn
 from pixd.doctor.store import EVENTS_FOLDER
 from pixd.heartbeat import has_gpu
 from pixd.status import seconds_of
-from pixd.store import connection
+from pixd.store import connection, lock
 from pixd.users import user_name
 from pixd.watch import Watch
 
@@ -142,7 +142,7 @@ def _round_trip(name: str, folder: Path) -> Check:
 
 def open_files(store: Path) -> Check:
     """Look how many files the service, or who asks where none runs, may have open."""
-    pid = connection.holder_pid(store)
+    pid = lock.holder_pid(store)
     limit = _open_file_limit(pid) if pid else None
     whose = f"the service (pid {pid})" if limit is not None else "you"
     if limit is None:

@@ -12,7 +12,8 @@ from pixd.control import SOCKET
 from pixd.doctor.check import Check, fail, ok, warn
 from pixd.errors import CannotTellError
 from pixd.status import seconds_of
-from pixd.store import connection
+from pixd.store import lock
+from pixd.store.live import read_live
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +25,7 @@ def checks(settings: Settings) -> Iterator[Check]:
     """Look at who holds the lock, at the heartbeat and at the control socket."""
     store = settings.store
     try:
-        pid = connection.holder_pid(store)
+        pid = lock.holder_pid(store)
     except CannotTellError as error:
         yield fail("service", error.message, error.advice)
         return
@@ -34,10 +35,10 @@ def checks(settings: Settings) -> Iterator[Check]:
         return
     if not Path(f"/proc/{pid}").exists():
         told = f"the store is locked, and its holder (pid {pid}) is not seen from here"
-        mend = f"fuser -v {store / connection.LOCK}, as root and outside of containers"
+        mend = f"fuser -v {store / lock.LOCK}, as root and outside of containers"
         yield warn("service", told, mend)
         return
-    yield _heartbeat(pid, connection.read_live(store))
+    yield _heartbeat(pid, read_live(store))
     if os.access(store / SOCKET, os.W_OK, effective_ids=True):
         yield ok("control socket", "you may change what the service does")
     else:

@@ -12,7 +12,8 @@ from pixd import disk, libc
 from pixd.doctor.check import Check, fail, ok, warn
 from pixd.errors import CannotTellError, StoreError
 from pixd.status_text import size
-from pixd.store import connection, holds, verify, views
+from pixd.store import connection, holds, lock, verify, views, writer
+from pixd.store.live import read_live
 from pixd.training import room_for_training
 from pixd.translation import IMAGE_BYTES
 
@@ -43,7 +44,7 @@ class Examined:
         self.reader: Reader | None = None
         self.trouble: CannotTellError | None = None
         try:
-            self.holder = connection.holder_pid(folder)
+            self.holder = lock.holder_pid(folder)
             if connection.has_database(folder) or connection.what_outlived_database(folder):
                 self.reader = connection.open_reader(folder)
         except CannotTellError as error:
@@ -126,11 +127,11 @@ def database_checks(examined: Examined) -> Iterator[Check]:
         yield ok(name, "of this version; a service that runs has checked it at its start")
         return
     if why := verify.quick_check(examined.reader):
-        yield fail(name, f"damaged: {why}", connection.ADVICE_DAMAGED)
+        yield fail(name, f"damaged: {why}", writer.ADVICE_DAMAGED)
         return
     try:
-        last = connection.read_live(examined.folder)
-        connection.refuse_older_than(last, examined.reader, examined.folder)
+        last = read_live(examined.folder)
+        writer.refuse_older_than(last, examined.reader, examined.folder)
     except StoreError as error:
         yield fail(name, error.message, error.advice)
         return

@@ -67,7 +67,9 @@ class Decoder:
         if event["event"] == "rejected":
             raise ImageRejectedError(event["reason"])
         if event.get("kind") == "disk":
-            raise DiskError(event["reason"])
+            raise DiskError(
+                event["reason"], advice="free some space or mend the disk; pixd goes on by itself"
+            )
         if event["event"] != "done":
             raise PixdError(event["reason"], advice="`pixd verify` re-hashes what is kept")
         pixels = np.frombuffer(data, np.uint8).reshape(size, size, 3)

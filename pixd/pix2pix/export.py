@@ -45,7 +45,10 @@ def export_model(spec: Spec, events: Events) -> None:
     events.phase("validating")
     difference = largest_difference(generator, saved_model)
     if difference > AGREEMENT:
-        raise PixdError(f"the SavedModel differs from the model by {difference:.3g} of 2")
+        raise PixdError(
+            f"the SavedModel differs from the model by {difference:.3g} of 2",
+            advice="export another model (`pixd models`), or use the generator.keras of this one",
+        )
     roles = {"generator.keras": "generator", "model.json": "card", "README.md": "readme"}
     outputs = [
         generation.describe_file(roles.get(path.name, "saved_model"), path, target.parent)

@@ -167,7 +167,10 @@ def save_model(generator: keras.Model, folder: Path, card: dict[str, Any]) -> li
     try:
         with_policy(generator, FLOAT32).save(path)
     except OSError as error:  # of HDF5, which keeps the number of the error to itself
-        raise DiskError(f"the model cannot be written: {error}") from error
+        raise DiskError(
+            f"the model cannot be written: {error}",
+            advice="free some space or mend the disk; pixd goes on by itself",
+        ) from error
     durable.crash_point("export")
     text = json.dumps(card, indent=2, sort_keys=True, allow_nan=False) + "\n"
     durable.write_file(folder / CARD_FILE, text.encode())
@@ -186,7 +189,10 @@ def read_card(folder: Path) -> dict[str, Any]:
     try:
         card: dict[str, Any] = json.loads((folder / CARD_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise PixdError(f"the model card in {folder} cannot be read: {error}") from error
+        raise PixdError(
+            f"the model card in {folder} cannot be read: {error}",
+            advice="`pixd verify` says what is damaged, `pixd rollback` goes on with the model before",
+        ) from error
     return card
 
 

@@ -111,11 +111,17 @@ def read_spec(arguments: list[str], kind: str) -> Spec:
         PixdError: there is none, or it is of another kind or schema.
     """
     if len(arguments) != 1:
-        raise PixdError(f"a {kind} child takes one argument, the path of its run spec")
+        raise PixdError(
+            f"a {kind} child takes one argument, the path of its run spec",
+            advice="pixd starts it; `pixd run` and `pixd translate` are the ways to it",
+        )
     spec: dict[str, Any] = json.loads(Path(arguments[0]).read_text(encoding="utf-8"))
     if spec.get("schema") != SCHEMA or spec.get("kind") != kind:
         found = f"{spec.get('kind')} of schema {spec.get('schema')}"
-        raise PixdError(f"the run spec is {found}, not {kind} of schema {SCHEMA}")
+        raise PixdError(
+            f"the run spec is {found}, not {kind} of schema {SCHEMA}",
+            advice="restart the service, so that it and its children are of one version",
+        )
     return spec
 
 

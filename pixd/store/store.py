@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from pixd import durable
 from pixd.records import Event
-from pixd.store import connection, gc
+from pixd.store import connection, gc, lock, writer
 from pixd.store.connection import transaction, utc_now
 from pixd.store.exclusions import Exclusions
 from pixd.store.history import History
 from pixd.store.holds import Holds
+from pixd.store.live import read_live
 from pixd.store.models import Models
 from pixd.store.objects import ObjectStore
 from pixd.store.outputs import Outputs
@@ -38,11 +39,11 @@ class Store:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.listener: Callable[[Event], None] | None = None
-        self._lock = connection.StoreLock(folder)
+        self._lock = lock.StoreLock(folder)
         was_cut_off = (folder / f"{connection.DATABASE}-wal").exists()
         try:
-            self.db: Database = connection.open_writer(folder)
-            connection.refuse_older_than(connection.read_live(folder), self.db.conn, folder)
+            self.db: Database = writer.open_writer(folder)
+            writer.refuse_older_than(read_live(folder), self.db.conn, folder)
         except BaseException:
             self._lock.release()
             raise
@@ -81,8 +82,8 @@ class Store:
         self.objects.discard_incoming()
 
     def heights(self) -> dict[str, int]:
-        """Return how far the database has come; see `connection.refuse_older_than`."""
-        return connection.heights(self.db.conn)
+        """Return how far the database has come; see `writer.refuse_older_than`."""
+        return writer.heights(self.db.conn)
 
     def transaction(self) -> AbstractContextManager[Database]:
         """Begin (or join) a write transaction; see `pixd.store.connection.transaction`."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from pixd.store.connection import holder_pid
+from pixd.store.lock import holder_pid
 from tests.notify_socket import NotifySocket, listening
 from tests.tiny import Tiny
 

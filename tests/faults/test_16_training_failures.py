@@ -177,11 +177,11 @@ def flip(path: Path) -> None:
 
 
 def lose(path: Path) -> None:
-    """Take a file away wherever the store has it."""
-    store = path.parents[2]
-    number = path.stat().st_ino
-    for found in store.rglob("*"):
-        if found.is_file() and found.stat().st_ino == number:
+    """Take a file away wherever the store has its bytes: from one of them it would be laid out."""
+    content = path.read_bytes()
+    for found in path.parents[2].rglob("*"):
+        is_same_size = found.is_file() and found.stat().st_size == len(content)
+        if is_same_size and found.read_bytes() == content:
             found.unlink()
 
 

@@ -245,7 +245,7 @@ anything = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
     max_leaves=4,
 )  # fmt: skip
-ARGUMENTS = ("number", "files", "digest", "mode", "name", "batch")
+ARGUMENTS = ("number", "files", "digest", "mode", "name", "batch", "kind")
 MODES = ("plan", "apply", "undo", "empty", "proof")
 
 

@@ -103,7 +103,9 @@ def test_the_command_ends_with_the_code_that_the_page_lists(
 
 
 def test_the_page_lists_every_code_there_is_and_each_was_seen() -> None:
-    defined = {value for name, value in vars(errors).items() if name.startswith("EXIT_")}
+    defined = set(errors.EXIT_MEANINGS)
+    codes = {name for name in vars(errors) if name.startswith("EXIT_")} - {"EXIT_MEANINGS"}
+    assert {getattr(errors, name) for name in codes} == defined
     interrupted = 128 + signal.SIGINT
     assert {*defined, interrupted} == LISTED
     assert {code for code, _ in SEEN.values()} == defined
@@ -115,5 +117,5 @@ def test_ctrl_c_ends_with_the_code_that_shells_expect(
     def interrupt(_folder: Path) -> None:
         os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr("pixd.store.connection.read_live", interrupt)
+    monkeypatch.setattr("pixd.status.read_live", interrupt)
     assert pixd("status") == 128 + signal.SIGINT

@@ -10,7 +10,7 @@ import pytest
 from sqlite_utils import Database
 
 from pixd import systemd
-from pixd.store import connection, schema
+from pixd.store import connection, schema, writer
 from tests.notify_socket import NotifySocket, listening
 
 ASKS = f"EXTEND_TIMEOUT_USEC={systemd.EXTEND_S * 1_000_000}"
@@ -29,9 +29,9 @@ def test_a_check_and_a_migration_of_the_store_ask_for_more_time(
     old = Database(sqlite3.connect(tmp_path / connection.DATABASE, isolation_level=None))
     schema.migrations.apply(old, stop_before="m002_recall_and_trash")
     old.close()
-    connection.open_writer(tmp_path).close()
+    writer.open_writer(tmp_path).close()
     systemd.notify("X_MIGRATED=1")
-    connection.open_writer(tmp_path).close()
+    writer.open_writer(tmp_path).close()
     heard = notify_socket.close()
     before, after = heard[: heard.index("X_MIGRATED=1")], heard[heard.index("X_MIGRATED=1") + 1 :]
     # Each once, or more often if this machine is slow.
@@ -44,13 +44,13 @@ def test_a_check_and_a_migration_of_the_store_ask_for_more_time(
 def test_one_long_statement_asks_again_and_again(
     monkeypatch: pytest.MonkeyPatch, notify_socket: NotifySocket
 ) -> None:
-    monkeypatch.setattr(connection, "EXTEND_EVERY_S", 0.05)
+    monkeypatch.setattr(writer, "EXTEND_EVERY_S", 0.05)
     database = sqlite3.connect(":memory:")
     long = (  # half a second
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000000)"
         " SELECT sum(i) FROM n"
     )
-    with connection._extending_start(database, "counting"):
+    with writer._extending_start(database, "counting"):
         (total,) = database.execute(long).fetchone()
     assert total == 2_000_000 * 2_000_001 // 2  # asking did not end it
     systemd.notify("X_OVER=1")

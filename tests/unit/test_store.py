@@ -16,7 +16,7 @@ import pytest
 
 from pixd.errors import CannotTellError, StoreBusyError, StoreError
 from pixd.scan import FileStamp
-from pixd.store import connection, schema, views
+from pixd.store import connection, lock, schema, views
 from pixd.store.history import Change, Commit
 from pixd.store.runs import Edge, run_key
 from pixd.store.store import Store
@@ -189,9 +189,9 @@ def test_asking_where_there_is_no_store_says_how_to_make_one(tmp_path: Path) -> 
 
 def test_the_lock_is_free_once_its_holder_is_gone(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    assert connection.holder_pid(tmp_path) is not None
+    assert lock.holder_pid(tmp_path) is not None
     store.close()
-    assert connection.holder_pid(tmp_path) is None
+    assert lock.holder_pid(tmp_path) is None
 
 
 def test_inputs_are_due_again_only_when_model_recipe_or_content_changed(store: Store) -> None:
@@ -288,12 +288,12 @@ def test_a_reader_of_another_version_says_so_and_reads_nothing(
 
 
 def test_one_who_asks_for_the_holder_does_not_keep_a_service_away(tmp_path: Path) -> None:
-    (tmp_path / connection.LOCK).touch()
-    asking = os.open(tmp_path / connection.LOCK, os.O_RDONLY)
+    (tmp_path / lock.LOCK).touch()
+    asking = os.open(tmp_path / lock.LOCK, os.O_RDONLY)
     fcntl.flock(asking, fcntl.LOCK_SH)  # as holder_pid does, for an instant
-    later = threading.Timer(connection.LOCK_PATIENCE_S / 4, os.close, [asking])
+    later = threading.Timer(lock.LOCK_PATIENCE_S / 4, os.close, [asking])
     later.start()
-    connection.StoreLock(tmp_path).release()
+    lock.StoreLock(tmp_path).release()
     later.join()
 
 

@@ -1,0 +1,86 @@
+"""The right to write one store: a lock that the kernel drops when its holder dies."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from pathlib import Path
+
+from pixd.errors import CannotTellError, StoreBusyError
+
+LOCK = "lock"
+LOCK_PATIENCE_S = 0.2
+"""Who asks `holder_pid` shares the lock for an instant; that must not keep a service away."""
+
+
+class StoreLock:
+    """The exclusive right to write one store, dropped by the kernel when the holder dies."""
+
+    def __init__(self, folder: Path) -> None:
+        """Take the lock of the store in `folder`, which must exist.
+
+        Raises:
+            StoreBusyError: another process holds it; the message names its pid.
+        """
+        path = folder / LOCK
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        if not self._is_taken_within(LOCK_PATIENCE_S):
+            holder = os.pread(self._fd, 64, 0).decode(errors="replace").strip() or "unknown"
+            os.close(self._fd)
+            raise StoreBusyError(
+                f"another pixd (pid {holder}) holds the store {folder}",
+                advice="ask it with `pixd status`, or stop it first",
+            )
+        os.ftruncate(self._fd, 0)
+        # The pid is a courtesy to the reader; the lock itself is the truth.
+        os.pwrite(self._fd, f"{os.getpid()}\n".encode(), 0)
+
+    def _is_taken_within(self, patience_s: float) -> bool:
+        ends_at = time.monotonic() + patience_s
+        while True:
+            try:
+                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > ends_at:
+                    return False
+                time.sleep(0.005)
+            else:
+                return True
+
+    def release(self) -> None:
+        """Give the lock back. Children never hold it: the descriptor is close-on-exec."""
+        os.close(self._fd)
+
+
+def holder_pid(folder: Path) -> int | None:
+    """Return the pid of the process that holds the store's lock, or None.
+
+    Needs only read permission: a shared lock is tried and dropped at once.
+
+    Raises:
+        CannotTellError: the caller may not even read it.
+    """
+    try:
+        fd = os.open(folder / LOCK, os.O_RDONLY | os.O_CLOEXEC)
+    except PermissionError as error:
+        raise may_not_read(folder) from error
+    except OSError:
+        return None
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        text = os.pread(fd, 64, 0).decode(errors="replace").strip()
+        return int(text) if text.isdigit() else 0
+    else:
+        return None
+    finally:
+        os.close(fd)
+
+
+def may_not_read(folder: Path) -> CannotTellError:
+    """Return the error of who may not look into a store."""
+    return CannotTellError(
+        f"you may not read the store {folder}",
+        advice="ask as the user that runs pixd (sudo -u), or join its group",
+    )

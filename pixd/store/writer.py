@@ -1,0 +1,194 @@
+"""Opening the lineage database for its one writer: created, checked, migrated, or refused.
+
+What is refused is left as it was. The writer goes through sqlite-utils, which readers do without.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import sqlite3
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pixd import disk, durable
+from pixd.errors import StoreBusyError, StoreError
+from pixd.store.connection import (
+    ADVICE_LOST,
+    ADVICE_NEWER,
+    BUSY_TIMEOUT_S,
+    DATABASE,
+    MIGRATIONS,
+    say_newer,
+    what_outlived_database,
+)
+from pixd.store.live import LIVE
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+
+EXTEND_EVERY_S = 1.0
+VM_STEPS_BETWEEN_LOOKS = 100_000  # of SQLite's virtual machine: some milliseconds
+ADVICE_DAMAGED = (
+    "bring lineage.db (with lineage.db-wal, if there is one) back from a backup, or move the whole"
+    " store away to begin anew; pixd changes nothing"
+)
+
+
+def open_writer(folder: Path) -> Database:
+    """Open the database for its one writer, creating and migrating it as needed.
+
+    The whole database is checked for damage, at some 150 MB a second: a service starts rarely,
+    and what is written on top of a damaged page is lost for good.
+
+    Raises:
+        StoreBusyError: another program keeps it locked.
+        StoreError: the file is gone, damaged, not ours, or newer than this pixd; or its disk
+            refuses.
+    """
+    database = _sqlite_utils_database()
+    from pixd.store import schema  # noqa: PLC0415 - needs sqlite-utils
+
+    path = folder / DATABASE
+    if not path.exists():
+        lost = what_outlived_database(folder)
+        if lost:
+            raise StoreError(lost, advice=ADVICE_LOST)
+        _create(path)
+    try:
+        # isolation_level None: no implicit BEGIN; every write goes through transaction().
+        connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_S)
+        db = database(connection, execute_plugins=False)
+        # Looked at before anything is written: what is refused is left as it was.
+        applied = {migration.name for migration in schema.migrations.applied(db)}
+        with _extending_start(connection, "checking the store"):
+            problems = [row[0] for row in db.execute("PRAGMA quick_check(3)") if row[0] != "ok"]
+    except sqlite3.Error as error:
+        raise _cannot_open(path, error) from error
+    if problems or not applied:
+        # A file cut to nothing is an empty database to SQLite: ours is never without tables.
+        why = "; ".join(problems).replace("\n", " ") or "it holds no tables of pixd"
+        raise StoreError(f"{path} is damaged: {why}", advice=ADVICE_DAMAGED)
+    newer = applied.difference(MIGRATIONS)
+    if newer:
+        raise StoreError(say_newer(path, newer), advice=ADVICE_NEWER)
+    try:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")
+        db.execute("PRAGMA foreign_keys = ON")
+        if applied != set(MIGRATIONS):
+            with _extending_start(connection, "migrating the store"):
+                schema.migrations.apply(db)
+    except sqlite3.Error as error:
+        raise _cannot_open(path, error) from error
+    return db
+
+
+@contextlib.contextmanager
+def _extending_start(connection: sqlite3.Connection, what: str) -> Iterator[None]:
+    """Ask systemd for more time, again and again, for as long as SQLite is at `what`.
+
+    SQLite's progress handler asks, in the midst of a statement: one that hangs in the kernel
+    asks for nothing, and systemd's time-out ends it.
+
+    Source: https://sqlite.org/c3ref/progress_handler.html
+    """
+    from pixd import systemd  # noqa: PLC0415 - readers do without
+
+    said_at = -math.inf
+
+    def say() -> int:
+        nonlocal said_at
+        now = time.monotonic()
+        if now >= said_at + EXTEND_EVERY_S:
+            said_at = now
+            systemd.extend_start(what)
+        return 0  # anything else would end the statement
+
+    say()
+    connection.set_progress_handler(say, VM_STEPS_BETWEEN_LOOKS)
+    try:
+        yield
+    finally:
+        connection.set_progress_handler(None, 0)
+
+
+def _sqlite_utils_database() -> type[Database]:
+    """Import sqlite-utils, which only the writer pays for, and keep NumPy and pandas out.
+
+    It imports them where they are installed, to store their types: 60 ms and 11 MB that the
+    service, which has no arrays, would carry for nothing.
+    """
+    absent = [name for name in ("numpy", "pandas") if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(absent))  # type: ignore[arg-type]  # None: not importable
+    try:
+        from sqlite_utils import Database  # noqa: PLC0415
+    finally:
+        for name in absent:
+            del sys.modules[name]
+    return Database
+
+
+def _create(path: Path) -> None:
+    """Make an empty store's database beside its place and rename it there.
+
+    A reader never sees one without tables, and a crash leaves none.
+    """
+    database = _sqlite_utils_database()
+    from pixd.store import schema  # noqa: PLC0415 - needs sqlite-utils
+
+    building = path.with_name(f".{path.name}.new")
+    for leftover in (building, building.with_name(building.name + "-journal")):
+        leftover.unlink(missing_ok=True)
+    db = database(sqlite3.connect(building, isolation_level=None), execute_plugins=False)
+    schema.migrations.apply(db)
+    db.close()
+    building.rename(path)
+    durable.sync_folder(path.parent)
+
+
+def _cannot_open(path: Path, error: sqlite3.Error) -> StoreError:
+    why = disk.refusal(error)
+    if error.sqlite_errorcode in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+        return StoreBusyError(
+            f"another program keeps {path} locked",
+            advice="close what has it open (`fuser lineage.db` names it), then start again",
+        )
+    if why:
+        return StoreError(
+            f"{path} cannot be opened: {why}", advice="free some space or mend the disk, then retry"
+        )
+    return StoreError(f"{path} cannot be opened: {error}", advice=ADVICE_DAMAGED)
+
+
+def heights(reader: sqlite3.Connection) -> dict[str, int]:
+    """Return the largest ids of tables whose rows are never removed: how far a store has come."""
+    return {
+        table: int(reader.execute(f'SELECT coalesce(max(id), 0) FROM "{table}"').fetchone()[0])
+        for table in ("commit", "run", "event")
+    }
+
+
+def refuse_older_than(live: dict[str, object], reader: sqlite3.Connection, folder: Path) -> None:
+    """See that the database is not older than what the last service said that it had written.
+
+    It is if lineage.db-wal was lost after a crash, or an old copy was put in its place. Working
+    on would make things twice and take pixd's own outputs for somebody else's.
+
+    Raises:
+        StoreError: it is older.
+    """
+    said = live.get("heights")
+    if not isinstance(said, dict):
+        return
+    for table, height in heights(reader).items():
+        if height < int(said.get(table, 0)):
+            raise StoreError(
+                f"{folder / DATABASE} is older than the store: it has {table} {height}, and the"
+                f" last service had written {table} {said[table]}",
+                advice="bring back lineage.db-wal beside it; or, if the older state is what you"
+                f" want, remove {folder / LIVE}, which says otherwise",
+            )

@@ -146,7 +146,7 @@ def _add_asking(add: Add) -> None:
 
     doctor = add(
         "doctor", "doctor", "look at all that pixd needs, and say what mends it",
-        examples=["pixd doctor", "sudo -u pixd pixd doctor --no-model"],
+        examples=["pixd doctor", "pixd doctor --no-model --json | jq .state"],
     )  # fmt: skip
     doctor.add_argument(
         "--no-model", action="store_true", help="start no TensorFlow: under a second"

@@ -390,6 +390,9 @@ class Training:
             error=error,
         )
         store.note(name, "error", "train", f"training failed: {reason}", run.commit.change_id)
+        if run.has_checkpointed and error["kind"] == "died":
+            # Killed often, it still gets there: only attempts without progress are counted up.
+            store.runs.forgive_before(name, run.key, run.run_id)
         failures = len(store.runs.failures(name, run.key))
         self._retry_at = now + min(FIRST_RETRY_S * 2 ** (failures - 1), LONGEST_RETRY_S)
 

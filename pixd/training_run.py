@@ -55,6 +55,7 @@ class TrainingRun:
         self.phase = "starting"
         self.progress: dict[str, Any] = {}
         self.device = ""
+        self.has_checkpointed = False  # it came further than the attempts before it
         self._store = store
         self._leaving: tuple[str, str] | None = None
         self._kill_at: float | None = None
@@ -134,6 +135,8 @@ class TrainingRun:
                 self.phase = "training"
             elif kind == "phase":
                 self.phase = str(event.get("phase"))
+            elif kind == "checkpoint":
+                self.has_checkpointed = True
             elif kind == "device":
                 self.device = str(event.get("device"))
         if self.progress and now - self._noted_at > NOTE_PROGRESS_S:

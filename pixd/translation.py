@@ -8,23 +8,18 @@ intent row first, then the file, then the rows that say it stands.
 
 from __future__ import annotations
 
-import json
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pixd
-from pixd import disk, durable, output, recipes
+from pixd import disk, durable, live_model, output, recipes
 from pixd.metrics import Tally
 from pixd.publishing import LONGEST_WAIT_S, Made, Publisher
-from pixd.records import SCHEMA
-from pixd.store import manifests
 from pixd.store.connection import rfc3339, utc_now
 from pixd.store.runs import Edge, run_key
-from pixd.training_run import lay_out_model
 from pixd.warm import WarmWorker
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from pixd.config import PipelineSettings, Settings
@@ -40,9 +35,6 @@ MOST_AT_ONCE = 512
 AHEAD_S = 0.5
 """Of small images, which take a millisecond, it holds as many as it makes in this time: what
 comes back together is published together, and the price of that is in the syncs, not the files."""
-BATCH = 8
-IDLE_S = 600.0
-ANSWER_WITHIN_S = 180.0
 IMAGE_BYTES = 4_000_000
 """What is asked of a disk for one image under way: a PNG of 1024 px is seldom as large."""
 CHECK_OUTPUTS_S = 60.0
@@ -56,15 +48,6 @@ class Asked(NamedTuple):
     digest: str
     scratch: Path
     inputs: tuple[DueInput, ...]
-
-
-class Target(NamedTuple):
-    """What outputs should be made with."""
-
-    model: Model
-    recipe: str
-    settings: dict[str, Any]
-    pixels: int
 
 
 class Translation:
@@ -91,7 +74,7 @@ class Translation:
         self._publisher = Publisher(
             store, pipeline.name, intake.repo_id, pipeline.output, tally=self._tally
         )
-        self._target: Target | None = None
+        self._aim: live_model.Aim | None = None
         self._translator: WarmWorker | None = None
         self._held: dict[str, Asked] = {}
         self._at_once = AT_ONCE
@@ -141,7 +124,7 @@ class Translation:
 
     def next_at(self, now: float) -> float:
         """Return when the next step has something to do without a message from the child."""
-        times = [self._next_check_at if self._target else now + 3600.0]
+        times = [self._next_check_at if self._aim else now + 3600.0]
         if self._translator:
             times.append(self._translator.next_at(now))
         if self._retry_at is not None:
@@ -155,7 +138,7 @@ class Translation:
         if self._translator:
             self._translator.abandon()
         self._held.clear()
-        self._target = None  # what was stale may not have been queued
+        self._aim = None  # what was stale may not have been queued
 
     def stop(self, reason: str) -> None:
         """Drop what is under way: its inputs stay due, and its runs say `reason`."""
@@ -178,7 +161,7 @@ class Translation:
             self._translator.notes.clear()
             if self._translator.ready:
                 self.device = str(self._translator.ready.get("device", ""))
-        if not self._aim(now):
+        if not self._find_aim(now):
             return
         if now >= self._next_check_at:
             self._next_check_at = now + CHECK_OUTPUTS_S
@@ -188,84 +171,51 @@ class Translation:
 
     # -- what outputs should be ---------------------------------------------------------
 
-    def _aim(self, now: float) -> bool:
+    def _find_aim(self, now: float) -> bool:
         """Find the live model and recipe; when they changed, queue what is stale."""
         store, name = self._store, self._pipeline.name
         live = store.models.live(name)
         if live is None:
-            if self._target:  # recalled, with no other to take its place
+            if self._aim:  # recalled, with no other to take its place
                 self.stop("its model is live no more")
-                self._target = None
+                self._aim = None
             self._damaged = None
             return False
-        if self._target and self._target.model.id == live.id:
+        if self._aim and self._aim.model.id == live.id:
             return True
         if self._damaged and self._damaged[0] == live.id and now < self._aim_again_at:
             return False
         try:
-            files = manifests.read(store.objects.path_of, live.digest)
-            folder = lay_out_model(store, live.digest, files)
-            card = json.loads((folder / "model.json").read_bytes())
-            pixels = int(card["image_size"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            aim = live_model.aim_at(store, self._settings, self._pipeline, live)
+        except live_model.DamagedModelError as error:
             self._note_damage(live, error, now)
             return False
         self._damaged = None
-        settings = recipes.translate_recipe(self._pipeline, self._settings.precision, pixels)
         with store.transaction():
-            recipe = store.runs.add_recipe("translate", settings)
-            store.outputs.requeue_stale(name, self._intake.repo_id, live.digest, recipe)
+            store.outputs.requeue_stale(name, self._intake.repo_id, live.digest, aim.recipe)
             due = store.working.counts(self._intake.repo_id).get("queued", 0)
         if due:
             store.note(name, "info", "due", f"{due} inputs are due under model@{live.number}")
         if self._translator:
             self.stop("its model is live no more")
-        self._target = Target(live, recipe, settings, pixels)
-        self._translator = self._new_translator(folder, settings, files)
+        self._aim = aim
+        self._translator = live_model.start_translator(store, self._settings, name, aim)
         return True
 
-    def _note_damage(self, live: Model, error: Exception, now: float) -> None:
-        """The live model cannot be laid out: say so once, and look again now and then."""
+    def _note_damage(self, live: Model, error: live_model.DamagedModelError, now: float) -> None:
+        """Say once that the live model cannot be read, and look again now and then."""
         self.stop("its model is damaged")
-        self._target = None
+        self._aim = None
         self._aim_again_at = now + CHECK_MODEL_S
-        why = (error.strerror if isinstance(error, OSError) else "") or "its card is damaged"
-        trouble = (
-            f"the files of model@{live.number} cannot be read ({why}): `pixd rollback` goes back"
-            " to another model, `pixd verify` names all that is damaged"
-        )
+        trouble = f"{error.message}: {error.advice}"
         if self._damaged != (live.id, trouble):
             self._store.note(self._pipeline.name, "error", "translator", trouble)
         self._damaged = (live.id, trouble)
 
-    def _new_translator(
-        self, folder: Path, settings: Mapping[str, Any], files: Mapping[str, manifests.Entry]
-    ) -> WarmWorker:
-        store, name = self._store, self._pipeline.name
-        spec = {
-            "schema": SCHEMA,
-            "kind": "translate",
-            "model": str(folder),
-            "files": {file: entry.digest for file, entry in files.items()},
-            "recipe": settings,
-            "device": self._settings.device,
-            "precision": self._settings.precision,
-            "batch": BATCH,
-        }
-        (store.folder / "logs").mkdir(exist_ok=True)
-        return WarmWorker(
-            "pixd.pix2pix.translator",
-            spec,
-            store.scratch / f"translate-{name}",
-            store.folder / "logs" / f"translate-{name}.log",
-            idle_s=IDLE_S,
-            answer_within_s=ANSWER_WITHIN_S,
-        )
-
     # -- feeding ------------------------------------------------------------------------
 
     def _feed(self, now: float) -> None:
-        assert self._target is not None  # _aim made both
+        assert self._aim is not None  # _find_aim made both
         assert self._translator is not None
         room = self._at_once - len(self._held)
         busy = {inp.name for asked in self._held.values() for inp in asked.inputs}
@@ -335,12 +285,12 @@ class Translation:
         return True
 
     def _key(self, digest: str) -> str:
-        assert self._target is not None  # _aim made it
+        assert self._aim is not None  # _find_aim made it
         return run_key(
             "translate",
             recipes.TRANSLATE_REVISION,
-            self._target.recipe,
-            [digest, self._target.model.digest],
+            self._aim.recipe,
+            [digest, self._aim.model.digest],
         )
 
     def _done_before(self, digest: str) -> tuple[int, str] | None:
@@ -352,15 +302,15 @@ class Translation:
         return (run_id, made) if made else None
 
     def _begin(self, digest: str, inputs: tuple[DueInput, ...]) -> Asked:
-        assert self._target is not None  # _aim made both
+        assert self._aim is not None  # _find_aim made both
         assert self._translator is not None
-        model = self._target.model
+        model = self._aim.model
         run_id = self._store.runs.queue(
             self._pipeline.name,
             "translate",
             self._key(digest),
             change_id=inputs[0].change_id or "none",
-            recipe=self._target.recipe,
+            recipe=self._aim.recipe,
             inputs=[
                 Edge("image", inputs[0].name, digest),
                 Edge("model", f"model@{model.number}", model.digest),
@@ -372,8 +322,8 @@ class Translation:
         return Asked(run_id, digest, scratch, inputs)
 
     def _request(self, asked: Asked) -> dict[str, Any]:
-        assert self._target is not None  # _aim made it
-        model = self._target.model
+        assert self._aim is not None  # _find_aim made it
+        model = self._aim.model
         return {
             "image": str(self._store.objects.path_of(asked.digest)),
             "out": str(asked.scratch),
@@ -417,8 +367,8 @@ class Translation:
                 self._fail(asked, str(answer.event.get("reason")))
         if not made:
             return
-        target = self._target
-        assert target is not None  # what was asked was asked under it
+        aim = self._aim
+        assert aim is not None  # what was asked was asked under it
         self._store.objects.flush()
         ready = (self._translator.ready if self._translator else None) or {}
         with self._store.transaction():
@@ -436,17 +386,15 @@ class Translation:
                 self._store.runs.add_outputs(
                     asked.run_id, [Edge("image", "image.png", stored.digest)]
                 )
-            intents = self._publisher.intend(
-                done, model_digest=target.model.digest, recipe=target.recipe
-            )
+            intents = self._publisher.intend(done, model_digest=aim.model.digest, recipe=aim.recipe)
         self._note_published(self._publisher.carry_out(done, intents), now)
         took_ms = sum(sum(timings.values()) for _, _, timings in made) / len(made)
         self._at_once = round(min(max(1000 * AHEAD_S / max(took_ms, 1e-3), AT_ONCE), MOST_AT_ONCE))
 
     def _publish(self, made: list[Made], now: float) -> None:
-        assert self._target is not None  # _aim made it
+        assert self._aim is not None  # _find_aim made it
         refused = self._publisher.publish(
-            made, model_digest=self._target.model.digest, recipe=self._target.recipe
+            made, model_digest=self._aim.model.digest, recipe=self._aim.recipe
         )
         self._note_published(refused, now)
 

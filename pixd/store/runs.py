@@ -246,6 +246,14 @@ class Runs:
         )
         return cursor.rowcount
 
+    def forgive_before(self, pipeline: str, key: str, run_id: int) -> None:
+        """Let the failed attempts of a key before a run count no more: it came further."""
+        self._db.conn.execute(
+            "INSERT INTO forgiven SELECT id, ? FROM run WHERE pipeline = ? AND key = ? AND id < ?"
+            " AND state = 'failed' ON CONFLICT DO NOTHING",
+            (utc_now(), pipeline, key, run_id),
+        )
+
     def last_finished(self, run_id: int) -> tuple[str, str | None]:
         """Return (state, finished_at) of a run."""
         row = self._db.conn.execute(

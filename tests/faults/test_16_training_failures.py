@@ -291,7 +291,7 @@ def test_a_translator_that_is_killed_or_stopped_loses_nothing(
     if not is_full_size:
         pytest.skip(TRAINS)
     count = 60
-    stub.start({"pixd.translation.ANSWER_WITHIN_S": 10.0})
+    stub.start({"pixd.live_model.ANSWER_WITHIN_S": 10.0})
     assert stub.service is not None
     strikes = []
     for number in (signal.SIGKILL, signal.SIGSTOP):

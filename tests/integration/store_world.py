@@ -17,7 +17,7 @@ from typing import Any, cast
 
 import pytest
 
-from pixd import durable, operations, recall, recovery, restore, scan, translation
+from pixd import durable, live_model, operations, recall, recovery, restore, scan
 from pixd.config import PipelineSettings, Settings
 from pixd.config.settings import KeepSettings, TrainSettings
 from pixd.intake import Intake
@@ -156,7 +156,7 @@ class World:
             for made in (pipeline.training, pipeline.input, pipeline.output):
                 made.mkdir(parents=True)
         self.cut = PowerCut(folder)
-        self.cut.patch.setattr(translation, "WarmWorker", InProcessTranslator)
+        self.cut.patch.setattr(live_model, "WarmWorker", InProcessTranslator)
         self.cut.patch.setattr(gc, "RECENT_REFS", RECENT_REFS)
         self.now = 0.0
         self.open()

@@ -308,3 +308,20 @@ def test_a_log_without_its_index_is_not_passed_over(tmp_path: Path) -> None:
     reader = connection.open_reader(tmp_path / "copy")
     assert reader.execute("SELECT message FROM event").fetchone()[0] == "only in the log so far"
     reader.close()
+
+
+def test_an_attempt_that_came_further_lets_those_before_it_count_no_more(store: Store) -> None:
+    recipe = store.runs.add_recipe("train", {"seed": 0})
+
+    def fail(key: str) -> int:
+        run = store.runs.queue(
+            "p", "train", key, change_id="c", recipe=recipe, inputs=[], reason="", state="running"
+        )
+        store.runs.move(run, ("running",), "failed", reason="killed")
+        return run
+
+    first, second, other, third = fail("k"), fail("k"), fail("another"), fail("k")
+    assert [run.id for run in store.runs.failures("p", "k")] == [first, second, third]
+    store.runs.forgive_before("p", "k", third)
+    assert [run.id for run in store.runs.failures("p", "k")] == [third]
+    assert [run.id for run in store.runs.failures("p", "another")] == [other]

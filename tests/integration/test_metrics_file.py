@@ -65,6 +65,13 @@ def test_what_a_service_did_is_counted(tmp_path: Path) -> None:
     assert found["pixd_last_translation_timestamp_seconds"].value() == newest
     assert found["pixd_outputs"].value(state="current") == 3
 
+    # What is published again was not dropped again.
+    next((tmp_path / "output").iterdir()).unlink()
+    tiny.once()
+    found = read(path)
+    assert found["pixd_translations_total"].value(result="published") == 1
+    assert found["pixd_drop_to_output_seconds"].value(le="+Inf") == 0
+
 
 def test_a_reload_takes_another_place_and_a_missing_folder_is_said_once(
     tmp_path: Path, wait_until: WaitUntil

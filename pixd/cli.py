@@ -144,6 +144,15 @@ def _add_asking(add: Add) -> None:
     status.add_argument("--json", action="store_true", help="print only JSON")
     status.add_argument("--watch", action="store_true", help="show it anew every second")
 
+    doctor = add(
+        "doctor", "doctor", "look at all that pixd needs, and say what mends it",
+        examples=["pixd doctor", "pixd doctor --no-model --json | jq .state"],
+    )  # fmt: skip
+    doctor.add_argument(
+        "--no-model", action="store_true", help="start no TensorFlow: under a second"
+    )
+    doctor.add_argument("--json", action="store_true", help="print only JSON")
+
     log = add(
         "log", "log", "commits, models or outputs, newest first, with their reasons",
         examples=["pixd log training", "pixd log 3f2a91c0de  # all that came of one change"],

@@ -57,6 +57,7 @@ class Heartbeat:
         stale: str,
         config_trouble: str,
         blocked: str,
+        metrics_trouble: str,
         heights: Mapping[str, int],
     ) -> None:
         """Write what is so now.
@@ -69,6 +70,7 @@ class Heartbeat:
             stale: what `stale` said.
             config_trouble: why a changed configuration is not in force, or "".
             blocked: what the store's disk refuses, or "".
+            metrics_trouble: why the metrics file cannot be written, or "".
             heights: see `pixd.store.store.Store.heights`; none where the store cannot be asked.
 
         Raises:
@@ -87,6 +89,7 @@ class Heartbeat:
             "stale": stale,
             "config": config_trouble,
             "blocked": blocked,
+            "metrics": metrics_trouble,
             "heights": self._heights,
             "pipelines": {
                 p.name: {

@@ -49,6 +49,16 @@ FORMATS = tuple(str(reader.format) for reader in _READERS)
 """Read by content. The list is closed: Pillow would start Ghostscript for an EPS. What phones
 write as MPO opens as JPEG; its first frame is the picture."""
 
+_DECODERS = {"zlib": "PNG", "jpg": "JPEG", "webp": "WebP", "libtiff": "TIFF", "avif": "AVIF"}
+"""What Pillow calls the libraries that it may have been built without, and what they read."""
+
+
+def missing_decoders() -> list[str]:
+    """Return the formats that this Pillow was built without."""
+    from PIL import features  # noqa: PLC0415 - for `pixd doctor` alone
+
+    return [name for library, name in _DECODERS.items() if not features.check(library)]
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:

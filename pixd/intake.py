@@ -124,6 +124,11 @@ class Intake:
         return self._missed_events
 
     @property
+    def recorded(self) -> int:
+        """How many contents were recorded: new files and changed ones."""
+        return self._files.recorder.recorded
+
+    @property
     def is_calm(self) -> bool:
         """Tell whether the folder has been scanned and nothing in it is on the way."""
         return self.last_scan_at is not None and self._files.is_calm

@@ -11,7 +11,10 @@ import os
 import signal
 import struct
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
@@ -132,30 +135,54 @@ def network_file_system(root: str, mounts: bytes | None = None) -> str:
     Args:
         root: an absolute path without symbolic links.
         mounts: the text of /proc/self/mountinfo; read if None.
-
-    Source: proc_pid_mountinfo(5).
     """
     if mounts is None:
-        try:
-            mounts = Path("/proc/self/mountinfo").read_bytes()
-        except OSError:
-            return ""
-    own = (b"/", "")
+        mounts = _read_mounts()
     path = os.fsencode(root)
+    for point, kind in _mounts(mounts):
+        if _is_network(kind) and point.startswith(path.rstrip(b"/") + b"/"):
+            return kind
+    own = file_system(root, mounts)
+    return own if _is_network(own) else ""
+
+
+def file_system(path: str, mounts: bytes | None = None) -> str:
+    """Return the type of the file system that `path` is on, such as ext4; "" if nobody knows.
+
+    Args:
+        path: an absolute path without symbolic links.
+        mounts: the text of /proc/self/mountinfo; read if None.
+    """
+    if mounts is None:
+        mounts = _read_mounts()
+    own = (b"/", "")
+    wanted = os.fsencode(path)
+    for point, kind in _mounts(mounts):
+        is_above = wanted == point or wanted.startswith(point.rstrip(b"/") + b"/")
+        if is_above and len(point) >= len(own[0]):  # the innermost; of two at one place the later
+            own = (point, kind)
+    return own[1]
+
+
+def _read_mounts() -> bytes:
+    try:
+        return Path("/proc/self/mountinfo").read_bytes()
+    except OSError:
+        return b""
+
+
+def _mounts(mounts: bytes) -> Iterator[tuple[bytes, str]]:
+    """Yield mount point and type, in the order of mounting. Source: proc_pid_mountinfo(5)."""
     for line in mounts.splitlines():
         before, _, after = line.partition(b" - ")
         fields = before.split(b" ")
         if len(fields) < 5 or not after:  # noqa: PLR2004 - the mount point is the fifth field
             continue
-        point = _unescape(fields[4])
-        kind = after.split(b" ", 1)[0].decode("ascii", "replace")
-        is_network = kind in _NETWORK_TYPES or kind.startswith("fuse.")
-        if path == point or path.startswith(point.rstrip(b"/") + b"/"):
-            if len(point) >= len(own[0]):  # the innermost counts; of two at one place the later
-                own = (point, kind if is_network else "")
-        elif is_network and point.startswith(path.rstrip(b"/") + b"/"):
-            return kind
-    return own[1]
+        yield _unescape(fields[4]), after.split(b" ", 1)[0].decode("ascii", "replace")
+
+
+def _is_network(kind: str) -> bool:
+    return kind in _NETWORK_TYPES or kind.startswith("fuse.")
 
 
 def _unescape(field: bytes) -> bytes:

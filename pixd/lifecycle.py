@@ -188,5 +188,6 @@ def shut_down(service: Service, tick: Callable[[Service], None] | None) -> None:
     #    finds a store that nobody writes to any more.
     with disk.tolerated(service.warn):
         service.heartbeat.stop(service.store.heights())
+    service.metrics_file.write(service.settings, service.pipelines, service.heartbeat, is_up=False)
     with disk.tolerated(service.warn):
         service.store.close()

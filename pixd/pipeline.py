@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pixd import recall
 from pixd.dataset import Dataset
 from pixd.intake import Intake
+from pixd.metrics import Tally
 from pixd.training import Training
 from pixd.translation import Translation
 
@@ -38,6 +39,7 @@ class Pipeline:
         """Put the parts together; nothing is read before the first `step`."""
         self.settings = pipeline
         self.pause = store.holds.paused(pipeline.name)
+        self.tally = Tally()
         self._store = store
         self._service_settings = settings
         self._inspector = inspector
@@ -47,7 +49,7 @@ class Pipeline:
         self.input_folder = self._intake("input")
         self.dataset = Dataset(store, pipeline, self.training_folder, inspector)
         self.training = self._training(None)
-        self.translation = Translation(store, settings, pipeline, self.input_folder)
+        self.translation = self._translation()
 
     @property
     def name(self) -> str:
@@ -74,6 +76,16 @@ class Pipeline:
         """What a disk refuses this pipeline, or ""."""
         reasons = [intake.blocked for intake in self.intakes]
         return next(filter(None, [*reasons, self.training.blocked, self.translation.blocked]), "")
+
+    @property
+    def models_made(self) -> int:
+        """How many models were ever made for it."""
+        return self._store.models.highest_number(self.name)
+
+    @property
+    def last_published_at(self) -> str | None:
+        """When its newest output was published, RFC 3339; None before the first."""
+        return self._store.outputs.last_published_at(self.name)
 
     def is_idle(self) -> bool:
         """Tell whether nothing is under way and nothing will begin without a change from outside."""
@@ -156,7 +168,7 @@ class Pipeline:
             getattr(old, name) != getattr(pipeline, name) for name in _OF_TRANSLATION
         ):
             self.translation.stop(RECONFIGURED)
-            self.translation = Translation(self._store, settings, pipeline, self.input_folder)
+            self.translation = self._translation()
 
     def wind_up(self, reason: str, now: float) -> None:
         """Begin no more; the training leaves a checkpoint. `follow` until `is_over`."""
@@ -184,6 +196,15 @@ class Pipeline:
             settle_seconds=self.settings.settle_seconds,
             wake=self._wake,
             keep_free_bytes=self.settings.keep.free_bytes,
+        )
+
+    def _translation(self) -> Translation:
+        return Translation(
+            self._store,
+            self._service_settings,
+            self.settings,
+            self.input_folder,
+            tally=self.tally,
         )
 
     def _training(self, run: TrainingRun | None) -> Training:

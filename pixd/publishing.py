@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pixd import disk, durable, output
 from pixd.errors import PixdError
+from pixd.metrics import Tally
 from pixd.records import name_from_bytes, name_to_bytes
 from pixd.store.connection import rfc3339
 
@@ -49,13 +50,26 @@ class Intent(NamedTuple):
     path: str
     digest: str
     input: DueInput
+    is_first: bool  # of this content under this name
 
 
 class Publisher:
     """The output folder of one pipeline."""
 
-    def __init__(self, store: Store, pipeline: str, repo_id: int, folder: Path) -> None:
-        """Publish into `folder` what was made of the inputs of the repo `repo_id`."""
+    def __init__(
+        self,
+        store: Store,
+        pipeline: str,
+        repo_id: int,
+        folder: Path,
+        *,
+        tally: Tally | None = None,
+    ) -> None:
+        """Publish into `folder` what was made of the inputs of the repo `repo_id`.
+
+        `tally` counts what came of them.
+        """
+        self._tally = tally or Tally()
         self._store = store
         self._pipeline = pipeline
         self._repo_id = repo_id
@@ -107,6 +121,9 @@ class Publisher:
                 )
             for one in made:
                 store.runs.move(one.run_id, ("publishing",), "succeeded")
+        now = time.time()
+        for intent in standing:
+            self._tally.published(now, intent.input.ctime_ns / 1e9 if intent.is_first else None)
         return self._refusal
 
     def postpone(self, inp: DueInput, reason: str) -> None:
@@ -123,6 +140,7 @@ class Publisher:
             retry_at=None if gives_up else rfc3339(time.time() + wait_s),
             count_attempt=True,
         )
+        self._tally.results["failed" if gives_up else "postponed"] += 1
         level = "error" if gives_up else "warning"
         self._store.note(self._pipeline, level, "translate", f"{inp.name}: {reason}")
 
@@ -175,7 +193,8 @@ class Publisher:
             digest=made.digest,
             change_id=inp.change_id or "none",
         )
-        return [Intent(row, path, made.digest, inp)]
+        is_first = standing is None or standing.input_digest != inp.digest
+        return [Intent(row, path, made.digest, inp, is_first)]
 
     def _put(self, intents: list[Intent]) -> list[Intent]:
         """Put the files in place and return the intents whose file stands."""

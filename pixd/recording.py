@@ -61,6 +61,7 @@ class Recorder:
     def __init__(self, store: Store, pipeline: str, kind: str, known: dict[str, KnownFile]) -> None:
         """Record into the repo of `pipeline` and `kind`, keeping `known` true to it."""
         self.repo_id = store.history.repo_id(pipeline, kind)
+        self.recorded = 0  # contents that came with a commit, new ones and changed ones
         self._store = store
         self._pipeline = pipeline
         self._kind = kind
@@ -198,6 +199,7 @@ class Recorder:
                     objects=self._objects,
                 )
         durable.crash_point("after-commit")
+        self.recorded += len(fresh)
         for file in (*fresh, *same):
             known[file.name] = _known(file, resting)
         for file in recalled:

@@ -18,6 +18,7 @@ from pixd.control import ControlServer
 from pixd.errors import PixdError, StoreError
 from pixd.heartbeat import Heartbeat, stale
 from pixd.lifecycle import Signals
+from pixd.metrics_file import MetricsFile
 from pixd.pipeline import RECONFIGURED, Pipeline
 from pixd.records import SCHEMA, Event
 from pixd.store.connection import utc_now
@@ -76,6 +77,7 @@ class Service:
         self._wake_r, self._wake_w = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self.signals = Signals(self.wake)
         self.heartbeat = Heartbeat(self.store.folder)
+        self.metrics_file = MetricsFile()
         self._config_trouble = ""
         self._told: list[tuple[str, str]] = []
         recovery.give_up_runs(self.store, "the service ended")
@@ -130,6 +132,10 @@ class Service:
                     raise
         if self._blockage:
             self._beat(now)
+        if why := self.metrics_file.step(self.settings, self.pipelines, self.heartbeat, now):
+            # Told and not noted: the store may be what refuses.
+            self._say(Event(utc_now(), "warning", "", "metrics", "", why))
+            self.heartbeat.beat_soon()
 
     def _is_blocked_by(self, error: Exception, now: float) -> bool:
         """Tell whether a disk is to blame for an error, and if so wait for it.
@@ -220,6 +226,7 @@ class Service:
                 stale=stale(self.pipelines, self.inspector, now),
                 config_trouble=self._config_trouble,
                 blocked=self._blockage.reason,
+                metrics_trouble=self.metrics_file.trouble,
                 heights={} if self._blockage else self.store.heights(),
             )
         except OSError as error:
@@ -358,7 +365,7 @@ class Service:
                 pass
 
     def _next_at(self, now: float) -> float:
-        times = [now + LONGEST_WAIT_S, self.heartbeat.next_at]
+        times = [now + LONGEST_WAIT_S, self.heartbeat.next_at, self.metrics_file.next_at]
         if self._blockage:
             return min(*times, self._blockage.retry_at)
         times.append(self.inspector.next_at(now))

@@ -67,10 +67,10 @@ def snapshot(settings: Settings) -> dict[str, Any]:
     finally:
         if reader:
             reader.close()
-    beat_at = _seconds(live.get("at")) or now
+    beat_at = seconds_of(live.get("at")) or now
     state, found = verdict.judge(pipelines, live, pid=pid, silent_s=now - beat_at)
     problems = [problem.told() for problem in found]
-    started_at = _seconds(live.get("started_at"))
+    started_at = seconds_of(live.get("started_at"))
     return {
         "schema": 1,
         "state": state,
@@ -102,7 +102,7 @@ def _pipeline(
     training = _repo(reader, settings.name, "training")
     inputs = _repo(reader, settings.name, "input")
     seen = live.get("training", {})
-    scanned_at = _seconds(seen.get("last_scan_at"))
+    scanned_at = seconds_of(seen.get("last_scan_at"))
     age = now - scanned_at if scanned_at and pid is not None else None
     states = training["states"]
     outputs = _counts(
@@ -331,7 +331,7 @@ def _of(mapping: Mapping[str, Any], *keys: str) -> Mapping[str, Any]:
     return mapping
 
 
-def _seconds(at: object) -> float | None:
+def seconds_of(at: object) -> float | None:
     """Turn RFC 3339 UTC into seconds since the epoch."""
     # PyYAML has imported datetime already; strptime would cost two milliseconds more.
     import datetime as dt  # noqa: PLC0415 - only where there is a heartbeat

@@ -22,6 +22,7 @@ from pixd.training_run import DamagedExportError, TrainingRun, publish_model
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from pixd.config import PipelineSettings, Settings
     from pixd.dataset import Dataset
@@ -236,9 +237,7 @@ class Training:
             self._start(key, recipe)
 
     def _shortage(self) -> str:
-        width = self._pipeline.train.ngf / 64
-        needed_bytes = int(GENERATOR_PARAMETERS * width**2) * FLOAT32_BYTES * KEPT_COPIES
-        return disk.shortage(self._store.folder, needed_bytes, self._pipeline.keep.free_bytes)
+        return room_for_training(self._store.folder, self._pipeline)
 
     def _note_blockage(self, why: str, now: float) -> None:
         if self._blockage.add(why, now):
@@ -413,3 +412,10 @@ class Training:
         ).fetchall()
         for (old,) in rows:
             shutil.rmtree(self._store.checkpoints / old.removeprefix("sha256:"), ignore_errors=True)
+
+
+def room_for_training(store: Path, pipeline: PipelineSettings) -> str:
+    """Say why the disk of the store has no room for a training of a pipeline, or ""."""
+    width = pipeline.train.ngf / 64
+    needed_bytes = int(GENERATOR_PARAMETERS * width**2) * FLOAT32_BYTES * KEPT_COPIES
+    return disk.shortage(store, needed_bytes, pipeline.keep.free_bytes)

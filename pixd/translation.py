@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pixd
 from pixd import disk, durable, live_model, output, recipes
+from pixd.metrics import Tally
 from pixd.publishing import LONGEST_WAIT_S, Made, Publisher
 from pixd.store.connection import rfc3339, utc_now
 from pixd.store.runs import Edge, run_key
@@ -53,14 +54,26 @@ class Translation:
     """The translation of one pipeline."""
 
     def __init__(
-        self, store: Store, settings: Settings, pipeline: PipelineSettings, intake: Intake
+        self,
+        store: Store,
+        settings: Settings,
+        pipeline: PipelineSettings,
+        intake: Intake,
+        *,
+        tally: Tally | None = None,
     ) -> None:
-        """Translate what `intake` records, under the pipeline's live model."""
+        """Translate what `intake` records, under the pipeline's live model.
+
+        `tally` counts what came of it.
+        """
+        self._tally = tally or Tally()
         self._store = store
         self._settings = settings
         self._pipeline = pipeline
         self._intake = intake
-        self._publisher = Publisher(store, pipeline.name, intake.repo_id, pipeline.output)
+        self._publisher = Publisher(
+            store, pipeline.name, intake.repo_id, pipeline.output, tally=self._tally
+        )
         self._aim: live_model.Aim | None = None
         self._translator: WarmWorker | None = None
         self._held: dict[str, Asked] = {}
@@ -248,6 +261,7 @@ class Translation:
             why = output.refusal(inp.name, is_input=known is not None)
             why = why or refused.get(inp.digest, (True, ""))[1]
             if why:
+                self._tally.results["rejected"] += 1
                 self._store.working.set_state(self._intake.repo_id, [inp.name], "rejected", why)
             else:
                 by_digest.setdefault(inp.digest, []).append(inp)
@@ -394,6 +408,7 @@ class Translation:
         self._note_blockage(f"the translator: {reason}", now)
 
     def _reject(self, asked: Asked, reason: str) -> None:
+        self._tally.results["rejected"] += len(asked.inputs)
         with self._store.transaction():
             self._store.runs.move(asked.run_id, ("running",), "failed", reason=reason)
             self._store.working.decide(asked.digest, "input", reason, None, None)

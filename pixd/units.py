@@ -171,6 +171,10 @@ def _views(settings: Settings, installation: Installation) -> Iterator[_View]:
             why = f"{pipeline.name}: {kind}, never written."
             yield _View(getattr(pipeline, kind), is_writable=False, why=why)
         yield _View(pipeline.output, is_writable=True, why=f"{pipeline.name}: output.")
+    # Not the root itself, which would open everything: `pixd status` says that it is refused.
+    if settings.metrics is not None and settings.metrics.parent != Path("/"):
+        # The folder, because the file is made beside its place and renamed there.
+        yield _View(settings.metrics.parent, is_writable=True, why="The metrics file.")
     # Only where they would be out of sight; everything else can be read anyway.
     if is_emptied(settings.path):
         # The folder, because an editor puts another file in the place of the old one.

@@ -89,6 +89,14 @@ def _service_problems(live: Mapping[str, Any]) -> Iterator[Problem]:
             f"the changed configuration is not in force: {live['config']}",
             "mend it (`pixd check-config` says all), then `systemctl reload pixd` or SIGHUP",
         )
+    if live.get("metrics"):
+        yield Problem(
+            DEGRADED,
+            "",
+            str(live["metrics"]),
+            "see that the folder is there and pixd may write it (`pixd service install` again lets"
+            " the service); it is tried again by itself",
+        )
     if live.get("stale"):
         yield Problem(
             DEGRADED,

@@ -134,7 +134,7 @@ class Worker:
             process = subprocess.Popen(
                 [sys.executable, "-m", module, str(spec_path)],
                 cwd=scratch,
-                env=_environment(),
+                env=child_environment(),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log_fd,
@@ -319,7 +319,7 @@ def _event(line: bytes) -> dict[str, Any] | None:
     return None
 
 
-def _environment() -> dict[str, str]:
+def child_environment() -> dict[str, str]:
     """Return the environment of a child: ours, with pixd found and TensorFlow quiet."""
     package_parent = str(Path(__file__).resolve().parent.parent)
     paths = [package_parent, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]

@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-import functools
-import json
 import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pixd
-from pixd import durable, inbox, output, recipes
+from pixd import beside, durable, inbox, output, recipes
 from pixd.commands import Progress, settings_of, warn
 from pixd.commands.naming import model_number, pipeline_and_thing
 from pixd.errors import PixdError, StoreBusyError, UsageError
-from pixd.records import SCHEMA, name_from_bytes
-from pixd.store import connection, manifests, views
-from pixd.store.lineage import object_path
+from pixd.records import name_from_bytes
+from pixd.store import connection
 from pixd.store.objects import hash_file
 from pixd.store.runs import run_key
-from pixd.warm import WarmWorker
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping
 
     from pixd.config import Settings
-
-ANSWER_WITHIN_S = 300.0
+    from pixd.warm import WarmWorker
 
 
 def run(args: argparse.Namespace) -> int:
@@ -35,24 +30,10 @@ def run(args: argparse.Namespace) -> int:
     settings = settings_of(args)
     pipeline, thing = pipeline_and_thing(args, settings, args.model or "live")
     model = find_model(settings, pipeline.name, thing)
-    folder = settings.store / "models" / model["digest"].removeprefix("sha256:")
-    card, files = _read_model(settings, folder, model)
-    recipe = recipes.translate_recipe(pipeline, settings.precision, int(card["image_size"]))
     jobs = _plan(args.files, Path(args.out))
     failures = 0
     with tempfile.TemporaryDirectory(prefix="pixd-translate-") as temporary:
-        worker = WarmWorker(
-            "pixd.pix2pix.translator",
-            {
-                "schema": SCHEMA, "kind": "translate", "model": str(folder), "recipe": recipe,
-                "files": files,
-                "device": settings.device, "precision": settings.precision, "batch": 8,
-            },
-            Path(temporary) / "work",
-            Path(temporary) / "log",
-            idle_s=60.0,
-            answer_within_s=ANSWER_WITHIN_S,
-        )  # fmt: skip
+        worker, recipe, _ = beside.translator(settings, pipeline, model, Path(temporary))
         recipe_digest = recipes.recipe_digest("translate", recipe)
         for number, (source, target) in enumerate(jobs):
             digest = hash_file(source)
@@ -91,21 +72,6 @@ def run(args: argparse.Namespace) -> int:
     return int(failures > 0)
 
 
-def _read_model(
-    settings: Settings, folder: Path, model: Mapping[str, Any]
-) -> tuple[dict[str, Any], dict[str, str]]:
-    """Return a model's card, and the digest of each of its files for the translator to check."""
-    try:
-        files = manifests.read(functools.partial(object_path, settings.store), model["digest"])
-        card: dict[str, Any] = json.loads((folder / "model.json").read_bytes())
-    except (OSError, ValueError) as error:
-        raise PixdError(
-            f"the files of {model['name']} cannot be read: {error}",
-            advice="`pixd verify` names all that is damaged; --model names another",
-        ) from error
-    return card, {name: entry.digest for name, entry in files.items()}
-
-
 def find_model(settings: Settings, pipeline: str, name: str) -> dict[str, Any]:
     """Return the model that the user means: ``model@3``, ``3`` or ``live``.
 
@@ -113,14 +79,7 @@ def find_model(settings: Settings, pipeline: str, name: str) -> dict[str, Any]:
         PixdError: there is none, or its bytes were removed.
     """
     reader = connection.open_reader(settings.store)
-    number = model_number(name)
-    model = views.model(reader, pipeline, number)
-    if model is None:
-        which = f"model@{number}" if number is not None else "live model"
-        raise PixdError(f"{pipeline} has no {which}", advice="`pixd models` lists them")
-    if model["bytes_state"] != "present":
-        raise PixdError(f"the bytes of {model['name']} were removed", advice="train it again")
-    return model
+    return beside.model_of(reader, pipeline, model_number(name))
 
 
 def _plan(files: list[str], out: Path) -> list[tuple[Path, Path]]:
@@ -154,7 +113,11 @@ def _answers(worker: WarmWorker, expected: int, progress: Progress) -> Any:
             yield token, event
         waiting = worker.phase or ("starting" if worker.ready is None else "translating")
         progress.show(f"{waiting}, {done} of {expected}, {time.monotonic() - began:.0f} s")
-        if worker.trouble and worker.ready is None and time.monotonic() - began > ANSWER_WITHIN_S:
+        if (
+            worker.trouble
+            and worker.ready is None
+            and time.monotonic() - began > beside.ANSWER_WITHIN_S
+        ):
             raise PixdError(
                 f"the translator does not start: {worker.trouble}",
                 advice="free memory, or set `device: cpu`; `pixd verify` checks the model",

@@ -181,7 +181,9 @@ class Section:
         self._expected(name, f"{start} {'and ' if below_high else ''}{end}", entry.value)
         return default
 
-    def path_text(self, name: str, default: str | None) -> str | None:
+    def path_text(
+        self, name: str, default: str | None, *, expected: str = "the path of a folder"
+    ) -> str | None:
         """Read the text of a path; None, with the problem noted, where there is none.
 
         A plain `no` or `1` is no path, because YAML has another meaning for it.
@@ -189,12 +191,11 @@ class Section:
         entry = self._ask(name)
         if entry is None:
             if default is None:
-                self.note(name, "missing; expected the path of a folder")
+                self.note(name, f"missing; expected {expected}")
             return default
         text = str(entry.value.value)
         if _has_tag(entry.value, "str") and text and not _CONTROL.search(text):
             return text
-        expected = "the path of a folder"
         if isinstance(entry.value, yaml.ScalarNode) and not _is_null(entry.value):
             expected += " (in quotes if it looks like something else)"
         self._expected(name, expected, entry.value)

@@ -26,6 +26,7 @@ from pixd.errors import ConfigError
 _SYSTEM_FILE = Path("/etc/pixd/config.yaml")
 _DEFAULT_STORE = "./store"
 _FOLDERS = ("training", "input", "output")
+_OF_THE_FILE = ("store", "device", "precision", "metrics")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # safe in "facades/model@3" and on disk
 _LARGEST_BYTES = 1 << 20  # a config.yaml is a page; more is the wrong file
 _YEAR_S = 31_536_000
@@ -101,6 +102,7 @@ def load(path: Path) -> Settings:
         precision=root.choice(
             "precision", "auto", ("auto", "float32", "bfloat16"), later=("float16",)
         ),
+        metrics=folders.read_metrics(root),
         pipelines=tuple(_pipelines(root, folders)),
     )
     root.finish(_known_keys())
@@ -116,6 +118,7 @@ def effective_yaml(settings: Settings) -> str:
         "store": str(settings.store),
         "device": settings.device,
         "precision": settings.precision,
+        **({"metrics": str(settings.metrics)} if settings.metrics else {}),
         "pipelines": {
             pipeline.name: _as_mapping(pipeline, leave_out=("name",))
             for pipeline in settings.pipelines
@@ -189,7 +192,7 @@ def _pipelines(root: Section, folders: _Folders) -> Iterator[PipelineSettings]:
 
 def _lone_name(root: Section) -> str | None:
     """Return the one key that is not a setting of the file, if it looks like a pipeline."""
-    rest = [name for name in root.names() if name not in ("store", "device", "precision")]
+    rest = [name for name in root.names() if name not in _OF_THE_FILE]
     if len(rest) != 1:
         return None
     node = root.entry(rest[0]).value
@@ -290,18 +293,38 @@ class _Folders:
     def __init__(self, base: Path) -> None:
         self._base = base  # what relative paths are relative to
         self._read: list[_Folder] = []
+        self._metrics: _Folder | None = None
 
     def read(self, section: Section, name: str, default: str | None = None) -> Path:
         """Return a folder's absolute path, or the base where it has a problem."""
         text = section.path_text(name, default)
         if text is None:
             return self._base
-        path = self._base / (os.path.expanduser(text) if text.startswith("~/") else text)  # noqa: PTH111 - Path.expanduser raises without a home
+        path = self._absolute(text)
         real = Path(os.path.realpath(path))
         self._read.append(_Folder(section.line_of(name), section.dotted(name), real))
         # "a/../b" is written as "b" where no symlink makes that another folder.
         short = os.path.normpath(path)
         return Path(short) if Path(os.path.realpath(short)) == real else path
+
+    def read_metrics(self, root: Section) -> Path | None:
+        """Return the absolute path of the metrics file, or None where none is wanted."""
+        if "metrics" not in root:
+            root.path_text("metrics", "")  # so that it is a known key
+            return None
+        text = root.path_text("metrics", "", expected="the path of a file that ends in .prom")
+        if not text:
+            return None
+        if not text.endswith(".prom"):
+            root.note("metrics", f'expected the path of a file that ends in .prom, got "{text}"')
+            return None
+        path = Path(os.path.normpath(self._absolute(text)))
+        real = Path(os.path.realpath(path))
+        self._metrics = _Folder(root.line_of("metrics"), "metrics", real)
+        return path
+
+    def _absolute(self, text: str) -> Path:
+        return self._base / (os.path.expanduser(text) if text.startswith("~/") else text)  # noqa: PTH111 - Path.expanduser raises without a home
 
     def overlaps(self) -> Iterator[Problem]:
         """Find folders that are the same or inside one another, by real path.
@@ -321,12 +344,16 @@ class _Folders:
             else:
                 continue
             yield Problem(two.line, two.key, text)
+        for folder in self._read:
+            if self._metrics and self._metrics.real.is_relative_to(folder.real):
+                text = f"expected a file outside {folder.key}, got {self._metrics.real}"
+                yield Problem(self._metrics.line, "metrics", text)
 
 
 def _known_keys() -> list[str]:
     """Return every key below the top of the file, as a person would write where it belongs."""
     keys = [field.name for field in fields(PipelineSettings) if field.name != "name"]
-    keys = ["store", "device", "precision", "pipelines", *keys]
+    keys = [*_OF_THE_FILE, "pipelines", *keys]
     keys += [f"train.{field.name}" for field in fields(TrainSettings)]
     return keys + [f"keep.{field.name}" for field in fields(KeepSettings)]
 

@@ -78,4 +78,5 @@ class Settings:
     store: Path
     device: str = "auto"
     precision: str = "auto"
+    metrics: Path | None = None
     pipelines: tuple[PipelineSettings, ...]

@@ -6,12 +6,13 @@ a reboot must not pass for an emptied folder.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pixd.store.connection import transaction, utc_now
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Sequence
     from pathlib import Path
 
     from sqlite_utils import Database
@@ -41,6 +42,9 @@ class Root(NamedTuple):
     is_accepted: bool
 
 
+_ROOT = ", ".join(Root._fields)
+
+
 class Pause(NamedTuple):
     """Who paused a pipeline, and when."""
 
@@ -58,12 +62,12 @@ class Holds:
     def root(self, repo_id: int) -> Root | None:
         """Return what is remembered of a repo's folder, or None before its first scan."""
         row = self._db.conn.execute(
-            "SELECT path, device, inode, born_ns, is_link, hold, is_accepted FROM root WHERE repo_id = ?",
+            f"SELECT {_ROOT} FROM root WHERE repo_id = ?",
             (repo_id,),
         ).fetchone()
         if row is None:
             return None
-        return Root(row[0], int(row[1]), int(row[2]), row[3], bool(row[4]), row[5], bool(row[6]))
+        return _root(row)
 
     def remember(self, repo_id: int, path: Path, identity: RootIdentity) -> None:
         """Note the folder that a scan believed; what was on hold is so no longer."""
@@ -137,6 +141,19 @@ def held_roots(reader: sqlite3.Connection, pipeline: str) -> dict[str, str]:
         (pipeline,),
     )
     return {row[0]: row[1] for row in rows}
+
+
+def roots(reader: sqlite3.Connection, pipeline: str) -> dict[str, Root]:
+    """Return what is remembered of the folders of a pipeline, by kind."""
+    rows = reader.execute(
+        f"SELECT kind, {_ROOT} FROM root JOIN repo ON repo.id = repo_id WHERE pipeline = ?",
+        (pipeline,),
+    )
+    return {row[0]: _root(row[1:]) for row in rows}
+
+
+def _root(row: Sequence[Any]) -> Root:
+    return Root(row[0], int(row[1]), int(row[2]), row[3], bool(row[4]), row[5], bool(row[6]))
 
 
 def _text(path: Path) -> str:

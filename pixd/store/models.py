@@ -125,6 +125,13 @@ class Models:
         ).fetchone()
         return Model(*row) if row else None
 
+    def highest_number(self, pipeline: str) -> int:
+        """Return the number of the newest model, which is how many were made; 0 before."""
+        row = self._db.conn.execute(
+            "SELECT coalesce(max(number), 0) FROM model WHERE pipeline = ?", (pipeline,)
+        ).fetchone()
+        return int(row[0])
+
     def before(self, model: Model) -> Model | None:
         """Return the model that was live when `model` first became so."""
         row = self._db.conn.execute(

@@ -125,6 +125,15 @@ class Outputs:
         )
         return (row[0] for row in rows)
 
+    def last_published_at(self, pipeline: str) -> str | None:
+        """Return when the newest current output was published, RFC 3339, from an index alone."""
+        row = self._db.conn.execute(
+            "SELECT published_at FROM output INDEXED BY output_by_state"
+            " WHERE pipeline = ? AND state = 'current' ORDER BY id DESC LIMIT 1",
+            (pipeline,),
+        ).fetchone()
+        return str(row[0]) if row else None
+
     def set_state(self, output_id: int, state: str) -> None:
         """Move one output to another state."""
         self._db.conn.execute("UPDATE output SET state = ? WHERE id = ?", (state, output_id))

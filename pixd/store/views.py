@@ -32,6 +32,12 @@ def commits(
     return [_commit(row, kind) for row in rows]
 
 
+def newest_event_at(reader: sqlite3.Connection) -> str:
+    """Return when the newest event was noted, RFC 3339; "" where there is none."""
+    row = reader.execute("SELECT at FROM event ORDER BY id DESC LIMIT 1").fetchone()
+    return str(row[0]) if row else ""
+
+
 def models(reader: sqlite3.Connection, pipeline: str, limit: int = 1000) -> list[dict[str, Any]]:
     """Return the models of a pipeline, newest first."""
     rows = reader.execute(

@@ -75,6 +75,7 @@ class DueInput(NamedTuple):
     digest: str
     attempts: int
     change_id: str
+    ctime_ns: int = 0  # when it was written or renamed into place, by the clock of its disk
 
 
 class WorkingFiles:
@@ -294,7 +295,7 @@ class WorkingFiles:
         ):
             rows = self._db.conn.execute(
                 # Without statistics SQLite would rather walk the whole folder by its primary key.
-                "SELECT path, digest, attempts, change_id FROM file INDEXED BY file_due"
+                "SELECT path, digest, attempts, change_id, ctime_ns FROM file INDEXED BY file_due"
                 f" WHERE repo_id = ? AND state = 'queued' AND retry_at {condition}"
                 f" AND digest IS NOT NULL ORDER BY {order} LIMIT ?",
                 (repo_id, *values, limit - len(due)),

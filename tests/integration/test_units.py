@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import shutil
@@ -141,6 +142,14 @@ def test_the_drop_in_names_the_commands_and_what_may_be_read_and_written(tmp_pat
     assert "ReadOnlyPaths=-/srv/pictures/input" in made
     assert "ReadWritePaths=-/srv/pictures/output" in made
     assert not [line for line in made if "/opt/pixd" in line and not line.startswith("Exec")]
+
+
+def test_the_folder_of_the_metrics_file_may_be_written_and_never_the_root(tmp_path: Path) -> None:
+    settings = settings_in("/srv/pictures", tmp_path)
+    prom = dataclasses.replace(settings, metrics=Path("/var/lib/prometheus/pixd.prom"))
+    assert "ReadWritePaths=-/var/lib/prometheus" in drop_in(prom)
+    root = dataclasses.replace(settings, metrics=Path("/pixd.prom"))
+    assert drop_in(root) == drop_in(settings)
 
 
 def test_what_lies_in_a_home_is_bound_and_brings_the_drop_in_for_homes(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 
 import pytest
@@ -70,13 +71,39 @@ def test_every_default_is_the_documented_one(tmp_path: Path) -> None:
     assert pipeline.keep == KeepSettings()
 
 
+WITHOUT_DEFAULT = {"metrics", "pipelines.*.train.steps"}
+
+
 def test_the_example_at_the_top_of_the_repository_sets_every_key_to_its_default(
     tmp_path: Path,
 ) -> None:
     text = (REPOSITORY / "config.yaml").read_text(encoding="utf-8")
     example = read(tmp_path, text)
     assert example == read(tmp_path, ONE_PIPELINE)
-    assert set(every_key()) - set(keys_of(yaml.safe_load(text))) == {"pipelines.*.train.steps"}
+    assert set(every_key()) - set(keys_of(yaml.safe_load(text))) == WITHOUT_DEFAULT
+    assert "\n# metrics: " in text
+
+
+def test_the_metrics_file_is_named_relative_to_the_file_and_comes_back(tmp_path: Path) -> None:
+    settings = read(tmp_path, "metrics: prom/pixd.prom\n" + ONE_PIPELINE)
+    assert settings.metrics == tmp_path / "prom" / "pixd.prom"
+    assert read(tmp_path, config.effective_yaml(settings)).metrics == settings.metrics
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("./input/pixd.prom", "expected a file outside pipelines.facades.input"),
+        ("./store/pixd.prom", "expected a file outside store"),
+        ("pixd.txt", "expected the path of a file that ends in .prom"),
+        ("7", "expected the path of a file that ends in .prom"),
+    ],
+)
+def test_a_metrics_file_that_nobody_would_collect_or_that_lies_in_a_folder_is_refused(
+    tmp_path: Path, path: str, expected: str
+) -> None:
+    with pytest.raises(ConfigError, match=re.escape(expected)):
+        read(tmp_path, f"metrics: {path}\n" + ONE_PIPELINE)
 
 
 def test_every_key_and_every_choice_is_explained_in_the_docs() -> None:
@@ -258,4 +285,4 @@ def test_the_effective_settings_read_back_as_they_are(tmp_path: Path, text: str)
 
 def test_the_effective_settings_name_every_key(tmp_path: Path) -> None:
     tree = yaml.safe_load(config.effective_yaml(read(tmp_path, ONE_PIPELINE)))
-    assert set(keys_of(tree)) == set(every_key()) - {"pipelines.*.train.steps"}
+    assert set(keys_of(tree)) == set(every_key()) - WITHOUT_DEFAULT

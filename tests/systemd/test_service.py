@@ -152,7 +152,7 @@ def test_a_worker_that_cannot_even_be_killed_stops_the_pings(service: Service) -
     _drop_in(machine, f"WatchdogSec={WATCHDOG_S}\nTimeoutStopSec=5\n")
     translator = _translator(service)
     group = freezer / "pixd-test"
-    group.mkdir()
+    group.mkdir(exist_ok=True)  # a run that was cut off left it
     try:
         (group / "tasks").write_text(str(machine.outer_pid(translator)))
         (group / "freezer.state").write_text("FROZEN")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 
@@ -33,7 +34,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _environment_of_their_own() -> Iterator[None]:
-    """Keep the tests from finding the configuration of whoever runs them."""
+    """Keep the tests from finding the configuration and the signals of whoever runs them."""
+    # What runs in the background of a shell begins with Ctrl-C ignored, and so do its children.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with pytest.MonkeyPatch.context() as patch:
         for name in ("PIXD_CONFIG", "XDG_CONFIG_HOME", "NOTIFY_SOCKET", "WATCHDOG_USEC"):
             patch.delenv(name, raising=False)

@@ -27,7 +27,7 @@ def test_a_paused_pipeline_records_and_starts_nothing_until_it_is_resumed(traine
     assert part["paused"]["who"]
     status = trained.status()
     assert status["state"] == "ok"
-    assert trained.pixd("status").stdout.startswith("OK, paused: tiny")
+    assert trained.pixd("status").stdout.startswith("OK, paused (tiny)")
 
     # It is remembered across a restart, and shown without a service.
     assert trained.stop() == 0

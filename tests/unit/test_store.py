@@ -325,3 +325,14 @@ def test_an_attempt_that_came_further_lets_those_before_it_count_no_more(store: 
     store.runs.forgive_before("p", "k", third)
     assert [run.id for run in store.runs.failures("p", "k")] == [third]
     assert [run.id for run in store.runs.failures("p", "another")] == [other]
+
+
+def test_a_bit_that_flipped_in_a_trigger_is_damage_and_told_by_name(tmp_path: Path) -> None:
+    folder = tmp_path / "store"
+    Store(folder).close()
+    path = folder / connection.DATABASE
+    data = path.read_bytes()
+    at = data.index(b"file_counts_update AFTER UPDATE OF state")
+    path.write_bytes(data[:at] + data[at:].replace(b"OF state", b"OF stete", 1))
+    with pytest.raises(StoreError, match="trigger file_counts_update is not as it was made"):
+        Store(folder)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pixd.store.store import Store
 
 RACY_S = RACY_NS / 1e9
+_NEW = KnownFile("settling", None, 0, 0, 0, 0, 0, is_racy=False)  # one for all: a burst is large
 
 
 class Tracking:
@@ -192,6 +193,4 @@ class Tracking:
 
 
 def _settling_again(known: KnownFile | None) -> KnownFile:
-    if known is None:
-        return KnownFile("settling", None, 0, 0, 0, 0, 0, is_racy=False)
-    return known._replace(state="settling")
+    return known._replace(state="settling") if known is not None else _NEW

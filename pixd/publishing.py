@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-import random
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from pixd import disk, durable, output
+from pixd import backoff, disk, durable, output
 from pixd.errors import PixdError
 from pixd.metrics import Tally
 from pixd.records import name_from_bytes, name_to_bytes
@@ -29,9 +28,7 @@ if TYPE_CHECKING:
     from pixd.store.working import DueInput
 
 MAX_ATTEMPTS = 5
-FIRST_RETRY_S = 5.0
-LONGEST_RETRY_S = 3600.0
-LONGEST_WAIT_S = 1.2 * min(FIRST_RETRY_S * 2 ** (MAX_ATTEMPTS - 2), LONGEST_RETRY_S)
+LONGEST_WAIT_S = (1 + backoff.JITTER) * backoff.wait_s(MAX_ATTEMPTS - 1)
 """A retry further ahead than `postpone` ever sets one was set by a clock that has been put back."""
 
 
@@ -130,14 +127,12 @@ class Publisher:
         """Try an input again later, each wait twice as long; after five times it is failed."""
         attempts = inp.attempts + 1
         gives_up = attempts >= MAX_ATTEMPTS
-        wait_s = min(FIRST_RETRY_S * 2 ** (attempts - 1), LONGEST_RETRY_S)
-        wait_s *= random.uniform(0.8, 1.2)  # noqa: S311 - so that retries spread
         self._store.working.set_state(
             self._repo_id,
             [inp.name],
             "failed" if gives_up else "queued",
             reason,
-            retry_at=None if gives_up else rfc3339(time.time() + wait_s),
+            retry_at=None if gives_up else rfc3339(time.time() + backoff.spread_wait_s(attempts)),
             count_attempt=True,
         )
         self._tally.results["failed" if gives_up else "postponed"] += 1

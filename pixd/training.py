@@ -15,6 +15,7 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 from pixd import disk, durable, gate, pairs, recall, recipes
+from pixd.backoff import FIRST_RETRY_S, wait_s
 from pixd.records import canonical_json
 from pixd.store import lineage
 from pixd.store.runs import Edge, run_key
@@ -36,8 +37,6 @@ GENERATOR_PARAMETERS = 54_400_000  # at ngf 64; they grow with its square
 KEPT_COPIES = 8  # two checkpoints of the weights and Adam's two moments, and the export, twice
 MAX_FAILURES = 3
 FINISH_SHARE = 0.5  # a run that is so far along is not superseded
-FIRST_RETRY_S = 5.0
-LONGEST_RETRY_S = 3600.0
 RECALLED = "one of its images was recalled"
 
 
@@ -229,15 +228,12 @@ class Training:
         elif now < self._blockage.retry_at:
             self.reason = self._blockage.reason
             self._may_start_at = self._blockage.retry_at
-        elif shortage := self._shortage():
+        elif shortage := room_for_training(self._store.folder, self._pipeline):
             self._note_blockage(shortage, now)
             self.reason = shortage
             self._may_start_at = self._blockage.retry_at
         else:
             self._start(key, recipe)
-
-    def _shortage(self) -> str:
-        return room_for_training(self._store.folder, self._pipeline)
 
     def _note_blockage(self, why: str, now: float) -> None:
         if self._blockage.add(why, now):
@@ -394,7 +390,7 @@ class Training:
             # Killed often, it still gets there: only attempts without progress are counted up.
             store.runs.forgive_before(name, run.key, run.run_id)
         failures = len(store.runs.failures(name, run.key))
-        self._retry_at = now + min(FIRST_RETRY_S * 2 ** (failures - 1), LONGEST_RETRY_S)
+        self._retry_at = now + wait_s(failures, FIRST_RETRY_S)
 
     def _uses_recalled(self, run: TrainingRun) -> bool:
         excluded = self._store.exclusions.of(self._pipeline.name)

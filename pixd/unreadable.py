@@ -7,14 +7,12 @@ ctime) is tried at once. Times are monotonic; nothing here outlives a restart, w
 
 from __future__ import annotations
 
-import random
 from typing import TYPE_CHECKING, NamedTuple
+
+from pixd import backoff
 
 if TYPE_CHECKING:
     from pixd.scan import FileStamp
-
-FIRST_RETRY_S = 5.0
-LONGEST_RETRY_S = 3600.0
 
 
 class _Failed(NamedTuple):
@@ -43,8 +41,7 @@ class Unreadable:
         """
         before = self._failed.get(name)
         attempts = before.attempts + 1 if before is not None else 1
-        wait_s = min(FIRST_RETRY_S * 2 ** (attempts - 1), LONGEST_RETRY_S)
-        wait_s *= random.uniform(0.8, 1.2)  # noqa: S311 - so that retries spread
+        wait_s = backoff.spread_wait_s(attempts)
         self._failed[name] = _Failed(stamp, attempts, now + wait_s)
         return wait_s, attempts == 1
 

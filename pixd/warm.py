@@ -16,7 +16,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pixd import confinement
+from pixd import backoff, confinement
 from pixd.workers import Worker
 
 if TYPE_CHECKING:
@@ -243,8 +243,7 @@ class WarmWorker:
         if not worked:
             self.trouble = why
         self._failures += 1
-        backoff = min(FIRST_BACKOFF_S * 2 ** (self._failures - 1), LONGEST_BACKOFF_S)
-        self._retry_at = now + backoff
+        self._retry_at = now + backoff.wait_s(self._failures, FIRST_BACKOFF_S, LONGEST_BACKOFF_S)
 
     def _share_blame(self, code: int, why: str, *, worked: bool) -> None:
         """Decide what becomes of the requests that a dead child held."""

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from pixd import scan
+from pixd.backoff import FIRST_RETRY_S, LONGEST_RETRY_S
 from pixd.store.objects import ObjectStore, SourceError, StoredObject
-from pixd.unreadable import FIRST_RETRY_S, LONGEST_RETRY_S, Unreadable
+from pixd.unreadable import Unreadable
 from tests.watched import SETTLE_S, Folder
 
 STAMP = scan.FileStamp(1, 1, 1, 1, 1)

@@ -6,12 +6,10 @@ It works from the store read-only and in a folder of the caller's; nothing is re
 from __future__ import annotations
 
 import functools
-import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pixd import recipes
+from pixd import recipes, translator_child
 from pixd.errors import PixdError
-from pixd.records import SCHEMA
 from pixd.store import manifests, views
 from pixd.store.lineage import object_path
 from pixd.warm import WarmWorker
@@ -23,7 +21,6 @@ if TYPE_CHECKING:
     from pixd.config import PipelineSettings, Settings
     from pixd.store.connection import Reader
 
-BATCH = 8
 IDLE_S = 60.0
 ANSWER_WITHIN_S = 300.0
 
@@ -69,8 +66,7 @@ def translator(
     try:
         # With the digest of each of its files, for the child to check.
         entries = manifests.read(functools.partial(object_path, settings.store), model["digest"])
-        card: dict[str, Any] = json.loads((laid_out / "model.json").read_bytes())
-        pixels = int(card["image_size"])
+        pixels = translator_child.read_image_size(laid_out)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise PixdError(
             f"the files of {model['name']} cannot be read: {error}",
@@ -78,17 +74,8 @@ def translator(
         ) from error
     recipe = recipes.translate_recipe(pipeline, settings.precision, pixels)
     worker = WarmWorker(
-        "pixd.pix2pix.translator",
-        {
-            "schema": SCHEMA,
-            "kind": "translate",
-            "model": str(laid_out),
-            "recipe": recipe,
-            "files": {name: entry.digest for name, entry in entries.items()},
-            "device": settings.device,
-            "precision": settings.precision,
-            "batch": BATCH,
-        },
+        translator_child.MODULE,
+        translator_child.run_spec(settings, laid_out, entries, recipe),
         folder / "work",
         folder / "log",
         idle_s=IDLE_S,

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pixd import recipes
+from pixd import recipes, translator_child
 from pixd.errors import PixdError
-from pixd.records import SCHEMA
 from pixd.store import manifests
 from pixd.training_run import lay_out_model
 from pixd.warm import WarmWorker
@@ -19,7 +17,6 @@ if TYPE_CHECKING:
     from pixd.store.models import Model
     from pixd.store.store import Store
 
-BATCH = 8
 IDLE_S = 600.0
 ANSWER_WITHIN_S = 180.0
 
@@ -55,8 +52,7 @@ def aim_at(store: Store, settings: Settings, pipeline: PipelineSettings, live: M
     try:
         files = manifests.read(store.objects.path_of, live.digest)
         folder = lay_out_model(store, live.digest, files)
-        card = json.loads((folder / "model.json").read_bytes())
-        side_px = int(card["image_size"])
+        side_px = translator_child.read_image_size(folder)
     except (OSError, ValueError, KeyError, TypeError) as error:
         why = (error.strerror if isinstance(error, OSError) else "") or "its card is damaged"
         raise DamagedModelError(
@@ -70,20 +66,10 @@ def aim_at(store: Store, settings: Settings, pipeline: PipelineSettings, live: M
 
 def start_translator(store: Store, settings: Settings, pipeline: str, aim: Aim) -> WarmWorker:
     """Return the child that translates so; it starts with its first request."""
-    spec = {
-        "schema": SCHEMA,
-        "kind": "translate",
-        "model": str(aim.folder),
-        "files": {name: entry.digest for name, entry in aim.files.items()},
-        "recipe": aim.settings,
-        "device": settings.device,
-        "precision": settings.precision,
-        "batch": BATCH,
-    }
     (store.folder / "logs").mkdir(exist_ok=True)
     return WarmWorker(
-        "pixd.pix2pix.translator",
-        spec,
+        translator_child.MODULE,
+        translator_child.run_spec(settings, aim.folder, aim.files, aim.settings),
         store.scratch / f"translate-{pipeline}",
         store.folder / "logs" / f"translate-{pipeline}.log",
         idle_s=IDLE_S,

@@ -11,12 +11,11 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import pixd
-from pixd import disk, durable, live_model, output, recipes
+from pixd import disk, durable, live_model, output, translator_child
 from pixd.metrics import Tally
 from pixd.publishing import LONGEST_WAIT_S, Made, Publisher
 from pixd.store.connection import rfc3339, utc_now
-from pixd.store.runs import Edge, run_key
+from pixd.store.runs import Edge
 from pixd.warm import WarmWorker
 
 if TYPE_CHECKING:
@@ -45,6 +44,7 @@ class Asked(NamedTuple):
     """One translation that the worker holds, and every input that it serves."""
 
     run_id: int
+    key: str
     digest: str
     scratch: Path
     inputs: tuple[DueInput, ...]
@@ -218,9 +218,9 @@ class Translation:
         assert self._aim is not None  # _find_aim made both
         assert self._translator is not None
         room = self._at_once - len(self._held)
-        busy = {inp.name for asked in self._held.values() for inp in asked.inputs}
         if room <= 0:
             return
+        busy = {inp.name for asked in self._held.values() for inp in asked.inputs}
         latest = rfc3339(time.time() + LONGEST_WAIT_S)
         due = self._store.working.due_inputs(
             self._intake.repo_id, room + len(busy), utc_now(), latest
@@ -238,14 +238,15 @@ class Translation:
         ready: list[Made] = []
         with self._store.transaction():
             for digest, inputs in by_digest.items():
-                done = self._done_before(digest)
+                key = self._key(digest)
+                done = self._done_before(key)
                 if done:
                     ready.append(Made(*done, tuple(inputs)))
                 elif digest in self._held:
                     held = self._held[digest]
                     self._held[digest] = held._replace(inputs=(*held.inputs, *inputs))
                 else:
-                    self._held[digest] = self._begin(digest, tuple(inputs))
+                    self._held[digest] = self._begin(key, digest, tuple(inputs))
                     asked = self._held[digest]
                     self._translator.submit(asked, self._request(asked))
         if ready:
@@ -286,29 +287,24 @@ class Translation:
 
     def _key(self, digest: str) -> str:
         assert self._aim is not None  # _find_aim made it
-        return run_key(
-            "translate",
-            recipes.TRANSLATE_REVISION,
-            self._aim.recipe,
-            [digest, self._aim.model.digest],
-        )
+        return translator_child.translation_key(self._aim.recipe, digest, self._aim.model.digest)
 
-    def _done_before(self, digest: str) -> tuple[int, str] | None:
+    def _done_before(self, key: str) -> tuple[int, str] | None:
         """Return (run, output digest) of an earlier success with this key and kept bytes."""
-        run_id = self._store.runs.succeeded(self._pipeline.name, self._key(digest))
+        run_id = self._store.runs.succeeded(self._pipeline.name, key)
         if run_id is None:
             return None
         made = self._store.runs.output_digest(run_id, "image")
         return (run_id, made) if made else None
 
-    def _begin(self, digest: str, inputs: tuple[DueInput, ...]) -> Asked:
+    def _begin(self, key: str, digest: str, inputs: tuple[DueInput, ...]) -> Asked:
         assert self._aim is not None  # _find_aim made both
         assert self._translator is not None
         model = self._aim.model
         run_id = self._store.runs.queue(
             self._pipeline.name,
             "translate",
-            self._key(digest),
+            key,
             change_id=inputs[0].change_id or "none",
             recipe=self._aim.recipe,
             inputs=[
@@ -319,24 +315,19 @@ class Translation:
             state="running",
         )
         scratch = self._translator.scratch / f"{run_id}.png"
-        return Asked(run_id, digest, scratch, inputs)
+        return Asked(run_id, key, digest, scratch, inputs)
 
     def _request(self, asked: Asked) -> dict[str, Any]:
         assert self._aim is not None  # _find_aim made it
         model = self._aim.model
-        return {
-            "image": str(self._store.objects.path_of(asked.digest)),
-            "out": str(asked.scratch),
-            # The run is named by its key and not by its number, so that the same image under
-            # the same model gives the same bytes whenever and wherever it is made.
-            "text": {
-                "Software": f"pixd {pixd.__version__}",
-                "pixd:model": model.digest,
-                "pixd:dataset": model.version,
-                "pixd:input-sha256": asked.digest.removeprefix("sha256:"),
-                "pixd:run": self._key(asked.digest),
-            },
-        }
+        return translator_child.request(
+            self._store.objects.path_of(asked.digest),
+            asked.scratch,
+            key=asked.key,
+            input_digest=asked.digest,
+            model_digest=model.digest,
+            version=model.version,
+        )
 
     def _go_on(self, now: float) -> None:
         if self._blockage:

@@ -7,15 +7,13 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pixd
-from pixd import beside, durable, inbox, output, recipes
+from pixd import beside, durable, inbox, output, recipes, translator_child
 from pixd.commands import Progress, settings_of, warn
 from pixd.commands.naming import model_number, pipeline_and_thing
 from pixd.errors import PixdError, StoreBusyError, UsageError
 from pixd.records import name_from_bytes
 from pixd.store import connection
 from pixd.store.objects import hash_file
-from pixd.store.runs import run_key
 
 if TYPE_CHECKING:
     import argparse
@@ -37,20 +35,17 @@ def run(args: argparse.Namespace) -> int:
         recipe_digest = recipes.recipe_digest("translate", recipe)
         for number, (source, target) in enumerate(jobs):
             digest = hash_file(source)
-            key = run_key(
-                "translate", recipes.TRANSLATE_REVISION, recipe_digest, [digest, model["digest"]]
-            )
+            key = translator_child.translation_key(recipe_digest, digest, model["digest"])
             made = Path(temporary) / "work" / f"{number}.png"
-            text = {
-                "Software": f"pixd {pixd.__version__}",
-                "pixd:model": model["digest"],
-                "pixd:dataset": model["version"],
-                "pixd:input-sha256": digest.removeprefix("sha256:"),
-                "pixd:run": key,
-            }
-            worker.submit(
-                (source, target, made, key), {"image": str(source), "out": str(made), "text": text}
+            request = translator_child.request(
+                source,
+                made,
+                key=key,
+                input_digest=digest,
+                model_digest=model["digest"],
+                version=model["version"],
             )
+            worker.submit((source, target, made, key), request)
         progress = Progress()
         try:
             for (source, target, made, key), event in _answers(worker, len(jobs), progress):

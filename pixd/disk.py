@@ -73,6 +73,15 @@ def damage(error: BaseException) -> str:
     return str(error) if is_damage else ""
 
 
+def free_bytes(folder: Path) -> int:
+    """Return how many bytes this user can still write to the disk of a folder.
+
+    Raises:
+        OSError: it is gone.
+    """
+    return _free_bytes(os.statvfs(folder))
+
+
 def shortage(folder: Path, needed_bytes: int, keep_free_bytes: int) -> str:
     """Say why work must wait that would write to the disk of a folder, or "".
 
@@ -87,11 +96,11 @@ def shortage(folder: Path, needed_bytes: int, keep_free_bytes: int) -> str:
         return f"{folder}: {error.strerror}"
     if found.f_flag & os.ST_RDONLY:
         return f"the disk of {folder} is read-only"
-    free_bytes = found.f_bavail * found.f_frsize
-    if free_bytes >= needed_bytes + keep_free_bytes:
+    free = _free_bytes(found)
+    if free >= needed_bytes + keep_free_bytes:
         return ""
     return (
-        f"the disk of {folder} is full: {_megabytes(free_bytes)} free, and"
+        f"the disk of {folder} is full: {_megabytes(free)} free, and"
         f" {_megabytes(needed_bytes + keep_free_bytes)} needed with keep.free_bytes"
     )
 
@@ -140,6 +149,10 @@ class Blockage:
         """Say that it went well."""
         self.reason = ""
         self.retry_at = 0.0
+
+
+def _free_bytes(found: os.statvfs_result) -> int:
+    return found.f_bavail * found.f_frsize
 
 
 def _primary_code(error: sqlite3.Error) -> int:

@@ -251,16 +251,6 @@ def sync_filesystem(path: Path) -> None:
         os.close(fd)
 
 
-def free_bytes(path: Path) -> int:
-    """Return how many bytes this user can still write on the file system of `path`.
-
-    Raises:
-        OSError: the path is gone.
-    """
-    found = os.statvfs(path)
-    return found.f_bavail * found.f_frsize
-
-
 @contextlib.contextmanager
 def _temporary_beside(target: Path, mode: int) -> Iterator[tuple[int, Path]]:
     """Make a temporary file in the folder of `target`; it is removed if the block raises.

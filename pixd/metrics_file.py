@@ -13,7 +13,7 @@ import os
 import secrets
 from typing import TYPE_CHECKING, Any
 
-from pixd import metrics, status
+from pixd import disk, metrics, status
 from pixd.errors import PixdError
 from pixd.metrics import PipelineFacts
 
@@ -119,10 +119,9 @@ def _facts(pipeline: Pipeline, part: Mapping[str, Any], live: Mapping[str, Any])
 
 def _free_bytes(folder: Path) -> int | None:
     try:
-        found = os.statvfs(folder)
+        return disk.free_bytes(folder)
     except OSError:
         return None
-    return found.f_bavail * found.f_frsize
 
 
 def _replace(path: Path, text: str) -> None:

@@ -14,7 +14,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pixd
-from pixd import verdict
+from pixd import disk, verdict
 from pixd.errors import EXIT_FAILED, EXIT_NOT_RUNNING, EXIT_OK, CannotTellError
 from pixd.store import connection, holds, lock
 from pixd.store.live import read_live
@@ -319,8 +319,7 @@ def _store_bytes(reader: sqlite3.Connection, folder: Path) -> int:
 def _free_bytes(folder: Path) -> int:
     for place in (folder, *folder.parents):
         if place.exists():
-            stat = os.statvfs(place)
-            return stat.f_bavail * stat.f_frsize
+            return disk.free_bytes(place)
     return 0
 
 

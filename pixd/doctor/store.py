@@ -111,7 +111,7 @@ def _room(settings: Settings, place: Path) -> Check:
     if found.f_files and found.f_favail < FEWEST_FREE_FILES:
         told = f"room for {found.f_favail} more files only (inodes)"
         return warn(name, told, f"df -i {shlex.quote(str(place))} says where; {make_room}")
-    return ok(name, f"{size(found.f_bavail * found.f_frsize)} free")
+    return ok(name, f"{size(disk.free_bytes(place))} free")
 
 
 def database_checks(examined: Examined) -> Iterator[Check]:

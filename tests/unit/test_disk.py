@@ -70,10 +70,13 @@ def test_an_error_that_was_told_before_keeps_its_words() -> None:
 def test_room_is_what_work_needs_and_what_stays_free(tmp_path: Path) -> None:
     found = os.statvfs(tmp_path)
     free_bytes = found.f_bavail * found.f_frsize
+    assert disk.free_bytes(tmp_path) > 0
     assert disk.shortage(tmp_path, 1, 1) == ""
     for needed_bytes, keep_free_bytes in ((2 * free_bytes, 0), (0, 2 * free_bytes)):
         assert "keep.free_bytes" in disk.shortage(tmp_path, needed_bytes, keep_free_bytes)
     assert disk.shortage(tmp_path / "gone", 1, 1)
+    with pytest.raises(FileNotFoundError):
+        disk.free_bytes(tmp_path / "gone")
 
 
 def test_a_blocked_part_waits_twice_as_long_each_time_up_to_half_a_minute() -> None:

@@ -85,10 +85,8 @@ def write_file(path: Path, data: bytes, mode: int = 0o644) -> None:
     Raises:
         OSError: the disk is full or the folder cannot be written; the old file stays.
     """
-    with _temporary_beside(path, mode) as (fd, temporary):
-        view = memoryview(data)
-        while view:
-            view = view[os.write(fd, view) :]
+    with temporary_beside(path, mode) as (fd, temporary):
+        write_all(fd, data)
         _put_in_place(fd, temporary, path)
     sync_folder(path.parent)
 
@@ -106,15 +104,9 @@ def publish(source: Path, target: Path) -> None:
     Raises:
         OSError: the disk is full or the folder cannot be written; the old file stays.
     """
-    _make_folders(target.parent)
-    from_fd = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        with _temporary_beside(target, 0o666) as (fd, temporary):
-            _copy(from_fd, fd)
-            _put_in_place(fd, temporary, target)
-    finally:
-        os.close(from_fd)
-    sync_folder(target.parent)
+    for error in publish_each([(source, target)]):
+        if error:
+            raise error
 
 
 def publish_many(files: Sequence[tuple[Path, Path]], progress: Callable[[int], None]) -> None:
@@ -148,76 +140,88 @@ def publish_each(files: Sequence[tuple[Path, Path]]) -> list[OSError | None]:
         For each file None, or the error that kept it from its place; the old file stays.
     """
     errors: dict[int, OSError] = {}
-    temporaries: dict[int, Path] = {}
-    for n, (source, target) in enumerate(files):
-        try:
-            _make_folders(target.parent)
-            temporaries[n] = _copy_beside(source, target)
-            crash_point("temp-written")
-        except OSError as error:
-            errors[n] = error
-    crash_point("before-fsync")
-    try:
-        _sync_all(temporaries.values(), {t.parent for t in temporaries.values()}, _sync_file)
-    except OSError as error:
-        errors |= dict.fromkeys(temporaries, error)
-    crash_point("after-fsync")
+    waiting: dict[int, Path] = {}  # the temporary file of each, until it has its name
     placed: dict[Path, list[int]] = {}
-    for n, temporary in temporaries.items():
-        target = files[n][1]
-        try:
-            if n not in errors:
-                crash_point("before-rename")
-                temporary.rename(target)
-                crash_point("after-rename")
-                placed.setdefault(target.parent, []).append(n)
-                continue
-        except OSError as error:
-            errors[n] = error
-        with contextlib.suppress(OSError):
-            temporary.unlink()
     try:
-        _sync_all(placed, placed, sync_folder)
+        for n, (source, target) in enumerate(files):
+            try:
+                _make_folders(target.parent)
+                waiting[n] = _copy_beside(source, target)
+                crash_point("temp-written")
+            except OSError as error:
+                errors[n] = error
+        crash_point("before-fsync")
+        try:
+            sync_files(waiting.values(), {files[n][1].parent for n in waiting})
+        except OSError as error:
+            errors |= dict.fromkeys(waiting, error)
+        crash_point("after-fsync")
+        for n in [n for n in waiting if n not in errors]:
+            target = files[n][1]
+            crash_point("before-rename")
+            try:
+                waiting[n].rename(target)
+            except OSError as error:
+                errors[n] = error
+                continue
+            crash_point("after-rename")
+            del waiting[n]
+            placed.setdefault(target.parent, []).append(n)
+    finally:  # also when Ctrl-C comes in between
+        for temporary in waiting.values():
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+    try:
+        sync_folders(placed)
     except OSError as error:
         errors |= {n: error for members in placed.values() for n in members}
     return [errors.get(n) for n in range(len(files))]
 
 
-def _sync_all(
-    paths: Collection[Path], folders: Iterable[Path], sync: Callable[[Path], None]
-) -> None:
-    """Sync each path, or if they are many the file systems that `folders` of theirs lie on."""
-    if len(paths) < SYNC_APART:
-        for path in paths:
-            sync(path)
-        return
-    for folder in {folder.stat().st_dev: folder for folder in folders}.values():
-        sync_filesystem(folder)
-
-
-def _sync_file(path: Path) -> None:
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-
-
 def _copy_beside(source: Path, target: Path) -> Path:
-    temporary = target.with_name(f".pixd-{secrets.token_hex(6)}.tmp")
     from_fd = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-        try:
+        with temporary_beside(target, 0o666) as (fd, temporary):
             _copy(from_fd, fd)
-        except BaseException:
-            temporary.unlink()
-            raise
-        finally:
-            os.close(fd)
     finally:
         os.close(from_fd)
     return temporary
+
+
+def sync_files(paths: Collection[str | Path], folders: Iterable[Path]) -> None:
+    """Put the bytes of files on the disk.
+
+    Args:
+        paths: the files.
+        folders: of theirs, one for each file system at least: many files are not synced one by
+            one but with all else that is there.
+
+    Raises:
+        OSError: one is gone or the disk reported an error.
+    """
+    if len(paths) >= SYNC_APART:
+        _sync_filesystems(folders)
+        return
+    for path in paths:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+
+def sync_folders(folders: Collection[Path]) -> None:
+    """Put the names in some folders on the disk; see `sync_folder`."""
+    if len(folders) >= SYNC_APART:
+        _sync_filesystems(folders)
+        return
+    for folder in folders:
+        sync_folder(folder)
+
+
+def _sync_filesystems(folders: Iterable[Path]) -> None:
+    for folder in {folder.stat().st_dev: folder for folder in folders}.values():
+        sync_filesystem(folder)
 
 
 def sync_folder(path: Path) -> None:
@@ -252,7 +256,7 @@ def sync_filesystem(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _temporary_beside(target: Path, mode: int) -> Iterator[tuple[int, Path]]:
+def temporary_beside(target: Path, mode: int) -> Iterator[tuple[int, Path]]:
     """Make a temporary file in the folder of `target`; it is removed if the block raises.
 
     Its name is short and of one length: a prefix to a name of 255 bytes would be too long.
@@ -290,9 +294,7 @@ def _make_folders(folder: Path) -> None:
 
 
 def _copy(from_fd: int, to_fd: int) -> None:
-    with contextlib.suppress(OSError):
-        # Any refusal (another file system, no support) only means that bytes must be copied.
-        fcntl.ioctl(to_fd, FICLONE, from_fd)
+    if share_extents(from_fd, to_fd):
         return
     try:
         copied = 0
@@ -308,9 +310,27 @@ def _copy(from_fd: int, to_fd: int) -> None:
     os.lseek(to_fd, 0, os.SEEK_SET)
     os.ftruncate(to_fd, 0)
     while chunk := os.read(from_fd, CHUNK_BYTES):
-        view = memoryview(chunk)
-        while view:
-            view = view[os.write(to_fd, view) :]
+        write_all(to_fd, chunk)
+
+
+def share_extents(from_fd: int, to_fd: int) -> bool:
+    """Make a file's bytes those of another without copying them, if the file system can."""
+    try:
+        fcntl.ioctl(to_fd, FICLONE, from_fd)
+    except OSError:  # another file system, no support
+        return False
+    return True
+
+
+def write_all(fd: int, data: bytes) -> None:
+    """Write all of `data`; write(2) may take less.
+
+    Raises:
+        OSError: the disk is full or fails.
+    """
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
 
 
 # -- crash points ----------------------------------------------------------------------------

@@ -10,10 +10,9 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-import secrets
 from typing import TYPE_CHECKING, Any
 
-from pixd import disk, metrics, status
+from pixd import disk, durable, metrics, status
 from pixd.errors import PixdError
 from pixd.metrics import PipelineFacts
 
@@ -131,14 +130,7 @@ def _replace(path: Path, text: str) -> None:
         OSError: the folder is missing, full or not writable; what stood there stands there.
     """
     # node_exporter reads what ends in .prom, so never this.
-    temporary = path.with_name(f".pixd-{secrets.token_hex(6)}.tmp")
-    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
-    try:
-        with os.fdopen(fd, "w", encoding="utf-8") as file:
-            os.fchmod(fd, 0o644)
-            file.write(text)
+    with durable.temporary_beside(path, 0o644) as (fd, temporary):
+        os.fchmod(fd, 0o644)
+        durable.write_all(fd, text.encode())
         temporary.rename(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise

@@ -7,8 +7,6 @@ filesystem sync and only then gives the bytes their names.
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import hashlib
 import os
 import secrets
@@ -16,10 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pixd import durable
-
-FICLONE = 0x40049409  # linux/fs.h: share the extents of another file (reflink)
-CHUNK_BYTES = 1 << 20
-BATCH_SYNC = 16  # from this many files on, one syncfs is cheaper than an fsync each
+from pixd.durable import CHUNK_BYTES, write_all
 
 
 class SourceError(OSError):
@@ -89,17 +84,14 @@ class ObjectStore:
         size = 0
         out = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444)
         try:
-            cloned = False
-            with contextlib.suppress(OSError):
-                fcntl.ioctl(out, FICLONE, fd)
-                cloned = True
+            cloned = durable.share_extents(fd, out)
             # One byte more than it holds: a small file then comes in one read of its own size.
             at_once = min(os.fstat(fd).st_size + 1, CHUNK_BYTES)
             while chunk := os.read(out, at_once) if cloned else _read_source(fd, at_once):
                 sha.update(chunk)
                 size += len(chunk)
                 if not cloned:
-                    _write_all(out, chunk)
+                    write_all(out, chunk)
         except BaseException:
             os.unlink(temporary)  # noqa: PTH108 - text, see __init__
             raise
@@ -115,7 +107,7 @@ class ObjectStore:
         temporary = self._temporary()
         out = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444)
         try:
-            _write_all(out, data)
+            write_all(out, data)
         except BaseException:
             os.unlink(temporary)  # noqa: PTH108 - text, see __init__
             raise
@@ -147,15 +139,7 @@ class ObjectStore:
         if not self._waiting and not self._unsynced:
             return
         durable.crash_point("before-fsync")
-        if len(self._waiting) >= BATCH_SYNC:
-            durable.sync_filesystem(self.folder)
-        else:
-            for temporary in self._waiting.values():
-                fd = os.open(temporary, os.O_RDONLY | os.O_CLOEXEC)
-                try:
-                    os.fsync(fd)
-                finally:
-                    os.close(fd)
+        durable.sync_files(self._waiting.values(), [self.folder])
         durable.crash_point("after-fsync")
         folders = self._unsynced
         folders.update(self.folder / prefix for prefix in {d[7:9] for d in self._waiting})
@@ -165,12 +149,7 @@ class ObjectStore:
         for digest in list(self._waiting):  # one by one, so that an error leaves `path_of` true
             os.rename(self._waiting[digest], self._place(digest))  # noqa: PTH104 - text, see __init__
             del self._waiting[digest]
-        if len(folders) >= BATCH_SYNC:
-            durable.sync_filesystem(self.folder)
-        else:
-            for folder in folders:
-                durable.sync_folder(folder)
-            durable.sync_folder(self.folder)
+        durable.sync_folders([*folders, self.folder])
         folders.clear()
         durable.crash_point("object-written")
 
@@ -200,9 +179,3 @@ def _read_source(fd: int, at_once: int) -> bytes:
         return os.read(fd, at_once)
     except OSError as error:
         raise SourceError(error.errno, error.strerror) from error
-
-
-def _write_all(fd: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]

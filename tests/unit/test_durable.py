@@ -186,3 +186,19 @@ def test_of_many_files_one_that_cannot_be_placed_keeps_no_other_from_its_place(
     ]
     assert all(target.read_bytes() == source.read_bytes() for source, target in files)
     assert not list(tmp_path.rglob(".pixd-*")), "no temporary file is left"
+
+
+@pytest.mark.parametrize("step", ["sync_files", "rename"])
+def test_ctrl_c_leaves_no_temporary_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    source = tmp_path / "object"
+    source.write_bytes(b"new")
+    out = tmp_path / "out"
+    monkeypatch.setattr(durable if step == "sync_files" else os, step, interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        durable.publish_many([(source, out / f"{n}.png") for n in range(3)], lambda _: None)
+    assert names_in(out) == []

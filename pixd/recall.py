@@ -49,7 +49,9 @@ def plan(store: Store, pipeline: PipelineSettings, digest: str) -> dict[str, Any
         kind: store.working.with_digest(store.history.repo_id(name, kind), digest) for kind in KINDS
     }
     repo = store.history.repo_id(name, "input")
-    replaced = [o for o in from_models if after and _gets_another(store, repo, o, digest)]
+    replaced = dict.fromkeys(
+        o for o in from_models if after and _gets_another(store, repo, o, digest)
+    )
     gone = [o for o in (*from_input, *from_models) if o not in replaced]
     return {
         "digest": digest,

@@ -101,16 +101,14 @@ def _pipeline(
 ) -> dict[str, Any]:
     training = _repo(reader, settings.name, "training")
     inputs = _repo(reader, settings.name, "input")
-    seen = live.get("training", {})
+    seen = _of(live, "training")
     scanned_at = seconds_of(seen.get("last_scan_at"))
     age = now - scanned_at if scanned_at and pid is not None else None
-    states = training["states"]
     outputs = _counts(
         reader,
         "SELECT state, outputs FROM output_total WHERE pipeline = ?",
         settings.name,
     )
-    input_states = inputs["states"]
     train = _train(reader, settings.name, live.get("train", {}), pid)
     held = holds.held_roots(reader, settings.name) if reader else {}
     pause = holds.pause_of(reader, settings.name) if reader else None
@@ -118,39 +116,23 @@ def _pipeline(
         train |= {"state": "paused", "reason": f"by {pause.who}; `pixd resume` goes on"}
     return {
         "training": {
-            "commit": training["commit"],
+            **_folder(training, held.get("training", ""), seen, pid),
             "version": training["version"],
-            "files": sum(states.values()),
-            "pairs": _pairs(settings.pairs, states),
-            "settling": states.get("settling", 0),
-            "rejected": states.get("rejected", 0),
-            "ignored": seen.get("ignored", 0),
-            "watch": seen.get("watch", "poll"),
-            "watch_why": seen.get("watch_why", ""),
+            "pairs": _pairs(settings.pairs, training["states"]),
             "last_scan_age_seconds": round(age, 1) if age is not None else None,
             "overflows": seen.get("overflows", 0),
             "missed_events": seen.get("missed_events", 0),
-            "held": held.get("training", ""),
-            "unreadable": training["unreadable"],
-            "blocked": seen.get("blocked", "") if pid is not None else "",
         },
         "train": train,
         "paused": pause._asdict() if pause else None,
         "model": _model(reader, settings.name, training["version"]),
         "input": {
-            "commit": inputs["commit"],
-            "files": sum(input_states.values()),
+            **_folder(inputs, held.get("input", ""), _of(live, "input"), pid),
             **{
-                state: input_states.get(state, 0)
-                for state in ("settling", "queued", "translated", "rejected", "failed")
+                state: inputs["states"].get(state, 0)
+                for state in ("queued", "translated", "failed")
             },
-            "ignored": live.get("input", {}).get("ignored", 0),
-            "watch": live.get("input", {}).get("watch", "poll"),
-            "watch_why": live.get("input", {}).get("watch_why", ""),
-            "held": held.get("input", ""),
-            "unreadable": inputs["unreadable"],
-            "blocked": live.get("input", {}).get("blocked", "") if pid is not None else "",
-            "failed_example": _failed_example(reader, inputs["repo_id"], input_states),
+            "failed_example": _failed_example(reader, inputs["repo_id"], inputs["states"]),
         },
         "output": {
             "current": outputs.get("current", 0),
@@ -159,9 +141,35 @@ def _pipeline(
             "edited": outputs.get("edited", 0),
         },
         "translate": {
-            name: live.get("translate", {}).get(name, "") if pid is not None else ""
+            name: _of(live, "translate").get(name, "") if pid is not None else ""
             for name in ("phase", "trouble", "blocked")
         },
+    }
+
+
+def _folder(
+    repo: Mapping[str, Any], held: str, seen: Mapping[str, Any], pid: int | None
+) -> dict[str, Any]:
+    """Return what is told of a training folder as of an input folder.
+
+    Args:
+        repo: what the store has of it, from `_repo`.
+        held: why it is on hold, or "".
+        seen: its part of the heartbeat, empty where there was none.
+        pid: of the running service.
+    """
+    states = repo["states"]
+    return {
+        "commit": repo["commit"],
+        "files": sum(states.values()),
+        "settling": states.get("settling", 0),
+        "rejected": states.get("rejected", 0),
+        "ignored": seen.get("ignored", 0),
+        "watch": seen.get("watch", "poll"),
+        "watch_why": seen.get("watch_why", ""),
+        "held": held,
+        "unreadable": repo["unreadable"],
+        "blocked": seen.get("blocked", "") if pid is not None else "",
     }
 
 

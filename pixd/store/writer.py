@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pixd import disk, durable
+from pixd import disk, durable, systemd
 from pixd.errors import StoreBusyError, StoreError
 from pixd.store.connection import (
     ADVICE_LOST,
@@ -114,8 +114,6 @@ def _extending_start(connection: sqlite3.Connection, what: str) -> Iterator[None
 
     Source: https://sqlite.org/c3ref/progress_handler.html
     """
-    from pixd import systemd  # noqa: PLC0415 - readers do without
-
     said_at = -math.inf
 
     def say() -> int:

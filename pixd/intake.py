@@ -2,8 +2,9 @@
 
 Level-triggered: each step compares the folder with the store and brings them closer.
 Hints from the watch only shorten the wait; a full scan by timer finds what they missed.
-Leaves to others: whether the folder is to be believed (`pixd.holding`), what a file means (`pixd.training`, `pixd.translation`) and whether its
-bytes are an image (`pixd.inspector`, the translator).
+Leaves to others: whether the folder is to be believed (`pixd.holding`), what a file means
+(`pixd.training`, `pixd.translation`) and whether its bytes are an image (`pixd.inspector`, the
+translator).
 """
 
 from __future__ import annotations

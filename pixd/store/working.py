@@ -273,7 +273,7 @@ class WorkingFiles:
         return {row[0]: manifests.Entry(row[1], row[2]) for row in rows}
 
     def counts(self, repo_id: int) -> dict[str, int]:
-        """Return the number of files by state; 0 where there were some once."""
+        """Return the number of files by state; a state that no file is in is left out."""
         rows = self._db.conn.execute(
             "SELECT state, files FROM file_total WHERE repo_id = ? AND files <> 0", (repo_id,)
         )

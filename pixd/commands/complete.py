@@ -67,7 +67,8 @@ def _of_store(reader: Reader, settings: Settings, asked: Asked) -> Iterator[Word
 
     if asked.kind in {"changes", "batches"}:
         of_all = names.changes if asked.kind == "changes" else names.batches
-        yield from (Word(*named) for named in of_all(reader, MOST_NAMES if asked.typed else 20))
+        limit = MOST_NAMES if asked.typed else MOST_AT_FIRST
+        yield from (Word(*named) for named in of_all(reader, limit))
         return
     chosen = asked.given.get("pipeline")
     for pipeline in settings.pipelines:

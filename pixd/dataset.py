@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pixd import pairs
-from pixd.errors import DiskError
+from pixd.errors import ADVICE_DISK, DiskError
 
 if TYPE_CHECKING:
     from pixd.config import PipelineSettings
@@ -102,9 +102,7 @@ class Dataset:
         event = answer.event
         reason = str(event.get("reason") or "")
         if event.get("kind") == "disk":
-            raise DiskError(
-                reason, advice="free some space or mend the disk; pixd goes on by itself"
-            )
+            raise DiskError(reason, advice=ADVICE_DISK)
         if event["event"] == "failed":
             if not self.trouble:
                 told = f"an image in the store: {reason}; it is tried again"

@@ -81,6 +81,10 @@ class StoreBusyError(StoreError):
     """Another process holds the store's lock."""
 
 
+ADVICE_DISK = "free some space or mend the disk; pixd goes on by itself"
+"""The next step of a `DiskError` where nothing more is to be done."""
+
+
 class DiskError(PixdError):
     """A disk refuses what pixd needs of it: full, read-only, failing. It may do so later."""
 

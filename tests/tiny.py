@@ -30,9 +30,9 @@ pipelines:
     input: ./input
     output: ./output
     image_size: 32
-    settle_seconds: 0.3
+    settle_seconds: {settle_s}
     train:
-      quiet_seconds: 0.5
+      quiet_seconds: {quiet_s}
       steps: {steps}
       ngf: 4
       ndf: 4
@@ -75,6 +75,7 @@ class Tiny:
     """The folders of one pipeline and the commands on them."""
 
     prefix: tuple[str, ...] = ()  # what the service is started by: unshare, setpriv
+    settle_s, quiet_s = 0.3, 0.5
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -91,7 +92,9 @@ class Tiny:
         return tiny
 
     def configure(self, *, steps: int = 4, l1_weight: float = 100) -> None:
-        text = CONFIG.format(steps=steps, l1_weight=l1_weight)
+        text = CONFIG.format(
+            settle_s=self.settle_s, quiet_s=self.quiet_s, steps=steps, l1_weight=l1_weight
+        )
         (self.folder / "config.yaml").write_text(text)
 
     def tune(self, **train: object) -> None:

@@ -14,11 +14,8 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import logging
 import os
-import threading
 import time
-import warnings
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -33,9 +30,9 @@ from watchdog.events import (
     FileSystemEvent,
     FileSystemEventHandler,
 )
-from watchdog.observers.inotify import InotifyObserver
 
 from pixd import libc
+from pixd.observer import SHARED, threads_live
 from pixd.records import name_from_bytes
 from pixd.scan import is_ignored
 
@@ -62,8 +59,6 @@ SECOND_LOOK_S = 2.0
 """watchdog re-arms its watches after it tells of an overflow; what came between needs this."""
 RETRY_INOTIFY_S = 300.0
 PROBE_EVERY_S = 5.0
-CANARY_EVERY_S = 10.0
-CANARY_LATE_S = 60.0
 
 
 class Hints(NamedTuple):
@@ -127,7 +122,7 @@ class Watch:
             self.why = f"{network} is a network file system, where changes raise no events"
             return
         try:
-            self._observer = _observers.join(self, self._canary)
+            self._observer = SHARED.join(self, self._canary)
             self._scheduled = self._observer.schedule(
                 _Handler(self), self._root, recursive=True, event_filter=EVENTS
             )
@@ -145,7 +140,7 @@ class Watch:
         if observer is not None and scheduled is not None:
             with contextlib.suppress(KeyError, OSError):
                 observer.unschedule(scheduled)
-        _observers.leave(self)
+        SHARED.leave(self)
         self._queue.clear()
 
     def drain(self) -> Hints:
@@ -181,7 +176,7 @@ class Watch:
         if self.kind == "poll":
             return self._retry_at is None or now < self._retry_at
         observer = self._observer
-        if observer is None or self._is_broken or not _threads_live(observer):
+        if observer is None or self._is_broken or not threads_live(observer):
             return False
         emitters = [e for e in observer.emitters if e.watch == self._scheduled]
         # The emitter of a root that was deleted ends; the observer itself does not notice.
@@ -191,7 +186,7 @@ class Watch:
             self._probe_at = now + PROBE_EVERY_S
             self._has_new_folders = False
             self._check_limit()
-        return _observers.sings(now)
+        return SHARED.sings(now)
 
     # -- called from watchdog's threads -------------------------------------------------
 
@@ -276,128 +271,6 @@ class _Handler(FileSystemEventHandler):
                 )
         except Exception:  # noqa: BLE001 - watchdog's thread would end for good
             self._watch.lost_events()
-
-
-class _Canary(FileSystemEventHandler):
-    """A file in a folder of the store that is written now and then, to see the event arrive."""
-
-    def __init__(self, folder: Path) -> None:
-        self._file = folder / "canary"
-        self._written_at: float | None = None
-        self._next_at = 0.0
-        self.has_sung = False
-
-    def dispatch(self, event: FileSystemEvent) -> None:
-        del event
-        self.has_sung = True
-
-    def sings(self, now: float) -> bool:
-        if self.has_sung:
-            self.has_sung = False
-            self._written_at = None
-        if self._written_at is not None:
-            return now - self._written_at < CANARY_LATE_S
-        if now >= self._next_at:
-            self._next_at = now + CANARY_EVERY_S
-            # A store that cannot be written is somebody else's alarm.
-            with contextlib.suppress(OSError):
-                self._file.write_bytes(b"")
-                self._written_at = now
-        return True
-
-
-class _Observers:
-    """The one observer that all watches share; made for the first, ended with the last."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._watches: set[Watch] = set()
-        self._observer: BaseObserver | None = None
-        self._canary: _Canary | None = None
-
-    def join(self, watch: Watch, canary: Path | None) -> BaseObserver:
-        """Return the running observer. Raises OSError when there can be none."""
-        with self._lock:
-            observer = self._observer
-            if observer is None or not _threads_live(observer):
-                _listen()
-                # "Full": a rename into the folder is told as one, not as a creation.
-                observer = InotifyObserver(generate_full_events=True)
-                observer.daemon = True
-                observer.start()
-                self._observer = observer
-                self._canary = None
-            if canary is not None and self._canary is None:
-                canary.mkdir(parents=True, exist_ok=True)
-                singer = _Canary(canary)
-                observer.schedule(singer, os.path.realpath(canary), event_filter=[FileClosedEvent])
-                self._canary = singer
-            self._watches.add(watch)
-            return observer
-
-    def leave(self, watch: Watch) -> None:
-        with self._lock:
-            self._watches.discard(watch)
-            # One whose canary fell silent is no use to the next watch either.
-            if self._watches:
-                return
-            observer, self._observer, self._canary = self._observer, None, None
-        if observer is not None:
-            observer.stop()
-            observer.join(5.0)
-
-    def sings(self, now: float) -> bool:
-        return self._canary is None or self._canary.sings(now)
-
-    @property
-    def canary_sang(self) -> bool:
-        """Whether the canary was heard since it was last asked."""
-        return self._canary is not None and self._canary.has_sung
-
-    def all(self) -> list[Watch]:
-        return list(self._watches)
-
-
-_observers = _Observers()
-
-
-def _threads_live(observer: BaseObserver) -> bool:
-    # The thread that reads the inotify descriptor has no public name in watchdog 7.1.
-    reader = getattr(observer, "_inotify_fd", None)
-    return observer.is_alive() and (reader is None or reader.is_alive())
-
-
-# -- what watchdog tells only its log ----------------------------------------------------------
-
-
-class _LogListener(logging.Handler):
-    """Hears of lost events: watchdog 7.1 tells them to its log and to nobody else.
-
-    Source: InotifyFD.handle_event in watchdog/observers/inotify_c.py, and
-        InotifyWatchGroup.on_queue_overflow in watchdog/observers/inotify.py.
-    """
-
-    def emit(self, record: logging.LogRecord) -> None:
-        is_overflow = record.name == "watchdog.observers.inotify_c"
-        for watch in _observers.all():
-            if is_overflow:
-                watch.lost_events()
-            elif record.exc_info:
-                watch.lost_watches()
-
-
-_listener = _LogListener(logging.WARNING)
-
-
-def _listen() -> None:
-    # It warns of a harmless race between a new folder and its parent's walk; where warnings
-    # are errors, that ends the thread which reads events.
-    warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"watchdog\.")
-    for name in ("watchdog.observers.inotify_c", "watchdog.observers.inotify"):
-        logger = logging.getLogger(name)
-        logger.setLevel(logging.WARNING)  # whatever the root logger shows
-        if _listener not in logger.handlers:
-            logger.addHandler(_listener)
 
 
 def _say(error: BaseException) -> str:

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from pixd import libc, watch
-from pixd.watch import CANARY_EVERY_S, CANARY_LATE_S, Hints, Watch
+from pixd import libc
+from pixd.observer import CANARY_EVERY_S, CANARY_LATE_S, SHARED
+from pixd.watch import Hints, Watch
 
 WaitUntil = Callable[..., None]
 
@@ -223,10 +224,10 @@ def test_the_canary_proves_that_events_arrive(
     listener = Listener(root, canary=tmp_path / "store" / "canary")
     now = 1000.0
     assert listener.watch.is_alive(now)
-    wait_until(lambda: watch._observers.canary_sang)
+    wait_until(lambda: SHARED.canary_sang)
     now += CANARY_EVERY_S
     assert listener.watch.is_alive(now)
-    wait_until(lambda: watch._observers.canary_sang)
+    wait_until(lambda: SHARED.canary_sang)
     shutil.rmtree(tmp_path / "store" / "canary")
     (tmp_path / "store" / "canary").mkdir()  # another folder: its events do not arrive
     now += CANARY_EVERY_S

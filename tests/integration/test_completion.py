@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from pixd import cli
+from pixd import command_line
 from pixd.completion import VALUES, split
 from tests.status_states import CONFIG, Clock, World
 
@@ -49,7 +49,7 @@ class Desk:
         (self.folder / "my photo.png").touch()
         programs = folder / "bin"
         programs.mkdir()
-        package = Path(cli.__file__).parents[1]
+        package = Path(command_line.__file__).parents[1]
         program = programs / "pixd"
         program.write_text(f'#!/bin/sh\nPYTHONPATH={package} exec {sys.executable} -m pixd "$@"\n')
         program.chmod(0o755)
@@ -162,7 +162,7 @@ def test_asking_loads_nothing_heavy(desk: Desk) -> None:
 
 
 def test_every_placeholder_has_its_kinds() -> None:
-    for command in cli.parser().commands.values():
+    for command in command_line.parser().commands.values():
         for action in (*command.positionals, *command.options):
             if action.nargs != 0 and action.choices is None:
                 assert action.metavar in VALUES, (command.prog, action.dest)

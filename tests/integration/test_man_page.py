@@ -8,12 +8,12 @@ import subprocess
 
 import pytest
 
-from pixd import cli, errors, man_page
+from pixd import command_line, errors, man_page
 
 
 @pytest.fixture(scope="module")
 def page() -> str:
-    return man_page.page(cli.parser())
+    return man_page.page(command_line.parser())
 
 
 def formatted(page: str) -> str:
@@ -47,7 +47,7 @@ def test_it_has_the_sections_that_a_reader_looks_for(page: str) -> None:
 
 def test_every_command_option_example_and_exit_code_is_in_it(page: str) -> None:
     text = formatted(page)
-    top = cli.parser()
+    top = command_line.parser()
     for command in (top, *top.commands.values()):
         said = [command.description] if command is not top else []
         for action in (*command.positionals, *command.options):
@@ -65,6 +65,6 @@ def test_every_command_option_example_and_exit_code_is_in_it(page: str) -> None:
 
 
 def test_text_that_roff_would_obey_is_shown_as_it_is() -> None:
-    top = cli.parser()
+    top = command_line.parser()
     top.commands["run"].description = ".br 'a' \\fB`x` ~ ^ -y"
     assert ".br 'a' \\fB`x` ~ ^ -y" in formatted(man_page.page(top))

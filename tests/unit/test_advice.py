@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import pixd
-from pixd import cli, errors
+from pixd import cli, command_line, errors
 from pixd.command_parser import CommandParser
 
 PACKAGE = Path(pixd.__file__).parent
@@ -124,7 +124,7 @@ def test_a_deleted_working_folder_is_named_as_that(
 
 
 def test_every_command_has_a_group_and_an_example_that_parses() -> None:
-    top = cli.parser()
+    top = command_line.parser()
     lines = top.format_help().splitlines()
     for name, command in top.commands.items():
         assert command.group, name

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pixd import logs
-from pixd.cli import parser
+from pixd.command_line import parser
 from pixd.errors import EXIT_CONFIG
 from pixd.records import Event
 from tests.tiny import Tiny

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
     from pixd.config import PipelineSettings
 
-TRAIN_REVISION = 1
+TRAIN_REVISION = 2
 """Raise when the trainer's code makes another model from the same settings and images."""
-TRANSLATE_REVISION = 1
+TRANSLATE_REVISION = 2
 """Raise when the translator's code makes other bytes from the same model and image."""
 
 

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from pixd import confinement
-from pixd.errors import DiskError, ImageRejectedError, PixdError
+from pixd.errors import ADVICE_DISK, DiskError, ImageRejectedError, PixdError
 
 ANSWER_WITHIN_S: Final = 300.0
 """On the clock. Processor time is bounded at a tenth of it, so that only a decoder which is
@@ -67,9 +67,7 @@ class Decoder:
         if event["event"] == "rejected":
             raise ImageRejectedError(event["reason"])
         if event.get("kind") == "disk":
-            raise DiskError(
-                event["reason"], advice="free some space or mend the disk; pixd goes on by itself"
-            )
+            raise DiskError(event["reason"], advice=ADVICE_DISK)
         if event["event"] != "done":
             raise PixdError(event["reason"], advice="`pixd verify` re-hashes what is kept")
         pixels = np.frombuffer(data, np.uint8).reshape(size, size, 3)

@@ -19,9 +19,9 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from pixd import durable
-from pixd.errors import DiskError, PixdError
+from pixd.errors import ADVICE_DISK, DiskError, PixdError
 from pixd.pix2pix.input_pipeline import to_float, to_uint8
-from pixd.pix2pix.models import FLOAT32, with_policy
+from pixd.pix2pix.models import FLOAT32, for_computing, for_saving
 
 GENERATOR_FILE: Final = "generator.keras"
 CARD_FILE: Final = "model.json"
@@ -79,7 +79,7 @@ def load_generator(folder: Path, policy: str = FLOAT32) -> keras.Model:
             f"the model at {path} cannot be loaded: {error}",
             advice=_MODEL_ADVICE,
         ) from error
-    return generator if policy == FLOAT32 else with_policy(generator, policy)
+    return for_computing(generator, policy)
 
 
 def image_size_of(generator: keras.Model) -> int:
@@ -165,11 +165,11 @@ def save_model(generator: keras.Model, folder: Path, card: dict[str, Any]) -> li
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / GENERATOR_FILE
     try:
-        with_policy(generator, FLOAT32).save(path)
+        for_saving(generator).save(path)
     except OSError as error:  # of HDF5, which keeps the number of the error to itself
         raise DiskError(
             f"the model cannot be written: {error}",
-            advice="free some space or mend the disk; pixd goes on by itself",
+            advice=ADVICE_DISK,
         ) from error
     durable.crash_point("export")
     text = json.dumps(card, indent=2, sort_keys=True, allow_nan=False) + "\n"

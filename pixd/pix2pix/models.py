@@ -15,9 +15,13 @@ Source: Isola et al. 2017, arXiv:1611.07004, section 6.1 (and its erratum on 1x1
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import keras
+import tensorflow as tf
+
+from pixd.pix2pix import small_convolutions
 
 MAX_LEVELS: Final = 8  # paper: 256 px goes down to 1x1 in eight halvings
 MAX_WIDTH: Final = 8  # widest layer, in multiples of ngf or ndf
@@ -32,6 +36,7 @@ KERNEL_PX: Final = 4
 
 FLOAT32: Final = "float32"
 MIXED_BFLOAT16: Final = "mixed_bfloat16"  # bfloat16 arithmetic, float32 variables
+MIXED_FLOAT16: Final = "mixed_float16"  # its small range needs a scaled loss
 
 Tensor = Any  # keras.KerasTensor while building, tf.Tensor while running: neither is typed
 
@@ -60,9 +65,7 @@ def widths_of(image_size: int, base: int) -> list[int]:
     return [base * min(1 << level, MAX_WIDTH) for level in range(levels_of(image_size))]
 
 
-def build_generator(
-    image_size: int = 256, ngf: int = 64, *, seed: int = 0, policy: str = FLOAT32
-) -> keras.Model:
+def build_generator(image_size: int = 256, ngf: int = 64, *, seed: int = 0) -> keras.Model:
     """Build the U-Net: halve to the innermost image, double back, with skips.
 
     Decoder order: ReLU, transposed convolution, norm, dropout, concatenation with the skip.
@@ -74,7 +77,6 @@ def build_generator(
         image_size: side in pixels, a power of two, 32..1024.
         ngf: channels of the first layer.
         seed: of the initial weights and of the dropout masks.
-        policy: Keras dtype policy of every layer but the output, which is always float32.
 
     Returns:
         A functional model, (batch, image_size, image_size, 3) in [-1, 1] to the same. At 256 px
@@ -84,7 +86,7 @@ def build_generator(
     Raises:
         ValueError: see `levels_of`.
     """
-    make = _Layers(seed, policy)
+    make = _Layers(seed)
     widths = widths_of(image_size, ngf)
     innermost = len(widths) - 1
     input_image = keras.Input((image_size, image_size, 3), name="input_image")
@@ -105,7 +107,7 @@ def build_generator(
         x = make.norm(f"up{depth}_norm")(x)
         if depth <= DROPOUT_LAYERS and widths[level] == ngf * MAX_WIDTH:
             x = make.dropout(f"up{depth}_dropout")(x)
-        x = keras.layers.Concatenate(name=f"up{depth}_skip", dtype=policy)([x, skips[level]])
+        x = keras.layers.Concatenate(name=f"up{depth}_skip")([x, skips[level]])
 
     x = make.relu("output_act")(x)
     x = make.up(3, "output_conv", use_bias=True)(x)
@@ -114,16 +116,13 @@ def build_generator(
     return keras.Model(input_image, gen_output, name="generator")
 
 
-def build_discriminator(
-    image_size: int = 256, ndf: int = 64, *, seed: int = 0, policy: str = FLOAT32
-) -> keras.Model:
+def build_discriminator(image_size: int = 256, ndf: int = 64, *, seed: int = 0) -> keras.Model:
     """Build the PatchGAN: each logit judges one 70x70 patch of (input image, image).
 
     Args:
         image_size: side in pixels; at 256 the logits are 30x30, at 32 they are 2x2.
         ndf: channels of the first layer.
         seed: of the initial weights.
-        policy: Keras dtype policy of every layer; the logits come out float32.
 
     Returns:
         A functional model of [input_image, image] in [-1, 1] to (batch, n, n, 1) float32 logits,
@@ -133,11 +132,11 @@ def build_discriminator(
         ValueError: see `levels_of`.
     """
     levels_of(image_size)
-    make = _Layers(seed + 1_000_003, policy)  # other weights than the generator's at one seed
+    make = _Layers(seed + 1_000_003)  # other weights than the generator's at one seed
     shape = (image_size, image_size, 3)
     input_image = keras.Input(shape, name="input_image")
     image = keras.Input(shape, name="image")
-    x: Tensor = keras.layers.Concatenate(name="pair", dtype=policy)([input_image, image])
+    x: Tensor = keras.layers.Concatenate(name="pair")([input_image, image])
     x = make.down(ndf, "conv1", use_bias=True)(x)
     x = make.leaky_relu("conv1_act")(x)
     for index, width in enumerate((2 * ndf, 4 * ndf), start=2):
@@ -154,18 +153,31 @@ def build_discriminator(
     return keras.Model([input_image, image], logits, name="discriminator")
 
 
-def with_policy(model: keras.Model, policy: str) -> keras.Model:
-    """Return the same network and weights computing under another dtype policy.
+def for_computing(model: keras.Model, policy: str) -> keras.Model:
+    """Return the same network and weights as the hardware computes it best.
 
-    Layers pinned to float32 (the output) stay so. Variables are float32 under either policy,
-    so the weights are the same numbers.
+    Args:
+        model: from `build_generator`, `build_discriminator` or a model folder.
+        policy: Keras dtype policy of every layer but the last, which stays float32. Variables
+            are float32 under any policy, so the weights are the same numbers.
     """
+    is_on_gpu = bool(tf.config.get_visible_devices("GPU"))
+    return _relayered(model, policy, type if is_on_gpu else small_convolutions.computed_by)
 
+
+def for_saving(model: keras.Model) -> keras.Model:
+    """Return the same network and weights in float32, of stock Keras layers only."""
+    return _relayered(model, FLOAT32, small_convolutions.stock_of)
+
+
+def _relayered(
+    model: keras.Model, policy: str, class_of: Callable[[keras.Layer], type[keras.Layer]]
+) -> keras.Model:
     def relayer(layer: keras.Layer) -> keras.Layer:
         config = layer.get_config()
         if layer.name not in ("gen_output", "logits"):
             config["dtype"] = policy
-        return type(layer).from_config(config)
+        return class_of(layer).from_config(config)
 
     clone = keras.models.clone_model(model, clone_function=relayer)
     clone.set_weights(model.get_weights())
@@ -180,9 +192,8 @@ def parameter_count(model: keras.Model) -> int:
 class _Layers:
     """The paper's layers with its initial values; every layer draws from a seed of its own."""
 
-    def __init__(self, seed: int, policy: str) -> None:
+    def __init__(self, seed: int) -> None:
         self._seed = seed * 1_000
-        self._policy = policy
 
     def _next_seed(self) -> int:
         self._seed += 1
@@ -201,12 +212,11 @@ class _Layers:
             use_bias=use_bias,
             kernel_initializer=self._kernel(),
             name=name,
-            dtype=self._policy,
         )
 
     def pad(self, name: str) -> keras.Layer:
         """Add one pixel on each side; "same" at kernel 4, stride 1 would add 1 and 2."""
-        return keras.layers.ZeroPadding2D(1, name=name, dtype=self._policy)
+        return keras.layers.ZeroPadding2D(1, name=name)
 
     def same_size(self, width: int, name: str, *, use_bias: bool) -> keras.Layer:
         """Keep the size, but for one pixel that `pad` does not make up for."""
@@ -216,7 +226,6 @@ class _Layers:
             use_bias=use_bias,
             kernel_initializer=self._kernel(),
             name=name,
-            dtype=self._policy,
         )
 
     def up(self, width: int, name: str, *, use_bias: bool = False) -> keras.Layer:
@@ -229,7 +238,6 @@ class _Layers:
             use_bias=use_bias,
             kernel_initializer=self._kernel(),
             name=name,
-            dtype=self._policy,
         )
 
     def norm(self, name: str) -> keras.Layer:
@@ -241,16 +249,13 @@ class _Layers:
                 1.0, INIT_STDDEV, seed=self._next_seed()
             ),
             name=name,
-            dtype=self._policy,
         )
 
     def dropout(self, name: str) -> keras.Layer:
-        return keras.layers.Dropout(
-            DROPOUT_RATE, seed=self._next_seed(), name=name, dtype=self._policy
-        )
+        return keras.layers.Dropout(DROPOUT_RATE, seed=self._next_seed(), name=name)
 
     def leaky_relu(self, name: str) -> keras.Layer:
-        return keras.layers.LeakyReLU(negative_slope=NEGATIVE_SLOPE, name=name, dtype=self._policy)
+        return keras.layers.LeakyReLU(negative_slope=NEGATIVE_SLOPE, name=name)
 
     def relu(self, name: str) -> keras.Layer:
-        return keras.layers.ReLU(name=name, dtype=self._policy)
+        return keras.layers.ReLU(name=name)

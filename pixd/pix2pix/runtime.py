@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pixd import disk, durable
-from pixd.errors import DeviceError, PixdError
+from pixd.errors import ADVICE_DISK, DeviceError, PixdError
 from pixd.records import SCHEMA
 
 HEARTBEAT_S: Final = 5.0
@@ -146,8 +146,7 @@ def describe_error(error: BaseException) -> dict[str, str]:
     kind, message, advice = "internal", f"{type(error).__name__}: {error}", ""
     is_memory = isinstance(error, OSError) and error.errno == errno.ENOMEM
     if (refused := disk.refusal(error)) and not is_memory:
-        kind, message = "disk", refused
-        advice = "free some space or mend the disk; pixd goes on by itself"
+        kind, message, advice = "disk", refused, ADVICE_DISK
     elif isinstance(error, PixdError):
         kinds = ((NotFiniteError, "nan"), (DataError, "data"), (DeviceError, "device"))
         kind = next((name for type_, name in kinds if isinstance(error, type_)), "internal")

@@ -24,7 +24,12 @@ from pixd.pix2pix.evaluation import HeldOut
 from pixd.pix2pix.generation import Inference, make_card, make_inference, save_model
 from pixd.pix2pix.input_pipeline import Prefetcher, TrainingPairs, steps_of
 from pixd.pix2pix.losses import LossWeights
-from pixd.pix2pix.models import build_discriminator, build_generator, parameter_count
+from pixd.pix2pix.models import (
+    build_discriminator,
+    build_generator,
+    for_computing,
+    parameter_count,
+)
 from pixd.pix2pix.runtime import Events, Interrupted, Spec, StopFlag
 from pixd.pix2pix.schedule import Schedule
 from pixd.pix2pix.steps import LOSS_NAMES, Networks, make_networks, make_train_step
@@ -259,8 +264,8 @@ def build_networks(recipe: Mapping[str, Any], policy: str) -> Networks:
     """Build both networks of a recipe with their optimisers, at step 0."""
     size, seed = int(recipe["image_size"]), int(recipe["seed"])
     return make_networks(
-        build_generator(size, int(recipe["ngf"]), seed=seed, policy=policy),
-        build_discriminator(size, int(recipe["ndf"]), seed=seed, policy=policy),
+        for_computing(build_generator(size, int(recipe["ngf"]), seed=seed), policy),
+        for_computing(build_discriminator(size, int(recipe["ndf"]), seed=seed), policy),
         learning_rate=recipe["learning_rate"],
         beta_1=recipe["beta_1"],
     )

@@ -82,7 +82,7 @@ def test_eight_images_in_a_batch_give_what_they_give_alone() -> None:
 
 def test_bfloat16_computes_the_same_picture_from_float32_variables() -> None:
     generator = models.build_generator(32, 8)
-    half = models.with_policy(generator, models.MIXED_BFLOAT16)
+    half = models.for_computing(generator, models.MIXED_BFLOAT16)
     assert {variable.dtype for variable in half.trainable_variables} == {"float32"}
     image = np.random.default_rng(0).uniform(-1, 1, (1, 32, 32, 3)).astype(np.float32)
     exact, rounded = generator(image, training=False), half(image, training=False)
@@ -91,13 +91,13 @@ def test_bfloat16_computes_the_same_picture_from_float32_variables() -> None:
 
 
 def test_a_saved_generator_loads_without_pixd(tmp_path: Path) -> None:
-    generator = models.build_generator(32, 4, policy=models.MIXED_BFLOAT16)
+    generator = models.for_computing(models.build_generator(32, 4), models.MIXED_BFLOAT16)
     generation.save_model(generator, tmp_path, {})
     loaded: Any = keras.models.load_model(tmp_path / "generator.keras", compile=False)
     assert {type(layer).__module__.split(".")[0] for layer in loaded.layers} == {"keras"}
     assert loaded.dtype_policy.name == "float32"
     image = np.random.default_rng(0).uniform(-1, 1, (1, 32, 32, 3)).astype(np.float32)
-    expected = models.with_policy(generator, models.FLOAT32)(image, training=False)
+    expected = models.for_saving(generator)(image, training=False)
     assert np.array_equal(loaded(image, training=False), expected)
 
 
@@ -122,3 +122,36 @@ def test_ssim_is_tensorflows() -> None:
 
 def _weights(model: keras.Model) -> list[bytes]:
     return [variable.numpy().tobytes() for variable in model.trainable_variables]
+
+
+@pytest.mark.parametrize("image_size", [32, 64])
+def test_small_convolutions_compute_what_the_stock_layers_do(image_size: int) -> None:
+    stock = models.build_generator(image_size, 8)
+    computing = models.for_computing(stock, models.FLOAT32)
+    kinds = {type(layer).__name__ for layer in computing.layers}
+    assert {"SmallConv2D", "SmallConv2DTranspose"} <= kinds
+    image = np.random.default_rng(0).uniform(-1, 1, (2, image_size, image_size, 3))
+    found = [_value_and_gradients(model, image.astype(np.float32)) for model in (stock, computing)]
+    for name, expected, got in zip(
+        ("output", *(v.path for v in stock.trainable_variables)), *found, strict=True
+    ):
+        largest = np.abs(expected).max()
+        assert np.abs(expected - got).max() <= 1e-4 * largest, name
+
+
+def test_what_is_saved_has_the_stock_layers_and_the_same_weights() -> None:
+    stock = models.build_generator(32, 8)
+    again = models.for_saving(models.for_computing(stock, models.MIXED_BFLOAT16))
+    assert [layer.get_config() for layer in again.layers] == [
+        layer.get_config() for layer in stock.layers
+    ]
+    assert [type(layer) for layer in again.layers] == [type(layer) for layer in stock.layers]
+    assert _weights(again) == _weights(stock)
+
+
+def _value_and_gradients(model: keras.Model, image: Any) -> list[Any]:
+    with tf.GradientTape() as tape:
+        output = model(image, training=False)
+        loss = tf.reduce_sum(output * tf.constant(image))
+    variables = [variable.value for variable in model.trainable_variables]
+    return [output.numpy(), *(g.numpy() for g in tape.gradient(loss, variables))]

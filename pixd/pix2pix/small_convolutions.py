@@ -26,7 +26,7 @@ into reading the kernel."""
 Tensor = Any
 
 
-class SmallConv2D(keras.layers.Conv2D):
+class SmallConv2D(keras.layers.Conv2D):  # type: ignore[misc] # Keras has no types
     """Kernel 4, stride 2, padding 1 on an even image: (batch, 2n, 2m, c) to (batch, n, m, filters)."""
 
     def call(self, inputs: Tensor) -> Tensor:
@@ -44,7 +44,7 @@ class SmallConv2D(keras.layers.Conv2D):
         return _biased(self, tf.reshape(product, (-1, height // 2, width // 2, self.filters)))
 
 
-class SmallConv2DTranspose(keras.layers.Conv2DTranspose):
+class SmallConv2DTranspose(keras.layers.Conv2DTranspose):  # type: ignore[misc] # Keras has no types
     """Kernel 4, stride 2, padding 1: (batch, n, m, c) to (batch, 2n, 2m, filters)."""
 
     def call(self, inputs: Tensor) -> Tensor:

@@ -53,7 +53,7 @@ def pair_up(layout: str, files: Sequence[tuple[str, str]]) -> PairPlan:
     found = _in_folders(files, problems) if layout == "folders" else [(f,) for f in sorted(files)]
     pairs: dict[str, Pair] = {}
     for members in found:
-        digest = digest_of(canonical_json([digest for _, digest in members]).encode())
+        digest = digest_of_files([digest for _, digest in members])
         if digest in pairs:
             for name, _ in members:
                 problems[name] = f"the same bytes as {pairs[digest].name}: used once"
@@ -121,4 +121,14 @@ def _position(digest: str) -> float:
 
 def dataset_digest(pairs: Iterable[Pair]) -> str:
     """Return the digest of a set of pairs: of their contents, not of their names."""
-    return digest_of(canonical_json(sorted(pair.digest for pair in pairs)).encode())
+    return digest_of_all(pair.digest for pair in pairs)
+
+
+def digest_of_files(files: Sequence[str]) -> str:
+    """Return the digest of a pair from those of its files, in order."""
+    return digest_of(canonical_json(list(files)).encode())
+
+
+def digest_of_all(digests: Iterable[str]) -> str:
+    """Return the digest of a set of pairs from theirs."""
+    return digest_of(canonical_json(sorted(digests)).encode())

@@ -9,10 +9,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from pixd import pairs, recipes, scan, why
+from pixd import pairs, recipes, scan, training_snapshot, warm_start
 from pixd.records import canonical_json
 from pixd.store import lineage, places, views
 from pixd.store.runs import run_key
+from pixd.warm_start import WarmStart
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -82,11 +83,15 @@ def _train(reader: Reader, settings: Settings, pipeline: PipelineSettings) -> di
             "model": model["name"],
             "why": f"these pairs and settings made {model['name']} before: no training",
         }
+    begin = warm_start.choose(reader, settings.store, pipeline, recipe, plan.pairs)
+    share = begin.steps if isinstance(begin, WarmStart) else 1.0
+    beginning = begin.told if isinstance(begin, WarmStart) else begin
+    why = _why_train(reader, settings.store, pipeline, plan, recipe)
     return {
         "action": "run",
         "pairs": len(plan.pairs),
-        **_estimate_training(reader, pipeline, len(plan.pairs)),
-        "why": _why_train(reader, settings.store, pipeline, plan, recipe),
+        **_estimate_training(reader, pipeline, len(plan.pairs), share),
+        "why": f"{why}; {beginning}" if beginning else why,
     }
 
 
@@ -103,18 +108,21 @@ def _why_train(
     before = views.run(reader, before_id)
     assert before is not None  # just found
     listing = {"train": [[p.name, [list(f) for f in p.files]] for p in plan.pairs]}
-    changes = why.pairs_difference(
+    changes = training_snapshot.pairs_difference(
         lineage.listing_of(reader, store, before_id), canonical_json(listing).encode()
     )
     changes += recipes.recipe_difference(canonical_json(before["recipe"]), recipe)
     return ", ".join(changes) or "again, on the same pairs and settings"
 
 
-def _estimate_training(reader: Reader, pipeline: PipelineSettings, count: int) -> dict[str, Any]:
+def _estimate_training(
+    reader: Reader, pipeline: PipelineSettings, count: int, share: float
+) -> dict[str, Any]:
     """Estimate from the last training of the same network, if there was one."""
     train = pipeline.train
     held_out = round(count * train.validation) if count >= pairs.MIN_HELD_OUT_FROM else 0
     steps = train.steps or math.ceil((train.epochs or 0) * (count - held_out) / train.batch_size)
+    steps = math.ceil(steps * share)
     past = views.training_rates(reader, pipeline.name)
     same = {"image_size": pipeline.image_size, "ngf": train.ngf, "batch_size": train.batch_size}
     for rate in past:

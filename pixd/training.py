@@ -14,11 +14,10 @@ import secrets
 import shutil
 from typing import TYPE_CHECKING, Any
 
-from pixd import disk, durable, gate, pairs, recall, recipes
+from pixd import disk, durable, gate, pairs, recall, recipes, training_snapshot, warm_start
 from pixd.backoff import FIRST_RETRY_S, wait_s
-from pixd.records import canonical_json
 from pixd.store import lineage
-from pixd.store.runs import Edge, run_key
+from pixd.store.runs import run_key
 from pixd.training_run import DamagedExportError, TrainingRun, publish_model
 
 if TYPE_CHECKING:
@@ -34,7 +33,9 @@ if TYPE_CHECKING:
 
 FLOAT32_BYTES = 4
 GENERATOR_PARAMETERS = 54_400_000  # at ngf 64; they grow with its square
-KEPT_COPIES = 8  # two checkpoints of the weights and Adam's two moments, and the export, twice
+KEPT_COPIES = 11
+"""Of the weights, while a training runs: two checkpoints with Adam's two moments, the one that the
+live model's training left, and the export twice."""
 MAX_FAILURES = 3
 FINISH_SHARE = 0.5  # a run that is so far along is not superseded
 RECALLED = "one of its images was recalled"
@@ -248,67 +249,23 @@ class Training:
         store, plan, commit = self._store, self._dataset.plan, self._dataset.commit
         assert plan is not None  # _wanted saw both
         assert commit is not None
-        train, held_out = pairs.hold_out(plan.pairs, self._pipeline.train.validation)
-        listing = {
-            "train": [[p.name, [list(f) for f in p.files]] for p in train],
-            "held_out": [[p.name, [list(f) for f in p.files]] for p in held_out],
-        }
-        listed = store.objects.add(canonical_json(listing).encode())
-        store.objects.flush()
-        live = store.models.live(self._pipeline.name)
-        reason = self._explain(recipe, listing)
+        snapshot = training_snapshot.take(store, self._pipeline, recipe, key, plan.pairs, commit)
         with store.transaction():
-            store.history.add_objects([listed], "application/json")
+            store.history.add_objects([snapshot.listed], "application/json")
             run_id = store.runs.queue(
                 self._pipeline.name,
                 "train",
                 key,
                 change_id=commit.change_id,
                 recipe=store.runs.add_recipe("train", recipe),
-                inputs=[
-                    Edge("version", f"training@{commit.seq}", commit.version),
-                    Edge("pairs", "pairs", listed.digest),
-                ],
-                reason=reason,
+                inputs=snapshot.inputs,
+                reason=snapshot.reason,
             )
         durable.crash_point("before-run-row")
-        spec = {
-            "recipe": recipe,
-            "train": [self._spec_pair(pair) for pair in train],
-            "held_out": [self._spec_pair(pair) for pair in held_out],
-            "live_model": str(store.folder / "models" / live.digest[7:]) if live else None,
-            "checkpoints": str(store.checkpoints / key.removeprefix("sha256:")),
-        }
-        self._run = TrainingRun.start(store, self._settings, run_id, key, commit, spec)
-        self.state, self.reason = "running", reason
-        store.note(
-            self._pipeline.name, "info", "train", f"training started: {reason}", commit.change_id
-        )
-
-    def _spec_pair(self, pair: pairs.Pair) -> dict[str, Any]:
-        images = [str(self._store.objects.path_of(digest)) for _, digest in pair.files]
-        return {"name": pair.name, "images": images}
-
-    def _explain(self, recipe: dict[str, Any], listing: Mapping[str, Any]) -> str:
-        """Say why this training runs, as the difference from the one before it."""
-        row = self._store.db.conn.execute(
-            "SELECT recipe.body, run_input.digest FROM run JOIN recipe ON recipe.digest = run.recipe"
-            " JOIN run_input ON run_input.run_id = run.id AND run_input.role = 'pairs'"
-            " WHERE run.pipeline = ? AND run.kind = 'train' AND run.state = 'succeeded'"
-            " ORDER BY run.id DESC LIMIT 1",
-            (self._pipeline.name,),
-        ).fetchone()
-        count = len(listing["train"]) + len(listing["held_out"])
-        if row is None:
-            return f"first training on {count} pair{'s' * (count != 1)}"
-        before = json.loads(self._store.objects.path_of(row[1]).read_bytes())
-        old = {canonical_json([d for _, d in f]) for side in before.values() for _, f in side}
-        new = {canonical_json([d for _, d in f]) for side in listing.values() for _, f in side}
-        added, removed = len(new - old), len(old - new)
-        parts = [f"+{added} pair{'s' * (added != 1)}"] if added else []
-        parts += [f"-{removed} pair{'s' * (removed != 1)}"] if removed else []
-        parts += recipes.recipe_difference(row[0], recipe)
-        return ", ".join(parts) or "again, on the same pairs and settings"
+        self._run = TrainingRun.start(store, self._settings, run_id, key, commit, snapshot.spec)
+        self.state, self.reason = "running", snapshot.reason
+        told = f"training started: {snapshot.reason}"
+        store.note(self._pipeline.name, "info", "train", told, commit.change_id)
 
     # -- following ----------------------------------------------------------------------
 
@@ -366,7 +323,7 @@ class Training:
 
     def _publish(self, run: TrainingRun, result: Mapping[str, Any]) -> None:
         model = publish_model(self._store, run, result, self._pipeline)
-        self._keep_only_checkpoints(run.key)
+        warm_start.drop_what_none_begins_from(self._store, self._pipeline.name, run.run_id)
         decision = json.loads(model.verdict)
         told = "is live" if decision["promote"] else "was not promoted"
         level = "info" if decision["promote"] else "warning"
@@ -386,6 +343,8 @@ class Training:
             error=error,
         )
         store.note(name, "error", "train", f"training failed: {reason}", run.commit.change_id)
+        if error["kind"] == "beginning":  # what it began from is damaged: the next one does not
+            warm_start.forget_live(store, name)
         if run.has_checkpointed and error["kind"] == "died":
             # Killed often, it still gets there: only attempts without progress are counted up.
             store.runs.forgive_before(name, run.key, run.run_id)
@@ -398,16 +357,6 @@ class Training:
         return bool(
             excluded and lineage.is_trained_on(reader, self._store.folder, run.run_id, excluded)
         )
-
-    def _keep_only_checkpoints(self, key: str) -> None:
-        """Drop the checkpoints of earlier runs of this pipeline: their models are exported."""
-        rows = self._store.db.conn.execute(
-            "SELECT DISTINCT key FROM run WHERE pipeline = ? AND kind = 'train' AND key <> ?"
-            " AND state IN ('succeeded', 'superseded')",
-            (self._pipeline.name, key),
-        ).fetchall()
-        for (old,) in rows:
-            shutil.rmtree(self._store.checkpoints / old.removeprefix("sha256:"), ignore_errors=True)
 
 
 def room_for_training(store: Path, pipeline: PipelineSettings) -> str:

@@ -6,10 +6,9 @@ versions, device) is named as not being one.
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
-from pixd import recipes, scan
+from pixd import recipes, scan, training_snapshot
 from pixd.records import canonical_json
 from pixd.store import lineage, places, views
 from pixd.store.exclusions import EXCLUDED
@@ -92,7 +91,7 @@ def difference(
     changes = recipes.recipe_difference(canonical_json(before["recipe"]), _settings(after))
     if after["kind"] == "train":
         changes = (
-            pairs_difference(
+            training_snapshot.pairs_difference(
                 lineage.listing_of(reader, store, before["id"]),
                 lineage.listing_of(reader, store, after["id"]),
             )
@@ -117,18 +116,6 @@ def difference(
     return changes, recorded
 
 
-def pairs_difference(before: bytes, after: bytes) -> list[str]:
-    """Say how the pairs of two training runs differ, as ["+3 pairs", "-1 pair"].
-
-    Args:
-        before: the listing of the older run.
-        after: the listing of the newer one.
-    """
-    old, new = _contents(before), _contents(after)
-    counts = (("+", len(new - old)), ("-", len(old - new)))
-    return [f"{sign}{count} pair{'s' * (count != 1)}" for sign, count in counts if count]
-
-
 def _why_model(
     reader: Reader, pipeline: str, old: Mapping[str, Any], new: Mapping[str, Any]
 ) -> str:
@@ -139,15 +126,6 @@ def _why_model(
         return words
     run = views.run(reader, models[1]["train_run"])  # type: ignore[index]
     return f"{words} ({run['reason']})" if run and run["reason"] else words
-
-
-def _contents(listing: bytes) -> set[str]:
-    parts = json.loads(listing) if listing else {}
-    return {
-        canonical_json([digest for _, digest in files])
-        for pairs in parts.values()
-        for _, files in pairs
-    }
 
 
 def _run_before(reader: Reader, run: Mapping[str, Any]) -> int | None:

@@ -131,6 +131,7 @@ def sheet(pairs: Path, out: Path) -> None:
 def score(data: Path, out: Path) -> None:
     """Score the outputs as the demo does, in pixd's own scorer."""
     scratch = out / "score"
+    shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir()
     triples, made = [], {}
     for path in sorted((data / "val").glob("*.jpg")):
@@ -153,7 +154,10 @@ def score(data: Path, out: Path) -> None:
     }
     (scratch / "spec.json").write_text(json.dumps(spec))
     command = [sys.executable, "-m", "pixd.pix2pix.score", str(scratch / "spec.json")]
-    subprocess.run(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, check=True)
+    # The end of its stdin would end it, so the pipe stays open until it is through.
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as scorer:
+        if scorer.wait():
+            raise SystemExit("the scorer failed")
     rows = json.loads((scratch / "result.json").read_text())["metrics"]["rows"]
     print(f"{'':16}{'n':>5}{'L1':>8}{'PSNR':>8}{'SSIM':>8}{'sharp':>8}")
     for name in sorted(rows, key=lambda n: n == "pixd"):

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pixd import recipes, why
+from pixd import recipes, training_snapshot, why
 from pixd.commands import settings_of, warn
 from pixd.commands.naming import model_number, pipeline_and_thing
 from pixd.errors import PixdError, UsageError
@@ -96,7 +96,7 @@ def _models(
         "settings": recipes.recipe_difference(canonical_json(old["training"]["recipe"]), settings),
         "data": {
             "commits": [f"training@{old['commit_seq']}", f"training@{new['commit_seq']}"],
-            "pairs": why.pairs_difference(
+            "pairs": training_snapshot.pairs_difference(
                 lineage.listing_of(reader, store, old["train_run"]),
                 lineage.listing_of(reader, store, new["train_run"]),
             ),

@@ -14,7 +14,7 @@ import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import tensorflow as tf
 
@@ -25,10 +25,25 @@ from pixd.pix2pix.runtime import NotFiniteError
 _PREFIX: Final = "step-"
 _PART: Final = ".part-"
 _BEST: Final = "best.json"
+AS_SHARP: Final = 0.8  # times the sharpness of another: less is blurred beside it
 
 State = Mapping[str, list[Any]]
 
 _log = logging.getLogger(__name__)
+
+
+class Best(NamedTuple):
+    """A checkpoint by its scores on the held-out pairs."""
+
+    step: int
+    l1: float
+    sharpness: float
+
+    def beats(self, other: Best) -> bool:
+        """Tell whether it is better than an earlier one."""
+        if self.sharpness < AS_SHARP * other.sharpness:
+            return False
+        return self.l1 <= other.l1 or other.sharpness < AS_SHARP * self.sharpness
 
 
 class Checkpoints:
@@ -83,43 +98,60 @@ class Checkpoints:
             Its step and notes, or (0, {}) with the variables as they were if there is none.
         """
         for folder in self.found():
-            before = None
-            try:
-                state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
-                step, notes = int(state["step"]), dict(state["notes"])
-                before = [(v, v.numpy()) for group in self._state.values() for v in group]
-                self._checkpoint.read(str(folder / "variables")).assert_consumed()
-            except Exception as error:  # noqa: BLE001 - TensorFlow raises what it likes here
-                _log.warning("checkpoint %s is not whole and is passed over: %s", folder, error)
-                for variable, value in before or []:
-                    variable.assign(value)
-                continue
-            return step, notes
+            found = self._read(folder)
+            if found is not None:
+                return found
         return 0, {}
+
+    def restore_step(self, step: int) -> bool:
+        """Put the checkpoint of `step` into the variables; tell whether it was there and whole."""
+        return self._read(self._folder / f"{_PREFIX}{step:08d}") is not None
+
+    def keep_only(self, step: int) -> None:
+        """Drop every other checkpoint: the run is over, and this is what became of it."""
+        for folder in self.found():
+            if folder.name != f"{_PREFIX}{step:08d}":
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def _read(self, folder: Path) -> tuple[int, dict[str, Any]] | None:
+        before = None
+        try:
+            state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+            step, notes = int(state["step"]), dict(state["notes"])
+            before = [(v, v.numpy()) for group in self._state.values() for v in group]
+            self._checkpoint.read(str(folder / "variables")).assert_consumed()
+        except Exception as error:  # noqa: BLE001 - TensorFlow raises what it likes here
+            _log.warning("checkpoint %s is not whole and is passed over: %s", folder, error)
+            for variable, value in before or []:
+                variable.assign(value)
+            return None
+        return step, notes
 
     def found(self) -> list[Path]:
         """Return the folders of the checkpoints, newest first."""
         return sorted(self._folder.glob(f"{_PREFIX}*"), reverse=True)
 
-    def remember_best(self, step: int, l1: float) -> bool:
-        """Keep the checkpoint of `step` from now on if its held-out L1 is the lowest yet.
+    def remember_best(self, step: int, *, l1: float, sharpness: float) -> bool:
+        """Keep the checkpoint of `step` from now on if it is the best yet.
+
+        That is the one with the lowest held-out L1, among those that are about as sharp: early
+        weights are blurred, which L1 forgives and an eye does not.
 
         Returns:
             Whether it is.
         """
-        best = self.best()
-        if best is not None and best[1] <= l1:
+        candidate, best = Best(step, l1, sharpness), self.best()
+        if best is not None and best.step != step and not candidate.beats(best):
             return False
-        text = json.dumps({"step": step, "l1": l1})
-        durable.write_file(self._folder / _BEST, text.encode())
+        durable.write_file(self._folder / _BEST, json.dumps(candidate._asdict()).encode())
         self._prune()
         return True
 
-    def best(self) -> tuple[int, float] | None:
-        """Return the step and held-out L1 of the best checkpoint, if one is known."""
+    def best(self) -> Best | None:
+        """Return the best checkpoint, if one is known."""
         try:
             best = json.loads((self._folder / _BEST).read_text(encoding="utf-8"))
-            return int(best["step"]), float(best["l1"])
+            return Best(int(best["step"]), float(best["l1"]), float(best["sharpness"]))
         except (OSError, ValueError, KeyError):
             return None
 
@@ -140,7 +172,7 @@ class Checkpoints:
 
     def _prune(self) -> None:
         best = self.best()
-        kept = f"{_PREFIX}{best[0]:08d}" if best else ""
+        kept = f"{_PREFIX}{best.step:08d}" if best else ""
         for folder in self.found()[1:]:
             if folder.name != kept:
                 shutil.rmtree(folder, ignore_errors=True)

@@ -47,6 +47,11 @@ class HeldOut:
         """Return the number of pairs."""
         return len(self._pairs)
 
+    @property
+    def are_common(self) -> list[bool]:
+        """Tell of each pair whether the live model's training held it out too."""
+        return [bool(pair.get("is_common")) for pair in self._pairs]
+
     def decoded(self, limit: int) -> Iterator[Pair]:
         """Yield (input_image, target) of the first `limit` pairs, uint8.
 
@@ -62,21 +67,29 @@ def validate(infer: Inference, held_out: HeldOut, limit: int) -> dict[str, Any]:
     """Score a generator on the first `limit` held-out pairs.
 
     Returns:
-        ``l1``, ``psnr``, ``ssim``, ``sharpness``, ``n`` and ``collapsed``.
+        ``l1``, ``psnr``, ``ssim``, ``sharpness``, ``n``, ``collapsed``, ``identity_like``, and
+        under ``common`` the scores and ``n`` of the pairs that are marked so.
     """
     inputs: list[Pixels] = []
     outputs: list[Pixels] = []
-
-    def translated() -> Iterator[tuple[Pixels, Pixels]]:
-        for input_image, target in held_out.decoded(limit):
-            output = generate(infer, [input_image])[0]
-            if len(outputs) < COLLAPSE_PAIRS:
-                inputs.append(input_image)
-                outputs.append(output)
-            yield output, target
-
-    scores = metrics.score(translated())
-    return {**scores, "collapsed": metrics.is_collapsed(outputs, inputs)}
+    targets: list[Pixels] = []
+    scores: list[dict[str, float | None]] = []
+    for input_image, target in held_out.decoded(limit):
+        output = generate(infer, [input_image])[0]
+        scores.append(metrics.score_one(output, target))
+        if len(outputs) < COLLAPSE_PAIRS:
+            inputs.append(input_image)
+            outputs.append(output)
+            targets.append(target)
+    common = [
+        score for score, is_common in zip(scores, held_out.are_common, strict=False) if is_common
+    ]
+    return {
+        **metrics.mean_scores(scores),
+        "collapsed": metrics.is_collapsed(outputs, inputs),
+        "identity_like": metrics.is_identity_like(outputs, inputs, targets),
+        "common": metrics.mean_scores(common),
+    }
 
 
 def evaluate(
@@ -94,7 +107,10 @@ def evaluate(
         live: scores of the live model, see `evaluate_live`.
     """
     scores = validate(make_inference(generator), held_out, FINAL_PAIRS)
-    collapsed, count = scores.pop("collapsed"), scores.pop("n")
+    count = scores.pop("n")
+    common = scores.pop("common")
+    if live:
+        scores["common"] = {**common, "live": live.pop("common")}
     baselines: dict[str, Any] = {"identity": None, "mean_target": None}
     if len(held_out):
         mean = metrics.mean_image(target for _, target in train.decoded(MEAN_PAIRS))
@@ -109,7 +125,6 @@ def evaluate(
         "baselines": baselines,
         "live": live,
         "held_out": count,
-        "collapsed": collapsed,
     }
 
 

@@ -197,7 +197,12 @@ def read_card(folder: Path) -> dict[str, Any]:
 
 
 def make_card(
-    recipe: dict[str, Any], *, steps: int, parameters: int, metrics: dict[str, Any]
+    recipe: dict[str, Any],
+    *,
+    steps: int,
+    parameters: int,
+    metrics: dict[str, Any],
+    begun_from: str | None,
 ) -> dict[str, Any]:
     """Return what a model is and how to call it, for people and for the translator.
 
@@ -206,6 +211,7 @@ def make_card(
         steps: updates that it has had.
         parameters: trainable parameters of the generator.
         metrics: on the held-out pairs, as in the result.
+        begun_from: digest of the model whose weights it began from, if it did.
     """
     size = recipe["image_size"]
     return {
@@ -226,6 +232,7 @@ def make_card(
         "fit": recipe["fit"],
         "recipe": recipe,
         "steps": steps,
+        "begun_from": begun_from,
         "parameters": parameters,
         "metrics": metrics,
         "usage": [

@@ -20,6 +20,8 @@ SSIM_SIGMA_PX: Final = 1.5
 PSNR_EQUAL_DB: Final = 99.0  # equal images have none; what a table shows when all are equal
 COLLAPSED_STDDEV: Final = 2.0  # of 0..255: outputs flatter than this carry nothing
 COLLAPSED_VARIETY: Final = 1.0  # of 0..255: outputs this much alike ignore their input
+IDENTITY_L1: Final = 4.0  # of 0..255: targets nearer to their inputs ask for next to nothing
+IDENTITY_SHARE: Final = 0.1  # of what the targets ask for: outputs changed less are the input
 NAMES: Final = ("l1", "psnr", "ssim", "sharpness")
 
 Image = NDArray[np.uint8] | NDArray[np.float64]  # (height, width, 3), 0..255
@@ -73,22 +75,28 @@ def score(pairs: Iterable[tuple[Image, Image]]) -> dict[str, Any]:
         ``l1``, ``psnr``, ``ssim``, ``sharpness`` (each None if there are no pairs) and ``n``.
         Equal pairs are left out of the mean PSNR.
     """
-    sums: dict[str, list[float]] = {name: [] for name in NAMES}
-    count = 0
-    for output, target in pairs:
-        count += 1
-        sums["l1"].append(l1(output, target))
-        sums["ssim"].append(ssim(output, target))
-        sums["sharpness"].append(sharpness(output, target))
-        decibels = psnr(output, target)
-        if decibels is not None:
-            sums["psnr"].append(decibels)
-    means: dict[str, Any] = {
-        name: float(np.mean(values)) if values else None for name, values in sums.items()
+    return mean_scores([score_one(output, target) for output, target in pairs])
+
+
+def score_one(output: Image, target: Image) -> dict[str, float | None]:
+    """Return every metric of one output; ``psnr`` is None where it equals its target."""
+    return {
+        "l1": l1(output, target),
+        "psnr": psnr(output, target),
+        "ssim": ssim(output, target),
+        "sharpness": sharpness(output, target),
     }
-    if count and means["psnr"] is None:
+
+
+def mean_scores(scores: Sequence[Mapping[str, float | None]]) -> dict[str, Any]:
+    """Average what `score_one` gave, as `score` says it."""
+    means: dict[str, Any] = {}
+    for name in NAMES:
+        values = [value for score in scores if (value := score[name]) is not None]
+        means[name] = float(np.mean(values)) if values else None
+    if scores and means["psnr"] is None:
         means["psnr"] = PSNR_EQUAL_DB
-    return {**means, "n": count}
+    return {**means, "n": len(scores)}
 
 
 def is_collapsed(outputs: list[NDArray[np.uint8]], inputs: list[NDArray[np.uint8]]) -> bool:
@@ -110,6 +118,29 @@ def is_collapsed(outputs: list[NDArray[np.uint8]], inputs: list[NDArray[np.uint8
     varied = np.stack(inputs[:64]).astype(np.float32)
     inputs_differ = float(varied.std(axis=0).mean()) > COLLAPSED_VARIETY
     return inputs_differ and float(stack.std(axis=0).mean()) < COLLAPSED_VARIETY
+
+
+def is_identity_like(
+    outputs: Sequence[NDArray[np.uint8]],
+    inputs: Sequence[NDArray[np.uint8]],
+    targets: Sequence[NDArray[np.uint8]],
+) -> bool:
+    """Tell whether a generator gives its input back although the targets differ from it.
+
+    Args:
+        outputs: (size, size, 3) uint8 each.
+        inputs: what they were made from.
+        targets: what they should have been.
+    """
+    if not outputs:
+        return False
+    asked = float(
+        np.mean([l1(target, given) for target, given in zip(targets, inputs, strict=True)])
+    )
+    done = float(
+        np.mean([l1(output, given) for output, given in zip(outputs, inputs, strict=True)])
+    )
+    return asked > IDENTITY_L1 and done < IDENTITY_SHARE * asked
 
 
 def mean_image(targets: Iterable[Image]) -> NDArray[np.float64]:

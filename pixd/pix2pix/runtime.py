@@ -50,6 +50,10 @@ class DataError(PixdError):
     """A pair that the run needs cannot be used."""
 
 
+class BeginningError(PixdError):
+    """What the run is to begin from cannot be used."""
+
+
 class Interrupted(Exception):  # noqa: N818 - control flow, not an error
     """SIGTERM or SIGINT arrived; the work stops where it can go on later."""
 
@@ -148,7 +152,12 @@ def describe_error(error: BaseException) -> dict[str, str]:
     if (refused := disk.refusal(error)) and not is_memory:
         kind, message, advice = "disk", refused, ADVICE_DISK
     elif isinstance(error, PixdError):
-        kinds = ((NotFiniteError, "nan"), (DataError, "data"), (DeviceError, "device"))
+        kinds = (
+            (NotFiniteError, "nan"),
+            (DataError, "data"),
+            (DeviceError, "device"),
+            (BeginningError, "beginning"),
+        )
         kind = next((name for type_, name in kinds if isinstance(error, type_)), "internal")
         message, advice = error.message, error.advice
     elif (

@@ -30,16 +30,15 @@ from pixd.pix2pix.models import (
     for_computing,
     parameter_count,
 )
-from pixd.pix2pix.runtime import Events, Interrupted, Spec, StopFlag
+from pixd.pix2pix.runtime import BeginningError, Events, Interrupted, Spec, StopFlag
 from pixd.pix2pix.schedule import Schedule
 from pixd.pix2pix.steps import LOSS_NAMES, Networks, make_networks, make_train_step
 
 PROGRESS_EVERY_S: Final = 1.0
 RATE_WINDOW_S: Final = 20.0
 CURVE_POINTS: Final = 300
-VALIDATIONS: Final = 5  # evenly over the run, the last after its last step
+VALIDATIONS: Final = 10  # evenly over the run, the last after its last step
 STEPS_A_VALIDATED_PAIR: Final = 50  # so that validating costs a few per cent of the training
-
 
 Outcome = dict[str, Any]  # the fields of result.json
 
@@ -94,10 +93,14 @@ class _Run:
 
         self._pairs = TrainingPairs(spec["train"], self._recipe)
         self._held_out = self._at_model_size(spec["held_out"])
-        self.steps = steps_of(self._recipe, len(self._pairs))
+        self._begins_from: dict[str, Any] | None = spec.get("warm_start")
+        share = self._begins_from["steps"] if self._begins_from else 1.0
+        self.steps = math.ceil(share * steps_of(self._recipe, len(self._pairs)))
         self._networks = build_networks(self._recipe, self._policy)
         self._checkpoints = Checkpoints(Path(spec["checkpoints"]), self._networks.state)
         self.step, notes = self._checkpoints.restore()
+        if self._begins_from and not self.step:
+            self._begin_from(self._begins_from)
         self._saved_step = self.step
         self._curve: list[dict[str, Any]] = list(notes.get("curve", []))
         timings["build_s"] = time.monotonic() - started
@@ -119,6 +122,8 @@ class _Run:
         progress = _Progress(self._events, self.steps, int(self._recipe["batch_size"]))
         curve_stride = max(1, self.steps // CURVE_POINTS)
         self._stop.check()
+        if self.step in self._validation_steps() and not self._is_validated():
+            self._validate(infer)  # it was cut off between its checkpoint and this
         if self.step < self.steps:
             self._events.phase("compiling the first step")
         with Prefetcher(self._pairs, start=self.step, steps=self.steps) as batches:
@@ -140,9 +145,10 @@ class _Run:
         self._timings["train_s"] = time.monotonic() - started - self._timings["validate_s"]
 
     def finish(self) -> Outcome:
-        """Score the last weights and write the model folder."""
+        """Score the weights and write the model folder."""
         started = time.monotonic()
         self._events.phase("validating")
+        self._take_the_best()
         live_model = self._spec["live_model"]
         live = None
         if live_model is not None:
@@ -166,8 +172,10 @@ class _Run:
             steps=self.step,
             parameters=parameter_count(generator),
             metrics=scores,
+            begun_from=self._begins_from["digest"] if self._begins_from else None,
         )
         outputs = save_model(generator, Path(self._spec["scratch"]) / "model", card)
+        self._checkpoints.keep_only(self.step)  # the next training may begin from it
         self._timings["export_s"] = time.monotonic() - started
         return self.outcome("succeeded", outputs, scores)
 
@@ -191,6 +199,21 @@ class _Run:
             "environment": runtime.describe_environment(self._device, self._policy),
         }
 
+    def _begin_from(self, origin: Mapping[str, Any]) -> None:
+        """Put the last training state of an earlier model into the networks, at step 0."""
+        step, _ = Checkpoints(Path(origin["checkpoints"]), self._networks.state).restore()
+        if not step:
+            raise BeginningError(
+                f"the training state of {origin['model']} cannot be read",
+                advice="the next attempt starts from scratch",
+            )
+
+    def _take_the_best(self) -> None:
+        """Put the best of the validated weights back, where they are not the last."""
+        best = self._checkpoints.best()
+        if best and best.step != self.step and self._checkpoints.restore_step(best.step):
+            self.step = best.step
+
     def _update(self, train_step: Callable[[Any, Any], Any], *batch: Any) -> dict[str, float]:
         is_first = "first_step_s" not in self._timings
         started = time.monotonic()
@@ -207,13 +230,22 @@ class _Run:
     def _validate(self, infer: Inference) -> None:
         started = time.monotonic()
         self._events.phase("validating")
-        limit = min(evaluation.VALIDATION_PAIRS, max(4, self.steps // STEPS_A_VALIDATED_PAIR))
-        scores = evaluation.validate(infer, self._held_out, limit)
+        scores = evaluation.validate(infer, self._held_out, self._validation_limit)
         self._events.send("validation", step=self.step, metrics=scores)
         self._curve.append({"step": self.step, "validation_l1": scores["l1"]})
-        self._checkpoints.remember_best(self.step, scores["l1"])
+        if not (scores["collapsed"] or scores["identity_like"]):
+            self._checkpoints.remember_best(
+                self.step, l1=scores["l1"], sharpness=scores["sharpness"]
+            )
         self._events.phase("training")
         self._timings["validate_s"] += time.monotonic() - started
+
+    def _is_validated(self) -> bool:
+        return any(p["step"] == self.step and "validation_l1" in p for p in self._curve)
+
+    @property
+    def _validation_limit(self) -> int:
+        return min(evaluation.VALIDATION_PAIRS, max(4, self.steps // STEPS_A_VALIDATED_PAIR))
 
     def _validation_steps(self) -> set[int]:
         if not len(self._held_out):

@@ -91,7 +91,7 @@ def models_of(
         was_there = any(a <= seq and (b is None or seq < b) for a, b in spans)
         how = _part_in(reader, store, train_run, digest) if was_there else ""
         if how != "train":
-            for parent in _started_from(reader, train_run):
+            for parent in started_from(reader, train_run):
                 ancestor = by_digest.get(parent)
                 if ancestor and ancestor.how != "held_out":
                     how = f"via model@{ancestor.number}"
@@ -138,6 +138,32 @@ def dataset_of(reader: sqlite3.Connection, store: Path, run_id: int) -> dict[str
     }
 
 
+def live_training(reader: sqlite3.Connection, pipeline: str) -> tuple[int, str, int] | None:
+    """Return number, digest and training run of the live model, or None."""
+    row = reader.execute(
+        "SELECT number, digest, train_run FROM ref JOIN model ON model.id = ref.model_id"
+        " WHERE ref.pipeline = ? AND ref.name = 'live'",
+        (pipeline,),
+    ).fetchone()
+    return (int(row[0]), str(row[1]), int(row[2])) if row else None
+
+
+def key_of_run(reader: sqlite3.Connection, run_id: int) -> str:
+    """Return the key of a run that is recorded."""
+    row = reader.execute("SELECT key FROM run WHERE id = ?", (run_id,)).fetchone()
+    return str(row[0])
+
+
+def keys_of_ended_trainings(reader: sqlite3.Connection, pipeline: str) -> list[str]:
+    """Return the keys of the trainings that are through or were superseded."""
+    rows = reader.execute(
+        "SELECT DISTINCT key FROM run WHERE pipeline = ? AND kind = 'train'"
+        " AND state IN ('succeeded', 'superseded')",
+        (pipeline,),
+    )
+    return [row[0] for row in rows]
+
+
 def lineage_of_model(
     reader: sqlite3.Connection, pipeline: str, digest: str
 ) -> list[tuple[int, int, str]]:
@@ -153,11 +179,11 @@ def lineage_of_model(
         if row is None or tuple(row) in found:
             continue
         found.append((int(row[0]), int(row[1]), str(row[2])))
-        waiting += _started_from(reader, row[1])
+        waiting += started_from(reader, row[1])
     return found
 
 
-def _started_from(reader: sqlite3.Connection, train_run: int) -> list[str]:
+def started_from(reader: sqlite3.Connection, train_run: int) -> list[str]:
     """Return the digests of the models that a training run began with (a warm start)."""
     rows = reader.execute(
         "SELECT digest FROM run_input WHERE run_id = ? AND role = 'warm-start'", (train_run,)

@@ -101,7 +101,10 @@ def test_one_pair_more_means_a_version_a_model_and_every_output_anew(tiny: Tiny)
     assert part["model"]["dataset_commit"] == 2
     second = tiny.outputs()
     assert all(first[name] != second[name] for name in first)
-    assert "+1 pair" in tiny.shown("model@2")["training"]["reason"]
+    reason = tiny.shown("model@2")["training"]["reason"]
+    assert reason == "+1 pair; goes on from model@1 with 36% of the steps"
+    traced = json.loads(tiny.pixd("trace", "output/in-000.png", "--json").stdout)
+    assert traced["outputs"][0]["model"]["started_from"][0]["path"] == "model@1"
 
     # Another setting: a retrain that says which.
     tiny.configure(l1_weight=50)

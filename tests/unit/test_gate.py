@@ -41,9 +41,27 @@ def test_too_few_pairs_to_compare_promotes_and_says_so() -> None:
 
 
 @pytest.mark.parametrize("mode", ["if-better", "always"])
-@pytest.mark.parametrize("bad", [{"collapsed": True}, {"l1": float("nan")}])
+@pytest.mark.parametrize(
+    "bad", [{"collapsed": True}, {"identity_like": True}, {"l1": float("nan")}]
+)
 def test_a_broken_one_is_never_promoted_by_itself(mode: str, bad: dict[str, Any]) -> None:
     assert not gate.decide(mode, {**GOOD, **bad}, has_live=False).promote
+
+
+def test_new_pairs_that_may_be_wrong_do_not_judge() -> None:
+    common = {"n": 6, "l1": 50.0, "live": {"l1": 41.0}}
+    decision = gate.decide("if-better", {**GOOD, "common": common}, has_live=True)
+    assert not decision.promote
+    assert "50.00 against 41.00" in decision.why
+    assert "the 6 of 20 pairs that it held out too" in decision.why
+
+
+@pytest.mark.parametrize("count", [0, 3, 20])
+def test_too_few_common_pairs_or_all_of_them_mean_the_scores_of_all(count: int) -> None:
+    common = {"n": count, "l1": 50.0, "live": {"l1": 41.0}}
+    decision = gate.decide("if-better", {**GOOD, "common": common}, has_live=True)
+    assert decision.promote
+    assert "the same 20 pairs" in decision.why
 
 
 def test_manual_leaves_it_to_a_person() -> None:

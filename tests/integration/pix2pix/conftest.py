@@ -102,8 +102,15 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
 def make_spec(pairs: list[dict[str, Any]]) -> Callable[..., Spec]:
     """Return a maker of training specs: `make_spec(folder, steps=40, **recipe)`."""
 
-    def make(folder: Path, *, live_model: Path | None = None, **recipe: Any) -> Spec:
+    def make(
+        folder: Path,
+        *,
+        live_model: Path | None = None,
+        warm_start: Spec | None = None,
+        **recipe: Any,
+    ) -> Spec:
         return {
+            **({"warm_start": warm_start} if warm_start else {}),
             "schema": 1,
             "kind": "train",
             "run_id": "r1",

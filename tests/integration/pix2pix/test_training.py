@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pixd.pix2pix.checkpoints import Checkpoints
+from pixd.pix2pix.checkpoints import Best, Checkpoints
 from pixd.pix2pix.runtime import NotFiniteError
 from tests.integration.pix2pix.conftest import Child, result_of
 
@@ -43,7 +44,7 @@ def test_a_run_leaves_a_result_that_describes_it(trained: Path) -> None:
         assert output["sha256"] == "sha256:" + hashlib.sha256(data).hexdigest()
     assert set(result["metrics"]) == {
         *("l1", "psnr", "ssim", "sharpness"),
-        *("baselines", "live", "held_out", "collapsed"),
+        *("baselines", "live", "held_out", "collapsed", "identity_like"),
     }
     assert result["metrics"]["held_out"] == 4
     assert result["curve"][-1] == {"step": 40, "validation_l1": result["metrics"]["l1"]}
@@ -94,6 +95,94 @@ def test_sigterm_leaves_a_checkpoint_and_the_run_goes_on_from_it(
     )
 
 
+def beginning(folder: Path) -> dict[str, Any]:
+    return {
+        "model": "model@1",
+        "digest": "sha256:00",
+        "checkpoints": str(folder / "checkpoints"),
+        "steps": 0.2,
+    }
+
+
+def test_a_warm_start_goes_on_from_weights_and_optimisers_with_fewer_steps(
+    tmp_path: Path, start: Start, make_spec: MakeSpec, trained: Path
+) -> None:
+    child = start("train", make_spec(tmp_path, warm_start=beginning(trained)), tmp_path)
+    assert child.ended() == 0, child.log.read_text()
+    result, before = result_of(tmp_path), result_of(trained)
+    assert result["step"] == result["steps"] == 8
+    assert json.loads((tmp_path / "model/model.json").read_text())["begun_from"] == "sha256:00"
+    first, last = before["curve"][0]["gen_l1_loss"], before["metrics"]["l1"]
+    begun_at = result["curve"][0]["gen_l1_loss"]
+    assert abs(begun_at - last) < abs(begun_at - first)
+    (checkpoint,) = (tmp_path / "checkpoints").glob("step-*")
+    reader = tf.train.load_checkpoint(str(checkpoint / "variables"))
+    updates = reader.get_tensor("generator_adam/0/.ATTRIBUTES/VARIABLE_VALUE")
+    assert int(updates) == 48  # Adam goes on too
+
+
+def test_a_beginning_that_is_damaged_is_no_silent_start_from_scratch(
+    tmp_path: Path, start: Start, make_spec: MakeSpec
+) -> None:
+    child = start("train", make_spec(tmp_path, warm_start=beginning(tmp_path / "x")), tmp_path)
+    assert child.ended() == 1
+    error = result_of(tmp_path)["error"]
+    assert error["kind"] == "beginning"
+    assert "model@1" in error["message"]
+
+
+def test_the_best_weights_are_exported_where_the_last_are_worse(
+    tmp_path: Path, make_spec: MakeSpec
+) -> None:
+    from pixd.pix2pix import training_loop
+    from pixd.pix2pix.runtime import Events, StopFlag
+
+    class NoStop(StopFlag):
+        def __init__(self) -> None:
+            self.is_set = self.leaves_at_once = False
+
+    with (tmp_path / "events").open("wb") as sink:
+        events = Events(os.dup(sink.fileno()))
+    run = training_loop._Run(make_spec(tmp_path, steps=10), events, NoStop(), {"validate_s": 0.0})
+    run.train()
+    kept = Best(10, 1.0, 1.0)  # whatever the ten steps were worth
+    run._checkpoints.remember_best(kept.step, l1=kept.l1, sharpness=kept.sharpness)
+    for weight in run._networks.generator.trainable_variables:
+        weight.assign(tf.zeros(weight.shape))
+    run.step = 11
+    run.checkpoint()
+    outcome = run.finish()
+    events.close()
+    assert outcome["step"] == 10
+    assert not outcome["metrics"]["collapsed"]
+    assert [folder.name for folder in run._checkpoints.found()] == ["step-00000010"]
+
+
+@pytest.mark.parametrize(
+    ("scores", "best"),
+    [
+        ([(30, 0.8), (20, 0.8), (25, 0.8)], 2),
+        ([(20, 0.1), (30, 0.8), (32, 0.8)], 2),  # the first was only blurred
+        ([(30, 0.8), (20, 0.3)], 1),  # and so is the second here
+        ([(30, 0.8), (29, 0.7), (28, 0.6)], 3),
+    ],
+)
+def test_the_best_checkpoint_has_the_lowest_l1_of_those_that_are_sharp(
+    tmp_path: Path, scores: list[tuple[float, float]], best: int
+) -> None:
+    checkpoints = Checkpoints(tmp_path, {"weights": [tf.Variable([1.0])]})
+    for step, (l1, sharpness) in enumerate(scores, start=1):
+        checkpoints.save(step, {})
+        checkpoints.remember_best(step, l1=l1, sharpness=sharpness)
+    found = checkpoints.best()
+    assert found is not None
+    assert found.step == best
+    assert {folder.name for folder in checkpoints.found()} == {
+        f"step-{best:08d}",
+        f"step-{len(scores):08d}",
+    }
+
+
 def test_a_run_that_diverges_fails_and_says_so(
     tmp_path: Path, start: Start, make_spec: MakeSpec
 ) -> None:
@@ -124,7 +213,7 @@ def test_the_newest_whole_checkpoint_is_found_and_a_damaged_one_passed_over(
     checkpoints = Checkpoints(tmp_path, {"weights": [weight]})
     weight.assign(tf.fill(1000, 1.0))
     checkpoints.save(1, {"note": "one"})
-    checkpoints.remember_best(1, 10.0)  # so that it is kept
+    checkpoints.remember_best(1, l1=10.0, sharpness=1.0)  # so that it is kept
     weight.assign(tf.fill(1000, 2.0))
     newest = checkpoints.save(2, {})
     assert [folder.name for folder in checkpoints.found()] == ["step-00000002", "step-00000001"]
@@ -145,12 +234,3 @@ def test_a_checkpoint_of_what_is_not_finite_is_refused(tmp_path: Path) -> None:
     with pytest.raises(NotFiniteError):
         checkpoints.save(2, {})
     assert [folder.name for folder in checkpoints.found()] == ["step-00000001"]
-
-
-def test_the_best_checkpoint_outlives_newer_ones(tmp_path: Path) -> None:
-    checkpoints = Checkpoints(tmp_path, {"weights": [tf.Variable([1.0])]})
-    for step, l1 in ((1, 30.0), (2, 20.0), (3, 25.0), (4, 26.0)):
-        checkpoints.save(step, {})
-        checkpoints.remember_best(step, l1)
-    assert checkpoints.best() == (2, 20.0)
-    assert [folder.name for folder in checkpoints.found()] == ["step-00000004", "step-00000002"]

@@ -37,6 +37,15 @@ def test_a_blurred_image_is_less_sharp() -> None:
     assert metrics.sharpness(blurred, target) < 0.8
 
 
+def test_giving_the_input_back_is_told_from_translating() -> None:
+    given, target = [noise(3)], [noise(4)]
+    nearly = [np.clip(given[0].astype(int) + 3, 0, 255).astype(np.uint8)]
+    assert metrics.is_identity_like(nearly, given, target)
+    assert not metrics.is_identity_like(target, given, target)
+    assert not metrics.is_identity_like(given, given, given)  # where that is what is asked for
+    assert not metrics.is_identity_like([], [], [])
+
+
 def test_no_pairs_score_nothing() -> None:
     assert metrics.score([]) == {"l1": None, "psnr": None, "ssim": None, "sharpness": None, "n": 0}
 

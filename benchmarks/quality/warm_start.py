@@ -1,0 +1,74 @@
+"""Train on 360 real pairs, add 40: does the warm run reach what training from scratch reaches?
+
+Runs pixd three times on the CMP facades (see facades.py for the data): on the first 360 pairs by
+name, then with the other 40 dropped in (a warm start, a quarter of the steps), then on all 400 from
+scratch in a folder of its own. Scores all three on the 100 pairs that none of them saw.
+
+Usage: python benchmarks/quality/warm_start.py DATA OUT [--steps 4000] [--ngf 32] [--seed 0]
+       [--precision float32] [--scratch FOLDER]   (FOLDER: a finished one of facades.py)
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+from pathlib import Path
+
+from facades import PIXD, drop_label_maps, part, prepare, score, start, wait_for
+
+ADDED = 40
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--ngf", type=int, default=32)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--precision", default="float32")
+    parser.add_argument("--scratch", type=Path)
+    args = parser.parse_args()
+    out = args.out.absolute() / "warm"
+    prepare(args, out)
+    later = sorted((out / "training").iterdir())[-ADDED:]
+    aside = out / "later"
+    aside.mkdir()
+    for path in later:
+        path.rename(aside / path.name)
+    learn(args.data, out, 1)
+    print(f"== {400 - ADDED} pairs", flush=True)
+    score(args.data, out)
+    for path in aside.iterdir():
+        path.rename(out / "training" / path.name)
+    learn(args.data, out, 2)
+    print(f"== {ADDED} added: warm start", flush=True)
+    score(args.data, out)
+    scratch = args.scratch
+    if scratch is None:
+        scratch = args.out.absolute() / "scratch"
+        prepare(args, scratch)
+        learn(args.data, scratch, 1)
+    print("== all 400 from scratch", flush=True)
+    score(args.data, scratch)
+
+
+def learn(data: Path, out: Path, number: int) -> None:
+    """Run the service until model `number` has decided, and every label map is translated."""
+    if not any((out / "input").iterdir()):
+        drop_label_maps(data / "val", out / "input")
+    service = start(out)
+    wait_for(out, lambda p: p["model"] is not None and p["train"]["state"] == "idle")
+    subprocess.run([*PIXD, "wait"], cwd=out, check=True)
+    service.terminate()
+    service.wait()
+    subprocess.run([*PIXD, "models"], cwd=out, check=True)
+    subprocess.run([*PIXD, "log", "models"], cwd=out, check=False)
+    live = part(out)["model"]["number"]
+    if live != number:
+        print(f"model@{number} was not promoted: model@{live} is live", flush=True)
+        subprocess.run([*PIXD, "show", f"model@{number}"], cwd=out, check=False)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,158 @@
+"""What a training run works from: which pairs on which side, its beginning, and why it runs.
+
+Everything is read once, before the run; an edit made while it trains belongs to the next one.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pixd import pairs, recipes, warm_start
+from pixd.records import canonical_json
+from pixd.store import lineage
+from pixd.store.runs import Edge
+from pixd.warm_start import WarmStart
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from pixd.config import PipelineSettings
+    from pixd.store.history import Commit
+    from pixd.store.objects import StoredObject
+    from pixd.store.store import Store
+
+
+class Snapshot(NamedTuple):
+    """What a run is recorded with, and what its child is told.
+
+    Attributes:
+        listed: the object that names every pair, already flushed.
+        inputs: the run's edges.
+        reason: why it runs, for people.
+        spec: recipe, pairs, live model and beginning, as the run spec has them.
+    """
+
+    listed: StoredObject
+    inputs: list[Edge]
+    reason: str
+    spec: dict[str, Any]
+
+
+def take(
+    store: Store,
+    pipeline: PipelineSettings,
+    recipe: Mapping[str, Any],
+    key: str,
+    plan: Iterable[pairs.Pair],
+    commit: Commit,
+) -> Snapshot:
+    """Take the snapshot of a training.
+
+    Args:
+        store: the open store.
+        pipeline: its settings.
+        recipe: of the training.
+        key: of the run.
+        plan: all pairs of the folder.
+        commit: the commit of the training folder that they are from.
+
+    Raises:
+        OSError: the store cannot be read or written.
+    """
+    reader, plan = store.db.conn, tuple(plan)
+    train, held_out = pairs.hold_out(plan, pipeline.train.validation)
+    begin = warm_start.choose(reader, store.folder, pipeline, recipe, plan)
+    listing = canonical_json({"train": _listed(train), "held_out": _listed(held_out)}).encode()
+    listed = store.objects.add(listing)
+    store.objects.flush()
+    live = store.models.live(pipeline.name)
+    before = (
+        warm_start.held_out_before(reader, store.folder, live.train_run) if live else frozenset()
+    )
+    inputs = [
+        Edge("version", f"training@{commit.seq}", commit.version),
+        Edge("pairs", "pairs", listed.digest),
+    ]
+    if isinstance(begin, WarmStart):
+        inputs.append(Edge(warm_start.ROLE, begin.model, begin.digest))
+    spec = {
+        "recipe": recipe,
+        "train": [_told(store, pair) for pair in train],
+        # Candidate and live model are judged on the pairs that neither was trained on.
+        "held_out": [{**_told(store, p), "is_common": p.digest in before} for p in held_out],
+        "live_model": str(store.folder / "models" / live.digest[7:]) if live else None,
+        **_beginning(store.folder, key, begin),
+    }
+    return Snapshot(listed, inputs, _reason(store, pipeline, recipe, listing, begin), spec)
+
+
+def pairs_difference(before: bytes, after: bytes) -> list[str]:
+    """Say how the pairs of two training runs differ, as ["+3 pairs", "-1 pair"].
+
+    Args:
+        before: the listing of the older run.
+        after: the listing of the newer one.
+    """
+    old, new = _contents(before), _contents(after)
+    counts = (("+", len(new - old)), ("-", len(old - new)))
+    return [f"{sign}{count} pair{'s' * (count != 1)}" for sign, count in counts if count]
+
+
+def _listed(side: Iterable[pairs.Pair]) -> list[Any]:
+    return [[pair.name, [list(file) for file in pair.files]] for pair in side]
+
+
+def _told(store: Store, pair: pairs.Pair) -> dict[str, Any]:
+    return {
+        "name": pair.name,
+        "images": [str(store.objects.path_of(digest)) for _, digest in pair.files],
+    }
+
+
+def _beginning(store: Path, key: str, begin: WarmStart | str) -> dict[str, Any]:
+    if not isinstance(begin, WarmStart):
+        return {"checkpoints": str(warm_start.checkpoints_folder(store, key, ""))}
+    return {
+        "checkpoints": str(warm_start.checkpoints_folder(store, key, begin.digest)),
+        "warm_start": {
+            "model": begin.model,
+            "digest": begin.digest,
+            "checkpoints": str(begin.checkpoints),
+            "steps": begin.steps,
+        },
+    }
+
+
+def _reason(
+    store: Store,
+    pipeline: PipelineSettings,
+    recipe: Mapping[str, Any],
+    listing: bytes,
+    begin: WarmStart | str,
+) -> str:
+    """Say why this training runs, as the difference from the one before it."""
+    row = store.db.conn.execute(
+        "SELECT run.id, recipe.body FROM run JOIN recipe ON recipe.digest = run.recipe"
+        " WHERE run.pipeline = ? AND run.kind = 'train' AND run.state = 'succeeded'"
+        " ORDER BY run.id DESC LIMIT 1",
+        (pipeline.name,),
+    ).fetchone()
+    if row is None:
+        count = len(_contents(listing))
+        return f"first training on {count} pair{'s' * (count != 1)}"
+    before = lineage.listing_of(store.db.conn, store.folder, row[0])
+    changes = pairs_difference(before, listing) + recipes.recipe_difference(row[1], recipe)
+    said = ", ".join(changes) or "again, on the same pairs and settings"
+    beginning = begin.told if isinstance(begin, WarmStart) else begin
+    return f"{said}; {beginning}" if beginning else said
+
+
+def _contents(listing: bytes) -> set[str]:
+    parts = json.loads(listing) if listing else {}
+    return {
+        canonical_json([digest for _, digest in files])
+        for side in parts.values()
+        for _, files in side
+    }

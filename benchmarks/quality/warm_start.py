@@ -11,8 +11,10 @@ Usage: python benchmarks/quality/warm_start.py DATA OUT [--steps 4000] [--ngf 32
 from __future__ import annotations
 
 import argparse
+import json
 import subprocess
 from pathlib import Path
+from typing import Any
 
 from facades import PIXD, drop_label_maps, part, prepare, score, start, wait_for
 
@@ -58,7 +60,7 @@ def learn(data: Path, out: Path, number: int) -> None:
     if not any((out / "input").iterdir()):
         drop_label_maps(data / "val", out / "input")
     service = start(out)
-    wait_for(out, lambda p: p["model"] is not None and p["train"]["state"] == "idle")
+    wait_for(out, lambda _: len(models(out)) >= number)
     subprocess.run([*PIXD, "wait"], cwd=out, check=True)
     service.terminate()
     service.wait()
@@ -68,6 +70,12 @@ def learn(data: Path, out: Path, number: int) -> None:
     if live != number:
         print(f"model@{number} was not promoted: model@{live} is live", flush=True)
         subprocess.run([*PIXD, "show", f"model@{number}"], cwd=out, check=False)
+
+
+def models(out: Path) -> list[dict[str, Any]]:
+    """Return the models of the pipeline in `out`."""
+    told = subprocess.run([*PIXD, "models", "--json"], cwd=out, capture_output=True, check=True)
+    return list(json.loads(told.stdout))
 
 
 if __name__ == "__main__":

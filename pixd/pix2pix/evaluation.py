@@ -132,16 +132,17 @@ def evaluate_live(
     folder: Path,
     pairs: Sequence[Mapping[str, Any]],
     recipe: Mapping[str, Any],
+    policy: str,
     beat: Beat,
 ) -> dict[str, Any]:
-    """Score the live model on the candidate's held-out pairs.
+    """Score the live model on the candidate's held-out pairs, at the candidate's precision.
 
     A live model of another image size is scored at its own; ``image_size`` says so.
 
     Raises:
         PixdError: it cannot be loaded.
     """
-    generator = load_generator(folder)
+    generator = load_generator(folder, policy)
     size = image_size_of(generator)
     scores = validate(make_inference(generator), HeldOut(pairs, recipe, size, beat), FINAL_PAIRS)
     return {**scores, "image_size": size}

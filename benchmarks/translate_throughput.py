@@ -13,7 +13,8 @@ called in a tf.function, in a process of its own that computes only while the se
 before the first drop, and after each. Of the batches of 1, 2, 4, 8 and 16 the one with the best
 median counts.
 
-`--profile` adds where the translator's time went (the runs' own timings, by image).
+`--profile` adds where the time went: processor time an image of each process (beside
+that of the bare loop), which other work on the machine hardly changes, and the runs' own timings.
 """
 
 from __future__ import annotations
@@ -31,7 +32,9 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
+from fixtures.processes import cpu_by_module
 from fixtures.service_folder import PIXD, ServiceFolder
 from PIL import Image
 
@@ -49,7 +52,9 @@ RATIO = 0.85  # wanted
 
 
 def serve_bare(model: str, size: int) -> None:
-    """Time the batch that each line of stdin names, and answer with images a second."""
+    """Time the batch that each line of stdin names; answer with seconds an image, and of them
+    processor seconds.
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
     import keras  # noqa: PLC0415 - in the child alone
@@ -64,19 +69,27 @@ def serve_bare(model: str, size: int) -> None:
     for line in sys.stdin:
         images = ready[int(line)]
         infer(images).numpy()
-        done, began = 0, time.perf_counter()
+        done, began, worked = 0, time.perf_counter(), time.process_time()
         while time.perf_counter() - began < WINDOW_S:
             infer(images).numpy()
             done += int(line)
-        print(done / (time.perf_counter() - began), flush=True)
+        took_s, used_s = time.perf_counter() - began, time.process_time() - worked
+        print(json.dumps((took_s / done, used_s / done)), flush=True)
+
+
+class Rate(NamedTuple):
+    """What a batch of the bare loop reached: images a second, and processor seconds an image."""
+
+    images_per_s: float
+    cpu_s: float
 
 
 class Bare:
-    """The child, and the images a second that it reached at each batch."""
+    """The child, and what it reached at each batch."""
 
     def __init__(self, child: subprocess.Popen[str]) -> None:
         self._child = child
-        self._rates: dict[int, list[float]] = {batch: [] for batch in BATCHES}
+        self._found: dict[int, list[list[float]]] = {batch: [] for batch in BATCHES}
 
     def measure(self) -> None:
         assert self._child.stdin is not None
@@ -84,11 +97,15 @@ class Bare:
         for batch in BATCHES:
             self._child.stdin.write(f"{batch}\n")
             self._child.stdin.flush()
-            self._rates[batch].append(float(self._child.stdout.readline()))
+            self._found[batch].append(json.loads(self._child.stdout.readline()))
 
     @property
-    def medians(self) -> dict[int, float]:
-        return {batch: statistics.median(rates) for batch, rates in self._rates.items()}
+    def medians(self) -> dict[int, Rate]:
+        medians = {}
+        for batch, found in self._found.items():
+            image_s, cpu_s = (statistics.median(column) for column in zip(*found, strict=True))
+            medians[batch] = Rate(1 / image_s, cpu_s)
+        return medians
 
 
 @contextlib.contextmanager
@@ -153,7 +170,12 @@ def drop(folder: ServiceFolder, names: list[str]) -> float:
     return len(names) / (time.perf_counter() - began)
 
 
-def show_timings(folder: ServiceFolder) -> None:
+def show_profile(folder: ServiceFolder, bare: Rate, cpu: list[dict[str, float]]) -> None:
+    print("processor time, ms an image, median")
+    print(f"  {'bare loop':28} {1000 * bare.cpu_s:7.1f}")
+    for module in cpu[-1]:
+        spent = statistics.median(used.get(module, 0.0) for used in cpu)
+        print(f"  {module:28} {1000 * spent:7.1f}")
     reader = sqlite3.connect(f"file:{folder.path}/store/lineage.db?mode=ro", uri=True)
     found = reader.execute(
         "SELECT timings FROM run JOIN run_input ON run_input.run_id = run.id"
@@ -161,33 +183,50 @@ def show_timings(folder: ServiceFolder) -> None:
     ).fetchall()
     reader.close()
     timings = [json.loads(text) for (text,) in found]
+    print("by the clock, ms an image, median of the runs")
     for stage in ("decode", "infer", "encode"):
-        spent = statistics.median(ms[stage] for ms in timings)
-        print(f"{stage:8} {spent:7.1f} ms an image, median")
+        print(f"  {stage:28} {statistics.median(ms[stage] for ms in timings):7.1f}")
 
 
 def measure(folder: ServiceFolder, args: argparse.Namespace) -> None:
     facades = [facade_pair(seed, LARGEST_PX)[1] for seed in range(FACADES)]
-    rates = []
+    rates: list[float] = []
+    cpu: list[dict[str, float]] = []
     folder.add_pairs()
     folder.run_once()
-    with bare_loop(folder) as bare, folder.running():
+    with bare_loop(folder) as bare, folder.running() as service:
         for name in draw(folder.path / "beside", facades, "warm", 2):
             drop(folder, [name])
         bare.measure()
         for number in range(args.rounds):
             names = draw(folder.path / "beside", facades, f"round-{number}", args.images)
             os.sync()  # what was drawn is not written to the disk while the service is timed
+            before = cpu_by_module(service.pid)
             rates.append(drop(folder, names))
+            cpu.append(
+                {
+                    module: (used - before.get(module, 0.0)) / args.images
+                    for module, used in cpu_by_module(service.pid).items()
+                }
+            )
             bare.measure()
-    for batch, rate in bare.medians.items():
-        print(f"bare loop, batch {batch:2}   {rate:7.2f} images/s")
-    told = ", ".join(f"{rate:.2f}" for rate in rates)
-    service, best = statistics.median(rates), max(bare.medians.values())
-    print(f"service, {args.images} files   {service:7.2f} images/s  ({told})")
-    print(f"service / bare loop   {service / best:7.2f}  (wanted: {RATIO})")
+    show(args, rates, bare.medians)
     if args.profile:
-        show_timings(folder)
+        show_profile(folder, best_of(bare.medians), cpu)
+
+
+def best_of(medians: dict[int, Rate]) -> Rate:
+    return max(medians.values())
+
+
+def show(args: argparse.Namespace, rates: list[float], medians: dict[int, Rate]) -> None:
+    for batch, rate in medians.items():
+        print(f"bare loop, batch {batch:2}   {rate.images_per_s:7.2f} images/s")
+    told = ", ".join(f"{rate:.2f}" for rate in rates)
+    service = statistics.median(rates)
+    print(f"service, {args.images} files   {service:7.2f} images/s  ({told})")
+    ratio = service / best_of(medians).images_per_s
+    print(f"service / bare loop   {ratio:7.2f}  (wanted: {RATIO})")
 
 
 def main() -> None:

@@ -8,14 +8,13 @@ times as long as the last took: with 50,000 files each give it 150 seconds, so t
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-TICKS = os.sysconf("SC_CLK_TCK")
+from fixtures.processes import cpu_s
 
 CONFIG = """\
 store: ./store
@@ -23,11 +22,6 @@ pipelines:
   one: {training: ./1/training, input: ./1/input, output: ./1/output}
   two: {training: ./2/training, input: ./2/input, output: ./2/output}
 """
-
-
-def cpu_s(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
 
 
 def rss_mb(pid: int) -> float:

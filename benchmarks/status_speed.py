@@ -6,7 +6,6 @@ Usage: python benchmarks/status_speed.py [CONFIG]. Without one, a store with 1,0
 
 from __future__ import annotations
 
-import json
 import statistics
 import subprocess
 import sys
@@ -14,44 +13,25 @@ import tempfile
 import time
 from pathlib import Path
 
-from PIL import Image
+from fixtures.service_folder import ServiceFolder
 
 from pixd.store.history import Change
 from pixd.store.store import Store
 
 PAIRS = 25
 COMMITS, INPUTS = 1_000, 50_000
-CONFIG = """\
-store: ./store
-device: cpu
-pipelines:
-  p:
-    training: ./training
-    input: ./input
-    output: ./output
-    image_size: 64
-    settle_seconds: 0.2
-    train: {quiet_seconds: 0.2, steps: 1000000, ngf: 16, ndf: 16}
-"""
-PIXD = [sys.executable, "-m", "pixd"]
 
 
-def make(folder: Path) -> Path:
-    """Make the folders and a store that has seen much; return the configuration."""
-    config = folder / "config.yaml"
-    config.write_text(CONFIG)
-    for name in ("training", "input", "output"):
-        (folder / name).mkdir()
+def make(folder: ServiceFolder) -> None:
+    """Make a store that has seen much."""
+    folder.configure("steps: 1000000")
+    folder.add_pairs(8)
     for number in range(INPUTS):
-        sub = folder / "input" / f"{number // 1000:02d}"
+        sub = folder.path / "input" / f"{number // 1000:02d}"
         if number % 1000 == 0:
             sub.mkdir()
         (sub / f"image-{number:05d}.png").write_bytes(b"image %d" % number)
-    for number in range(8):
-        image = Image.effect_noise((128, 64), 40 + number).convert("RGB")
-        image.save(folder / "training" / f"{number}.png")
-    add_commits(folder)
-    return config
+    add_commits(folder.path)
 
 
 def add_commits(folder: Path) -> None:
@@ -78,21 +58,17 @@ def add_commits(folder: Path) -> None:
     store.close()
 
 
-def until_it_trains(config: Path, service: subprocess.Popen[bytes]) -> str:
+def until_it_trains(folder: ServiceFolder, service: subprocess.Popen[bytes]) -> str:
     began = time.monotonic()
     while service.poll() is None and time.monotonic() - began < 500:
-        done = subprocess.run(
-            [*PIXD, "--config", str(config), "status", "--json"], capture_output=True, check=False
-        )
-        if done.stdout:
-            part = json.loads(done.stdout)["pipelines"]["p"]
-            if part["train"]["step"] and part["input"]["queued"] == INPUTS:
-                return (
-                    f"training at step {part['train']['step']},"
-                    f" {part['training']['commit']} commits, {part['input']['files']} inputs"
-                )
+        part = folder.status()
+        if part and part["train"]["step"] and part["input"]["queued"] == INPUTS:
+            return (
+                f"training at step {part['train']['step']},"
+                f" {part['training']['commit']} commits, {part['input']['files']} inputs"
+            )
         time.sleep(1)
-    raise SystemExit("it never trained: " + (config.parent / "log").read_text())
+    raise SystemExit("it never trained: " + (folder.path / "log").read_text())
 
 
 def seconds(command: list[str]) -> float:
@@ -117,16 +93,11 @@ def main() -> None:
         measure(sys.argv[1])
         return
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        config = make(folder)
-        with (folder / "log").open("wb") as log:
-            service = subprocess.Popen([*PIXD, "--config", str(config), "run"], stderr=log)
-        try:
-            print(until_it_trains(config, service))
-            measure(str(config))
-        finally:
-            service.terminate()
-            service.wait()
+        folder = ServiceFolder(Path(name), px=64, ngf=16, settle_s=0.2)
+        make(folder)
+        with folder.running() as service:
+            print(until_it_trains(folder, service))
+            measure(str(folder.path / "config.yaml"))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,359 @@
+"""What learning costs beside the bare update, and how much of the processor the update uses.
+
+Usage: python benchmarks/train_step.py [--ngf 64] [--batch 1 4] [--steps 8] [--rounds 3]
+[--precision float32 bfloat16] [--size 256]
+
+All sides take turns in one run, each a window of so many steps at batch 1 and of as many images
+(two steps at the least) at a larger batch; medians over the rounds. Only one of them computes
+at a time:
+
+- pixd's training is its own training process, as the service starts it, with files, decoding,
+  jitter, prefetch, checks for NaN and events. No pair comes a second time, so every step has
+  images to decode; validation and checkpoints are left out. Between its windows the process is
+  stopped (SIGSTOP). It tells its step about once a second: a window is from one such event to
+  another, and the first after a stop is not counted.
+- The bare loop is the same networks and the same update, called with tensors that are ready. It
+  runs in this process.
+- "stock convolutions" has Keras' own layers where pixd multiplies
+  (pixd/pix2pix/small_convolutions.py), "Keras' Adam" Keras' own optimiser; both in float32.
+- The arithmetic is that of the convolutions, from the layers' shapes: two operations for each
+  multiplication with an addition, three times that of the forward pass where both gradients are
+  wanted. It is compared with that of a tf.matmul of two square matrices.
+
+What trains has a normal priority here; under the service it has a lower one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import math
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+
+import keras
+import tensorflow as tf
+from fixtures.service_folder import ServiceFolder
+
+from pixd import config
+from pixd.demo.pictures import write_demo_set
+from pixd.pix2pix.losses import LossWeights
+from pixd.pix2pix.models import build_discriminator, build_generator, for_computing
+from pixd.pix2pix.runtime import choose_policy
+from pixd.pix2pix.steps import Networks, make_networks, make_train_step
+from pixd.recipes import train_recipe
+from pixd.records import SCHEMA
+
+tf.get_logger().setLevel("ERROR")  # functions are compiled again on purpose here
+
+PICTURES, NAMES = 24, 4000  # so many are drawn; the rest are other names of their files
+MATRIX = 3072
+WEIGHTS = LossWeights()
+ADAM = {"learning_rate": 2e-4, "beta_1": 0.5}
+BATCH_RATIO, ARITHMETIC_RATIO = 0.95, 0.5  # wanted
+STOCK, KERAS_ADAM = "stock convolutions", "Keras' Adam"
+
+Take = Callable[[int], float]  # runs so many steps, returns the seconds of one
+
+
+class Side(NamedTuple):
+    """One of those that take turns."""
+
+    name: str
+    precision: str
+    take: Take
+
+
+# -- pixd's training -------------------------------------------------------------------------
+
+
+def draw_pairs(folder: Path, size: int) -> list[dict[str, Any]]:
+    """Draw pairs and return as many as a run may need, as a run spec names them."""
+    write_demo_set(folder, PICTURES, seed=1, size=size)
+    drawn = sorted(folder.iterdir())
+    pairs = []
+    for number in range(NAMES):
+        path = folder / f"pair-{number:05d}.png"
+        path.hardlink_to(drawn[number % PICTURES])
+        pairs.append({"name": path.name, "images": [str(path)]})
+    return pairs
+
+
+class Training:
+    """pixd's own training process; it computes only inside of `take`."""
+
+    def __init__(self, at: Path, pairs: list[dict[str, Any]], recipe: dict[str, Any]) -> None:
+        """Start it and let it make its first steps."""
+        spec = {
+            "schema": SCHEMA,
+            "kind": "train",
+            "run_id": "1",
+            "scratch": str(at),
+            "checkpoints": str(at / "checkpoints"),
+            "checkpoint_every_s": 1e9,
+            "checkpoint_every_steps": 1_000_000_000,
+            "device": "cpu",
+            "recipe": recipe,
+            "train": pairs,
+            "held_out": [],
+            "live_model": None,
+        }
+        (at / "spec.json").write_text(json.dumps(spec))
+        self._log = (at / "log").open("wb")
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "pixd.pix2pix.train", str(at / "spec.json")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+        )
+        for _ in range(2):
+            self._next_step()
+        self._process.send_signal(signal.SIGSTOP)
+
+    def take(self, steps: int) -> float:
+        self._process.send_signal(signal.SIGCONT)
+        self._next_step()  # it was in the middle of this one
+        first, began = self._next_step()
+        step, now = first, began
+        while step - first < steps:
+            step, now = self._next_step()
+        self._process.send_signal(signal.SIGSTOP)
+        return (now - began) / (step - first)
+
+    def end(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._log.close()
+
+    def _next_step(self) -> tuple[int, float]:
+        """Wait for the next word of a step that is done, and note the time."""
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            event = json.loads(line)
+            if event["event"] == "progress":
+                return int(event["step"]), time.perf_counter()
+        raise SystemExit("the training ended: " + Path(self._log.name).read_text())
+
+
+def recipe_of(args: argparse.Namespace, at: Path, batch: int, precision: str) -> dict[str, Any]:
+    """Return the recipe of the default settings but for what is asked here."""
+    folder = ServiceFolder(at, args.size, args.ngf)
+    folder.configure(f"epochs: 1, batch_size: {batch}")
+    settings = config.load(folder.path / "config.yaml")
+    return train_recipe(settings.pipelines[0], precision)
+
+
+# -- the bare update -------------------------------------------------------------------------
+
+
+class KerasAdam:
+    """Keras' own optimiser in the place of pixd's."""
+
+    def __init__(self, model: keras.Model) -> None:
+        self._variables = model.trainable_variables
+        self._adam = keras.optimizers.Adam(**ADAM, epsilon=1e-8)
+        self._adam.build(self._variables)
+
+    def apply(self, gradients: list[Any]) -> None:
+        self._adam.apply(gradients, self._variables)
+
+
+class Bare:
+    """The update in a loop, on tensors that are there already."""
+
+    def __init__(self, networks: Any, size: int, batch: int) -> None:
+        self._step = make_train_step(networks, WEIGHTS)
+        shape = (batch, size, size, 3)
+        self._pair = [tf.random.uniform(shape, -1, 1, seed=seed) for seed in (1, 2)]
+        self.take(2)  # the first one compiles
+
+    def take(self, steps: int) -> float:
+        self._step(*self._pair).numpy()  # brings its own weights back into the caches
+        began = time.perf_counter()
+        for _ in range(steps):
+            self._step(*self._pair).numpy()
+        return (time.perf_counter() - began) / steps
+
+
+def models_of(args: argparse.Namespace) -> tuple[keras.Model, keras.Model]:
+    return build_generator(args.size, args.ngf), build_discriminator(args.size, args.ngf)
+
+
+def networks_of(args: argparse.Namespace) -> dict[tuple[str, str], Any]:
+    """Return networks by name and precision: the bare ones, and those that differ in one thing."""
+    made: dict[tuple[str, str], Any] = {}
+    for precision in args.precision:
+        policy = choose_policy(precision)
+        models = [for_computing(model, policy) for model in models_of(args)]
+        made["bare", precision] = make_networks(*models, **ADAM)
+    if "float32" in args.precision:
+        made[STOCK, "float32"] = make_networks(*models_of(args), **ADAM)
+        models = [for_computing(model, "float32") for model in models_of(args)]
+        # Networks names pixd's Adam; all that the update asks of one is `apply`.
+        made[KERAS_ADAM, "float32"] = Networks(*models, *map(KerasAdam, models))  # type: ignore[arg-type]
+    return made
+
+
+# -- the arithmetic --------------------------------------------------------------------------
+
+
+def forward_operations(layer: keras.Layer) -> int:
+    """Return the operations of a convolution's forward pass on one image, else 0."""
+    # A convolution multiplies the kernel at each pixel of its output, a transposed one at each of
+    # its input.
+    if isinstance(layer, keras.layers.Conv2DTranspose):
+        grid = layer.input.shape[1:3]
+    elif isinstance(layer, keras.layers.Conv2D):
+        grid = layer.output.shape[1:3]
+    else:
+        return 0
+    return 2 * math.prod(grid) * math.prod(layer.kernel.shape)
+
+
+def step_operations(generator: keras.Model, discriminator: keras.Model) -> int:
+    """Return the operations of one update with one image, of the convolutions alone."""
+    gen, disc = (
+        [n for n in map(forward_operations, model.layers) if n]
+        for model in (generator, discriminator)
+    )
+    # The generator: forward, and the gradients of the kernels and of what the layers are given;
+    # nobody asks for the gradient of the image.
+    operations = 3 * sum(gen) - gen[0]
+    # The discriminator, on the real and on the generated pair: the same.
+    operations += 2 * (3 * sum(disc) - disc[0])
+    # The updated discriminator: forward, and down to the generator's image.
+    return operations + 2 * sum(disc)
+
+
+def matmul_rate(precision: str) -> Take:
+    """Return what times one multiplication of two square matrices."""
+    one, other = (
+        tf.cast(tf.random.uniform((MATRIX, MATRIX), seed=seed), precision) for seed in (1, 2)
+    )
+    multiply = tf.function(tf.matmul)
+    multiply(one, other)
+
+    def take(times: int) -> float:
+        began = time.perf_counter()
+        for _ in range(times):
+            # One number alone is fetched: to copy the whole would be timed as well.
+            multiply(one, other)[0, 0].numpy()
+        return (time.perf_counter() - began) / times
+
+    return take
+
+
+# -- taking turns ----------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def sides_of(
+    args: argparse.Namespace, at: Path, pairs: list[dict[str, Any]], networks: Any, batch: int
+) -> Iterator[list[Side]]:
+    sides: list[Side] = []
+    trainings: list[Training] = []
+    try:
+        for precision in args.precision:
+            where = at / f"{precision}-{batch}"
+            training = Training(where, pairs, recipe_of(args, where, batch, precision))
+            trainings.append(training)
+            sides.append(Side("pixd", precision, training.take))
+        for (name, precision), made in networks.items():
+            sides.append(Side(name, precision, Bare(made, args.size, batch).take))
+        yield sides
+    finally:
+        for training in trainings:
+            training.end()
+
+
+def take_turns(sides: list[Side], steps: int, rounds: int) -> dict[tuple[str, str], float]:
+    """Return the median seconds of a step of each side."""
+    took: dict[tuple[str, str], list[float]] = {(s.name, s.precision): [] for s in sides}
+    for number in range(rounds):
+        for side in sides if number % 2 == 0 else reversed(sides):
+            took[side.name, side.precision].append(side.take(steps))
+    return {which: statistics.median(seconds) for which, seconds in took.items()}
+
+
+def show(what: str, figures: str, ratio: float, wanted: str = "") -> None:
+    print(f"{what:44} {figures:36} ratio {ratio:5.2f}  {wanted}".rstrip(), flush=True)
+
+
+def show_all(step_s: dict[tuple[str, str], float], batch: int, operations: int) -> None:
+    rate = {which: batch / seconds for which, seconds in step_s.items() if which[0] != "matmul"}
+    for name, precision in step_s:
+        if name != "bare":
+            continue
+        bare = rate["bare", precision]
+        pixd = rate["pixd", precision]
+        show(
+            f"batch {batch}, {precision}: training / bare loop",
+            f"{pixd:.2f} / {bare:.2f} images/s",
+            pixd / bare,
+            f"(wanted: {BATCH_RATIO})",
+        )
+        reached = operations * bare / 1e9
+        limit = 2 * MATRIX**3 / step_s["matmul", precision] / 1e9
+        show(
+            f"batch {batch}, {precision}: arithmetic / tf.matmul",
+            f"{reached:.0f} / {limit:.0f} GFLOP/s",
+            reached / limit,
+            f"(wanted: {ARITHMETIC_RATIO})",
+        )
+    float32 = rate.get(("bare", "float32"))
+    if float32 is None:
+        return
+    for name, precision in (("bare", "bfloat16"), (STOCK, "float32"), (KERAS_ADAM, "float32")):
+        if (name, precision) in rate:
+            other = rate[name, precision]
+            title = precision if name == "bare" else name
+            figures = f"{other:.2f} / {float32:.2f} images/s"
+            show(f"batch {batch}: {title} / bare loop, float32", figures, other / float32)
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--ngf", type=int, default=64)
+    parser.add_argument("--size", type=int, default=256, help="pixels")
+    parser.add_argument("--batch", type=int, nargs="+", default=[1, 4])
+    parser.add_argument("--steps", type=int, default=8, help="of a window, at batch 1")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument(
+        "--precision",
+        nargs="+",
+        default=["float32", "bfloat16"],
+        choices=["float32", "bfloat16"],
+    )
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = arguments()
+    operations = step_operations(*models_of(args))
+    print(f"ngf {args.ngf}, {args.size} px: {operations / 1e9:.1f} GFLOP a step and image")
+    with tempfile.TemporaryDirectory(prefix="pixd-train-step-") as name:
+        at = Path(name)
+        (at / "pairs").mkdir()
+        pairs = draw_pairs(at / "pairs", args.size)
+        networks = networks_of(args)
+        for batch in args.batch:
+            steps = max(2, round(args.steps / batch))
+            with sides_of(args, at, pairs, networks, batch) as sides:
+                sides += [Side("matmul", p, matmul_rate(p)) for p in args.precision]
+                show_all(take_turns(sides, steps, args.rounds), batch, operations)
+
+
+if __name__ == "__main__":
+    main()

@@ -31,7 +31,7 @@ WITHIN_S = 120.0
 _FIND_DEVICE = """\
 import json, sys
 from pixd.errors import PixdError
-from pixd.pix2pix.runtime import choose_device
+from pixd.pix2pix.hardware import choose_device
 try:
     device = choose_device(sys.argv[1])
 except PixdError as error:

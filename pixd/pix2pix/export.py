@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pixd.errors import PixdError
-from pixd.pix2pix import runtime
+from pixd.pix2pix import hardware, runtime
 from pixd.pix2pix.runtime import Events, Spec
 
 AGREEMENT: Final = 1.0 / 255.0  # of 0..2: under half of one step of 8-bit colour
@@ -27,7 +27,7 @@ def export_model(spec: Spec, events: Events) -> None:
     """
     from pixd.pix2pix import generation
 
-    runtime.choose_device("cpu")  # the export belongs to no device
+    hardware.choose_device("cpu")  # the export belongs to no device
     model, target = Path(spec["model"]), Path(spec["scratch"]) / "export"
     events.phase("building the model")
     generator = generation.load_generator(model)

@@ -2,8 +2,7 @@
 
 The protocol with the parent is one JSON object a line on the stdout that the process was
 started with; `claim_stdout` moves that aside first, so that no library's chatter can ever
-enter it. The parent's death ends the child. Devices, precision and determinism are chosen
-here once, and said in the result.
+enter it. The parent's death ends the child.
 
 Silence: events come from the loop that does the work, never from a thread of its own, so
 that a heartbeat proves progress. The longest silence to expect is the import of TensorFlow
@@ -15,17 +14,14 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
-import importlib.metadata
 import json
 import logging
 import os
-import platform
 import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -35,7 +31,6 @@ from pixd.records import SCHEMA
 
 HEARTBEAT_S: Final = 5.0
 _PR_SET_PDEATHSIG: Final = 1  # Source: prctl(2)
-_AVX512_BF16: Final = "avx512_bf16"
 
 Spec = Mapping[str, Any]
 
@@ -233,107 +228,6 @@ class StopFlag:
         """Raise `Interrupted` once a signal has come."""
         if self.is_set:
             raise Interrupted
-
-
-# ---------------------------------------------------------------- device and precision
-
-
-@dataclass(frozen=True)
-class Device:
-    """Where the arithmetic happens: ``cpu`` or ``gpu``, and the hardware's own name."""
-
-    kind: str
-    name: str
-
-
-def choose_device(wanted: str) -> Device:
-    """Take the GPU if it is wanted and there; must run before anything is computed.
-
-    Args:
-        wanted: ``auto``, ``gpu`` or ``cpu``.
-
-    Raises:
-        DeviceError: ``gpu`` without a GPU that TensorFlow sees.
-    """
-    import tensorflow as tf
-
-    gpus = [] if wanted == "cpu" else tf.config.list_physical_devices("GPU")
-    if wanted == "cpu":
-        with contextlib.suppress(ValueError, RuntimeError):
-            tf.config.set_visible_devices([], "GPU")
-    if not gpus:
-        if wanted == "gpu":
-            raise DeviceError(
-                "device is gpu, but TensorFlow sees no GPU",
-                advice="set device: auto, or install the GPU build: pip install tensorflow[and-cuda]",
-            )
-        return Device("cpu", cpu_name())
-    for gpu in gpus:
-        with contextlib.suppress(ValueError, RuntimeError):
-            tf.config.experimental.set_memory_growth(gpu, enable=True)
-    details = tf.config.experimental.get_device_details(gpus[0])
-    return Device("gpu", str(details.get("device_name", gpus[0].name)))
-
-
-def choose_policy(precision: str) -> str:
-    """Return the Keras dtype policy for a configured precision.
-
-    ``auto`` is float32: bfloat16 becomes the default only where its held-out scores are within
-    the spread of seeds.
-
-    Raises:
-        DeviceError: float16, which needs loss scaling that is not there yet.
-    """
-    if precision in ("auto", "float32"):
-        return "float32"
-    if precision == "bfloat16":
-        return "mixed_bfloat16"
-    raise DeviceError(
-        f"precision {precision} is not supported yet", advice="use bfloat16, float32 or auto"
-    )
-
-
-def make_deterministic(seed: int) -> None:
-    """Make the same run give the same weights: seeds, and no order left to chance."""
-    import keras
-    import tensorflow as tf
-
-    keras.utils.set_random_seed(seed)
-    tf.config.experimental.enable_op_determinism()
-
-
-def cpu_name() -> str:
-    """Return the processor's name, and whether it has bfloat16 arithmetic."""
-    name, flags = platform.processor() or platform.machine(), ""
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            key, _, value = line.partition(":")
-            if key.strip() == "model name":
-                name = value.strip()
-            elif key.strip() == "flags":
-                flags = value
-                break
-    return f"{name} (AVX512_BF16)" if _AVX512_BF16 in flags else name
-
-
-def describe_environment(device: Device, policy: str) -> dict[str, Any]:
-    """Return the libraries and hardware that a result was made with; never part of a run's key."""
-    import keras
-    import numpy as np
-    import tensorflow as tf
-
-    return {
-        "tensorflow": tf.__version__,
-        "keras": keras.__version__,
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "pillow": importlib.metadata.version("pillow"),
-        "platform": platform.platform(),
-        "device": device.kind,
-        "device_name": device.name,
-        "precision": {"float32": "float32", "mixed_bfloat16": "bfloat16"}[policy],
-        "cpu_count": os.cpu_count(),
-    }
 
 
 def run_child(kind: str, work: Callable[[Spec, Events], None]) -> int:

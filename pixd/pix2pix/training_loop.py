@@ -18,7 +18,7 @@ from typing import Any, Final
 import tensorflow as tf
 
 from pixd.errors import PixdError
-from pixd.pix2pix import evaluation, metrics, runtime
+from pixd.pix2pix import evaluation, hardware, metrics, runtime
 from pixd.pix2pix.checkpoints import Checkpoints, not_finite
 from pixd.pix2pix.evaluation import HeldOut
 from pixd.pix2pix.generation import Inference, make_card, make_inference, save_model
@@ -86,10 +86,10 @@ class _Run:
         events.phase("building the model")
         self._spec, self._events, self._stop, self._timings = spec, events, stop, timings
         self._recipe: dict[str, Any] = dict(spec["recipe"])
-        self._device = runtime.choose_device(spec["device"])
+        self._device = hardware.choose_device(spec["device"])
         events.send("device", device=self._device.kind, device_name=self._device.name)
-        self._policy = runtime.choose_policy(self._recipe["precision"])
-        runtime.make_deterministic(self._recipe["seed"])
+        self._policy = hardware.choose_policy(self._recipe["precision"], self._device)
+        hardware.make_deterministic(self._recipe["seed"])
 
         self._pairs = TrainingPairs(spec["train"], self._recipe)
         self._held_out = self._at_model_size(spec["held_out"])
@@ -200,7 +200,7 @@ class _Run:
             "outputs": outputs,
             "metrics": scores,
             "curve": metrics.thin(self._curve, CURVE_POINTS - 2 * VALIDATIONS),
-            "environment": runtime.describe_environment(self._device, self._policy),
+            "environment": hardware.describe_environment(self._device, self._policy),
         }
 
     def _begin_from(self, origin: Mapping[str, Any]) -> None:

@@ -31,7 +31,7 @@ from typing import Any, Final
 
 from pixd import durable
 from pixd.errors import ImageRejectedError
-from pixd.pix2pix import runtime
+from pixd.pix2pix import hardware, runtime
 from pixd.pix2pix.decoding import Decoders
 from pixd.pix2pix.runtime import HEARTBEAT_S, Events, Spec
 
@@ -236,8 +236,8 @@ def start(spec: Spec, events: Events) -> Translator:
 
     events.phase("building the model")
     recipe = dict(spec["recipe"])
-    device = runtime.choose_device(spec["device"])
-    policy = runtime.choose_policy(spec["precision"])
+    device = hardware.choose_device(spec["device"])
+    policy = hardware.choose_policy(spec["precision"], device)
     generation.check_files(Path(spec["model"]), spec["files"])
     generator = generation.load_generator(Path(spec["model"]), policy)
     generate, largest = generation.make_generate(generator), int(spec["batch"])
@@ -247,7 +247,7 @@ def start(spec: Spec, events: Events) -> Translator:
     events.phase("compiling the first step")
     generate([generation.grey_image(generator)])
     batcher = Batcher(generate, largest, lambda message: events.send("note", message=message))
-    environment = runtime.describe_environment(device, policy)
+    environment = hardware.describe_environment(device, policy)
     events.send("ready", device=device.kind, device_name=device.name, environment=environment)
     return Translator(decoders, batcher, recipe, events)
 

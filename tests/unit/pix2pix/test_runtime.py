@@ -78,13 +78,6 @@ def test_every_failure_has_a_kind_and_what_to_do() -> None:
     assert describe(KeyError("x")) == {"kind": "internal", "message": "KeyError: 'x'", "advice": ""}
 
 
-def test_precisions() -> None:
-    assert runtime.choose_policy("auto") == "float32"
-    assert runtime.choose_policy("bfloat16") == "mixed_bfloat16"
-    with pytest.raises(DeviceError, match="float16"):
-        runtime.choose_policy("float16")
-
-
 def test_a_heartbeat_is_sent_only_after_silence() -> None:
     reading, writing = os.pipe()
     events = runtime.Events(writing)

@@ -99,9 +99,7 @@ def load(path: Path) -> Settings:
         path=path,
         store=folders.read(root, "store", _DEFAULT_STORE),
         device=root.choice("device", "auto", ("auto", "gpu", "cpu")),
-        precision=root.choice(
-            "precision", "auto", ("auto", "float32", "bfloat16"), later=("float16",)
-        ),
+        precision=root.choice("precision", "auto", ("auto", "float32", "bfloat16", "float16")),
         metrics=folders.read_metrics(root),
         pipelines=tuple(_pipelines(root, folders)),
     )

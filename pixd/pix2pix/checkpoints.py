@@ -12,7 +12,7 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -49,16 +49,20 @@ class Best(NamedTuple):
 class Checkpoints:
     """The checkpoints of one run in one folder."""
 
-    def __init__(self, folder: Path, state: State) -> None:
+    def __init__(self, folder: Path, state: State, *, may_lack: Collection[str] = ()) -> None:
         """Use `folder`, made if it is not there; half-written checkpoints in it are removed.
 
         Args:
             folder: on a local disk, for this run's key alone.
             state: tf.Variables by group; what is saved and restored.
+            may_lack: groups that only one of `state` and a checkpoint may have. Such a group
+                is passed over, or stays as it is: what precision: auto takes may have changed
+                since, with the machine, and only float16 has loss scales.
         """
         self._folder = folder
         self._state = state
-        self._checkpoint = tf.train.Checkpoint(**{k: list(v) for k, v in state.items()})
+        self._may_lack = frozenset(may_lack)
+        self._checkpoint = _checkpoint_of(state)
         folder.mkdir(parents=True, exist_ok=True)
         for stray in folder.glob(f"{_PART}*"):
             shutil.rmtree(stray, ignore_errors=True)
@@ -119,13 +123,24 @@ class Checkpoints:
             state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
             step, notes = int(state["step"]), dict(state["notes"])
             before = [(v, v.numpy()) for group in self._state.values() for v in group]
-            self._checkpoint.read(str(folder / "variables")).assert_consumed()
+            self._read_variables(str(folder / "variables"))
         except Exception as error:  # noqa: BLE001 - TensorFlow raises what it likes here
             _log.warning("checkpoint %s is not whole and is passed over: %s", folder, error)
             for variable, value in before or []:
                 variable.assign(value)
             return None
         return step, notes
+
+    def _read_variables(self, path: str) -> None:
+        names = tf.train.load_checkpoint(path).get_variable_to_shape_map()
+        saved = {name.partition("/")[0] for name in names}
+        lacking = (self._state.keys() - saved) & self._may_lack
+        expected = {k: v for k, v in self._state.items() if k not in lacking}
+        status = _checkpoint_of(expected).read(path)
+        if self._may_lack & (saved - self._state.keys()):
+            status.assert_existing_objects_matched()
+        else:
+            status.assert_consumed()
 
     def found(self) -> list[Path]:
         """Return the folders of the checkpoints, newest first."""
@@ -180,6 +195,10 @@ class Checkpoints:
     def _is_finite(self) -> bool:
         variables = [v for group in self._state.values() for v in group if v.dtype.is_floating]
         return all(bool(tf.reduce_all(tf.math.is_finite(v))) for v in variables)
+
+
+def _checkpoint_of(state: State) -> tf.train.Checkpoint:
+    return tf.train.Checkpoint(**{name: list(group) for name, group in state.items()})
 
 
 def not_finite(step: int) -> NotFiniteError:

@@ -7,49 +7,78 @@ pass.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import keras
 import tensorflow as tf
 
+from pixd.pix2pix.loss_scale import LossScale
 from pixd.pix2pix.losses import LossWeights, discriminator_loss, gan_loss, l1_loss
 from pixd.pix2pix.optimizers import Adam
 
 Tensor = Any
 LOSS_NAMES = ("gen_gan_loss", "gen_l1_loss", "disc_loss")
+LOSS_SCALES = "loss_scales"
+"""The part of the state that is there under float16 only."""
 
 
 @dataclass(frozen=True)
 class Networks:
-    """Both networks and their optimisers: everything that training changes."""
+    """Both networks and their optimisers: everything that training changes.
+
+    Attributes:
+        generator_scale: of the generator's loss; None but under float16.
+        discriminator_scale: the same for the discriminator, whose gradients are of another size.
+    """
 
     generator: keras.Model
     discriminator: keras.Model
     generator_adam: Adam
     discriminator_adam: Adam
+    generator_scale: LossScale | None = None
+    discriminator_scale: LossScale | None = None
 
     @property
     def state(self) -> dict[str, list[Any]]:
         """Every tf.Variable that a checkpoint must keep, dropout's random state included."""
+        scaling = [variable for scale in self.scales for variable in scale.state]
         return {
             "generator": tensors_of(self.generator.variables),
             "discriminator": tensors_of(self.discriminator.variables),
             "generator_adam": self.generator_adam.state,
             "discriminator_adam": self.discriminator_adam.state,
+            **({LOSS_SCALES: scaling} if scaling else {}),
         }
+
+    @property
+    def scales(self) -> list[LossScale]:
+        """The loss scales that there are."""
+        return [scale for scale in (self.generator_scale, self.discriminator_scale) if scale]
 
 
 def make_networks(
-    generator: keras.Model, discriminator: keras.Model, *, learning_rate: float, beta_1: float
+    generator: keras.Model,
+    discriminator: keras.Model,
+    *,
+    learning_rate: float,
+    beta_1: float,
+    scales_losses: bool = False,
 ) -> Networks:
-    """Give each network an Adam of its own."""
-    adams = [
+    """Give each network an Adam of its own, and under float16 a loss scale."""
+    generator_adam, discriminator_adam = (
         Adam(tensors_of(net.trainable_variables), learning_rate=learning_rate, beta_1=beta_1)
         for net in (generator, discriminator)
-    ]
-    return Networks(generator, discriminator, *adams)
+    )
+    return Networks(
+        generator,
+        discriminator,
+        generator_adam,
+        discriminator_adam,
+        LossScale() if scales_losses else None,
+        LossScale() if scales_losses else None,
+    )
 
 
 def tensors_of(variables: list[Any]) -> list[Any]:
@@ -63,7 +92,8 @@ def make_train_step(networks: Networks, weights: LossWeights) -> Callable[[Tenso
     Returns:
         A function of (input_image, target), both (batch, size, size, 3) float32 in [-1, 1], that
         updates both networks and returns (3,) float32: the losses of `LOSS_NAMES`, the L1
-        on 0..255.
+        on 0..255. Under float16 they are NaN once a loss scale is spent: what the run then
+        has is gradients that are not finite, and it must end rather than skip every update.
     """
     generator, discriminator = networks.generator, networks.discriminator
     generator_weights = tensors_of(generator.trainable_variables)
@@ -79,8 +109,11 @@ def make_train_step(networks: Networks, weights: LossWeights) -> Callable[[Tenso
             real_logits = discriminator([input_image, target], training=True)
             generated_logits = discriminator([input_image, gen_output], training=True)
             disc_loss = discriminator_loss(real_logits, generated_logits)
-        networks.discriminator_adam.apply(
-            discriminator_tape.gradient(disc_loss, discriminator_weights)
+            scaled_disc_loss = _scaled(disc_loss, networks.discriminator_scale)
+        _update(
+            networks.discriminator_adam,
+            networks.discriminator_scale,
+            discriminator_tape.gradient(scaled_disc_loss, discriminator_weights),
         )
 
         # The loss is differentiated down to gen_output here and through the generator's own tape
@@ -90,13 +123,32 @@ def make_train_step(networks: Networks, weights: LossWeights) -> Callable[[Tenso
             gen_gan_loss = gan_loss(discriminator([input_image, gen_output], training=True))
             gen_l1_loss = l1_loss(target, gen_output)
             gen_loss = weights.gan * gen_gan_loss + weights.l1 * gen_l1_loss
+            scaled_gen_loss = _scaled(gen_loss, networks.generator_scale)
         gradients = generator_tape.gradient(
             gen_output,
             generator_weights,
-            output_gradients=loss_tape.gradient(gen_loss, gen_output),
+            output_gradients=loss_tape.gradient(scaled_gen_loss, gen_output),
         )
-        networks.generator_adam.apply(gradients)
-        return tf.stack([gen_gan_loss, gen_l1_loss * 127.5, disc_loss])
+        _update(networks.generator_adam, networks.generator_scale, gradients)
+        losses = tf.stack([gen_gan_loss, gen_l1_loss * 127.5, disc_loss])
+        if not networks.scales:
+            return losses
+        is_spent = tf.reduce_any([scale.is_spent for scale in networks.scales])
+        return tf.where(is_spent, float("nan"), losses)
 
     compiled: Callable[[Tensor, Tensor], Tensor] = tf.function(train_step)
     return compiled
+
+
+# Without a scale both of these leave nothing in the graph: float32 and bfloat16 pay nothing.
+
+
+def _scaled(loss: Tensor, scale: LossScale | None) -> Tensor:
+    return scale.of(loss) if scale else loss
+
+
+def _update(adam: Adam, scale: LossScale | None, gradients: Sequence[Tensor]) -> None:
+    if scale:
+        scale.apply(adam, gradients)
+    else:
+        adam.apply(gradients)

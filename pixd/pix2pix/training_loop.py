@@ -2,7 +2,9 @@
 
 Resume is exact: the newest whole checkpoint holds the weights, both Adams, dropout's random
 state and the curve; the data order and the jitter are functions of the seed and the step. On
-a CPU, a run that was killed and went on ends in the same weights as one left alone.
+a CPU, a run that was killed and went on ends in the same weights as one left alone. (Where
+precision is auto and it goes on on another machine, it does so at what auto takes there: its
+weights are float32 anyway, and the environment in its result says what it was.)
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from pixd.pix2pix.generation import Inference, make_card, make_inference, save_m
 from pixd.pix2pix.input_pipeline import Prefetcher, TrainingPairs, steps_of
 from pixd.pix2pix.losses import LossWeights
 from pixd.pix2pix.models import (
+    MIXED_FLOAT16,
     build_discriminator,
     build_generator,
     for_computing,
@@ -32,7 +35,7 @@ from pixd.pix2pix.models import (
 )
 from pixd.pix2pix.runtime import BeginningError, Events, Interrupted, Spec, StopFlag
 from pixd.pix2pix.schedule import Schedule
-from pixd.pix2pix.steps import LOSS_NAMES, Networks, make_networks, make_train_step
+from pixd.pix2pix.steps import LOSS_NAMES, LOSS_SCALES, Networks, make_networks, make_train_step
 
 PROGRESS_EVERY_S: Final = 1.0
 RATE_WINDOW_S: Final = 20.0
@@ -97,7 +100,7 @@ class _Run:
         share = self._begins_from["steps"] if self._begins_from else 1.0
         self.steps = math.ceil(share * steps_of(self._recipe, len(self._pairs)))
         self._networks = build_networks(self._recipe, self._policy)
-        self._checkpoints = Checkpoints(Path(spec["checkpoints"]), self._networks.state)
+        self._checkpoints = self._checkpoints_in(spec["checkpoints"])
         self.step, notes = self._checkpoints.restore()
         if self._begins_from and not self.step:
             self._begin_from(self._begins_from)
@@ -203,9 +206,12 @@ class _Run:
             "environment": hardware.describe_environment(self._device, self._policy),
         }
 
+    def _checkpoints_in(self, folder: str) -> Checkpoints:
+        return Checkpoints(Path(folder), self._networks.state, may_lack=(LOSS_SCALES,))
+
     def _begin_from(self, origin: Mapping[str, Any]) -> None:
         """Put the last training state of an earlier model into the networks, at step 0."""
-        step, _ = Checkpoints(Path(origin["checkpoints"]), self._networks.state).restore()
+        step, _ = self._checkpoints_in(origin["checkpoints"]).restore()
         if not step:
             raise BeginningError(
                 f"the training state of {origin['model']} cannot be read",
@@ -307,4 +313,5 @@ def build_networks(recipe: Mapping[str, Any], policy: str) -> Networks:
         for_computing(build_discriminator(size, int(recipe["ndf"]), seed=seed), policy),
         learning_rate=recipe["learning_rate"],
         beta_1=recipe["beta_1"],
+        scales_losses=policy == MIXED_FLOAT16,
     )

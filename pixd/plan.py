@@ -124,9 +124,10 @@ def _estimate_training(
     steps = train.steps or math.ceil((train.epochs or 0) * (count - held_out) / train.batch_size)
     steps = math.ceil(steps * share)
     past = views.training_rates(reader, pipeline.name)
-    same = {"image_size": pipeline.image_size, "ngf": train.ngf, "batch_size": train.batch_size}
+    names = ("image_size", "ngf", "batch_size", "replicas")
+    recipe = recipes.train_recipe(pipeline, "")
     for rate in past:
-        if all(rate["recipe"].get(name) == value for name, value in same.items()):
+        if all(rate["recipe"].get(name) == recipe.get(name) for name in names):
             return {
                 "steps": steps,
                 "seconds": round(rate["seconds_per_step"] * steps, 1),

@@ -43,6 +43,8 @@ def train_recipe(pipeline: PipelineSettings, precision: str) -> dict[str, Any]:
         "seed": train.seed,
         "validation": train.validation,
         "precision": precision,
+        # Only where it is not 1: the keys of all trainings from before it was there stay.
+        **({"replicas": train.replicas} if train.replicas != 1 else {}),
     }
 
 
@@ -83,9 +85,9 @@ def recipe_difference(old: str, new: Mapping[str, Any]) -> list[str]:
     """
     before = json.loads(old)
     return [
-        f"{name} {_value(before.get(name))} -> {_value(new[name])}"
-        for name in sorted(new)
-        if before.get(name) != new[name]
+        f"{name} {_value(before.get(name))} -> {_value(new.get(name))}"
+        for name in sorted((before.keys() | new.keys()) - {"stage"})
+        if before.get(name) != new.get(name)
     ]
 
 

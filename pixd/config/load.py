@@ -239,6 +239,7 @@ def _train(section: Section) -> TrainSettings:
         epochs=epochs,
         steps=steps,
         batch_size=section.integer("batch_size", default.batch_size, 1, 1024),
+        replicas=section.integer("replicas", default.replicas, 1, 64),
         ngf=section.integer("ngf", default.ngf, 1, 512),
         ndf=section.integer("ndf", default.ndf, 1, 512),
         learning_rate=section.number("learning_rate", default.learning_rate, 0, 1, above_low=True),
@@ -256,6 +257,11 @@ def _train(section: Section) -> TrainSettings:
     )
     if settings.l1_weight == 0 and settings.gan_weight == 0:
         section.note("l1_weight", "expected l1_weight or gan_weight above 0, got 0 for both")
+    if settings.batch_size % settings.replicas:
+        section.note(
+            "batch_size",
+            f"expected a multiple of replicas ({settings.replicas}), got {settings.batch_size}",
+        )
     section.finish(_known_keys())
     return settings
 

@@ -24,6 +24,7 @@ class TrainSettings:
     epochs: int | None = 200
     steps: int | None = None
     batch_size: int = 1
+    replicas: int = 1
     ngf: int = 64
     ndf: int = 64
     learning_rate: float = 0.0002

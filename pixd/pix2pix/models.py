@@ -22,6 +22,7 @@ import keras
 import tensorflow as tf
 
 from pixd.pix2pix import small_convolutions
+from pixd.pix2pix.replicas import SpreadDropout
 
 MAX_LEVELS: Final = 8  # paper: 256 px goes down to 1x1 in eight halvings
 MAX_WIDTH: Final = 8  # widest layer, in multiples of ngf or ndf
@@ -162,12 +163,26 @@ def for_computing(model: keras.Model, policy: str) -> keras.Model:
             are float32 under any policy, so the weights are the same numbers.
     """
     is_on_gpu = bool(tf.config.get_visible_devices("GPU"))
-    return _relayered(model, policy, type if is_on_gpu else small_convolutions.computed_by)
+
+    def computed_by(layer: keras.Layer) -> type[keras.Layer]:
+        if type(layer) is keras.layers.Dropout and tf.distribute.has_strategy():
+            return SpreadDropout
+        return type(layer) if is_on_gpu else small_convolutions.computed_by(layer)
+
+    return _relayered(model, policy, computed_by)
 
 
 def for_saving(model: keras.Model) -> keras.Model:
     """Return the same network and weights in float32, of stock Keras layers only."""
-    return _relayered(model, FLOAT32, small_convolutions.stock_of)
+
+    def stock_of(layer: keras.Layer) -> type[keras.Layer]:
+        is_spread = type(layer) is SpreadDropout
+        stock: type[keras.Layer] = (
+            keras.layers.Dropout if is_spread else small_convolutions.stock_of(layer)
+        )
+        return stock
+
+    return _relayered(model, FLOAT32, stock_of)
 
 
 def _relayered(

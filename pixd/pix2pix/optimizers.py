@@ -23,7 +23,12 @@ Variable = Any  # tf.Variable
 
 
 class Adam:
-    """The update rule and its state: two moments a variable, and the number of updates."""
+    """The update rule and its state: two moments a variable, and the number of updates.
+
+    Under tf.distribute every replica updates its own copy: a mirrored variable's handle is there
+    the replica's, and an assignment, without an aggregation, stays with it. The copies remain
+    equal because the gradients are (`pixd.pix2pix.replicas.averaged`).
+    """
 
     def __init__(
         self, variables: Sequence[Variable], *, learning_rate: float, beta_1: float

@@ -17,6 +17,7 @@ import tensorflow as tf
 from pixd.pix2pix.loss_scale import LossScale
 from pixd.pix2pix.losses import LossWeights, discriminator_loss, gan_loss, l1_loss
 from pixd.pix2pix.optimizers import Adam
+from pixd.pix2pix.replicas import Strategy, averaged, spread
 
 Tensor = Any
 LOSS_NAMES = ("gen_gan_loss", "gen_l1_loss", "disc_loss")
@@ -86,8 +87,15 @@ def tensors_of(variables: list[Any]) -> list[Any]:
     return [variable.value for variable in variables]
 
 
-def make_train_step(networks: Networks, weights: LossWeights) -> Callable[[Tensor, Tensor], Tensor]:
+def make_train_step(
+    networks: Networks, weights: LossWeights, strategy: Strategy | None = None
+) -> Callable[[Tensor, Tensor], Tensor]:
     """Return the compiled update.
+
+    Args:
+        networks: what it updates.
+        weights: of the generator's two losses.
+        strategy: that the networks were built under, if any.
 
     Returns:
         A function of (input_image, target), both (batch, size, size, 3) float32 in [-1, 1], that
@@ -136,7 +144,7 @@ def make_train_step(networks: Networks, weights: LossWeights) -> Callable[[Tenso
         is_spent = tf.reduce_any([scale.is_spent for scale in networks.scales])
         return tf.where(is_spent, float("nan"), losses)
 
-    compiled: Callable[[Tensor, Tensor], Tensor] = tf.function(train_step)
+    compiled: Callable[[Tensor, Tensor], Tensor] = tf.function(spread(train_step, strategy))
     return compiled
 
 
@@ -148,6 +156,8 @@ def _scaled(loss: Tensor, scale: LossScale | None) -> Tensor:
 
 
 def _update(adam: Adam, scale: LossScale | None, gradients: Sequence[Tensor]) -> None:
+    # Averaged before the scale looks at them: all replicas see the same overflow and skip alike.
+    gradients = averaged(gradients)
     if scale:
         scale.apply(adam, gradients)
     else:

@@ -20,7 +20,7 @@ from typing import Any, Final
 import tensorflow as tf
 
 from pixd.errors import PixdError
-from pixd.pix2pix import evaluation, hardware, metrics, runtime
+from pixd.pix2pix import evaluation, hardware, metrics, replicas, runtime
 from pixd.pix2pix.checkpoints import Checkpoints, not_finite
 from pixd.pix2pix.evaluation import HeldOut
 from pixd.pix2pix.generation import Inference, make_card, make_inference, save_model
@@ -92,6 +92,9 @@ class _Run:
         self._device = hardware.choose_device(spec["device"])
         events.send("device", device=self._device.kind, device_name=self._device.name)
         self._policy = hardware.choose_policy(self._recipe["precision"], self._device)
+        self._strategy = replicas.make_strategy(
+            self._recipe.get("replicas", 1), self._device, logical_cpus=spec.get("logical_cpus", 0)
+        )
         hardware.make_deterministic(self._recipe["seed"])
 
         self._pairs = TrainingPairs(spec["train"], self._recipe)
@@ -99,7 +102,8 @@ class _Run:
         self._begins_from: dict[str, Any] | None = spec.get("warm_start")
         share = self._begins_from["steps"] if self._begins_from else 1.0
         self.steps = math.ceil(share * steps_of(self._recipe, len(self._pairs)))
-        self._networks = build_networks(self._recipe, self._policy)
+        with replicas.scope_of(self._strategy):
+            self._networks = build_networks(self._recipe, self._policy)
         self._checkpoints = self._checkpoints_in(spec["checkpoints"])
         self.step, notes = self._checkpoints.restore()
         if self._begins_from and not self.step:
@@ -114,6 +118,7 @@ class _Run:
         train_step = make_train_step(
             self._networks,
             LossWeights(gan=self._recipe["gan_weight"], l1=self._recipe["l1_weight"]),
+            self._strategy,
         )
         infer = make_inference(self._networks.generator)
         schedule = Schedule(

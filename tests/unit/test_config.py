@@ -36,6 +36,7 @@ TRAIN_DEFAULTS = {
     "epochs": 200,
     "steps": None,
     "batch_size": 1,
+    "replicas": 1,
     "ngf": 64,
     "ndf": 64,
     "learning_rate": 0.0002,

@@ -65,7 +65,7 @@ def learn(data: Path, out: Path, number: int) -> None:
     service.terminate()
     service.wait()
     subprocess.run([*PIXD, "models"], cwd=out, check=True)
-    subprocess.run([*PIXD, "log", "models"], cwd=out, check=False)
+    subprocess.run([*PIXD, "log", "model"], cwd=out, check=False)
     live = part(out)["model"]["number"]
     if live != number:
         print(f"model@{number} was not promoted: model@{live} is live", flush=True)
@@ -74,8 +74,8 @@ def learn(data: Path, out: Path, number: int) -> None:
 
 def models(out: Path) -> list[dict[str, Any]]:
     """Return the models of the pipeline in `out`."""
-    told = subprocess.run([*PIXD, "models", "--json"], cwd=out, capture_output=True, check=True)
-    return list(json.loads(told.stdout))
+    told = subprocess.run([*PIXD, "models", "--json"], cwd=out, capture_output=True, check=False)
+    return list(json.loads(told.stdout)) if told.returncode == 0 else []  # 4: no store yet
 
 
 if __name__ == "__main__":

@@ -33,9 +33,7 @@ if TYPE_CHECKING:
 
 FLOAT32_BYTES = 4
 GENERATOR_PARAMETERS = 54_400_000  # at ngf 64; they grow with its square
-KEPT_COPIES = 11
-"""Of the weights, while a training runs: two checkpoints with Adam's two moments, the one that the
-live model's training left, and the export twice."""
+KEPT_COPIES = 8  # two checkpoints of the weights and Adam's two moments, and the export, twice
 MAX_FAILURES = 3
 FINISH_SHARE = 0.5  # a run that is so far along is not superseded
 RECALLED = "one of its images was recalled"

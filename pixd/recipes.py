@@ -86,7 +86,7 @@ def recipe_difference(old: str, new: Mapping[str, Any]) -> list[str]:
     before = json.loads(old)
     return [
         f"{name} {_value(before.get(name))} -> {_value(new.get(name))}"
-        for name in sorted((before.keys() | new.keys()) - {"stage"})
+        for name in sorted((before.keys() | new.keys()) - {"stage", "digest"})
         if before.get(name) != new.get(name)
     ]
 

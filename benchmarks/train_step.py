@@ -49,9 +49,9 @@ from fixtures.service_folder import ServiceFolder
 
 from pixd import config
 from pixd.demo.pictures import write_demo_set
+from pixd.pix2pix import hardware
 from pixd.pix2pix.losses import LossWeights
 from pixd.pix2pix.models import build_discriminator, build_generator, for_computing
-from pixd.pix2pix.runtime import choose_policy
 from pixd.pix2pix.steps import Networks, make_networks, make_train_step
 from pixd.recipes import train_recipe
 from pixd.records import SCHEMA
@@ -191,11 +191,11 @@ def models_of(args: argparse.Namespace) -> tuple[keras.Model, keras.Model]:
     return build_generator(args.size, args.ngf), build_discriminator(args.size, args.ngf)
 
 
-def networks_of(args: argparse.Namespace) -> dict[tuple[str, str], Any]:
+def networks_of(args: argparse.Namespace, device: hardware.Device) -> dict[tuple[str, str], Any]:
     """Return networks by name and precision: the bare ones, and those that differ in one thing."""
     made: dict[tuple[str, str], Any] = {}
     for precision in args.precision:
-        policy = choose_policy(precision)
+        policy = hardware.choose_policy(precision, device)
         models = [for_computing(model, policy) for model in models_of(args)]
         made["bare", precision] = make_networks(*models, **ADAM)
     if "float32" in args.precision:
@@ -341,13 +341,16 @@ def arguments() -> argparse.Namespace:
 
 def main() -> None:
     args = arguments()
+    # Before anything is computed: the bare loop gets as many threads as the training process.
+    device = hardware.choose_device("cpu")
     operations = step_operations(*models_of(args))
     print(f"ngf {args.ngf}, {args.size} px: {operations / 1e9:.1f} GFLOP a step and image")
+    print(f"{device.name}: precision auto takes {device.fastest}")
     with tempfile.TemporaryDirectory(prefix="pixd-train-step-") as name:
         at = Path(name)
         (at / "pairs").mkdir()
         pairs = draw_pairs(at / "pairs", args.size)
-        networks = networks_of(args)
+        networks = networks_of(args, device)
         for batch in args.batch:
             steps = max(2, round(args.steps / batch))
             with sides_of(args, at, pairs, networks, batch) as sides:

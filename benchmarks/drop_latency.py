@@ -3,8 +3,8 @@
 Usage: python benchmarks/drop_latency.py [DROPS] [IMAGE_PX] [NGF] (200 256 64). It trains two steps
 first, so that there is a model of that size. Files of that size are renamed into place, then
 closed after writing, with the translator warm; then the first again while a training runs, which
-should not make a drop three times as slow. What the translator itself took (decode, inference, encode; the run's own timings) is set apart. The
-script only inverts the colours.
+should not make a drop three times as slow. What the translator itself took (decode, inference,
+encode; the run's own timings) is set apart. The script only inverts the colours.
 """
 
 from __future__ import annotations

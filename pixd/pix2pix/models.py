@@ -192,10 +192,17 @@ def _relayered(
         config = layer.get_config()
         if layer.name not in ("gen_output", "logits"):
             config["dtype"] = policy
-        return class_of(layer).from_config(config)
+        made = class_of(layer).from_config(config)
+        if hasattr(made, "kernel_initializer"):
+            # 54 million random numbers would be drawn here to be overwritten below.
+            made.kernel_initializer = keras.initializers.Zeros()
+        return made
 
     clone = keras.models.clone_model(model, clone_function=relayer)
     clone.set_weights(model.get_weights())
+    for layer, made in zip(model.layers, clone.layers, strict=True):
+        if hasattr(made, "kernel_initializer"):
+            made.kernel_initializer = layer.kernel_initializer
     return clone
 
 

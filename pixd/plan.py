@@ -10,14 +10,12 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from pixd import pairs, recipes, scan, training_snapshot, warm_start
-from pixd.records import canonical_json
-from pixd.store import lineage, places, views
+from pixd.store import places, views
 from pixd.store.runs import run_key
 from pixd.warm_start import WarmStart
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from pixd.config import PipelineSettings, Settings
     from pixd.store.connection import Reader
@@ -84,35 +82,26 @@ def _train(reader: Reader, settings: Settings, pipeline: PipelineSettings) -> di
             "why": f"these pairs and settings made {model['name']} before: no training",
         }
     begin = warm_start.choose(reader, settings.store, pipeline, recipe, plan.pairs)
-    share = begin.steps if isinstance(begin, WarmStart) else 1.0
-    beginning = begin.told if isinstance(begin, WarmStart) else begin
-    why = _why_train(reader, settings.store, pipeline, plan, recipe)
+    changes = training_snapshot.changes_since_last(
+        reader,
+        settings.store,
+        pipeline.name,
+        recipe,
+        training_snapshot.listing_of(plan.pairs),
+    )
     return {
         "action": "run",
         "pairs": len(plan.pairs),
-        **_estimate_training(reader, pipeline, len(plan.pairs), share),
-        "why": f"{why}; {beginning}" if beginning else why,
+        **_estimate_training(
+            reader,
+            pipeline,
+            len(plan.pairs),
+            begin.steps if isinstance(begin, WarmStart) else 1.0,
+        ),
+        "why": "no training has succeeded yet"
+        if changes is None
+        else training_snapshot.reason_of(changes, begin),
     }
-
-
-def _why_train(
-    reader: Reader,
-    store: Path,
-    pipeline: PipelineSettings,
-    plan: pairs.PairPlan,
-    recipe: Mapping[str, Any],
-) -> str:
-    before_id = views.train_run_before(reader, pipeline.name, 2**62)
-    if before_id is None:
-        return "no training has succeeded yet"
-    before = views.run(reader, before_id)
-    assert before is not None  # just found
-    listing = {"train": [[p.name, [list(f) for f in p.files]] for p in plan.pairs]}
-    changes = training_snapshot.pairs_difference(
-        lineage.listing_of(reader, store, before_id), canonical_json(listing).encode()
-    )
-    changes += recipes.recipe_difference(canonical_json(before["recipe"]), recipe)
-    return ", ".join(changes) or "again, on the same pairs and settings"
 
 
 def _estimate_training(

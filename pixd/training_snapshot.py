@@ -15,10 +15,11 @@ from pixd.store.runs import Edge
 from pixd.warm_start import WarmStart
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from pixd.config import PipelineSettings
+    from pixd.store.connection import Reader
     from pixd.store.history import Commit
     from pixd.store.objects import StoredObject
     from pixd.store.store import Store
@@ -64,7 +65,7 @@ def take(
     reader, plan = store.db.conn, tuple(plan)
     train, held_out = pairs.hold_out(plan, pipeline.train.validation)
     begin = warm_start.choose(reader, store.folder, pipeline, recipe, plan)
-    listing = canonical_json({"train": _listed(train), "held_out": _listed(held_out)}).encode()
+    listing = listing_of(train, held_out)
     listed = store.objects.add(listing)
     store.objects.flush()
     live = store.models.live(pipeline.name)
@@ -85,7 +86,52 @@ def take(
         "live_model": str(store.folder / "models" / live.digest[7:]) if live else None,
         **_beginning(store.folder, key, begin),
     }
-    return Snapshot(listed, inputs, _reason(store, pipeline, recipe, listing, begin), spec)
+    changes = changes_since_last(reader, store.folder, pipeline.name, recipe, listing)
+    if changes is None:
+        said = f"first training on {len(plan)} pair{'s' * (len(plan) != 1)}"
+    else:
+        said = reason_of(changes, begin)
+    return Snapshot(listed, inputs, said, spec)
+
+
+def changes_since_last(
+    reader: Reader, store: Path, pipeline: str, recipe: Mapping[str, Any], listing: bytes
+) -> list[str] | None:
+    """Say how a training differs from the last that succeeded, or None where there was none.
+
+    Args:
+        reader: the store's database.
+        store: the store's folder.
+        pipeline: its name.
+        recipe: of the training.
+        listing: its pairs, as `listing_of` gives them; on which side they are counts for nothing.
+
+    Raises:
+        OSError: the listing of the last training cannot be read.
+    """
+    last = lineage.last_training(reader, pipeline)
+    if last is None:
+        return None
+    run_id, body = last
+    before = lineage.listing_of(reader, store, run_id)
+    return pairs_difference(before, listing) + recipes.recipe_difference(body, recipe)
+
+
+def reason_of(changes: Sequence[str], begin: WarmStart | str) -> str:
+    """Say why a training runs that is not the first, and how it begins."""
+    said = ", ".join(changes) or "again, on the same pairs and settings"
+    beginning = begin.told if isinstance(begin, WarmStart) else begin
+    return f"{said}; {beginning}" if beginning else said
+
+
+def listing_of(train: Iterable[pairs.Pair], held_out: Iterable[pairs.Pair] = ()) -> bytes:
+    """Return the JSON that names every pair of a training."""
+    sides = {"train": train, "held_out": held_out}
+    listed = {
+        side: [[pair.name, [list(file) for file in pair.files]] for pair in members]
+        for side, members in sides.items()
+    }
+    return canonical_json(listed).encode()
 
 
 def pairs_difference(before: bytes, after: bytes) -> list[str]:
@@ -98,10 +144,6 @@ def pairs_difference(before: bytes, after: bytes) -> list[str]:
     old, new = _contents(before), _contents(after)
     counts = (("+", len(new - old)), ("-", len(old - new)))
     return [f"{sign}{count} pair{'s' * (count != 1)}" for sign, count in counts if count]
-
-
-def _listed(side: Iterable[pairs.Pair]) -> list[Any]:
-    return [[pair.name, [list(file) for file in pair.files]] for pair in side]
 
 
 def _told(store: Store, pair: pairs.Pair) -> dict[str, Any]:
@@ -123,30 +165,6 @@ def _beginning(store: Path, key: str, begin: WarmStart | str) -> dict[str, Any]:
             "steps": begin.steps,
         },
     }
-
-
-def _reason(
-    store: Store,
-    pipeline: PipelineSettings,
-    recipe: Mapping[str, Any],
-    listing: bytes,
-    begin: WarmStart | str,
-) -> str:
-    """Say why this training runs, as the difference from the one before it."""
-    row = store.db.conn.execute(
-        "SELECT run.id, recipe.body FROM run JOIN recipe ON recipe.digest = run.recipe"
-        " WHERE run.pipeline = ? AND run.kind = 'train' AND run.state = 'succeeded'"
-        " ORDER BY run.id DESC LIMIT 1",
-        (pipeline.name,),
-    ).fetchone()
-    if row is None:
-        count = len(_contents(listing))
-        return f"first training on {count} pair{'s' * (count != 1)}"
-    before = lineage.listing_of(store.db.conn, store.folder, row[0])
-    changes = pairs_difference(before, listing) + recipes.recipe_difference(row[1], recipe)
-    said = ", ".join(changes) or "again, on the same pairs and settings"
-    beginning = begin.told if isinstance(begin, WarmStart) else begin
-    return f"{said}; {beginning}" if beginning else said
 
 
 def _contents(listing: bytes) -> set[str]:

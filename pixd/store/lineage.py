@@ -148,6 +148,17 @@ def live_training(reader: sqlite3.Connection, pipeline: str) -> tuple[int, str, 
     return (int(row[0]), str(row[1]), int(row[2])) if row else None
 
 
+def last_training(reader: sqlite3.Connection, pipeline: str) -> tuple[int, str] | None:
+    """Return the last training that succeeded and the JSON of its recipe, or None."""
+    row = reader.execute(
+        "SELECT run.id, recipe.body FROM run JOIN recipe ON recipe.digest = run.recipe"
+        " WHERE run.pipeline = ? AND run.kind = 'train' AND run.state = 'succeeded'"
+        " ORDER BY run.id DESC LIMIT 1",
+        (pipeline,),
+    ).fetchone()
+    return (int(row[0]), str(row[1])) if row else None
+
+
 def key_of_run(reader: sqlite3.Connection, run_id: int) -> str:
     """Return the key of a run that is recorded."""
     row = reader.execute("SELECT key FROM run WHERE id = ?", (run_id,)).fetchone()

@@ -342,7 +342,8 @@ class Training:
         )
         store.note(name, "error", "train", f"training failed: {reason}", run.commit.change_id)
         if error["kind"] == "beginning":  # what it began from is damaged: the next one does not
-            warm_start.forget_live(store, name)
+            assert run.beginning is not None  # it was told of none otherwise
+            shutil.rmtree(run.beginning, ignore_errors=True)
         if run.has_checkpointed and error["kind"] == "died":
             # Killed often, it still gets there: only attempts without progress are counted up.
             store.runs.forgive_before(name, run.key, run.run_id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pixd import durable, gate
@@ -16,7 +17,6 @@ from pixd.workers import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from pixd.config import PipelineSettings, Settings
     from pixd.store.history import Commit
@@ -62,6 +62,7 @@ class TrainingRun:
         self._noted_at = 0.0
         self._heard_at: float | None = None
         self._hung = False
+        self.beginning: Path | None = None  # the training state of the model that it began from
 
     @classmethod
     def start(
@@ -105,7 +106,10 @@ class TrainingRun:
             nice=NICENESS,
         )
         store.runs.move(run_id, ("queued",), "running", worker=worker.identity._asdict())
-        return cls(store, run_id, key, commit, worker, scratch)
+        run = cls(store, run_id, key, commit, worker, scratch)
+        if beginning := spec.get("warm_start"):
+            run.beginning = Path(beginning["checkpoints"])
+        return run
 
     @property
     def is_leaving(self) -> bool:

@@ -145,22 +145,15 @@ def drop_what_none_begins_from(store: Store, pipeline: str, newest: int) -> None
         newest: the training run that has just succeeded; its model may yet be promoted.
     """
     reader = store.db.conn
-    live = lineage.live_training(reader, pipeline)
+    live = store.models.live(pipeline)
     kept = {
         checkpoints_of(reader, store.folder, run_id)
-        for run_id in (newest, *([live[2]] if live else []))
+        for run_id in (newest, *([live.train_run] if live else []))
     }
     for key in lineage.keys_of_ended_trainings(reader, pipeline):
         for folder in store.checkpoints.glob(key.removeprefix("sha256:") + "*"):
             if folder not in kept:
                 shutil.rmtree(folder, ignore_errors=True)
-
-
-def forget_live(store: Store, pipeline: str) -> None:
-    """Drop the training state of the live model: it turned out to be damaged."""
-    live = lineage.live_training(store.db.conn, pipeline)
-    if live:
-        shutil.rmtree(checkpoints_of(store.db.conn, store.folder, live[2]), ignore_errors=True)
 
 
 class _Sides(NamedTuple):

@@ -156,3 +156,18 @@ def test_a_drop_into_the_running_service_is_translated_and_counted(trained: Tiny
         )
     finally:
         assert trained.stop() == 0
+
+
+def test_a_damaged_beginning_costs_one_attempt_and_the_next_is_from_scratch(tiny: Tiny) -> None:
+    tiny.pairs(range(6))
+    tiny.once()
+    (state,) = (tiny.folder / "store" / "checkpoints").glob("*/step-*/state.json")
+    state.write_text("{")
+    tiny.pairs(range(7))
+    tiny.start()
+    tiny.until(lambda part: part["model"]["number"] == 2)
+    tiny.stop()
+    assert "training state of model@1 is not kept" in tiny.shown("model@2")["training"]["reason"]
+    ended = tiny.rows("SELECT state, reason FROM run WHERE kind = 'train' ORDER BY id")
+    assert [state for state, _ in ended] == ["succeeded", "failed", "succeeded"]
+    assert "training state of model@1 cannot be read" in ended[1][1]

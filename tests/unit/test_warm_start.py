@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -131,7 +132,7 @@ def test_never_means_never(store: Store) -> None:
 
 def test_a_training_state_that_is_gone_is_said(store: Store) -> None:
     trained_on(made(*range(100)), store)
-    warm_start.forget_live(store, "p")
+    shutil.rmtree(next(store.checkpoints.iterdir()))
     assert "training state of model@1 is not kept" in str(chosen(store, made(*range(101))))
 
 

@@ -45,13 +45,7 @@ pipelines:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("data", type=Path)
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--steps", type=int, default=4000)
-    parser.add_argument("--ngf", type=int, default=32)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--precision", default="float32")
+    parser = parser_of(__doc__)
     parser.add_argument("--no-kill", action="store_true")
     args = parser.parse_args()
     out = args.out.absolute()
@@ -77,6 +71,18 @@ def main() -> None:
     subprocess.run([*PIXD, "models"], cwd=out, check=True)
     sheet(args.data / "val", out)
     score(args.data, out)
+
+
+def parser_of(doc: str | None) -> argparse.ArgumentParser:
+    """Return a parser of what every training on the facades is asked with."""
+    parser = argparse.ArgumentParser(description=(doc or "").partition("\n")[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--ngf", type=int, default=32)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--precision", default="float32")
+    return parser
 
 
 def prepare(args: argparse.Namespace, out: Path) -> None:

@@ -10,25 +10,18 @@ Usage: python benchmarks/quality/warm_start.py DATA OUT [--steps 4000] [--ngf 32
 
 from __future__ import annotations
 
-import argparse
 import json
 import subprocess
 from pathlib import Path
 from typing import Any
 
-from facades import PIXD, drop_label_maps, part, prepare, score, start, wait_for
+from facades import PIXD, drop_label_maps, parser_of, part, prepare, score, start, wait_for
 
 ADDED = 40
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("data", type=Path)
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--steps", type=int, default=4000)
-    parser.add_argument("--ngf", type=int, default=32)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--precision", default="float32")
+    parser = parser_of(__doc__)
     parser.add_argument("--scratch", type=Path)
     args = parser.parse_args()
     out = args.out.absolute() / "warm"

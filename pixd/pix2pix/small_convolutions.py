@@ -2,8 +2,9 @@
 
 Where an image is 8x8 or smaller, almost all that a convolution does on a processor is to bring
 its kernel (up to 33 MB at ngf 64) into another order, forward and backward. A multiplication
-takes the kernel as it lies: with these layers a training step at ngf 64, batch 1 takes 0.85 of
-the time, and a translation alone 0.75 (`benchmarks/train_step.py`).
+takes the kernel as it lies: with these layers a training step at ngf 64, batch 1 takes 0.86 of
+the time (`benchmarks/train_step.py`; 0.97 at batch 4), and one image alone is translated
+in about 0.75.
 
 The layers are Keras' own with another `call`: same configuration, same weights, the same
 numbers up to rounding. They are for computing only; what is saved has the stock layers back

@@ -2,8 +2,8 @@
 
 Where an image is 8x8 or smaller, almost all that a convolution does on a processor is to bring
 its kernel (up to 33 MB at ngf 64) into another order, forward and backward. A multiplication
-takes the kernel as it lies: with these layers a training step at ngf 64, batch 1 takes 0.86 of
-the time (`benchmarks/train_step.py`; 0.97 at batch 4), and one image alone is translated
+takes the kernel as it lies: with these layers a training step at ngf 64, batch 1 took 0.84 to
+0.97 of the time, one at batch 4 0.97 (`benchmarks/train_step.py`), and one image alone is translated
 in about 0.75.
 
 The layers are Keras' own with another `call`: same configuration, same weights, the same

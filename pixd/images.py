@@ -28,6 +28,7 @@ from PIL import (
     WebPImagePlugin,
 )
 
+from pixd import input_makers, lab
 from pixd.errors import ImageRejectedError
 
 if TYPE_CHECKING:
@@ -307,9 +308,10 @@ def load_pair(
     """Read one training pair.
 
     Args:
-        paths: the one side-by-side file, or the files of a/ and b/.
-        pairs: "side-by-side" or "folders".
-        direction: "AtoB" or "BtoA".
+        paths: the one side-by-side file, the files of a/ and b/, or the one target.
+        pairs: "side-by-side", "folders", or how the input is made from the target
+            (`pixd.input_makers`).
+        direction: "AtoB" or "BtoA"; nothing where the input is made.
         size: side of the model's square, pixels.
         fit: "pad", "crop" or "stretch".
 
@@ -318,8 +320,12 @@ def load_pair(
 
     Raises:
         ImageRejectedError: a file cannot be used.
+        EdgesMissingError: outlines are wanted, and OpenCV is not installed.
         OSError: a file cannot be read.
     """
+    if input_makers.makes(pairs):
+        target = to_model(decode_file(paths[0]), size, fit)[0]
+        return input_makers.input_of(target, pairs), target
     if pairs == "side-by-side":
         a, b = split_side_by_side(decode_file(paths[0]))
     else:
@@ -400,6 +406,25 @@ def from_model(array: NDArray[np.uint8], framing: Framing, output_size: str) -> 
         side = framing.box[2] - framing.box[0]
         return _resized(image, side, side)
     return _resized(image, framing.width, framing.height)
+
+
+def lightness(image: Image.Image) -> NDArray[np.uint8]:
+    """Return how light each pixel of a picture is, (height, width) uint8, see `pixd.lab`."""
+    return lab.grey_of(_array(image))
+
+
+def recoloured(picture: Image.Image, grey: NDArray[np.uint8], framing: Framing) -> Image.Image:
+    """Lay the colours of an output over the lightness of its whole source.
+
+    Args:
+        picture: from `from_model`, of the source's size.
+        grey: (height, width) uint8, `pixd.lab.grey_of` of the source.
+        framing: of the source.
+    """
+    if framing.fit == "crop":
+        left, top, right, bottom = framing.box
+        grey = grey[top:bottom, left:right]
+    return Image.fromarray(lab.with_lightness(_array(picture), grey))
 
 
 def _resized(image: Image.Image, width: int, height: int) -> Image.Image:

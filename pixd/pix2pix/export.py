@@ -81,7 +81,16 @@ def _readme(card: dict[str, Any]) -> str:
     size = card["image_size"]
     return f"""# An image translator
 
-Translates {size}x{size} RGB images. Values go in and come out as float32 in [-1, 1], NHWC.
+Translates {size}x{size} images: {card["input"]}. Values go in and come out as float32 in
+[-1, 1], NHWC.
+
+| | channels | values |
+|---|---|---|
+| in | {card["input_channels"]} | {card["input_values"]} |
+| out | {card["output_channels"]} | {card["output_values"]} |
+
+Colour: {card["colour"]}.
+
 Trained for {card["steps"]} steps; `model.json` holds the settings, the scores and the data.
 
 | | |

@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,7 +21,8 @@ from numpy.typing import NDArray
 
 from pixd import durable
 from pixd.errors import ADVICE_DISK, DiskError, PixdError
-from pixd.pix2pix.input_pipeline import to_float, to_uint8
+from pixd.pix2pix import calling
+from pixd.pix2pix.codec import Codec, codec_of
 from pixd.pix2pix.models import FLOAT32, for_computing, for_saving
 
 GENERATOR_FILE: Final = "generator.keras"
@@ -28,7 +30,23 @@ CARD_FILE: Final = "model.json"
 CARD_SCHEMA: Final = 1
 
 Pixels = NDArray[np.uint8]
-Inference = Callable[[Any], Any]  # (batch, size, size, 3) float32 to the same
+
+
+@dataclass(frozen=True, slots=True)
+class Inference:
+    """A generator, compiled, and how it sees pictures.
+
+    Attributes:
+        compiled: (batch, size, size, input channels) float32 to (..., output channels).
+        codec: of its channels.
+    """
+
+    compiled: Callable[[Any], Any]
+    codec: Codec
+
+    def __call__(self, input_image: Any) -> Any:
+        """Run the generator on a batch of values."""
+        return self.compiled(input_image)
 
 
 _MODEL_ADVICE: Final = (
@@ -94,9 +112,9 @@ def make_inference(generator: keras.Model) -> Inference:
     def infer(input_image: Any) -> Any:
         return generator(input_image, training=False)
 
-    signature = [tf.TensorSpec((None, size, size, 3), tf.float32)]
-    compiled: Inference = tf.function(infer, input_signature=signature)
-    return compiled
+    codec = codec_of(generator)
+    signature = [tf.TensorSpec((None, size, size, codec.input_channels), tf.float32)]
+    return Inference(tf.function(infer, input_signature=signature), codec)
 
 
 def generate(infer: Inference, inputs: Sequence[Pixels]) -> list[Pixels]:
@@ -109,7 +127,9 @@ def generate(infer: Inference, inputs: Sequence[Pixels]) -> list[Pixels]:
     Returns:
         As many outputs of the same shape.
     """
-    return list(to_uint8(infer(tf.constant(to_float(np.stack(inputs)))).numpy()))
+    pixels = np.stack(inputs)
+    output = infer(tf.constant(infer.codec.input_values(pixels))).numpy()
+    return list(infer.codec.pixels_of(output, pixels))
 
 
 def make_generate(generator: keras.Model) -> Callable[[Sequence[Pixels]], list[Pixels]]:
@@ -128,7 +148,10 @@ def make_sampling(generator: keras.Model, seed: int) -> Callable[[Sequence[Pixel
     """
     dropouts = [layer for layer in generator.layers if isinstance(layer, keras.layers.Dropout)]
 
-    infer = tf.function(lambda input_image: generator(input_image, training=True))
+    infer = Inference(
+        tf.function(lambda input_image: generator(input_image, training=True)),
+        codec_of(generator),
+    )
 
     def sample(inputs: Sequence[Pixels]) -> list[Pixels]:
         (pixels,) = inputs
@@ -220,12 +243,8 @@ def make_card(
         "source": "Isola et al. 2017, arXiv:1611.07004",
         "file": GENERATOR_FILE,
         "image_size": size,
-        "channels": 3,
-        "colour": "RGB (sRGB)",
         "layout": "NHWC",
-        "value_range": [-1, 1],
-        "input_shape": [None, size, size, 3],
-        "output_shape": [None, size, size, 3],
+        **calling.describe(recipe["pairs"], size, GENERATOR_FILE),
         "dtype": "float32",
         "pairs": recipe["pairs"],
         "direction": recipe["direction"],
@@ -235,12 +254,6 @@ def make_card(
         "begun_from": begun_from,
         "parameters": parameters,
         "metrics": metrics,
-        "usage": [
-            "import keras, numpy as np",
-            f"generator = keras.models.load_model('{GENERATOR_FILE}', compile=False)",
-            f"x = pixels_uint8.astype('float32') / 127.5 - 1  # (1, {size}, {size}, 3), RGB",
-            "y = np.rint((np.asarray(generator(x, training=False)) + 1) * 127.5).astype('uint8')",
-        ],
     }
 
 

@@ -26,8 +26,9 @@ from typing import Any, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from pixd import images
+from pixd import images, input_makers
 from pixd.errors import ImageRejectedError
+from pixd.pix2pix.codec import codec_for
 from pixd.pix2pix.runtime import DataError
 
 JITTER_NUMERATOR: Final = 286  # of 256: Isola et al., section 6.2
@@ -38,23 +39,12 @@ CACHE_MAX_BYTES: Final = 8 << 30
 _ORDER, _JITTER = 0, 1  # separate streams of random numbers from one seed
 
 Pixels = NDArray[np.uint8]  # (size, size, 3), RGB
-Batch = NDArray[np.float32]  # (batch, size, size, 3) in [-1, 1]
+Batch = NDArray[np.float32]  # (batch, size, size, channels) in [-1, 1]
 
 
 def jitter_size(image_size: int) -> int:
     """Return the side in pixels that is resized to before the random crop."""
     return round(image_size * JITTER_NUMERATOR / JITTER_DENOMINATOR)
-
-
-def to_float(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Map 0..255 to [-1, 1], float32, any shape."""
-    return pixels.astype(np.float32) / np.float32(127.5) - np.float32(1.0)
-
-
-def to_uint8(values: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Map [-1, 1] to 0..255, rounded to the nearest; the inverse of `to_float`."""
-    rounded: NDArray[np.float32] = np.rint((values + 1.0) * 127.5)
-    return np.clip(rounded, 0, 255).astype(np.uint8)
 
 
 def load_pair(
@@ -131,11 +121,14 @@ class TrainingPairs:
 
         Raises:
             DataError: there are no pairs.
+            EdgesMissingError: outlines are wanted, and OpenCV is not installed.
         """
+        input_makers.require(recipe["pairs"])
         if not pairs:
             raise DataError("no pairs to train on", advice="put pairs into the training folder")
         self._pairs = list(pairs)
         self._recipe = recipe
+        self._codec = codec_for(recipe["pairs"])
         self._image_size = int(recipe["image_size"])
         self._side = jitter_size(self._image_size) if recipe["jitter"] else self._image_size
         needed = len(self._pairs) * 2 * 3 * self._side**2
@@ -152,23 +145,29 @@ class TrainingPairs:
         Epochs follow one another without a gap: a batch may end one and begin the next.
 
         Returns:
-            input_image and target, each (batch, image_size, image_size, 3) float32 in [-1, 1].
+            input_image and target, each (batch, image_size, image_size, channels) float32 in
+            [-1, 1], with the channels that the recipe's networks have.
 
         Raises:
             DataError: see `load_pair`.
         """
         size, count = self._image_size, int(self._recipe["batch_size"])
-        batch = np.empty((2, count, size, size, 3), np.float32)
+        inputs = np.empty((count, size, size, self._codec.input_channels), np.float32)
+        targets = np.empty((count, size, size, self._codec.output_channels), np.float32)
         for slot in range(count):
             position = step * count + slot
             epoch, place = divmod(position, len(self._pairs))
             index = int(epoch_order(self._recipe["seed"], epoch, len(self._pairs))[place])
             random = _random(self._recipe["seed"], _JITTER, position)
-            for half, pixels in enumerate(
-                random_jitter(*self._decoded(index), size, random, flip=bool(self._recipe["flip"]))
-            ):
-                batch[half, slot] = to_float(pixels)
-        return batch[0], batch[1]
+            input_image, target = random_jitter(
+                *self._decoded(index), size, random, flip=bool(self._recipe["flip"])
+            )
+            input_image = input_makers.input_after_jitter(
+                input_image, target, self._recipe["pairs"]
+            )
+            inputs[slot] = self._codec.input_values(input_image)
+            targets[slot] = self._codec.target_values(target)
+        return inputs, targets
 
     def _decoded(self, index: int) -> tuple[Pixels, Pixels]:
         # Two threads may decode the same pair at once; they get the same pixels.

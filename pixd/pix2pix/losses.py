@@ -53,7 +53,7 @@ def l1_loss(target: Tensor, gen_output: Tensor) -> Tensor:
     """Return the mean absolute difference.
 
     Args:
-        target: (batch, size, size, 3) float32 in [-1, 1].
+        target: (batch, size, size, channels) float32 in [-1, 1].
         gen_output: the same shape and range.
 
     Returns:

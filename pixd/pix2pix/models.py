@@ -34,6 +34,7 @@ NEGATIVE_SLOPE: Final = 0.2  # Keras' own default is 0.3
 NORM_EPSILON: Final = 1e-5
 INIT_STDDEV: Final = 0.02
 KERNEL_PX: Final = 4
+RGB_TO_RGB: Final = (3, 3)  # channels of the input image and of the output
 
 FLOAT32: Final = "float32"
 MIXED_BFLOAT16: Final = "mixed_bfloat16"  # bfloat16 arithmetic, float32 variables
@@ -66,7 +67,9 @@ def widths_of(image_size: int, base: int) -> list[int]:
     return [base * min(1 << level, MAX_WIDTH) for level in range(levels_of(image_size))]
 
 
-def build_generator(image_size: int = 256, ngf: int = 64, *, seed: int = 0) -> keras.Model:
+def build_generator(
+    image_size: int = 256, ngf: int = 64, *, channels: tuple[int, int] = RGB_TO_RGB, seed: int = 0
+) -> keras.Model:
     """Build the U-Net: halve to the innermost image, double back, with skips.
 
     Decoder order: ReLU, transposed convolution, norm, dropout, concatenation with the skip.
@@ -77,10 +80,11 @@ def build_generator(image_size: int = 256, ngf: int = 64, *, seed: int = 0) -> k
     Args:
         image_size: side in pixels, a power of two, 32..1024.
         ngf: channels of the first layer.
+        channels: of the input image and of the output.
         seed: of the initial weights and of the dropout masks.
 
     Returns:
-        A functional model, (batch, image_size, image_size, 3) in [-1, 1] to the same. At 256 px
+        A functional model, (batch, image_size, image_size, channels) in [-1, 1]. RGB at 256 px
         and ngf 64 it has 54,413,955 trainable parameters (the paper's code keeps a bias only
         on the last layer, where no norm's offset replaces it).
 
@@ -90,7 +94,7 @@ def build_generator(image_size: int = 256, ngf: int = 64, *, seed: int = 0) -> k
     make = _Layers(seed)
     widths = widths_of(image_size, ngf)
     innermost = len(widths) - 1
-    input_image = keras.Input((image_size, image_size, 3), name="input_image")
+    input_image = keras.Input((image_size, image_size, channels[0]), name="input_image")
 
     skips: list[Tensor] = []
     x: Tensor = input_image
@@ -111,32 +115,34 @@ def build_generator(image_size: int = 256, ngf: int = 64, *, seed: int = 0) -> k
         x = keras.layers.Concatenate(name=f"up{depth}_skip")([x, skips[level]])
 
     x = make.relu("output_act")(x)
-    x = make.up(3, "output_conv", use_bias=True)(x)
+    x = make.up(channels[1], "output_conv", use_bias=True)(x)
     # float32 whatever the policy: bfloat16 has steps of 1/128 near 1, coarser than 8-bit colour.
     gen_output = keras.layers.Activation("tanh", name="gen_output", dtype=FLOAT32)(x)
     return keras.Model(input_image, gen_output, name="generator")
 
 
-def build_discriminator(image_size: int = 256, ndf: int = 64, *, seed: int = 0) -> keras.Model:
+def build_discriminator(
+    image_size: int = 256, ndf: int = 64, *, channels: tuple[int, int] = RGB_TO_RGB, seed: int = 0
+) -> keras.Model:
     """Build the PatchGAN: each logit judges one 70x70 patch of (input image, image).
 
     Args:
         image_size: side in pixels; at 256 the logits are 30x30, at 32 they are 2x2.
         ndf: channels of the first layer.
+        channels: of the input image and of the image.
         seed: of the initial weights.
 
     Returns:
         A functional model of [input_image, image] in [-1, 1] to (batch, n, n, 1) float32 logits,
-        n = image_size / 8 - 2. At ndf 64: 2,768,705 trainable parameters.
+        n = image_size / 8 - 2. RGB at ndf 64: 2,768,705 trainable parameters.
 
     Raises:
         ValueError: see `levels_of`.
     """
     levels_of(image_size)
     make = _Layers(seed + 1_000_003)  # other weights than the generator's at one seed
-    shape = (image_size, image_size, 3)
-    input_image = keras.Input(shape, name="input_image")
-    image = keras.Input(shape, name="image")
+    input_image = keras.Input((image_size, image_size, channels[0]), name="input_image")
+    image = keras.Input((image_size, image_size, channels[1]), name="image")
     x: Tensor = keras.layers.Concatenate(name="pair")([input_image, image])
     x = make.down(ndf, "conv1", use_bias=True)(x)
     x = make.leaky_relu("conv1_act")(x)

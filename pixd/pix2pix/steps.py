@@ -98,8 +98,8 @@ def make_train_step(
         strategy: that the networks were built under, if any.
 
     Returns:
-        A function of (input_image, target), both (batch, size, size, 3) float32 in [-1, 1], that
-        updates both networks and returns (3,) float32: the losses of `LOSS_NAMES`, the L1
+        A function of (input_image, target), both (batch, size, size, channels) float32 in [-1, 1],
+        that updates both networks and returns (3,) float32: the losses of `LOSS_NAMES`, the L1
         on 0..255. Under float16 they are NaN once a loss scale is spent: what the run then
         has is gradients that are not finite, and it must end rather than skip every update.
     """

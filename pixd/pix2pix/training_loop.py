@@ -22,6 +22,7 @@ import tensorflow as tf
 from pixd.errors import PixdError
 from pixd.pix2pix import evaluation, hardware, metrics, replicas, runtime
 from pixd.pix2pix.checkpoints import Checkpoints, not_finite
+from pixd.pix2pix.codec import codec_for
 from pixd.pix2pix.evaluation import HeldOut
 from pixd.pix2pix.generation import Inference, make_card, make_inference, save_model
 from pixd.pix2pix.input_pipeline import Prefetcher, TrainingPairs, steps_of
@@ -313,9 +314,15 @@ class _Progress:
 def build_networks(recipe: Mapping[str, Any], policy: str) -> Networks:
     """Build both networks of a recipe with their optimisers, at step 0."""
     size, seed = int(recipe["image_size"]), int(recipe["seed"])
+    codec = codec_for(recipe["pairs"])
+    channels = codec.input_channels, codec.output_channels
     return make_networks(
-        for_computing(build_generator(size, int(recipe["ngf"]), seed=seed), policy),
-        for_computing(build_discriminator(size, int(recipe["ndf"]), seed=seed), policy),
+        for_computing(
+            build_generator(size, int(recipe["ngf"]), channels=channels, seed=seed), policy
+        ),
+        for_computing(
+            build_discriminator(size, int(recipe["ndf"]), channels=channels, seed=seed), policy
+        ),
         learning_rate=recipe["learning_rate"],
         beta_1=recipe["beta_1"],
         scales_losses=policy == MIXED_FLOAT16,

@@ -24,6 +24,7 @@ TOO_LARGE = 2.0**40  # any gradient overflows under it
 
 def build(policy: str = MIXED_FLOAT16) -> Networks:
     recipe = {
+        "pairs": "side-by-side",
         "image_size": 32,
         "seed": 0,
         "ngf": 8,

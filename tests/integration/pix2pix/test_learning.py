@@ -13,8 +13,8 @@ import pytest
 
 from pixd.demo.pictures import facade_pair
 from pixd.pix2pix import metrics
+from pixd.pix2pix.codec import to_float
 from pixd.pix2pix.generation import generate, make_inference
-from pixd.pix2pix.input_pipeline import to_float
 from pixd.pix2pix.losses import LossWeights
 from pixd.pix2pix.steps import Networks, make_train_step
 from pixd.pix2pix.training_loop import build_networks
@@ -38,7 +38,7 @@ def facades() -> tuple[Pixels, Pixels]:
 
 def trained(labels: Pixels, pictures: Pixels, steps: int, *, gan: float = 1.0) -> Networks:
     """Train without jitter."""
-    recipe = {"image_size": SIZE, "seed": 0, "ngf": 16, "ndf": 16}
+    recipe = {"pairs": "side-by-side", "image_size": SIZE, "seed": 0, "ngf": 16, "ndf": 16}
     networks = build_networks({**recipe, "learning_rate": 1e-3, "beta_1": 0.5}, "float32")
     train_step = make_train_step(networks, LossWeights(gan=gan))
     random = np.random.default_rng(0)

@@ -19,6 +19,7 @@ RATE, BETA_1 = 2e-4, 0.5
 
 def make(**changes: Any) -> Networks:
     recipe = {
+        "pairs": "side-by-side",
         "image_size": 32,
         "seed": 0,
         "ngf": 4,

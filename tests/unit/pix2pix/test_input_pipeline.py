@@ -10,9 +10,11 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from pixd.pix2pix import input_pipeline
+from pixd import lab
+from pixd.edges import EdgesMissingError
+from pixd.pix2pix import codec, input_pipeline
 from pixd.pix2pix.input_pipeline import Prefetcher, TrainingPairs
-from pixd.pix2pix.runtime import DataError
+from pixd.pix2pix.runtime import DataError, describe_error
 
 RECIPE: dict[str, Any] = {
     "pairs": "side-by-side",
@@ -99,14 +101,48 @@ def test_without_jitter_the_pixels_are_the_resized_ones(tmp_path: Path) -> None:
     spec = write_pairs(tmp_path, 1)
     input_image, _ = TrainingPairs(spec, recipe).batch_of(0)
     pixels, _ = input_pipeline.load_pair(spec[0], recipe, 32)
-    assert np.array_equal(input_pipeline.to_uint8(input_image[0]), pixels)
+    assert np.array_equal(codec.to_uint8(input_image[0]), pixels)
     assert input_image.min() >= -1.0
     assert input_image.max() <= 1.0
 
 
+def test_a_blank_is_in_the_middle_of_what_was_cropped(tmp_path: Path) -> None:
+    spec = write_pairs(tmp_path, 1)
+    inputs, targets = TrainingPairs(spec, {**RECIPE, "pairs": "blank"}).batch_of(0)
+    first, last = 11, 21  # 10 of 32 px
+    assert (inputs[:, first:last, first:last] == 1).all()
+    inputs[:, first:last, first:last] = targets[:, first:last, first:last]
+    assert np.array_equal(inputs, targets)
+    assert not (targets == 1).all()
+
+
+def test_a_batch_of_lightness_and_colours_is_what_the_networks_take(tmp_path: Path) -> None:
+    spec = write_pairs(tmp_path, 1)
+    inputs, targets = TrainingPairs(spec, {**RECIPE, "pairs": "colorization"}).batch_of(0)
+    assert inputs.shape == (2, 32, 32, 1)
+    assert targets.shape == (2, 32, 32, 2)
+    _, pixels = TrainingPairs(spec, {**RECIPE, "pairs": "grayscale"}).batch_of(0)
+    known = lab.from_rgb(codec.to_uint8(pixels))
+    assert np.abs(inputs[..., 0] - (known[..., 0] / 50 - 1)).max() < 0.6 / 50
+    assert np.abs(targets - known[..., 1:] / 110).max() < 1e-6
+
+
+def test_outlines_without_opencv_fail_before_anything_is_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = write_pairs(tmp_path, 1)
+    TrainingPairs(spec, {**RECIPE, "pairs": "edges"})
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    with pytest.raises(EdgesMissingError) as caught:
+        TrainingPairs(spec, {**RECIPE, "pairs": "edges"})
+    told = describe_error(caught.value)
+    assert told["message"] == "`pairs: edges` needs OpenCV, which is not installed"
+    assert told["advice"] == "pip install 'pixd[edges]', then `pixd retry`"
+
+
 def test_bytes_survive_the_way_to_floats_and_back() -> None:
     every = np.arange(256, dtype=np.uint8)
-    assert np.array_equal(input_pipeline.to_uint8(input_pipeline.to_float(every)), every)
+    assert np.array_equal(codec.to_uint8(codec.to_float(every)), every)
 
 
 def test_epochs_become_steps() -> None:

@@ -66,13 +66,13 @@ def translator(
     try:
         # With the digest of each of its files, for the child to check.
         entries = manifests.read(functools.partial(object_path, settings.store), model["digest"])
-        pixels = translator_child.read_image_size(laid_out)
+        card = translator_child.read_card(laid_out)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise PixdError(
             f"the files of {model['name']} cannot be read: {error}",
             advice="`pixd verify` names all that is damaged; --model names another",
         ) from error
-    recipe = recipes.translate_recipe(pipeline, settings.precision, pixels)
+    recipe = recipes.translate_recipe(pipeline, settings.precision, *card)
     worker = WarmWorker(
         translator_child.MODULE,
         translator_child.run_spec(settings, laid_out, entries, recipe),
@@ -81,4 +81,4 @@ def translator(
         idle_s=IDLE_S,
         answer_within_s=ANSWER_WITHIN_S,
     )
-    return Translator(worker, recipe, pixels)
+    return Translator(worker, recipe, card.image_size)

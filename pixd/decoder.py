@@ -5,8 +5,9 @@ alone. So this process decodes (`pixd.confinement` bounds it) and may die: which
 is known, since it has one at a time, and the warm network next door never notices.
 
 Protocol: ``{"image", "size", "fit"}`` in, a JSON object a line. Out comes one line:
-``{"event": "done", "width", "height", "box"}`` followed by size * size * 3 bytes of RGB,
-``rejected`` or ``failed`` with a reason. The end of input ends it.
+``{"event": "done", "width", "height", "box", "bytes"}`` followed by as many bytes, which are
+size * size * 3 of RGB; ``rejected`` or ``failed`` with a reason. Without a size, what follows is
+the whole picture's lightness as grey, a byte a pixel. The end of input ends it.
 """
 
 from __future__ import annotations
@@ -21,16 +22,21 @@ from pixd import confinement, disk, images
 from pixd.errors import ImageRejectedError
 
 
-def decode(path: Path, size: int, fit: str) -> tuple[dict[str, Any], bytes]:
+def decode(path: Path, size: int | None, fit: str) -> tuple[dict[str, Any], bytes]:
     """Decode one image; return the event that says how it went, and the pixels if it did.
 
     Args:
         path: the object's file.
-        size: side of the model's square, pixels.
-        fit: "pad", "crop" or "stretch".
+        size: side of the model's square, pixels; None for the whole picture's lightness.
+        fit: "pad", "crop" or "stretch"; of the square.
     """
     try:
-        pixels, framing = images.to_model(images.decode_file(path), size, fit)
+        image = images.decode_file(path)
+        if size is None:
+            pixels, box = images.lightness(image), (0, 0, *image.size)
+        else:
+            pixels, framing = images.to_model(image, size, fit)
+            box = framing.box
     except ImageRejectedError as error:
         return {"event": "rejected", "reason": error.message}, b""
     except MemoryError:
@@ -41,9 +47,10 @@ def decode(path: Path, size: int, fit: str) -> tuple[dict[str, Any], bytes]:
         return {"event": "failed", "kind": kind, "reason": reason}, b""
     event = {
         "event": "done",
-        "width": framing.width,
-        "height": framing.height,
-        "box": framing.box,
+        "width": image.width,
+        "height": image.height,
+        "box": box,
+        "bytes": pixels.nbytes,
     }
     return event, pixels.tobytes()
 

@@ -52,7 +52,7 @@ def aim_at(store: Store, settings: Settings, pipeline: PipelineSettings, live: M
     try:
         files = manifests.read(store.objects.path_of, live.digest)
         folder = lay_out_model(store, live.digest, files)
-        side_px = translator_child.read_image_size(folder)
+        card = translator_child.read_card(folder)
     except (OSError, ValueError, KeyError, TypeError) as error:
         why = (error.strerror if isinstance(error, OSError) else "") or "its card is damaged"
         raise DamagedModelError(
@@ -60,7 +60,7 @@ def aim_at(store: Store, settings: Settings, pipeline: PipelineSettings, live: M
             advice="`pixd rollback` goes back to another model, `pixd verify` names all that is"
             " damaged",
         ) from error
-    recipe = recipes.translate_recipe(pipeline, settings.precision, side_px)
+    recipe = recipes.translate_recipe(pipeline, settings.precision, *card)
     return Aim(live, store.runs.add_recipe("translate", recipe), recipe, folder, files)
 
 

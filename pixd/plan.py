@@ -133,8 +133,10 @@ def _translate(
     total = places.translatable(reader, repo) if repo is not None else 0
     due = total
     if live and repo is not None:
-        pixels = int(live["training"]["recipe"]["image_size"])
-        recipe = recipes.translate_recipe(pipeline, settings.precision, pixels)
+        trained = live["training"]["recipe"]
+        recipe = recipes.translate_recipe(
+            pipeline, settings.precision, int(trained["image_size"]), trained["pairs"]
+        )
         digest = recipes.recipe_digest("translate", recipe)
         due = places.stale_inputs(reader, pipeline.name, repo, live["digest"], digest)
     changes_model = train["action"] in {"run", "reuse"}

@@ -48,15 +48,24 @@ def train_recipe(pipeline: PipelineSettings, precision: str) -> dict[str, Any]:
     }
 
 
-def translate_recipe(pipeline: PipelineSettings, precision: str, image_size: int) -> dict[str, Any]:
+INPUT_IS_MADE = ("grayscale", "blank", "colorization")
+"""The values of `pairs` under which an input is not translated as it comes. Nothing is made of
+what `edges` is given, a drawing; so its recipe, and the keys of its runs, say nothing of it."""
+
+
+def translate_recipe(
+    pipeline: PipelineSettings, precision: str, image_size: int, pairs: str
+) -> dict[str, Any]:
     """Return what changes a translation, apart from the image and the model.
 
     Args:
         pipeline: the settings.
         precision: the configured one.
         image_size: pixels, the live model's own; the config may already name another.
+        pairs: as above.
     """
     return {
+        **({"pairs": pairs} if pairs in INPUT_IS_MADE else {}),
         "image_size": image_size,
         "fit": pipeline.fit,
         "output_size": pipeline.output_size,

@@ -7,7 +7,7 @@ run, and gives the same bytes.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pixd
 from pixd.recipes import TRANSLATE_REVISION
@@ -25,15 +25,27 @@ MODULE = "pixd.pix2pix.translator"
 BATCH = 8
 
 
-def read_image_size(folder: Path) -> int:
-    """Return the side, in pixels, of the square that the model laid out in `folder` works at.
+class Card(NamedTuple):
+    """What a translation must know of its model.
+
+    Attributes:
+        image_size: side of the square that it works at, pixels.
+        pairs: the setting of that name that it was trained under.
+    """
+
+    image_size: int
+    pairs: str
+
+
+def read_card(folder: Path) -> Card:
+    """Return the facts of the model laid out in `folder`.
 
     Raises:
         OSError: its card cannot be read.
         ValueError, KeyError, TypeError: its card is damaged.
     """
     card: dict[str, Any] = json.loads((folder / "model.json").read_bytes())
-    return int(card["image_size"])
+    return Card(int(card["image_size"]), str(card["pairs"]))
 
 
 def run_spec(

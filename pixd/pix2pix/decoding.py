@@ -12,7 +12,7 @@ import queue
 import select
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from pixd import confinement
@@ -58,10 +58,35 @@ class Decoder:
 
         from pixd import images
 
+        event, data = self._answer({"image": image, "size": size, "fit": fit})
+        pixels = np.frombuffer(data, np.uint8).reshape(size, size, 3)
+        left, top, right, bottom = event["box"]
+        box = (left, top, right, bottom)
+        return pixels, images.Framing(event["width"], event["height"], size, fit, box)
+
+    def lightness(self, image: str) -> Pixels:
+        """Decode an image to its lightness at its own size.
+
+        Args:
+            image: path of the object's file.
+
+        Returns:
+            uint8 (height, width), see `pixd.lab.grey_of`.
+
+        Raises:
+            As `decode`.
+        """
+        import numpy as np
+
+        event, data = self._answer({"image": image, "size": None, "fit": ""})
+        return np.frombuffer(data, np.uint8).reshape(event["height"], event["width"])
+
+    def _answer(self, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+        """Ask, and turn every answer but the wanted one into the error that it is."""
         if self._process.poll() is not None:  # while it had nothing to do: nobody's fault
             self._replace()
         try:
-            event, data = self._ask({"image": image, "size": size, "fit": fit}, size)
+            event, data = self._ask(request)
         except (OSError, ValueError) as error:
             raise self._died() from error
         if event["event"] == "rejected":
@@ -70,12 +95,9 @@ class Decoder:
             raise DiskError(event["reason"], advice=ADVICE_DISK)
         if event["event"] != "done":
             raise PixdError(event["reason"], advice="`pixd verify` re-hashes what is kept")
-        pixels = np.frombuffer(data, np.uint8).reshape(size, size, 3)
-        left, top, right, bottom = event["box"]
-        box = (left, top, right, bottom)
-        return pixels, images.Framing(event["width"], event["height"], size, fit, box)
+        return event, data
 
-    def _ask(self, request: dict[str, Any], size: int) -> tuple[dict[str, Any], bytes]:
+    def _ask(self, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
         process = self._process
         assert process.stdin is not None  # Popen was given PIPE
         assert process.stdout is not None
@@ -84,7 +106,7 @@ class Decoder:
         if not select.select([process.stdout], [], [], ANSWER_WITHIN_S)[0]:
             raise TimeoutError
         event: dict[str, Any] = json.loads(process.stdout.readline())
-        length = size * size * 3 if event["event"] == "done" else 0
+        length = int(event["bytes"]) if event["event"] == "done" else 0
         data = process.stdout.read(length) if length else b""
         if len(data) < length:
             raise EOFError
@@ -126,9 +148,19 @@ class Decoders:
 
     def decode(self, image: str, size: int, fit: str) -> tuple[Pixels, Any]:
         """Decode with whichever is idle, or wait for one; see `Decoder.decode`."""
+        with self._one() as decoder:
+            return decoder.decode(image, size, fit)
+
+    def lightness(self, image: str) -> Pixels:
+        """Decode with whichever is idle, or wait for one; see `Decoder.lightness`."""
+        with self._one() as decoder:
+            return decoder.lightness(image)
+
+    @contextlib.contextmanager
+    def _one(self) -> Iterator[Decoder]:
         decoder = self._idle.get()
         try:
-            return decoder.decode(image, size, fit)
+            yield decoder
         finally:
             self._idle.put(decoder)
 

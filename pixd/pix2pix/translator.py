@@ -119,7 +119,9 @@ class Translator:
     ) -> None:
         """Translate through `batcher` by the spec's `recipe`; answers go to `events`."""
         self._batcher, self._recipe, self._events = batcher, recipe, events
-        self._decode_image = decoders.decode
+        self._decoders = decoders
+        self._pairs: str | None = recipe.get("pairs")  # only where inputs are made of what comes
+        self._keeps_lightness = self._pairs == "colorization" and recipe["output_size"] == "source"
         self._decoded: queue.SimpleQueue[Request] = queue.SimpleQueue()
         self._room = threading.Semaphore(BATCHES_DECODED * max(batcher.largest, 1))
         self._decoding = ThreadPoolExecutor(DECODERS, thread_name_prefix="decode")
@@ -147,11 +149,14 @@ class Translator:
 
     def _decode(self, request: Request) -> None:
         self._room.acquire()
+        from pixd import input_makers
+
         durable.crash_point("decode")
         started = time.perf_counter()
         try:
             size, fit = int(self._recipe["image_size"]), self._recipe["fit"]
-            request.pixels, request.framing = self._decode_image(request.image, size, fit)
+            pixels, request.framing = self._decoders.decode(request.image, size, fit)
+            request.pixels = input_makers.input_for_translation(pixels, self._pairs)
         except ImageRejectedError as error:
             self._answer(request, "rejected", reason=error.message)
         except Exception as error:  # noqa: BLE001 - one image never ends the translator
@@ -180,6 +185,11 @@ class Translator:
         started = time.perf_counter()
         try:
             image = images.from_model(output, request.framing, self._recipe["output_size"])
+            if self._keeps_lightness:
+                # Decoded again, not kept from before: a whole picture may be 64 megapixels, and
+                # dozens wait between decoding and this. Only one is here at a time.
+                grey = self._decoders.lightness(request.image)
+                image = images.recoloured(image, grey, request.framing)
             data = images.encode_png(image, request.text)
             Path(request.out).write_bytes(data)
         except Exception as error:  # noqa: BLE001 - one image never ends the translator

@@ -23,7 +23,7 @@ def main() -> int:
     folder = Path(spec["scratch"]) / "model"
     folder.mkdir()
     outputs: list[dict[str, Any]] = []
-    card = canonical_json({"image_size": spec["recipe"]["image_size"]}).encode()
+    card = canonical_json({name: spec["recipe"][name] for name in ("image_size", "pairs")}).encode()
     files = (("generator", "generator.keras", seed * 20), ("card", "model.json", card))
     for role, name, data in files:
         durable.write_file(folder / name, data)

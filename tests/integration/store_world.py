@@ -262,7 +262,9 @@ class World:
             store.runs.move(run.run_id, ("running",), "superseded")
             return
         listing = lineage.listing_of(store.db.conn, store.folder, run.run_id)
-        card = json.dumps({"image_size": 32, "of": digest_of(listing), "seed": seed}).encode()
+        card = json.dumps(
+            {"image_size": 32, "pairs": "side-by-side", "of": digest_of(listing), "seed": seed}
+        ).encode()
         made = {"generator": ("generator.keras", generator_of(listing, seed))}
         made["card"] = ("model.json", card)
         (run.scratch / "model").mkdir(parents=True)

@@ -61,7 +61,7 @@ def add_model(store: Store, number: int) -> None:
     listing = {"train": [[n, [[n, digest_of(n[:1].encode())]]] for n in names], "held_out": []}
     listed = store.objects.add(canonical_json(listing).encode())
     generator = store.objects.add(b"generator %d" % number)
-    card = store.objects.add(b'{"image_size": 256}')
+    card = store.objects.add(b'{"image_size": 256, "pairs": "side-by-side"}')
     files = {
         "generator.keras": Entry(generator.digest, generator.size_bytes),
         "model.json": Entry(card.digest, card.size_bytes),

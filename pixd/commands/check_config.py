@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 def run(args: argparse.Namespace) -> int:
     """Print the settings as YAML that pixd would read again."""
     settings = settings_of(args)
+    if any(pipeline.pairs == "edges" for pipeline in settings.pipelines):
+        from pixd import edges  # noqa: PLC0415 - NumPy takes a tenth of a second
+
+        if not edges.is_available():
+            warn(f"pairs: edges needs OpenCV, which is not installed: {edges.INSTALL}")
     if args.quiet:
         warn(f"{settings.path} is good")
         return 0

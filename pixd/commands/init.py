@@ -22,7 +22,8 @@ pipelines:
     training: ./training
     input: ./input
     output: ./output
-    pairs: side-by-side   # one image twice as wide as high: A left, B right. Or: folders (a/ and b/)
+    pairs: side-by-side   # one image twice as wide as high: A left, B right. Or: folders (a/ and b/);
+                          # edges, grayscale, blank, colorization: single pictures (docs/images.md)
     direction: AtoB       # which half is the input: AtoB translates left to right
     image_size: 256       # power of two, 32..1024
     train:

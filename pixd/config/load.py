@@ -27,6 +27,8 @@ _SYSTEM_FILE = Path("/etc/pixd/config.yaml")
 _DEFAULT_STORE = "./store"
 _FOLDERS = ("training", "input", "output")
 _OF_THE_FILE = ("store", "device", "precision", "metrics")
+_PAIRS_GIVEN = ("side-by-side", "folders")
+_INPUTS_MADE = ("edges", "grayscale", "blank", "colorization")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # safe in "facades/model@3" and on disk
 _LARGEST_BYTES = 1 << 20  # a config.yaml is a page; more is the wrong file
 _YEAR_S = 31_536_000
@@ -202,18 +204,14 @@ def _lone_name(root: Section) -> str | None:
 
 def _pipeline(name: str, section: Section, folders: _Folders) -> PipelineSettings:
     default = PipelineSettings(name=name, training=Path(), input=Path(), output=Path())
+    pairs = section.choice("pairs", default.pairs, (*_PAIRS_GIVEN, *_INPUTS_MADE))
     return PipelineSettings(
         name=name,
         training=folders.read(section, "training"),
         input=folders.read(section, "input"),
         output=folders.read(section, "output"),
-        pairs=section.choice(
-            "pairs",
-            default.pairs,
-            ("side-by-side", "folders"),
-            later=("edges", "grayscale", "blank", "colorization"),
-        ),
-        direction=section.choice("direction", default.direction, ("AtoB", "BtoA")),
+        pairs=pairs,
+        direction=_direction(section, default.direction, pairs),
         image_size=_image_size(section, default.image_size),
         fit=section.choice("fit", default.fit, ("pad", "crop", "stretch"), later=("tile",)),
         output_size=section.choice("output_size", default.output_size, ("model", "source")),
@@ -222,6 +220,19 @@ def _pipeline(name: str, section: Section, folders: _Folders) -> PipelineSetting
         train=_train(section.section("train")),
         keep=_keep(section.section("keep")),
     )
+
+
+def _direction(section: Section, default: str, pairs: str) -> str:
+    direction = section.choice("direction", default, ("AtoB", "BtoA"))
+    if pairs in _INPUTS_MADE and direction != default:
+        # Passed over, it would leave somebody waiting for a model that goes the other way.
+        section.note(
+            "direction",
+            f"expected {default}, or none, with pairs: {pairs}, where pixd makes the input from"
+            f" the picture; got {direction}",
+        )
+        return default
+    return direction
 
 
 def _train(section: Section) -> TrainSettings:

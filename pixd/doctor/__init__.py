@@ -49,6 +49,7 @@ def examination(
         yield "open files", lambda: [machine.open_files(settings.store)]
         yield "the clock", lambda: [machine.clock(examined.newest_event_at())]
         yield "Pillow", lambda: [machine.image_formats()]
+        yield "OpenCV", partial(machine.outlines, settings)
         yield "the GPU", lambda: [machine.gpu(settings.device)]
         if with_model:
             yield "the model", partial(model.checks, settings, examined, show)

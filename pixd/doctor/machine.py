@@ -189,6 +189,20 @@ def image_formats() -> Check:
     return ok("image formats", ", ".join(images.FORMATS))
 
 
+def outlines(settings: Settings) -> Iterator[Check]:
+    """Look whether OpenCV is there, where a pipeline trains on outlines."""
+    wanting = [pipeline.name for pipeline in settings.pipelines if pipeline.pairs == "edges"]
+    if not wanting:
+        return
+    from pixd import edges  # noqa: PLC0415 - as above
+
+    if edges.is_available():
+        yield ok("outlines", f"OpenCV is there for pairs: edges of {', '.join(wanting)}")
+    else:
+        told = f"OpenCV is not installed: {', '.join(wanting)} (pairs: edges) cannot train"
+        yield fail("outlines", told, edges.INSTALL)
+
+
 def gpu(wanted: str) -> Check:
     """Look whether the NVIDIA driver shows a GPU and this user may use it."""
     if not has_gpu():

@@ -306,6 +306,18 @@ def test_a_gpu_that_is_asked_for_and_not_there_fails(
     assert machine.gpu(wanted).state == state
 
 
+def test_outlines_without_opencv_fail_with_what_to_install(
+    tiny: Tiny, examine: Examine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "outlines" not in examine()
+    path = tiny.folder / "config.yaml"
+    path.write_text(path.read_text().replace("    train:", "    pairs: edges\n    train:"))
+    assert examine()["outlines"]["state"] == "ok"
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    check = examine()["outlines"]
+    assert (check["state"], check["mend"]) == ("fail", "pip install 'pixd[edges]'")
+
+
 def test_the_test_image_is_one_that_pixd_takes() -> None:
     assert images.decode(ramp(64)).size == (64, 64)
 

@@ -36,7 +36,10 @@ from tests.unit.config_files import (
         ("settle_seconds: .inf", "expected a number from 0 up to 3.1536e+07, got .inf"),
         ("settle_seconds: .nan", "expected a number from 0 up to 3.1536e+07, got .nan"),
         ("settle_seconds: 2s", "expected a number from 0 up to 3.1536e+07, got 2s"),
-        ("pairs: sidebyside", "expected side-by-side or folders, got sidebyside"),
+        (
+            "pairs: sidebyside",
+            "expected side-by-side, folders, edges, grayscale, blank or colorization, got sidebyside",
+        ),
         ("direction: no", "expected AtoB or BtoA, got no"),
         ("fit: {a: 1}", "expected pad, crop or stretch, got a mapping"),
         ("sample: 0", "expected true or false, got 0"),
@@ -55,10 +58,6 @@ def test_a_wrong_value_says_what_was_expected_and_what_was_given(
 @pytest.mark.parametrize(
     "line",
     [
-        "pairs: edges",
-        "pairs: grayscale",
-        "pairs: blank",
-        "pairs: colorization",
         "fit: tile",
         "sample: true",
         "keep: {orphans: false}",
@@ -72,6 +71,15 @@ def test_what_comes_later_is_refused_and_not_ignored(tmp_path: Path, line: str) 
 def test_an_unknown_precision_is_told_the_known_ones(tmp_path: Path) -> None:
     (problem,) = refusal(tmp_path, "precision: float64\n" + ONE_PIPELINE)
     assert "expected auto, float32, bfloat16 or float16" in problem
+
+
+@pytest.mark.parametrize("pairs", ["edges", "grayscale", "blank", "colorization"])
+def test_a_direction_where_the_input_is_made_is_refused(tmp_path: Path, pairs: str) -> None:
+    (problem,) = refusal(tmp_path, in_pipeline(f"pairs: {pairs}\n    direction: BtoA"))
+    assert problem == (
+        f"config.yaml:7: pipelines.facades.direction: expected AtoB, or none, with pairs: {pairs},"
+        " where pixd makes the input from the picture; got BtoA"
+    )
 
 
 @pytest.mark.parametrize(

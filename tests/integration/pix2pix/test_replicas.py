@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -84,3 +87,61 @@ def test_a_model_from_two_devices_is_an_ordinary_model(runs: tuple[Path, Path]) 
     assert all(kind.__module__.startswith("keras.") for kind in kinds)
     card = json.loads((runs[1] / "model/model.json").read_text())
     assert card["recipe"]["replicas"] == 2
+
+
+def test_more_replicas_than_devices_fail_with_what_to_set(
+    tmp_path: Path, start: Start, make_spec: MakeSpec
+) -> None:
+    spec = {**make_spec(tmp_path, steps=STEPS, batch_size=3, replicas=3), **TWO}
+    assert start("train", spec, tmp_path).ended() != 0
+    error = result_of(tmp_path)["error"]
+    assert error["kind"] == "device"
+    assert "train.replicas is 3, but there are 2" in error["message"]
+    assert "set train.replicas: 2" in error["advice"]
+
+
+OVERFLOW_ON_ONE = """
+import keras, numpy as np, tensorflow as tf
+from pixd.pix2pix import loss_scale, models, replicas
+from pixd.pix2pix.hardware import Device
+from pixd.pix2pix.losses import LossWeights
+from pixd.pix2pix.steps import make_networks, make_train_step
+
+strategy = replicas.make_strategy(2, Device("cpu", ""), logical_cpus=2)
+with strategy.scope():
+    nets = [build(32, 8) for build in (models.build_generator, models.build_discriminator)]
+    nets = [models.for_computing(net, models.MIXED_FLOAT16) for net in nets]
+    networks = make_networks(*nets, learning_rate=2e-3, beta_1=0.5, scales_losses=True)
+step = make_train_step(networks, LossWeights(), strategy)
+
+
+def copies(variable):
+    return [np.asarray(value) for value in strategy.experimental_local_results(variable)]
+
+
+images = tf.random.uniform((2, 2, 32, 32, 3), -1, 1, seed=1)
+before = [copies(v) for net in nets for v in (w.value for w in net.trainable_variables)]
+step(images[0], tf.concat([images[1, :1], images[1, 1:] * float("inf")], axis=0))
+after = [copies(v) for net in nets for v in (w.value for w in net.trainable_variables)]
+for scale in networks.scales:
+    assert copies(scale.scale) == [loss_scale.INITIAL / 2] * 2, copies(scale.scale)
+assert all((a == b[0]).all() for old, new in zip(before, after) for a, b in zip(new, [old] * 2))
+step(*images)
+moved = [copies(v) for net in nets for v in (w.value for w in net.trainable_variables)]
+assert all((one == other).all() for one, other in moved)
+assert any((new[0] != old[0]).any() for old, new in zip(after, moved))
+print("both skipped, both went on")
+"""
+
+
+def test_an_overflow_on_one_device_skips_the_update_on_all() -> None:
+    # In a process of its own: devices are split before TensorFlow does anything else.
+    done = subprocess.run(
+        [sys.executable, "-c", OVERFLOW_ON_ONE],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"},
+        timeout=300,
+        check=False,
+    )
+    assert done.stdout == "both skipped, both went on\n", done.stderr[-2000:]

@@ -1,7 +1,7 @@
 # Everything runs in .venv, which the first target that needs it makes.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-systemd check format lock bench faults clean
+.PHONY: help venv demo test test-slow test-systemd check format lock bench faults clean
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -29,6 +29,9 @@ demo: $(READY)  ## train and translate a small made-up set into demo-out/
 
 test: $(READY)  ## the tests that take seconds
 	$(BIN)/python -m pytest -m "not slow and not realdata and not systemd"
+
+test-slow: $(READY)  ## the tests that take minutes
+	$(BIN)/python -m pytest -m "(slow or realdata) and not systemd" $(ARGS)
 
 test-systemd: $(READY)  ## boot a small machine and run the unit in it; needs root and debootstrap
 	$(BIN)/python -m pytest tests/systemd -v $(ARGS)

@@ -16,6 +16,7 @@ from pixd.pix2pix import metrics
 from pixd.pix2pix.codec import to_float
 from pixd.pix2pix.generation import generate, make_inference
 from pixd.pix2pix.losses import LossWeights
+from pixd.pix2pix.replicas import SpreadDropout
 from pixd.pix2pix.steps import Networks, make_train_step
 from pixd.pix2pix.training_loop import build_networks
 
@@ -36,14 +37,25 @@ def facades() -> tuple[Pixels, Pixels]:
     return labels, pictures
 
 
-def trained(labels: Pixels, pictures: Pixels, steps: int, *, gan: float = 1.0) -> Networks:
+def trained(
+    labels: Pixels,
+    pictures: Pixels,
+    steps: int,
+    *,
+    gan: float = 1.0,
+    ngf: int = 16,
+    has_dropout: bool = True,
+) -> Networks:
     """Train without jitter."""
-    recipe = {"pairs": "side-by-side", "image_size": SIZE, "seed": 0, "ngf": 16, "ndf": 16}
+    recipe = {"pairs": "side-by-side", "image_size": SIZE, "seed": 0, "ngf": ngf, "ndf": 16}
     networks = build_networks({**recipe, "learning_rate": 1e-3, "beta_1": 0.5}, "float32")
+    for layer in networks.generator.layers:
+        if isinstance(layer, SpreadDropout) and not has_dropout:
+            layer.rate = 0.0
     train_step = make_train_step(networks, LossWeights(gan=gan))
     random = np.random.default_rng(0)
     for _ in range(steps):
-        chosen = random.integers(0, len(labels), BATCH)
+        chosen = random.integers(0, len(labels), min(len(labels), BATCH))
         train_step(to_float(labels[chosen]), to_float(pictures[chosen]))
     return networks
 
@@ -56,6 +68,22 @@ def scores(networks: Networks, labels: Pixels, pictures: Pixels) -> dict[str, An
 def mean_target_l1(pictures: Pixels, unseen: Pixels) -> float:
     mean = metrics.mean_image(pictures)
     return float(metrics.score((mean, target) for target in unseen)["l1"])
+
+
+def test_one_pair_is_learned_by_heart() -> None:
+    labels, pictures = (side[:1] for side in facades())
+    learned = trained(labels, pictures, 250, has_dropout=False)
+    grey = np.full_like(pictures[0], 128)  # the mean of one picture would be the picture itself
+    baseline = metrics.score([(grey, pictures[0])])["l1"]
+    assert baseline is not None
+    assert scores(learned, labels, pictures)["l1"] < 0.1 * baseline
+
+
+@pytest.mark.slow
+def test_eight_pairs_are_learned_by_heart() -> None:
+    labels, pictures = (side[:8] for side in facades())
+    learned = trained(labels, pictures, 1500, ngf=32, has_dropout=False)
+    assert scores(learned, labels, pictures)["l1"] < 0.1 * mean_target_l1(pictures, pictures)
 
 
 def test_unseen_facades_are_better_than_the_mean_and_shuffled_pairs_teach_nothing() -> None:

@@ -71,8 +71,10 @@ def _wait_for_change(args: argparse.Namespace, settings: Settings) -> int:
     if change is None:
         raise UsageError(f"there is no change {args.change}", advice="`pixd log` shows them")
 
+    asked_at = connection.rfc3339(time.time())
+
     def is_through() -> bool:
-        return _is_through(settings, reader, change)
+        return _is_through(settings, reader, change, asked_at)
 
     if not is_through():
         _ask_for_a_scan(settings)
@@ -83,14 +85,24 @@ def _wait_for_change(args: argparse.Namespace, settings: Settings) -> int:
     return EXIT_FAILED if failures else _say_paused(status.snapshot(settings))
 
 
-def _is_through(settings: Settings, reader: Reader, change: str) -> bool:
-    """Tell whether nothing of a change is left to be done, as far as it can be done."""
+def _is_through(settings: Settings, reader: Reader, change: str, asked_at: str) -> bool:
+    """Tell whether nothing of a change is left to be done, as far as it can be done.
+
+    Args:
+        settings: the checked configuration.
+        reader: of the store.
+        change: its whole id.
+        asked_at: when it was first asked for; RFC 3339.
+    """
     live = read_live(settings.store)
     left = changes.unfinished(reader, change)
     if left["runs"] or not _is_trained(live, reader, change):
         return False
-    # Inputs that wait while nothing is under way wait for a model that nobody ordered.
-    return not left["inputs"] or bool(live.get("idle"))
+    if not left["inputs"]:
+        return True
+    # Inputs that wait while nothing is under way wait for a model that nobody ordered. A heartbeat
+    # from before may be from before the change: the service is idle in it, and has the work ahead.
+    return bool(live.get("idle")) and _scanned_since(live, asked_at)
 
 
 def _is_trained(live: Mapping[str, Any], reader: Reader, change: str) -> bool:

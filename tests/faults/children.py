@@ -24,7 +24,9 @@ def below(pid: int) -> dict[int, str]:
     found = {pid}
     while more := {child for child, parent in parents.items() if parent in found} - found:
         found |= more
-    return {child: commands[child] for child in found - {pid}}
+    # Between fork and exec a child shows the command line of its parent, and is not yet itself.
+    forked = {child for child in found if commands[child] == commands.get(parents[child])}
+    return {child: commands[child] for child in found - forked - {pid}}
 
 
 def running(pid: int, module: str) -> list[int]:

@@ -61,6 +61,8 @@ class Previews:
         for path in self._folder.glob(f"{_COLUMN}*"):
             if _step_of(path) > step:
                 path.unlink(missing_ok=True)
+        for left in self._folder.glob(".pixd-*.tmp"):  # of a column that a kill cut off
+            left.unlink(missing_ok=True)
         if any(self._steps()) and self._sheet.exists():
             self._events.send("preview", step=step, path=str(self._sheet))
 
@@ -127,7 +129,6 @@ class Previews:
         self._folder.mkdir(parents=True, exist_ok=True)
         column = Image.fromarray(np.concatenate([np.asarray(output) for output in outputs]))
         durable.write_file(self._column(step), _png(column))
-        durable.crash_point("preview")
 
     def _drawn(self, steps: Sequence[int], exported: int | None = None) -> Image.Image:
         columns = [self._cut(step) for step in steps]

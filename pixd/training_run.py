@@ -152,23 +152,7 @@ class TrainingRun:
             self._heard_at = now
         for event in self.worker.read_events():
             self._heard_at = now
-            kind = event.get("event")
-            if kind == "progress":
-                self.progress = dict(event)
-                self.phase = "training"
-            elif kind == "phase":
-                self.phase = str(event.get("phase"))
-            elif kind == "checkpoint":
-                self.has_checkpointed = True
-            elif kind == "validation":
-                scores = event.get("metrics", {})
-                self.validation = {name: scores.get(name) for name in SCORES}
-                self.validation["step"] = event.get("step")
-            elif kind == "preview":
-                self.preview = str(event.get("path", self.preview))
-                self.preview_trouble = str(event.get("trouble", ""))
-            elif kind == "device":
-                self.device = str(event.get("device"))
+            self._take(event)
         if self.progress and now - self._noted_at > NOTE_PROGRESS_S:
             self._noted_at = now
             self._store.runs.note_progress(self.run_id, self.progress)
@@ -177,6 +161,25 @@ class TrainingRun:
             self.worker.kill()
         if self._kill_at is not None and now > self._kill_at:
             self.worker.kill()
+
+    def _take(self, event: Mapping[str, Any]) -> None:
+        kind = event.get("event")
+        if kind == "progress":
+            self.progress = dict(event)
+            self.phase = "training"
+        elif kind == "phase":
+            self.phase = str(event.get("phase"))
+        elif kind == "checkpoint":
+            self.has_checkpointed = True
+        elif kind == "validation":
+            scores = event.get("metrics", {})
+            self.validation = {name: scores.get(name) for name in SCORES}
+            self.validation["step"] = event.get("step")
+        elif kind == "preview":
+            self.preview = str(event.get("path", self.preview))
+            self.preview_trouble = str(event.get("trouble", ""))
+        elif kind == "device":
+            self.device = str(event.get("device"))
 
     def is_fresh(self, now: float) -> bool:
         """Tell whether it was heard of lately, or was dealt with because it was not."""

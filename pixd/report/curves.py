@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 WIDTH, HEIGHT = 420, 240
-LEFT, RIGHT, TOP, BOTTOM = 46, 12, 14, 30
+LEFT, RIGHT, TOP, BOTTOM = 46, 20, 14, 30
 LABEL_GAP = 13  # least distance of two labels, in units of the drawing
 TICKS = 4
-SMOOTHED_OVER = 25  # a mean over one part of so many of the points
+SMOOTHED_OVER = 10  # a mean over one part of so many of the points
 REACH = 1.0  # a reference further off than this many heights of the curve would flatten it
 _HUNDRED, _TEN_THOUSAND = 100, 10_000
 
@@ -60,7 +60,11 @@ class _Frame(NamedTuple):
 
 
 def chart(
-    title: str, series: Sequence[Series], references: Sequence[Reference] = (), marked: int = 0
+    title: str,
+    series: Sequence[Series],
+    references: Sequence[Reference] = (),
+    marked: int = 0,
+    last: int = 1,
 ) -> str:
     """Draw one chart.
 
@@ -69,6 +73,7 @@ def chart(
         series: at least one point in all.
         references: those that are near enough to the curves are drawn.
         marked: the step whose weights were exported; 0 for none.
+        last: where the axis of steps ends, if no point is further.
     """
     smooth = [s._replace(points=running_mean(s.points)) if s.is_noisy else s for s in series]
     values = [value for s in smooth for _, value in s.points]
@@ -77,17 +82,17 @@ def chart(
     near = [r for r in references if low - REACH * span <= r.value <= high + REACH * span]
     levels = [*values, *(reference.value for reference in near)]
     ticks = nice_ticks(min(levels), max(levels))
-    last = max(step for s in series for step, _ in s.points)
-    frame = _Frame(max(last, marked, 1), ticks[0], ticks[-1])
+    last = max(last, marked, *(step for s in series for step, _ in s.points))
+    frame = _Frame(last, ticks[0], ticks[-1])
     return "".join(
         (
             f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}">',
             *_grid(frame, ticks),
-            *_marked(frame, marked),
-            *_references(frame, near),
             *(_faint(frame, s, n) for n, s in enumerate(series, 1) if s.is_noisy and s.points),
             *(_line(frame, s, n) for n, s in enumerate(smooth, 1) if s.points),
             *(d for n, s in enumerate(series, 1) if not s.is_noisy for d in _dots(frame, s, n)),
+            *_marked(frame, marked),
+            *_references(frame, near),
             "</svg>",
         )
     )
@@ -136,8 +141,8 @@ def steps(value: float) -> str:
 
 def _grid(frame: _Frame, ticks: Sequence[float]) -> Iterator[str]:
     digits = max(0, -math.floor(math.log10(ticks[1] - ticks[0]) + 1e-9))
-    if (ticks[1] - ticks[0]) * 10**digits % 1 > 1e-6:  # noqa: PLR2004 - steps of 2.5
-        digits += 1
+    scaled = (ticks[1] - ticks[0]) * 10**digits
+    digits += abs(scaled - round(scaled)) > 1e-6  # noqa: PLR2004 - steps of 2.5
     for tick in ticks:
         y = frame.y(tick)
         yield f'<path class="grid" d="M{LEFT} {y:.1f}H{WIDTH - RIGHT}"/>'

@@ -85,12 +85,18 @@ def _numbers(record: Record) -> Iterator[tuple[str, str]]:
     live = metrics.get("live") or {}
     if held_out and live.get("l1") is not None:
         yield figure(live["l1"]), "L1 of the model that was live then"
-    steps, total = record.model["steps"], (record.model["training"]["progress"] or {}).get("steps")
-    of = f" of {total:,}, the best of them" if total and total != steps else ""
+    steps, total = int(record.model["steps"]), _steps_of(record)
+    of = f" of {total:,}, the best of them" if total > steps else ""
     yield f"{steps:,}", f"steps{of}"
     sides = [len(record.pairs.get(side, ())) for side in ("train", "held_out")]
     if any(sides):
         yield f"{sides[0]:,}", f"pairs to learn from, {sides[1]:,} held out"
+
+
+def _steps_of(record: Record) -> int:
+    """Return how many steps the training had; at least 1."""
+    progress = record.model["training"]["progress"] or {}
+    return max(1, int(progress.get("steps") or record.model["steps"]))
 
 
 # -- pictures --------------------------------------------------------------------------------
@@ -185,7 +191,7 @@ def _curves(record: Record) -> Iterator[str]:
         yield f'<figure class="chart"><figcaption>{title}<small>{about}</small>'
         yield f"<small>{''.join(_legend(series))}</small></figcaption>"
         # The numbers of the series are their colours: none is left out before they are drawn.
-        yield chart(title, series, references, exported)
+        yield chart(title, series, references, exported, _steps_of(record))
         yield "</figure>"
     yield "</div>"
 
@@ -246,14 +252,14 @@ def _data(record: Record) -> Iterator[str]:
     model, commit = record.model, record.commit
     yield "<h2>What it was trained on</h2>"
     name = f"training@{model['commit_seq']}"
-    when = f" of {_when(commit['created_at'])}" if commit else ""
+    when = f" of {_when(commit['committed_at'])}" if commit else ""
     sides = {side: len(record.pairs.get(side, ())) for side in ("train", "held_out")}
     told = f"<code>{name}</code>{when}: {_count(sides['train'], 'pair')} to learn from, "
     told += f"{sides['held_out']:,} held out."
     if record.changes:
-        told += f" Against {record.before}: {escape(', '.join(record.changes))}."
+        told += f" Against {escape(record.before)}: {escape(', '.join(record.changes))}."
     elif record.before:
-        told += f" The same pairs as {record.before}."
+        told += f" The same pairs as {escape(record.before)}."
     if record.begun_from:
         told += f" It began from the weights of {escape(record.begun_from)}."
     yield f"<p>{told}</p>"
@@ -278,7 +284,7 @@ def _settings(record: Record) -> Iterator[str]:
     first = [setting for setting in record.settings if setting.is_told_first]
     rest = [setting for setting in record.settings if not setting.is_told_first]
     if first:
-        beside = f" or from {record.before}" if record.before else ""
+        beside = f" or from {escape(record.before)}" if record.before else ""
         yield f'<p class="soft">What differs from the defaults{beside}.</p>'
         yield from _setting_table(first, record.before)
     else:
@@ -297,7 +303,7 @@ def _setting_table(settings: Iterable[Setting], before: str) -> Iterator[str]:
     for setting in settings:
         cells = [setting.value or "unset"]
         if any(differs):
-            cells.append(setting.default if setting.default is not None else "the same")
+            cells.append("the same" if setting.default is None else setting.default or "unset")
         if before:
             cells.append("the same" if setting.before is None else setting.before or "unset")
         row = "".join(f"<td>{escape(cell)}</td>" for cell in cells)

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 SHEET_ROLE = "samples"
 SHEET_PAIRS = 4  # as many as pixd.pix2pix.previews draws, and by the same order
-_NO_SETTINGS = {"stage", "digest"}
+_NO_SETTINGS = {"stage", "digest"}  # of a recipe as it is read back
+_UNSAID = {"replicas": 1}  # what a recipe leaves out means this
 
 
 class Setting(NamedTuple):
@@ -80,7 +81,7 @@ class Record:
         changes: how its pairs differ from those of the model before, for people.
         before: name of the model before, or "".
         begun_from: name of the model whose weights it began with, or "".
-        settings: in the recipe's order.
+        settings: by name.
         curves: points (step, value) by name.
         sheet: the PNG of the sheet of samples, or None.
         sheet_trouble: why there is none.
@@ -142,7 +143,7 @@ def gather(reader: Reader, store: Path, model: Mapping[str, Any], count: int) ->
         changes=changes,
         before=before["name"] if before else "",
         begun_from=begun[0]["path"] if begun else "",
-        settings=_settings(model, before),
+        settings=settings_of(model, before),
         curves=views.curves(reader, model["train_run"]),
         sheet=sheet,
         sheet_trouble=sheet_trouble,
@@ -162,18 +163,16 @@ def _changes(
     return training_snapshot.pairs_difference(old, new)
 
 
-def _settings(model: Mapping[str, Any], before: Mapping[str, Any] | None) -> list[Setting]:
-    """Return the settings of a model's training; those of none are left out on both sides."""
+def settings_of(model: Mapping[str, Any], before: Mapping[str, Any] | None) -> list[Setting]:
+    """Return the settings of a model's training by name, beside the defaults and another's."""
     nowhere = PipelineSettings(name="", training=Path(), input=Path(), output=Path())
-    defaults = recipes.train_recipe(nowhere, "auto")
-    mine = model["training"]["recipe"]
-    others = before["training"]["recipe"] if before else mine
+    defaults = _UNSAID | recipes.train_recipe(nowhere, "auto")
+    mine = _UNSAID | model["training"]["recipe"]
+    others = _UNSAID | before["training"]["recipe"] if before else mine
     found = []
-    for name in [*mine, *(others.keys() - mine.keys())]:
+    for name in sorted((mine.keys() | others.keys()) - _NO_SETTINGS):
         value, old = _value(mine.get(name)), _value(others.get(name))
-        default = _value(defaults.get(name, 1 if name == "replicas" else None))
-        if name in _NO_SETTINGS or (value == old == "" and default == ""):
-            continue
+        default = _value(defaults.get(name))
         found.append(
             Setting(
                 name,

@@ -51,7 +51,8 @@ p { margin: 0.5rem 0 1rem; max-width: 46rem; }
 .three img, .sheet img { display: block; border-radius: 4px; }
 .three img { width: 100%; height: auto; margin: 0 auto 0.25rem; background: var(--rule); }
 .three img.tiny { image-rendering: pixelated; }
-.sheet { overflow-x: auto; padding: 0.5rem; }
+.sheet { width: min(100vw - 2rem, 2080px); position: relative; left: 50%; transform: translateX(-50%); padding: 0.5rem; }
+.sheet img { width: 100%; min-width: 1080px; height: auto; }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 20rem), 1fr)); gap: 1rem; }
 .chart { margin: 0; padding: 0.8rem 0.9rem 0.5rem; }
 .chart figcaption { color: var(--ink); font-weight: 600; font-size: 0.95rem; }
@@ -89,7 +90,7 @@ footer p { max-width: none; margin: 0.25rem 0; }
   .pair { padding: 0.65rem; }
   .three { grid-template-columns: 1fr 1fr; }
   .three .output { grid-column: 1 / -1; order: -1; }
-  .three .output img { max-width: 100%; }
+  .three img { max-width: none !important; }
 }
 @media print {
   body { background: none; }

@@ -99,12 +99,17 @@ def chart(
 
 
 def running_mean(points: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:
-    """Return the points with the mean of their neighbours to both sides as value."""
+    """Return the points with the mean of their neighbours to both sides as value.
+
+    The outermost are left out: with few neighbours they would jump about as the values do.
+    """
     reach = len(points) // SMOOTHED_OVER // 2 + 1
     found = []
     for at, (step, _) in enumerate(points):
         # As far to one side as to the other: at the ends the mean does not lag.
         near = min(reach, at, len(points) - 1 - at)
+        if near < reach // 2:
+            continue
         window = points[at - near : at + near + 1]
         found.append((step, math.fsum(value for _, value in window) / len(window)))
     return found

@@ -208,10 +208,9 @@ def _scores(metrics: Mapping[str, Any]) -> Iterator[str]:
     if not held_out:
         yield _note("There are no scores: no pair was held out. Ten pairs are enough to hold some.")
         return
-    yield (
-        f'<p class="soft">On {_count(held_out, "held-out pair")}, beside the model that was live then'
-        " and two answers that learned nothing.</p>"
-    )
+    live = "the model that was live then and " if metrics.get("live") else ""
+    beside = f"beside {live}two answers that learned nothing"
+    yield f'<p class="soft">On {_count(held_out, "held-out pair")}, {beside}.</p>'
     baselines = metrics.get("baselines") or {}
     rows = [
         ("this model", metrics),

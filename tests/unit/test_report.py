@@ -258,7 +258,10 @@ def test_a_series_that_is_empty_is_left_out_and_keeps_its_colour() -> None:
 
 def test_a_running_mean_neither_lags_nor_moves_what_is_level() -> None:
     line = [(step, 2.0 * step) for step in range(300)]
-    assert curves.running_mean(line) == [(s, pytest.approx(v)) for s, v in line]
+    means = curves.running_mean(line)
+    assert all(value == pytest.approx(2.0 * step) for step, value in means)
+    assert (means[0][0], means[-1][0]) == (8, 291)
+    assert curves.running_mean(line[:3]) == line[:3]
     assert curves.running_mean([]) == []
 
 

@@ -113,7 +113,6 @@ def _make(settings: Settings, found: Record, asked: list[tuple[int, Shown]]) -> 
     spec: dict[str, Any] = {
         "kind": "pictures",
         "run_id": f"pictures-{found.model['number']}",
-        "model": str(settings.store.absolute() / "models" / digest.removeprefix("sha256:")),
         "files": {name: entry.digest for name, entry in entries.items()},
         "precision": settings.precision,
         "recipe": recipe,
@@ -124,9 +123,14 @@ def _make(settings: Settings, found: Record, asked: list[tuple[int, Shown]]) -> 
     }
     with tempfile.TemporaryDirectory(prefix="pixd-report-") as temporary:
         scratch = Path(temporary)
+        # Its folder in the store is made by the service, for the models that it translates with.
+        model = scratch / "model"
+        model.mkdir()
+        for name, entry in entries.items():
+            (model / name).symlink_to(object_path(settings.store.absolute(), entry.digest))
         result = run_child(
             "pixd.pix2pix.pictures",
-            spec,
+            spec | {"model": str(model)},
             scratch,
             what="drawing",
             advice="`pixd verify` checks the model",

@@ -186,7 +186,20 @@ def _add_asking(add: Add) -> None:
     _pipeline_and_json(plan)
 
     models = add(
-        "models", "models", "number, dataset, steps, scores, live, pinned", examples=["pixd models"]
+        "models", "models", "number, dataset, steps, scores, live; --report of one",
+        examples=["pixd models", "pixd models --report live", "pixd models --report 3 -o model-3.html"],
+    )  # fmt: skip
+    models.add_argument(
+        "--report", metavar="MODEL", help="write one HTML file on model@N, N or live, and open it"
+    )
+    models.add_argument(
+        "--pairs", type=int, metavar="N", help="how many held-out pairs the report shows (12)"
+    )
+    models.add_argument(
+        "-o", dest="out", metavar="FILE", help="where the report goes (reports/ in the store)"
+    )
+    models.add_argument(
+        "--no-open", action="store_true", help="open no browser, only print the report's path"
     )
     _pipeline_and_json(models)
 

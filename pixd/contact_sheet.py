@@ -27,6 +27,8 @@ def contact_sheet(
     rows: Sequence[tuple[str, Sequence[Image.Image | None]]],
     headers: Sequence[str],
     tile_px: int,
+    *,
+    per_line: int = PER_LINE,
 ) -> Image.Image:
     """Draw a sheet: a caption and one tile a column for each row.
 
@@ -34,10 +36,11 @@ def contact_sheet(
         rows: (caption, pictures); None leaves a tile empty.
         headers: one word for each column.
         tile_px: side of a tile; pictures are fitted into it.
+        per_line: how many rows stand beside one another.
     """
     columns = len(headers)
     block = columns * (tile_px + GAP_PX) + GAP_PX
-    across = min(PER_LINE, max(1, len(rows)))
+    across = min(per_line, max(1, len(rows)))
     lines = -(-len(rows) // across)
     line_height = tile_px + CAPTION_PX + GAP_PX
     sheet = Image.new("RGB", (block * across, HEADER_PX + lines * line_height + GAP_PX), PAPER)

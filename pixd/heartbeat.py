@@ -183,5 +183,7 @@ def _live_training(pipeline: Pipeline) -> dict[str, Any]:
         "images_per_second": progress.get("images_per_second", 0.0),
         "eta_seconds": progress.get("eta_s"),
         "losses": progress.get("losses", {}),
+        "validation": run.validation if run else None,
+        "preview": run.preview if run else "",
         "blocked": part.blocked,
     }

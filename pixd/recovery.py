@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from pixd import durable, output
 from pixd.publishing import path_of
+from pixd.training_run import PREVIEWS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -90,7 +91,7 @@ def clear_leftovers(store: Store, folders: Iterable[Path]) -> None:
     store.scratch.mkdir(parents=True, exist_ok=True)
     for half_made in (store.folder / "models").glob(".*.tmp"):
         shutil.rmtree(half_made, ignore_errors=True)
-    for folder in folders:
+    for folder in (*folders, store.folder / PREVIEWS):
         for leftover in folder.rglob(".pixd-*.tmp"):
             if leftover.is_dir():
                 shutil.rmtree(leftover, ignore_errors=True)

@@ -250,6 +250,8 @@ def _train(
             "eta_seconds": live["eta_seconds"],
             "reason": live["reason"],
             "losses": live["losses"],
+            "validation": live.get("validation"),
+            "preview": live.get("preview", ""),
             "blocked": live.get("blocked", ""),
         }
     progress = json.loads(last["progress"] or "{}")
@@ -263,6 +265,8 @@ def _train(
         "eta_seconds": None,
         "reason": last["reason"] if failed else "",
         "losses": {},
+        "validation": None,
+        "preview": "",
         "blocked": "",
     }
 

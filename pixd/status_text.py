@@ -9,6 +9,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 
+LOSSES = (("gen_l1_loss", "L1", 1), ("gen_gan_loss", "GAN", 2), ("disc_loss", "D", 2))
+"""As they are told: the name, the word, and how many decimals say something."""
+
+
 def render(status: Mapping[str, Any]) -> str:
     """Return the text of a snapshot that `pixd.status.snapshot` made."""
     return "\n".join(_lines(status)) + "\n"
@@ -22,6 +26,8 @@ def _lines(status: Mapping[str, Any]) -> Iterator[str]:
         yield f"  training  {_training(pipeline['training'])}"
         yield f"  model     {_model(pipeline['model'])}"
         yield f"  train     {_train(pipeline['train'])}"
+        if learned := _learned(pipeline["train"]):
+            yield f"  learned   {learned}"
         yield f"  input     {_input(pipeline)}"
         yield f"  output    {_output(pipeline['output'])}"
         phase = pipeline["translate"]["phase"]
@@ -137,9 +143,22 @@ def _train(part: Mapping[str, Any]) -> str:
     if part["eta_seconds"] is not None:
         text += f", {duration(part['eta_seconds'])} left"
     losses = part.get("losses") or {}
-    if "gen_l1_loss" in losses:
-        text += f", L1 loss {losses['gen_l1_loss']:.3f}"
+    told = [f"{word} {losses[name]:.{d}f}" for name, word, d in LOSSES if name in losses]
+    if told:
+        text += f", losses: {', '.join(told)}"
     return text + (f", {part['reason']}" if part["reason"] not in {"", "training"} else "")
+
+
+def _learned(part: Mapping[str, Any]) -> str:
+    """Say how good it was when it was last looked at, and where to look oneself."""
+    if part["state"] != "running":
+        return ""
+    scores, told = part.get("validation"), []
+    if scores and scores["l1"] is not None:
+        told.append(f"held-out L1 {scores['l1']:.1f} of 255 at step {scores['step']}")
+    if part.get("preview"):
+        told.append(f"see {part['preview']}")
+    return "; ".join(told)
 
 
 def _input(pipeline: Mapping[str, Any]) -> str:

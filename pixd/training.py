@@ -283,7 +283,7 @@ class Training:
     def _follow(self, now: float) -> None:
         run = self._run
         assert run is not None  # only called with one
-        run.read(now)
+        self._read(run, now)
         self.state, self.reason = "running", run.reason
         result = run.result(now)
         if result is None:
@@ -317,7 +317,15 @@ class Training:
             store.note(name, "info", "train", f"training {result['state']}: {result['reason']}")
             if not run.is_leaving:  # somebody else ended it, and may do so again
                 self._retry_at = now + FIRST_RETRY_S
+        if result["state"] in {"succeeded", "superseded"}:
+            run.drop_preview()
         shutil.rmtree(run.scratch, ignore_errors=True)
+
+    def _read(self, run: TrainingRun, now: float) -> None:
+        trouble_before = run.preview_trouble
+        run.read(now)
+        if run.preview_trouble and not trouble_before:
+            self._store.note(self._pipeline.name, "warning", "preview", run.preview_trouble)
 
     def _publish(self, run: TrainingRun, result: Mapping[str, Any]) -> None:
         model = publish_model(self._store, run, result, self._pipeline)

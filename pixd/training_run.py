@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pixd import durable, gate
 from pixd.errors import PixdError
 from pixd.records import SCHEMA, canonical_json
-from pixd.store import manifests
+from pixd.store import event_files, manifests
 from pixd.store.runs import Edge, run_key
 from pixd.workers import Worker
 
@@ -24,6 +24,13 @@ if TYPE_CHECKING:
     from pixd.store.store import Store
 
 EXPORT_REVISION = 1
+PREVIEWS = "previews"
+"""The folder of the store with one sheet of samples a pipeline, while it trains."""
+SAMPLES = "samples"
+"""Role of the sheet of samples among a run's outputs; it is no part of the model's export."""
+SCORES = ("l1", "psnr", "ssim", "sharpness")
+MEDIA_TYPES = {"card": "application/json", SAMPLES: "image/png"}
+"""gc keeps what is JSON: a card is small, and says what a model was when it is gone."""
 NICENESS = 10  # translation comes first
 CHECKPOINT_EVERY_S = 60
 CHECKPOINT_EVERY_STEPS = 1000
@@ -56,6 +63,9 @@ class TrainingRun:
         self.progress: dict[str, Any] = {}
         self.device = ""
         self.has_checkpointed = False  # it came further than the attempts before it
+        self.validation: dict[str, Any] | None = None  # the last held-out scores and their step
+        self.preview = ""  # path of the sheet of samples, once it is there
+        self.preview_trouble = ""  # why it could not be drawn
         self._store = store
         self._leaving: tuple[str, str] | None = None
         self._kill_at: float | None = None
@@ -87,7 +97,9 @@ class TrainingRun:
         scratch = store.scratch / f"train-{run_id}"
         shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir(parents=True)
-        (store.folder / "logs").mkdir(exist_ok=True)
+        for name in ("logs", PREVIEWS):
+            (store.folder / name).mkdir(exist_ok=True)
+        pipeline = store.runs.get(run_id).pipeline
         full = {
             "schema": SCHEMA,
             "kind": "train",
@@ -96,6 +108,8 @@ class TrainingRun:
             "device": settings.device,
             "checkpoint_every_s": CHECKPOINT_EVERY_S,
             "checkpoint_every_steps": CHECKPOINT_EVERY_STEPS,
+            "preview": str(store.folder / PREVIEWS / f"{pipeline}.png"),
+            "event_files": str(store.folder / event_files.folder_of(pipeline, run_id)),
             **spec,
         }
         worker = Worker.start(
@@ -116,6 +130,11 @@ class TrainingRun:
         """Tell whether the child was asked to end."""
         return self._leaving is not None
 
+    def drop_preview(self) -> None:
+        """Remove the sheet of samples: it is an output of the run now, or of no more use."""
+        if self.preview:
+            Path(self.preview).unlink(missing_ok=True)
+
     @property
     def share_done(self) -> float:
         """How much of the run is done, 0 to 1."""
@@ -133,16 +152,7 @@ class TrainingRun:
             self._heard_at = now
         for event in self.worker.read_events():
             self._heard_at = now
-            kind = event.get("event")
-            if kind == "progress":
-                self.progress = dict(event)
-                self.phase = "training"
-            elif kind == "phase":
-                self.phase = str(event.get("phase"))
-            elif kind == "checkpoint":
-                self.has_checkpointed = True
-            elif kind == "device":
-                self.device = str(event.get("device"))
+            self._take(event)
         if self.progress and now - self._noted_at > NOTE_PROGRESS_S:
             self._noted_at = now
             self._store.runs.note_progress(self.run_id, self.progress)
@@ -151,6 +161,25 @@ class TrainingRun:
             self.worker.kill()
         if self._kill_at is not None and now > self._kill_at:
             self.worker.kill()
+
+    def _take(self, event: Mapping[str, Any]) -> None:
+        kind = event.get("event")
+        if kind == "progress":
+            self.progress = dict(event)
+            self.phase = "training"
+        elif kind == "phase":
+            self.phase = str(event.get("phase"))
+        elif kind == "checkpoint":
+            self.has_checkpointed = True
+        elif kind == "validation":
+            scores = event.get("metrics", {})
+            self.validation = {name: scores.get(name) for name in SCORES}
+            self.validation["step"] = event.get("step")
+        elif kind == "preview":
+            self.preview = str(event.get("path", self.preview))
+            self.preview_trouble = str(event.get("trouble", ""))
+        elif kind == "device":
+            self.device = str(event.get("device"))
 
     def is_fresh(self, now: float) -> bool:
         """Tell whether it was heard of lately, or was dealt with because it was not."""
@@ -239,8 +268,7 @@ def publish_model(
                 promote=False, why=f"model@{live.number} is pinned" if live else ""
             )
         for role, (_, kept) in stored.items():
-            # gc keeps what is JSON: a card is small, and says what a model was when it is gone.
-            media_type = "application/json" if role == "card" else "application/octet-stream"
+            media_type = MEDIA_TYPES.get(role, "application/octet-stream")
             store.history.add_objects([kept], media_type)
         store.history.add_objects([manifest], "text/x-pixd-manifest")
         environment = store.runs.add_environment(result["environment"])

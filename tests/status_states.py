@@ -214,7 +214,10 @@ def training(world: World) -> Iterator[None]:
         live["idle"] = False
         set_part(
             live, "train", state="running", run=2, step=9_120, steps=24_000, images_per_second=6.1,
-            eta_seconds=2_440.0, losses={"gen_l1_loss": 0.183}, reason="+20 pairs",
+            eta_seconds=2_440.0, reason="+20 pairs",
+            losses={"gen_l1_loss": 18.34, "gen_gan_loss": 0.921, "disc_loss": 0.583},
+            validation={"step": 7_200, "l1": 24.06, "psnr": 17.2, "ssim": 0.41, "sharpness": 0.9},
+            preview=str(world.settings.store / "previews" / "facades.png"),
         )  # fmt: skip
 
     with world.running(change):

@@ -5,18 +5,16 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pixd import trace
-from pixd.commands import Progress, settings_of
+from pixd.commands import settings_of
+from pixd.commands.children import run_child
 from pixd.commands.naming import pipeline_and_thing
 from pixd.commands.translate import find_model
 from pixd.errors import PixdError
-from pixd.records import SCHEMA
 from pixd.store import connection
-from pixd.workers import Worker
 
 if TYPE_CHECKING:
     import argparse
@@ -37,34 +35,17 @@ def run(args: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix=".pixd-export-", dir=target.parent) as temporary:
         scratch = Path(temporary)
         spec = {
-            "schema": SCHEMA,
             "kind": "export",
             "run_id": f"export-{model['number']}",
-            "scratch": str(scratch),
             "model": str(settings.store / "models" / model["digest"].removeprefix("sha256:")),
         }
-        worker = Worker.start("pixd.pix2pix.export", spec, scratch, scratch / "log")
-        progress = Progress()
-        phase = "starting"
-        began = time.monotonic()
-        while worker.poll() is None:
-            for event in worker.read_events():
-                phase = str(event.get("phase", phase))
-            progress.show(f"{phase}, {time.monotonic() - began:.0f} s")
-            time.sleep(0.05)
-        progress.clear()
-        try:
-            result = json.loads((scratch / "result.json").read_bytes())
-        except (OSError, ValueError):
-            raise PixdError(
-                f"the export failed: {worker.exit_text()}",
-                advice="free memory if it was killed, then try again; `pixd verify` checks the model",
-            ) from None
-        if result["state"] != "succeeded":
-            raise PixdError(
-                f"the export failed: {result['error']['message']}",
-                advice=result["error"]["advice"] or "`pixd verify` checks the model",
-            )
+        run_child(
+            "pixd.pix2pix.export",
+            spec,
+            scratch,
+            what="the export",
+            advice="`pixd verify` checks the model",
+        )
         _write_receipt(settings, model, scratch / "export" / "receipt.json")
         if target.exists():
             target.rmdir()

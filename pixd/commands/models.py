@@ -1,4 +1,4 @@
-"""`pixd models`: every model with its dataset, steps, scores and state."""
+"""`pixd models`: every model with its dataset, steps, scores and state; a report of one."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from pixd.commands import pick_pipeline, settings_of
+from pixd.errors import UsageError
 from pixd.store import connection, views
 
 if TYPE_CHECKING:
@@ -13,7 +14,15 @@ if TYPE_CHECKING:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print one line a model, newest first."""
+    """Print one line a model, newest first; or write the report of one."""
+    if args.report is not None:
+        from pixd.commands import report  # noqa: PLC0415 - a list needs nothing of it
+
+        return report.run(args)
+    if args.out is not None or args.pairs is not None or args.no_open:
+        raise UsageError(
+            "-o, --pairs and --no-open are of a report", advice="pixd models --report live"
+        )
     settings = settings_of(args)
     pipeline = pick_pipeline(settings, args.pipeline).name
     rows = views.models(connection.open_reader(settings.store), pipeline)

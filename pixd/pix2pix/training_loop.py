@@ -24,6 +24,7 @@ from pixd.pix2pix import evaluation, hardware, metrics, replicas, runtime
 from pixd.pix2pix.checkpoints import Checkpoints, not_finite
 from pixd.pix2pix.codec import codec_for
 from pixd.pix2pix.evaluation import HeldOut
+from pixd.pix2pix.event_files import EventFiles
 from pixd.pix2pix.generation import Inference, make_card, make_inference, save_model
 from pixd.pix2pix.input_pipeline import Prefetcher, TrainingPairs, steps_of
 from pixd.pix2pix.losses import LossWeights
@@ -34,6 +35,7 @@ from pixd.pix2pix.models import (
     for_computing,
     parameter_count,
 )
+from pixd.pix2pix.previews import Previews
 from pixd.pix2pix.runtime import BeginningError, Events, Interrupted, Spec, StopFlag
 from pixd.pix2pix.schedule import Schedule
 from pixd.pix2pix.steps import LOSS_NAMES, LOSS_SCALES, Networks, make_networks, make_train_step
@@ -41,6 +43,7 @@ from pixd.pix2pix.steps import LOSS_NAMES, LOSS_SCALES, Networks, make_networks,
 PROGRESS_EVERY_S: Final = 1.0
 RATE_WINDOW_S: Final = 20.0
 CURVE_POINTS: Final = 300
+VALIDATION: Final = "validation_"  # before the names of the scores in the curve
 VALIDATIONS: Final = 10  # evenly over the run, the last after its last step
 STEPS_A_VALIDATED_PAIR: Final = 50  # so that validating costs a few per cent of the training
 
@@ -111,6 +114,8 @@ class _Run:
             self._begin_from(self._begins_from)
         self._saved_step = self.step
         self._curve: list[dict[str, Any]] = list(notes.get("curve", []))
+        self._previews = Previews(spec, self.step, events, self._beat)
+        self._event_files = EventFiles.of(spec, resumes=bool(self.step))
         timings["build_s"] = time.monotonic() - started
 
     def train(self) -> None:
@@ -131,6 +136,7 @@ class _Run:
         progress = _Progress(self._events, self.steps, int(self._recipe["batch_size"]))
         curve_stride = max(1, self.steps // CURVE_POINTS)
         self._stop.check()
+        self._tell_last_scores()
         if self.step in self._validation_steps() and not self._is_validated():
             self._validate(infer)  # it was cut off between its checkpoint and this
         if self.step < self.steps:
@@ -140,6 +146,7 @@ class _Run:
                 losses = self._update(train_step, input_image, target)
                 if self.step == 1 or self.step % curve_stride == 0:
                     self._curve.append({"step": self.step, **losses})
+                    self._event_files.add(self.step, "loss", losses)
                 progress.made(self.step, losses, time.monotonic())
                 self._stop.check()
                 if self.step in self._validation_steps():
@@ -188,6 +195,8 @@ class _Run:
             begun_from=self._begins_from["digest"] if self._begins_from else None,
         )
         outputs = save_model(generator, Path(self._spec["scratch"]) / "model", card)
+        outputs += self._previews.finish(self.step, make_inference(generator))
+        self._event_files.close()
         self._checkpoints.keep_only(self.step)  # the next training may begin from it
         self._timings["export_s"] = time.monotonic() - started
         return self.outcome("succeeded", outputs, scores)
@@ -196,6 +205,7 @@ class _Run:
         """Save unless this very step is saved already."""
         if self.step == self._saved_step:
             return
+        self._event_files.flush()  # a resume goes on behind this step, with nothing missing
         self._checkpoints.save(self.step, {"curve": self._curve})
         self._saved_step = self.step
         self._events.send("checkpoint", step=self.step)
@@ -244,11 +254,21 @@ class _Run:
         return dict(zip(LOSS_NAMES, values, strict=True))
 
     def _validate(self, infer: Inference) -> None:
+        """Score on the held-out pairs, if there are any, and draw how far it is."""
         started = time.monotonic()
         self._events.phase("validating")
+        if len(self._held_out):
+            self._score(infer)
+        self._event_files.add_image(self.step, "samples", self._previews.draw(self.step, infer))
+        self._events.phase("training")
+        self._timings["validate_s"] += time.monotonic() - started
+
+    def _score(self, infer: Inference) -> None:
         scores = evaluation.validate(infer, self._held_out, self._validation_limit)
         self._events.send("validation", step=self.step, metrics=scores)
-        self._curve.append({"step": self.step, "validation_l1": scores["l1"]})
+        kept = {name: scores[name] for name in metrics.NAMES}
+        self._curve.append({"step": self.step, **{f"{VALIDATION}{n}": v for n, v in kept.items()}})
+        self._event_files.add(self.step, "validation", kept)
         is_broken = scores["collapsed"] or scores["identity_like"]
         # Weights of the first half are out of the question: what L1 likes in them is that they
         # paint every picture alike. Seen on facades, where step 400 of 4,000 had the lowest L1.
@@ -256,10 +276,18 @@ class _Run:
             self._checkpoints.remember_best(
                 self.step, l1=scores["l1"], sharpness=scores["sharpness"]
             )
-        self._events.phase("training")
-        self._timings["validate_s"] += time.monotonic() - started
+
+    def _tell_last_scores(self) -> None:
+        """Say anew what was last said before the run was cut off: a parent has just begun."""
+        for point in reversed(self._curve):
+            if "validation_l1" in point:
+                kept = {n: point.get(f"{VALIDATION}{n}") for n in metrics.NAMES}
+                self._events.send("validation", step=point["step"], metrics=kept)
+                return
 
     def _is_validated(self) -> bool:
+        if not len(self._held_out):
+            return self._previews.has(self.step)
         return any(p["step"] == self.step and "validation_l1" in p for p in self._curve)
 
     @property
@@ -267,8 +295,6 @@ class _Run:
         return min(evaluation.VALIDATION_PAIRS, max(4, self.steps // STEPS_A_VALIDATED_PAIR))
 
     def _validation_steps(self) -> set[int]:
-        if not len(self._held_out):
-            return set()
         return {self.steps * part // VALIDATIONS for part in range(1, VALIDATIONS + 1)} - {0}
 
     def _at_model_size(self, pairs: list[Mapping[str, Any]]) -> HeldOut:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pixd import durable
 from pixd.errors import PixdError, StoreError
-from pixd.store import manifests
+from pixd.store import event_files, manifests
 from pixd.store.connection import utc_now
 
 if TYPE_CHECKING:
@@ -122,6 +122,7 @@ def empty(store: Store) -> tuple[int, int]:
         store.db.conn.execute("DELETE FROM trash")
         _set_state(store, [row[0] for row in rows], "removed")
     shutil.rmtree(store.folder / TRASH, ignore_errors=True)
+    event_files.drop_of_removed_models(store.db.conn, store.folder)
     return len(rows), sum(row[1] for row in rows)
 
 

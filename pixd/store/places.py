@@ -143,6 +143,12 @@ def exclusions_of(reader: sqlite3.Connection, digest: str) -> list[dict[str, Any
     return mappings(reader, "SELECT * FROM exclusion WHERE digest = ?", digest)
 
 
+def recalled_in(reader: sqlite3.Connection, pipeline: str) -> list[str]:
+    """Return the contents that were recalled from a pipeline."""
+    rows = reader.execute("SELECT digest FROM exclusion WHERE pipeline = ?", (pipeline,))
+    return [row[0] for row in rows]
+
+
 def outputs_of_run(reader: sqlite3.Connection, run_id: int) -> list[int]:
     """Return the rows of what was published from one run's image."""
     rows = reader.execute("SELECT id FROM output WHERE run_id = ?", (run_id,))

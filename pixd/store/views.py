@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 _MODEL = (
     "SELECT model.*, ref.is_pinned, ref.model_id IS NOT NULL AS is_live,"
-    " (SELECT state FROM object_bytes WHERE object_bytes.digest = model.digest) AS bytes_state"
+    # Of the weights: the manifest that names a model is kept for ever.
+    " coalesce((SELECT state FROM run_output JOIN object_bytes USING (digest)"
+    "   WHERE run_id = model.export_run AND role = 'generator'),"
+    "  (SELECT state FROM object_bytes WHERE object_bytes.digest = model.digest)) AS bytes_state"
     " FROM model LEFT JOIN ref ON ref.model_id = model.id AND ref.name = 'live'"
 )
 
@@ -149,6 +152,28 @@ def run(reader: sqlite3.Connection, run_id: int) -> dict[str, Any] | None:
             (run_id,),
         )
         found[table.removeprefix("run_") + "s"] = [dict(edge) for edge in edges]
+    return found
+
+
+def output_of_run(reader: sqlite3.Connection, run_id: int, role: str) -> dict[str, Any] | None:
+    """Return digest and state (present, trashed, removed) of what a run made in a role."""
+    found = mappings(
+        reader,
+        "SELECT digest, state FROM run_output JOIN object_bytes USING (digest)"
+        " WHERE run_id = ? AND role = ?",
+        run_id,
+        role,
+    )
+    return found[0] if found else None
+
+
+def curves(reader: sqlite3.Connection, run_id: int) -> dict[str, list[tuple[int, float]]]:
+    """Return the curves of a training by name, each as (step, value) in the order of steps."""
+    found: dict[str, list[tuple[int, float]]] = {}
+    for name, step, value in reader.execute(
+        "SELECT name, step, value FROM metric WHERE run_id = ? ORDER BY step", (run_id,)
+    ):
+        found.setdefault(name, []).append((step, value))
     return found
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from pixd.errors import PixdError, StoreError
 from pixd.records import digest_of
-from pixd.store import gc
+from pixd.store import event_files, gc
+from pixd.store.runs import Edge
 from pixd.store.store import Store
 from tests.unit.test_lineage_graph import add_model, pairs
 from tests.unit.test_store import record
@@ -127,3 +128,28 @@ def test_an_unreadable_manifest_on_the_way_stops_it(store: Store) -> None:
     manifest.write_bytes(b"no manifest")
     with pytest.raises(StoreError, match="nothing is removed"):
         gc.plan(store, {})
+
+
+def test_the_sheet_and_the_event_files_of_a_model_go_with_its_weights(store: Store) -> None:
+    add_model(store, 1, {"train": pairs("x"), "held_out": []})
+    add_model(store, 2, {"train": pairs("y"), "held_out": []})
+    folders = []
+    for run in (1, 2):
+        generator, sheet = (store.objects.add(b"%s %d" % (what, run)) for what in (b"w", b"s"))
+        store.history.add_objects([generator], "application/octet-stream")
+        store.history.add_objects([sheet], "image/png")
+        edges = [("generator", generator), ("samples", sheet)]
+        store.runs.add_outputs(run, [Edge(role, role, kept.digest) for role, kept in edges])
+        folders.append(store.folder / event_files.folder_of("p", run))
+        folders[-1].mkdir(parents=True)
+    store.objects.flush()
+    assert not [name for name, _ in names(gc.plan(store, {"p": 2})) if "model" in name]
+    garbage = [one for one in gc.plan(store, {"p": 1}) if "model" in one.name]
+    assert names(garbage) == [
+        ("p/model@1 (generator)", "older than the models that are kept"),
+        ("p/model@1 (samples)", "older than the models that are kept"),
+    ]
+    gc.apply(store, garbage)
+    assert [folder.exists() for folder in folders] == [True, True]  # they may come back
+    gc.empty(store)
+    assert [folder.exists() for folder in folders] == [False, True]

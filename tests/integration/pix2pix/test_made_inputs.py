@@ -88,6 +88,24 @@ def test_colours_are_learned_from_lightness(trained: Trained) -> None:
     assert not metrics["collapsed"]
 
 
+def test_the_samples_are_what_the_networks_mean_in_colours(trained: Trained) -> None:
+    """Also where a network gives a* and b* alone: they lie under the lightness of the input."""
+    for mode, folder in trained.folders.items():
+        (column,) = (folder / "checkpoints/previews").glob(
+            f"column-{result_of(folder)['step']:08d}.png"
+        )
+        tiles = np.split(pixels_of(column), len(trained.pictures))
+        for tile, path in zip(tiles, trained.pictures, strict=True):
+            made, _ = images.load_pair([path], mode, "AtoB", 32, "pad")
+            assert tile.shape == made.shape
+            assert not np.array_equal(tile, made)
+            if mode == "colorization":
+                difference = np.abs(lab.from_rgb(tile)[..., 0] - lab.from_rgb(made)[..., 0])
+                assert np.median(difference) < 1
+                assert np.abs(np.ptp(tile.astype(int), axis=-1)).mean() > 5  # not grey
+        assert pixels_of(folder / "samples.png").ndim == 3
+
+
 def test_a_translator_makes_of_what_is_dropped_what_the_training_made(
     trained: Trained, start: Start, tmp_path: Path
 ) -> None:

@@ -37,7 +37,7 @@ def test_a_run_leaves_a_result_that_describes_it(trained: Path) -> None:
     assert result["state"] == "succeeded"
     assert result["error"] is None
     assert result["step"] == result["steps"] == 40
-    assert [output["role"] for output in result["outputs"]] == ["generator", "card"]
+    assert [output["role"] for output in result["outputs"]] == ["generator", "card", "samples"]
     for output in result["outputs"]:
         data = (trained / output["path"]).read_bytes()
         assert output["size"] == len(data)
@@ -47,7 +47,8 @@ def test_a_run_leaves_a_result_that_describes_it(trained: Path) -> None:
         *("baselines", "live", "held_out", "collapsed", "identity_like"),
     }
     assert result["metrics"]["held_out"] == 4
-    assert result["curve"][-1] == {"step": 40, "validation_l1": result["metrics"]["l1"]}
+    scores = {n: result["metrics"][n] for n in ("l1", "psnr", "ssim", "sharpness")}
+    assert result["curve"][-1] == {"step": 40, **{f"validation_{n}": scores[n] for n in scores}}
     assert {"import_s", "build_s", "train_s", "validate_s", "export_s"} <= set(result["timings"])
     assert result["environment"]["device"] == "cpu"
     card = json.loads((trained / "model/model.json").read_text())

@@ -1,0 +1,78 @@
+"""The picture worker: ``python -m pixd.pix2pix.pictures SPEC.json``.
+
+Makes again what a model makes of pairs, for a report: ``pictures/`` in the scratch folder has
+the input, the output and the target of each as PNG, at the model's size. A pair that cannot be
+read is said and left out; the others are made all the same.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from pixd.pix2pix import hardware, runtime
+from pixd.pix2pix.runtime import DataError, Events, Spec
+
+if TYPE_CHECKING:
+    from pixd.pix2pix.generation import Inference
+
+PARTS: Final = ("input", "output", "target")
+
+
+def make_pictures(spec: Spec, events: Events) -> None:
+    """Draw the pairs of the spec and leave the result.
+
+    Args:
+        spec: ``model`` is the model folder, ``files`` the digest of each file in it; ``recipe``
+            that of its training; ``pairs`` have name and images, as in a run spec of kind train;
+            ``precision`` is the configured one.
+        events: where it goes how far it is.
+
+    Raises:
+        PixdError: the model cannot be loaded, or is damaged.
+    """
+    from pixd.pix2pix import generation
+
+    # A report waits for nobody's GPU: the service may train on it just now.
+    device = hardware.choose_device("cpu")
+    policy = hardware.choose_policy(spec["precision"], device)
+    hardware.make_deterministic(0)
+    model, folder = Path(spec["model"]), Path(spec["scratch"]) / "pictures"
+    generation.check_files(model, spec["files"])
+    folder.mkdir(exist_ok=True)
+    events.phase("building the model")
+    generator = generation.load_generator(model, policy)
+    infer, size = generation.make_inference(generator), generation.image_size_of(generator)
+    pictures = []
+    for number, pair in enumerate(spec["pairs"]):
+        events.phase(f"picture {number + 1} of {len(spec['pairs'])}")
+        pictures.append(_draw(infer, pair, spec["recipe"], size, folder / f"{number:04d}"))
+    runtime.write_result(spec, pictures=pictures)
+
+
+def _draw(
+    infer: Inference, pair: Mapping[str, Any], recipe: Mapping[str, Any], size: int, stem: Path
+) -> dict[str, Any]:
+    """Write the three pictures of a pair as ``STEM-input.png`` and so on; return what to say."""
+    from PIL import Image
+
+    from pixd.pix2pix import generation, metrics
+    from pixd.pix2pix.input_pipeline import load_pair
+
+    try:
+        input_image, target = load_pair(pair, recipe, size)
+    except DataError as error:
+        return {"name": pair["name"], "trouble": error.message}
+    (output,) = generation.generate(infer, [input_image])
+    files = {}
+    for part, pixels in zip(PARTS, (input_image, output, target), strict=True):
+        path = stem.with_name(f"{stem.name}-{part}.png")
+        Image.fromarray(pixels).save(path, "PNG")
+        files[part] = f"{stem.parent.name}/{path.name}"
+    return {"name": pair["name"], "files": files, "l1": metrics.l1(output, target)}
+
+
+if __name__ == "__main__":
+    sys.exit(runtime.run_child("pictures", make_pictures))

@@ -28,7 +28,7 @@ from PIL import (
     WebPImagePlugin,
 )
 
-from pixd import heic, input_makers, lab
+from pixd import heic, heic_opener, input_makers, lab
 from pixd.errors import ImageRejectedError
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ _READERS = (
 )
 FORMATS = tuple(str(reader.format) for reader in _READERS)
 """Read by content. The list is closed: Pillow would start Ghostscript for an EPS. What phones
-write as MPO opens as JPEG; its first frame is the picture. HEIC comes beside (`pixd.heic`)."""
+write as MPO opens as JPEG; its first frame is the picture. HEIC comes beside (`heic_opener`)."""
 
 _DECODERS = {"zlib": "PNG", "jpg": "JPEG", "webp": "WebP", "libtiff": "TIFF", "avif": "AVIF"}
 """What Pillow calls the libraries that it may have been built without, and what they read."""
@@ -146,8 +146,8 @@ def _check_bytes(size: int, limits: Limits) -> None:
 def _decode(data: bytes, limits: Limits) -> Image.Image:
     formats = FORMATS
     if heic.is_heic(data):
-        heic.register()
-        formats = (heic.FORMAT,)
+        heic_opener.register()
+        formats = (heic_opener.FORMAT,)
     try:
         image = Image.open(io.BytesIO(data), formats=formats)
     except Image.DecompressionBombError:

@@ -193,11 +193,10 @@ def _of_halves(seen: Sequence[tuple[str, Parts]], setting: Setting) -> Iterator[
         if not names:
             continue
         is_meant = len(names) > max(1, _MANY_BLANK * len(seen))
-        of = "pairs have" if len(names) > 1 else "pair has"
+        of = "of 1 pair" if len(names) == 1 else f"of {len(names)} pairs"
         yield Finding(
             "blank", LOOK if is_meant else WRONG,
-            f"{len(names)} {of} nothing but one colour as their {sides[side]}"
-            if len(names) > 1 else f"1 {of} nothing but one colour as its {sides[side]}",
+            f"the {sides[side]} {of} is all one colour",
             "if that is meant (nothing to show there), leave it; else draw it, or take the pair out",
             _each(names),
         )  # fmt: skip
@@ -311,8 +310,8 @@ def _of_duplicates(
             told = f"{pictures} pairs are nearly the same as another, in {len(alike)} groups"
         yield Finding(
             "alike", LOOK, told,
-            "keep the best of each: the others only weigh it more. Held out or trained on, a group is"
-            " as a whole",
+            "keep the best: the others only give it more weight. No model is judged by one of them after"
+            " it was trained on another",
             tuple(alike),
         )  # fmt: skip
     if split.left_out:
@@ -345,8 +344,8 @@ def _of_sizes(
             f"take larger pictures, or image_size: {fitting}", _each(small),
         )  # fmt: skip
     what = "halves" if setting.pairs == "side-by-side" else "pictures"
-    each = f"{smallest} px" if smallest == largest else f"from {smallest} to {largest} px"
-    notes.append(f"{what} are {each} long, image_size is {setting.image_size}")
+    each = f"{smallest} px" if smallest == largest else f"{smallest} to {largest} px"
+    notes.append(f"{what}: {each} on the longer side; image_size: {setting.image_size}")
 
 
 def _each(names: Iterable[str]) -> tuple[tuple[str, ...], ...]:

@@ -148,9 +148,13 @@ def kin_of(reader: sqlite3.Connection, pipeline: str, layout: str) -> list[KinRo
     ]
 
 
-def found_of(reader: sqlite3.Connection, pipeline: str) -> tuple[int, int, str] | None:
-    """Return how much is wrong, how much is worth a look, and the worst; None before the first."""
+def found_of(reader: sqlite3.Connection, pipeline: str) -> dict[str, Any] | None:
+    """Return what was last found about a training folder, in short; None before the first time.
+
+    Returns:
+        wrong and look, how many findings there are of each level, and the worst in a line.
+    """
     row = reader.execute(
         "SELECT wrong, look, worst FROM care WHERE pipeline = ?", (pipeline,)
     ).fetchone()
-    return (int(row[0]), int(row[1]), str(row[2])) if row else None
+    return {"wrong": row[0], "look": row[1], "worst": row[2]} if row else None

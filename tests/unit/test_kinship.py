@@ -89,7 +89,7 @@ def padded(folder: Folder) -> Folder:
     return folder
 
 
-def of_side(held_out: bool, base: int) -> Folder:
+def of_side(*, held_out: bool, base: int) -> Folder:
     """Return a folder with a picture that is held out, or trained on."""
     while True:
         folder = padded(Folder())
@@ -102,13 +102,13 @@ def of_side(held_out: bool, base: int) -> Folder:
 
 def test_a_near_duplicate_follows_the_pair_that_was_there_first() -> None:
     for held_out, side in ((True, "held_out"), (False, "train")):
-        folder = of_side(held_out, 100)
+        folder = of_side(held_out=held_out, base=100)
         followers = [folder.add(100)[0] for _ in range(8)]
         assert {folder.side(one) for one in followers} == {side}
 
 
 def test_a_picture_between_two_sides_is_left_out_of_both_until_one_side_goes() -> None:
-    folder = of_side(True, 100)
+    folder = of_side(held_out=True, base=100)
     held = next(one for one in folder.split().held_out if folder.bases[one.digest] == 100)
     while True:
         (trained,) = folder.add(102)
@@ -133,7 +133,7 @@ def test_pairs_that_come_together_have_the_smallest_digest_as_their_anchor() -> 
 
 
 def test_a_pair_comes_back_to_its_side_with_all_that_came_meanwhile() -> None:
-    folder = of_side(True, 100)
+    folder = of_side(held_out=True, base=100)
     first = next(one for one in folder.split().held_out if folder.bases[one.digest] == 100)
     del folder.there[first.digest]
     (again,) = folder.add(100)  # such as the same picture, saved anew under its name

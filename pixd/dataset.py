@@ -8,7 +8,7 @@ what is near to what (`pixd.kinship`), and what is wrong with the set from both 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pixd import findings, kinship, pairs
 from pixd.errors import ADVICE_DISK, DiskError
@@ -33,6 +33,22 @@ STEP_BUDGET_S = 0.2
 """How long one step may look for near-duplicates, so that nobody is kept waiting for thousands."""
 
 
+class _Paired(NamedTuple):
+    """The head, paired up, while new pairs wait for their sides.
+
+    Attributes:
+        of: number of the commit, and the intake's revision.
+        files: (name, digest, state, reason) of each.
+        looked: what the inspector found, by digest.
+        plan: the pairs.
+    """
+
+    of: tuple[int, int]
+    files: list[tuple[str, str, str, str]]
+    looked: dict[str, Looked]
+    plan: pairs.PairPlan
+
+
 class Dataset:
     """The pairs of one pipeline's training folder."""
 
@@ -51,6 +67,7 @@ class Dataset:
         self._parts: dict[str, Parts] = {}  # by content, as they are asked for
         self._kin: dict[str, kinship.Kin] | None = None
         self._placing: kinship.Placing | None = None
+        self._paired: _Paired | None = None
         self._to_admit: list[KinRow] = []
         self._to_meet: list[pairs.Pair] = []
         self.trouble = ""
@@ -75,25 +92,11 @@ class Dataset:
         if head is None or (head.seq, self._intake.revision) == self._planned_for:
             return
         self.plan = None
-        files = self._store.working.recorded(self._repo_id, ("recorded", "rejected", "settling"))
-        digests = {digest for _, digest, _, _ in files}
-        looked = self._store.care.looked_at(digests, self._layout, REVISION)
-        # Contents from before there were measures are looked at once more.
-        undecided = {d for d in digests if d not in looked or not is_known(looked[d])}
-        if undecided:
-            if now < self._retry_at:
-                return
-            for digest in sorted(undecided - self._asked)[: AT_ONCE - len(self._asked)]:
-                self._asked.add(digest)
-                image = str(self._store.objects.path_of(digest))
-                self._inspector.submit(
-                    (self._pipeline.name, self._layout, digest),
-                    {"image": image, "layout": self._layout},
-                )
+        if self._paired is None or self._paired.of != (head.seq, self._intake.revision):
+            self._paired = self._pair_up(head, now)
+        if self._paired is None:
             return
-        self.trouble = ""
-        accepted = [(name, digest) for name, digest, _, _ in files if not looked[digest].reason]
-        plan = pairs.pair_up(self._pipeline.pairs, accepted)
+        _, files, looked, plan = self._paired
         kin = self._place(plan.pairs, head.seq)
         if kin is None:
             return
@@ -109,7 +112,31 @@ class Dataset:
             self._judge(head, split, kin, refused)
         self.commit, self.plan, self.split = head, plan, split
         self.key_inputs = split.key_inputs(self._pipeline.train.validation)
-        self._planned_for = (head.seq, self._intake.revision)
+        self._planned_for = self._paired.of
+        self._paired = None
+
+    def _pair_up(self, head: Commit, now: float) -> _Paired | None:
+        """Pair up the head, or ask about what is undecided."""
+        files = self._store.working.recorded(self._repo_id, ("recorded", "rejected", "settling"))
+        digests = {digest for _, digest, _, _ in files}
+        looked = self._store.care.looked_at(digests, self._layout, REVISION)
+        # Contents from before there were measures are looked at once more.
+        undecided = {d for d in digests if d not in looked or not is_known(looked[d])}
+        if undecided:
+            if now < self._retry_at:
+                return None
+            for digest in sorted(undecided - self._asked)[: AT_ONCE - len(self._asked)]:
+                self._asked.add(digest)
+                image = str(self._store.objects.path_of(digest))
+                self._inspector.submit(
+                    (self._pipeline.name, self._layout, digest),
+                    {"image": image, "layout": self._layout},
+                )
+            return None
+        self.trouble = ""
+        accepted = [(name, digest) for name, digest, _, _ in files if not looked[digest].reason]
+        plan = pairs.pair_up(self._pipeline.pairs, accepted)
+        return _Paired((head.seq, self._intake.revision), files, looked, plan)
 
     # -- sides --------------------------------------------------------------------------
 
@@ -205,7 +232,7 @@ class Dataset:
         """Ask anew after an error of the store's disk: answers may have been lost with it."""
         self._asked.clear()
         self._planned_for = None
-        self._kin = self._placing = None
+        self._kin = self._placing = self._paired = None
         self._to_admit, self._to_meet = [], []
 
     def hear(self, answer: Answer, now: float) -> None:

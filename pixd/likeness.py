@@ -14,6 +14,7 @@ contrast, and are looked for among those alone. Nothing that is near is missed.
 
 from __future__ import annotations
 
+import base64
 import itertools
 import math
 from operator import sub
@@ -81,7 +82,7 @@ class Part(NamedTuple):
         Raises:
             ValueError: it has not the shape that this revision has; so do KeyError and TypeError.
         """
-        thumb = bytes.fromhex(measured["thumb"])
+        thumb = base64.b64decode(measured["thumb"], validate=True)
         stats = tuple(int(value) for value in measured["stats"])
         if len(thumb) != _VALUES or len(stats) != len(STATS):
             raise ValueError("a thumbnail or its numbers are not whole")

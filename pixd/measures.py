@@ -8,6 +8,7 @@ compared exactly. A change here needs another `pixd.likeness.REVISION`.
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 import numpy as np
@@ -40,10 +41,11 @@ def measure(image: Image.Image, layout: str) -> list[dict[str, Any]]:
 
 def _part(image: Image.Image) -> dict[str, Any]:
     reduced = image.reduce(max(1, max(image.size) // _LOOKED_AT_PX))
+    thumb = base64.b64encode(_thumb(image))
     return {
         "width": image.width,
         "height": image.height,
-        "thumb": _thumb(image).hex(),
+        "thumb": thumb.decode("ascii"),
         "plain": _plain(image),
         "stats": _stats(reduced),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import functools
 import hashlib
 
@@ -22,7 +23,7 @@ def part(base: int, relief: int = 30) -> Part:
     luma = [base + relief * (1 if (at + at // 8) % 2 else -1) for at in range(64)]
     thumb = bytes(value for level in luma for value in (level, 128, 128))
     return Part.from_json(
-        {"width": 8, "height": 8, "thumb": thumb.hex(), "plain": 0, "stats": [0] * 9}
+        {"width": 8, "height": 8, "thumb": base64.b64encode(thumb), "plain": 0, "stats": [0] * 9}
     )
 
 
@@ -245,7 +246,13 @@ def test_the_index_finds_what_comparing_all_with_all_finds(
     parts = [
         (
             Part.from_json(
-                {"width": 8, "height": 8, "thumb": thumb.hex(), "plain": 0, "stats": [0] * 9}
+                {
+                    "width": 8,
+                    "height": 8,
+                    "thumb": base64.b64encode(thumb),
+                    "plain": 0,
+                    "stats": [0] * 9,
+                }
             ),
         )
         for thumb in found

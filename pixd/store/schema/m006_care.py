@@ -14,6 +14,8 @@ from pixd import durable
 if TYPE_CHECKING:
     from sqlite_utils import Database
 
+# measure has row ids: a body of a kilobyte in the tree of its key would take a page each.
+# Source: https://sqlite.org/withoutrowid.html section 4.
 _TABLES = """
 CREATE TABLE measure (
     digest TEXT NOT NULL,
@@ -21,7 +23,7 @@ CREATE TABLE measure (
     revision INTEGER NOT NULL,
     body TEXT NOT NULL,
     PRIMARY KEY (digest, layout)
-) STRICT, WITHOUT ROWID;
+) STRICT;
 
 CREATE TABLE kin (
     pipeline TEXT NOT NULL,

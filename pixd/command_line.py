@@ -202,7 +202,7 @@ def _add_asking(add: Add) -> None:
     check.add_argument("--direction", choices=["AtoB", "BtoA"], help="of DIR (AtoB)")
     check.add_argument("--image-size", type=int, metavar="N", help="for DIR, pixels (256)")
     check.add_argument(
-        "--validation", type=float, metavar="SHARE", help="share to hold out of DIR (0.1)"
+        "--validation", type=float, metavar="S", help="share to hold out of DIR (0.1)"
     )
     check.add_argument("--all", action="store_true", help="every file, not the first eight")
     _pipeline_and_json(check)

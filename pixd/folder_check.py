@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from pixd.likeness import Parts
 
 MOST_CHILDREN = 8
+_INSPECTOR = "pixd.inspector"
 ASKED_AHEAD = 4  # of each child, so that none waits for this process
 ANSWER_WITHIN_S = 300.0  # on the clock; processor time is bounded far below it
 _CHUNK_BYTES = 1 << 20
@@ -76,7 +77,8 @@ def check(
     Raises:
         PixdError: the folder cannot be read, or no child can be started.
     """
-    listed = scan.scan(folder)
+    root = folder.absolute()  # the children work elsewhere
+    listed = scan.scan(root)
     refused = {
         name: findings.Refused(why, "unusable")
         for name, why in (*listed.special.items(), *listed.unreadable.items())
@@ -84,7 +86,7 @@ def check(
     digests: dict[str, str] = {}
     paths: dict[str, Path] = {}
     for name, stamp in listed.files.items():
-        path = folder / os.fsdecode(name_to_bytes(name))
+        path = root / os.fsdecode(name_to_bytes(name))
         if stamp.size > MAX_FILE_BYTES:
             limit = f"over the limit of {MAX_FILE_BYTES // 2**20} MiB"
             refused[name] = findings.Refused(limit, "unusable")
@@ -163,7 +165,7 @@ def _inspected(paths: Mapping[str, Path], layout: str) -> Iterator[tuple[str, _C
 
 def _child(scratch: Path) -> WarmWorker:
     return WarmWorker(
-        "pixd.inspector",
+        _INSPECTOR,
         {"schema": SCHEMA, "kind": "inspect"},
         scratch,
         scratch.with_suffix(".log"),

@@ -59,7 +59,9 @@ def _wanted(args: argparse.Namespace) -> Iterator[tuple[str, Path, Setting]]:
         folder = Path(args.dir)
         if not folder.is_dir():
             raise UsageError(f"{folder} is no folder", advice="pixd check-training training/")
-        yield str(folder), folder, _DEFAULTS._replace(**given)
+        setting = _DEFAULTS._replace(**given)
+        _see_that_it_is_possible(setting)
+        yield str(folder), folder, setting
         return
     if given:
         option = next(iter(given)).replace("_", "-")
@@ -70,6 +72,23 @@ def _wanted(args: argparse.Namespace) -> Iterator[tuple[str, Path, Setting]]:
     chosen = (pick_pipeline(settings, args.pipeline),) if args.pipeline else settings.pipelines
     for pipeline in chosen:
         yield pipeline.name, pipeline.training, _setting_of(pipeline)
+
+
+def _see_that_it_is_possible(setting: Setting) -> None:
+    """See that the options are what config.yaml would take.
+
+    Raises:
+        UsageError: one is not.
+    """
+    size = setting.image_size
+    if not (32 <= size <= 1024 and size.bit_count() == 1):  # noqa: PLR2004 - as docs/config.md says
+        raise UsageError(
+            f"--image-size {size} is none", advice="a power of two from 32 to 1024, such as 256"
+        )
+    if not 0 <= setting.validation <= 0.9:  # noqa: PLR2004 - as above
+        raise UsageError(
+            f"--validation {setting.validation:g} is no share", advice="from 0 to 0.9, such as 0.1"
+        )
 
 
 def _setting_of(pipeline: PipelineSettings) -> Setting:

@@ -33,6 +33,9 @@ exit codes:
 {_EXIT_CODES}
 """
 
+LAYOUTS = ("side-by-side", "folders", "edges", "grayscale", "blank", "colorization")
+"""The values of `pairs` in config.yaml; a test compares them."""
+
 Add = Callable[..., CommandParser]
 """Adds a command: name, module, summary, and what else `CommandParser` takes."""
 
@@ -184,6 +187,25 @@ def _add_asking(add: Add) -> None:
 
     plan = add("plan", "plan", "what would happen now, with estimates", examples=["pixd plan"])
     _pipeline_and_json(plan)
+
+    check = add(
+        "check-training", "check_training", "what is wrong with a training set, and what to do",
+        examples=["pixd check-training", "pixd check-training scans/ --pairs folders"],
+    )  # fmt: skip
+    check.add_argument(
+        "dir",
+        nargs="?",
+        metavar="DIR",
+        help="a folder; needs no configuration (those of config.yaml)",
+    )
+    check.add_argument("--pairs", choices=LAYOUTS, help="how DIR holds them (side-by-side)")
+    check.add_argument("--direction", choices=["AtoB", "BtoA"], help="of DIR (AtoB)")
+    check.add_argument("--image-size", type=int, metavar="N", help="for DIR, pixels (256)")
+    check.add_argument(
+        "--validation", type=float, metavar="S", help="share to hold out of DIR (0.1)"
+    )
+    check.add_argument("--all", action="store_true", help="every file, not the first eight")
+    _pipeline_and_json(check)
 
     models = add(
         "models", "models", "number, dataset, steps, scores, live; --report of one",

@@ -14,7 +14,7 @@ from pixd.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-_NAME_COLUMN = 14  # the longest command and two spaces
+_NAME_COLUMN = 16  # the longest command and two spaces
 
 
 class CommandParser(argparse.ArgumentParser):

@@ -28,7 +28,7 @@ from PIL import (
     WebPImagePlugin,
 )
 
-from pixd import input_makers, lab
+from pixd import heic, heic_opener, input_makers, lab
 from pixd.errors import ImageRejectedError
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ _READERS = (
 )
 FORMATS = tuple(str(reader.format) for reader in _READERS)
 """Read by content. The list is closed: Pillow would start Ghostscript for an EPS. What phones
-write as MPO opens as JPEG; its first frame is the picture."""
+write as MPO opens as JPEG; its first frame is the picture. HEIC comes beside (`heic_opener`)."""
 
 _DECODERS = {"zlib": "PNG", "jpg": "JPEG", "webp": "WebP", "libtiff": "TIFF", "avif": "AVIF"}
 """What Pillow calls the libraries that it may have been built without, and what they read."""
@@ -144,8 +144,12 @@ def _check_bytes(size: int, limits: Limits) -> None:
 
 
 def _decode(data: bytes, limits: Limits) -> Image.Image:
+    formats = FORMATS
+    if heic.is_heic(data):
+        heic_opener.register()
+        formats = (heic_opener.FORMAT,)
     try:
-        image = Image.open(io.BytesIO(data), formats=FORMATS)
+        image = Image.open(io.BytesIO(data), formats=formats)
     except Image.DecompressionBombError:
         raise ImageRejectedError(_too_many_pixels(limits)) from None
     except UnidentifiedImageError:
@@ -178,8 +182,8 @@ def _too_many_pixels(limits: Limits) -> str:
 
 def _name_of(data: bytes) -> str:
     head = data[:256].lstrip(b"\xef\xbb\xbf \t\r\n")
-    if data[4:8] == b"ftyp" and data[8:12] in {b"heic", b"heix", b"hevc", b"mif1", b"msf1"}:
-        return "it is a HEIC picture, which is not supported: export it as JPEG"
+    if heic.is_heic(data):
+        return "it is a HEIC picture that is damaged or of an unknown kind: export it as JPEG"
     for magic, name in _NAMED:
         if head.startswith(magic):
             return f"it is {name}, not a picture that pixd takes"

@@ -5,8 +5,9 @@ here and not in the service: this process has bounded memory and time (`pixd.con
 may die.
 
 Protocol, one JSON object a line: ``ready`` once; then ``{"id", "image", "layout"}`` in, and in
-the order asked ``done`` with width and height, ``rejected`` or ``failed`` with a reason out. The
-end of input ends it.
+the order asked ``done`` with width, height and the measured parts (`pixd.measures`), ``rejected`` or
+``failed`` with a reason out; ``rejected`` has width and height too where only the shape is wrong.
+The end of input ends it.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from pixd import confinement, disk, images
+from pixd import confinement, disk, images, measures
 from pixd.errors import ImageRejectedError
 
 
@@ -28,17 +29,20 @@ def inspect(path: Path, layout: str) -> dict[str, Any]:
         path: the object's file.
         layout: "side-by-side" (must be twice as wide as high) or "single".
     """
+    size: dict[str, int] = {}
     try:
         image = images.decode_file(path)
-        if layout == "side-by-side":
-            images.split_side_by_side(image)
+        size = {"width": image.width, "height": image.height}
+        parts = measures.measure(image, layout)
     except ImageRejectedError as error:
-        return {"event": "rejected", "reason": error.message}
+        return {"event": "rejected", "reason": error.message, **size}
+    except MemoryError:
+        return {"event": "rejected", "reason": images.TOO_MUCH_MEMORY}
     except OSError as error:
         kind = "disk" if disk.refusal(error) else "internal"
         reason = f"it cannot be read: {error.strerror}"
         return {"event": "failed", "kind": kind, "reason": reason}
-    return {"event": "done", "width": image.width, "height": image.height}
+    return {"event": "done", **size, "parts": parts}
 
 
 def main() -> int:

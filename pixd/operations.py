@@ -11,7 +11,7 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING, Any
 
-from pixd import publishing, recall
+from pixd import heic, publishing, recall
 from pixd.errors import PixdError, UsageError
 from pixd.store import gc
 from pixd.store.holds import held_roots
@@ -129,7 +129,7 @@ def _retry(
     with store.transaction():
         for kind in ("training", "input"):
             repo = store.history.repo_id(name, kind)
-            names = wanted.get(kind, []) if wanted else store.working.unfinished(repo)
+            names = wanted.get(kind, []) if wanted else _unfinished(store, repo)
             retried += [f"{kind}/{n}" for n in store.working.retry(repo, names, change_id)]
         trainings = 0 if wanted else store.runs.forgive(name)
     outputs = wanted.get("output", [])
@@ -146,6 +146,14 @@ def _retry(
         "beside": beside,
         "left": left,
     }
+
+
+def _unfinished(store: Store, repo: int) -> list[str]:
+    """Return the files to try again unasked: failed ones, and those that an extra now opens."""
+    names = store.working.unfinished(repo)
+    if heic.is_available():
+        names += store.working.rejected_for(repo, heic.MISSING)
+    return names
 
 
 def _pause(

@@ -33,10 +33,22 @@ class Pair(NamedTuple):
 
 
 class PairPlan(NamedTuple):
-    """The pairs of a folder sorted by digest, and the files that are in none, with why."""
+    """The pairs of a folder sorted by digest, and the files that are in none.
+
+    Attributes:
+        pairs: with exact duplicates once.
+        problems: by name of each file that is in no pair, why.
+        copies: of those, the files of exact duplicates, each with the name of the pair that is used.
+    """
 
     pairs: tuple[Pair, ...]
     problems: Mapping[str, str]
+    copies: Mapping[str, str]
+
+
+def layout_of(layout: str) -> str:
+    """Return how each file is looked at under a value of `pairs`: "side-by-side" or "single"."""
+    return "side-by-side" if layout == "side-by-side" else "single"
 
 
 def pair_up(layout: str, files: Sequence[tuple[str, str]]) -> PairPlan:
@@ -47,9 +59,10 @@ def pair_up(layout: str, files: Sequence[tuple[str, str]]) -> PairPlan:
         files: (name text, digest) of each accepted image.
 
     Returns:
-        The pairs, with exact duplicates once, and a reason for each file that is in none.
+        The pairs, and a reason for each file that is in none.
     """
     problems: dict[str, str] = {}
+    copies: dict[str, str] = {}
     found = _in_folders(files, problems) if layout == "folders" else [(f,) for f in sorted(files)]
     pairs: dict[str, Pair] = {}
     for members in found:
@@ -57,9 +70,10 @@ def pair_up(layout: str, files: Sequence[tuple[str, str]]) -> PairPlan:
         if digest in pairs:
             for name, _ in members:
                 problems[name] = f"the same bytes as {pairs[digest].name}: used once"
+                copies[name] = pairs[digest].name
         else:
             pairs[digest] = Pair(members[0][0], tuple(members), digest)
-    return PairPlan(tuple(pairs[digest] for digest in sorted(pairs)), problems)
+    return PairPlan(tuple(pairs[digest] for digest in sorted(pairs)), problems, copies)
 
 
 def _in_folders(
@@ -93,30 +107,16 @@ def _stem(path: str) -> str:
     return folder + slash + stem
 
 
-def hold_out(pairs: Iterable[Pair], share: float) -> tuple[tuple[Pair, ...], tuple[Pair, ...]]:
-    """Split pairs into (train, held out) by content.
-
-    Each pair's side depends on its own digest alone, so that it never crosses from one side to
-    the other between versions. With fewer than `MIN_HELD_OUT_FROM` pairs, none is held out.
+def is_held_out(digest: str, share: float) -> bool:
+    """Tell whether a pair is held out by its digest alone, whatever others there are.
 
     Args:
-        pairs: the pairs.
-        share: about which share of them to hold out, 0 to 1.
+        digest: of the pair, or of its anchor (`pixd.kinship`).
+        share: about which share of all pairs to hold out, 0 to 1.
     """
-    pairs = tuple(pairs)
-    if len(pairs) < MIN_HELD_OUT_FROM or share <= 0:
-        return pairs, ()
-    held_out = tuple(pair for pair in pairs if _position(pair.digest) < share)
-    if len(held_out) == len(pairs):
-        return pairs, ()
-    kept = {pair.digest for pair in held_out}
-    return tuple(pair for pair in pairs if pair.digest not in kept), held_out
-
-
-def _position(digest: str) -> float:
-    """Map a digest to [0, 1), by a hash of its own so that no other use of it is correlated."""
+    # By a hash of its own, so that no other use of the digest is correlated.
     hexadecimal = hashlib.sha256(b"held out " + digest.encode()).hexdigest()
-    return int(hexadecimal[:13], 16) / 16**13
+    return int(hexadecimal[:13], 16) / 16**13 < share
 
 
 def dataset_digest(pairs: Iterable[Pair]) -> str:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from pixd import pairs, recipes, scan, training_snapshot, warm_start
-from pixd.store import places, views
+from pixd import kinship, pairs, recipes, scan, training_snapshot, warm_start
+from pixd.store import care, places, views
 from pixd.store.runs import run_key
 from pixd.warm_start import WarmStart
 
@@ -61,7 +61,9 @@ def _train(reader: Reader, settings: Settings, pipeline: PipelineSettings) -> di
         return {"action": "none", "why": "there are no pairs in the training folder"}
     recipe = recipes.train_recipe(pipeline, settings.precision)
     digest = recipes.recipe_digest("train", recipe)
-    key = run_key("train", recipes.TRAIN_REVISION, digest, [pairs.dataset_digest(plan.pairs)])
+    split = kinship.split(plan.pairs, pipeline.train.validation, _kin(reader, pipeline))
+    inputs = split.key_inputs(pipeline.train.validation)
+    key = run_key("train", recipes.TRAIN_REVISION, digest, inputs)
     live = views.model(reader, pipeline.name, None)
     for run_id in views.runs_of_key(reader, key):
         model = views.model_of_train_run(reader, run_id)
@@ -81,27 +83,33 @@ def _train(reader: Reader, settings: Settings, pipeline: PipelineSettings) -> di
             "model": model["name"],
             "why": f"these pairs and settings made {model['name']} before: no training",
         }
-    begin = warm_start.choose(reader, settings.store, pipeline, recipe, plan.pairs)
+    begin = warm_start.choose(reader, settings.store, pipeline, recipe, split)
     changes = training_snapshot.changes_since_last(
         reader,
         settings.store,
         pipeline.name,
         recipe,
-        training_snapshot.listing_of(plan.pairs),
+        training_snapshot.listing_of(split.train, split.held_out),
     )
     return {
         "action": "run",
-        "pairs": len(plan.pairs),
+        "pairs": len(split.used),
         **_estimate_training(
             reader,
             pipeline,
-            len(plan.pairs),
+            len(split.used),
             begin.steps if isinstance(begin, WarmStart) else 1.0,
         ),
         "why": "no training has succeeded yet"
         if changes is None
         else training_snapshot.reason_of(changes, begin),
     }
+
+
+def _kin(reader: Reader, pipeline: PipelineSettings) -> dict[str, kinship.Kin]:
+    """Return what the service has decided; a pair that it has not met counts for itself."""
+    rows = care.kin_of(reader, pipeline.name, pairs.layout_of(pipeline.pairs))
+    return {row.pair: kinship.Kin(row.anchor, row.touches, row.since) for row in rows}
 
 
 def _estimate_training(

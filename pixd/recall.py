@@ -92,6 +92,7 @@ def apply(
     commits = []
     with store.transaction():
         store.exclusions.add(pipeline.name, digest, name, why, change_id)
+        store.care.forget(digest)
         for kind, paths in planned["files"].items():
             if paths:
                 commits.append(

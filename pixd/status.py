@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pixd
 from pixd import disk, verdict
 from pixd.errors import EXIT_FAILED, EXIT_NOT_RUNNING, EXIT_OK, CannotTellError
-from pixd.store import connection, holds, lock
+from pixd.store import care, connection, holds, lock
 from pixd.store.live import read_live
 
 if TYPE_CHECKING:
@@ -122,6 +122,7 @@ def _pipeline(
             "last_scan_age_seconds": round(age, 1) if age is not None else None,
             "overflows": seen.get("overflows", 0),
             "missed_events": seen.get("missed_events", 0),
+            "findings": care.found_of(reader, settings.name) if reader else None,
         },
         "train": train,
         "paused": pause._asdict() if pause else None,

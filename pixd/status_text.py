@@ -24,6 +24,8 @@ def _lines(status: Mapping[str, Any]) -> Iterator[str]:
         yield ""
         yield name
         yield f"  training  {_training(pipeline['training'])}"
+        if told := _findings(pipeline["training"]["findings"]):
+            yield f"  check     {told}"
         yield f"  model     {_model(pipeline['model'])}"
         yield f"  train     {_train(pipeline['train'])}"
         if learned := _learned(pipeline["train"]):
@@ -110,6 +112,20 @@ def _training(part: Mapping[str, Any]) -> str:
             f", watched by {part['watch']}, scanned {duration(part['last_scan_age_seconds'])} ago"
         )
     return text + _polling(part)
+
+
+def _findings(found: Mapping[str, Any] | None) -> str:
+    """Say how much is wrong with the set, and the worst; "" where nothing is."""
+    if found is None:
+        return ""
+    counts = [
+        f"{found[level]} {word}"
+        for level, word in (("wrong", "wrong"), ("look", "worth a look"))
+        if found[level]
+    ]
+    if not counts:
+        return ""
+    return f"{', '.join(counts)}: {found['worst']}; `pixd check-training` tells more"
 
 
 def _polling(part: Mapping[str, Any]) -> str:

@@ -14,7 +14,7 @@ import secrets
 import shutil
 from typing import TYPE_CHECKING, Any
 
-from pixd import disk, durable, gate, pairs, recall, recipes, training_snapshot, warm_start
+from pixd import disk, durable, gate, recall, recipes, training_snapshot, warm_start
 from pixd.backoff import FIRST_RETRY_S, wait_s
 from pixd.store import lineage
 from pixd.store.runs import run_key
@@ -97,6 +97,8 @@ class Training:
 
     def next_at(self, now: float) -> float:
         """Return when the next step has something to do without a message from the child."""
+        if self._dataset.is_placing:
+            return now
         if self.state == "waiting":
             return max(now, self._may_start_at)
         return now + 3600.0
@@ -151,7 +153,7 @@ class Training:
             return None
         recipe = recipes.train_recipe(self._pipeline, self._settings.precision)
         digest = self._store.runs.add_recipe("train", recipe)
-        key = run_key("train", recipes.TRAIN_REVISION, digest, [pairs.dataset_digest(plan.pairs)])
+        key = run_key("train", recipes.TRAIN_REVISION, digest, self._dataset.key_inputs)
         return key, recipe
 
     def _say_not_ready(self) -> str:
@@ -244,10 +246,9 @@ class Training:
     # -- starting -----------------------------------------------------------------------
 
     def _start(self, key: str, recipe: dict[str, Any]) -> None:
-        store, plan, commit = self._store, self._dataset.plan, self._dataset.commit
-        assert plan is not None  # _wanted saw both
-        assert commit is not None
-        snapshot = training_snapshot.take(store, self._pipeline, recipe, key, plan.pairs, commit)
+        store, split, commit = self._store, self._dataset.split, self._dataset.commit
+        assert commit is not None  # _wanted saw it
+        snapshot = training_snapshot.take(store, self._pipeline, recipe, key, split, commit)
         with store.transaction():
             store.history.add_objects([snapshot.listed], "application/json")
             run_id = store.runs.queue(

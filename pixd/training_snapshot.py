@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pixd.config import PipelineSettings
+    from pixd.kinship import Split
     from pixd.store.connection import Reader
     from pixd.store.history import Commit
     from pixd.store.objects import StoredObject
@@ -46,7 +47,7 @@ def take(
     pipeline: PipelineSettings,
     recipe: Mapping[str, Any],
     key: str,
-    plan: Iterable[pairs.Pair],
+    split: Split,
     commit: Commit,
 ) -> Snapshot:
     """Take the snapshot of a training.
@@ -56,16 +57,15 @@ def take(
         pipeline: its settings.
         recipe: of the training.
         key: of the run.
-        plan: all pairs of the folder.
+        split: the pairs of the folder by side.
         commit: the commit of the training folder that they are from.
 
     Raises:
         OSError: the store cannot be read or written.
     """
-    reader, plan = store.db.conn, tuple(plan)
-    train, held_out = pairs.hold_out(plan, pipeline.train.validation)
-    begin = warm_start.choose(reader, store.folder, pipeline, recipe, plan)
-    listing = listing_of(train, held_out)
+    reader = store.db.conn
+    begin = warm_start.choose(reader, store.folder, pipeline, recipe, split)
+    listing = listing_of(split.train, split.held_out)
     listed = store.objects.add(listing)
     store.objects.flush()
     live = store.models.live(pipeline.name)
@@ -80,15 +80,16 @@ def take(
         inputs.append(Edge(warm_start.ROLE, begin.model, begin.digest))
     spec = {
         "recipe": recipe,
-        "train": [_told(store, pair) for pair in train],
+        "train": [_told(store, pair) for pair in split.train],
         # Candidate and live model are judged on the pairs that neither was trained on.
-        "held_out": [{**_told(store, p), "is_common": p.digest in before} for p in held_out],
+        "held_out": [{**_told(store, p), "is_common": p.digest in before} for p in split.held_out],
         "live_model": str(store.folder / "models" / live.digest[7:]) if live else None,
         **_beginning(store.folder, key, begin),
     }
     changes = changes_since_last(reader, store.folder, pipeline.name, recipe, listing)
     if changes is None:
-        said = f"first training on {len(plan)} pair{'s' * (len(plan) != 1)}"
+        count = len(split.used)
+        said = f"first training on {count} pair{'s' * (count != 1)}"
     else:
         said = reason_of(changes, begin)
     return Snapshot(listed, inputs, said, spec)
@@ -104,7 +105,7 @@ def changes_since_last(
         store: the store's folder.
         pipeline: its name.
         recipe: of the training.
-        listing: its pairs, as `listing_of` gives them; on which side they are counts for nothing.
+        listing: its pairs, as `listing_of` gives them.
 
     Raises:
         OSError: the listing of the last training cannot be read.
@@ -137,13 +138,19 @@ def listing_of(train: Iterable[pairs.Pair], held_out: Iterable[pairs.Pair] = ())
 def pairs_difference(before: bytes, after: bytes) -> list[str]:
     """Say how the pairs of two training runs differ, as ["+3 pairs", "-1 pair"].
 
+    That pairs are on the other side of the split counts where nothing else differs.
+
     Args:
         before: the listing of the older run.
         after: the listing of the newer one.
     """
     old, new = _contents(before), _contents(after)
     counts = (("+", len(new - old)), ("-", len(old - new)))
-    return [f"{sign}{count} pair{'s' * (count != 1)}" for sign, count in counts if count]
+    told = [f"{sign}{count} pair{'s' * (count != 1)}" for sign, count in counts if count]
+    moved = len(_contents(before, "held_out") ^ _contents(after, "held_out"))
+    if moved and not told:
+        told = [f"{moved} pair{'s' * (moved != 1)} on the other side of the split"]
+    return told
 
 
 def _told(store: Store, pair: pairs.Pair) -> dict[str, Any]:
@@ -167,10 +174,10 @@ def _beginning(store: Path, key: str, begin: WarmStart | str) -> dict[str, Any]:
     }
 
 
-def _contents(listing: bytes) -> set[str]:
+def _contents(listing: bytes, *sides: str) -> set[str]:
     parts = json.loads(listing) if listing else {}
     return {
         canonical_json([digest for _, digest in files])
-        for side in parts.values()
-        for _, files in side
+        for side in sides or parts
+        for _, files in parts.get(side, ())
     }

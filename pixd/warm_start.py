@@ -15,15 +15,16 @@ import json
 import shutil
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pixd import pairs, recipes
+from pixd import kinship, pairs, recipes
 from pixd.store import lineage
 from pixd.store.runs import run_key
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from pathlib import Path
 
     from pixd.config import PipelineSettings
+    from pixd.kinship import Split
     from pixd.store.connection import Reader
     from pixd.store.store import Store
 
@@ -64,7 +65,7 @@ def choose(
     store: Path,
     pipeline: PipelineSettings,
     recipe: Mapping[str, Any],
-    plan: Sequence[pairs.Pair],
+    split: Split,
 ) -> WarmStart | str:
     """Return what a training of these pairs begins from, or why it starts from scratch.
 
@@ -73,7 +74,7 @@ def choose(
         store: the store's folder.
         pipeline: its settings.
         recipe: of the training.
-        plan: all pairs of the folder.
+        split: the pairs of the folder by side.
 
     Returns:
         A warm start, or a reason; "" where there is none to give: no model is live, it is
@@ -88,19 +89,19 @@ def choose(
     number, live_digest, train_run = live
     before = _Sides.of(reader, store, train_run)
     digest = recipes.recipe_digest("train", recipe)
-    same_key = run_key("train", recipes.TRAIN_REVISION, digest, [pairs.digest_of_all(before.all)])
-    wanted = {pair.digest for pair in plan}
+    inputs = kinship.key_inputs(before.train, before.held_out, pipeline.train.validation)
+    same_key = run_key("train", recipes.TRAIN_REVISION, digest, inputs)
+    wanted = {pair.digest for pair in split.used}
     if lineage.key_of_run(reader, train_run) != same_key or wanted == before.all:
         return ""
     folder = checkpoints_of(reader, store, train_run)
-    _, held_out = pairs.hold_out(plan, pipeline.train.validation)
     added = len(wanted - before.all)
     why_not = ""
     if before.all - wanted:
         why_not = "pairs were taken away"
     elif added > MAX_ADDED * len(wanted):
         why_not = f"{added} of {len(wanted)} pairs are new"
-    elif before.train & {pair.digest for pair in held_out}:
+    elif before.train & {pair.digest for pair in split.held_out}:
         why_not = "pairs that were trained on are held out from now on"
     elif not any(folder.glob("step-*")):
         why_not = f"the training state of model@{number} is not kept"

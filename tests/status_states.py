@@ -209,6 +209,14 @@ def idle(world: World) -> Iterator[None]:
 
 
 @contextmanager
+def training_set_is_wrong(world: World) -> Iterator[None]:
+    with world.running() as store:
+        worst = "1 pair looks the other way round than the other 118, such as 042.png"
+        store.care.note("facades", SHA, (1, 2), worst, {})
+        yield
+
+
+@contextmanager
 def training(world: World) -> Iterator[None]:
     def change(live: Live) -> None:
         live["idle"] = False
@@ -334,12 +342,12 @@ def _migration(world: World, sql: str) -> None:
 STATES = {
     state.__name__.replace("_", " "): state
     for state in (
-        never_run, starting, idle, training, translating, waiting_for_pairs, training_failed,
+        never_run, starting, idle, training_set_is_wrong, training, translating, waiting_for_pairs, training_failed,
         inputs_failed, paused, blocked, on_hold, stuck, stopped, killed, newer_store, older_store,
     )
 }  # fmt: skip
 EXIT_CODES = {
-    "never run": 3, "starting": 0, "idle": 0, "training": 0, "translating": 0,
+    "never run": 3, "starting": 0, "idle": 0, "training set is wrong": 0, "training": 0, "translating": 0,
     "waiting for pairs": 0, "training failed": 1, "inputs failed": 1, "paused": 0, "blocked": 1,
     "on hold": 1, "stuck": 1, "stopped": 3, "killed": 3, "newer store": 4, "older store": 4,
 }  # fmt: skip

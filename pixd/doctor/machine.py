@@ -178,7 +178,7 @@ def clock(newest_event_at: str) -> Check:
 
 def image_formats() -> Check:
     """Look whether Pillow was built with all that pixd reads."""
-    from pixd import images  # noqa: PLC0415 - Pillow and NumPy take a fifth of a second
+    from pixd import heic, images  # noqa: PLC0415 - Pillow and NumPy take a fifth of a second
 
     missing = images.missing_decoders()
     if missing:
@@ -186,7 +186,8 @@ def image_formats() -> Check:
         return warn(
             "image formats", told, "pip install --force-reinstall --only-binary :all: pillow"
         )
-    return ok("image formats", ", ".join(images.FORMATS))
+    told = heic.NAME if heic.is_available() else f"no {heic.NAME} ({heic.INSTALL})"
+    return ok("image formats", ", ".join((*images.FORMATS, told)))
 
 
 def outlines(settings: Settings) -> Iterator[Check]:

@@ -29,6 +29,7 @@ MIGRATIONS = (
     "m003_holds",
     "m004_file_totals",
     "m005_finding_the_next",
+    "m006_care",
 )
 """The names of `pixd.store.schema.migrations`, for readers, who do without sqlite-utils."""
 BUSY_TIMEOUT_S = 5.0  # a lock that lasts longer blocks the service, which goes on trying

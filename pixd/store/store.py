@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pixd import durable
 from pixd.records import Event
 from pixd.store import connection, gc, lock, writer
+from pixd.store.care import Care
 from pixd.store.connection import transaction, utc_now
 from pixd.store.exclusions import Exclusions
 from pixd.store.history import History
@@ -59,6 +60,7 @@ class Store:
         self.outputs = Outputs(self.db)
         self.exclusions = Exclusions(self.db)
         self.holds = Holds(self.db)
+        self.care = Care(self.db)
         gc.recover(self)
 
     @property

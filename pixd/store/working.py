@@ -357,6 +357,15 @@ class WorkingFiles:
         )
         return [row[0] for row in rows]
 
+    def rejected_for(self, repo_id: int, reason: str) -> list[str]:
+        """Return the files that were refused for exactly this reason."""
+        rows = self._db.conn.execute(
+            "SELECT path FROM file WHERE repo_id = ? AND state = 'rejected' AND reason = ?"
+            " ORDER BY path",
+            (repo_id, reason),
+        )
+        return [row[0] for row in rows]
+
     def find(self, repo_id: int, name: str) -> tuple[str, str | None, int] | None:
         """Return (state, digest, attempts) of one file."""
         row = self._db.conn.execute(

@@ -128,7 +128,7 @@ def test_every_command_has_a_group_and_an_example_that_parses() -> None:
     lines = top.format_help().splitlines()
     for name, command in top.commands.items():
         assert command.group, name
-        assert f"  {name:<14}{command.description}" in lines
+        assert f"  {name:<16}{command.description}" in lines
         assert command.examples, name
         for example in command.examples:
             assert f"pixd {name}" in example

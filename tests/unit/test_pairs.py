@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pixd import pairs
+from pixd import kinship, pairs
 from pixd.records import digest_of
 
 
@@ -69,7 +69,7 @@ def test_every_file_is_in_a_pair_or_has_a_reason(found: list[str], layout: str) 
 def test_a_pair_never_changes_sides_when_others_come(numbers: set[int], other: int) -> None:
     def split(chosen: set[int]) -> tuple[set[str], set[str]]:
         plan = pairs.pair_up("side-by-side", [_file(f"{n}.png") for n in chosen])
-        train, held_out = pairs.hold_out(plan.pairs, 0.2)
+        train, held_out, _ = kinship.split(plan.pairs, 0.2, {})
         return {p.name for p in train}, {p.name for p in held_out}
 
     train, held_out = split(numbers)
@@ -80,12 +80,12 @@ def test_a_pair_never_changes_sides_when_others_come(numbers: set[int], other: i
 
 def test_about_the_asked_share_is_held_out() -> None:
     plan = pairs.pair_up("side-by-side", [_file(f"{n}.png") for n in range(2000)])
-    _, held_out = pairs.hold_out(plan.pairs, 0.1)
+    _, held_out, _ = kinship.split(plan.pairs, 0.1, {})
     assert 140 <= len(held_out) <= 260
 
 
 def test_few_pairs_are_all_trained_on() -> None:
     plan = pairs.pair_up("side-by-side", [_file(f"{n}.png") for n in range(9)])
-    train, held_out = pairs.hold_out(plan.pairs, 0.5)
+    train, held_out, _ = kinship.split(plan.pairs, 0.5, {})
     assert len(train) == 9
     assert held_out == ()

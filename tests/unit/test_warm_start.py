@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pixd import pairs, recipes, warm_start
+from pixd import kinship, pairs, recipes, warm_start
 from pixd.config import PipelineSettings, TrainSettings
 from pixd.records import canonical_json, digest_of
 from pixd.store.runs import Edge, run_key
@@ -36,7 +36,7 @@ def made(*numbers: int) -> list[pairs.Pair]:
 
 def trained_on(plan: list[pairs.Pair], store: Store, *, share: float = 0.1) -> str:
     """Write a live model that was trained on `plan`, and its last checkpoint."""
-    sides = pairs.hold_out(plan, share)
+    sides = kinship.split(plan, share, {})[:2]
     listing = {
         name: [[pair.name, [list(file) for file in pair.files]] for pair in side]
         for name, side in zip(("train", "held_out"), sides, strict=True)
@@ -68,7 +68,8 @@ def chosen(
     store: Store, plan: list[pairs.Pair], settings: PipelineSettings = SETTINGS
 ) -> warm_start.WarmStart | str:
     recipe = recipes.train_recipe(settings, "float32")
-    return warm_start.choose(store.db.conn, store.folder, settings, recipe, plan)
+    split = kinship.split(plan, settings.train.validation, {})
+    return warm_start.choose(store.db.conn, store.folder, settings, recipe, split)
 
 
 def test_a_tenth_of_new_pairs_begins_from_the_live_model_with_a_quarter_of_the_steps(
@@ -110,7 +111,7 @@ def test_no_pair_that_was_trained_on_becomes_one_to_judge_by(store: Store) -> No
     few = made(*range(9))  # none held out: they are too few
     trained_on(few, store)
     more = made(*range(11))
-    held_out = {pair.digest for pair in pairs.hold_out(more, 0.1)[1]}
+    held_out = {pair.digest for pair in kinship.split(more, 0.1, {})[1]}
     crossing = held_out & {pair.digest for pair in few}
     begin = chosen(store, more)
     assert isinstance(begin, str) == bool(crossing)

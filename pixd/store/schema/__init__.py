@@ -15,6 +15,7 @@ from pixd.store.schema.m002_recall_and_trash import add_recall_and_trash
 from pixd.store.schema.m003_holds import add_holds
 from pixd.store.schema.m004_file_totals import add_file_totals
 from pixd.store.schema.m005_finding_the_next import add_indexes_of_the_next
+from pixd.store.schema.m006_care import add_care
 
 migrations = Migrations("pixd")
 migrations(name="m001_lineage")(create_lineage)
@@ -22,3 +23,4 @@ migrations(name="m002_recall_and_trash")(add_recall_and_trash)
 migrations(name="m003_holds")(add_holds)
 migrations(name="m004_file_totals")(add_file_totals)
 migrations(name="m005_finding_the_next")(add_indexes_of_the_next)
+migrations(name="m006_care")(add_care)

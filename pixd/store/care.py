@@ -1,0 +1,160 @@
+"""What is known of training pictures beyond their bytes: verdicts, measures, kin, findings.
+
+Verdicts and measures are of contents and hold for every pipeline; kin is of the pairs of one; care
+is what was last found about its training folder.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pixd.store.connection import transaction, utc_now
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from sqlite_utils import Database
+
+
+class Looked(NamedTuple):
+    """What the inspector found of a content.
+
+    Attributes:
+        reason: why it is refused; "" if it is not.
+        width: pixels; None where it could not be decoded.
+        height: pixels; as width.
+        is_measured: whether its measures are kept, of the revision that was asked for.
+    """
+
+    reason: str
+    width: int | None
+    height: int | None
+    is_measured: bool
+
+
+class KinRow(NamedTuple):
+    """One row of `kin`."""
+
+    pair: str
+    anchor: str
+    touches: tuple[str, ...]
+    contents: tuple[str, ...]
+    since: int
+
+
+class Care:
+    """The tables `measure`, `kin` and `care`, and `verdict` where it is about training."""
+
+    def __init__(self, db: Database) -> None:
+        """Work on the tables of `db`, the writer's connection."""
+        self._db = db
+
+    def looked_at(self, digests: Iterable[str], layout: str, revision: int) -> dict[str, Looked]:
+        """Return what is known of contents under a layout; one never looked at is left out."""
+        found: dict[str, Looked] = {}
+        for digest in digests:
+            row = self._db.conn.execute(
+                "SELECT reason, width_px, height_px, EXISTS (SELECT 1 FROM measure WHERE digest ="
+                " verdict.digest AND layout = verdict.layout AND revision = ?)"
+                " FROM verdict WHERE digest = ? AND layout = ?",
+                (revision, digest, layout),
+            ).fetchone()
+            if row:
+                found[digest] = Looked(row[0], row[1], row[2], bool(row[3]))
+        return found
+
+    def measured(self, digest: str, layout: str, revision: int) -> list[dict[str, Any]] | None:
+        """Return the measures of a content, or None where there are none of this revision."""
+        row = self._db.conn.execute(
+            "SELECT body FROM measure WHERE digest = ? AND layout = ? AND revision = ?",
+            (digest, layout, revision),
+        ).fetchone()
+        return list(json.loads(row[0])) if row else None
+
+    def measure(self, digest: str, layout: str, revision: int, parts: Sequence[Any]) -> None:
+        """Keep the measures of a content."""
+        with transaction(self._db):
+            self._db.conn.execute(
+                "INSERT OR REPLACE INTO measure VALUES (?, ?, ?, ?)",
+                (digest, layout, revision, json.dumps(parts, separators=(",", ":"))),
+            )
+
+    def forget(self, digest: str) -> None:
+        """Drop the measures of a content: it was recalled. Join the caller's transaction."""
+        self._db.conn.execute("DELETE FROM measure WHERE digest = ?", (digest,))
+
+    def add_kin(self, pipeline: str, layout: str, rows: Iterable[KinRow]) -> None:
+        """Note what was decided about new pairs; what was decided before stays."""
+        with transaction(self._db):
+            self._db.conn.executemany(
+                "INSERT INTO kin VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                [
+                    (
+                        pipeline,
+                        layout,
+                        row.pair,
+                        row.anchor,
+                        json.dumps(row.touches),
+                        json.dumps(row.contents),
+                        row.since,
+                    )
+                    for row in rows
+                ],
+            )
+
+    def note(
+        self,
+        pipeline: str,
+        basis: str,
+        counts: tuple[int, int],
+        worst: str,
+        body: Mapping[str, Any],
+    ) -> None:
+        """Keep what was found about a training folder, in place of what was found before.
+
+        Args:
+            pipeline: its name.
+            basis: digest of all that it was found from.
+            counts: how much is wrong, and how much is worth a look.
+            worst: the worst of it, in a line; "" where there is none.
+            body: all of it.
+        """
+        with transaction(self._db):
+            self._db.conn.execute(
+                "INSERT OR REPLACE INTO care VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (pipeline, basis, *counts, worst, json.dumps(body, sort_keys=True), utc_now()),
+            )
+
+    def basis(self, pipeline: str) -> str:
+        """Return the digest of what the findings that are kept were found from, or ""."""
+        row = self._db.conn.execute(
+            "SELECT basis FROM care WHERE pipeline = ?", (pipeline,)
+        ).fetchone()
+        return str(row[0]) if row else ""
+
+
+def kin_of(reader: sqlite3.Connection, pipeline: str, layout: str) -> list[KinRow]:
+    """Return what was decided about every pair that a pipeline ever had under a layout."""
+    rows = reader.execute(
+        "SELECT pair, anchor, touches, contents, since_seq FROM kin"
+        " WHERE pipeline = ? AND layout = ?",
+        (pipeline, layout),
+    )
+    return [
+        KinRow(row[0], row[1], tuple(json.loads(row[2])), tuple(json.loads(row[3])), row[4])
+        for row in rows
+    ]
+
+
+def found_of(reader: sqlite3.Connection, pipeline: str) -> dict[str, Any] | None:
+    """Return what was last found about a training folder, in short; None before the first time.
+
+    Returns:
+        wrong and look, how many findings there are of each level, and the worst in a line.
+    """
+    row = reader.execute(
+        "SELECT wrong, look, worst FROM care WHERE pipeline = ?", (pipeline,)
+    ).fetchone()
+    return {"wrong": row[0], "look": row[1], "worst": row[2]} if row else None

@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from pixd import confinement, disk, images
+from pixd import confinement, disk, fitting, images
 from pixd.errors import ImageRejectedError
 
 
@@ -31,7 +31,7 @@ def inspect(path: Path, layout: str) -> dict[str, Any]:
     try:
         image = images.decode_file(path)
         if layout == "side-by-side":
-            images.split_side_by_side(image)
+            fitting.split_side_by_side(image)
     except ImageRejectedError as error:
         return {"event": "rejected", "reason": error.message}
     except OSError as error:

@@ -26,7 +26,7 @@ from typing import Any, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from pixd import images, input_makers
+from pixd import fitting, input_makers
 from pixd.errors import ImageRejectedError
 from pixd.pix2pix.codec import codec_for
 from pixd.pix2pix.runtime import DataError
@@ -64,7 +64,7 @@ def load_pair(
         DataError: a file is gone or is not an image; names the pair.
     """
     try:
-        return images.load_pair(
+        return fitting.load_pair(
             [Path(path) for path in pair["images"]],
             recipe["pairs"],
             recipe["direction"],

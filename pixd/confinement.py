@@ -26,11 +26,18 @@ SECONDS_AN_IMAGE = 30
 picture that is taken needs about six on a server of 2024."""
 MEGAPIXELS = 64
 """What the two are for. Where larger pictures are taken, both grow as these do."""
+FILE_BYTES = 256 << 20
+"""Of the largest file that is taken; it grows likewise."""
 
 
 def share_of(megapixels: int) -> float:
     """Return how many times the memory and the time a decoder of so large pictures may take."""
     return max(1.0, megapixels / MEGAPIXELS)
+
+
+def file_bytes_of(megapixels: int) -> int:
+    """Return how large a file may be where pictures of so many megapixels are taken."""
+    return int(FILE_BYTES * share_of(megapixels))
 
 
 def confine(megapixels: int = MEGAPIXELS) -> None:

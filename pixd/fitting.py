@@ -101,9 +101,7 @@ def load_whole_pair(
     return edge_padded(_array(input_image), size), edge_padded(_array(target_image), size)
 
 
-def _halves(
-    paths: Sequence[Path], pairs: str, direction: str
-) -> tuple[Image.Image, Image.Image]:
+def _halves(paths: Sequence[Path], pairs: str, direction: str) -> tuple[Image.Image, Image.Image]:
     if pairs == "side-by-side":
         a, b = split_side_by_side(decode_file(paths[0]))
     else:

@@ -30,6 +30,7 @@ from PIL import (
     WebPImagePlugin,
 )
 
+from pixd import confinement
 from pixd.errors import ImageRejectedError
 
 if TYPE_CHECKING:
@@ -69,19 +70,16 @@ class Limits:
         max_bytes: size of the file.
     """
 
-    max_pixels: int = 64_000_000
-    max_bytes: int = 256 * 1024 * 1024
+    max_pixels: int = confinement.MEGAPIXELS * 1_000_000
+    max_bytes: int = confinement.FILE_BYTES
 
     @classmethod
     def of_megapixels(cls, megapixels: int) -> Limits:
-        """Return the limits of a `max_megapixels`; a file may have 4 MiB for each above 64."""
-        share = max(1.0, megapixels * 1e6 / cls().max_pixels)
-        return cls(megapixels * 1_000_000, int(cls().max_bytes * share))
+        """Return the limits of a `max_megapixels`."""
+        return cls(megapixels * 1_000_000, confinement.file_bytes_of(megapixels))
 
 
 DEFAULT_LIMITS = Limits()
-NO_LIMITS = Limits(1 << 60, 1 << 60)
-"""For what was judged before, under the limits that then were."""
 BAND_PIXELS = 8_000_000
 """A larger picture is converted in bands of so many pixels: whole, each step would cost a copy."""
 TOO_MUCH_MEMORY = "decoding it needs more memory than is allowed"

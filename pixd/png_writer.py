@@ -37,7 +37,13 @@ class PngWriter:
     """Writes one picture. `add` its rows in order, then `finish`."""
 
     def __init__(
-        self, sink: Sink, width: int, height: int, channels: int, text: Mapping[str, str], level: int
+        self,
+        sink: Sink,
+        width: int,
+        height: int,
+        channels: int,
+        text: Mapping[str, str],
+        level: int,
     ) -> None:
         """Write the header and the text.
 
@@ -58,7 +64,9 @@ class PngWriter:
         colour_type = _COLOUR_TYPES[channels]
         self._chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, colour_type, 0, 0, 0))
         for keyword in sorted(text):
-            self._chunk(b"tEXt", keyword.encode("latin-1") + b"\0" + text[keyword].encode("latin-1"))
+            self._chunk(
+                b"tEXt", keyword.encode("latin-1") + b"\0" + text[keyword].encode("latin-1")
+            )
 
     def add(self, rows: NDArray[np.uint8]) -> None:
         """Write the next rows, (n, width, channels) uint8."""

@@ -77,9 +77,7 @@ def count_of(width: int, height: int, size: int) -> int:
     return count_along(width, size) * count_along(height, size)
 
 
-def _weights(
-    starts: tuple[int, ...], length: int, size: int
-) -> tuple[NDArray[np.float32], ...]:
+def _weights(starts: tuple[int, ...], length: int, size: int) -> tuple[NDArray[np.float32], ...]:
     raw = []
     for index, start in enumerate(starts):
         weight = np.ones(size)

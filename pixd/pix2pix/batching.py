@@ -67,8 +67,10 @@ class Lanes:
         with self._changed:
             if not self._changed.wait_for(lambda: any(self._lanes), timeout_s):
                 return []
-            is_large = self._is_large_next if self._lanes[self._is_large_next] else (
-                not self._is_large_next
+            is_large = (
+                self._is_large_next
+                if self._lanes[self._is_large_next]
+                else (not self._is_large_next)
             )
             lane = self._lanes[is_large]
             self._is_large_next = not is_large

@@ -101,7 +101,12 @@ def main() -> None:
             now = time.monotonic()
             if event["event"] == "ready":
                 began = last = now
-                request = {"id": 1, "image": str(source), "out": str(folder / "out.png"), "text": {}}
+                request = {
+                    "id": 1,
+                    "image": str(source),
+                    "out": str(folder / "out.png"),
+                    "text": {},
+                }
                 child.stdin.write(json.dumps(request) + "\n")
                 child.stdin.flush()
                 print(f"ready: {peaks(child.pid)}", flush=True)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
 from pixd import decoder, fitting, images, lab
+from pixd.errors import ImageRejectedError
 from pixd.pix2pix import tiled
 from pixd.pix2pix.batching import Square
 from pixd.pix2pix.decoding import Rows
@@ -68,7 +69,9 @@ def file_of(kind: str, width: int, height: int, seed: int = 0, **options: Any) -
         clear = {"P": bytes(range(0, 250, 5)), "L": first[0], "RGB": tuple(first[:3])}
         options["transparency"] = clear[mode]
     out = BytesIO()
-    image.save(out, form, **({"lossless": True, "exact": True} if form == "WEBP" else {}), **options)
+    image.save(
+        out, form, **({"lossless": True, "exact": True} if form == "WEBP" else {}), **options
+    )
     return out.getvalue()
 
 
@@ -172,7 +175,7 @@ def test_rows_read_one_after_the_other_are_the_whole_picture(
 ) -> None:
     exif = Image.Exif()
     exif[TAG_ORIENTATION] = orientation
-    options = {} if KINDS[kind][1] in {"BMP", "GIF"} else {"exif": exif}
+    options: dict[str, Any] = {} if KINDS[kind][1] in {"BMP", "GIF"} else {"exif": exif}
     data = file_of(kind, width, height, **options)
     picture = images.open_picture(data)
     whole, rows = picture.rgb(), range(0, picture.size[1], step)
@@ -187,7 +190,7 @@ def test_a_picture_too_large_for_one_conversion_is_the_same(
     kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
-    options = {"icc_profile": profile} if kind == "LAB TIFF" else {}
+    options: dict[str, Any] = {"icc_profile": profile} if kind == "LAB TIFF" else {}
     picture = images.open_picture(file_of(kind, 61, 47, **options))
     whole, alpha = picture.rgb(), picture.alpha()
     monkeypatch.setattr(images, "BAND_PIXELS", 500)
@@ -271,7 +274,7 @@ def test_colours_by_tile_keep_the_lightness_of_the_whole(tmp_path: Path) -> None
 
 def test_a_raised_limit_takes_what_the_usual_one_refuses() -> None:
     data = blank_of(9000, 8000)
-    with pytest.raises(images.ImageRejectedError, match="72 megapixels, over the limit of 64"):
+    with pytest.raises(ImageRejectedError, match="72 megapixels, over the limit of 64"):
         images.size_of(data)
     limits = images.Limits.of_megapixels(80)
     assert images.size_of(data, limits) == (9000, 8000)
@@ -282,7 +285,7 @@ def test_a_raised_limit_takes_what_the_usual_one_refuses() -> None:
 
 def test_a_limit_above_that_of_pillow_is_kept_too() -> None:
     data = blank_of(20_000, 10_000)  # 200 megapixels: Pillow's own error is at 179
-    with pytest.raises(images.ImageRejectedError, match="over the limit|more pixels than the limit"):
+    with pytest.raises(ImageRejectedError, match=r"over the limit|more pixels than the limit"):
         images.size_of(data)
     picture = images.open_picture(data, images.Limits.of_megapixels(200))
     assert picture.rows(0, 1).size == (20_000, 1)

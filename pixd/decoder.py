@@ -28,11 +28,13 @@ from typing import TYPE_CHECKING, Any
 
 from pixd import confinement, disk, fitting, images, tiles
 from pixd.errors import ImageRejectedError
+from pixd.picture import BAND_PIXELS, TOO_MUCH_MEMORY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from pixd.images import Limits, Picture
+    from pixd.images import Limits
+    from pixd.picture import Picture
 
 Answer = tuple[dict[str, Any], "Iterable[bytes]"]
 
@@ -49,7 +51,7 @@ def decode(request: Mapping[str, Any], limits: Limits = images.DEFAULT_LIMITS) -
     except ImageRejectedError as error:
         return {"event": "rejected", "reason": error.message}, ()
     except MemoryError:
-        return {"event": "rejected", "reason": images.TOO_MUCH_MEMORY}, ()
+        return {"event": "rejected", "reason": TOO_MUCH_MEMORY}, ()
     except OSError as error:
         kind = "disk" if disk.refusal(error) else "internal"
         reason = f"it cannot be read: {error.strerror}"
@@ -81,7 +83,7 @@ def _answer(request: Mapping[str, Any], limits: Limits) -> Answer:
 
 def _rows(picture: Picture, mode: str) -> Iterable[bytes]:
     width, height = picture.size
-    step = max(1, images.BAND_PIXELS // width)
+    step = max(1, BAND_PIXELS // width)
     # The first before anything is answered: what can be wrong with its values is wrong there.
     first = picture.rows(0, min(step, height), mode).tobytes()
 

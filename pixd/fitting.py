@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pixd.images import Picture
+    from pixd.picture import Picture
 
 # -- pairs -----------------------------------------------------------------------------------
 

@@ -193,7 +193,7 @@ def test_a_picture_too_large_for_one_conversion_is_the_same(
     options: dict[str, Any] = {"icc_profile": profile} if kind == "LAB TIFF" else {}
     picture = images.open_picture(file_of(kind, 61, 47, **options))
     whole, alpha = picture.rgb(), picture.alpha()
-    monkeypatch.setattr(images, "BAND_PIXELS", 500)
+    monkeypatch.setattr("pixd.picture.BAND_PIXELS", 500)
     assert np.array_equal(np.asarray(picture.rgb()), np.asarray(whole))
     assert np.array_equal(np.asarray(picture.alpha()), np.asarray(alpha))
 
@@ -279,8 +279,11 @@ def test_a_raised_limit_takes_what_the_usual_one_refuses() -> None:
     limits = images.Limits.of_megapixels(80)
     assert images.size_of(data, limits) == (9000, 8000)
     assert limits.max_bytes == 320 << 20
-    assert images.Limits.of_megapixels(64) == images.DEFAULT_LIMITS
-    assert images.Limits.of_megapixels(10).max_bytes == images.DEFAULT_LIMITS.max_bytes
+    usual = images.Limits.of_megapixels(64)
+    assert (usual.max_pixels, usual.max_bytes) == (64_000_000, 256 << 20)
+    assert images.Limits.of_megapixels(10).max_bytes == usual.max_bytes
+    with pytest.raises(ImageRejectedError, match=r"64; `max_megapixels` in config\.yaml raises it"):
+        images.size_of(data, usual)
 
 
 def test_a_limit_above_that_of_pillow_is_kept_too() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from pixd import fitting, images
+from pixd import fitting, images, picture
 from pixd.errors import ImageRejectedError
 
 
@@ -57,7 +57,7 @@ def test_orientation_is_applied(orientation: int) -> None:
     upright = gradient(24, 16)
     # What a camera stores: the picture turned the other way.
     back = {1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: 8, 7: 7, 8: 6}[orientation]
-    stored = images.orientation_applied(upright, back)
+    stored = picture.orientation_applied(upright, back)
     exif = Image.Exif()
     exif[0x0112] = orientation
     decoded = images.decode(encoded(stored, exif=exif))

@@ -14,6 +14,7 @@ from PIL import Image
 
 from pixd import images
 from tests.integration.pix2pix.conftest import Child, Spec, result_of
+from tests.integration.pix2pix.test_training import tensors_in
 from tests.integration.pix2pix.test_workers import TEXT, translate_spec
 
 Start = Callable[..., Child]
@@ -159,7 +160,7 @@ def native(tmp_path_factory: pytest.TempPathFactory, start: Start, make_spec: Ma
             image.save(folder / f"{side}-{number}.png")
         paths = [str(folder / f"{side}-{number}.png") for side in ("a", "b")]
         listed.append({"name": f"{number}.png", "images": paths})
-    spec = make_spec(folder, fit="tile", pairs="folders", steps=12)
+    spec = make_spec(folder, fit="tile", pairs="folders", steps=40)
     spec |= {"train": listed[:12], "held_out": listed[12:]}
     (folder / "spec-of-pairs.json").write_text(json.dumps(spec))
     child = start("train", spec, folder)
@@ -167,22 +168,23 @@ def native(tmp_path_factory: pytest.TempPathFactory, start: Start, make_spec: Ma
     return folder
 
 
-def test_a_training_on_squares_at_their_own_scale_is_the_same_each_time(
+def test_a_killed_training_on_squares_goes_on_to_the_same_weights(
     native: Path, start: Start, tmp_path: Path
 ) -> None:
     spec = json.loads((native / "spec-of-pairs.json").read_text())
     spec |= {"scratch": str(tmp_path), "checkpoints": str(tmp_path / "checkpoints")}
-    child = start("train", spec, tmp_path)
-    assert child.ended() == 0, child.log.read_text()
-    first, again = result_of(native), result_of(tmp_path)
-    assert first["state"] == again["state"] == "succeeded"
-    assert first["metrics"]["l1"] == again["metrics"]["l1"]
-    assert first["metrics"]["held_out"] == 3
-    digests = [
-        {output["role"]: output["sha256"] for output in result["outputs"]}
-        for result in (first, again)
-    ]
-    assert digests[0] == digests[1]
+    first = start("train", spec, tmp_path)
+    first.until(event="checkpoint", step=16)
+    first.process.kill()
+    first.ended()
+    second = start("train", spec, tmp_path)
+    assert second.until(event="progress")["step"] > 16
+    assert second.ended() == 0, second.log.read_text()
+    undisturbed, resumed = result_of(native), result_of(tmp_path)
+    assert undisturbed["state"] == resumed["state"] == "succeeded"
+    assert undisturbed["metrics"]["l1"] == resumed["metrics"]["l1"]
+    assert undisturbed["metrics"]["held_out"] == 3
+    assert tensors_in(tmp_path) == tensors_in(native)
 
 
 def test_a_trained_model_goes_over_a_large_picture(

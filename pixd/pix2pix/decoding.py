@@ -30,7 +30,7 @@ class DecoderDiedError(PixdError):
     """A decoder ended, and not by its image: the image may be asked for again."""
 
 
-class LargeImageError(PixdError):
+class LargeImage(Exception):  # noqa: N818 - another way for it, not an error
     """An image has more tiles than are wanted; it was not decoded."""
 
 
@@ -135,14 +135,14 @@ class Decoder:
             alpha: whether its transparency is wanted too.
 
         Raises:
-            LargeImageError: it has more tiles than `most`; and as the others.
+            LargeImage: it has more tiles than `most`; and as the others.
         """
         import numpy as np
 
         request = {"image": image, "want": "rows", "size": size, "most": most, "alpha": alpha}
         event = self._event(request)
         if event["event"] == "large":
-            raise LargeImageError("it has more tiles", advice="")
+            raise LargeImage
         width, height, channels = event["width"], event["height"], event["channels"]
         left = height
 

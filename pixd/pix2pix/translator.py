@@ -28,7 +28,7 @@ from pixd import confinement, durable
 from pixd.errors import ImageRejectedError
 from pixd.pix2pix import hardware, runtime, tiled
 from pixd.pix2pix.batching import Batcher, Lanes, Pixels, Square
-from pixd.pix2pix.decoding import Decoder, Decoders, LargeImageError, Rows
+from pixd.pix2pix.decoding import Decoder, Decoders, LargeImage, Rows
 from pixd.pix2pix.runtime import HEARTBEAT_S, Events, Spec
 
 DECODERS: Final = 2
@@ -183,7 +183,7 @@ class Translator:
                 ) as rows,
             ):
                 whole = rows.read(rows.height)
-        except LargeImageError:
+        except LargeImage:
             self._leave(request)  # while it waits it takes no room from the small ones
             self._large.submit(self._decode_large, request)
         except ImageRejectedError as error:

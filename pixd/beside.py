@@ -75,7 +75,7 @@ def translator(
     recipe = recipes.translate_recipe(pipeline, settings.precision, *card)
     worker = WarmWorker(
         translator_child.MODULE,
-        translator_child.run_spec(settings, laid_out, entries, recipe),
+        translator_child.run_spec(settings, pipeline, laid_out, entries, recipe),
         folder / "work",
         folder / "log",
         idle_s=IDLE_S,

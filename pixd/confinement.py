@@ -24,14 +24,32 @@ megapixels with transparency and a colour profile, needs 1.7 GB."""
 SECONDS_AN_IMAGE = 30
 """Of processor time, so that a busy machine never makes a good picture a bad one; the largest
 picture that is taken needs about six on a server of 2024."""
+MEGAPIXELS = 64
+"""What the two are for. Where larger pictures are taken, both grow as these do."""
+FILE_BYTES = 256 << 20
+"""Of the largest file that is taken; it grows likewise."""
 
 
-def confine() -> None:
-    """Limit this process for good: no more memory than allowed, no core dump, no orphanhood."""
+def share_of(megapixels: int) -> float:
+    """Return how many times the memory and the time a decoder of so large pictures may take."""
+    return max(1.0, megapixels / MEGAPIXELS)
+
+
+def file_bytes_of(megapixels: int) -> int:
+    """Return how large a file may be where pictures of so many megapixels are taken."""
+    return int(FILE_BYTES * share_of(megapixels))
+
+
+def confine(megapixels: int = MEGAPIXELS) -> None:
+    """Limit this process for good: no more memory than allowed, no core dump, no orphanhood.
+
+    Args:
+        megapixels: of the largest picture that is taken.
+    """
     libc.die_with_parent()
     # Libraries map address space for each core as they are loaded; that is not the file's doing.
     pages = int(Path("/proc/self/statm").read_text("ascii").split()[0])
-    limit = pages * resource.getpagesize() + MEMORY_BYTES
+    limit = pages * resource.getpagesize() + round(MEMORY_BYTES * share_of(megapixels))
     _, highest = resource.getrlimit(resource.RLIMIT_AS)
     if highest != resource.RLIM_INFINITY:
         limit = min(limit, highest)
@@ -42,9 +60,9 @@ def confine() -> None:
 
 
 @contextlib.contextmanager
-def one_image() -> Iterator[None]:
+def one_image(megapixels: int = MEGAPIXELS) -> Iterator[None]:
     """End this process (SIGPROF) if the block takes more processor time than an image may."""
-    signal.setitimer(signal.ITIMER_PROF, SECONDS_AN_IMAGE)
+    signal.setitimer(signal.ITIMER_PROF, SECONDS_AN_IMAGE * share_of(megapixels))
     try:
         yield
     finally:
@@ -60,17 +78,19 @@ _BY_ITS_BYTES = {
 }
 
 
-def blame(exit_code: int) -> str:
+def blame(exit_code: int, megapixels: int = MEGAPIXELS) -> str:
     """Say what an image did to the process that decoded it.
 
     Args:
         exit_code: of that process, minus the signal that ended it.
+        megapixels: what it was confined for.
 
     Returns:
         Why the image is refused; "" if it is not to blame (somebody killed the process).
     """
     if exit_code == -signal.SIGPROF:
-        return f"decoding it takes more than {SECONDS_AN_IMAGE} s of processor time"
+        seconds = SECONDS_AN_IMAGE * share_of(megapixels)
+        return f"decoding it takes more than {seconds:.0f} s of processor time"
     if -exit_code in _BY_ITS_BYTES:
         return f"decoding it crashes the decoder ({signal.Signals(-exit_code).name})"
     return ""

@@ -1,13 +1,21 @@
-"""The child of the translator that decodes inputs: hostile bytes in, the model's square out.
+"""The child of the translator that decodes inputs: hostile bytes in, plain pixels out.
 
 TensorFlow lives in the translator, where neither memory nor time can be bounded for one image
 alone. So this process decodes (`pixd.confinement` bounds it) and may die: which image ended it
 is known, since it has one at a time, and the warm network next door never notices.
 
-Protocol: ``{"image", "size", "fit"}`` in, a JSON object a line. Out comes one line:
-``{"event": "done", "width", "height", "box", "bytes"}`` followed by as many bytes, which are
-size * size * 3 of RGB; ``rejected`` or ``failed`` with a reason. Without a size, what follows is
-the whole picture's lightness as grey, a byte a pixel. The end of input ends it.
+Started with the `max_megapixels` that it takes. Protocol: a JSON object a line in, such as
+``{"image", "want"}``; out comes one line, ``{"event": "done", "width", "height", "bytes", ...}``
+followed by as many bytes, or ``rejected`` or ``failed`` with a reason. What can be wanted:
+
+``square``, with ``size`` and ``fit``: size * size * 3 bytes of RGB; ``box`` and ``has_alpha`` say
+how it came about. ``lightness``: the whole picture as grey, a byte a pixel. ``alpha``, with ``size``
+(null for the source's) and ``fit``: how opaque the output is, a byte a pixel. ``rows``: the whole
+picture from top to bottom, ``channels`` bytes a pixel, 4 if it has transparency and ``alpha`` is
+true. It is converted as it is read, so that who reads slowly is waited for; with ``size`` and
+``most``, a picture of more than so many tiles is not decoded, and the event is ``large``.
+
+The end of input ends it.
 """
 
 from __future__ import annotations
@@ -16,55 +24,91 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pixd import confinement, disk, images
+from pixd import confinement, disk, fitting, images, tiles
 from pixd.errors import ImageRejectedError
+from pixd.picture import BAND_PIXELS, TOO_MUCH_MEMORY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from pixd.images import Limits
+    from pixd.picture import Picture
+
+Answer = tuple[dict[str, Any], "Iterable[bytes]"]
 
 
-def decode(path: Path, size: int | None, fit: str) -> tuple[dict[str, Any], bytes]:
+def decode(request: Mapping[str, Any], limits: Limits = images.DEFAULT_LIMITS) -> Answer:
     """Decode one image; return the event that says how it went, and the pixels if it did.
 
     Args:
-        path: the object's file.
-        size: side of the model's square, pixels; None for the whole picture's lightness.
-        fit: "pad", "crop" or "stretch"; of the square.
+        request: as the protocol has it.
+        limits: what is too large.
     """
     try:
-        image = images.decode_file(path)
-        if size is None:
-            pixels, box = images.lightness(image), (0, 0, *image.size)
-        else:
-            pixels, framing = images.to_model(image, size, fit)
-            box = framing.box
+        return _answer(request, limits)
     except ImageRejectedError as error:
-        return {"event": "rejected", "reason": error.message}, b""
+        return {"event": "rejected", "reason": error.message}, ()
     except MemoryError:
-        return {"event": "rejected", "reason": images.TOO_MUCH_MEMORY}, b""
+        return {"event": "rejected", "reason": TOO_MUCH_MEMORY}, ()
     except OSError as error:
         kind = "disk" if disk.refusal(error) else "internal"
         reason = f"it cannot be read: {error.strerror}"
-        return {"event": "failed", "kind": kind, "reason": reason}, b""
-    event = {
-        "event": "done",
-        "width": image.width,
-        "height": image.height,
-        "box": box,
-        "bytes": pixels.nbytes,
-    }
-    return event, pixels.tobytes()
+        return {"event": "failed", "kind": kind, "reason": reason}, ()
+
+
+def _answer(request: Mapping[str, Any], limits: Limits) -> Answer:
+    data, want = images.read_file(Path(request["image"]), limits), request["want"]
+    if want == "rows" and request["most"] is not None:
+        size = images.size_of(data, limits)
+        if tiles.count_of(*size, request["size"]) > request["most"]:
+            return {"event": "large"}, ()
+    picture = images.open_picture(data, limits)
+    event = {"event": "done", "width": picture.size[0], "height": picture.size[1]}
+    if want == "rows":
+        mode = "RGBA" if request["alpha"] and picture.has_alpha else "RGB"
+        count = picture.size[0] * picture.size[1] * len(mode)
+        return {**event, "channels": len(mode), "bytes": count}, _rows(picture, mode)
+    if want == "square":
+        pixels, framing = fitting.to_model(picture.rgb(), request["size"], request["fit"])
+        event |= {"box": framing.box, "has_alpha": picture.has_alpha}
+    elif want == "alpha":
+        pixels = fitting.alpha_of(picture, request["size"], request["fit"])
+        event |= {"width": pixels.shape[1], "height": pixels.shape[0]}
+    else:
+        pixels = fitting.lightness(picture.rgb())
+    return {**event, "bytes": pixels.nbytes}, (pixels.tobytes(),)
+
+
+def _rows(picture: Picture, mode: str) -> Iterable[bytes]:
+    width, height = picture.size
+    step = max(1, BAND_PIXELS // width)
+    # The first before anything is answered: what can be wrong with its values is wrong there.
+    first = picture.rows(0, min(step, height), mode).tobytes()
+
+    def rest() -> Iterator[bytes]:
+        yield first
+        for top in range(step, height, step):
+            yield picture.rows(top, min(top + step, height), mode).tobytes()
+
+    return rest()
 
 
 def main() -> int:
     """Answer requests until the end of input."""
-    confinement.confine()
+    megapixels = int(sys.argv[1]) if len(sys.argv) > 1 else confinement.MEGAPIXELS
+    limits = images.Limits.of_megapixels(megapixels)
+    confinement.confine(megapixels)
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a library prints goes to the log
     for line in sys.stdin:
-        request = json.loads(line)
-        with confinement.one_image():
-            event, pixels = decode(Path(request["image"]), request["size"], request["fit"])
-        out.write(json.dumps(event).encode() + b"\n" + pixels)
+        with confinement.one_image(megapixels):
+            event, pixels = decode(json.loads(line), limits)
+            out.write(json.dumps(event).encode() + b"\n")
+            out.flush()
+            for part in pixels:
+                out.write(part)
         out.flush()
     return 0
 

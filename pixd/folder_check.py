@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from pixd import findings, kinship, pairs, scan
+from pixd.confinement import FILE_BYTES
 from pixd.dataset import is_known, refusals
 from pixd.errors import PixdError
 from pixd.likeness import Part
-from pixd.recording import MAX_FILE_BYTES
 from pixd.records import SCHEMA, name_to_bytes
 from pixd.store.care import Looked
 from pixd.warm import WarmWorker
@@ -87,8 +87,8 @@ def check(
     paths: dict[str, Path] = {}
     for name, stamp in listed.files.items():
         path = root / os.fsdecode(name_to_bytes(name))
-        if stamp.size > MAX_FILE_BYTES:
-            limit = f"over the limit of {MAX_FILE_BYTES // 2**20} MiB"
+        if stamp.size > FILE_BYTES:
+            limit = f"over the limit of {FILE_BYTES // 2**20} MiB"
             refused[name] = findings.Refused(limit, "unusable")
             continue
         try:

@@ -100,6 +100,7 @@ class Heartbeat:
                         "phase": p.translation.phase,
                         "trouble": p.translation.trouble,
                         "blocked": p.translation.blocked,
+                        "tiles": p.translation.tiles,
                     },
                 }
                 for p in pipelines

@@ -20,6 +20,7 @@ from typing import Any
 
 from pixd import confinement, disk, images, measures
 from pixd.errors import ImageRejectedError
+from pixd.picture import TOO_MUCH_MEMORY
 
 
 def inspect(path: Path, layout: str) -> dict[str, Any]:
@@ -37,7 +38,7 @@ def inspect(path: Path, layout: str) -> dict[str, Any]:
     except ImageRejectedError as error:
         return {"event": "rejected", "reason": error.message, **size}
     except MemoryError:
-        return {"event": "rejected", "reason": images.TOO_MUCH_MEMORY}
+        return {"event": "rejected", "reason": TOO_MUCH_MEMORY}
     except OSError as error:
         kind = "disk" if disk.refusal(error) else "internal"
         reason = f"it cannot be read: {error.strerror}"

@@ -12,7 +12,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from pixd import disk, scan
+from pixd import confinement, disk, scan
 from pixd.holding import Guard
 from pixd.recording import NotWholeError, RefusedError, StillChangingError, UnreadableError
 from pixd.scan import FileStamp
@@ -60,6 +60,7 @@ class Intake:
         settle_seconds: float,
         wake: Callable[[], None],
         keep_free_bytes: int = 0,
+        max_file_bytes: int = confinement.FILE_BYTES,
     ) -> None:
         """Prepare to watch `root`; nothing is read before the first `step`.
 
@@ -71,6 +72,7 @@ class Intake:
             settle_seconds: how long a file must be still.
             wake: called from the watch's thread when something may have changed.
             keep_free_bytes: what stays free on the store's disk beside the files read.
+            max_file_bytes: a larger file is refused unread.
         """
         self.root = root
         self.kind = kind
@@ -83,7 +85,7 @@ class Intake:
         self._store = store
         self._wake = wake
         self._keep_free_bytes = keep_free_bytes
-        self._files = Tracking(store, pipeline, kind, settle_seconds)
+        self._files = Tracking(store, pipeline, kind, settle_seconds, max_file_bytes)
         self.repo_id = self._files.repo_id
         self._guard = Guard(store, pipeline, self.repo_id, root)
         self.held = self._guard.hold

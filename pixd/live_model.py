@@ -64,14 +64,16 @@ def aim_at(store: Store, settings: Settings, pipeline: PipelineSettings, live: M
     return Aim(live, store.runs.add_recipe("translate", recipe), recipe, folder, files)
 
 
-def start_translator(store: Store, settings: Settings, pipeline: str, aim: Aim) -> WarmWorker:
+def start_translator(
+    store: Store, settings: Settings, pipeline: PipelineSettings, aim: Aim
+) -> WarmWorker:
     """Return the child that translates so; it starts with its first request."""
     (store.folder / "logs").mkdir(exist_ok=True)
     return WarmWorker(
         translator_child.MODULE,
-        translator_child.run_spec(settings, aim.folder, aim.files, aim.settings),
-        store.scratch / f"translate-{pipeline}",
-        store.folder / "logs" / f"translate-{pipeline}.log",
+        translator_child.run_spec(settings, pipeline, aim.folder, aim.files, aim.settings),
+        store.scratch / f"translate-{pipeline.name}",
+        store.folder / "logs" / f"translate-{pipeline.name}.log",
         idle_s=IDLE_S,
         answer_within_s=ANSWER_WITHIN_S,
     )

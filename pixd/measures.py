@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from pixd import images
+from pixd import fitting
 from pixd.likeness import THUMB_PX
 
 _LOOKED_AT_PX = 64
@@ -35,7 +35,7 @@ def measure(image: Image.Image, layout: str) -> list[dict[str, Any]]:
     Returns:
         One mapping for each part, as `pixd.likeness.Part.from_json` reads it.
     """
-    parts = images.split_side_by_side(image) if layout == "side-by-side" else (image,)
+    parts = fitting.split_side_by_side(image) if layout == "side-by-side" else (image,)
     return [_part(part) for part in parts]
 
 

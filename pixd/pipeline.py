@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pixd import recall
+from pixd import confinement, recall
 from pixd.dataset import Dataset
 from pixd.intake import Intake
 from pixd.metrics import Tally
@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from pixd.workers import Worker
 
 RECONFIGURED = "the configuration changed"
-_OF_TRANSLATION = ("input", "output", "settle_seconds", "fit", "output_size", "sample", "keep")
+_OF_TRANSLATION = (
+    *("input", "output", "settle_seconds", "keep"),
+    *("fit", "output_size", "alpha", "max_megapixels", "sample"),
+)
 """The settings whose change needs another translator, or another view of the input folder."""
 
 
@@ -196,6 +199,7 @@ class Pipeline:
             settle_seconds=self.settings.settle_seconds,
             wake=self._wake,
             keep_free_bytes=self.settings.keep.free_bytes,
+            max_file_bytes=_max_file_bytes(self.settings, kind),
         )
 
     def _translation(self) -> Translation:
@@ -220,4 +224,11 @@ class Pipeline:
 
 def _of_intake(settings: PipelineSettings, kind: str) -> tuple[object, ...]:
     folder = settings.training if kind == "training" else settings.input
-    return folder, settings.settle_seconds, settings.keep.free_bytes
+    most = _max_file_bytes(settings, kind)
+    return folder, settings.settle_seconds, settings.keep.free_bytes, most
+
+
+def _max_file_bytes(settings: PipelineSettings, kind: str) -> int:
+    """Return how large a file may be: only those to be translated may be larger than usual."""
+    megapixels = settings.max_megapixels if kind == "input" else confinement.MEGAPIXELS
+    return max(confinement.FILE_BYTES, confinement.file_bytes_of(megapixels))

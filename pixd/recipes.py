@@ -67,8 +67,11 @@ def translate_recipe(
     return {
         **({"pairs": pairs} if pairs in INPUT_IS_MADE else {}),
         "image_size": image_size,
-        "fit": pipeline.fit,
+        # A model of blanks serves on until another is trained; a blank in each tile is no way to.
+        "fit": "pad" if (pipeline.fit, pairs) == ("tile", "blank") else pipeline.fit,
         "output_size": pipeline.output_size,
+        # Only where it is kept: the keys of all translations from before it could be stay.
+        **({"alpha": pipeline.alpha} if pipeline.alpha != "drop" else {}),
         "sample": pipeline.sample,
         "seed": pipeline.train.seed if pipeline.sample else 0,
         "precision": precision,

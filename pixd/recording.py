@@ -12,7 +12,7 @@ import os
 import secrets
 from typing import TYPE_CHECKING
 
-from pixd import durable, scan
+from pixd import confinement, durable, scan
 from pixd.errors import PixdError
 from pixd.settle import looks_whole
 from pixd.store.exclusions import EXCLUDED
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from pixd.store.objects import StoredObject
     from pixd.store.store import Store
 
-MAX_FILE_BYTES = 256 * 1024 * 1024
 REFUSED = KnownFile("rejected", None, 0, 0, 0, 0, 0, is_racy=False)
 
 
@@ -58,8 +57,16 @@ class UnreadableError(PixdError):
 class Recorder:
     """The repo of one watched folder, and what was read and not committed yet."""
 
-    def __init__(self, store: Store, pipeline: str, kind: str, known: dict[str, KnownFile]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        pipeline: str,
+        kind: str,
+        known: dict[str, KnownFile],
+        max_file_bytes: int = confinement.FILE_BYTES,
+    ) -> None:
         """Record into the repo of `pipeline` and `kind`, keeping `known` true to it."""
+        self._max_file_bytes = max_file_bytes
         self.repo_id = store.history.repo_id(pipeline, kind)
         self.recorded = 0  # contents that came with a commit, new ones and changed ones
         self._store = store
@@ -130,8 +137,8 @@ class Recorder:
             before = scan.stamp_of_descriptor(fd)
             if before != ready.stamp:  # written to without an event that told
                 raise StillChangingError(before)
-            if before.size > MAX_FILE_BYTES:
-                limit = MAX_FILE_BYTES // 2**20
+            if before.size > self._max_file_bytes:
+                limit = self._max_file_bytes // 2**20
                 raise RefusedError(f"{before.size} bytes is over the limit of {limit} MiB")
             if ready.early and not looks_whole(fd, before.size):
                 raise NotWholeError

@@ -142,8 +142,11 @@ def _pipeline(
             "edited": outputs.get("edited", 0),
         },
         "translate": {
-            name: _of(live, "translate").get(name, "") if pid is not None else ""
-            for name in ("phase", "trouble", "blocked")
+            **{
+                name: _of(live, "translate").get(name, "") if pid is not None else ""
+                for name in ("phase", "trouble", "blocked")
+            },
+            "tiles": _of(live, "translate").get("tiles") if pid is not None else None,
         },
     }
 

@@ -35,6 +35,8 @@ def _lines(status: Mapping[str, Any]) -> Iterator[str]:
         phase = pipeline["translate"]["phase"]
         if phase:
             yield f"  waiting   the translator is {phase}"
+        if tiles := pipeline["translate"]["tiles"]:
+            yield f"  tiles     {tiles_text(tiles)}"
     if status["failures"]:
         yield ""
         yield "last warnings (UTC)"
@@ -197,6 +199,12 @@ def _input(pipeline: Mapping[str, Any]) -> str:
 def _output(part: Mapping[str, Any]) -> str:
     extras = [f"{part[k]} {k}" for k in ("superseded", "orphaned", "edited") if part[k]]
     return f"{part['current']} current" + "".join(f", {extra}" for extra in extras)
+
+
+def tiles_text(part: Mapping[str, Any]) -> str:
+    """Say how far the image is that is translated in tiles."""
+    share = 100 * part["done"] // part["all"]
+    return f"{part['done']} of {part['all']} ({share} %) of {part['name']}"
 
 
 def _count(number: int, noun: str) -> str:

@@ -37,14 +37,16 @@ class Tracking:
         unreadable: those that could not be read and are tried again.
     """
 
-    def __init__(self, store: Store, pipeline: str, kind: str, settle_seconds: float) -> None:
+    def __init__(
+        self, store: Store, pipeline: str, kind: str, settle_seconds: float, max_file_bytes: int
+    ) -> None:
         """Begin with what the store knows of the repo of `pipeline` and `kind`."""
         self._store = store
         self._pipeline = pipeline
         self._kind = kind
         self._settle_s = settle_seconds
         self.known: dict[str, KnownFile] = {}
-        self.recorder = Recorder(store, pipeline, kind, self.known)
+        self.recorder = Recorder(store, pipeline, kind, self.known, max_file_bytes)
         self.repo_id = self.recorder.repo_id
         self.known.update(store.working.load(self.repo_id))
         self.settling = Settling(settle_seconds)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pixd import disk, durable, live_model, output, translator_child
+from pixd import confinement, disk, durable, live_model, output, translator_child
 from pixd.metrics import Tally
 from pixd.publishing import LONGEST_WAIT_S, Made, Publisher
 from pixd.store.connection import rfc3339, utc_now
@@ -83,6 +83,9 @@ class Translation:
         self._damaged: tuple[int, str] | None = None  # id of the live model, and why
         self._aim_again_at = 0.0
         self._blockage = disk.Blockage()
+        # What is too large for one pipeline is not for another, nor under a limit that was raised.
+        is_usual = pipeline.max_megapixels == confinement.MEGAPIXELS
+        self._layout = "input" if is_usual else f"input of {pipeline.max_megapixels} MP"
         self.device = ""
 
     @property
@@ -116,6 +119,15 @@ class Translation:
     def phase(self) -> str:
         """What the translator is waiting for while it starts, or ""."""
         return self._translator.phase if self._translator else ""
+
+    @property
+    def tiles(self) -> dict[str, Any] | None:
+        """The name of the image that is translated in tiles, how many are done, and of how many."""
+        step = self._translator.step_made if self._translator else None
+        asked = self._held.get(step.token.digest) if step else None
+        if step is None or asked is None:
+            return None
+        return {"name": asked.inputs[0].name, "done": step.done, "all": step.of}
 
     @property
     def is_busy(self) -> bool:
@@ -199,7 +211,7 @@ class Translation:
         if self._translator:
             self.stop("its model is live no more")
         self._aim = aim
-        self._translator = live_model.start_translator(store, self._settings, name, aim)
+        self._translator = live_model.start_translator(store, self._settings, self._pipeline, aim)
         return True
 
     def _note_damage(self, live: Model, error: live_model.DamagedModelError, now: float) -> None:
@@ -256,7 +268,7 @@ class Translation:
     def _refuse_or_group(self, due: list[DueInput]) -> dict[str, list[DueInput]]:
         """Reject the inputs that can have no output; return the others by content."""
         by_digest: dict[str, list[DueInput]] = {}
-        refused = self._store.working.verdicts({inp.digest for inp in due}, "input")
+        refused = self._store.working.verdicts({inp.digest for inp in due}, self._layout)
         for inp in due:
             known = self._store.working.find(self._intake.repo_id, output.output_name(inp.name))
             why = output.refusal(inp.name, is_input=known is not None)
@@ -402,7 +414,7 @@ class Translation:
         self._tally.results["rejected"] += len(asked.inputs)
         with self._store.transaction():
             self._store.runs.move(asked.run_id, ("running",), "failed", reason=reason)
-            self._store.working.decide(asked.digest, "input", reason, None, None)
+            self._store.working.decide(asked.digest, self._layout, reason, None, None)
             for inp in asked.inputs:
                 self._store.working.finish(
                     self._intake.repo_id, inp.name, inp.digest, "rejected", reason

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from pixd.config import Settings
+    from pixd.config import PipelineSettings, Settings
     from pixd.store import manifests
 
 MODULE = "pixd.pix2pix.translator"
@@ -50,6 +50,7 @@ def read_card(folder: Path) -> Card:
 
 def run_spec(
     settings: Settings,
+    pipeline: PipelineSettings,
     folder: Path,
     files: Mapping[str, manifests.Entry],
     recipe: Mapping[str, Any],
@@ -58,6 +59,7 @@ def run_spec(
 
     Args:
         settings: the checked configuration.
+        pipeline: whose images are translated.
         folder: the model's files, laid out.
         files: what they must be; the child checks it before it loads them.
         recipe: of the translation.
@@ -71,6 +73,7 @@ def run_spec(
         "device": settings.device,
         "precision": settings.precision,
         "batch": BATCH,
+        "max_megapixels": pipeline.max_megapixels,
     }
 
 

@@ -43,6 +43,14 @@ class Answer(NamedTuple):
     event: Mapping[str, Any]
 
 
+class Step(NamedTuple):
+    """How far a request is that takes long: its token, how much is done, and of how much."""
+
+    token: Any
+    done: int
+    of: int
+
+
 @dataclass
 class _Request:
     """Something asked, and how many children died while they held it."""
@@ -95,6 +103,7 @@ class WarmWorker:
         self._suspects: deque[_Request] = deque()
         self._held: dict[int, _Request] = {}
         self._answers: list[Answer] = []
+        self._step: tuple[int, Step] | None = None  # by the number of the request
         self._next_id = 1
         self._failures = 0
         self._has_answered = False  # since the child started
@@ -107,6 +116,11 @@ class WarmWorker:
     def load(self) -> int:
         """How many requests are waiting for an answer."""
         return len(self._waiting) + len(self._suspects) + len(self._held) + len(self._answers)
+
+    @property
+    def step_made(self) -> Step | None:
+        """How far the request is that was last heard of before its answer."""
+        return self._step[1] if self._step and self._step[0] in self._held else None
 
     @property
     def is_stuck(self) -> bool:
@@ -221,6 +235,8 @@ class WarmWorker:
                 self.notes.append(str(event.get("message", "")))
             elif event.get("event") == "heartbeat":
                 self._oldest_asked_at = now
+            elif event.get("event") == "progress":
+                self._note_step(event, now)
             elif event.get("id") in self._held:
                 request = self._held.pop(int(event["id"]))
                 self._answers.append(Answer(request.token, event))
@@ -228,6 +244,15 @@ class WarmWorker:
                 self._failures = 0
                 self.trouble = ""
                 self._last_used_at = self._oldest_asked_at = now
+
+    def _note_step(self, event: Mapping[str, Any], now: float) -> None:
+        self._oldest_asked_at = now
+        number = event.get("id")
+        if number in self._held:
+            step = Step(self._held[number].token, int(event["tiles"]), int(event["of"]))
+            self._step = (number, step)
+        for request in self._held.values():  # all of them may be waiting for this one
+            request.asked_at = now
 
     def _bury(self, now: float) -> None:
         assert self._worker is not None  # only called with a child

@@ -244,6 +244,17 @@ def translating(world: World) -> Iterator[None]:
 
 
 @contextmanager
+def translating_in_tiles(world: World) -> Iterator[None]:
+    def change(live: Live) -> None:
+        live["idle"] = False
+        set_part(live, "translate", tiles={"name": "new-000.png", "done": 1_203, "all": 2_961})
+
+    with world.running(change) as store:
+        world.add_inputs(store, 3, "queued")
+        yield
+
+
+@contextmanager
 def waiting_for_pairs(world: World) -> Iterator[None]:
     shutil.rmtree(world.settings.store)
 
@@ -342,12 +353,14 @@ def _migration(world: World, sql: str) -> None:
 STATES = {
     state.__name__.replace("_", " "): state
     for state in (
-        never_run, starting, idle, training_set_is_wrong, training, translating, waiting_for_pairs, training_failed,
+        never_run, starting, idle, training_set_is_wrong, training, translating, translating_in_tiles,
+        waiting_for_pairs, training_failed,
         inputs_failed, paused, blocked, on_hold, stuck, stopped, killed, newer_store, older_store,
     )
 }  # fmt: skip
 EXIT_CODES = {
     "never run": 3, "starting": 0, "idle": 0, "training set is wrong": 0, "training": 0, "translating": 0,
+    "translating in tiles": 0,
     "waiting for pairs": 0, "training failed": 1, "inputs failed": 1, "paused": 0, "blocked": 1,
     "on hold": 1, "stuck": 1, "stopped": 3, "killed": 3, "newer store": 4, "older store": 4,
 }  # fmt: skip

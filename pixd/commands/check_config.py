@@ -19,6 +19,8 @@ def run(args: argparse.Namespace) -> int:
 
         if not edges.is_available():
             warn(f"pairs: edges needs OpenCV, which is not installed: {edges.INSTALL}")
+    for told in config.surprises(settings):
+        warn(told)
     if args.quiet:
         warn(f"{settings.path} is good")
         return 0

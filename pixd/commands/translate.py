@@ -107,6 +107,8 @@ def _answers(worker: WarmWorker, expected: int, progress: Progress) -> Any:
             progress.clear()
             yield token, event
         waiting = worker.phase or ("starting" if worker.ready is None else "translating")
+        if step := worker.step_made:
+            waiting += f" {step.token[0].name}, tile {step.done} of {step.of}"
         progress.show(f"{waiting}, {done} of {expected}, {time.monotonic() - began:.0f} s")
         if (
             worker.trouble

@@ -19,6 +19,7 @@ from pixd.config.settings import (
     Settings,
     TrainSettings,
 )
+from pixd.config.surprises import surprises
 
 __all__ = [
     "LONE_PIPELINE_NAME",
@@ -29,4 +30,5 @@ __all__ = [
     "effective_yaml",
     "find",
     "load",
+    "surprises",
 ]

@@ -33,6 +33,8 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # safe in "facades/model
 _LARGEST_BYTES = 1 << 20  # a config.yaml is a page; more is the wrong file
 _YEAR_S = 31_536_000
 _MILLION = 1_000_000
+LARGEST_MEGAPIXELS = 2000
+"""Pillow's own rows and offsets are 32-bit numbers."""
 
 
 def find(explicit: str | None, environ: Mapping[str, str], cwd: Path) -> Path:
@@ -205,6 +207,7 @@ def _lone_name(root: Section) -> str | None:
 def _pipeline(name: str, section: Section, folders: _Folders) -> PipelineSettings:
     default = PipelineSettings(name=name, training=Path(), input=Path(), output=Path())
     pairs = section.choice("pairs", default.pairs, (*_PAIRS_GIVEN, *_INPUTS_MADE))
+    fit = _fit(section, default.fit, pairs)
     return PipelineSettings(
         name=name,
         training=folders.read(section, "training"),
@@ -213,13 +216,43 @@ def _pipeline(name: str, section: Section, folders: _Folders) -> PipelineSetting
         pairs=pairs,
         direction=_direction(section, default.direction, pairs),
         image_size=_image_size(section, default.image_size),
-        fit=section.choice("fit", default.fit, ("pad", "crop", "stretch"), later=("tile",)),
-        output_size=section.choice("output_size", default.output_size, ("model", "source")),
+        fit=fit,
+        output_size=_output_size(section, default.output_size, fit),
+        alpha=section.choice("alpha", default.alpha, ("drop", "keep")),
+        max_megapixels=section.integer(
+            "max_megapixels", default.max_megapixels, 1, LARGEST_MEGAPIXELS
+        ),
         settle_seconds=section.number("settle_seconds", default.settle_seconds, 0, _YEAR_S),
         sample=section.boolean("sample", default.sample, only=False),
         train=_train(section.section("train")),
         keep=_keep(section.section("keep")),
     )
+
+
+def _fit(section: Section, default: str, pairs: str) -> str:
+    fit = section.choice("fit", default, ("pad", "crop", "stretch", "tile"))
+    if fit == "tile" and pairs == "blank":
+        section.note(
+            "fit",
+            "expected pad, crop or stretch with pairs: blank, where each tile would get a blank"
+            " of its own; got tile",
+        )
+        return default
+    return fit
+
+
+def _output_size(section: Section, default: str, fit: str) -> str:
+    if fit != "tile":
+        return section.choice("output_size", default, ("model", "source"))
+    output_size = section.choice("output_size", "source", ("model", "source"))
+    if output_size != "source":
+        # Passed over, it would leave somebody with files of a size that was not asked for.
+        section.note(
+            "output_size",
+            "expected source, or none, with fit: tile, whose outputs are as large as their"
+            f" inputs; got {output_size}",
+        )
+    return "source"
 
 
 def _direction(section: Section, default: str, pairs: str) -> str:

@@ -65,6 +65,8 @@ class PipelineSettings:
     image_size: int = 256
     fit: str = "pad"
     output_size: str = "model"
+    alpha: str = "drop"
+    max_megapixels: int = 64
     settle_seconds: float = 2.0
     sample: bool = False
     train: TrainSettings = field(default_factory=TrainSettings)

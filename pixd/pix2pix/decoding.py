@@ -12,8 +12,8 @@ import queue
 import select
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Sequence
+from typing import IO, Any, Final, NamedTuple
 
 from pixd import confinement
 from pixd.errors import ADVICE_DISK, DiskError, ImageRejectedError, PixdError
@@ -30,39 +30,75 @@ class DecoderDiedError(PixdError):
     """A decoder ended, and not by its image: the image may be asked for again."""
 
 
+class LargeImage(Exception):  # noqa: N818 - another way for it, not an error
+    """An image has more tiles than are wanted; it was not decoded."""
+
+
+class Square(NamedTuple):
+    """An image as the model takes it.
+
+    Attributes:
+        pixels: uint8 (size, size, 3), RGB.
+        framing: the `pixd.fitting.Framing`.
+        has_alpha: whether the image has transparency; it lies over white here.
+    """
+
+    pixels: Pixels
+    framing: Any
+    has_alpha: bool
+
+
+class Rows(NamedTuple):
+    """A whole image, to be read from top to bottom.
+
+    Attributes:
+        width: pixels.
+        height: pixels.
+        channels: 3, or 4 with the alpha; the colours lie over white in any case.
+        read: returns the next so many rows, uint8 (rows, width, channels).
+    """
+
+    width: int
+    height: int
+    channels: int
+    read: Callable[[int], Pixels]
+
+
 class Decoder:
-    """One decoder process, started anew where it died. For one thread at a time."""
+    """One decoder process, started anew where it died. For one thread at a time.
 
-    def __init__(self) -> None:
-        """Start the process."""
-        self._process = _start()
+    Every method raises ImageRejectedError where it is no picture that pixd takes, or ended the
+    decoder; DecoderDiedError where the decoder ended and the image is not known to be to blame;
+    DiskError where the disk refuses to give it; and PixdError where it cannot be read.
+    """
 
-    def decode(self, image: str, size: int, fit: str) -> tuple[Pixels, Any]:
+    def __init__(self, megapixels: int) -> None:
+        """Start the process.
+
+        Args:
+            megapixels: of the largest image that is taken.
+        """
+        self._megapixels = megapixels
+        self._process = _start(megapixels)
+
+    def square(self, image: str, size: int, fit: str) -> Square:
         """Decode an image and bring it to the model's square.
 
         Args:
             image: path of the object's file.
             size: side of the square, pixels.
             fit: "pad", "crop" or "stretch".
-
-        Returns:
-            uint8 (size, size, 3), RGB, and the `pixd.images.Framing`.
-
-        Raises:
-            ImageRejectedError: it is no picture that pixd takes, or it ended the decoder.
-            DecoderDiedError: the decoder ended and the image is not known to be to blame.
-            DiskError: the disk refuses to give it.
-            PixdError: it cannot be read.
         """
         import numpy as np
 
-        from pixd import images
+        from pixd import fitting
 
-        event, data = self._answer({"image": image, "size": size, "fit": fit})
+        event, data = self._answer({"image": image, "want": "square", "size": size, "fit": fit})
         pixels = np.frombuffer(data, np.uint8).reshape(size, size, 3)
         left, top, right, bottom = event["box"]
         box = (left, top, right, bottom)
-        return pixels, images.Framing(event["width"], event["height"], size, fit, box)
+        framing = fitting.Framing(event["width"], event["height"], size, fit, box)
+        return Square(pixels, framing, event["has_alpha"])
 
     def lightness(self, image: str) -> Pixels:
         """Decode an image to its lightness at its own size.
@@ -72,52 +108,110 @@ class Decoder:
 
         Returns:
             uint8 (height, width), see `pixd.lab.grey_of`.
+        """
+        return self._plane({"image": image, "want": "lightness"})
+
+    def alpha(self, image: str, size: int | None, fit: str) -> Pixels:
+        """Decode how opaque an output is to be.
+
+        Args:
+            image: path of the object's file.
+            size: side of the model's square where the output is that; None for the source's size.
+            fit: "pad", "crop" or "stretch".
+
+        Returns:
+            uint8 (height, width).
+        """
+        return self._plane({"image": image, "want": "alpha", "size": size, "fit": fit})
+
+    @contextlib.contextmanager
+    def rows(self, image: str, size: int, most: int | None, *, alpha: bool) -> Iterator[Rows]:
+        """Decode an image to be read row by row; what was not read at the end is dropped.
+
+        Args:
+            image: path of the object's file.
+            size: side of a tile, pixels.
+            most: so many tiles at most; None for any number.
+            alpha: whether its transparency is wanted too.
 
         Raises:
-            As `decode`.
+            LargeImage: it has more tiles than `most`; and as the others.
         """
         import numpy as np
 
-        event, data = self._answer({"image": image, "size": None, "fit": ""})
+        request = {"image": image, "want": "rows", "size": size, "most": most, "alpha": alpha}
+        event = self._event(request)
+        if event["event"] == "large":
+            raise LargeImage
+        width, height, channels = event["width"], event["height"], event["channels"]
+        left = height
+
+        def read(count: int) -> Pixels:
+            nonlocal left
+            data = self._body(count * width * channels)
+            left -= count
+            return np.frombuffer(data, np.uint8).reshape(count, width, channels)
+
+        try:
+            yield Rows(width, height, channels, read)
+        finally:
+            if left:  # it waits for somebody to read on; what comes next must be another's
+                self._replace()
+
+    def _plane(self, request: dict[str, Any]) -> Pixels:
+        import numpy as np
+
+        event, data = self._answer(request)
         return np.frombuffer(data, np.uint8).reshape(event["height"], event["width"])
 
     def _answer(self, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+        event = self._event(request)
+        return event, self._body(int(event["bytes"]))
+
+    def _event(self, request: dict[str, Any]) -> dict[str, Any]:
         """Ask, and turn every answer but the wanted one into the error that it is."""
         if self._process.poll() is not None:  # while it had nothing to do: nobody's fault
             self._replace()
         try:
-            event, data = self._ask(request)
+            event = self._ask(request)
         except (OSError, ValueError) as error:
             raise self._died() from error
         if event["event"] == "rejected":
             raise ImageRejectedError(event["reason"])
         if event.get("kind") == "disk":
             raise DiskError(event["reason"], advice=ADVICE_DISK)
-        if event["event"] != "done":
+        if event["event"] not in {"done", "large"}:
             raise PixdError(event["reason"], advice="`pixd verify` re-hashes what is kept")
-        return event, data
+        return event
 
-    def _ask(self, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+    def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
         process = self._process
         assert process.stdin is not None  # Popen was given PIPE
-        assert process.stdout is not None
         process.stdin.write(json.dumps(request).encode() + b"\n")
         process.stdin.flush()
-        if not select.select([process.stdout], [], [], ANSWER_WITHIN_S)[0]:
+        if not select.select([self._stdout], [], [], ANSWER_WITHIN_S)[0]:
             raise TimeoutError
-        event: dict[str, Any] = json.loads(process.stdout.readline())
-        length = int(event["bytes"]) if event["event"] == "done" else 0
-        data = process.stdout.read(length) if length else b""
+        event: dict[str, Any] = json.loads(self._stdout.readline())
+        return event
+
+    def _body(self, length: int) -> bytes:
+        """Read what follows the event, or as much of it as is wanted now."""
+        data = self._stdout.read(length) if length else b""
         if len(data) < length:
-            raise EOFError
-        return event, data
+            raise self._died()
+        return data
+
+    @property
+    def _stdout(self) -> IO[bytes]:
+        assert self._process.stdout is not None  # Popen was given PIPE
+        return self._process.stdout
 
     def _died(self) -> PixdError:
         """Put another process in its place and return what the image is to be told."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             code = self._process.wait(END_WITHIN_S)
             self._replace()
-            if why := confinement.blame(code):
+            if why := confinement.blame(code, self._megapixels):
                 return ImageRejectedError(why)
             return DecoderDiedError(f"the decoder ended with exit code {code} while it read this")
         self._replace()
@@ -125,7 +219,7 @@ class Decoder:
 
     def _replace(self) -> None:
         self.close()
-        self._process = _start()
+        self._process = _start(self._megapixels)
 
     def close(self) -> None:
         """End the process."""
@@ -140,24 +234,20 @@ class Decoder:
 class Decoders:
     """As many decoders as threads ask for one, so that none ever waits for another's image."""
 
-    def __init__(self, count: int) -> None:
-        """Start `count` processes, beside what else takes time at the start."""
+    def __init__(self, count: int, megapixels: int) -> None:
+        """Start `count` processes, beside what else takes time at the start.
+
+        Args:
+            count: of processes.
+            megapixels: of the largest image that is taken.
+        """
         self._idle: queue.SimpleQueue[Decoder] = queue.SimpleQueue()
         for _ in range(count):
-            self._idle.put(Decoder())
-
-    def decode(self, image: str, size: int, fit: str) -> tuple[Pixels, Any]:
-        """Decode with whichever is idle, or wait for one; see `Decoder.decode`."""
-        with self._one() as decoder:
-            return decoder.decode(image, size, fit)
-
-    def lightness(self, image: str) -> Pixels:
-        """Decode with whichever is idle, or wait for one; see `Decoder.lightness`."""
-        with self._one() as decoder:
-            return decoder.lightness(image)
+            self._idle.put(Decoder(megapixels))
 
     @contextlib.contextmanager
-    def _one(self) -> Iterator[Decoder]:
+    def one(self) -> Iterator[Decoder]:
+        """Give whichever is idle, or wait for one."""
         decoder = self._idle.get()
         try:
             yield decoder
@@ -165,8 +255,8 @@ class Decoders:
             self._idle.put(decoder)
 
 
-def _start() -> subprocess.Popen[bytes]:
+def _start(megapixels: int) -> subprocess.Popen[bytes]:
     # The kernel ends a decoder with the thread that started it (`libc.die_with_parent`): the
     # threads here live as long as the translator does.
-    command: Sequence[str] = [sys.executable, "-m", "pixd.decoder"]
+    command: Sequence[str] = [sys.executable, "-m", "pixd.decoder", str(megapixels)]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)

@@ -6,7 +6,8 @@ a resumed run sees exactly what an undisturbed one would have seen, whatever was
 Jitter as in the paper: both images are resized once, straight from the file to 286/256 of the
 model's size with `pixd.images`' one filter, then one crop and one flip are applied to both.
 A pair decodes once: the resized pixels stay in memory as uint8 if the whole set fits, and are
-decoded again otherwise. Threads of this process do the work ahead of the loop; numpy's and
+decoded again otherwise. With `fit: tile` pairs stay at their own scale, and the crop is of the
+model's size: what the network meets is what a tile shows it later. Threads of this process do the work ahead of the loop; numpy's and
 Pillow's inner loops and TensorFlow's step all leave the interpreter free for one another.
 
 Source: Isola et al. 2017, arXiv:1611.07004, section 6.2 (random jitter).
@@ -17,7 +18,7 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -26,7 +27,7 @@ from typing import Any, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from pixd import images, input_makers
+from pixd import fitting, input_makers
 from pixd.errors import ImageRejectedError
 from pixd.pix2pix.codec import codec_for
 from pixd.pix2pix.runtime import DataError
@@ -63,19 +64,66 @@ def load_pair(
     Raises:
         DataError: a file is gone or is not an image; names the pair.
     """
+    return _named(
+        pair,
+        lambda paths: fitting.load_pair(
+            paths, recipe["pairs"], recipe["direction"], size, recipe["fit"]
+        ),
+    )
+
+
+def load_whole_pair(
+    pair: Mapping[str, Any], recipe: Mapping[str, Any], size: int
+) -> tuple[Pixels, Pixels]:
+    """Decode one pair of the run spec at its own scale; see `fitting.load_whole_pair`.
+
+    Raises:
+        DataError: a file is gone or is not an image; names the pair.
+    """
+    return _named(
+        pair,
+        lambda paths: fitting.load_whole_pair(paths, recipe["pairs"], recipe["direction"], size),
+    )
+
+
+def _named(
+    pair: Mapping[str, Any], load: Callable[[list[Path]], tuple[Pixels, Pixels]]
+) -> tuple[Pixels, Pixels]:
     try:
-        return images.load_pair(
-            [Path(path) for path in pair["images"]],
-            recipe["pairs"],
-            recipe["direction"],
-            size,
-            recipe["fit"],
-        )
+        return load([Path(path) for path in pair["images"]])
     except (ImageRejectedError, OSError) as error:
         reason = error.message if isinstance(error, ImageRejectedError) else str(error)
         raise DataError(
             f"{pair['name']}: {reason}", advice="take the pair out of the training folder"
         ) from error
+
+
+def random_crop(
+    input_image: Pixels,
+    target: Pixels,
+    image_size: int,
+    random: np.random.Generator,
+    *,
+    flip: bool,
+) -> tuple[Pixels, Pixels]:
+    """Cut the same square out of both pictures, of any shape, and mirror both or neither.
+
+    Args:
+        input_image: (height, width, 3) uint8, no side below image_size.
+        target: the same shape.
+        image_size: side of the result in pixels.
+        random: what chooses; always drawn from the same number of times.
+        flip: whether to mirror left to right half of the time.
+
+    Returns:
+        Views of both, (image_size, image_size, 3).
+    """
+    # Not as in `random_jitter`: numpy draws other numbers for two bounds than for one.
+    top, left = (int(random.integers(0, side - image_size + 1)) for side in target.shape[:2])
+    is_mirrored = bool(random.integers(0, 2)) and flip
+    window = (slice(top, top + image_size), slice(left, left + image_size))
+    step = -1 if is_mirrored else 1
+    return input_image[window][:, ::step], target[window][:, ::step]
 
 
 def random_jitter(
@@ -130,10 +178,14 @@ class TrainingPairs:
         self._recipe = recipe
         self._codec = codec_for(recipe["pairs"])
         self._image_size = int(recipe["image_size"])
+        self._is_whole = recipe["fit"] == "tile"
         self._side = jitter_size(self._image_size) if recipe["jitter"] else self._image_size
-        needed = len(self._pairs) * 2 * 3 * self._side**2
-        self._is_kept = needed <= min(CACHE_MAX_BYTES, int(available_bytes() * CACHE_SHARE))
+        self._room_bytes = min(CACHE_MAX_BYTES, int(available_bytes() * CACHE_SHARE))
+        # At their own scale pairs have any size: as many are kept as there is room for.
+        needed = 0 if self._is_whole else len(self._pairs) * 2 * 3 * self._side**2
+        self._is_kept = needed <= self._room_bytes
         self._kept: dict[int, tuple[Pixels, Pixels]] = {}
+        self._kept_bytes = 0
 
     def __len__(self) -> int:
         """Return the number of pairs."""
@@ -159,23 +211,36 @@ class TrainingPairs:
             epoch, place = divmod(position, len(self._pairs))
             index = int(epoch_order(self._recipe["seed"], epoch, len(self._pairs))[place])
             random = _random(self._recipe["seed"], _JITTER, position)
-            input_image, target = random_jitter(
-                *self._decoded(index), size, random, flip=bool(self._recipe["flip"])
-            )
-            input_image = input_makers.input_after_jitter(
-                input_image, target, self._recipe["pairs"]
-            )
+            input_image, target = self._cut(index, random)
             inputs[slot] = self._codec.input_values(input_image)
             targets[slot] = self._codec.target_values(target)
         return inputs, targets
+
+    def _cut(self, index: int, random: np.random.Generator) -> tuple[Pixels, Pixels]:
+        """Return the square of a pair that a step sees, chosen by `random`."""
+        pairs, flip = self._recipe["pairs"], bool(self._recipe["flip"])
+        if not self._is_whole:
+            cut = random_jitter(*self._decoded(index), self._image_size, random, flip=flip)
+            return input_makers.input_after_jitter(*cut, pairs), cut[1]
+        cut = random_crop(*self._decoded(index), self._image_size, random, flip=flip)
+        if not input_makers.makes(pairs):
+            return cut
+        target = np.ascontiguousarray(cut[1])
+        return input_makers.input_of(target, pairs), target
 
     def _decoded(self, index: int) -> tuple[Pixels, Pixels]:
         # Two threads may decode the same pair at once; they get the same pixels.
         kept = self._kept.get(index)
         if kept is None:
-            kept = load_pair(self._pairs[index], self._recipe, self._side)
-            if self._is_kept:
+            if self._is_whole:
+                kept = load_whole_pair(self._pairs[index], self._recipe, self._image_size)
+                is_kept = self._kept_bytes + 2 * kept[0].nbytes <= self._room_bytes
+            else:
+                kept = load_pair(self._pairs[index], self._recipe, self._side)
+                is_kept = self._is_kept
+            if is_kept:
                 self._kept[index] = kept
+                self._kept_bytes += 2 * kept[0].nbytes
         return kept
 
 

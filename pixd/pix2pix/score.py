@@ -18,7 +18,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pixd import images
+from pixd import fitting, images
 from pixd.pix2pix import metrics, runtime
 from pixd.pix2pix.runtime import Events, Spec
 
@@ -132,7 +132,7 @@ def load(path: str, size: int) -> Pixels:
         ImageRejectedError: it is no image that pixd takes.
         OSError: it cannot be read.
     """
-    return images.to_model(images.decode(Path(path).read_bytes()), size, "stretch")[0]
+    return fitting.to_model(images.decode(Path(path).read_bytes()), size, "stretch")[0]
 
 
 def load_training_pair(pair: Mapping[str, str], direction: str, size: int) -> tuple[Pixels, Pixels]:
@@ -143,7 +143,7 @@ def load_training_pair(pair: Mapping[str, str], direction: str, size: int) -> tu
         OSError: it cannot be read.
     """
     if "pair" in pair:
-        return images.load_pair([Path(pair["pair"])], "side-by-side", direction, size, "stretch")
+        return fitting.load_pair([Path(pair["pair"])], "side-by-side", direction, size, "stretch")
     return load(pair["input"], size), load(pair["target"], size)
 
 

@@ -2,15 +2,11 @@
 
 Requests come as JSON lines on stdin, answers go out in any order. Decoding (in processes of
 its own, see `pixd.pix2pix.decoding`), inference and encoding overlap; the images that wait when
-the network is free are translated together, and a lone one is never delayed to fill a batch.
+the network is free are translated together (`pixd.pix2pix.batching`), and a lone one is never
+delayed to fill a batch.
 
-Same input, same bytes, whatever else is in the batch: the network has instance statistics
-only, so nothing mixes images; what could still differ is the order in which a kernel adds.
-On x86 with oneDNN batches of 1 to 8 were found bit-equal to single images at ngf 64, in
-float32 and in bfloat16, and a batch of eight takes 0.55 of the time an image. That is
-measured, not assumed: batches have a size of 1, 2, 4, 8, ..., and the first time that a size
-is used each of its images is also translated alone. A size whose bytes differ is never used
-again, and the parent gets a note.
+With `fit: tile` an image goes through in tiles (`pixd.pix2pix.tiled`). One of many tiles has a
+thread, a decoder and a lane of its own, so that small ones need not wait for it.
 """
 
 from __future__ import annotations
@@ -19,27 +15,27 @@ import hashlib
 import json
 import logging
 import os
-import queue
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from pixd import durable
+from pixd import confinement, durable
 from pixd.errors import ImageRejectedError
-from pixd.pix2pix import hardware, runtime
-from pixd.pix2pix.decoding import Decoders
+from pixd.pix2pix import hardware, runtime, tiled
+from pixd.pix2pix.batching import Batcher, Lanes, Pixels, Square
+from pixd.pix2pix.decoding import Decoder, Decoders, LargeImage, Rows
 from pixd.pix2pix.runtime import HEARTBEAT_S, Events, Spec
 
 DECODERS: Final = 2
 BATCHES_DECODED: Final = 3  # decoded and not yet encoded, in batches: bounds the memory
-
-Pixels = Any  # NDArray[np.uint8]; numpy is imported late here
-Generate = Callable[[Sequence[Pixels]], list[Pixels]]
+MOST_TILES: Final = 16
+"""An image of more is large: it is not decoded as a whole, and one such at a time is enough to
+keep the network busy."""
 
 _log = logging.getLogger(__name__)
 
@@ -52,144 +48,112 @@ class Request:
     image: str
     out: str
     text: dict[str, str]
-    pixels: Pixels = None
     framing: Any = None
+    has_alpha: bool = False
+    has_room: bool = False
     ms: dict[str, float] = field(default_factory=dict)
-
-
-class Batcher:
-    """Runs the network on as many images at once as may be, with the bytes they have alone."""
-
-    def __init__(self, generate: Generate, largest: int, note: Callable[[str], None]) -> None:
-        """Batch up to `largest` images.
-
-        Args:
-            generate: translates a batch.
-            largest: the configured batch.
-            note: tells the parent something that a person may want to know.
-        """
-        self._generate = generate
-        self._note = note
-        self._proven = {1}
-        self._refused: set[int] = set()
-        self.largest = 1
-        while self.largest * 2 <= largest:
-            self.largest *= 2
-
-    def size_for(self, waiting: int) -> int:
-        """Return how many of `waiting` images (at least 1) to take now."""
-        size = self.largest
-        while size > 1 and (size > waiting or size in self._refused):
-            size //= 2
-        return size
-
-    def __call__(self, inputs: Sequence[Pixels]) -> list[Pixels]:
-        """Translate images, `size_for` of them.
-
-        Raises:
-            Exception: the network failed; ResourceExhaustedError only for a single image.
-        """
-        try:
-            outputs = self._generate(inputs)
-        except Exception as error:
-            if runtime.describe_error(error)["kind"] != "out-of-memory" or len(inputs) == 1:
-                raise
-            self.largest = max(1, len(inputs) // 2)
-            self._note(f"out of memory: translating at most {self.largest} images at once now")
-            outputs = []
-            while len(outputs) < len(inputs):  # `largest` may shrink again on the way
-                outputs += self(inputs[len(outputs) :][: self.largest])
-            return outputs
-        if len(inputs) in self._proven:
-            return outputs
-        alone = [self._generate([pixels])[0] for pixels in inputs]
-        if all(bool((one == other).all()) for one, other in zip(outputs, alone, strict=True)):
-            self._proven.add(len(inputs))
-        else:
-            self._refused.add(len(inputs))
-            self._note(f"batches of {len(inputs)} change the result here and are not used")
-        return alone
 
 
 class Translator:
     """The stages and their queues."""
 
     def __init__(
-        self, decoders: Decoders, batcher: Batcher, recipe: dict[str, Any], events: Events
+        self,
+        decoders: Decoders,
+        batcher: Batcher,
+        recipe: dict[str, Any],
+        events: Events,
+        megapixels: int,
     ) -> None:
-        """Translate through `batcher` by the spec's `recipe`; answers go to `events`."""
+        """Translate through `batcher` by the spec's `recipe`; answers go to `events`.
+
+        `megapixels` are those of the largest image that is taken.
+        """
         self._batcher, self._recipe, self._events = batcher, recipe, events
-        self._decoders = decoders
+        self._decoders, self._megapixels = decoders, megapixels
+        self._size, self._fit = int(recipe["image_size"]), str(recipe["fit"])
         self._pairs: str | None = recipe.get("pairs")  # only where inputs are made of what comes
         self._keeps_lightness = self._pairs == "colorization" and recipe["output_size"] == "source"
-        self._decoded: queue.SimpleQueue[Request] = queue.SimpleQueue()
+        self._keeps_alpha = recipe.get("alpha") == "keep"
+        self._lanes = Lanes()
         self._room = threading.Semaphore(BATCHES_DECODED * max(batcher.largest, 1))
         self._decoding = ThreadPoolExecutor(DECODERS, thread_name_prefix="decode")
         self._encoding = ThreadPoolExecutor(1, thread_name_prefix="encode")
+        self._tiling = ThreadPoolExecutor(batcher.largest, thread_name_prefix="tile")
+        self._large = ThreadPoolExecutor(1, thread_name_prefix="large")
+        self._large_decoder: Decoder | None = None  # from the first large image on
 
     def accept(self, line: str) -> None:
         """Take one request line; returns at once."""
         asked = json.loads(line)
-        self._decoding.submit(
-            self._decode, Request(asked["id"], asked["image"], asked["out"], asked["text"])
-        )
+        request = Request(asked["id"], asked["image"], asked["out"], asked["text"])
+        self._decoding.submit(self._decode_tiles if self._fit == "tile" else self._decode, request)
 
     def run(self) -> None:
         """Translate what is decoded, for ever: the end of stdin ends the process."""
         while True:
-            try:
-                requests = [self._decoded.get(timeout=HEARTBEAT_S)]
-            except queue.Empty:
-                self._events.beat()
-                continue
-            while len(requests) < self._batcher.size_for(len(requests) + self._decoded.qsize()):
-                requests.append(self._decoded.get())
-            self._infer(requests)
+            squares = self._lanes.take(self._batcher.size_for, HEARTBEAT_S)
+            if squares:
+                self._infer(squares)
             self._events.beat()
 
+    # -- an image as one square ---------------------------------------------------------
+
     def _decode(self, request: Request) -> None:
-        self._room.acquire()
+        self._enter(request)
         from pixd import input_makers
 
-        durable.crash_point("decode")
         started = time.perf_counter()
         try:
-            size, fit = int(self._recipe["image_size"]), self._recipe["fit"]
-            pixels, request.framing = self._decoders.decode(request.image, size, fit)
-            request.pixels = input_makers.input_for_translation(pixels, self._pairs)
+            with self._decoders.one() as decoder:
+                decoded = decoder.square(request.image, self._size, self._fit)
+            request.framing, request.has_alpha = decoded.framing, decoded.has_alpha
+            pixels = input_makers.input_for_translation(decoded.pixels, self._pairs)
         except ImageRejectedError as error:
             self._answer(request, "rejected", reason=error.message)
         except Exception as error:  # noqa: BLE001 - one image never ends the translator
             self._fail(request, error)
         else:
             request.ms["decode"] = _ms_since(started)
-            self._decoded.put(request)
 
-    def _infer(self, requests: list[Request]) -> None:
+            def deliver(output: Pixels, ms: float) -> None:
+                request.ms["infer"] = ms
+                self._encoding.submit(self._encode, request, output)
+
+            fail: Callable[[Exception], None] = lambda error: self._fail(request, error)  # noqa: E731
+            self._lanes.put(Square(pixels, deliver, fail), is_large=False)
+
+    def _infer(self, squares: list[Square]) -> None:
         durable.crash_point("infer")
         started = time.perf_counter()
         try:
-            outputs = self._batcher([request.pixels for request in requests])
+            outputs = self._batcher([square.pixels for square in squares])
         except Exception as error:  # noqa: BLE001 - the next batch may fare better
-            for request in requests:
-                self._fail(request, error)
+            for square in squares:
+                square.fail(error)
             return
-        ms = _ms_since(started) / len(requests)
-        for request, output in zip(requests, outputs, strict=True):
-            request.ms["infer"] = ms
-            self._encoding.submit(self._encode, request, output)
+        ms = _ms_since(started) / len(squares)
+        for square, output in zip(squares, outputs, strict=True):
+            square.deliver(output, ms)
 
     def _encode(self, request: Request, output: Pixels) -> None:
-        from pixd import images
+        from pixd import fitting, images
 
         started = time.perf_counter()
         try:
-            image = images.from_model(output, request.framing, self._recipe["output_size"])
+            is_source = self._recipe["output_size"] == "source"
+            image = fitting.from_model(output, request.framing, self._recipe["output_size"])
+            # Decoded again, not kept from before: a whole picture may be 64 megapixels, and
+            # dozens wait between decoding and this. Only one is here at a time.
             if self._keeps_lightness:
-                # Decoded again, not kept from before: a whole picture may be 64 megapixels, and
-                # dozens wait between decoding and this. Only one is here at a time.
-                grey = self._decoders.lightness(request.image)
-                image = images.recoloured(image, grey, request.framing)
+                with self._decoders.one() as decoder:
+                    grey = decoder.lightness(request.image)
+                image = fitting.recoloured(image, grey, request.framing)
+            if self._keeps_alpha and request.has_alpha:
+                with self._decoders.one() as decoder:
+                    size = None if is_source else self._size
+                    alpha = decoder.alpha(request.image, size, self._fit)
+                image = fitting.with_alpha(image, alpha)
             data = images.encode_png(image, request.text)
             Path(request.out).write_bytes(data)
         except Exception as error:  # noqa: BLE001 - one image never ends the translator
@@ -206,13 +170,92 @@ class Translator:
             ms=request.ms,
         )
 
+    # -- an image in tiles --------------------------------------------------------------
+
+    def _decode_tiles(self, request: Request) -> None:
+        self._enter(request)
+        started = time.perf_counter()
+        try:
+            with (
+                self._decoders.one() as decoder,
+                decoder.rows(
+                    request.image, self._size, MOST_TILES, alpha=self._keeps_alpha
+                ) as rows,
+            ):
+                whole = rows.read(rows.height)
+        except LargeImage:
+            self._leave(request)  # while it waits it takes no room from the small ones
+            self._large.submit(self._decode_large, request)
+        except ImageRejectedError as error:
+            self._answer(request, "rejected", reason=error.message)
+        except Exception as error:  # noqa: BLE001 - one image never ends the translator
+            self._fail(request, error)
+        else:
+            request.ms["decode"] = _ms_since(started)
+            small = rows._replace(read=tiled.reader_of(whole))
+            self._tiling.submit(self._tile, request, small, is_large=False)
+
+    def _decode_large(self, request: Request) -> None:
+        self._large_decoder = self._large_decoder or Decoder(self._megapixels)
+        try:
+            with self._large_decoder.rows(
+                request.image, self._size, None, alpha=self._keeps_alpha
+            ) as rows:
+                self._tile(request, rows, is_large=True)
+        except ImageRejectedError as error:
+            self._answer(request, "rejected", reason=error.message)
+        except Exception as error:  # noqa: BLE001 - one image never ends the translator
+            self._fail(request, error)
+
+    def _tile(self, request: Request, rows: Rows, *, is_large: bool) -> None:
+        try:
+            made = tiled.translate(
+                rows,
+                Path(request.out),
+                request.text,
+                size=self._size,
+                pairs=self._pairs,
+                put=lambda square: self._lanes.put(square, is_large=is_large),
+                at_once=2 * self._batcher.largest,  # one batch in the network, one ready
+                told=lambda tiles, of: self._events.send(
+                    "progress", id=request.id, tiles=tiles, of=of
+                ),
+            )
+        except ImageRejectedError as error:
+            self._answer(request, "rejected", reason=error.message)
+        except Exception as error:  # noqa: BLE001 - one image never ends the translator
+            self._fail(request, error)
+        else:
+            ms = {**made.ms, "decode": made.ms["decode"] + request.ms.get("decode", 0.0)}
+            self._answer(
+                request,
+                "done",
+                sha256=made.sha256,
+                size=made.size,
+                width=rows.width,
+                height=rows.height,
+                ms=ms,
+            )
+
+    # -- the ends -----------------------------------------------------------------------
+
+    def _enter(self, request: Request) -> None:
+        self._room.acquire()
+        request.has_room = True
+        durable.crash_point("decode")
+
+    def _leave(self, request: Request) -> None:
+        if request.has_room:
+            request.has_room = False
+            self._room.release()
+
     def _fail(self, request: Request, error: Exception) -> None:
         _log.error("request %s failed", request.id, exc_info=error)
         described = runtime.describe_error(error)
         self._answer(request, "failed", kind=described["kind"], reason=described["message"])
 
     def _answer(self, request: Request, event: str, **fields: Any) -> None:
-        self._room.release()
+        self._leave(request)
         self._events.send(event, id=request.id, **fields)
 
 
@@ -240,7 +283,8 @@ def start(spec: Spec, events: Events) -> Translator:
     Raises:
         PixdError: no such device or precision, or the model cannot be loaded.
     """
-    decoders = Decoders(DECODERS)
+    megapixels = int(spec.get("max_megapixels", confinement.MEGAPIXELS))
+    decoders = Decoders(DECODERS, megapixels)
     events.phase("importing TensorFlow")
     from pixd.pix2pix import generation
 
@@ -259,7 +303,7 @@ def start(spec: Spec, events: Events) -> Translator:
     batcher = Batcher(generate, largest, lambda message: events.send("note", message=message))
     environment = hardware.describe_environment(device, policy)
     events.send("ready", device=device.kind, device_name=device.name, environment=environment)
-    return Translator(decoders, batcher, recipe, events)
+    return Translator(decoders, batcher, recipe, events, megapixels)
 
 
 def _read_requests(translator: Translator) -> None:

@@ -7,15 +7,46 @@ import json
 import os
 import shutil
 import sqlite3
+import struct
+from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from pixd.output import output_name
 from pixd.scan import is_ignored
 from tests.tiny import Tiny
 
 FOLDER = Path(__file__).parents[3] / "shared" / "data" / "nasty"
+
+
+ALIKE = [
+    # Each of the eight has its number burnt in, so that alike is not equal.
+    *(("exif_orientation_1.jpg", f"exif_orientation_{n}.jpg", 4) for n in range(2, 9)),
+    ("facade_photo_grey16.png", "facade_photo_grey8.png", 2),
+    ("facade_input_rgba_opaque.png", "facade_input_reference.png", 2),
+    ("facade_input_palette.png", "facade_input_reference.png", 2),
+    ("jpeg_cmyk_adobe.jpg", "jpeg_rgb_twin_of_cmyk.jpg", 8),
+]
+
+
+def difference(tiny: Tiny, one: str, other: str) -> float:
+    """Return the mean difference of two outputs, of 255."""
+    pictures = []
+    for name in (one, other):
+        with Image.open(tiny.folder / "output" / output_name(name)) as image:
+            pictures.append(np.asarray(image, float))
+    return float(np.abs(pictures[0] - pictures[1]).mean())
+
+
+def chunks(png: bytes) -> Iterator[bytes]:
+    at = 8
+    while at < len(png):
+        (length,) = struct.unpack_from(">I", png, at)
+        yield png[at + 4 : at + 8]
+        at += 12 + length
 
 
 @pytest.mark.skipif(not FOLDER.exists(), reason="the awkward files are not part of the project")
@@ -53,6 +84,10 @@ def test_awkward_files_dropped_at_once_do_as_their_manifest_says(tiny: Tiny) -> 
     counts = tiny.part()["input"]
     assert counts["files"] == counts["translated"] + counts["rejected"]
     assert counts["files"] + counts["ignored"] == len(names)
+    for one, other, limit in ALIKE:
+        assert difference(tiny, one, other) < limit, (one, other)
+    for data in tiny.outputs().values():
+        assert not {b"eXIf", b"iCCP", b"zTXt"} & set(chunks(data))
 
 
 def test_names_that_no_terminal_likes_are_translated_and_printed_safely(tiny: Tiny) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from pixd import warm
 from pixd.warm import WarmWorker
 
 WaitUntil = Callable[..., None]
@@ -105,6 +106,48 @@ def test_the_one_that_crashes_its_child_is_found_and_the_others_are_answered(
     assert "SIGSEGV" in one.reasons["crash"]
     assert one.warm.trouble == ""
     assert one.notes
+
+
+TILES = """
+import json, sys, time
+say = lambda **event: print(json.dumps(event), flush=True)
+say(event="ready")
+held = []
+for line in sys.stdin:
+    held.append(json.loads(line))
+    if len(held) == 2:
+        for tiles in range(1, 6):
+            say(event="progress", id=held[1]["id"], tiles=tiles, of=6)
+            while not __import__("os").path.exists(f"{held[0]['seen']}.{tiles}"):
+                time.sleep(0.01)
+        say(event="done", id=held[1]["id"])
+        say(event="done", id=held[0]["id"])
+"""
+
+
+def test_a_request_that_comes_a_step_further_is_waited_for_and_so_is_what_waits_behind_it(
+    asker: Callable[..., Asker], wait_until: WaitUntil
+) -> None:
+    one = asker(TILES, answer_within_s=warm.LONGEST_ANSWER_S + 1)
+    one.ask("behind", "large")
+    for tiles in range(1, 6):
+
+        def has_come(tiles: int = tiles) -> bool:
+            one.step()
+            return one.warm.step_made == ("large", tiles, 6)
+
+        wait_until(has_come)
+        one.step(warm.LONGEST_ANSWER_S - 60)  # five times: hours in all
+        (one.seen.parent / f"seen.{tiles}").touch()
+
+    def is_answered() -> bool:
+        one.step()
+        return len(one.answers) == 2
+
+    wait_until(is_answered)
+    assert one.answers == {"behind": "done", "large": "done"}
+    assert one.warm.step_made is None
+    assert not one.notes
 
 
 def test_of_a_child_that_answers_in_order_only_the_first_is_asked_again_alone(

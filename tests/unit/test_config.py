@@ -28,6 +28,8 @@ PIPELINE_DEFAULTS = {
     "image_size": 256,
     "fit": "pad",
     "output_size": "model",
+    "alpha": "drop",
+    "max_megapixels": 64,
     "settle_seconds": 2,
     "sample": False,
 }

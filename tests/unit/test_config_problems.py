@@ -41,7 +41,9 @@ from tests.unit.config_files import (
             "expected side-by-side, folders, edges, grayscale, blank or colorization, got sidebyside",
         ),
         ("direction: no", "expected AtoB or BtoA, got no"),
-        ("fit: {a: 1}", "expected pad, crop or stretch, got a mapping"),
+        ("fit: {a: 1}", "expected pad, crop, stretch or tile, got a mapping"),
+        ("alpha: true", "expected drop or keep, got true"),
+        ("max_megapixels: 0", "expected a whole number from 1 to 2000, got 0"),
         ("sample: 0", "expected true or false, got 0"),
         ("train: 7", "expected a mapping of keys, got 7"),
     ],
@@ -64,7 +66,6 @@ def test_a_batch_that_replicas_cannot_share_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        "fit: tile",
         "sample: true",
         "keep: {orphans: false}",
     ],
@@ -86,6 +87,40 @@ def test_a_direction_where_the_input_is_made_is_refused(tmp_path: Path, pairs: s
         f"config.yaml:7: pipelines.facades.direction: expected AtoB, or none, with pairs: {pairs},"
         " where pixd makes the input from the picture; got BtoA"
     )
+
+
+def test_a_blank_in_each_tile_is_refused(tmp_path: Path) -> None:
+    (problem,) = refusal(tmp_path, in_pipeline("pairs: blank\n    fit: tile"))
+    assert problem.endswith(
+        "fit: expected pad, crop or stretch with pairs: blank, where each tile would get a blank of"
+        " its own; got tile"
+    )
+
+
+def test_tiles_of_the_size_of_the_model_are_refused(tmp_path: Path) -> None:
+    (problem,) = refusal(tmp_path, in_pipeline("fit: tile\n    output_size: model"))
+    assert problem.endswith(
+        "output_size: expected source, or none, with fit: tile, whose outputs are as large as their"
+        " inputs; got model"
+    )
+    (pipeline,) = read(tmp_path, in_pipeline("fit: tile")).pipelines
+    assert pipeline.output_size == "source"
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        ("fit: crop\n    output_size: source", "what was cut away is not invented"),
+        ("fit: tile\n    train: {jitter: false}", "squares cut out at random in any case"),
+        ("fit: tile\n    max_megapixels: 128", "each of 3 decoders take up to 6.4 GB"),
+        ("max_megapixels: 128", "each of 2 decoders take up to 6.4 GB"),
+    ],
+)
+def test_what_may_surprise_is_told_and_no_error(tmp_path: Path, lines: str, told: str) -> None:
+    assert list(config.surprises(read(tmp_path, ONE_PIPELINE))) == []
+    (line,) = config.surprises(read(tmp_path, in_pipeline(lines)))
+    assert line.startswith("facades: ")
+    assert told in line
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import pillow_heif
 import pytest
 from PIL import Image, ImageCms
 
-from pixd import config, heic, images, operations
+from pixd import config, heic, images, operations, picture
 from pixd.errors import ImageRejectedError
 from pixd.store.store import Store
 from pixd.workers import child_environment
@@ -46,7 +46,7 @@ def test_a_heic_picture_is_read_as_any_other() -> None:
 def test_it_is_turned_upright_once(orientation: int) -> None:
     upright = gradient(96, 64)
     back = {6: 8, 8: 6}.get(orientation, orientation)
-    stored = images.orientation_applied(upright, back)
+    stored = picture.orientation_applied(upright, back)
     exif = Image.Exif()
     exif[0x0112] = orientation
     # The encoder writes it as irot and imir, and leaves it in EXIF too, as a phone does.

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from pixd import images
+from pixd import fitting, images, picture
 from pixd.errors import ImageRejectedError
 
 
@@ -57,7 +57,7 @@ def test_orientation_is_applied(orientation: int) -> None:
     upright = gradient(24, 16)
     # What a camera stores: the picture turned the other way.
     back = {1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: 8, 7: 7, 8: 6}[orientation]
-    stored = images.orientation_applied(upright, back)
+    stored = picture.orientation_applied(upright, back)
     exif = Image.Exif()
     exif[0x0112] = orientation
     decoded = images.decode(encoded(stored, exif=exif))
@@ -104,14 +104,14 @@ def test_too_many_pixels_are_refused_from_the_header() -> None:
 
 @pytest.mark.parametrize("size", [(64, 32), (65, 32), (512, 256), (640, 310)])
 def test_a_pair_is_cut_in_two_equal_halves(size: tuple[int, int]) -> None:
-    left, right = images.split_side_by_side(Image.new("RGB", size))
+    left, right = fitting.split_side_by_side(Image.new("RGB", size))
     assert left.size == right.size == (size[0] // 2, size[1])
 
 
 @pytest.mark.parametrize("size", [(64, 64), (1, 1), (100, 20), (32, 64)])
 def test_what_is_not_twice_as_wide_as_high_is_no_pair(size: tuple[int, int]) -> None:
     with pytest.raises(ImageRejectedError, match="twice as wide"):
-        images.split_side_by_side(Image.new("RGB", size))
+        fitting.split_side_by_side(Image.new("RGB", size))
 
 
 sizes = st.integers(1, 300)
@@ -121,10 +121,10 @@ sizes = st.integers(1, 300)
 def test_the_model_gets_its_square_and_the_source_its_size_back(
     width: int, height: int, fit: str
 ) -> None:
-    array, framing = images.to_model(gradient(width, height), 64, fit)
+    array, framing = fitting.to_model(gradient(width, height), 64, fit)
     assert array.shape == (64, 64, 3)
-    assert images.from_model(array, framing, "model").size == (64, 64)
-    source = images.from_model(array, framing, "source").size
+    assert fitting.from_model(array, framing, "model").size == (64, 64)
+    source = fitting.from_model(array, framing, "source").size
     side = min(width, height)
     assert source == ((side, side) if fit == "crop" else (width, height))
 
@@ -132,8 +132,8 @@ def test_the_model_gets_its_square_and_the_source_its_size_back(
 @pytest.mark.parametrize("size", [(64, 64), (64, 40), (30, 64), (32, 32)])
 def test_padding_and_back_gives_the_picture_back(size: tuple[int, int]) -> None:
     image = gradient(*size)
-    array, framing = images.to_model(image, 64, "pad")
-    back = images.from_model(array, framing, "source")
+    array, framing = fitting.to_model(image, 64, "pad")
+    back = fitting.from_model(array, framing, "source")
     difference = np.abs(np.asarray(back, int) - np.asarray(image, int))
     assert difference.mean() < 2
 
@@ -146,10 +146,10 @@ def test_direction_says_which_half_is_the_input() -> None:
     both.paste((0, 0, 255), (32, 0, 64, 32))
     with tempfile.NamedTemporaryFile(suffix=".png") as file:
         both.save(file.name)
-        one, two = images.load_pair([Path(file.name)], "side-by-side", "AtoB", 32, "pad")
+        one, two = fitting.load_pair([Path(file.name)], "side-by-side", "AtoB", 32, "pad")
         assert tuple(one[0, 0]) == (255, 0, 0)
         assert tuple(two[0, 0]) == (0, 0, 255)
-        swapped = images.load_pair([Path(file.name)], "side-by-side", "BtoA", 32, "pad")
+        swapped = fitting.load_pair([Path(file.name)], "side-by-side", "BtoA", 32, "pad")
         assert np.array_equal(swapped[0], two)
         assert np.array_equal(swapped[1], one)
 

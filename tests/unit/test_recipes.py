@@ -1,8 +1,7 @@
-"""A recipe names what changes the result, and says nothing of a setting that changes nothing."""
+"""What goes into a key: a pipeline that uses nothing new has the keys that it had."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,21 +9,59 @@ import pytest
 from pixd import recipes
 from pixd.config import PipelineSettings, TrainSettings
 
-SETTINGS = PipelineSettings(name="p", training=Path("t"), input=Path("i"), output=Path("o"))
+
+def pipeline(**settings: object) -> PipelineSettings:
+    folders = {name: Path(name) for name in ("training", "input", "output")}
+    return PipelineSettings(name="p", **folders, **settings)  # type: ignore[arg-type]
+
+
+def translate(pairs: str = "side-by-side", **settings: object) -> dict[str, object]:
+    return recipes.translate_recipe(pipeline(**settings), "auto", 256, pairs)
+
+
+def test_a_default_pipeline_translates_under_the_recipe_that_it_always_had() -> None:
+    # Written out: another digest here makes every output of every user due again.
+    assert recipes.recipe_body("translate", translate()) == (
+        '{"fit":"pad","image_size":256,"output_size":"model","precision":"auto","sample":false,'
+        '"seed":0,"stage":"translate"}'
+    )
+    assert recipes.recipe_body("train", recipes.train_recipe(pipeline(), "auto")) == (
+        '{"batch_size":1,"beta_1":0.5,"direction":"AtoB","epochs":200,"fit":"pad","flip":true,'
+        '"gan_weight":1.0,"image_size":256,"jitter":true,"l1_weight":100.0,"learning_rate":0.0002,'
+        '"ndf":64,"ngf":64,"pairs":"side-by-side","precision":"auto","seed":0,"stage":"train",'
+        '"steps":null,"validation":0.1}'
+    )
+
+
+def test_the_alpha_is_of_the_recipe_where_it_is_kept_and_the_limit_never() -> None:
+    assert translate(alpha="keep")["alpha"] == "keep"
+    assert "alpha" not in translate(alpha="drop")
+    assert translate(max_megapixels=500) == translate()
+    train = recipes.train_recipe(pipeline(alpha="keep", max_megapixels=500), "auto")
+    assert train == recipes.train_recipe(pipeline(), "auto")
+
+
+def test_tiles_are_of_both_recipes() -> None:
+    assert translate(fit="tile")["fit"] == "tile"
+    assert recipes.train_recipe(pipeline(fit="tile"), "auto")["fit"] == "tile"
+
+
+def test_a_model_of_blanks_gets_no_tiles_until_another_takes_its_place() -> None:
+    assert translate("blank", fit="tile")["fit"] == "pad"
 
 
 def test_replicas_are_part_of_a_recipe_only_where_there_are_several() -> None:
     # Recipes from before the setting existed keep their digests, and their models.
-    assert "replicas" not in recipes.train_recipe(SETTINGS, "float32")
-    two = replace(SETTINGS, train=TrainSettings(batch_size=2, replicas=2))
+    assert "replicas" not in recipes.train_recipe(pipeline(), "float32")
+    two = pipeline(train=TrainSettings(batch_size=2, replicas=2))
     assert recipes.train_recipe(two, "float32")["replicas"] == 2
 
 
 @pytest.mark.parametrize("pairs", ["side-by-side", "folders", "edges"])
 def test_a_translation_of_what_comes_as_it_is_says_nothing_of_pairs(pairs: str) -> None:
-    assert "pairs" not in recipes.translate_recipe(SETTINGS, "float32", 256, pairs)
+    assert "pairs" not in translate(pairs)
 
 
 @pytest.mark.parametrize("pairs", ["grayscale", "blank", "colorization"])
 def test_a_translation_that_makes_its_input_says_how(pairs: str) -> None:
-    assert recipes.translate_recipe(SETTINGS, "float32", 256, pairs)["pairs"] == pairs
+    assert translate(pairs)["pairs"] == pairs

@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from pixd import images, input_makers, lab
+from pixd import fitting, input_makers, lab
 from tests.integration.pix2pix.conftest import Child, Spec, result_of
 from tests.integration.pix2pix.test_workers import TEXT, translate_spec
 
@@ -73,7 +73,7 @@ def test_a_training_scores_pictures_beside_the_input_that_was_made(
     metrics = result["metrics"]
     expected = []
     for path in trained.pictures:
-        made, target = images.load_pair([path], mode, "AtoB", 32, "pad")
+        made, target = fitting.load_pair([path], mode, "AtoB", 32, "pad")
         expected.append(np.abs(made.astype(float) - target).mean())
     assert metrics["baselines"]["identity"]["l1"] == pytest.approx(np.mean(expected))
     assert metrics["held_out"] == 4
@@ -96,7 +96,7 @@ def test_the_samples_are_what_the_networks_mean_in_colours(trained: Trained) -> 
         )
         tiles = np.split(pixels_of(column), len(trained.pictures))
         for tile, path in zip(tiles, trained.pictures, strict=True):
-            made, _ = images.load_pair([path], mode, "AtoB", 32, "pad")
+            made, _ = fitting.load_pair([path], mode, "AtoB", 32, "pad")
             assert tile.shape == made.shape
             assert not np.array_equal(tile, made)
             if mode == "colorization":
@@ -125,7 +125,7 @@ def test_a_translator_makes_of_what_is_dropped_what_the_training_made(
         folder = tmp_path / mode
         by_hand = input_makers.input_of(np.asarray(source), mode)
         dropped = Image.fromarray(by_hand) if mode == "edges" else source
-        square = images.to_model(dropped, 32, "pad")[0]
+        square = fitting.to_model(dropped, 32, "pad")[0]
         if mode != "colorization":
             by_hand = input_makers.input_for_translation(square, mode)
         dropped.save(folder / "dropped.png")
@@ -195,7 +195,7 @@ def test_a_card_says_how_each_model_is_called_and_that_is_right(
 
     from pixd.pix2pix import generation
 
-    target = images.to_model(Image.fromarray(picture(18)), 32, "pad")[0]
+    target = fitting.to_model(Image.fromarray(picture(18)), 32, "pad")[0]
     for mode, folder in trained.folders.items():
         generate = generation.make_generate(generation.load_generator(folder / "model"))
         (expected,) = generate([input_makers.input_for_translation(target, mode)])

@@ -116,6 +116,74 @@ def test_a_blank_is_in_the_middle_of_what_was_cropped(tmp_path: Path) -> None:
     assert not (targets == 1).all()
 
 
+def test_squares_are_cut_at_the_scale_of_the_pair(tmp_path: Path) -> None:
+    recipe = {**RECIPE, "fit": "tile", "batch_size": 1, "flip": False}
+    spec = write_pairs(tmp_path, 1)
+    with Image.open(spec[0]["images"][0]) as image:
+        halves = np.asarray(image)[:, :48], np.asarray(image)[:, 48:]
+    corners = set()
+    pairs = TrainingPairs(spec, recipe)
+    for step in range(40):
+        cut = [codec.to_uint8(half[0]) for half in pairs.batch_of(step)]
+        places = [
+            (top, left) for top in range(17) for left in range(17)
+            if np.array_equal(halves[0][top : top + 32, left : left + 32], cut[0])
+        ]  # fmt: skip
+        ((top, left),) = places
+        assert np.array_equal(halves[1][top : top + 32, left : left + 32], cut[1])
+        corners.add((top, left))
+    assert len(corners) > 30
+    # The one that it is judged by is in the middle, and always the same.
+    judged = input_pipeline.load_pair(spec[0], recipe, 32)
+    assert all(np.array_equal(a, b[8:40, 8:40]) for a, b in zip(judged, halves, strict=True))
+
+
+def test_a_target_of_another_size_is_brought_to_its_input(tmp_path: Path) -> None:
+    for side, size in (("a", (50, 40)), ("b", (100, 80))):
+        Image.linear_gradient("L").resize(size).convert("RGB").save(tmp_path / f"{side}.png")
+    pair = {"name": "x", "images": [str(tmp_path / "a.png"), str(tmp_path / "b.png")]}
+    recipe = {**RECIPE, "fit": "tile", "pairs": "folders"}
+    for load in (input_pipeline.load_pair, input_pipeline.load_whole_pair):
+        input_image, target = load(pair, recipe, 32)
+        assert input_image.shape == target.shape
+        assert np.abs(input_image.astype(int) - target).max() < 8
+
+
+def test_a_pair_smaller_than_the_model_gets_its_edges_repeated(tmp_path: Path) -> None:
+    recipe = {**RECIPE, "fit": "tile", "image_size": 64, "flip": False}
+    spec = write_pairs(tmp_path, 1)
+    inputs, _ = TrainingPairs(spec, recipe).batch_of(0)
+    assert inputs.shape == (2, 64, 64, 3)
+    assert np.array_equal(inputs[0], inputs[1])  # there is one place for the square
+    assert (inputs[0, :9] == inputs[0, 8]).all()
+
+
+@pytest.mark.parametrize("pairs", ["edges", "grayscale", "colorization"])
+def test_an_input_is_made_of_the_square_that_was_cut(tmp_path: Path, pairs: str) -> None:
+    from pixd import input_makers
+
+    spec = write_pairs(tmp_path, 2)
+    whole = TrainingPairs(spec, {**RECIPE, "fit": "tile", "pairs": pairs})
+    inputs, _ = whole.batch_of(3)
+    given = TrainingPairs(spec, {**RECIPE, "fit": "tile", "pairs": "grayscale"}).batch_of(3)[1]
+    for made, target in zip(inputs, codec.to_uint8(given), strict=True):
+        expected = codec.codec_for(pairs).input_values(input_makers.input_of(target, pairs))
+        assert np.allclose(made, expected, atol=1e-6)
+
+
+def test_pairs_at_their_scale_are_kept_as_far_as_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe, spec = {**RECIPE, "fit": "tile"}, write_pairs(tmp_path, 4)
+    kept = TrainingPairs(spec, recipe)
+    monkeypatch.setattr(input_pipeline, "CACHE_MAX_BYTES", 2 * (2 * 3 * 48 * 48))
+    some = TrainingPairs(spec, recipe)
+    for step in range(6):
+        assert np.array_equal(kept.batch_of(step)[0], some.batch_of(step)[0])
+    assert len(kept._kept) == 4
+    assert len(some._kept) == 2
+
+
 def test_a_batch_of_lightness_and_colours_is_what_the_networks_take(tmp_path: Path) -> None:
     spec = write_pairs(tmp_path, 1)
     inputs, targets = TrainingPairs(spec, {**RECIPE, "pairs": "colorization"}).batch_of(0)

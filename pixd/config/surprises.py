@@ -1,0 +1,44 @@
+"""What a sound configuration does that its owner may not expect, for `pixd check-config`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pixd import confinement
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pixd.config.settings import PipelineSettings, Settings
+
+DECODERS = 2
+"""Of `pixd.pix2pix.translator`, which is not to be imported here; with tiles one more."""
+GB = 1e9
+
+
+def surprises(settings: Settings) -> Iterator[str]:
+    """Yield a line for each; none is an error."""
+    for pipeline in settings.pipelines:
+        for told in _of(pipeline):
+            yield f"{pipeline.name}: {told}"
+
+
+def _of(pipeline: PipelineSettings) -> Iterator[str]:
+    if pipeline.fit == "crop" and pipeline.output_size == "source":
+        yield (
+            "output_size: source with fit: crop gives the middle square of the source at its own"
+            " scale; what was cut away is not invented"
+        )
+    if pipeline.fit == "tile" and not pipeline.train.jitter:
+        yield (
+            "train.jitter: false says nothing with fit: tile, which trains on squares cut out at"
+            " random in any case"
+        )
+    share = confinement.share_of(pipeline.max_megapixels)
+    if share > 1:
+        decoders = DECODERS + (pipeline.fit == "tile")
+        yield (
+            f"max_megapixels: {pipeline.max_megapixels} lets each of {decoders} decoders take up to"
+            f" {share * confinement.MEMORY_BYTES / GB:.1f} GB of memory and"
+            f" {share * confinement.SECONDS_AN_IMAGE:.0f} s of processor time for an image"
+        )

@@ -18,7 +18,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from pixd.store import gc
+from pixd.store import gc, lineage
 from pixd.store.store import Store
 from tests.tiny import Tiny, pair, picture
 
@@ -231,7 +231,8 @@ def test_a_damaged_model_is_said_and_a_recalled_picture_is_in_no_report(mine: Ti
     assert "recalled: it is in no report any more" in done.stderr
     assert "shows a picture that was recalled since" in done.stderr
 
-    (generator,) = (mine.folder / "store/models").glob("*/generator.keras")
+    outputs = {o["role"]: o["digest"] for o in mine.shown("model@1")["training"]["outputs"]}
+    generator = lineage.object_path(mine.folder / "store", outputs["generator"])
     generator.chmod(0o644)
     with generator.open("r+b") as stream:
         stream.seek(-200, 2)

@@ -112,6 +112,8 @@ def _command(name: str, command: CommandParser) -> Iterator[str]:
     yield ".RS"
     yield from _arguments(command.positionals)
     yield from _options(command)
+    for below, operation in command.commands.items():
+        yield from _command(f"{name} {below}", operation)
     if command.examples:
         yield from (".PP", "Examples:", ".PP", ".EX")
         yield from (_text(f"  {line}") for line in command.examples)
@@ -121,7 +123,7 @@ def _command(name: str, command: CommandParser) -> Iterator[str]:
 
 def _arguments(positionals: list[argparse.Action]) -> Iterator[str]:
     for action in positionals:
-        if action.help:
+        if action.help and action.help != argparse.SUPPRESS:
             yield from (".TP", _placeholder(action, is_bare=True), _text(action.help))
 
 
@@ -137,7 +139,7 @@ def _options(command: CommandParser) -> Iterator[str]:
 
 def _placeholder(action: argparse.Action, *, is_bare: bool = False) -> str:
     """Write what stands for a value, with brackets and dots as in a synopsis."""
-    if action.choices is not None:
+    if action.choices is not None and not isinstance(action.choices, dict):
         shown = "|".join(rf"\fB{_text(str(choice))}\fR" for choice in action.choices)
     else:
         shown = rf"\fI{_text(str(action.metavar or action.dest.upper()))}\fR"

@@ -341,7 +341,7 @@ def test_awkward_names_survive(desk: Desk) -> None:
 
 @pytest.fixture
 def deadly(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Have the children die of pictures by their width: 13 loops for ever, 14 crashes."""
+    """Have the children die of pictures by their width: 13 loops for ever, 14 crashes, and so on."""
     folder = tmp_path / "deadly"
     folder.mkdir()
     (folder / "sitecustomize.py").write_text(
@@ -356,6 +356,12 @@ def deadly(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         "        if image.width == 14:\n"
         "            import os, signal\n"
         "            os.kill(os.getpid(), signal.SIGSEGV)\n"
+        "        if image.width in (16, 17):\n"
+        "            import os, pathlib, signal\n"
+        f"            flag = pathlib.Path({str(folder)!r}, 'seen')\n"
+        "            if image.width == 17 or not flag.exists():\n"
+        "                flag.touch()\n"
+        "                os.kill(os.getpid(), signal.SIGKILL)\n"
         "        if image.width == 15:\n"
         "            raise RuntimeError('odd')\n"
         "        return image\n"
@@ -372,11 +378,13 @@ def test_a_picture_that_kills_or_hangs_its_child_is_refused_and_the_rest_is_made
     for number in range(10, 20):
         desk.photo(f"{number}.png", number, (number, 12))
     assert desk.prepare("resize", "photos", "out") == 1
-    assert set(desk.files()) == {f"{n}.png" for n in range(10, 20) if n not in {13, 14, 15}}
+    assert set(desk.files()) == {f"{n}.png" for n in range(10, 20) if n not in {13, 14, 15, 17}}
     assert re.search(
         r"photos/13.png: decoding it takes more than \d+ s of processor time", desk.said
     )
     assert "photos/14.png: decoding it crashes the decoder (SIGSEGV)" in desk.said
+    # Who is killed by somebody else is asked again: 16 at its first try, 17 at each.
+    assert "photos/17.png: its decoder ended with exit code -9" in desk.said
     assert "photos/15.png: nothing can be made of it: RuntimeError: odd" in desk.said
 
 

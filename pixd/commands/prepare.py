@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
             warn(f"pixd: {_shown(path)}: {reason}")
 
     def show() -> None:
-        done = min(tally.seen, total)
+        done = min(tally.seen + tally.unplaced, total)
         progress.show(f"{bar(done, total)} {done} of {total}{_left(began, done, total)}")
 
     try:

@@ -48,6 +48,7 @@ class Tally:
         same: those that stood already.
         refused: files and folders of which nothing could be made.
         ignored: names that were not looked at.
+        unplaced: made, and not yet written.
         sets: of `split`, how many are in each set.
     """
 
@@ -55,6 +56,7 @@ class Tally:
     same: int = 0
     refused: int = 0
     ignored: int = 0
+    unplaced: int = 0
     sets: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -170,6 +172,7 @@ class _Crew:
         match answer.event["event"]:
             case "done":
                 self._batch.append(answer)
+                self.tally.unplaced += 1
                 size = sum(len(one.data) for one in self._batch)
                 age_s = time.monotonic() - self._batch_began
                 if (
@@ -222,6 +225,7 @@ class _Crew:
             return
         writing, self._writing = self._writing, None
         errors = iter(writing.result())
+        self.tally.unplaced -= len(self._written)
         for answer in self._written:
             own = [error for _ in answer.event["files"] if (error := next(errors))]
             if not own:

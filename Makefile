@@ -1,7 +1,7 @@
 # Everything runs in .venv, which the first target that needs it makes.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-slow test-systemd check format lock bench faults clean
+.PHONY: help venv demo test test-slow test-systemd check format lock pictures bench faults clean
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -50,6 +50,9 @@ lock: $(READY)  ## resolve the dependencies anew (add ARGS=--upgrade for the new
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-emit-find-links \
 		--custom-compile-command "make lock" --quiet $(ARGS) --output-file requirements.lock
+
+pictures: $(READY)  ## draw the pictures of docs/training-sets.md anew
+	$(BIN)/python docs/pictures.py
 
 bench: $(READY)  ## measure speed and memory; prints a table
 	@set -e; for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script"; done

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 import pixd
+from pixd import prepare_options
 from pixd.command_parser import CommandParser
 from pixd.errors import EXIT_MEANINGS
 
@@ -246,6 +247,19 @@ def _add_images(add: Add) -> None:
     export.add_argument("model", metavar="MODEL", help="model@N, or live")
     export.add_argument("dir", metavar="DIR", help="a new or empty folder")
     _pipeline(export)
+    _add_prepare(add)
+
+
+def _add_prepare(add: Add) -> None:
+    """Add the command that makes training sets."""
+    prepare = add(
+        "prepare", "prepare", "make a training set out of folders of pictures",
+        examples=[
+            "pixd prepare edges photos training --combine  # outlines and photos, side by side",
+            "pixd prepare combine labels photos training --size 512",
+        ],
+    )  # fmt: skip
+    prepare_options.add_to(prepare)
 
 
 def _add_changes(add: Add) -> None:

@@ -56,10 +56,19 @@ class CommandParser(argparse.ArgumentParser):
     @property
     def commands(self) -> Mapping[str, CommandParser]:
         """The commands below this one, by name; none for most."""
+        return self._below.choices if self._below else {}
+
+    @property
+    def _below(self) -> argparse._SubParsersAction[CommandParser] | None:
         for action in self.positionals:
             if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001 - it has no other name
-                return action.choices
-        return {}
+                return action
+        return None
+
+    def _asked_for(self, args: argparse.Namespace) -> CommandParser:
+        """Return the command that a command line names, the innermost where they are nested."""
+        name = getattr(args, self._below.dest) if self._below else None
+        return self.commands[name]._asked_for(args) if name else self  # noqa: SLF001 - its own kind
 
     def list_commands(self) -> str:
         """Return the commands below this one with their summaries, group by group."""
@@ -85,7 +94,7 @@ class CommandParser(argparse.ArgumentParser):
         if not unknown:
             return args
         word = unknown[0]
-        command = self.commands[args.command] if args.command else self
+        command = self._asked_for(args)
         if not word.startswith("-"):
             raise UsageError(
                 f"{command.prog}: {word} is one argument too many", advice=f"{command.prog} --help"

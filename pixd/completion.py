@@ -23,6 +23,10 @@ VALUES: dict[str, tuple[str, ...]] = {
     "FILE.png": ("files",),
     "DIR": ("folders",),
     "STORE": ("folders",),
+    "IN": ("folders",),
+    "FOLDER-A": ("folders",),
+    "FOLDER-B": ("folders",),
+    "OUT": ("folders",),
     "NAME": ("pipelines",),
     "MODEL": ("live", "models"),
     "MODEL@N": ("models",),
@@ -37,6 +41,8 @@ VALUES: dict[str, tuple[str, ...]] = {
     "BATCH": ("batches",),
     "N": (),
     "S": (),
+    "SHARE": (),
+    "SIZE": (),
 }
 """What each placeholder of `--help` stands for: kinds of names that `names` is asked for."""
 

@@ -15,6 +15,7 @@ import fcntl
 import os
 import secrets
 import signal
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pixd import libc
@@ -139,25 +140,37 @@ def publish_each(files: Sequence[tuple[Path, Path]]) -> list[OSError | None]:
     Returns:
         For each file None, or the error that kept it from its place; the old file stays.
     """
+    return _place_each([(target, partial(_copy_from, source)) for source, target in files])
+
+
+def write_each(files: Sequence[tuple[Path, bytes]]) -> list[OSError | None]:
+    """Do what `publish_each` does, with (target, bytes) pairs."""
+    return _place_each([(target, partial(_write_to, data)) for target, data in files])
+
+
+def _place_each(files: Sequence[tuple[Path, Callable[[int], None]]]) -> list[OSError | None]:
+    """Place (target, what fills an open file) pairs."""
     errors: dict[int, OSError] = {}
     waiting: dict[int, Path] = {}  # the temporary file of each, until it has its name
     placed: dict[Path, list[int]] = {}
     try:
-        for n, (source, target) in enumerate(files):
+        for n, (target, fill) in enumerate(files):
             try:
                 _make_folders(target.parent)
-                waiting[n] = _copy_beside(source, target)
+                with temporary_beside(target, 0o666) as (fd, temporary):
+                    fill(fd)
+                waiting[n] = temporary
                 crash_point("temp-written")
             except OSError as error:
                 errors[n] = error
         crash_point("before-fsync")
         try:
-            sync_files(waiting.values(), {files[n][1].parent for n in waiting})
+            sync_files(waiting.values(), {files[n][0].parent for n in waiting})
         except OSError as error:
             errors |= dict.fromkeys(waiting, error)
         crash_point("after-fsync")
         for n in [n for n in waiting if n not in errors]:
-            target = files[n][1]
+            target = files[n][0]
             crash_point("before-rename")
             try:
                 waiting[n].rename(target)
@@ -178,14 +191,16 @@ def publish_each(files: Sequence[tuple[Path, Path]]) -> list[OSError | None]:
     return [errors.get(n) for n in range(len(files))]
 
 
-def _copy_beside(source: Path, target: Path) -> Path:
+def _copy_from(source: Path, to_fd: int) -> None:
     from_fd = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        with temporary_beside(target, 0o666) as (fd, temporary):
-            _copy(from_fd, fd)
+        _copy(from_fd, to_fd)
     finally:
         os.close(from_fd)
-    return temporary
+
+
+def _write_to(data: bytes, fd: int) -> None:
+    write_all(fd, data)
 
 
 def sync_files(paths: Collection[str | Path], folders: Iterable[Path]) -> None:

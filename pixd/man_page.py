@@ -25,8 +25,8 @@ images that are put into an input folder are translated by it into an output fol
 version, run, model and output is recorded, so that each result can be traced to what made it,
 nothing is done twice, and everything can be undone.
 
-Training and input folders are never written; output files that pixd did not make, or that were
-edited, are never overwritten.
+Training and input folders are never written, unless restore or prepare is asked to. Output files
+that pixd did not make, or that were edited, are never overwritten.
 """
 _NAMES = """\
 Versions of the folders are called training@12, input@HEAD, training@HEAD~1; models model@3, or
@@ -114,6 +114,8 @@ def _command(name: str, command: CommandParser) -> Iterator[str]:
     yield ".RS"
     yield from _arguments(command.positionals)
     yield from _options(command)
+    for below, operation in command.commands.items():
+        yield from _command(f"{name} {below}", operation)
     if command.examples:
         yield from (".PP", "Examples:", ".PP", ".EX")
         yield from (_text(f"  {line}") for line in command.examples)
@@ -123,7 +125,7 @@ def _command(name: str, command: CommandParser) -> Iterator[str]:
 
 def _arguments(positionals: list[argparse.Action]) -> Iterator[str]:
     for action in positionals:
-        if action.help:
+        if action.help and action.help != argparse.SUPPRESS:
             yield from (".TP", _placeholder(action, is_bare=True), _text(action.help))
 
 
@@ -139,7 +141,7 @@ def _options(command: CommandParser) -> Iterator[str]:
 
 def _placeholder(action: argparse.Action, *, is_bare: bool = False) -> str:
     """Write what stands for a value, with brackets and dots as in a synopsis."""
-    if action.choices is not None:
+    if action.choices is not None and not isinstance(action.choices, dict):
         shown = "|".join(rf"\fB{_text(str(choice))}\fR" for choice in action.choices)
     else:
         shown = rf"\fI{_text(str(action.metavar or action.dest.upper()))}\fR"

@@ -48,12 +48,12 @@ class Progress:
 
     def __init__(self) -> None:
         """Find out whether anybody is looking."""
-        self._is_terminal = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+        self.is_shown = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
         self._shown = ""
 
     def show(self, text: str) -> None:
         """Replace the line."""
-        if self._is_terminal and text != self._shown:
+        if self.is_shown and text != self._shown:
             width = os.get_terminal_size(sys.stderr.fileno()).columns - 1
             sys.stderr.write("\r\x1b[K" + text[:width])
             sys.stderr.flush()
@@ -61,7 +61,7 @@ class Progress:
 
     def clear(self) -> None:
         """Take the line away, before something else is printed."""
-        if self._is_terminal and self._shown:
+        if self.is_shown and self._shown:
             sys.stderr.write("\r\x1b[K")
             sys.stderr.flush()
             self._shown = ""

@@ -1,4 +1,4 @@
-"""Where the arithmetic happens, in which numbers, and on how many cores.
+"""Where the arithmetic happens, and in which numbers.
 
 Chosen once, before anything is computed, and said in the result. What ``auto`` takes depends on
 the machine, so it is recorded with a run and is never part of its key: weights are float32 under
@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import importlib.metadata
-import math
 import os
 import platform
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, Final
 
+from pixd import cores
 from pixd.errors import DeviceError
 
 Capability = tuple[int, int]  # of an NVIDIA GPU: (8, 0) is an A100
@@ -36,7 +36,6 @@ _FLOAT16_SINCE: Final = (7, 0)
 _AMX: Final = "amx_bf16"
 _AVX512_BF16: Final = "avx512_bf16"
 _AMD: Final = "AuthenticAMD"
-_CGROUPS: Final = Path("/sys/fs/cgroup")
 
 
 @dataclass(frozen=True)
@@ -80,7 +79,7 @@ def choose_device(wanted: str) -> Device:
     with contextlib.suppress(RuntimeError):  # something has been computed: a test's own process
         # Between operations TensorFlow's default stays: a training step is one chain of large
         # operations, each of which uses all cores by itself.
-        tf.config.threading.set_intra_op_parallelism_threads(available_cores())
+        tf.config.threading.set_intra_op_parallelism_threads(cores.available())
     gpus = [] if wanted == "cpu" else tf.config.list_physical_devices("GPU")
     if wanted == "cpu":
         with contextlib.suppress(ValueError, RuntimeError):
@@ -91,7 +90,7 @@ def choose_device(wanted: str) -> Device:
                 "device is gpu, but TensorFlow sees no GPU",
                 advice="set device: auto, or install the GPU build: pip install tensorflow[and-cuda]",
             )
-        processor = read_processor(_text_of(Path("/proc/cpuinfo")))
+        processor = read_processor(cores.text_of(Path("/proc/cpuinfo")))
         return Device("cpu", cpu_name(processor), fastest_on_cpu(processor.vendor, processor.flags))
     for gpu in gpus:
         with contextlib.suppress(ValueError, RuntimeError):
@@ -163,61 +162,6 @@ def fastest_on_cpu(vendor: str, flags: Iterable[str]) -> str:
     has = frozenset(flags)
     is_fast = _AMX in has or (_AVX512_BF16 in has and vendor == _AMD)
     return "bfloat16" if is_fast else "float32"
-
-
-# ---------------------------------------------------------------- cores
-
-
-def available_cores() -> int:
-    """Return how many cores this process may use: its affinity and its cgroup's quota.
-
-    TensorFlow looks at the affinity alone; under a quota of two cores on a machine of 64 its 64
-    threads would spend each period's share at once and stand still for the rest.
-    """
-    return cores_within(len(os.sched_getaffinity(0)), _cpu_limits())
-
-
-def cores_within(affinity: int, limits: Iterable[str]) -> int:
-    """Return the cores that an affinity and CPU limits leave, rounded up, at least 1.
-
-    Args:
-        affinity: cores that the process may be scheduled on.
-        limits: texts of ``cpu.max``, of the process' cgroup and of those above: a quota and a
-            period in microseconds, or ``max`` and a period. The tightest counts.
-
-    Source: the kernel's Documentation/admin-guide/cgroup-v2.rst, "CPU Interface Files".
-    """
-    cores = float(affinity)
-    for limit in limits:
-        with contextlib.suppress(ValueError, ZeroDivisionError):  # "max", or nothing we know
-            quota, period = (int(number) for number in limit.split())
-            cores = min(cores, quota / period)
-    return max(1, math.ceil(cores))
-
-
-def cgroups_above(proc_cgroup: str) -> list[str]:
-    """Return a process' cgroup v2 and those above it, relative to the mount, its own first.
-
-    Args:
-        proc_cgroup: text of ``/proc/self/cgroup``; the line of v2 begins with ``0::``.
-    """
-    for line in proc_cgroup.splitlines():
-        if line.startswith("0::/"):
-            own = PurePosixPath(line.removeprefix("0::/"))
-            return [str(own), *(str(parent) for parent in own.parents)]
-    return []
-
-
-def _cpu_limits() -> list[str]:
-    groups = cgroups_above(_text_of(Path("/proc/self/cgroup")))
-    return [_text_of(_CGROUPS / group / "cpu.max") for group in groups]
-
-
-def _text_of(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
 
 
 # ---------------------------------------------------------------- the same again, and what it was

@@ -126,6 +126,10 @@ def test_every_word_that_can_be_typed_comes_from_the_parsers_and_the_store(desk:
         "--json",
     ]
     assert desk.complete("pixd service ") == ["install", "uninstall", "print"]
+    assert desk.complete("pixd prepare g") == ["grayscale"]
+    assert desk.complete("pixd prepare combine a b ") == [":folders"]
+    assert desk.complete("pixd prepare edges --fit ") == ["pad", "crop", "stretch"]
+    assert "--strength" in desk.complete("pixd prepare edges a b --")
     assert desk.complete("pixd no-such-command ") == []
     assert desk.complete("pixd status one two three ") == []
 
@@ -162,7 +166,9 @@ def test_asking_loads_nothing_heavy(desk: Desk) -> None:
 
 
 def test_every_placeholder_has_its_kinds() -> None:
-    for command in command_line.parser().commands.values():
+    commands = list(command_line.parser().commands.values())
+    below = [operation for command in commands for operation in command.commands.values()]
+    for command in (*commands, *below):
         for action in (*command.positionals, *command.options):
             if action.nargs != 0 and action.choices is None:
                 assert action.metavar in VALUES, (command.prog, action.dest)

@@ -48,7 +48,10 @@ def test_it_has_the_sections_that_a_reader_looks_for(page: str) -> None:
 def test_every_command_option_example_and_exit_code_is_in_it(page: str) -> None:
     text = formatted(page)
     top = command_line.parser()
-    for command in (top, *top.commands.values()):
+    commands = list(top.commands.values())
+    below = [operation for command in commands for operation in command.commands.values()]
+    assert below
+    for command in (top, *commands, *below):
         said = [command.description] if command is not top else []
         for action in (*command.positionals, *command.options):
             if action.help == argparse.SUPPRESS or "--help" in action.option_strings:

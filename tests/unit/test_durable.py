@@ -202,3 +202,17 @@ def test_ctrl_c_leaves_no_temporary_file(
     with pytest.raises(KeyboardInterrupt):
         durable.publish_many([(source, out / f"{n}.png") for n in range(3)], lambda _: None)
     assert names_in(out) == []
+
+
+def test_bytes_written_together_stand_each_for_itself(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    wanted = [
+        (tmp_path / "new" / "a", b"one"),
+        (tmp_path / "file" / "b", b"two"),  # no folder
+        (tmp_path / "c", b"three"),
+    ]
+    errors = durable.write_each(wanted)
+    assert [error is None for error in errors] == [True, False, True]
+    assert (tmp_path / "new" / "a").read_bytes() == b"one"
+    assert (tmp_path / "c").read_bytes() == b"three"
+    assert sorted(p.name for p in tmp_path.rglob("*")) == ["a", "c", "file", "new"]

@@ -1,4 +1,4 @@
-"""What auto takes on a machine, and how many cores there are to use."""
+"""What auto takes on a machine."""
 
 from __future__ import annotations
 
@@ -100,29 +100,3 @@ def test_a_precision_that_is_asked_for_is_taken_wherever_it_is() -> None:
     assert hardware.choose_policy("float16", slow) == "mixed_float16"
     assert hardware.choose_policy("bfloat16", slow) == "mixed_bfloat16"
     assert hardware.choose_policy("float32", Device("gpu", "A100", "bfloat16")) == "float32"
-
-
-@pytest.mark.parametrize(
-    ("affinity", "limits", "cores"),
-    [
-        (8, [], 8),
-        (8, ["max 100000\n"], 8),
-        (8, ["150000 100000\n"], 2),  # one core and a half: rounded up
-        (8, ["50000 100000\n"], 1),
-        (2, ["800000 100000\n"], 2),
-        (8, ["max 100000\n", "300000 100000\n", "600000 100000\n", ""], 3),
-        (8, ["nonsense", "1 0"], 8),
-        (8, ["1000 1000000"], 1),
-    ],
-)
-def test_cores_are_what_affinity_and_every_quota_above_leave(
-    affinity: int, limits: list[str], cores: int
-) -> None:
-    assert hardware.cores_within(affinity, limits) == cores
-
-
-def test_a_quota_may_stand_on_any_cgroup_above() -> None:
-    text = "12:cpu:/x\n0::/system.slice/pixd.service\n"
-    assert hardware.cgroups_above(text) == ["system.slice/pixd.service", "system.slice", "."]
-    assert hardware.cgroups_above("0::/\n") == ["."]
-    assert hardware.cgroups_above("12:cpu:/x\n") == []

@@ -1,0 +1,128 @@
+"""A child process that decodes what strangers wrote, seen from the process that asks it.
+
+The child confines itself (`pixd.confinement`) and may die of what it is given: then another
+takes its place, and who asked learns whether what it gave is to blame. For one thread at a
+time, and for one that lives as long as the child is wanted: the kernel ends the child with the
+thread that started it (`pixd.libc.die_with_parent`).
+
+Protocol: a JSON object a line in; a JSON object a line out, followed by as many bytes as its
+``bytes`` says.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import select
+import subprocess
+import sys
+import tempfile
+from typing import TYPE_CHECKING, Any, Final
+
+from pixd import confinement
+from pixd.errors import ImageRejectedError, PixdError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+ANSWER_WITHIN_S: Final = 300.0
+"""On the clock. Processor time is bounded at a tenth of it, so that only a child which is
+stopped or waits for a dead disk takes so long."""
+_END_WITHIN_S: Final = 5.0
+_LAST_WORDS: Final = 2000  # bytes of what it wrote to standard error
+
+
+class ChildDiedError(PixdError):
+    """A child ended, and not by what it was given: that may be asked again."""
+
+
+class ConfinedChild:
+    """One such process, started anew where it died."""
+
+    def __init__(self, module: str, arguments: Sequence[str] = ()) -> None:
+        """Start ``python -m module arguments``."""
+        self._command = [sys.executable, "-m", module, *arguments]
+        # A file and no pipe: nobody reads it while the child works.
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`
+        self._process = self._start()
+
+    def ask(self, request: Mapping[str, Any]) -> tuple[dict[str, Any], bytes]:
+        """Send a request and wait for its answer and the bytes that follow it.
+
+        Raises:
+            ImageRejectedError: the child died of what it was asked.
+            ChildDiedError: it died, or does not answer, and the request is not known to be to
+                blame.
+        """
+        if self._process.poll() is not None:  # while it had nothing to do: nobody's fault
+            self._replace()
+        try:
+            return self._ask(request)
+        except (OSError, ValueError, EOFError) as error:
+            raise self._died() from error
+
+    def kill(self) -> None:
+        """End the process at once; safe from another thread, where `ask` then raises."""
+        self._process.kill()
+
+    def close(self) -> None:
+        """End the process and let go of everything."""
+        self._end()
+        self._log.close()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        # Out of the terminal's group: Ctrl-C is for the process that asks, which ends this one.
+        return subprocess.Popen(
+            self._command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            process_group=0,
+        )
+
+    def _ask(self, request: Mapping[str, Any]) -> tuple[dict[str, Any], bytes]:
+        process = self._process
+        assert process.stdin is not None  # Popen was given PIPE
+        assert process.stdout is not None
+        process.stdin.write(json.dumps(request).encode() + b"\n")
+        process.stdin.flush()
+        if not select.select([process.stdout], [], [], ANSWER_WITHIN_S)[0]:
+            raise TimeoutError
+        event: dict[str, Any] = json.loads(process.stdout.readline())
+        length = int(event.get("bytes", 0))
+        data = process.stdout.read(length) if length else b""
+        if len(data) < length:
+            raise EOFError
+        return event, data
+
+    def _died(self) -> PixdError:
+        """Put another process in its place and return what is to be told of this one's end."""
+        try:
+            code = self._process.wait(_END_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            self._replace()
+            return ChildDiedError(f"its decoder did not answer within {ANSWER_WITHIN_S:.0f} s")
+        last_words = self._last_words()
+        self._replace()
+        if why := confinement.blame(code):
+            return ImageRejectedError(why)
+        return ChildDiedError(f"its decoder ended with exit code {code}{last_words}")
+
+    def _last_words(self) -> str:
+        size = self._log.seek(0, 2)
+        self._log.seek(max(0, size - _LAST_WORDS))
+        lines = self._log.read().decode(errors="replace").strip().splitlines()
+        return f": {lines[-1]}" if lines else ""
+
+    def _replace(self) -> None:
+        self._end()
+        self._log.truncate(0)
+        self._process = self._start()
+
+    def _end(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None:
+                with contextlib.suppress(OSError):
+                    stream.close()

@@ -1,0 +1,65 @@
+"""How many cores there are to use: what the scheduler and the cgroup's quota leave."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+_CGROUPS: Final = Path("/sys/fs/cgroup")
+
+
+def available() -> int:
+    """Return how many cores this process may use: its affinity and its cgroup's quota.
+
+    Most libraries look at the affinity alone; under a quota of two cores on a machine of 64 their
+    64 threads would spend each period's share at once and stand still for the rest.
+    """
+    return within(len(os.sched_getaffinity(0)), _cpu_limits())
+
+
+def within(affinity: int, limits: Iterable[str]) -> int:
+    """Return the cores that an affinity and CPU limits leave, rounded up, at least 1.
+
+    Args:
+        affinity: cores that the process may be scheduled on.
+        limits: texts of ``cpu.max``, of the process' cgroup and of those above: a quota and a
+            period in microseconds, or ``max`` and a period. The tightest counts.
+
+    Source: the kernel's Documentation/admin-guide/cgroup-v2.rst, "CPU Interface Files".
+    """
+    cores = float(affinity)
+    for limit in limits:
+        with contextlib.suppress(ValueError, ZeroDivisionError):  # "max", or nothing we know
+            quota, period = (int(number) for number in limit.split())
+            cores = min(cores, quota / period)
+    return max(1, math.ceil(cores))
+
+
+def cgroups_above(proc_cgroup: str) -> list[str]:
+    """Return a process' cgroup v2 and those above it, relative to the mount, its own first.
+
+    Args:
+        proc_cgroup: text of ``/proc/self/cgroup``; the line of v2 begins with ``0::``.
+    """
+    for line in proc_cgroup.splitlines():
+        if line.startswith("0::/"):
+            own = PurePosixPath(line.removeprefix("0::/"))
+            return [str(own), *(str(parent) for parent in own.parents)]
+    return []
+
+
+def _cpu_limits() -> list[str]:
+    groups = cgroups_above(text_of(Path("/proc/self/cgroup")))
+    return [text_of(_CGROUPS / group / "cpu.max") for group in groups]
+
+
+def text_of(path: Path) -> str:
+    """Return the text of a file of the kernel's; "" where it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""

@@ -21,7 +21,7 @@ REASONS = {
     "NotRegularError": "the reason why a name is no file",
     "UnreadableError": "the reason why a file waits; it is tried again by itself",
     "DecoderDiedError": "the image is asked for again, and rejected with the reason if that fails",
-    "ChildDiedError": "`pixd prepare` tells it as the reason why a picture was refused",
+    "ChildDiedError": "the picture is asked for again, and refused with the reason if that fails",
     "DamagedExportError": "pixd.training adds what happens next to the failed run",
 }
 

@@ -5,8 +5,7 @@ takes its place, and who asked learns whether what it gave is to blame. For one 
 time, and for one that lives as long as the child is wanted: the kernel ends the child with the
 thread that started it (`pixd.libc.die_with_parent`).
 
-Protocol: a JSON object a line in; a JSON object a line out, followed by as many bytes as its
-``bytes`` says.
+Protocol: a JSON object a line in; a JSON object a line out, which may be followed by bytes.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ import select
 import subprocess
 import sys
 import tempfile
-from typing import TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final
 
 from pixd import confinement
 from pixd.errors import ImageRejectedError, PixdError
@@ -37,29 +36,58 @@ class ChildDiedError(PixdError):
 
 
 class ConfinedChild:
-    """One such process, started anew where it died."""
+    """One such process, started anew where it died.
 
-    def __init__(self, module: str, arguments: Sequence[str] = ()) -> None:
-        """Start ``python -m module arguments``."""
+    Asking and reading raise ImageRejectedError where the child died of what it was asked, and
+    ChildDiedError where it died, or does not answer, and the request is not known to be to blame.
+    """
+
+    def __init__(
+        self,
+        module: str,
+        arguments: Sequence[str] = (),
+        *,
+        megapixels: int = confinement.MEGAPIXELS,
+    ) -> None:
+        """Start ``python -m module arguments``.
+
+        Args:
+            module: what to run.
+            arguments: its own.
+            megapixels: what it confines itself for.
+        """
         self._command = [sys.executable, "-m", module, *arguments]
+        self._megapixels = megapixels
         # A file and no pipe: nobody reads it while the child works.
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`
         self._process = self._start()
 
     def ask(self, request: Mapping[str, Any]) -> tuple[dict[str, Any], bytes]:
-        """Send a request and wait for its answer and the bytes that follow it.
+        """Send a request and wait for its answer and as many bytes as its ``bytes`` says."""
+        event = self.event(request)
+        return event, self.body(int(event.get("bytes", 0)))
 
-        Raises:
-            ImageRejectedError: the child died of what it was asked.
-            ChildDiedError: it died, or does not answer, and the request is not known to be to
-                blame.
-        """
+    def event(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Send a request and wait for its answer; the bytes that follow are still to be read."""
         if self._process.poll() is not None:  # while it had nothing to do: nobody's fault
-            self._replace()
+            self.start_anew()
         try:
             return self._ask(request)
-        except (OSError, ValueError, EOFError) as error:
+        except (OSError, ValueError) as error:
             raise self._died() from error
+
+    def body(self, length: int) -> bytes:
+        """Read what follows an answer, or as much of it as is wanted now."""
+        data = self._stdout.read(length) if length else b""
+        if len(data) < length:
+            raise self._died()
+        return data
+
+    def start_anew(self) -> None:
+        """Put another process in its place: what this one still has to say is not wanted."""
+        self._end()
+        self._log.truncate(0)
+        self._process = self._start()
 
     def kill(self) -> None:
         """End the process at once; safe from another thread, where `ask` then raises."""
@@ -80,31 +108,31 @@ class ConfinedChild:
             process_group=0,
         )
 
-    def _ask(self, request: Mapping[str, Any]) -> tuple[dict[str, Any], bytes]:
+    def _ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
         process = self._process
         assert process.stdin is not None  # Popen was given PIPE
-        assert process.stdout is not None
         process.stdin.write(json.dumps(request).encode() + b"\n")
         process.stdin.flush()
-        if not select.select([process.stdout], [], [], ANSWER_WITHIN_S)[0]:
+        if not select.select([self._stdout], [], [], ANSWER_WITHIN_S)[0]:
             raise TimeoutError
-        event: dict[str, Any] = json.loads(process.stdout.readline())
-        length = int(event.get("bytes", 0))
-        data = process.stdout.read(length) if length else b""
-        if len(data) < length:
-            raise EOFError
-        return event, data
+        event: dict[str, Any] = json.loads(self._stdout.readline())
+        return event
+
+    @property
+    def _stdout(self) -> IO[bytes]:
+        assert self._process.stdout is not None  # Popen was given PIPE
+        return self._process.stdout
 
     def _died(self) -> PixdError:
         """Put another process in its place and return what is to be told of this one's end."""
         try:
             code = self._process.wait(_END_WITHIN_S)
         except subprocess.TimeoutExpired:
-            self._replace()
+            self.start_anew()
             return ChildDiedError(f"its decoder did not answer within {ANSWER_WITHIN_S:.0f} s")
         last_words = self._last_words()
-        self._replace()
-        if why := confinement.blame(code):
+        self.start_anew()
+        if why := confinement.blame(code, self._megapixels):
             return ImageRejectedError(why)
         return ChildDiedError(f"its decoder ended with exit code {code}{last_words}")
 
@@ -113,11 +141,6 @@ class ConfinedChild:
         self._log.seek(max(0, size - _LAST_WORDS))
         lines = self._log.read().decode(errors="replace").strip().splitlines()
         return f": {lines[-1]}" if lines else ""
-
-    def _replace(self) -> None:
-        self._end()
-        self._log.truncate(0)
-        self._process = self._start()
 
     def _end(self) -> None:
         self._process.kill()

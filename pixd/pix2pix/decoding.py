@@ -7,27 +7,16 @@ to blame and no other, and another process takes its place; nothing else is aske
 from __future__ import annotations
 
 import contextlib
-import json
 import queue
-import select
-import subprocess
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from typing import IO, Any, Final, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any, Final, NamedTuple
 
-from pixd import confinement
+from pixd.confined_child import ConfinedChild
 from pixd.errors import ADVICE_DISK, DiskError, ImageRejectedError, PixdError
 
-ANSWER_WITHIN_S: Final = 300.0
-"""On the clock. Processor time is bounded at a tenth of it, so that only a decoder which is
-stopped or waits for a dead disk takes so long."""
-END_WITHIN_S: Final = 5.0
+_DECODER: Final = "pixd.decoder"
 
 Pixels = Any  # NDArray[np.uint8]; numpy is imported late here
-
-
-class DecoderDiedError(PixdError):
-    """A decoder ended, and not by its image: the image may be asked for again."""
 
 
 class LargeImage(Exception):  # noqa: N818 - another way for it, not an error
@@ -68,7 +57,7 @@ class Decoder:
     """One decoder process, started anew where it died. For one thread at a time.
 
     Every method raises ImageRejectedError where it is no picture that pixd takes, or ended the
-    decoder; DecoderDiedError where the decoder ended and the image is not known to be to blame;
+    decoder; ChildDiedError where the decoder ended and the image is not known to be to blame;
     DiskError where the disk refuses to give it; and PixdError where it cannot be read.
     """
 
@@ -78,8 +67,9 @@ class Decoder:
         Args:
             megapixels: of the largest image that is taken.
         """
-        self._megapixels = megapixels
-        self._process = _start(megapixels)
+        # The kernel ends a decoder with the thread that started it (`libc.die_with_parent`): the
+        # threads here live as long as the translator does.
+        self._child = ConfinedChild(_DECODER, [str(megapixels)], megapixels=megapixels)
 
     def square(self, image: str, size: int, fit: str) -> Square:
         """Decode an image and bring it to the model's square.
@@ -148,7 +138,7 @@ class Decoder:
 
         def read(count: int) -> Pixels:
             nonlocal left
-            data = self._body(count * width * channels)
+            data = self._child.body(count * width * channels)
             left -= count
             return np.frombuffer(data, np.uint8).reshape(count, width, channels)
 
@@ -156,7 +146,7 @@ class Decoder:
             yield Rows(width, height, channels, read)
         finally:
             if left:  # it waits for somebody to read on; what comes next must be another's
-                self._replace()
+                self._child.start_anew()
 
     def _plane(self, request: dict[str, Any]) -> Pixels:
         import numpy as np
@@ -166,16 +156,11 @@ class Decoder:
 
     def _answer(self, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
         event = self._event(request)
-        return event, self._body(int(event["bytes"]))
+        return event, self._child.body(int(event["bytes"]))
 
     def _event(self, request: dict[str, Any]) -> dict[str, Any]:
         """Ask, and turn every answer but the wanted one into the error that it is."""
-        if self._process.poll() is not None:  # while it had nothing to do: nobody's fault
-            self._replace()
-        try:
-            event = self._ask(request)
-        except (OSError, ValueError) as error:
-            raise self._died() from error
+        event = self._child.event(request)
         if event["event"] == "rejected":
             raise ImageRejectedError(event["reason"])
         if event.get("kind") == "disk":
@@ -184,51 +169,9 @@ class Decoder:
             raise PixdError(event["reason"], advice="`pixd verify` re-hashes what is kept")
         return event
 
-    def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
-        process = self._process
-        assert process.stdin is not None  # Popen was given PIPE
-        process.stdin.write(json.dumps(request).encode() + b"\n")
-        process.stdin.flush()
-        if not select.select([self._stdout], [], [], ANSWER_WITHIN_S)[0]:
-            raise TimeoutError
-        event: dict[str, Any] = json.loads(self._stdout.readline())
-        return event
-
-    def _body(self, length: int) -> bytes:
-        """Read what follows the event, or as much of it as is wanted now."""
-        data = self._stdout.read(length) if length else b""
-        if len(data) < length:
-            raise self._died()
-        return data
-
-    @property
-    def _stdout(self) -> IO[bytes]:
-        assert self._process.stdout is not None  # Popen was given PIPE
-        return self._process.stdout
-
-    def _died(self) -> PixdError:
-        """Put another process in its place and return what the image is to be told."""
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            code = self._process.wait(END_WITHIN_S)
-            self._replace()
-            if why := confinement.blame(code, self._megapixels):
-                return ImageRejectedError(why)
-            return DecoderDiedError(f"the decoder ended with exit code {code} while it read this")
-        self._replace()
-        return DecoderDiedError(f"the decoder did not answer within {ANSWER_WITHIN_S:.0f} s")
-
-    def _replace(self) -> None:
-        self.close()
-        self._process = _start(self._megapixels)
-
     def close(self) -> None:
         """End the process."""
-        self._process.kill()
-        self._process.wait()
-        for stream in (self._process.stdin, self._process.stdout):
-            if stream is not None:
-                with contextlib.suppress(OSError):
-                    stream.close()
+        self._child.close()
 
 
 class Decoders:
@@ -253,10 +196,3 @@ class Decoders:
             yield decoder
         finally:
             self._idle.put(decoder)
-
-
-def _start(megapixels: int) -> subprocess.Popen[bytes]:
-    # The kernel ends a decoder with the thread that started it (`libc.die_with_parent`): the
-    # threads here live as long as the translator does.
-    command: Sequence[str] = [sys.executable, "-m", "pixd.decoder", str(megapixels)]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)

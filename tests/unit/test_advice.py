@@ -20,7 +20,6 @@ REASONS = {
     "RefusedError": "the reason why a file is not taken",
     "NotRegularError": "the reason why a name is no file",
     "UnreadableError": "the reason why a file waits; it is tried again by itself",
-    "DecoderDiedError": "the image is asked for again, and rejected with the reason if that fails",
     "ChildDiedError": "the picture is asked for again, and refused with the reason if that fails",
     "DamagedExportError": "pixd.training adds what happens next to the failed run",
 }

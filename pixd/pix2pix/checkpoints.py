@@ -3,7 +3,7 @@
 A checkpoint is a folder ``step-00001000`` with TensorFlow's own files (each tensor carries a
 CRC that is checked when it is read) and ``state.json``. It is written under another name,
 flushed, and renamed, so a folder with the right name is whole; a damaged one is passed over
-for the one before. The newest and the best by held-out L1 are kept.
+for the one before. The newest and the best by held-out scores are kept.
 """
 
 from __future__ import annotations
@@ -37,13 +37,23 @@ class Best(NamedTuple):
 
     step: int
     l1: float
+    ssim: float
     sharpness: float
+
+    @property
+    def distance(self) -> float:
+        """How far outputs are from their targets: L1, the less the more structure they share.
+
+        One score alone takes what flatters it: L1 a picture that is vague where it is unsure, SSIM
+        one whose windows stand right and whose walls are of any colour.
+        """
+        return self.l1 * (1 - self.ssim)
 
     def beats(self, other: Best) -> bool:
         """Tell whether it is better than an earlier one."""
         if self.sharpness < AS_SHARP * other.sharpness:
             return False
-        return self.l1 <= other.l1 or other.sharpness < AS_SHARP * self.sharpness
+        return self.distance <= other.distance or other.sharpness < AS_SHARP * self.sharpness
 
 
 class Checkpoints:
@@ -146,17 +156,17 @@ class Checkpoints:
         """Return the folders of the checkpoints, newest first."""
         return sorted(self._folder.glob(f"{_PREFIX}*"), reverse=True)
 
-    def remember_best(self, step: int, *, l1: float, sharpness: float) -> bool:
-        """Keep the checkpoint of `step` from now on if it is the best yet.
+    def remember_best(self, candidate: Best) -> bool:
+        """Keep a checkpoint from now on if it is the best yet.
 
-        That is the one with the lowest held-out L1, among those that are about as sharp: early
-        weights are blurred, which L1 forgives and an eye does not.
+        That is the one whose held-out outputs are nearest to their targets, among those that are
+        about as sharp: early weights are blurred, which L1 forgives and an eye does not.
 
         Returns:
             Whether it is.
         """
-        candidate, best = Best(step, l1, sharpness), self.best()
-        if best is not None and best.step != step and not candidate.beats(best):
+        best = self.best()
+        if best is not None and best.step != candidate.step and not candidate.beats(best):
             return False
         durable.write_file(self._folder / _BEST, json.dumps(candidate._asdict()).encode())
         self._prune()
@@ -166,7 +176,7 @@ class Checkpoints:
         """Return the best checkpoint, if one is known."""
         try:
             best = json.loads((self._folder / _BEST).read_text(encoding="utf-8"))
-            return Best(int(best["step"]), float(best["l1"]), float(best["sharpness"]))
+            return Best(int(best["step"]), *(float(best[name]) for name in Best._fields[1:]))
         except (OSError, ValueError, KeyError):
             return None
 

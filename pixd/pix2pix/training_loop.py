@@ -21,7 +21,7 @@ import tensorflow as tf
 
 from pixd.errors import PixdError
 from pixd.pix2pix import evaluation, hardware, metrics, replicas, runtime
-from pixd.pix2pix.checkpoints import Checkpoints, not_finite
+from pixd.pix2pix.checkpoints import Best, Checkpoints, not_finite
 from pixd.pix2pix.codec import codec_for
 from pixd.pix2pix.evaluation import HeldOut
 from pixd.pix2pix.event_files import EventFiles
@@ -274,7 +274,7 @@ class _Run:
         # paint every picture alike. Seen on facades, where step 400 of 4,000 had the lowest L1.
         if 2 * self.step >= self.steps and not is_broken:
             self._checkpoints.remember_best(
-                self.step, l1=scores["l1"], sharpness=scores["sharpness"]
+                Best(self.step, scores["l1"], scores["ssim"], scores["sharpness"])
             )
 
     def _tell_last_scores(self) -> None:

@@ -146,8 +146,8 @@ def test_the_best_weights_are_exported_where_the_last_are_worse(
         events = Events(os.dup(sink.fileno()))
     run = training_loop._Run(make_spec(tmp_path, steps=10), events, NoStop(), {"validate_s": 0.0})
     run.train()
-    kept = Best(10, 1.0, 1.0)  # whatever the ten steps were worth
-    run._checkpoints.remember_best(kept.step, l1=kept.l1, sharpness=kept.sharpness)
+    kept = Best(10, 1.0, 1.0, 1.0)  # whatever the ten steps were worth
+    run._checkpoints.remember_best(kept)
     for weight in run._networks.generator.trainable_variables:
         weight.assign(tf.zeros(weight.shape))
     run.step = 11
@@ -162,19 +162,21 @@ def test_the_best_weights_are_exported_where_the_last_are_worse(
 @pytest.mark.parametrize(
     ("scores", "best"),
     [
-        ([(30, 0.8), (20, 0.8), (25, 0.8)], 2),
-        ([(20, 0.1), (30, 0.8), (32, 0.8)], 2),  # the first was only blurred
-        ([(30, 0.8), (20, 0.3)], 1),  # and so is the second here
-        ([(30, 0.8), (29, 0.7), (28, 0.6)], 3),
+        ([(30, 0.2, 0.8), (20, 0.2, 0.8), (25, 0.2, 0.8)], 2),
+        ([(20, 0.2, 0.1), (30, 0.2, 0.8), (32, 0.2, 0.8)], 2),  # the first was only blurred
+        ([(30, 0.2, 0.8), (20, 0.2, 0.3)], 1),  # and so is the second here
+        ([(30, 0.2, 0.8), (29, 0.2, 0.7), (28, 0.2, 0.6)], 3),
+        ([(30.0, 0.20, 0.8), (30.4, 0.25, 0.8)], 2),  # a little further in L1, much more structure
+        ([(30.0, 0.20, 0.8), (33.0, 0.25, 0.8)], 1),
     ],
 )
-def test_the_best_checkpoint_has_the_lowest_l1_of_those_that_are_sharp(
-    tmp_path: Path, scores: list[tuple[float, float]], best: int
+def test_the_best_checkpoint_is_the_nearest_to_the_targets_of_those_that_are_sharp(
+    tmp_path: Path, scores: list[tuple[float, float, float]], best: int
 ) -> None:
     checkpoints = Checkpoints(tmp_path, {"weights": [tf.Variable([1.0])]})
-    for step, (l1, sharpness) in enumerate(scores, start=1):
+    for step, (l1, ssim, sharpness) in enumerate(scores, start=1):
         checkpoints.save(step, {})
-        checkpoints.remember_best(step, l1=l1, sharpness=sharpness)
+        checkpoints.remember_best(Best(step, l1, ssim, sharpness))
     found = checkpoints.best()
     assert found is not None
     assert found.step == best
@@ -214,7 +216,7 @@ def test_the_newest_whole_checkpoint_is_found_and_a_damaged_one_passed_over(
     checkpoints = Checkpoints(tmp_path, {"weights": [weight]})
     weight.assign(tf.fill(1000, 1.0))
     checkpoints.save(1, {"note": "one"})
-    checkpoints.remember_best(1, l1=10.0, sharpness=1.0)  # so that it is kept
+    checkpoints.remember_best(Best(1, 10.0, 0.2, 1.0))  # so that it is kept
     weight.assign(tf.fill(1000, 2.0))
     newest = checkpoints.save(2, {})
     assert [folder.name for folder in checkpoints.found()] == ["step-00000002", "step-00000001"]

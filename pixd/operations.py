@@ -197,7 +197,7 @@ def _expect(
 ) -> dict[str, Any]:
     """Take a folder as it is: a command of ours has just changed it."""
     kind = arguments.get("kind")
-    if kind not in {"training", "input"}:
+    if kind not in ("training", "input"):  # a list is in no set, and a client may send one
         raise UsageError(f"there is no folder {kind!r}", advice="training, or input")
     store.holds.accept(store.history.repo_id(pipeline.name, kind))
     return {"pipeline": pipeline.name, "kind": kind}

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 L1_TOLERANCE = 1.05
 """A candidate may be this much worse on held-out L1 before it is refused: two seeds of the
 same training on real facades differ by 2.7 %, so a smaller difference says nothing."""
+SSIM_TOLERANCE = 0.05
+"""And this much lower in held-out SSIM: two seeds differ by 0.02. L1 alone forgives a network that
+paints every picture alike, which is what wrong pairs teach."""
 MIN_COMMON = 4
 """So many pairs that neither model was trained on are enough to compare the two on them alone."""
 
@@ -60,16 +63,20 @@ def _compare(metrics: Mapping[str, Any]) -> Decision:
     l1, live = metrics.get("l1"), metrics.get("live")
     if not metrics.get("held_out") or l1 is None or not live or live.get("l1") is None:
         return Decision(promote=True, why="too few pairs to hold any out, so it was not compared")
-    mine, others, which = l1, live["l1"], f"the same {metrics['held_out']} pairs"
+    mine, others, which = metrics, live, f"the same {metrics['held_out']} pairs"
     common = metrics.get("common") or {"n": 0}
     if MIN_COMMON <= common["n"] < metrics["held_out"]:
         # The new pairs may be wrong: a model that learned from them is not judged by them.
-        mine, others = common["l1"], common["live"]["l1"]
+        mine, others = common, common["live"]
         which = f"the {common['n']} of {metrics['held_out']} pairs that it held out too"
-    words = f"held-out L1 {mine:.2f} against {others:.2f} of the live model on {which}"
-    if mine <= others * L1_TOLERANCE:
-        return Decision(promote=True, why=words)
-    return Decision(promote=False, why=f"worse: {words}")
+    words = f"held-out L1 {mine['l1']:.2f} against {others['l1']:.2f} of the live model on {which}"
+    if mine["l1"] > others["l1"] * L1_TOLERANCE:
+        return Decision(promote=False, why=f"worse: {words}")
+    ssim, live_ssim = mine.get("ssim"), others.get("ssim")
+    if ssim is not None and live_ssim is not None and ssim < live_ssim - SSIM_TOLERANCE:
+        told = f"worse: {words}, SSIM {ssim:.3f} against {live_ssim:.3f}"
+        return Decision(promote=False, why=told)
+    return Decision(promote=True, why=words)
 
 
 def _score(metrics: Mapping[str, Any]) -> str:

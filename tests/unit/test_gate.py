@@ -34,6 +34,16 @@ def test_one_that_is_worse_by_less_than_the_spread_of_seeds_is() -> None:
     assert gate.decide("if-better", {**GOOD, "l1": 41.5}, has_live=True).promote
 
 
+@pytest.mark.parametrize(("ssim", "is_promoted"), [(0.40, True), (0.36, True), (0.34, False)])
+def test_one_that_lost_structure_is_not_promoted_although_its_l1_is_near(
+    ssim: float, *, is_promoted: bool
+) -> None:
+    metrics = {**GOOD, "l1": 42.0, "ssim": ssim, "live": {"l1": 41.0, "ssim": 0.4}}
+    decision = gate.decide("if-better", metrics, has_live=True)
+    assert decision.promote is is_promoted
+    assert ("SSIM 0.340 against 0.400" in decision.why) is not is_promoted
+
+
 def test_too_few_pairs_to_compare_promotes_and_says_so() -> None:
     decision = gate.decide("if-better", {"l1": None, "held_out": 0}, has_live=True)
     assert decision.promote

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -160,6 +161,18 @@ class World:
         if was_stopped:
             live["stopped_at"] = connection.rfc3339(NOW - 2 * HOUR_S)
         write_live(self.settings.store, live)
+
+
+@contextmanager
+def filled_world(folder: Path, patch: pytest.MonkeyPatch) -> Iterator[World]:
+    """Give a filled world as the working folder, in a process that stands in for its service."""
+    world = World(folder, Clock(patch))
+    world.fill()
+    patch.chdir(world.folder)
+    # `wait` asks the service for a scan by this signal; here the service is this process.
+    before = signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    yield world
+    signal.signal(signal.SIGUSR1, before)
 
 
 def part(live: Live, name: str) -> Live:

@@ -5,15 +5,17 @@ The network is as small as one can be (32 px, ngf 4), so that a training takes s
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import shutil
 import signal
 import struct
 import subprocess
 import sys
 import time
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +92,15 @@ class Tiny:
         tiny = cls.__new__(cls)
         tiny.folder, tiny.service = folder, None
         return tiny
+
+    @contextlib.contextmanager
+    def copied(self, folder: Path) -> Iterator[Tiny]:
+        """Give a copy in `folder`, to be changed at will; its service ends with it."""
+        shutil.copytree(self.folder, folder, symlinks=True)
+        tiny = Tiny.at(folder)
+        yield tiny
+        if tiny.service:
+            tiny.stop(9)
 
     def configure(self, *, steps: int = 4, l1_weight: float = 100) -> None:
         text = CONFIG.format(

@@ -119,11 +119,12 @@ def random_crop(
         Views of both, (image_size, image_size, 3).
     """
     # Not as in `random_jitter`: numpy draws other numbers for two bounds than for one.
-    top, left = (int(random.integers(0, side - image_size + 1)) for side in target.shape[:2])
+    corner = [int(random.integers(0, side - image_size + 1)) for side in target.shape[:2]]
     is_mirrored = bool(random.integers(0, 2)) and flip
-    window = (slice(top, top + image_size), slice(left, left + image_size))
-    step = -1 if is_mirrored else 1
-    return input_image[window][:, ::step], target[window][:, ::step]
+    return (
+        _square(input_image, corner, image_size, is_mirrored=is_mirrored),
+        _square(target, corner, image_size, is_mirrored=is_mirrored),
+    )
 
 
 def random_jitter(
@@ -147,14 +148,18 @@ def random_jitter(
         Views of both, (image_size, image_size, 3).
     """
     room = input_image.shape[0] - image_size
-    top, left = (int(offset) for offset in random.integers(0, room + 1, 2))
+    corner = [int(offset) for offset in random.integers(0, room + 1, 2)]
     is_mirrored = bool(random.integers(0, 2)) and flip
-    window = (
-        slice(top, top + image_size),
-        slice(left, left + image_size),
+    return (
+        _square(input_image, corner, image_size, is_mirrored=is_mirrored),
+        _square(target, corner, image_size, is_mirrored=is_mirrored),
     )
-    step = -1 if is_mirrored else 1
-    return input_image[window][:, ::step], target[window][:, ::step]
+
+
+def _square(pixels: Pixels, corner: Sequence[int], side: int, *, is_mirrored: bool) -> Pixels:
+    """Return a view of the square at `corner`, (top, left), mirrored left to right or not."""
+    top, left = corner
+    return pixels[top : top + side, left : left + side][:, :: -1 if is_mirrored else 1]
 
 
 class TrainingPairs:

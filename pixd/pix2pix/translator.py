@@ -109,10 +109,8 @@ class Translator:
                 decoded = decoder.square(request.image, self._size, self._fit)
             request.framing, request.has_alpha = decoded.framing, decoded.has_alpha
             pixels = input_makers.input_for_translation(decoded.pixels, self._pairs)
-        except ImageRejectedError as error:
-            self._answer(request, "rejected", reason=error.message)
         except Exception as error:  # noqa: BLE001 - one image never ends the translator
-            self._fail(request, error)
+            self._turn_down(request, error)
         else:
             request.ms["decode"] = _ms_since(started)
 
@@ -186,10 +184,8 @@ class Translator:
         except LargeImage:
             self._leave(request)  # while it waits it takes no room from the small ones
             self._large.submit(self._decode_large, request)
-        except ImageRejectedError as error:
-            self._answer(request, "rejected", reason=error.message)
         except Exception as error:  # noqa: BLE001 - one image never ends the translator
-            self._fail(request, error)
+            self._turn_down(request, error)
         else:
             request.ms["decode"] = _ms_since(started)
             small = rows._replace(read=tiled.reader_of(whole))
@@ -202,10 +198,8 @@ class Translator:
                 request.image, self._size, None, alpha=self._keeps_alpha
             ) as rows:
                 self._tile(request, rows, is_large=True)
-        except ImageRejectedError as error:
-            self._answer(request, "rejected", reason=error.message)
         except Exception as error:  # noqa: BLE001 - one image never ends the translator
-            self._fail(request, error)
+            self._turn_down(request, error)
 
     def _tile(self, request: Request, rows: Rows, *, is_large: bool) -> None:
         try:
@@ -221,10 +215,8 @@ class Translator:
                     "progress", id=request.id, tiles=tiles, of=of
                 ),
             )
-        except ImageRejectedError as error:
-            self._answer(request, "rejected", reason=error.message)
         except Exception as error:  # noqa: BLE001 - one image never ends the translator
-            self._fail(request, error)
+            self._turn_down(request, error)
         else:
             ms = {**made.ms, "decode": made.ms["decode"] + request.ms.get("decode", 0.0)}
             self._answer(
@@ -248,6 +240,13 @@ class Translator:
         if request.has_room:
             request.has_room = False
             self._room.release()
+
+    def _turn_down(self, request: Request, error: Exception) -> None:
+        """Answer for an image that could not be read: its own fault, or not."""
+        if isinstance(error, ImageRejectedError):
+            self._answer(request, "rejected", reason=error.message)
+        else:
+            self._fail(request, error)
 
     def _fail(self, request: Request, error: Exception) -> None:
         _log.error("request %s failed", request.id, exc_info=error)

@@ -33,11 +33,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
 @pytest.fixture
 def two(made: Tiny, tmp_path: Path) -> Iterator[Tiny]:
     """Return a copy with two models, to be changed at will."""
-    shutil.copytree(made.folder, tmp_path / "tiny", symlinks=True)
-    tiny = Tiny.at(tmp_path / "tiny")
-    yield tiny
-    if tiny.service:
-        tiny.stop(9)
+    with made.copied(tmp_path / "tiny") as tiny:
+        yield tiny
 
 
 def first_outputs(tiny: Tiny) -> dict[str, bytes]:

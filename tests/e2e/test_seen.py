@@ -6,7 +6,6 @@ import base64
 import io
 import json
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -40,11 +39,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
 @pytest.fixture
 def mine(made: Tiny, tmp_path: Path) -> Iterator[Tiny]:
     """Return a copy, to be changed at will."""
-    shutil.copytree(made.folder, tmp_path / "tiny", symlinks=True)
-    tiny = Tiny.at(tmp_path / "tiny")
-    yield tiny
-    if tiny.service:
-        tiny.stop(9)
+    with made.copied(tmp_path / "tiny") as tiny:
+        yield tiny
 
 
 def held_out(tiny: Tiny) -> list[str]:

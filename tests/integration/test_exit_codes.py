@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from pixd import cli, errors
-from tests.status_states import STATES, Clock, World
+from tests.status_states import STATES, World, filled_world
 
 PAGE = (Path(__file__).parents[2] / "docs" / "status.md").read_text()
 LISTED = {int(code) for code in re.findall(r"^\| (\d+) \|", PAGE, re.MULTILINE)}
@@ -20,13 +20,8 @@ LISTED = {int(code) for code in re.findall(r"^\| (\d+) \|", PAGE, re.MULTILINE)}
 
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    world = World(tmp_path / "facades", Clock(monkeypatch))
-    world.fill()
-    monkeypatch.chdir(world.folder)
-    # `wait` asks the service for a scan by this signal; here the service is this process.
-    before = signal.signal(signal.SIGUSR1, signal.SIG_IGN)
-    yield world
-    signal.signal(signal.SIGUSR1, before)
+    with filled_world(tmp_path / "facades", monkeypatch) as world:
+        yield world
 
 
 def pixd(*words: str) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import pytest
 from pixd import cli
 from pixd.store.connection import rfc3339
 from pixd.store.live import read_live, write_live
-from tests.status_states import NOW, Clock, Live, World, set_part
+from tests.status_states import NOW, Live, World, filled_world, set_part
 
 CHANGE = "c1"  # of all that World.fill records
 
@@ -29,13 +28,8 @@ def seen_again(live: Live) -> None:
 
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    world = World(tmp_path / "facades", Clock(monkeypatch))
-    world.fill()
-    monkeypatch.chdir(world.folder)
-    # `wait` asks the service for a scan by this signal; here the service is this process.
-    before = signal.signal(signal.SIGUSR1, signal.SIG_IGN)
-    yield world
-    signal.signal(signal.SIGUSR1, before)
+    with filled_world(tmp_path / "facades", monkeypatch) as world:
+        yield world
 
 
 def test_a_change_with_work_left_is_not_through_because_the_service_was_idle_before(

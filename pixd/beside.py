@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pixd import recipes, translator_child
 from pixd.errors import PixdError
-from pixd.store import manifests, views
+from pixd.store import manifests, model_files, views
 from pixd.store.lineage import object_path
 from pixd.warm import WarmWorker
 
@@ -62,7 +62,7 @@ def translator(
     Raises:
         PixdError: the model's files cannot be read.
     """
-    laid_out = settings.store / "models" / model["digest"].removeprefix("sha256:")
+    laid_out = model_files.folder_of(settings.store, model["digest"])
     try:
         # With the digest of each of its files, for the child to check.
         entries = manifests.read(functools.partial(object_path, settings.store), model["digest"])

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pixd import recipes, translator_child
 from pixd.errors import PixdError
-from pixd.store import manifests
-from pixd.training_run import lay_out_model
+from pixd.store import manifests, model_files
 from pixd.warm import WarmWorker
 
 if TYPE_CHECKING:
@@ -51,7 +50,7 @@ def aim_at(store: Store, settings: Settings, pipeline: PipelineSettings, live: M
     """
     try:
         files = manifests.read(store.objects.path_of, live.digest)
-        folder = lay_out_model(store, live.digest, files)
+        folder = model_files.lay_out(store, live.digest, files)
         card = translator_child.read_card(folder)
     except (OSError, ValueError, KeyError, TypeError) as error:
         why = (error.strerror if isinstance(error, OSError) else "") or "its card is damaged"

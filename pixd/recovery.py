@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from pixd import durable, output
 from pixd.publishing import path_of
+from pixd.store import model_files
 from pixd.training_run import PREVIEWS
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def clear_leftovers(store: Store, folders: Iterable[Path]) -> None:
     """
     shutil.rmtree(store.scratch, ignore_errors=True)
     store.scratch.mkdir(parents=True, exist_ok=True)
-    for half_made in (store.folder / "models").glob(".*.tmp"):
+    for half_made in model_files.half_made_in(store.folder):
         shutil.rmtree(half_made, ignore_errors=True)
     for folder in (*folders, store.folder / PREVIEWS):
         for leftover in folder.rglob(".pixd-*.tmp"):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pixd import durable, gate
 from pixd.errors import PixdError
 from pixd.records import SCHEMA, canonical_json
-from pixd.store import event_files, manifests
+from pixd.store import event_files, manifests, model_files
 from pixd.store.runs import Edge, run_key
 from pixd.workers import Worker
 
@@ -254,7 +254,7 @@ def publish_model(
     manifest = store.objects.add(manifests.render(export))
     store.objects.flush()
     durable.crash_point("model-kept")
-    lay_out_model(store, manifest.digest, export)
+    model_files.lay_out(store, manifest.digest, export)
     name = pipeline.name
     metrics = result["metrics"]
     recipe = store.runs.add_recipe("export", {})
@@ -330,26 +330,3 @@ def publish_model(
             )
     durable.crash_point("after-promotion")
     return model
-
-
-def lay_out_model(
-    store: Store, digest: str, files: Mapping[str, manifests.Entry] | None = None
-) -> Path:
-    """Return the folder with a model's files, made from objects by hard link where missing.
-
-    Inside the store a hard link is safe: objects are read-only and never written in place.
-    """
-    folder = store.folder / "models" / digest.removeprefix("sha256:")
-    files = files or manifests.read(store.objects.path_of, digest)
-    if all((folder / name).exists() for name in files):
-        return folder
-    shutil.rmtree(folder, ignore_errors=True)
-    building = folder.with_name(f".{folder.name[:16]}.tmp")
-    shutil.rmtree(building, ignore_errors=True)
-    building.mkdir(parents=True)
-    for name, entry in files.items():
-        os.link(store.objects.path_of(entry.digest), building / name)
-        durable.crash_point("layout")
-    building.rename(folder)
-    durable.sync_folder(folder.parent)
-    return folder

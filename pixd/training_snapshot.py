@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pixd import pairs, recipes, warm_start
 from pixd.records import canonical_json
-from pixd.store import lineage
+from pixd.store import lineage, model_files
 from pixd.store.runs import Edge
 from pixd.warm_start import WarmStart
 
@@ -83,7 +83,7 @@ def take(
         "train": [_told(store, pair) for pair in split.train],
         # Candidate and live model are judged on the pairs that neither was trained on.
         "held_out": [{**_told(store, p), "is_common": p.digest in before} for p in split.held_out],
-        "live_model": str(store.folder / "models" / live.digest[7:]) if live else None,
+        "live_model": str(model_files.folder_of(store.folder, live.digest)) if live else None,
         **_beginning(store.folder, key, begin),
     }
     changes = changes_since_last(reader, store.folder, pipeline.name, recipe, listing)

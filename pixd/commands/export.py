@@ -14,7 +14,7 @@ from pixd.commands.children import run_child
 from pixd.commands.naming import pipeline_and_thing
 from pixd.commands.translate import find_model
 from pixd.errors import PixdError
-from pixd.store import connection
+from pixd.store import connection, model_files
 
 if TYPE_CHECKING:
     import argparse
@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
         spec = {
             "kind": "export",
             "run_id": f"export-{model['number']}",
-            "model": str(settings.store / "models" / model["digest"].removeprefix("sha256:")),
+            "model": str(model_files.folder_of(settings.store, model["digest"])),
         }
         run_child(
             "pixd.pix2pix.export",

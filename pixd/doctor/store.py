@@ -12,7 +12,7 @@ from pixd import disk, libc
 from pixd.doctor.check import Check, fail, ok, warn
 from pixd.errors import CannotTellError, StoreError
 from pixd.status_text import size
-from pixd.store import connection, holds, lock, verify, views, writer
+from pixd.store import connection, holds, lock, model_files, verify, views, writer
 from pixd.store.live import read_live
 from pixd.training import room_for_training
 from pixd.translation import IMAGE_BYTES
@@ -157,7 +157,7 @@ def leftovers(settings: Settings, examined: Examined) -> Check:
 def _temporaries(store: Path, outputs: list[Path], ends_at: float) -> Iterator[Path]:
     with contextlib.suppress(OSError):
         yield from store.glob(f"{EVENTS_FOLDER}*")
-        yield from (store / "models").glob(".*.tmp")
+        yield from model_files.half_made_in(store)
     for output in outputs:
         for below, _, names in os.walk(output):
             yield from (output / below / n for n in names if n.startswith(".pixd-"))

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pixd import durable
 from pixd.errors import PixdError, StoreError
-from pixd.store import event_files, manifests
+from pixd.store import event_files, manifests, model_files
 from pixd.store.connection import utc_now
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def apply(store: Store, garbage: list[Garbage]) -> str:
         _move(store.objects.path_of(one.digest), _in_trash(store, batch, one.digest))
     for folder in {store.objects.path_of(g.digest).parent for g in garbage}:
         durable.sync_folder(folder)
-    _drop_model_folders(store)
+    model_files.match_bytes(store)
     return batch
 
 
@@ -109,6 +109,7 @@ def undo(store: Store, batch: str | None) -> tuple[str, int]:
     with store.transaction():
         store.db.conn.execute("DELETE FROM trash WHERE batch = ?", (row[0],))
         _set_state(store, digests, "present")
+    model_files.match_bytes(store)
     shutil.rmtree(store.folder / TRASH / row[0], ignore_errors=True)
     return row[0], len(digests)
 
@@ -145,6 +146,7 @@ def recover(store: Store) -> None:
         known = {batch["batch"] for batch in in_trash(store)}
         for left in [f for f in folder.iterdir() if f.name not in known]:
             shutil.rmtree(left, ignore_errors=True)  # of an emptying or an undo that was cut off
+    model_files.match_bytes(store)
 
 
 def _roots(store: Store, keep_models: Mapping[str, int]) -> set[str]:
@@ -249,17 +251,6 @@ def _name_and_why(store: Store, digest: str) -> tuple[str, str]:
     if row:
         return f"{row[0]}/{row[1]}/{row[2]}", f"gone from the folder since {row[1]}@{row[3]}"
     return digest[:19], "no file, model or output is of it"
-
-
-def _drop_model_folders(store: Store) -> None:
-    """Remove the laid-out folder of every model without bytes: it links to them."""
-    rows = store.db.conn.execute(
-        "SELECT DISTINCT model.digest FROM model JOIN run_output ON run_output.run_id ="
-        " model.export_run JOIN object_bytes ON object_bytes.digest = run_output.digest"
-        " WHERE role = 'generator' AND object_bytes.state <> 'present'"
-    )
-    for (digest,) in rows.fetchall():
-        shutil.rmtree(store.folder / "models" / digest[7:], ignore_errors=True)
 
 
 def _set_state(store: Store, digests: list[str], state: str) -> None:

@@ -11,7 +11,7 @@ import os
 import sqlite3
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pixd.store import lineage, manifests, places, views
+from pixd.store import lineage, manifests, model_files, places, views
 from pixd.store.history import chain_hash
 from pixd.store.objects import hash_file
 
@@ -213,7 +213,7 @@ def _models(reader: Reader, store: Path, wrong: set[str]) -> Iterator[Finding]:
     """Yield what is wrong with the model folders that children load from."""
     rows = reader.execute("SELECT DISTINCT digest, pipeline, number FROM model ORDER BY id")
     for digest, pipeline, number in rows.fetchall():
-        folder = store / "models" / digest.removeprefix("sha256:")
+        folder = model_files.folder_of(store, digest)
         if not folder.is_dir() or digest in wrong:
             continue
         try:

@@ -209,6 +209,9 @@ def test_a_report_says_what_is_gone_and_shows_the_rest(mine: Tiny) -> None:
         assert mine.pixd("gc", "--undo").returncode == 0
     page, said = report()
     assert (len(pictures_in(page)), said) == (7, "")
+    picture(9).save(mine.folder / "one.png")
+    done = mine.pixd("translate", "one.png")
+    assert done.returncode == 0, done.stderr
 
 
 def move_to_trash(tiny: Tiny, *digests: str) -> None:

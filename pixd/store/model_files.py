@@ -1,0 +1,86 @@
+"""The files of a model as its children load them: a folder of hard links to its objects.
+
+Inside the store a hard link is safe: objects are read-only and never written in place.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from typing import TYPE_CHECKING
+
+from pixd import durable
+from pixd.store import manifests
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from pixd.store.store import Store
+
+FOLDER = "models"
+_HALF_MADE = ".*.tmp"
+
+
+def folder_of(store: Path, digest: str) -> Path:
+    """Return where the files of a model are, laid out or not.
+
+    Args:
+        store: the store's folder.
+        digest: the model's, "sha256:...".
+    """
+    return store / FOLDER / digest.removeprefix("sha256:")
+
+
+def lay_out(store: Store, digest: str, files: Mapping[str, manifests.Entry] | None = None) -> Path:
+    """Return the folder with a model's files, made from objects where it is missing.
+
+    Args:
+        store: the open store.
+        digest: the model's, which is that of its manifest.
+        files: what the manifest says, where it is known.
+
+    Raises:
+        OSError: an object cannot be read or linked.
+        ValueError: the manifest is damaged.
+    """
+    folder = folder_of(store.folder, digest)
+    files = files or manifests.read(store.objects.path_of, digest)
+    if all((folder / name).exists() for name in files):
+        return folder
+    shutil.rmtree(folder, ignore_errors=True)
+    building = folder.with_name(f".{folder.name[:16]}.tmp")
+    shutil.rmtree(building, ignore_errors=True)
+    building.mkdir(parents=True)
+    for name, entry in files.items():
+        os.link(store.objects.path_of(entry.digest), building / name)
+        durable.crash_point("layout")
+    building.rename(folder)
+    durable.sync_folder(folder.parent)
+    return folder
+
+
+def match_bytes(store: Store) -> None:
+    """Give every model with bytes its folder, and take it from every other: it links to them.
+
+    A model that is damaged gets none; who asks for it is told so, and `pixd verify` says more.
+    """
+    rows = store.db.conn.execute(
+        "SELECT model.digest, min(object_bytes.state = 'present') FROM model JOIN run_output"
+        " ON run_output.run_id = model.export_run JOIN object_bytes"
+        " ON object_bytes.digest = run_output.digest WHERE role = 'generator'"
+        " GROUP BY model.digest"
+    )
+    for digest, has_bytes in rows.fetchall():
+        folder = folder_of(store.folder, digest)
+        if not has_bytes:
+            shutil.rmtree(folder, ignore_errors=True)
+        elif not folder.is_dir():
+            with contextlib.suppress(OSError, ValueError):
+                lay_out(store, digest)
+
+
+def half_made_in(store: Path) -> list[Path]:
+    """Return what is being laid out, or was when a crash cut it off."""
+    return list((store / FOLDER).glob(_HALF_MADE))

@@ -27,9 +27,10 @@ import subprocess
 import sys
 import tempfile
 import time
-import venv
 from collections.abc import Callable
 from pathlib import Path
+
+from fixtures.environments import installed
 
 DVC = "dvc==3.67.1"
 CONFIG = """\
@@ -71,20 +72,6 @@ class Tool:
     def seconds(self, *words: str) -> float:
         """Run a command; return its seconds from start to exit."""
         return timed(lambda: self(*words))
-
-
-def installed_dvc() -> str:
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = cache / "pixd" / DVC.replace("==", "-")
-    program = folder / "bin" / "dvc"
-    if not program.exists():
-        print(f"installing {DVC} into {folder}", file=sys.stderr)
-        venv.create(folder, with_pip=True, clear=True)
-        pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", DVC]
-        if subprocess.run(pip, check=False).returncode:
-            shutil.rmtree(folder)
-            sys.exit(f"{DVC} cannot be installed; name one that is: --dvc PATH")
-    return str(program)
 
 
 def fill(folders: list[Path], files: int, size_bytes: int) -> None:
@@ -216,7 +203,7 @@ def main() -> None:
     arguments.add_argument("--rounds", type=int, default=3, help="of the first record")
     arguments.add_argument("--dvc", default="")
     args = arguments.parse_args()
-    program = args.dvc or installed_dvc()
+    program = args.dvc or str(installed(DVC, instead="name one that is: --dvc PATH") / "dvc")
     with tempfile.TemporaryDirectory() as name:
         rounds = [prepared(Path(name, str(number)), program) for number in range(args.rounds)]
         fill([t.folder / f for d, p in rounds for t, f in ((d, "data"), (p, "input"))],

@@ -27,13 +27,9 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import math
 import os
-import signal
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -45,20 +41,16 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
 import keras
 import tensorflow as tf
-from fixtures.service_folder import ServiceFolder
+from fixtures import pixd_training
+from fixtures.stopped import StoppedTraining
 
-from pixd import config
-from pixd.demo.pictures import write_demo_set
 from pixd.pix2pix import hardware
 from pixd.pix2pix.losses import LossWeights
 from pixd.pix2pix.models import build_discriminator, build_generator, for_computing
 from pixd.pix2pix.steps import Networks, make_networks, make_train_step
-from pixd.recipes import train_recipe
-from pixd.records import SCHEMA
 
 tf.get_logger().setLevel("ERROR")  # functions are compiled again on purpose here
 
-PICTURES, NAMES = 24, 4000  # so many are drawn; the rest are other names of their files
 MATRIX = 3072
 WEIGHTS = LossWeights()
 ADAM = {"learning_rate": 2e-4, "beta_1": 0.5}
@@ -74,85 +66,6 @@ class Side(NamedTuple):
     name: str
     precision: str
     take: Take
-
-
-# -- pixd's training -------------------------------------------------------------------------
-
-
-def draw_pairs(folder: Path, size: int) -> list[dict[str, Any]]:
-    """Draw pairs and return as many as a run may need, as a run spec names them."""
-    write_demo_set(folder, PICTURES, seed=1, size=size)
-    drawn = sorted(folder.iterdir())
-    pairs = []
-    for number in range(NAMES):
-        path = folder / f"pair-{number:05d}.png"
-        path.hardlink_to(drawn[number % PICTURES])
-        pairs.append({"name": path.name, "images": [str(path)]})
-    return pairs
-
-
-class Training:
-    """pixd's own training process; it computes only inside of `take`."""
-
-    def __init__(self, at: Path, pairs: list[dict[str, Any]], recipe: dict[str, Any]) -> None:
-        """Start it and let it make its first steps."""
-        spec = {
-            "schema": SCHEMA,
-            "kind": "train",
-            "run_id": "1",
-            "scratch": str(at),
-            "checkpoints": str(at / "checkpoints"),
-            "checkpoint_every_s": 1e9,
-            "checkpoint_every_steps": 1_000_000_000,
-            "device": "cpu",
-            "recipe": recipe,
-            "train": pairs,
-            "held_out": [],
-            "live_model": None,
-        }
-        (at / "spec.json").write_text(json.dumps(spec))
-        self._log = (at / "log").open("wb")
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "pixd.pix2pix.train", str(at / "spec.json")],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-        )
-        for _ in range(2):
-            self._next_step()
-        self._process.send_signal(signal.SIGSTOP)
-
-    def take(self, steps: int) -> float:
-        self._process.send_signal(signal.SIGCONT)
-        self._next_step()  # it was in the middle of this one
-        first, began = self._next_step()
-        step, now = first, began
-        while step - first < steps:
-            step, now = self._next_step()
-        self._process.send_signal(signal.SIGSTOP)
-        return (now - began) / (step - first)
-
-    def end(self) -> None:
-        self._process.kill()
-        self._process.wait()
-        self._log.close()
-
-    def _next_step(self) -> tuple[int, float]:
-        """Wait for the next word of a step that is done, and note the time."""
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            event = json.loads(line)
-            if event["event"] == "progress":
-                return int(event["step"]), time.perf_counter()
-        raise SystemExit("the training ended: " + Path(self._log.name).read_text())
-
-
-def recipe_of(args: argparse.Namespace, at: Path, batch: int, precision: str) -> dict[str, Any]:
-    """Return the recipe of the default settings but for what is asked here."""
-    folder = ServiceFolder(at, args.size, args.ngf)
-    folder.configure(f"epochs: 1, batch_size: {batch}")
-    settings = config.load(folder.path / "config.yaml")
-    return train_recipe(settings.pipelines[0], precision)
 
 
 # -- the bare update -------------------------------------------------------------------------
@@ -263,11 +176,17 @@ def sides_of(
     args: argparse.Namespace, at: Path, pairs: list[dict[str, Any]], networks: Any, batch: int
 ) -> Iterator[list[Side]]:
     sides: list[Side] = []
-    trainings: list[Training] = []
+    trainings: list[StoppedTraining] = []
     try:
         for precision in args.precision:
-            where = at / f"{precision}-{batch}"
-            training = Training(where, pairs, recipe_of(args, where, batch, precision))
+            training = pixd_training.start(
+                at / f"{precision}-{batch}",
+                pairs,
+                size=args.size,
+                ngf=args.ngf,
+                batch=batch,
+                precision=precision,
+            )
             trainings.append(training)
             sides.append(Side("pixd", precision, training.take))
         for (name, precision), made in networks.items():
@@ -349,7 +268,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="pixd-train-step-") as name:
         at = Path(name)
         (at / "pairs").mkdir()
-        pairs = draw_pairs(at / "pairs", args.size)
+        pairs = pixd_training.draw_pairs(at / "pairs", args.size)
         networks = networks_of(args, device)
         for batch in args.batch:
             steps = max(2, round(args.steps / batch))

@@ -1,0 +1,98 @@
+"""pixd's training beside pix2pix in PyTorch: the same networks, update, cores and run.
+
+Usage: python benchmarks/beside_pytorch.py [--ngf 64] [--size 256] [--batch 1] [--steps 10]
+[--rounds 6] [--precision float32 bfloat16] [--python PATH]
+Without --python, PyTorch for the CPU is installed once into an environment of its own, under
+~/.cache/pixd; with it, that Python's is taken.
+
+pixd's side is its own training process, with files to decode, jitter, checks for NaN and events;
+PyTorch's (peers/pix2pix_torch.py) is the bare update on tensors that are ready. All take turns,
+each a window of so many steps, in an order that turns round from round to round, and only one of
+them computes at a time: the others are stopped (SIGSTOP). The ratio is that of the medians;
+beside it stand the least and the greatest of the rounds' own, since a machine that is shared with
+others changes its speed within a minute.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+from pathlib import Path
+
+from fixtures import pixd_training
+from fixtures.environments import installed
+from fixtures.stopped import StoppedTraining
+
+TORCH = "torch==2.13.0"
+WHEELS = "https://download.pytorch.org/whl/cpu"  # PyPI's own for Linux brings CUDA
+PEER = Path(__file__).with_name("peers") / "pix2pix_torch.py"
+WANTED = 1.2
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--ngf", type=int, default=64)
+    parser.add_argument("--size", type=int, default=256, help="pixels")
+    parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("--steps", type=int, default=10, help="of a window")
+    parser.add_argument("--rounds", type=int, default=6)
+    parser.add_argument(
+        "--precision",
+        nargs="+",
+        default=["float32", "bfloat16"],
+        choices=["float32", "bfloat16"],
+    )
+    parser.add_argument("--python", type=Path, help="a Python that has torch")
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = arguments()
+    python = args.python or installed(
+        TORCH, "--extra-index-url", WHEELS, instead="name a Python that has it: --python PATH"
+    ).joinpath("python")
+    with tempfile.TemporaryDirectory(prefix="pixd-beside-pytorch-") as name:
+        at = Path(name)
+        (at / "pairs").mkdir()
+        pairs = pixd_training.draw_pairs(at / "pairs", args.size)
+        for precision in args.precision:
+            asked = {
+                "size": args.size, "ngf": args.ngf, "batch": args.batch, "precision": precision
+            }  # fmt: skip
+            options = [f"--{key}={value}" for key, value in asked.items()]
+            sides: list[StoppedTraining] = []
+            try:
+                sides.append(pixd_training.start(at / precision, pairs, **asked))
+                sides.append(
+                    StoppedTraining([str(python), str(PEER), *options], at / f"torch-{precision}")
+                )
+                show(precision, *take_turns(sides, args.steps, args.rounds))
+            finally:
+                for side in sides:
+                    side.end()
+
+
+def take_turns(sides: list[StoppedTraining], steps: int, rounds: int) -> list[list[float]]:
+    """Return the seconds of a step of each side, by round."""
+    took: list[list[float]] = [[] for _ in sides]
+    for number in range(rounds):
+        order = range(len(sides)) if number % 2 == 0 else reversed(range(len(sides)))
+        for side in order:
+            took[side].append(sides[side].take(steps))
+    return took
+
+
+def show(precision: str, pixd: list[float], peer: list[float]) -> None:
+    ratios = sorted(other / own for own, other in zip(pixd, peer, strict=True))
+    own, other = statistics.median(pixd), statistics.median(peer)
+    print(
+        f"{precision:9} PyTorch / pixd  {other:.3f} / {own:.3f} s a step"
+        f"  ratio {other / own:.2f}  (rounds {ratios[0]:.2f} to {ratios[-1]:.2f};"
+        f" the best of each {min(peer) / min(pixd):.2f}; wanted: {WANTED})",
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    main()

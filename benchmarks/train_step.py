@@ -14,8 +14,8 @@ at a time:
   another, and the first after a stop is not counted.
 - The bare loop is the same networks and the same update, called with tensors that are ready. It
   runs in this process.
-- "stock convolutions" has Keras' own layers where pixd multiplies
-  (pixd/pix2pix/small_convolutions.py), "Keras' Adam" Keras' own optimiser; both in float32.
+- "Keras' layers" has Keras' own where pixd computes otherwise (pixd/pix2pix/cpu_layers.py),
+  "Keras' Adam" Keras' own optimiser; both in float32.
 - The arithmetic is that of the convolutions, from the layers' shapes: two operations for each
   multiplication with an addition, three times that of the forward pass where both gradients are
   wanted. It is compared with that of a tf.matmul of two square matrices.
@@ -55,7 +55,7 @@ MATRIX = 3072
 WEIGHTS = LossWeights()
 ADAM = {"learning_rate": 2e-4, "beta_1": 0.5}
 BATCH_RATIO, ARITHMETIC_RATIO = 0.95, 0.5  # wanted
-STOCK, KERAS_ADAM = "stock convolutions", "Keras' Adam"
+STOCK, KERAS_ADAM = "Keras' layers", "Keras' Adam"
 
 Take = Callable[[int], float]  # runs so many steps, returns the seconds of one
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from pixd.config import PipelineSettings
 
-TRAIN_REVISION = 3
+TRAIN_REVISION = 4
 """Raise when the trainer's code makes another model from the same settings and images."""
 TRANSLATE_REVISION = 2
 """Raise when the translator's code makes other bytes from the same model and image."""

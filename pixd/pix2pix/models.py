@@ -21,7 +21,7 @@ from typing import Any, Final
 import keras
 import tensorflow as tf
 
-from pixd.pix2pix import small_convolutions
+from pixd.pix2pix import cpu_layers
 from pixd.pix2pix.replicas import SpreadDropout
 
 MAX_LEVELS: Final = 8  # paper: 256 px goes down to 1x1 in eight halvings
@@ -173,7 +173,7 @@ def for_computing(model: keras.Model, policy: str) -> keras.Model:
     def computed_by(layer: keras.Layer) -> type[keras.Layer]:
         if type(layer) is keras.layers.Dropout and tf.distribute.has_strategy():
             return SpreadDropout
-        return type(layer) if is_on_gpu else small_convolutions.computed_by(layer)
+        return type(layer) if is_on_gpu else cpu_layers.computed_by(layer)
 
     return _relayered(model, policy, computed_by)
 
@@ -183,9 +183,7 @@ def for_saving(model: keras.Model) -> keras.Model:
 
     def stock_of(layer: keras.Layer) -> type[keras.Layer]:
         is_spread = type(layer) is SpreadDropout
-        stock: type[keras.Layer] = (
-            keras.layers.Dropout if is_spread else small_convolutions.stock_of(layer)
-        )
+        stock: type[keras.Layer] = keras.layers.Dropout if is_spread else cpu_layers.stock_of(layer)
         return stock
 
     return _relayered(model, FLOAT32, stock_of)

@@ -68,21 +68,15 @@ class SmallConv2DTranspose(keras.layers.Conv2DTranspose):  # type: ignore[misc] 
         return _biased(self, image)
 
 
-def computed_by(layer: keras.Layer) -> type[keras.Layer]:
-    """Return the class that computes a layer of the networks on a processor.
+def computed_by(layer: keras.Layer) -> type[keras.Layer] | None:
+    """Return the class here that computes a layer of the networks, or None.
 
     Args:
         layer: of a built model.
     """
     if type(layer) not in _SMALL or tuple(layer.strides) != (2, 2):
-        return type(layer)
-    side = max(layer.input.shape[1:3])
-    return _SMALL[type(layer)] if side <= SMALL_PX else type(layer)
-
-
-def stock_of(layer: keras.Layer) -> type[keras.Layer]:
-    """Return Keras' own class for a layer: the inverse of `computed_by`."""
-    return next((stock for stock, small in _SMALL.items() if type(layer) is small), type(layer))
+        return None
+    return _SMALL[type(layer)] if max(layer.input.shape[1:3]) <= SMALL_PX else None
 
 
 _SMALL: Final[dict[type[keras.Layer], type[keras.Layer]]] = {

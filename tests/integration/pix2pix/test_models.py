@@ -128,15 +128,37 @@ def _weights(model: keras.Model) -> list[bytes]:
 def test_small_convolutions_compute_what_the_stock_layers_do(image_size: int) -> None:
     stock = models.build_generator(image_size, 8)
     computing = models.for_computing(stock, models.FLOAT32)
-    kinds = {type(layer).__name__ for layer in computing.layers}
-    assert {"SmallConv2D", "SmallConv2DTranspose"} <= kinds
+    assert {"SmallConv2D", "SmallConv2DTranspose"} <= _kinds(computing)
     image = np.random.default_rng(0).uniform(-1, 1, (2, image_size, image_size, 3))
-    found = [_value_and_gradients(model, image.astype(np.float32)) for model in (stock, computing)]
-    for name, expected, got in zip(
-        ("output", *(v.path for v in stock.trainable_variables)), *found, strict=True
-    ):
-        largest = np.abs(expected).max()
-        assert np.abs(expected - got).max() <= 1e-4 * largest, name
+    _compare(stock, computing, [image.astype(np.float32)])
+
+
+@pytest.mark.parametrize("image_size", [64, 256])
+def test_layers_for_one_image_compute_what_the_stock_layers_do(image_size: int) -> None:
+    stock = models.build_discriminator(image_size, 8)
+    computing = models.for_computing(stock, models.FLOAT32)
+    assert {"OneImageNorm", "OneImageConv2D"} <= _kinds(computing)
+    random = np.random.default_rng(0)
+    images = random.uniform(-1, 1, (2, 1, image_size, image_size, 3)).astype(np.float32)
+    _compare(stock, computing, list(images), training=True)
+
+
+@pytest.mark.parametrize("how", [(1, False), (2, False), (2, True)])
+def test_they_are_the_stock_layers_for_more_images_and_without_training(
+    how: tuple[int, bool],
+) -> None:
+    batch, training = how
+    stock = models.build_discriminator(64, 8)
+    computing = models.for_computing(stock, models.FLOAT32)
+    images = list(np.random.default_rng(0).uniform(-1, 1, (2, batch, 64, 64, 3)))
+    expected, found = (model(images, training=training).numpy() for model in (stock, computing))
+    assert np.array_equal(expected, found)
+
+
+def test_a_large_or_narrow_convolution_is_not_cut_into_patches() -> None:
+    for image_size, ndf in ((512, 8), (64, 4)):
+        built = models.build_discriminator(image_size, ndf)
+        assert "OneImageConv2D" not in _kinds(models.for_computing(built, models.FLOAT32))
 
 
 def test_what_is_saved_has_the_stock_layers_and_the_same_weights() -> None:
@@ -149,9 +171,27 @@ def test_what_is_saved_has_the_stock_layers_and_the_same_weights() -> None:
     assert _weights(again) == _weights(stock)
 
 
-def _value_and_gradients(model: keras.Model, image: Any) -> list[Any]:
+def _kinds(model: keras.Model) -> set[str]:
+    return {type(layer).__name__ for layer in model.layers}
+
+
+def _compare(
+    stock: keras.Model, computing: keras.Model, images: list[Any], *, training: bool = False
+) -> None:
+    """Compare outputs, and the gradients of all weights and of the images."""
+    found = [_value_and_gradients(model, images, training=training) for model in (stock, computing)]
+    names = ["output", *(v.path for v in stock.trainable_variables), *("image" for _ in images)]
+    for name, expected, got in zip(names, *found, strict=True):
+        largest = np.abs(expected).max()
+        assert np.abs(expected - got).max() <= 1e-4 * largest, name
+
+
+def _value_and_gradients(model: keras.Model, images: list[Any], *, training: bool) -> list[Any]:
+    tensors = [tf.constant(image) for image in images]
     with tf.GradientTape() as tape:
-        output = model(image, training=False)
-        loss = tf.reduce_sum(output * tf.constant(image))
-    variables = [variable.value for variable in model.trainable_variables]
-    return [output.numpy(), *(g.numpy() for g in tape.gradient(loss, variables))]
+        tape.watch(tensors)
+        output = model(tensors if len(tensors) > 1 else tensors[0], training=training)
+        weights = np.random.default_rng(1).normal(size=output.shape).astype(np.float32)
+        loss = tf.reduce_sum(output * weights)
+    wanted = [*(variable.value for variable in model.trainable_variables), *tensors]
+    return [output.numpy(), *(g.numpy() for g in tape.gradient(loss, wanted))]

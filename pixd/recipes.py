@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 TRAIN_REVISION = 4
 """Raise when the trainer's code makes another model from the same settings and images."""
-TRANSLATE_REVISION = 2
+TRANSLATE_REVISION = 3
 """Raise when the translator's code makes other bytes from the same model and image."""
 
 

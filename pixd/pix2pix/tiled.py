@@ -110,7 +110,7 @@ def translate(
     with out.open("wb") as stream:
         sink = _Hashed(stream)
         writer = PngWriter(
-            sink, source.width, source.height, source.channels, text, images.PNG_LEVEL
+            sink, source.width, source.height, source.channels, text, images.PNG_STRATEGY
         )
 
         def take() -> None:

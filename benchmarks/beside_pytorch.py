@@ -22,7 +22,7 @@ from pathlib import Path
 
 from fixtures import pixd_training
 from fixtures.environments import installed
-from fixtures.stopped import StoppedTraining
+from fixtures.stopped import StoppedTraining, take_turns
 
 TORCH = "torch==2.13.0"
 WHEELS = "https://download.pytorch.org/whl/cpu"  # PyPI's own for Linux brings CUDA
@@ -31,18 +31,10 @@ WANTED = 1.2
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--ngf", type=int, default=64)
-    parser.add_argument("--size", type=int, default=256, help="pixels")
+    parser = pixd_training.parser_of()
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--steps", type=int, default=10, help="of a window")
     parser.add_argument("--rounds", type=int, default=6)
-    parser.add_argument(
-        "--precision",
-        nargs="+",
-        default=["float32", "bfloat16"],
-        choices=["float32", "bfloat16"],
-    )
     parser.add_argument("--python", type=Path, help="a Python that has torch")
     return parser.parse_args()
 
@@ -67,20 +59,11 @@ def main() -> None:
                 sides.append(
                     StoppedTraining([str(python), str(PEER), *options], at / f"torch-{precision}")
                 )
-                show(precision, *take_turns(sides, args.steps, args.rounds))
+                takes = [side.take for side in sides]
+                show(precision, *take_turns(takes, args.steps, args.rounds))
             finally:
                 for side in sides:
                     side.end()
-
-
-def take_turns(sides: list[StoppedTraining], steps: int, rounds: int) -> list[list[float]]:
-    """Return the seconds of a step of each side, by round."""
-    took: list[list[float]] = [[] for _ in sides]
-    for number in range(rounds):
-        order = range(len(sides)) if number % 2 == 0 else reversed(range(len(sides)))
-        for side in order:
-            took[side].append(sides[side].take(steps))
-    return took
 
 
 def show(precision: str, pixd: list[float], peer: list[float]) -> None:

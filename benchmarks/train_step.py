@@ -32,7 +32,7 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -42,7 +42,7 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 import keras
 import tensorflow as tf
 from fixtures import pixd_training
-from fixtures.stopped import StoppedTraining
+from fixtures.stopped import StoppedTraining, Take, take_turns
 
 from pixd.pix2pix import hardware
 from pixd.pix2pix.losses import LossWeights
@@ -56,8 +56,6 @@ WEIGHTS = LossWeights()
 ADAM = {"learning_rate": 2e-4, "beta_1": 0.5}
 BATCH_RATIO, ARITHMETIC_RATIO = 0.95, 0.5  # wanted
 STOCK, KERAS_ADAM = "Keras' layers", "Keras' Adam"
-
-Take = Callable[[int], float]  # runs so many steps, returns the seconds of one
 
 
 class Side(NamedTuple):
@@ -197,13 +195,13 @@ def sides_of(
             training.end()
 
 
-def take_turns(sides: list[Side], steps: int, rounds: int) -> dict[tuple[str, str], float]:
+def medians(sides: list[Side], steps: int, rounds: int) -> dict[tuple[str, str], float]:
     """Return the median seconds of a step of each side."""
-    took: dict[tuple[str, str], list[float]] = {(s.name, s.precision): [] for s in sides}
-    for number in range(rounds):
-        for side in sides if number % 2 == 0 else reversed(sides):
-            took[side.name, side.precision].append(side.take(steps))
-    return {which: statistics.median(seconds) for which, seconds in took.items()}
+    took = take_turns([side.take for side in sides], steps, rounds)
+    return {
+        (side.name, side.precision): statistics.median(seconds)
+        for side, seconds in zip(sides, took, strict=True)
+    }
 
 
 def show(what: str, figures: str, ratio: float, wanted: str = "") -> None:
@@ -243,18 +241,10 @@ def show_all(step_s: dict[tuple[str, str], float], batch: int, operations: int) 
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--ngf", type=int, default=64)
-    parser.add_argument("--size", type=int, default=256, help="pixels")
+    parser = pixd_training.parser_of()
     parser.add_argument("--batch", type=int, nargs="+", default=[1, 4])
     parser.add_argument("--steps", type=int, default=8, help="of a window, at batch 1")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument(
-        "--precision",
-        nargs="+",
-        default=["float32", "bfloat16"],
-        choices=["float32", "bfloat16"],
-    )
     return parser.parse_args()
 
 
@@ -274,7 +264,7 @@ def main() -> None:
             steps = max(2, round(args.steps / batch))
             with sides_of(args, at, pairs, networks, batch) as sides:
                 sides += [Side("matmul", p, matmul_rate(p)) for p in args.precision]
-                show_all(take_turns(sides, steps, args.rounds), batch, operations)
+                show_all(medians(sides, steps, args.rounds), batch, operations)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,8 @@ from typing import Any, Final
 import keras
 import tensorflow as tf
 
+from pixd.pix2pix.small_convolutions import biased
+
 MAX_PATCHES: Final = 32 * 32
 """Each takes 16 times the memory of a pixel: at 256 px and ndf 64, 16 MB in all."""
 MIN_FILTERS: Final = 64  # a narrow kernel is no work to bring into order
@@ -57,10 +59,7 @@ class OneImageConv2D(keras.layers.Conv2D):  # type: ignore[misc] # Keras has no 
             return super().call(inputs)
         # A tensor, not a variable: the gradient is that of what is given.
         kernel = tf.convert_to_tensor(keras.ops.convert_to_tensor(self.kernel))
-        product = _multiply_patches(inputs, kernel)
-        if self.bias is None:
-            return product
-        return product + keras.ops.convert_to_tensor(self.bias)
+        return biased(self, _multiply_patches(inputs, kernel))
 
 
 def computed_by(layer: keras.Layer) -> type[keras.Layer] | None:

@@ -42,7 +42,7 @@ class SmallConv2D(keras.layers.Conv2D):  # type: ignore[misc] # Keras has no typ
         patches = tf.transpose(patches, (0, 1, 4, 2, 3, 5, 6, 7))
         kernel = tf.reshape(keras.ops.convert_to_tensor(self.kernel), (-1, self.filters))
         product = _multiply(tf.reshape(patches, (-1, 16 * channels)), kernel)
-        return _biased(self, tf.reshape(product, (-1, height // 2, width // 2, self.filters)))
+        return biased(self, tf.reshape(product, (-1, height // 2, width // 2, self.filters)))
 
 
 class SmallConv2DTranspose(keras.layers.Conv2DTranspose):  # type: ignore[misc] # Keras has no types
@@ -65,7 +65,7 @@ class SmallConv2DTranspose(keras.layers.Conv2DTranspose):  # type: ignore[misc] 
         even = rows[:, :, :, 1] + beside[:, :, :-2, 3]
         odd = rows[:, :, :, 2] + beside[:, :, 2:, 0]
         image = tf.reshape(tf.stack([even, odd], axis=3), (-1, 2 * height, 2 * width, self.filters))
-        return _biased(self, image)
+        return biased(self, image)
 
 
 def computed_by(layer: keras.Layer) -> type[keras.Layer] | None:
@@ -91,7 +91,8 @@ def _multiply(rows: Tensor, kernel: Tensor, *, transpose_b: bool = False) -> Ten
     return tf.matmul(filled, kernel, transpose_b=transpose_b)[:count]
 
 
-def _biased(layer: keras.Layer, image: Tensor) -> Tensor:
+def biased(layer: keras.Layer, image: Tensor) -> Tensor:
+    """Return what a convolution gives, `image` with the layer's bias where it has one."""
     if layer.bias is None:
         return image
     return image + keras.ops.convert_to_tensor(layer.bias)

@@ -23,8 +23,9 @@ import threading
 import time
 from pathlib import Path
 
-from pixd import config, control
-from pixd.service import Service
+from pixd import config
+from pixd.service import control
+from pixd.service.loop import Service
 
 FILES = 1000
 STEPS_PER_S = 20.0

@@ -29,9 +29,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from pixd import cores
-from pixd.demo.pictures import facade_pair
-from pixd.images import PNG_STRATEGY
+from pixd.images.decode import PNG_STRATEGY
+from pixd.images.demo_set import facade_pair
+from pixd.system import machine
 
 WIDTH, HEIGHT = 1000, 750
 SIZE = 256
@@ -94,7 +94,7 @@ def main() -> int:
         make_photos(source, args.photos)
         size_kb = sum(path.stat().st_size for path in source.iterdir()) / args.photos / 1000
         print(f"{args.photos} JPEGs of {WIDTH} x {HEIGHT} px, {size_kb:.0f} kB each;"
-              f" {cores.available()} cores")  # fmt: skip
+              f" {machine.available()} cores")  # fmt: skip
         options = [str(source), str(out), "--size", str(SIZE), "--fit", "crop"]
         sides = {
             "loop": [sys.executable, "-c", LOOP, str(source), str(out)],

@@ -14,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from pixd.intake import Intake
+from pixd.folders.intake import Intake
 from pixd.store.store import Store
 
 PAIRS = 9

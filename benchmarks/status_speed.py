@@ -15,7 +15,7 @@ from pathlib import Path
 
 from fixtures.service_folder import ServiceFolder
 
-from pixd.store.history import Change
+from pixd.store.commits import Change
 from pixd.store.store import Store
 
 PAIRS = 25

@@ -45,7 +45,7 @@ def large_image(path: Path, width: int, height: int, kind: str) -> Path:
 def model(folder: Path, ngf: int) -> str:
     """Save an untrained generator; return its digest."""
     code = (
-        "import sys; from pixd.pix2pix.models import build_generator;"
+        "import sys; from pixd.pix2pix.network.models import build_generator;"
         f"build_generator({SIZE}, {ngf}).save(sys.argv[1])"
     )
     folder.mkdir()

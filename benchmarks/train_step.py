@@ -14,7 +14,7 @@ at a time:
   another, and the first after a stop is not counted.
 - The bare loop is the same networks and the same update, called with tensors that are ready. It
   runs in this process.
-- "Keras' layers" has Keras' own where pixd computes otherwise (pixd/pix2pix/cpu_layers.py),
+- "Keras' layers" has Keras' own where pixd computes otherwise (pixd/pix2pix/network/cpu_layers.py),
   "Keras' Adam" Keras' own optimiser; both in float32.
 - The arithmetic is that of the convolutions, from the layers' shapes: two operations for each
   multiplication with an addition, three times that of the forward pass where both gradients are
@@ -44,10 +44,10 @@ import tensorflow as tf
 from fixtures import pixd_training
 from fixtures.stopped import StoppedTraining, Take, take_turns
 
-from pixd.pix2pix import hardware
-from pixd.pix2pix.losses import LossWeights
-from pixd.pix2pix.models import build_discriminator, build_generator, for_computing
-from pixd.pix2pix.steps import Networks, make_networks, make_train_step
+from pixd.pix2pix.network import hardware
+from pixd.pix2pix.network.losses import LossWeights
+from pixd.pix2pix.network.models import build_discriminator, build_generator, for_computing
+from pixd.pix2pix.network.steps import Networks, make_networks, make_train_step
 
 tf.get_logger().setLevel("ERROR")  # functions are compiled again on purpose here
 

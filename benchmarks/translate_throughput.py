@@ -38,7 +38,7 @@ from fixtures.processes import cpu_by_module
 from fixtures.service_folder import PIXD, ServiceFolder
 from PIL import Image
 
-from pixd.demo.pictures import facade_pair
+from pixd.images.demo_set import facade_pair
 
 SMALLEST_PX, LARGEST_PX = 256, 600
 FACADES = 8

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from pixd.demo.pictures import facade_pair
+from pixd.images.demo_set import facade_pair
 
 SEEDS = (3, 12)
 SIDE = 256

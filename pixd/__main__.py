@@ -2,7 +2,7 @@
 
 import sys
 
-from pixd.cli import main
+from pixd.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

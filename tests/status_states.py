@@ -17,12 +17,13 @@ from typing import Any
 
 import pytest
 
-from pixd import config, status
-from pixd.records import canonical_json
-from pixd.service import Service
+from pixd import config
+from pixd.answers import status
+from pixd.service.loop import Service
 from pixd.store import connection
-from pixd.store.live import read_live, write_live
+from pixd.store.heartbeat import read_live, write_live
 from pixd.store.store import Store
+from pixd.system.names import canonical_json
 from tests.unit.test_store import record
 
 CONFIG = """\

@@ -161,8 +161,8 @@ class Tiny:
                     f"import {name.rpartition('.')[0]}; {name} = {value!r}"
                     for name, value in (constants or {}).items()
                 ),
-                "import pixd.cli, sys",
-                "sys.exit(pixd.cli.main(['run']))",
+                "import pixd.cli.main, sys",
+                "sys.exit(pixd.cli.main.main(['run']))",
             ]
             command = [sys.executable, "-c", "\n".join(lines)]
         with (self.folder / "service.log").open("ab") as log:

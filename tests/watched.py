@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pixd.intake import Intake
-from pixd.store import connection, manifests, views
+from pixd.folders.intake import Intake
+from pixd.store import connection, manifests
+from pixd.store.queries import history
 from pixd.store.store import Store
 
 SETTLE_S = 2.0
@@ -69,6 +70,6 @@ class Folder:
 
     def commits(self) -> list[str]:
         reader = connection.open_reader(self.store.folder)
-        found = [row["reason"] for row in views.commits(reader, "p", self.kind, 100)]
+        found = [row["reason"] for row in history.commits(reader, "p", self.kind, 100)]
         reader.close()
         return found[::-1]

@@ -22,7 +22,7 @@ from typing import Any
 
 from PIL import Image
 
-from pixd.contact_sheet import contact_sheet
+from pixd.images.contact_sheet import contact_sheet
 
 PIXD = [sys.executable, "-m", "pixd"]
 SHOWN = 8

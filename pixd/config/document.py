@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import yaml
 
-from pixd.errors import ConfigError
+from pixd.system.errors import ConfigError
 
 _TAG = "tag:yaml.org,2002:"
 _TRUE = frozenset({"true", "yes", "on"})

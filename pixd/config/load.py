@@ -21,7 +21,7 @@ from pixd.config.settings import (
     Settings,
     TrainSettings,
 )
-from pixd.errors import ConfigError
+from pixd.system.errors import ConfigError
 
 _SYSTEM_FILE = Path("/etc/pixd/config.yaml")
 _DEFAULT_STORE = "./store"

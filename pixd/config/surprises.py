@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pixd import confinement
+from pixd.system.children import confinement
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -2,5 +2,5 @@
 
 This is the only package that imports TensorFlow, and it imports it late: `runtime` first
 claims stdout for the protocol and tells the parent what is being waited for. It knows
-`pixd.images`, `pixd.records`, `pixd.errors` and nothing above them.
+`pixd.images.decode`, `pixd.system.names`, `pixd.system.errors` and nothing above them.
 """

@@ -11,9 +11,10 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
-from pixd.errors import PixdError
-from pixd.pix2pix import hardware, runtime
-from pixd.pix2pix.runtime import Events, Spec
+from pixd.pix2pix.network import hardware
+from pixd.system.children import child
+from pixd.system.children.child import Events, Spec
+from pixd.system.errors import PixdError
 
 AGREEMENT: Final = 1.0 / 255.0  # of 0..2: under half of one step of 8-bit colour
 SIGNATURE: Final = "serving_default"
@@ -25,7 +26,7 @@ def export_model(spec: Spec, events: Events) -> None:
     Raises:
         PixdError: the model cannot be loaded, or the export does not give what it gives.
     """
-    from pixd.pix2pix import generation
+    from pixd.pix2pix.network import generator as generation
 
     hardware.choose_device("cpu")  # the export belongs to no device
     model, target = Path(spec["model"]), Path(spec["scratch"]) / "export"
@@ -55,7 +56,7 @@ def export_model(spec: Spec, events: Events) -> None:
         for path in sorted(target.rglob("*"))
         if path.is_file()
     ]
-    runtime.write_result(spec, outputs=outputs, metrics={"largest_difference": difference})
+    child.write_result(spec, outputs=outputs, metrics={"largest_difference": difference})
 
 
 def largest_difference(generator: Any, saved_model: Path) -> float:
@@ -109,4 +110,4 @@ An image that is not square is to be fitted first: this model was trained with
 
 
 if __name__ == "__main__":
-    sys.exit(runtime.run_child("export", export_model))
+    sys.exit(child.run_child("export", export_model))

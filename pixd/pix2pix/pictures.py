@@ -12,11 +12,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from pixd.pix2pix import hardware, runtime
-from pixd.pix2pix.runtime import DataError, Events, Spec
+from pixd.pix2pix.network import hardware
+from pixd.system.children import child
+from pixd.system.children.child import DataError, Events, Spec
 
 if TYPE_CHECKING:
-    from pixd.pix2pix.generation import Inference
+    from pixd.pix2pix.network.generator import Inference
 
 PARTS: Final = ("input", "output", "target")
 
@@ -33,7 +34,7 @@ def make_pictures(spec: Spec, events: Events) -> None:
     Raises:
         PixdError: the model cannot be loaded, or is damaged.
     """
-    from pixd.pix2pix import generation
+    from pixd.pix2pix.network import generator as generation
 
     # A report waits for nobody's GPU: the service may train on it just now.
     device = hardware.choose_device("cpu")
@@ -49,7 +50,7 @@ def make_pictures(spec: Spec, events: Events) -> None:
     for number, pair in enumerate(spec["pairs"]):
         events.phase(f"picture {number + 1} of {len(spec['pairs'])}")
         pictures.append(_draw(infer, pair, spec["recipe"], size, folder / f"{number:04d}"))
-    runtime.write_result(spec, pictures=pictures)
+    child.write_result(spec, pictures=pictures)
 
 
 def _draw(
@@ -58,8 +59,9 @@ def _draw(
     """Write the three pictures of a pair as ``STEM-input.png`` and so on; return what to say."""
     from PIL import Image
 
-    from pixd.pix2pix import generation, metrics
-    from pixd.pix2pix.input_pipeline import load_pair
+    from pixd.pix2pix.learning import scores
+    from pixd.pix2pix.learning.input_pipeline import load_pair
+    from pixd.pix2pix.network import generator as generation
 
     try:
         input_image, target = load_pair(pair, recipe, size)
@@ -71,8 +73,8 @@ def _draw(
         path = stem.with_name(f"{stem.name}-{part}.png")
         Image.fromarray(pixels).save(path, "PNG")
         files[part] = f"{stem.parent.name}/{path.name}"
-    return {"name": pair["name"], "files": files, "l1": metrics.l1(output, target)}
+    return {"name": pair["name"], "files": files, "l1": scores.l1(output, target)}
 
 
 if __name__ == "__main__":
-    sys.exit(runtime.run_child("pictures", make_pictures))
+    sys.exit(child.run_child("pictures", make_pictures))

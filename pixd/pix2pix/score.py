@@ -18,20 +18,21 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pixd import fitting, images
-from pixd.pix2pix import metrics, runtime
-from pixd.pix2pix.runtime import Events, Spec
+from pixd.images import decode, fitting
+from pixd.pix2pix.learning import scores
+from pixd.system.children import child
+from pixd.system.children.child import Events, Spec
 
 STRIDE_PX: Final = 8  # baselines look at every eighth pixel of every eighth row
 
 Pixels = NDArray[np.uint8]
-Pair = tuple[metrics.Image, metrics.Image]
+Pair = tuple[scores.Image, scores.Image]
 
 
 def score_runs(spec: Spec, events: Events) -> None:
     """Score every run and baseline of the spec and leave the result."""
     events.phase("validating")
-    runtime.write_result(spec, metrics={"rows": rows_of(spec, events)})
+    child.write_result(spec, metrics={"rows": rows_of(spec, events)})
 
 
 def rows_of(spec: Spec, events: Events) -> dict[str, dict[str, Any]]:
@@ -45,7 +46,7 @@ def rows_of(spec: Spec, events: Events) -> dict[str, dict[str, Any]]:
     rows: dict[str, dict[str, Any]] = {}
 
     def add(name: str, pairs: Iterator[Pair]) -> None:
-        rows[name] = metrics.score(_beating(pairs, events))
+        rows[name] = scores.score(_beating(pairs, events))
 
     def targets() -> Iterator[tuple[Mapping[str, Any], Pixels]]:
         for triple in triples:
@@ -110,7 +111,7 @@ class Baselines:
                 moments += known.T @ _thumbnail(target).reshape(-1, 3)
                 yield target
 
-        self.mean = metrics.mean_image(each_target())
+        self.mean = scores.mean_image(each_target())
         self._matrix = np.linalg.lstsq(normal, moments, rcond=None)[0]  # (4, 3)
         self._thumbnails = np.stack(thumbnails).astype(np.int16)
 
@@ -132,7 +133,7 @@ def load(path: str, size: int) -> Pixels:
         ImageRejectedError: it is no image that pixd takes.
         OSError: it cannot be read.
     """
-    return fitting.to_model(images.decode(Path(path).read_bytes()), size, "stretch")[0]
+    return fitting.to_model(decode.decode(Path(path).read_bytes()), size, "stretch")[0]
 
 
 def load_training_pair(pair: Mapping[str, str], direction: str, size: int) -> tuple[Pixels, Pixels]:
@@ -163,4 +164,4 @@ def _beating(pairs: Iterator[Pair], events: Events) -> Iterator[Pair]:
 
 
 if __name__ == "__main__":
-    sys.exit(runtime.run_child("score", score_runs))
+    sys.exit(child.run_child("score", score_runs))

@@ -11,37 +11,35 @@ import logging
 import sys
 import time
 
-from pixd.pix2pix import runtime
+from pixd.system.children import child
 
 _log = logging.getLogger(__name__)
 
 
 def main() -> int:
     """Run the spec named on the command line; return the exit code."""
-    events = runtime.claim_stdout()
+    events = child.claim_stdout()
     # The end of stdin is no order to stop here: SIGTERM is, because it leaves a checkpoint.
-    runtime.die_with_parent(leave_at_eof=False)
-    spec = runtime.read_spec(sys.argv[1:], "train")
+    child.die_with_parent(leave_at_eof=False)
+    spec = child.read_spec(sys.argv[1:], "train")
     timings = {"validate_s": 0.0}
     try:
-        stop = runtime.StopFlag()
+        stop = child.StopFlag()
         started = time.monotonic()
         events.phase("importing TensorFlow")
-        from pixd.pix2pix import training_loop
+        from pixd.pix2pix.learning import training_loop
 
         timings["import_s"] = time.monotonic() - started
         outcome = training_loop.train_and_evaluate(spec, events, stop, timings)
         stop.leaves_at_once = False
-    except runtime.Interrupted:  # before its first step: there is nothing to keep
-        runtime.write_result(spec, state="interrupted", timings=timings)
+    except child.Interrupted:  # before its first step: there is nothing to keep
+        child.write_result(spec, state="interrupted", timings=timings)
         return 0
     except Exception as error:  # noqa: BLE001 - a child's last resort: the result says it
         _log.exception("training failed")
-        runtime.write_result(
-            spec, state="failed", error=runtime.describe_error(error), timings=timings
-        )
+        child.write_result(spec, state="failed", error=child.describe_error(error), timings=timings)
         return 1
-    runtime.write_result(spec, **outcome, timings=timings)
+    child.write_result(spec, **outcome, timings=timings)
     return 1 if outcome["state"] == "failed" else 0
 
 

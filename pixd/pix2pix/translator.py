@@ -1,11 +1,11 @@
 """The translator worker: ``python -m pixd.pix2pix.translator SPEC.json``; kept warm by the service.
 
 Requests come as JSON lines on stdin, answers go out in any order. Decoding (in processes of
-its own, see `pixd.pix2pix.decoding`), inference and encoding overlap; the images that wait when
-the network is free are translated together (`pixd.pix2pix.batching`), and a lone one is never
+its own, see `pixd.pix2pix.inference.decoding`), inference and encoding overlap; the images that wait when
+the network is free are translated together (`pixd.pix2pix.inference.batching`), and a lone one is never
 delayed to fill a batch.
 
-With `fit: tile` an image goes through in tiles (`pixd.pix2pix.tiled`). One of many tiles has a
+With `fit: tile` an image goes through in tiles (`pixd.pix2pix.inference.tiled`). One of many tiles has a
 thread, a decoder and a lane of its own, so that small ones need not wait for it.
 """
 
@@ -24,12 +24,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from pixd import confinement, durable
-from pixd.errors import ImageRejectedError
-from pixd.pix2pix import hardware, runtime, tiled
-from pixd.pix2pix.batching import Batcher, Lanes, Pixels, Square
-from pixd.pix2pix.decoding import Decoder, Decoders, LargeImage, Rows
-from pixd.pix2pix.runtime import HEARTBEAT_S, Events, Spec
+from pixd.pix2pix.inference import tiled
+from pixd.pix2pix.inference.batching import Batcher, Lanes, Pixels, Square
+from pixd.pix2pix.inference.decoding import Decoder, Decoders, LargeImage, Rows
+from pixd.pix2pix.network import hardware
+from pixd.system import durable
+from pixd.system.children import child, confinement
+from pixd.system.children.child import HEARTBEAT_S, Events, Spec
+from pixd.system.errors import ImageRejectedError
 
 DECODERS: Final = 2
 BATCHES_DECODED: Final = 3  # decoded and not yet encoded, in batches: bounds the memory
@@ -101,7 +103,7 @@ class Translator:
 
     def _decode(self, request: Request) -> None:
         self._enter(request)
-        from pixd import input_makers
+        from pixd.images import input_makers
 
         started = time.perf_counter()
         try:
@@ -135,7 +137,7 @@ class Translator:
             square.deliver(output, ms)
 
     def _encode(self, request: Request, output: Pixels) -> None:
-        from pixd import fitting, images
+        from pixd.images import decode, fitting
 
         started = time.perf_counter()
         try:
@@ -152,7 +154,7 @@ class Translator:
                     size = None if is_source else self._size
                     alpha = decoder.alpha(request.image, size, self._fit)
                 image = fitting.with_alpha(image, alpha)
-            data = images.encode_png(image, request.text)
+            data = decode.encode_png(image, request.text)
             Path(request.out).write_bytes(data)
         except Exception as error:  # noqa: BLE001 - one image never ends the translator
             self._fail(request, error)
@@ -250,7 +252,7 @@ class Translator:
 
     def _fail(self, request: Request, error: Exception) -> None:
         _log.error("request %s failed", request.id, exc_info=error)
-        described = runtime.describe_error(error)
+        described = child.describe_error(error)
         self._answer(request, "failed", kind=described["kind"], reason=described["message"])
 
     def _answer(self, request: Request, event: str, **fields: Any) -> None:
@@ -260,15 +262,15 @@ class Translator:
 
 def main() -> int:
     """Load the model, say ready, and translate until stdin ends; return the exit code."""
-    events = runtime.claim_stdout()
-    runtime.die_with_parent(leave_at_eof=True, stdin_fd=-1)
-    spec = runtime.read_spec(sys.argv[1:], "translate")
+    events = child.claim_stdout()
+    child.die_with_parent(leave_at_eof=True, stdin_fd=-1)
+    spec = child.read_spec(sys.argv[1:], "translate")
     try:
         translator = start(spec, events)
     except Exception as error:  # noqa: BLE001 - a child's last resort: the result says it
         _log.exception("the translator cannot start")
-        described = runtime.describe_error(error)
-        runtime.write_result(spec, state="failed", error=described)
+        described = child.describe_error(error)
+        child.write_result(spec, state="failed", error=described)
         events.send("note", message=described["message"])
         return 1
     threading.Thread(target=_read_requests, args=(translator,), daemon=True).start()
@@ -285,7 +287,7 @@ def start(spec: Spec, events: Events) -> Translator:
     megapixels = int(spec.get("max_megapixels", confinement.MEGAPIXELS))
     decoders = Decoders(DECODERS, megapixels)
     events.phase("importing TensorFlow")
-    from pixd.pix2pix import generation
+    from pixd.pix2pix.network import generator as generation
 
     events.phase("building the model")
     recipe = dict(spec["recipe"])

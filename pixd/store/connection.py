@@ -13,8 +13,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pixd.errors import CannotTellError
 from pixd.store.lock import holder_pid, may_not_read
+from pixd.system.errors import CannotTellError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

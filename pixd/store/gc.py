@@ -15,10 +15,10 @@ import secrets
 import shutil
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pixd import durable
-from pixd.errors import PixdError, StoreError
-from pixd.store import event_files, manifests, model_files
+from pixd.store import manifests, model_files, tensorboard
 from pixd.store.connection import utc_now
+from pixd.system import durable
+from pixd.system.errors import PixdError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -123,7 +123,7 @@ def empty(store: Store) -> tuple[int, int]:
         store.db.conn.execute("DELETE FROM trash")
         _set_state(store, [row[0] for row in rows], "removed")
     shutil.rmtree(store.folder / TRASH, ignore_errors=True)
-    event_files.drop_of_removed_models(store.db.conn, store.folder)
+    tensorboard.drop_of_removed_models(store.db.conn, store.folder)
     return len(rows), sum(row[1] for row in rows)
 
 

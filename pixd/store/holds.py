@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from sqlite_utils import Database
 
-    from pixd.scan import RootIdentity
+    from pixd.folders.scan import RootIdentity
 
 
 class Root(NamedTuple):

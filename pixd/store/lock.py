@@ -7,7 +7,7 @@ import os
 import time
 from pathlib import Path
 
-from pixd.errors import CannotTellError, StoreBusyError
+from pixd.system.errors import CannotTellError, StoreBusyError
 
 LOCK = "lock"
 LOCK_PATIENCE_S = 0.2

@@ -10,8 +10,8 @@ import os
 import shutil
 from typing import TYPE_CHECKING
 
-from pixd import durable
 from pixd.store import manifests
+from pixd.system import durable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,8 +13,8 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-from pixd import durable
-from pixd.durable import CHUNK_BYTES, write_all
+from pixd.system import durable
+from pixd.system.durable import CHUNK_BYTES, write_all
 
 
 class SourceError(OSError):

@@ -10,8 +10,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pixd.records import canonical_json, digest_of
 from pixd.store.connection import transaction, utc_now
+from pixd.system.names import canonical_json, digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

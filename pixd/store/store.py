@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pixd import durable
-from pixd.records import Event
 from pixd.store import connection, gc, lock, writer
-from pixd.store.care import Care
+from pixd.store.commits import History
 from pixd.store.connection import transaction, utc_now
 from pixd.store.exclusions import Exclusions
-from pixd.store.history import History
+from pixd.store.files import WorkingFiles
+from pixd.store.heartbeat import read_live
 from pixd.store.holds import Holds
-from pixd.store.live import read_live
 from pixd.store.models import Models
 from pixd.store.objects import ObjectStore
 from pixd.store.outputs import Outputs
 from pixd.store.runs import Runs
-from pixd.store.working import WorkingFiles
+from pixd.store.training_set import Care
+from pixd.system import durable
+from pixd.system.names import Event
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,9 +11,11 @@ import os
 import sqlite3
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pixd.store import lineage, manifests, model_files, places, views
-from pixd.store.history import chain_hash
+from pixd.store import manifests, model_files
+from pixd.store.commits import chain_hash
 from pixd.store.objects import hash_file
+from pixd.store.queries import files as places
+from pixd.store.queries import history, lineage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -231,7 +233,7 @@ def _models(reader: Reader, store: Path, wrong: set[str]) -> Iterator[Finding]:
                 continue
             if not same:
                 problem = f"{name} in {folder.name[:12]} is not what was exported"
-                depends = views.pipelines_with_model(reader, digest)
+                depends = history.pipelines_with_model(reader, digest)
                 yield Finding("model", f"{pipeline}/model@{number}", problem, tuple(depends))
 
 

@@ -14,8 +14,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pixd import disk, durable, systemd
-from pixd.errors import StoreBusyError, StoreError
 from pixd.store.connection import (
     ADVICE_LOST,
     ADVICE_NEWER,
@@ -25,7 +23,9 @@ from pixd.store.connection import (
     say_newer,
     what_outlived_database,
 )
-from pixd.store.live import LIVE
+from pixd.store.heartbeat import LIVE
+from pixd.system import disk, durable, systemd
+from pixd.system.errors import StoreBusyError, StoreError
 
 if TYPE_CHECKING:
     from sqlite_utils import Database

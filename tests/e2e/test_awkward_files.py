@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pixd.output import output_name
-from pixd.scan import is_ignored
+from pixd.folders.scan import is_ignored
+from pixd.translation.output_files import output_name
 from tests.tiny import Tiny
 
 FOLDER = Path(__file__).parents[3] / "shared" / "data" / "nasty"

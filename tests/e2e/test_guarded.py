@@ -8,7 +8,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from pixd.demo.pictures import facade_pair
+from pixd.images.demo_set import facade_pair
 from tests.tiny import Tiny
 
 PAIRS = 60

@@ -17,7 +17,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from pixd.store import gc, lineage
+from pixd.store import gc
+from pixd.store.queries import lineage
 from pixd.store.store import Store
 from tests.tiny import Tiny, pair, picture
 
@@ -163,8 +164,8 @@ def test_it_opens_where_there_is_a_display_and_nowhere_else(
 
 def test_the_command_itself_loads_neither_tensorflow_nor_pillow(mine: Tiny) -> None:
     program = (
-        "import sys; from pixd import cli\n"
-        "code = cli.main(['models', '--report', 'live', '--pairs', '1'])\n"
+        "import sys; from pixd.cli import main\n"
+        "code = main.main(['models', '--report', 'live', '--pairs', '1'])\n"
         "heavy = {'tensorflow', 'keras', 'numpy', 'PIL', 'sqlite_utils'} & set(sys.modules)\n"
         "sys.exit(code or ' '.join(heavy) or 0)"
     )

@@ -13,8 +13,8 @@ import pytest
 import yaml
 from PIL import Image
 
-from pixd import command_line
-from pixd.demo.pictures import facade_pair
+from pixd.cli import arguments
+from pixd.images.demo_set import facade_pair
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "training-sets.md").read_text()
@@ -121,7 +121,7 @@ def test_every_other_block_does_what_the_page_says(stranger: Stranger) -> None:
 
 
 def test_every_operation_and_option_is_on_the_page() -> None:
-    operations = command_line.parser().commands["prepare"].commands
+    operations = arguments.parser().commands["prepare"].commands
     assert set(operations) == {"resize", "combine", "edges", "grayscale", "blank", "split"}
     for name, operation in operations.items():
         assert f"`pixd prepare {name} " in PAGE

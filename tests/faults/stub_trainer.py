@@ -7,15 +7,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from pixd import durable
-from pixd.pix2pix import runtime
-from pixd.records import canonical_json
+from pixd.system import durable
+from pixd.system.children import child
+from pixd.system.names import canonical_json
 
 
 def main() -> int:
-    events = runtime.claim_stdout()
-    runtime.die_with_parent(leave_at_eof=False)
-    spec = runtime.read_spec(sys.argv[1:], "train")
+    events = child.claim_stdout()
+    child.die_with_parent(leave_at_eof=False)
+    spec = child.read_spec(sys.argv[1:], "train")
     events.send("device", device="cpu")
     # Of contents, not of paths: an object's path ends with its digest.
     asked = [[Path(p).name for p in one["images"]] for one in (*spec["train"], *spec["held_out"])]
@@ -29,7 +29,7 @@ def main() -> int:
         durable.write_file(folder / name, data)
         sha256 = "sha256:" + hashlib.sha256(data).hexdigest()
         outputs.append({"role": role, "path": f"model/{name}", "sha256": sha256, "size": len(data)})
-    runtime.write_result(spec, step=4, steps=4, outputs=outputs, metrics={}, environment={})
+    child.write_result(spec, step=4, steps=4, outputs=outputs, metrics={}, environment={})
     return 0
 
 

@@ -11,31 +11,32 @@ from typing import Any
 
 from PIL import ImageOps
 
-from pixd import durable, images
-from pixd.errors import ImageRejectedError
-from pixd.pix2pix import runtime
+from pixd.images import decode
+from pixd.system import durable
+from pixd.system.children import child
+from pixd.system.errors import ImageRejectedError
 
 
 def translate(request: dict[str, Any]) -> dict[str, Any]:
     durable.crash_point("decode")
     try:
-        image = images.decode(Path(request["image"]).read_bytes())
+        image = decode.decode(Path(request["image"]).read_bytes())
     except ImageRejectedError as error:
         return {"event": "rejected", "reason": error.message}
     durable.crash_point("infer")
-    data = images.encode_png(ImageOps.invert(image.convert("RGB")), request["text"])
+    data = decode.encode_png(ImageOps.invert(image.convert("RGB")), request["text"])
     try:
         Path(request["out"]).write_bytes(data)
     except OSError as error:
-        described = runtime.describe_error(error)
+        described = child.describe_error(error)
         return {"event": "failed", "kind": described["kind"], "reason": described["message"]}
     return {"event": "done", "sha256": "sha256:" + hashlib.sha256(data).hexdigest()}
 
 
 def main() -> int:
-    events = runtime.claim_stdout()
-    runtime.die_with_parent(leave_at_eof=True, stdin_fd=-1)
-    runtime.read_spec(sys.argv[1:], "translate")
+    events = child.claim_stdout()
+    child.die_with_parent(leave_at_eof=True, stdin_fd=-1)
+    child.read_spec(sys.argv[1:], "translate")
     events.send("ready", device="cpu", environment={})
     for line in sys.stdin:
         request = json.loads(line)

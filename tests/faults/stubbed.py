@@ -18,7 +18,7 @@ from typing import Any
 
 from PIL import Image
 
-from pixd.durable import CRASH_VARIABLE
+from pixd.system.durable import CRASH_VARIABLE
 from tests.tiny import Tiny, pair, picture
 
 MODULE = "tests.faults.stubbed"
@@ -165,8 +165,8 @@ def undisturbed(like: Stubbed, folder: Path) -> dict[str, Any]:
 
 def main() -> int:
     """Run pixd with the children replaced."""
-    from pixd import cli
-    from pixd.workers import Worker
+    from pixd.cli import main as cli
+    from pixd.system.children.worker import Worker
 
     start = Worker.start.__func__  # type: ignore[attr-defined]
 

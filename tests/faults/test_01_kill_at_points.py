@@ -22,11 +22,11 @@ from pathlib import Path
 import pytest
 
 import pixd
-from pixd import recipes
 from pixd.config import PipelineSettings
 from pixd.config.settings import TrainSettings
-from pixd.durable import CRASH_POINTS, CRASH_VARIABLE
-from pixd.records import SCHEMA
+from pixd.system.durable import CRASH_POINTS, CRASH_VARIABLE
+from pixd.system.names import SCHEMA
+from pixd.training import recipe
 from tests.faults.conftest import Figure
 from tests.faults.stubbed import ROOT, Stubbed, undisturbed
 from tests.tiny import Tiny, pair, picture
@@ -302,7 +302,7 @@ class Trainer:
             "device": "cpu",
             "checkpoint_every_s": 3600,
             "checkpoint_every_steps": 1,
-            "recipe": recipes.train_recipe(pipeline, "float32"),
+            "recipe": recipe.train_recipe(pipeline, "float32"),
             "train": images[:5],
             "held_out": images[5:],
             "live_model": None,

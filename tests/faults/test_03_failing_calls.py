@@ -16,9 +16,10 @@ from typing import Any
 
 import pytest
 
-from pixd import config, lifecycle
-from pixd.service import Service
-from pixd.workers import Worker
+from pixd import config
+from pixd.service import reload
+from pixd.service.loop import Service
+from pixd.system.children.worker import Worker
 from tests.faults.conftest import Figure
 from tests.faults.stubbed import STUBS, Stubbed
 
@@ -97,7 +98,7 @@ class Running:
             service._wait(now)
 
     def close(self) -> None:
-        lifecycle.shut_down(self.service, None)
+        reload.shut_down(self.service, None)
 
 
 @pytest.fixture

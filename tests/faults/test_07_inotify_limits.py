@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pixd.intake import POLL_S
-from pixd.watch import PROBE_EVERY_S
+from pixd.folders.intake import POLL_S
+from pixd.folders.watch import PROBE_EVERY_S
 from tests.faults.conftest import Figure
 from tests.tiny import Tiny, picture
 

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from pixd.durable import FICLONE
 from pixd.store.objects import hash_file
+from pixd.system.durable import FICLONE
 from tests.faults.conftest import Figure
 from tests.faults.naive import Naive
 from tests.tiny import Tiny, picture

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from pixd.service import LONGEST_WAIT_S
+from pixd.service.loop import LONGEST_WAIT_S
 from tests.faults.conftest import Figure
 from tests.tiny import Tiny, picture
 

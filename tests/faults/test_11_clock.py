@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from pixd.publishing import Publisher
-from pixd.recording import Recorder
-from pixd.settle import Ready
+from pixd.folders.recorder import Recorder
+from pixd.folders.settle import Ready
 from pixd.store.connection import rfc3339, utc_now
+from pixd.translation.publishing import Publisher
 from tests.faults.conftest import Figure
 from tests.tiny import Tiny, picture
 from tests.watched import Folder
@@ -105,7 +105,7 @@ def test_a_retry_is_not_put_off_when_the_clock_is_set_back(tmp_path: Path, clock
 
 
 def _latest() -> str:
-    from pixd.publishing import LONGEST_WAIT_S
+    from pixd.translation.publishing import LONGEST_WAIT_S
 
     return rfc3339(time.time() + LONGEST_WAIT_S)
 

@@ -22,8 +22,14 @@ from tests.faults import children, damaged
 from tests.faults.conftest import Figure
 from tests.tiny import Tiny
 
-MODULES = ("pixd.decoder", "pixd.inspector", "pixd.pix2pix.translator")
-PEAK_DECODER_BYTES = 3 << 30  # what `pixd.confinement` allows; the bar is that it holds
+MODULES = (
+    "pixd.images.decoder_child",
+    "pixd.training.dataset.inspector_child",
+    "pixd.pix2pix.translator",
+)
+PEAK_DECODER_BYTES = (
+    3 << 30
+)  # what `pixd.system.children.confinement` allows; the bar is that it holds
 NAIVE_S = 60
 NAIVE = Path(__file__).parents[2] / "benchmarks" / "peers" / "naive_watcher.py"
 
@@ -112,8 +118,8 @@ def test_every_damaged_image_is_translated_or_refused_with_a_reason(
     states = ("settling", "queued", "translated", "rejected", "failed")
     adds_up = counts["files"] == sum(counts[state] for state in states)
     translators = len(peaks.pids["pixd.pix2pix.translator"])
-    decoder_mb = peaks.bytes["pixd.decoder"] / 1e6
-    inspector_mb = peaks.bytes["pixd.inspector"] / 1e6
+    decoder_mb = peaks.bytes["pixd.images.decoder_child"] / 1e6
+    inspector_mb = peaks.bytes["pixd.training.dataset.inspector_child"] / 1e6
     assert stub.service.poll() is None
     figure(
         12,
@@ -130,8 +136,8 @@ def test_every_damaged_image_is_translated_or_refused_with_a_reason(
             and adds_up
             and not counts["failed"]
             and translators == 1
-            and 0 < peaks.bytes["pixd.decoder"] < PEAK_DECODER_BYTES
-            and 0 < peaks.bytes["pixd.inspector"] < PEAK_DECODER_BYTES
+            and 0 < peaks.bytes["pixd.images.decoder_child"] < PEAK_DECODER_BYTES
+            and 0 < peaks.bytes["pixd.training.dataset.inspector_child"] < PEAK_DECODER_BYTES
         ),
     )
 

@@ -6,7 +6,7 @@ import json
 import os
 from pathlib import Path
 
-from pixd.records import name_from_bytes
+from pixd.system.names import name_from_bytes
 from tests.faults.conftest import Figure
 from tests.tiny import Tiny, picture
 

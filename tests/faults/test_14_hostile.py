@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pixd import scan
+from pixd.folders import scan
 from pixd.store.objects import hash_file
 from tests.faults.conftest import Figure
 from tests.faults.naive import Naive

@@ -22,7 +22,7 @@ from tests.faults.conftest import Figure
 from tests.tiny import Tiny, picture
 
 TRAINS = "starts several trainers or translators; `make faults` runs it"
-SOON = {"pixd.training.FIRST_RETRY_S": 0.5, "pixd.translation.CHECK_MODEL_S": 1.0}
+SOON = {"pixd.training.stage.FIRST_RETRY_S": 0.5, "pixd.translation.stage.CHECK_MODEL_S": 1.0}
 TRAINER = "pixd.pix2pix.train"
 TRANSLATOR = "pixd.pix2pix.translator"
 
@@ -87,7 +87,7 @@ def stop_still(pid: int) -> None:
 CASES: dict[str, tuple[Callable[[int], None], dict[str, float], str]] = {
     "killed": (kill, SOON, "killed by signal 9 (out of memory?)"),
     "out of memory (RLIMIT_AS)": (starve, SOON, ""),
-    "hung (SIGSTOP)": (stop_still, {**SOON, "pixd.training_run.SILENT_S": 2.0}, "was silent for"),
+    "hung (SIGSTOP)": (stop_still, {**SOON, "pixd.training.run.SILENT_S": 2.0}, "was silent for"),
 }
 
 
@@ -124,9 +124,9 @@ def test_a_trainer_that_dies_or_hangs_is_given_up_and_the_model_before_it_serves
 
 
 ABSURD = """
-import pixd.recipes
-sound = pixd.recipes.train_recipe
-pixd.recipes.train_recipe = lambda *given: {**sound(*given), "learning_rate": 1e30}
+import pixd.training.recipe
+sound = pixd.training.recipe.train_recipe
+pixd.training.recipe.train_recipe = lambda *given: {**sound(*given), "learning_rate": 1e30}
 """
 """No setting that config.yaml takes was found to make NaN at this size: it must be forced."""
 
@@ -137,7 +137,7 @@ def test_a_training_that_diverges_is_recorded_and_the_model_before_it_serves(
     if not is_full_size:
         pytest.skip(TRAINS)
     stub.tune(seed=1)
-    stub.start({**SOON, "pixd.training.MAX_FAILURES": 1}, prelude=ABSURD)
+    stub.start({**SOON, "pixd.training.stage.MAX_FAILURES": 1}, prelude=ABSURD)
     part = stub.until(lambda p: p["train"]["state"] == "failed")
     is_served = serves(stub, 2)
     figure(
@@ -291,7 +291,7 @@ def test_a_translator_that_is_killed_or_stopped_loses_nothing(
     if not is_full_size:
         pytest.skip(TRAINS)
     count = 60
-    stub.start({"pixd.live_model.ANSWER_WITHIN_S": 10.0})
+    stub.start({"pixd.translation.translator.ANSWER_WITHIN_S": 10.0})
     assert stub.service is not None
     strikes = []
     for number in (signal.SIGKILL, signal.SIGSTOP):

@@ -300,7 +300,10 @@ def test_the_watchdog_is_told_nothing_while_a_watch_or_child_is_stuck(
         pytest.skip("waits for a hang to be noticed; `make faults` runs it")
     with notifications(tmp_path) as (address, heard):
         stub.start(
-            {"pixd.warm.HANG_GRACE_S": -3.0, "pixd.live_model.ANSWER_WITHIN_S": 20.0},
+            {
+                "pixd.system.children.warm_worker.HANG_GRACE_S": -3.0,
+                "pixd.translation.translator.ANSWER_WITHIN_S": 20.0,
+            },
             NOTIFY_SOCKET=address,
         )
         assert stub.service is not None

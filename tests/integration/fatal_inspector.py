@@ -7,7 +7,8 @@ import signal
 import sys
 from pathlib import Path
 
-from pixd import images, inspector
+from pixd.images import decode as images
+from pixd.training.dataset import inspector_child
 
 
 def main() -> int:
@@ -19,7 +20,7 @@ def main() -> int:
         return decode_file(path)
 
     images.decode_file = decode  # type: ignore[assignment]
-    return inspector.main()
+    return inspector_child.main()
 
 
 if __name__ == "__main__":

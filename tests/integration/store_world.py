@@ -1,7 +1,7 @@
 """The real store with real folders, driven as the service drives it, and a power cut at any step.
 
 No child process: a training's files are written here and handed over as the trainer hands them
-over, and a translator in this process answers the real `pixd.translation`.
+over, and a translator in this process answers the real `pixd.translation.stage`.
 """
 
 from __future__ import annotations
@@ -17,21 +17,25 @@ from typing import Any, cast
 
 import pytest
 
-from pixd import durable, live_model, operations, recall, recovery, restore, scan
 from pixd.config import PipelineSettings, Settings
 from pixd.config.settings import KeepSettings, TrainSettings
-from pixd.intake import Intake
-from pixd.recording import Recorder
-from pixd.records import canonical_json, digest_of
-from pixd.settle import Ready
-from pixd.store import connection, gc, lineage
+from pixd.folders import restore, scan
+from pixd.folders.intake import Intake
+from pixd.folders.recorder import Recorder
+from pixd.folders.settle import Ready
+from pixd.service import operations, recall, recovery
+from pixd.store import connection, gc
 from pixd.store.objects import hash_file
+from pixd.store.queries import lineage
 from pixd.store.runs import Edge, run_key
 from pixd.store.store import Store
-from pixd.training_run import TrainingRun, publish_model
-from pixd.translation import Translation
-from pixd.warm import Answer
-from pixd.workers import Worker
+from pixd.system import durable
+from pixd.system.children.warm_worker import Answer
+from pixd.system.children.worker import Worker
+from pixd.system.names import canonical_json, digest_of
+from pixd.training.run import TrainingRun, publish_model
+from pixd.translation import translator
+from pixd.translation.stage import Translation
 
 PIPELINES = ("p", "q")
 KINDS = ("training", "input")
@@ -156,7 +160,7 @@ class World:
             for made in (pipeline.training, pipeline.input, pipeline.output):
                 made.mkdir(parents=True)
         self.cut = PowerCut(folder)
-        self.cut.patch.setattr(live_model, "WarmWorker", InProcessTranslator)
+        self.cut.patch.setattr(translator, "WarmWorker", InProcessTranslator)
         self.cut.patch.setattr(gc, "RECENT_REFS", RECENT_REFS)
         self.now = 0.0
         self.open()

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from pixd import cli, command_line, config
+from pixd import config
+from pixd.cli import arguments, main
 from pixd.config.load import _INPUTS_MADE as INPUTS_MADE
 from pixd.config.load import _PAIRS_GIVEN as PAIRS_GIVEN
-from pixd.demo.pictures import facade_pair
+from pixd.images.demo_set import facade_pair
 from tests.integration.test_training_care import CONFIG, jpeg, pair, png
 
 
@@ -34,7 +35,7 @@ def training(drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
 
 
 def check(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
-    code = cli.main(["check-training", *words])
+    code = main.main(["check-training", *words])
     out, err = capsys.readouterr()
     assert "Traceback" not in err
     return code, out or err
@@ -156,13 +157,15 @@ def test_a_wrong_command_line_says_what_is_meant(
 
 
 def test_the_command_line_knows_every_layout_of_the_configuration() -> None:
-    assert (*PAIRS_GIVEN, *INPUTS_MADE) == command_line.LAYOUTS
+    assert (*PAIRS_GIVEN, *INPUTS_MADE) == arguments.LAYOUTS
 
 
 def test_a_picture_that_breaks_the_decoder_is_one_finding_and_no_end(
     training: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pixd.folder_check._INSPECTOR", "tests.integration.fatal_inspector")
+    monkeypatch.setattr(
+        "pixd.training.dataset.folder_check._INSPECTOR", "tests.integration.fatal_inspector"
+    )
     (training / "fatal.png").write_bytes(b"ends the child that reads it")
     code, found = told(capsys, "training", "--image-size", "64")
     assert (code, found["pairs"]) == (1, 52)

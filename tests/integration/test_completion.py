@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from pixd import command_line
-from pixd.completion import VALUES, split
+from pixd.cli import arguments as command_line
+from pixd.cli.completion import VALUES, split
 from tests.status_states import CONFIG, Clock, World
 
 SHELLS = ("bash", "zsh", "fish")
@@ -157,7 +157,7 @@ def test_whatever_is_wrong_a_prompt_is_left_in_peace(desk: Desk) -> None:
 def test_asking_loads_nothing_heavy(desk: Desk) -> None:
     heavy = ("tensorflow", "numpy", "PIL", "sqlite_utils", "watchdog", "rich", "hashlib")
     code = (
-        "import sys; from pixd import cli; cli.main(['__complete', 'pixd promote m']);"
+        "import sys; from pixd.cli import main; main.main(['__complete', 'pixd promote m']);"
         "print([name for name in sys.argv[1:] if name in sys.modules])"
     )
     told = desk.run(sys.executable, "-c", code, *heavy).splitlines()

@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from pixd import control
-from pixd.control import ControlServer
-from pixd.errors import PixdError, ServiceNotRunningError, UsageError
+from pixd.service import control
+from pixd.service.control import ControlServer
+from pixd.system.errors import PixdError, ServiceNotRunningError, UsageError
 
 
 class Stepped:

@@ -16,14 +16,16 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pixd import cli, config, control, operations
-from pixd.errors import PixdError
-from pixd.records import canonical_json, digest_of
-from pixd.service import Service
+from pixd import config
+from pixd.cli import main
+from pixd.service import control, operations
+from pixd.service.loop import Service
 from pixd.store import manifests
 from pixd.store.manifests import Entry
 from pixd.store.runs import Edge
 from pixd.store.store import Store
+from pixd.system.errors import PixdError
+from pixd.system.names import canonical_json, digest_of
 from tests.status_states import CONFIG
 from tests.tiny import Tiny
 from tests.unit.test_store import record
@@ -197,7 +199,7 @@ def outcomes(folder: Path, capsys: pytest.CaptureFixture[str]) -> list[tuple[Any
     found = []
     for words in COMMANDS:
         capsys.readouterr()
-        code = cli.main(["--config", str(folder / "config.yaml"), *words, "--json"])
+        code = main.main(["--config", str(folder / "config.yaml"), *words, "--json"])
         out, err = capsys.readouterr()
         found.append((words, code, _without_ids(json.loads(out) if out else None), err))
     return found
@@ -226,7 +228,9 @@ def test_commands_do_the_same_with_and_without_a_service(
     assert codes.count(0) == len(COMMANDS) - 2, without
     models = []
     for name in ("with", "without"):
-        assert cli.main(["--config", str(tmp_path / name / "config.yaml"), "models", "--json"]) == 0
+        assert (
+            main.main(["--config", str(tmp_path / name / "config.yaml"), "models", "--json"]) == 0
+        )
         models.append(_without_times(capsys.readouterr().out))
     assert models[0] == models[1]
 

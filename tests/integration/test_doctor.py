@@ -18,9 +18,10 @@ from typing import Any
 
 import pytest
 
-from pixd import cli, images
-from pixd.doctor import machine
-from pixd.doctor.model import test_image as ramp
+from pixd.answers.doctor import machine
+from pixd.answers.doctor.model import test_image as ramp
+from pixd.cli import main
+from pixd.images import decode
 from pixd.store.connection import rfc3339
 from tests.status_states import STATES, Clock, World
 from tests.tiny import Tiny
@@ -49,7 +50,7 @@ def examine(capsys: pytest.CaptureFixture[str]) -> Examine:
 
     def look() -> dict[str, dict[str, Any]]:
         capsys.readouterr()
-        code = cli.main(["doctor", "--no-model", "--json"])
+        code = main.main(["doctor", "--no-model", "--json"])
         told = json.loads(capsys.readouterr().out)
         worst = {"ok": 0, "warn": 0, "fail": 1}[told["state"]]
         assert code == (78 if told["checks"][-1]["name"] == "config" and worst else worst)
@@ -76,7 +77,7 @@ def test_a_wrong_configuration_is_78_and_all_that_is_told(
     tiny: Tiny, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tiny.folder / "config.yaml").write_text("pipelines: 3\n")
-    assert cli.main(["doctor"]) == 78
+    assert main.main(["doctor"]) == 78
     out = capsys.readouterr().out
     assert out.startswith("fail  config:")
     assert "try: mend the file, then run: pixd check-config" in out
@@ -152,7 +153,7 @@ def test_a_store_of_a_network_file_system_fails(
     tiny: Tiny, examine: Examine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "pixd.libc._read_mounts", lambda: b"1 0 0:1 / / rw - nfs4 server:/export rw\n"
+        "pixd.system.libc._read_mounts", lambda: b"1 0 0:1 / / rw - nfs4 server:/export rw\n"
     )
     found = examine()
     assert found["store"]["state"] == "fail"
@@ -319,7 +320,7 @@ def test_outlines_without_opencv_fail_with_what_to_install(
 
 
 def test_the_test_image_is_one_that_pixd_takes() -> None:
-    assert images.decode(ramp(64)).size == (64, 64)
+    assert decode.decode(ramp(64)).size == (64, 64)
 
 
 def test_without_the_model_it_takes_less_than_a_second(tiny: Tiny) -> None:

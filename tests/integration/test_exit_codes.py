@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from pixd import cli, errors
+from pixd.cli import main
+from pixd.system import errors
 from tests.status_states import STATES, World, filled_world
 
 PAGE = (Path(__file__).parents[2] / "docs" / "status.md").read_text()
@@ -26,7 +27,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 
 def pixd(*words: str) -> int:
     try:
-        return cli.main(words)
+        return main.main(words)
     except SystemExit as end:  # argparse's own
         return int(end.code or 0)
 
@@ -112,5 +113,5 @@ def test_ctrl_c_ends_with_the_code_that_shells_expect(
     def interrupt(_folder: Path) -> None:
         os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr("pixd.status.read_live", interrupt)
+    monkeypatch.setattr("pixd.answers.status.read_live", interrupt)
     assert pixd("status") == 128 + signal.SIGINT

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from pixd.errors import PixdError, StoreError
-from pixd.records import digest_of
-from pixd.store import event_files, gc
+from pixd.store import gc, tensorboard
 from pixd.store.runs import Edge
 from pixd.store.store import Store
+from pixd.system.errors import PixdError, StoreError
+from pixd.system.names import digest_of
 from tests.unit.test_lineage_graph import add_model, pairs
 from tests.unit.test_store import record
 
@@ -140,7 +140,7 @@ def test_the_sheet_and_the_event_files_of_a_model_go_with_its_weights(store: Sto
         store.history.add_objects([sheet], "image/png")
         edges = [("generator", generator), ("samples", sheet)]
         store.runs.add_outputs(run, [Edge(role, role, kept.digest) for role, kept in edges])
-        folders.append(store.folder / event_files.folder_of("p", run))
+        folders.append(store.folder / tensorboard.folder_of("p", run))
         folders[-1].mkdir(parents=True)
     store.objects.flush()
     assert not [name for name, _ in names(gc.plan(store, {"p": 2})) if "model" in name]

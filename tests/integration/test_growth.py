@@ -13,11 +13,13 @@ from typing import NamedTuple
 
 import pytest
 
-from pixd import config, status, trace, why
-from pixd.records import digest_of
-from pixd.store import changes, connection, lineage, manifests, places, views
-from pixd.store.history import Change
+from pixd import config
+from pixd.answers import status, trace, why
+from pixd.store import connection, manifests
+from pixd.store.commits import Change
+from pixd.store.queries import changes, files, history, lineage
 from pixd.store.store import Store
+from pixd.system.names import digest_of
 from tests.unit.test_lineage_graph import add_model
 from tests.unit.test_store import record
 
@@ -32,11 +34,11 @@ pipelines:
 
 Question = Callable[[sqlite3.Connection, Path], object]
 QUESTIONS: dict[str, Question] = {
-    "log": lambda r, _: (views.commits(r, "p", "training", 20), views.events(r, "p", 20)),
-    "show": lambda r, _: (views.commit(r, "p", "training", "HEAD~1"), views.by_digest(r, OLD)),
+    "log": lambda r, _: (history.commits(r, "p", "training", 20), history.events(r, "p", 20)),
+    "show": lambda r, _: (history.commit(r, "p", "training", "HEAD~1"), history.by_digest(r, OLD)),
     "trace": lambda r, s: trace.of_content(r, s, OLD),
     "models": lambda r, s: lineage.models_of(r, s, "p", OLD),
-    "why": lambda r, s: (places.last_change(r, "p", "training", NAMES[500]), why.of_run(r, s, 1)),
+    "why": lambda r, s: (files.last_change(r, "p", "training", NAMES[500]), why.of_run(r, s, 1)),
     "wait": lambda r, _: (
         changes.change(r, "c000000003"),
         changes.unfinished(r, "c000000003"),

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from pixd import scan
-from pixd.intake import POLL_S
+from pixd.folders import scan
+from pixd.folders.intake import POLL_S
 from tests.watched import SETTLE_S, Folder
 
 

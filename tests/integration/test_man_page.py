@@ -8,12 +8,13 @@ import subprocess
 
 import pytest
 
-from pixd import command_line, errors, man_page
+from pixd.cli import arguments, man_page
+from pixd.system import errors
 
 
 @pytest.fixture(scope="module")
 def page() -> str:
-    return man_page.page(command_line.parser())
+    return man_page.page(arguments.parser())
 
 
 def formatted(page: str) -> str:
@@ -47,7 +48,7 @@ def test_it_has_the_sections_that_a_reader_looks_for(page: str) -> None:
 
 def test_every_command_option_example_and_exit_code_is_in_it(page: str) -> None:
     text = formatted(page)
-    top = command_line.parser()
+    top = arguments.parser()
     commands = list(top.commands.values())
     below = [operation for command in commands for operation in command.commands.values()]
     assert below
@@ -68,6 +69,6 @@ def test_every_command_option_example_and_exit_code_is_in_it(page: str) -> None:
 
 
 def test_text_that_roff_would_obey_is_shown_as_it_is() -> None:
-    top = command_line.parser()
+    top = arguments.parser()
     top.commands["run"].description = ".br 'a' \\fB`x` ~ ^ -y"
     assert ".br 'a' \\fB`x` ~ ^ -y" in formatted(man_page.page(top))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pixd import metrics_file
+from pixd.service import metrics_file
 from tests import exposition
 from tests.exposition import Family
 from tests.tiny import Tiny
@@ -78,7 +78,7 @@ def test_a_reload_takes_another_place_and_a_missing_folder_is_said_once(
 ) -> None:
     tiny = Tiny(tmp_path)
     try:
-        tiny.start({"pixd.metrics_file.WRITE_EVERY_S": 0.1})
+        tiny.start({"pixd.service.metrics_file.WRITE_EVERY_S": 0.1})
         assert tiny.service is not None
         first = name_file(tiny, "pixd.prom")
         tiny.service.send_signal(signal.SIGHUP)

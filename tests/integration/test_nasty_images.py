@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pixd import images
-from pixd.errors import ImageRejectedError
-from pixd.scan import is_ignored
+from pixd.folders.scan import is_ignored
+from pixd.images import decode
+from pixd.system.errors import ImageRejectedError
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT.parent / "shared" / "data" / "nasty"
@@ -70,13 +70,13 @@ def test_every_policy_row_has_a_decision_that_is_documented_and_kept(row: dict[s
 
 def test_what_the_usual_limit_refuses_a_raised_one_takes() -> None:
     data = (FOLDER / "png_12000x9000_1bit.png").read_bytes()
-    picture = images.open_picture(data, images.Limits.of_megapixels(108))
+    picture = decode.open_picture(data, decode.Limits.of_megapixels(108))
     assert picture.size == (12_000, 9_000)
     assert picture.rows(8_999, 9_000).size == (12_000, 1)
 
 
 def decoded(name: str) -> Image.Image:
-    return images.decode((FOLDER / name).read_bytes())
+    return decode.decode((FOLDER / name).read_bytes())
 
 
 def difference(one: str, other: str) -> float:

@@ -19,8 +19,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pixd import cli, png_text
-from pixd.demo.pictures import facade_pair
+from pixd.cli import main
+from pixd.images import png_text
+from pixd.images.demo_set import facade_pair
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 WaitUntil = Callable[..., None]
@@ -43,7 +44,7 @@ class Desk:
         return path
 
     def prepare(self, *words: str) -> int:
-        code = cli.main(["prepare", *words])
+        code = main.main(["prepare", *words])
         self.told, self.said = self._capsys.readouterr()
         return code
 
@@ -346,8 +347,9 @@ def deadly(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     folder.mkdir()
     (folder / "sitecustomize.py").write_text(
         "import sys\n"
-        "if any('prepare.child' in word for word in sys.orig_argv):\n"
-        "    from pixd import confinement, images\n"
+        "if any('maker_child' in word for word in sys.orig_argv):\n"
+        "    from pixd.images import decode as images\n"
+        "    from pixd.system.children import confinement\n"
         "    confinement.SECONDS_AN_IMAGE = 1\n"
         "    decode = images.decode\n"
         "    def deadly(data):\n"
@@ -367,7 +369,7 @@ def deadly(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         "        return image\n"
         "    images.decode = deadly\n"
     )
-    paths = [str(folder), str(Path(cli.__file__).parents[1])]
+    paths = [str(folder), str(Path(main.__file__).parents[1])]
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
 
 
@@ -393,7 +395,7 @@ def test_a_full_disk_stops_with_what_to_do_and_leaves_no_partial_file(
 ) -> None:
     import errno
 
-    from pixd import durable
+    from pixd.system import durable
 
     def full(_fd: int, _data: bytes) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -436,7 +438,9 @@ def test_ctrl_c_leaves_whole_files_says_how_to_go_on_and_leaves_no_child(
     assert not [name for name in made if not re.fullmatch(r"\d{3}\.png", name)]
     for name in made:
         picture(desk.folder / "out" / name)
-    alive = subprocess.run(["pgrep", "-f", f"pixd.prepare.child.*{desk.folder}"], check=False)
+    alive = subprocess.run(
+        ["pgrep", "-f", f"pixd.training.prepare.maker_child.*{desk.folder}"], check=False
+    )
     assert alive.returncode == 1
 
 
@@ -466,8 +470,8 @@ def test_memory_does_not_grow_with_the_number_of_pictures(desk: Desk) -> None:
             folder.mkdir(exist_ok=True)
             (folder / f"{n}.png").write_bytes(first)
         code = (
-            "import resource, sys; from pixd import cli;"
-            f"cli.main(['prepare', 'resize', 'photos', 'out{end}', '--size', '32']);"
+            "import resource, sys; from pixd.cli import main;"
+            f"main.main(['prepare', 'resize', 'photos', 'out{end}', '--size', '32']);"
             "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
         )
         done = subprocess.run(
@@ -481,7 +485,7 @@ def test_the_command_itself_loads_no_arrays_and_needs_no_configuration(desk: Des
     desk.photo("a.png")
     heavy = ("tensorflow", "numpy", "PIL", "sqlite_utils", "watchdog", "cv2")
     code = (
-        "import sys; from pixd import cli; cli.main(['prepare', 'resize', 'photos', 'out']);"
+        "import sys; from pixd.cli import main; main.main(['prepare', 'resize', 'photos', 'out']);"
         "print([name for name in sys.argv[1:] if name in sys.modules])"
     )
     done = subprocess.run(
@@ -510,7 +514,7 @@ def test_awkward_files_are_taken_or_refused_as_the_service_does(desk: Desk) -> N
 
 
 def test_time_is_told_without_a_clock_that_runs_backwards() -> None:
-    from pixd.commands.prepare import _left
+    from pixd.cli.commands.prepare import _left
 
     assert _left(time.monotonic(), 0, 10) == ""
     assert _left(time.monotonic() - 10, 5, 10) == ", 10 s left"

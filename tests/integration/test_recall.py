@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from pixd.errors import PixdError
-from pixd.records import digest_of
 from pixd.store import gc
+from pixd.system.errors import PixdError
+from pixd.system.names import digest_of
 from tests.integration.store_world import World
 
 

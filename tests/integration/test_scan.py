@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from pixd import scan
-from pixd.records import name_from_bytes
+from pixd.folders import scan
+from pixd.system.names import name_from_bytes
 
 IS_ROOT = os.geteuid() == 0
 

@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 
 import pixd
-from pixd import cli
+from pixd.cli import main
 from tests.json_schema import Schema
 from tests.status_states import EXIT_CODES, NOW, PID, STATES, Clock, World
 
 PAGE = Path(__file__).parents[2] / "docs" / "status.md"
-SCHEMA = Schema(json.loads((Path(pixd.__file__).parent / "status.schema.json").read_text()))
+SCHEMA = Schema(json.loads((Path(pixd.__file__).parent / "answers/status.schema.json").read_text()))
 BLOCK = re.compile(
     r"(?P<head><!-- rendered: (?P<name>[a-z ]+) -->\n```console\n)(?P<text>.*?)(?=```)", re.DOTALL
 )
@@ -44,7 +44,7 @@ def world(filled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Worl
 
 def ask(world: World, capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
     capsys.readouterr()
-    code = cli.main(["status", *words])
+    code = main.main(["status", *words])
     out, err = capsys.readouterr()
     return code, out, err
 

@@ -28,16 +28,16 @@ HEAVY = ("tensorflow", "keras", "numpy", "PIL", "sqlite_utils", "watchdog", "ric
 # are dropped, by a rehearsal where there is no store.
 AS_NOBODY = """
 import contextlib, datetime, io, os, sys, tempfile
-from pixd import cli
-from pixd.commands import log, naming, retry, status
+from pixd.cli import main, naming
+from pixd.cli.commands import log, retry, status
 uid, *words = sys.argv[1:]
 with contextlib.redirect_stdout(io.StringIO()), tempfile.TemporaryDirectory() as empty:
-    cli.main(["init", empty])
-    cli.main(["--config", empty + "/config.yaml", "status"])
+    main.main(["init", empty])
+    main.main(["--config", empty + "/config.yaml", "status"])
 os.setgroups([])
 os.setgid(int(uid))
 os.setuid(int(uid))
-sys.exit(cli.main(words))
+sys.exit(main.main(words))
 """
 
 
@@ -144,7 +144,7 @@ def test_status_imports_nothing_heavy(tmp_path: Path) -> None:
     (tiny.folder / "input" / "a.png").write_bytes(b"waits for a model")
     tiny.once()
     code = (
-        "import sys; from pixd import cli; cli.main(['status']); "
+        "import sys; from pixd.cli import main; main.main(['status']); "
         "print([name for name in sys.argv[1:] if name in sys.modules])"
     )
     done = subprocess.run(

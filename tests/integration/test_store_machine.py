@@ -24,9 +24,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from pixd.errors import PixdError
-from pixd.records import digest_of
 from pixd.store import connection, verify
+from pixd.system.errors import PixdError
+from pixd.system.names import digest_of
 from tests.integration.store_facts import assert_same, read_facts
 from tests.integration.store_ledger import Ledger
 from tests.integration.store_world import KINDS, World

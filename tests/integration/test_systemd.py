@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from sqlite_utils import Database
 
-from pixd import systemd
 from pixd.store import connection, schema, writer
+from pixd.system import systemd
 from tests.notify_socket import NotifySocket, listening
 
 ASKS = f"EXTEND_TIMEOUT_USEC={systemd.EXTEND_S * 1_000_000}"

@@ -13,15 +13,19 @@ from typing import Any, cast
 import pytest
 from PIL import Image
 
-from pixd import config, kinship, pairs, recall, status
-from pixd.dataset import Dataset
-from pixd.demo.pictures import facade_pair
-from pixd.intake import Intake
-from pixd.records import digest_of
+from pixd import config
+from pixd.answers import status
+from pixd.folders.intake import Intake
+from pixd.images.demo_set import facade_pair
+from pixd.service import recall
 from pixd.store import connection
-from pixd.store.care import kin_of
 from pixd.store.store import Store
-from pixd.warm import WarmWorker
+from pixd.store.training_set import kin_of
+from pixd.system.children.warm_worker import WarmWorker
+from pixd.system.names import digest_of
+from pixd.training.dataset import pairs
+from pixd.training.dataset import split as kinship
+from pixd.training.dataset.dataset import Dataset
 from tests.unit.test_store import record
 
 CONFIG = """\
@@ -74,7 +78,7 @@ class Set:
         self.repo = self.store.history.repo_id("p", "training")
         self.intake = SimpleNamespace(repo_id=self.repo, revision=0)
         self.inspector = WarmWorker(
-            "pixd.inspector", {}, self.store.scratch / "inspect",
+            "pixd.training.dataset.inspector_child", {}, self.store.scratch / "inspect",
             self.store.folder / "logs" / "inspect.log",
             idle_s=60, answer_within_s=60, answers_in_order=True,
         )  # fmt: skip

@@ -15,9 +15,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pixd import config, units
-from pixd.errors import UsageError
-from pixd.units import Installation
+from pixd import config
+from pixd.cli import units
+from pixd.cli.units import Installation
+from pixd.system.errors import UsageError
 from tests.wheel import ROOT, build_wheel
 
 SHIPPED = ("pixd.service", "pixd.sysusers", "gpu.conf", "home.conf", "user/pixd.service")
@@ -108,10 +109,10 @@ def test_the_exposure_is_low_with_every_drop_in(tmp_path: Path, drop_in: str) ->
 def test_the_wheel_carries_units_and_shell_scripts_byte_for_byte(tmp_path: Path) -> None:
     with zipfile.ZipFile(build_wheel(tmp_path / "wheel")) as wheel:
         for name in SHIPPED:
-            carried = wheel.read(f"pixd/unit_files/{name}")
+            carried = wheel.read(f"pixd/cli/unit_files/{name}")
             assert carried == (ROOT / "systemd" / name).read_bytes()
-        for script in (ROOT / "pixd" / "shell_scripts").iterdir():
-            assert wheel.read(f"pixd/shell_scripts/{script.name}") == script.read_bytes()
+        for script in (ROOT / "pixd" / "cli" / "shell_scripts").iterdir():
+            assert wheel.read(f"pixd/cli/shell_scripts/{script.name}") == script.read_bytes()
 
 
 def test_every_file_of_the_folder_is_shipped_and_every_line_has_a_place_in_the_docs() -> None:

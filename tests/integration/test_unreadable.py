@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from pixd import scan
-from pixd.backoff import FIRST_RETRY_S, LONGEST_RETRY_S
+from pixd.folders import scan
+from pixd.folders.unreadable import Unreadable
 from pixd.store.objects import ObjectStore, SourceError, StoredObject
-from pixd.unreadable import Unreadable
+from pixd.system.backoff import FIRST_RETRY_S, LONGEST_RETRY_S
 from tests.watched import SETTLE_S, Folder
 
 STAMP = scan.FileStamp(1, 1, 1, 1, 1)

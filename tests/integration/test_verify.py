@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from pixd.records import digest_of
 from pixd.store import connection
 from pixd.store.store import Store
 from pixd.store.verify import Finding, verify
+from pixd.system.names import digest_of
 from tests.unit.test_lineage_graph import add_model, pairs
 from tests.unit.test_store import record
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from pixd import cli
+from pixd.cli import main
 from pixd.store.connection import rfc3339
-from pixd.store.live import read_live, write_live
+from pixd.store.heartbeat import read_live, write_live
 from tests.status_states import NOW, Live, World, filled_world, set_part
 
 CHANGE = "c1"  # of all that World.fill records
@@ -39,7 +39,7 @@ def test_a_change_with_work_left_is_not_through_because_the_service_was_idle_bef
         trained
     ) as store:  # its heartbeat says idle, and is from before the question
         world.add_inputs(store, 3, "queued")
-        assert cli.main(["wait", CHANGE, "--timeout", "0.3"]) == 124
+        assert main.main(["wait", CHANGE, "--timeout", "0.3"]) == 124
 
 
 def test_a_change_is_through_when_the_service_is_idle_after_it_looked_again(world: World) -> None:
@@ -49,4 +49,4 @@ def test_a_change_is_through_when_the_service_is_idle_after_it_looked_again(worl
         live["at"] = rfc3339(NOW + 1)
         seen_again(live)
         write_live(world.settings.store, live)
-        assert cli.main(["wait", CHANGE, "--timeout", "5"]) == 0
+        assert main.main(["wait", CHANGE, "--timeout", "5"]) == 0

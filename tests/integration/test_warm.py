@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from pixd import warm
-from pixd.warm import WarmWorker
+from pixd.system.children import warm_worker
+from pixd.system.children.warm_worker import WarmWorker
 
 WaitUntil = Callable[..., None]
 
@@ -128,7 +128,7 @@ for line in sys.stdin:
 def test_a_request_that_comes_a_step_further_is_waited_for_and_so_is_what_waits_behind_it(
     asker: Callable[..., Asker], wait_until: WaitUntil
 ) -> None:
-    one = asker(TILES, answer_within_s=warm.LONGEST_ANSWER_S + 1)
+    one = asker(TILES, answer_within_s=warm_worker.LONGEST_ANSWER_S + 1)
     one.ask("behind", "large")
     for tiles in range(1, 6):
 
@@ -137,7 +137,7 @@ def test_a_request_that_comes_a_step_further_is_waited_for_and_so_is_what_waits_
             return one.warm.step_made == ("large", tiles, 6)
 
         wait_until(has_come)
-        one.step(warm.LONGEST_ANSWER_S - 60)  # five times: hours in all
+        one.step(warm_worker.LONGEST_ANSWER_S - 60)  # five times: hours in all
         (one.seen.parent / f"seen.{tiles}").touch()
 
     def is_answered() -> bool:

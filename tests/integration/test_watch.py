@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from pixd import libc
-from pixd.observer import CANARY_EVERY_S, CANARY_LATE_S, SHARED
-from pixd.watch import Hints, Watch
+from pixd.folders.observer import CANARY_EVERY_S, CANARY_LATE_S, SHARED
+from pixd.folders.watch import Hints, Watch
+from pixd.system import libc
 
 WaitUntil = Callable[..., None]
 

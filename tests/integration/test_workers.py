@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from pixd import workers
-from pixd.workers import Worker, identity_of, is_alive
+from pixd.system.children import worker as workers
+from pixd.system.children.worker import Worker, identity_of, is_alive
 
 WaitUntil = Callable[..., None]
 Start = Callable[..., Worker]
@@ -317,14 +317,14 @@ def test_an_identity_is_that_very_process(start: Start, wait_until: WaitUntil) -
 
 def test_a_child_dies_with_its_parent(start: Start, wait_until: WaitUntil, tmp_path: Path) -> None:
     (tmp_path / "modules" / "orphan.py").write_text(
-        "import time\nfrom pixd import libc\nassert libc.die_with_parent()\n"
+        "import time\nfrom pixd.system import libc\nassert libc.die_with_parent()\n"
         'print(\'{"event": "ready"}\', flush=True)\ntime.sleep(600)\n'
     )
     (tmp_path / "inner").mkdir()
     parent = start(
         f"""
         from pathlib import Path
-        from pixd.workers import Worker
+        from pixd.system.children.worker import Worker
         inner = Path({str(tmp_path / "inner")!r})
         worker = Worker.start("orphan", {{}}, inner, inner / "log")
         while not worker.read_events():
@@ -363,5 +363,5 @@ def test_a_log_that_grew_long_is_begun_anew(
 
 
 def test_pixd_is_found_from_anywhere(start: Start, wait_until: WaitUntil) -> None:
-    worker = start("import pixd.records\nprint(json.dumps({'event': 'found'}))")
+    worker = start("import pixd.system.names\nprint(json.dumps({'event': 'found'}))")
     wait_until(worker.read_events)

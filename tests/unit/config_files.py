@@ -9,7 +9,7 @@ import pytest
 
 from pixd import config
 from pixd.config import KeepSettings, PipelineSettings, Settings, TrainSettings
-from pixd.errors import EXIT_CONFIG, ConfigError
+from pixd.system.errors import EXIT_CONFIG, ConfigError
 
 FOLDERS = "    training: ./training\n    input: ./input\n    output: ./output\n"
 ONE_PIPELINE = "pipelines:\n  facades:\n" + FOLDERS

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 import pixd
-from pixd import cli, command_line, errors
-from pixd.command_parser import CommandParser
+from pixd.cli import arguments, main
+from pixd.cli.parser import CommandParser
+from pixd.system import errors
 
 PACKAGE = Path(pixd.__file__).parent
 # The message of these is kept as the reason of a file's or a run's state; nobody is told it as an
@@ -21,7 +22,7 @@ REASONS = {
     "NotRegularError": "the reason why a name is no file",
     "UnreadableError": "the reason why a file waits; it is tried again by itself",
     "ChildDiedError": "the picture is asked for again, and refused with the reason if that fails",
-    "DamagedExportError": "pixd.training adds what happens next to the failed run",
+    "DamagedExportError": "pixd.training.stage adds what happens next to the failed run",
 }
 
 
@@ -93,7 +94,7 @@ def test_no_exception_to_the_rule_is_stale() -> None:
 def test_a_wrong_command_line_is_told_what_was_meant(
     words: list[str], message: str, advice: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert cli.main(words) == errors.EXIT_USAGE
+    assert main.main(words) == errors.EXIT_USAGE
     told = capsys.readouterr()
     assert told.out == ""
     first, second = told.err.splitlines()
@@ -104,7 +105,7 @@ def test_a_wrong_command_line_is_told_what_was_meant(
 
 
 def test_pixd_alone_says_where_to_begin(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main([]) == errors.EXIT_USAGE
+    assert main.main([]) == errors.EXIT_USAGE
     told = capsys.readouterr().err
     assert "pixd init" in told
     assert "pixd --help" in told
@@ -119,12 +120,12 @@ def test_a_deleted_working_folder_is_named_as_that(
     monkeypatch.chdir(gone)
     gone.rmdir()
     for command in ("status", "init", "check-config"):
-        assert cli.main([command]) == errors.EXIT_USAGE
+        assert main.main([command]) == errors.EXIT_USAGE
         assert "the folder that you are in cannot be used" in capsys.readouterr().err
 
 
 def test_every_command_has_a_group_and_an_example_that_parses() -> None:
-    top = command_line.parser()
+    top = arguments.parser()
     lines = top.format_help().splitlines()
     for name, command in top.commands.items():
         assert command.group, name

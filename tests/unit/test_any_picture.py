@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
-from pixd import decoder, fitting, images, lab
-from pixd.errors import ImageRejectedError
-from pixd.pix2pix import tiled
-from pixd.pix2pix.batching import Square
-from pixd.pix2pix.decoding import Rows
+from pixd.images import decode, decoder_child, fitting, lab
+from pixd.pix2pix.inference import tiled
+from pixd.pix2pix.inference.batching import Square
+from pixd.pix2pix.inference.decoding import Rows
+from pixd.system.errors import ImageRejectedError
 
 Pixels = NDArray[np.uint8]
 MODEL_PX = 32
@@ -92,18 +92,18 @@ def translated(data: bytes, fit: str, output_size: str, alpha: str = "drop") -> 
                 put=give_back, at_once=16, told=lambda *_: None,
             )  # fmt: skip
             return out.read_bytes()
-        picture = images.open_picture(data)
+        picture = decode.open_picture(data)
         square, framing = fitting.to_model(picture.rgb(), MODEL_PX, fit)
         image = fitting.from_model(square, framing, output_size)
         if alpha == "keep" and picture.has_alpha:
             size = MODEL_PX if output_size == "model" else None
             image = fitting.with_alpha(image, fitting.alpha_of(picture, size, fit))
-        return images.encode_png(image, {})
+        return decode.encode_png(image, {})
 
 
 def rows_of(path: Path, alpha: str = "drop") -> Rows:
     request = {"image": str(path), "want": "rows", "size": MODEL_PX, "most": None}
-    event, parts = decoder.decode({**request, "alpha": alpha == "keep"})
+    event, parts = decoder_child.decode({**request, "alpha": alpha == "keep"})
     assert event["event"] == "done", event
     shape = (event["height"], event["width"], event["channels"])
     whole = np.frombuffer(b"".join(parts), np.uint8).reshape(shape)
@@ -151,7 +151,7 @@ def test_an_output_has_the_promised_size_and_mode_and_shows_the_picture(
     is_clear = alpha == "keep" and kind in WITH_ALPHA
     expected_size = promised_size(width, height, fit, output_size)
     assert made.shape == (expected_size[1], expected_size[0], 4 if is_clear else 3)
-    source = images.decode(data)
+    source = decode.decode(data)
     if fit == "tile":
         assert np.array_equal(made[..., :3], np.asarray(source))  # to the bit
     elif fit == "pad" and output_size == "source":
@@ -165,7 +165,7 @@ def test_an_output_has_the_promised_size_and_mode_and_shows_the_picture(
         difference = np.abs(made[..., :3].astype(int) - np.asarray(expected))
         assert difference.max() == 0
     if is_clear and output_size == "source" and fit != "crop":
-        assert np.array_equal(made[..., 3], np.asarray(images.open_picture(data).alpha()))
+        assert np.array_equal(made[..., 3], np.asarray(decode.open_picture(data).alpha()))
 
 
 @given(st.sampled_from(sorted(KINDS)), sides, sides, st.integers(1, 8), st.integers(1, 400))
@@ -177,7 +177,7 @@ def test_rows_read_one_after_the_other_are_the_whole_picture(
     exif[TAG_ORIENTATION] = orientation
     options: dict[str, Any] = {} if KINDS[kind][1] in {"BMP", "GIF"} else {"exif": exif}
     data = file_of(kind, width, height, **options)
-    picture = images.open_picture(data)
+    picture = decode.open_picture(data)
     whole, rows = picture.rgb(), range(0, picture.size[1], step)
     pieces = [picture.rows(top, min(top + step, picture.size[1])) for top in rows]
     assert np.array_equal(np.concatenate([np.asarray(one) for one in pieces]), np.asarray(whole))
@@ -191,9 +191,9 @@ def test_a_picture_too_large_for_one_conversion_is_the_same(
 ) -> None:
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
     options: dict[str, Any] = {"icc_profile": profile} if kind == "LAB TIFF" else {}
-    picture = images.open_picture(file_of(kind, 61, 47, **options))
+    picture = decode.open_picture(file_of(kind, 61, 47, **options))
     whole, alpha = picture.rgb(), picture.alpha()
-    monkeypatch.setattr("pixd.picture.BAND_PIXELS", 500)
+    monkeypatch.setattr("pixd.images.picture.BAND_PIXELS", 500)
     assert np.array_equal(np.asarray(picture.rgb()), np.asarray(whole))
     assert np.array_equal(np.asarray(picture.alpha()), np.asarray(alpha))
 
@@ -201,7 +201,7 @@ def test_a_picture_too_large_for_one_conversion_is_the_same(
 @pytest.mark.parametrize("kind", sorted(WITH_ALPHA))
 def test_colours_lie_over_white_and_the_alpha_is_the_files(kind: str) -> None:
     data = file_of(kind, 50, 40)
-    picture = images.open_picture(data)
+    picture = decode.open_picture(data)
     with Image.open(BytesIO(data)) as image:
         rgba = image.convert("RGBA")
     white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
@@ -210,7 +210,7 @@ def test_colours_lie_over_white_and_the_alpha_is_the_files(kind: str) -> None:
     assert np.abs(np.asarray(picture.rgb()) - expected).max() <= 1
     assert np.array_equal(np.asarray(picture.alpha()), np.asarray(rgba)[..., 3])
     assert 0 < np.asarray(picture.alpha()).mean() < 255
-    opaque = images.open_picture(file_of("RGB", 4, 4))
+    opaque = decode.open_picture(file_of("RGB", 4, 4))
     assert not opaque.has_alpha
     assert opaque.alpha().getextrema() == (255, 255)
 
@@ -262,7 +262,7 @@ def test_colours_by_tile_keep_the_lightness_of_the_whole(tmp_path: Path) -> None
     )  # fmt: skip
     assert made.size == (tmp_path / "out.png").stat().st_size
     assert all(seen)  # the network saw lightness alone
-    picture = images.open_picture((tmp_path / "in.png").read_bytes())
+    picture = decode.open_picture((tmp_path / "in.png").read_bytes())
     known = lab.from_rgb(np.asarray(picture.rgb()))[..., 0]
     output = pixels_of((tmp_path / "out.png").read_bytes())
     difference = np.abs(lab.from_rgb(output[..., :3])[..., 0] - known)
@@ -275,22 +275,22 @@ def test_colours_by_tile_keep_the_lightness_of_the_whole(tmp_path: Path) -> None
 def test_a_raised_limit_takes_what_the_usual_one_refuses() -> None:
     data = blank_of(9000, 8000)
     with pytest.raises(ImageRejectedError, match="72 megapixels, over the limit of 64"):
-        images.size_of(data)
-    limits = images.Limits.of_megapixels(80)
-    assert images.size_of(data, limits) == (9000, 8000)
+        decode.size_of(data)
+    limits = decode.Limits.of_megapixels(80)
+    assert decode.size_of(data, limits) == (9000, 8000)
     assert limits.max_bytes == 320 << 20
-    usual = images.Limits.of_megapixels(64)
+    usual = decode.Limits.of_megapixels(64)
     assert (usual.max_pixels, usual.max_bytes) == (64_000_000, 256 << 20)
-    assert images.Limits.of_megapixels(10).max_bytes == usual.max_bytes
+    assert decode.Limits.of_megapixels(10).max_bytes == usual.max_bytes
     with pytest.raises(ImageRejectedError, match=r"64; `max_megapixels` in config\.yaml raises it"):
-        images.size_of(data, usual)
+        decode.size_of(data, usual)
 
 
 def test_a_limit_above_that_of_pillow_is_kept_too() -> None:
     data = blank_of(20_000, 10_000)  # 200 megapixels: Pillow's own error is at 179
     with pytest.raises(ImageRejectedError, match=r"over the limit|more pixels than the limit"):
-        images.size_of(data)
-    picture = images.open_picture(data, images.Limits.of_megapixels(200))
+        decode.size_of(data)
+    picture = decode.open_picture(data, decode.Limits.of_megapixels(200))
     assert picture.rows(0, 1).size == (20_000, 1)
 
 

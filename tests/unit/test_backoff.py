@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pixd import backoff
+from pixd.system import backoff
 
 
 def test_each_wait_is_twice_the_one_before_up_to_the_longest() -> None:

@@ -9,7 +9,7 @@ import yaml
 
 from pixd import config
 from pixd.config import KeepSettings, TrainSettings
-from pixd.errors import ConfigError
+from pixd.system.errors import ConfigError
 from tests.unit.config_files import (
     ONE_PIPELINE,
     every_key,

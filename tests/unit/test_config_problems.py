@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pixd import config
-from pixd.errors import ConfigError
+from pixd.system.errors import ConfigError
 from tests.unit.config_files import (
     FOLDERS,
     ONE_PIPELINE,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pixd import cores
+from pixd.system import machine
 
 
 @pytest.mark.parametrize(
@@ -23,11 +23,11 @@ from pixd import cores
 def test_cores_are_what_affinity_and_every_quota_above_leave(
     affinity: int, limits: list[str], expected: int
 ) -> None:
-    assert cores.within(affinity, limits) == expected
+    assert machine.within(affinity, limits) == expected
 
 
 def test_a_quota_may_stand_on_any_cgroup_above() -> None:
     text = "12:cpu:/x\n0::/system.slice/pixd.service\n"
-    assert cores.cgroups_above(text) == ["system.slice/pixd.service", "system.slice", "."]
-    assert cores.cgroups_above("0::/\n") == ["."]
-    assert cores.cgroups_above("12:cpu:/x\n") == []
+    assert machine.cgroups_above(text) == ["system.slice/pixd.service", "system.slice", "."]
+    assert machine.cgroups_above("0::/\n") == ["."]
+    assert machine.cgroups_above("12:cpu:/x\n") == []

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pixd import disk
-from pixd.errors import DiskError, PixdError
+from pixd.system import disk
+from pixd.system.errors import DiskError, PixdError
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from pixd import durable
+from pixd.system import durable
 
 
 def names_in(folder: Path) -> list[str]:
@@ -114,7 +114,11 @@ def test_syncs_answer_for_a_real_folder(tmp_path: Path) -> None:
 
 def run_with_crash(wanted: str, code: str, folder: Path) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
-        [sys.executable, "-c", f"from pixd import durable\nfrom pathlib import Path\n{code}"],
+        [
+            sys.executable,
+            "-c",
+            f"from pixd.system import durable\nfrom pathlib import Path\n{code}",
+        ],
         env={**os.environ, "PIXD_CRASH_AT": wanted, "PYTHONPATH": os.pathsep.join(sys.path)},
         cwd=folder,
         capture_output=True,

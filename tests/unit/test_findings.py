@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from pixd import findings, halves, images, kinship, measures, pairs
-from pixd.demo.pictures import facade_pair
-from pixd.findings import LOOK, WRONG, Finding, Judgement, Setting
-from pixd.likeness import Part, Parts
-from pixd.records import digest_of
+from pixd.images import decode
+from pixd.images.demo_set import facade_pair
+from pixd.system.names import digest_of
+from pixd.training.dataset import findings, measures, pairs, swapped_halves
+from pixd.training.dataset import split as kinship
+from pixd.training.dataset.findings import LOOK, WRONG, Finding, Judgement, Setting
+from pixd.training.dataset.near_duplicates import Part, Parts
 from tests.unit.test_images import gradient
 
 SIDE_BY_SIDE = Setting("side-by-side", "AtoB", 64, 0.1)
@@ -30,7 +32,7 @@ def parts_of(*pictures: Image.Image) -> Parts:
 def jpeg(picture: Image.Image, quality: int = 85) -> Image.Image:
     out = io.BytesIO()
     picture.save(out, "JPEG", quality=quality)
-    return images.decode(out.getvalue())
+    return decode.decode(out.getvalue())
 
 
 def drawn(count: int, size: int = 64) -> dict[str, Parts]:
@@ -87,12 +89,12 @@ def test_a_set_whose_halves_are_of_one_kind_is_not_judged_by_them(
 ) -> None:
     names = list(sixty)
     alike = [(sixty[n][1], sixty[names[(i * 7 + 3) % 60]][1]) for i, n in enumerate(names)]
-    assert halves.compare(alike).swapped is None
+    assert swapped_halves.compare(alike).swapped is None
 
 
 def test_few_pairs_have_no_majority(sixty: dict[str, Parts]) -> None:
-    few = [(a, b) for a, b in list(sixty.values())[: halves.FEWEST_PAIRS - 1]]
-    assert halves.compare(few).swapped is None
+    few = [(a, b) for a, b in list(sixty.values())[: swapped_halves.FEWEST_PAIRS - 1]]
+    assert swapped_halves.compare(few).swapped is None
 
 
 @pytest.mark.parametrize(("direction", "words"), [("AtoB", "as with maps"), ("BtoA", "AtoB")])

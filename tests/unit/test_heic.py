@@ -14,10 +14,12 @@ import pillow_heif
 import pytest
 from PIL import Image, ImageCms
 
-from pixd import config, heic, images, operations, picture
-from pixd.errors import ImageRejectedError
+from pixd import config
+from pixd.images import decode, formats, picture
+from pixd.service import operations
 from pixd.store.store import Store
-from pixd.workers import child_environment
+from pixd.system.children.worker import child_environment
+from pixd.system.errors import ImageRejectedError
 from tests.unit.test_images import encoded, gradient
 from tests.unit.test_store import record
 
@@ -37,7 +39,7 @@ def difference(one: Image.Image, other: Image.Image) -> float:
 
 def test_a_heic_picture_is_read_as_any_other() -> None:
     picture = gradient(96, 64)
-    decoded = images.decode(as_heic(picture))
+    decoded = decode.decode(as_heic(picture))
     assert decoded.mode == "RGB"
     assert difference(decoded, picture) < 2
 
@@ -51,21 +53,21 @@ def test_it_is_turned_upright_once(orientation: int) -> None:
     exif[0x0112] = orientation
     # The encoder writes it as irot and imir, and leaves it in EXIF too, as a phone does.
     data = as_heic(stored, exif=exif.tobytes())
-    assert difference(images.decode(data), upright) < 3
+    assert difference(decode.decode(data), upright) < 3
 
 
 def test_its_colour_profile_is_applied() -> None:
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     red = Image.new("RGB", (64, 64), (200, 30, 40))
     red.info["icc_profile"] = srgb
-    same = images.decode(as_heic(red))
+    same = decode.decode(as_heic(red))
     assert difference(same, red) < 3
     png = io.BytesIO()
     p3 = _wide_profile()
     red.save(png, "PNG", icc_profile=p3)
     red.info["icc_profile"] = p3
-    assert difference(images.decode(as_heic(red)), images.decode(png.getvalue())) < 3
-    assert difference(images.decode(as_heic(red)), red) > 3
+    assert difference(decode.decode(as_heic(red)), decode.decode(png.getvalue())) < 3
+    assert difference(decode.decode(as_heic(red)), red) > 3
 
 
 def _wide_profile() -> bytes:
@@ -79,7 +81,7 @@ def _wide_profile() -> bytes:
 def test_too_many_pixels_are_refused_from_the_header() -> None:
     data = as_heic(gradient(96, 64))
     with pytest.raises(ImageRejectedError, match=r"96 x 64 .* over the limit"):
-        images.decode(data, images.Limits(max_pixels=6000))
+        decode.decode(data, decode.Limits(max_pixels=6000))
 
 
 def test_one_cut_anywhere_is_refused_or_decoded_but_never_crashes() -> None:
@@ -87,34 +89,34 @@ def test_one_cut_anywhere_is_refused_or_decoded_but_never_crashes() -> None:
     refused = 0
     for length in range(20, len(whole), max(1, len(whole) // 40)):
         try:
-            images.decode(whole[:length])
+            decode.decode(whole[:length])
         except ImageRejectedError as error:
             refused += bool(error.message)
     assert refused > 20
 
 
 def test_avif_and_nameless_boxes_are_not_taken_for_heic() -> None:
-    assert heic.is_heic(as_heic(gradient(16, 16)))
-    assert not heic.is_heic(encoded(gradient(16, 16), "AVIF"))
-    assert not heic.is_heic(b"\0\0\0\x14ftypmif1\0\0\0\0mif1")
-    assert heic.is_heic(b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic")
-    assert not heic.is_heic(b"\0\0\0\x18ftyp")
+    assert formats.is_heic(as_heic(gradient(16, 16)))
+    assert not formats.is_heic(encoded(gradient(16, 16), "AVIF"))
+    assert not formats.is_heic(b"\0\0\0\x14ftypmif1\0\0\0\0mif1")
+    assert formats.is_heic(b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic")
+    assert not formats.is_heic(b"\0\0\0\x18ftyp")
 
 
 def test_without_the_extra_it_is_refused_with_the_command_that_helps(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(heic, "is_available", lambda: False)
+    monkeypatch.setattr(formats, "is_available", lambda: False)
     with pytest.raises(ImageRejectedError, match=r"HEIC.*pip install 'pixd\[heic\]'.*pixd retry"):
-        images.decode(as_heic(gradient(16, 16)))
-    assert images.decode(encoded(gradient(16, 16), "PNG")).size == (16, 16)
+        decode.decode(as_heic(gradient(16, 16)))
+    assert decode.decode(encoded(gradient(16, 16), "PNG")).size == (16, 16)
 
 
 @pytest.mark.skipif(not PHONE.exists(), reason="the awkward files are not part of the project")
 def test_a_phone_s_own_file_is_taken_by_the_confined_child() -> None:
     question = json.dumps({"id": 1, "image": str(PHONE), "layout": "single"}) + "\n"
     done = subprocess.run(
-        [sys.executable, "-m", "pixd.inspector"],
+        [sys.executable, "-m", "pixd.training.dataset.inspector_child"],
         input=question, capture_output=True, text=True, env=child_environment(), check=True,
     )  # fmt: skip
     answer = json.loads(done.stdout.splitlines()[-1])
@@ -144,9 +146,9 @@ def refused(tmp_path: Path) -> Iterator[tuple[config.Settings, Store]]:
     for kind in ("training", "input"):
         repo = store.history.repo_id("p", kind)
         record(store, repo, {"x.heic": b"phone", "x.txt": b"text"}, [])
-        store.working.set_state(repo, ["x.heic"], "rejected", heic.MISSING)
+        store.working.set_state(repo, ["x.heic"], "rejected", formats.MISSING)
         store.working.set_state(repo, ["x.txt"], "rejected", "it is a text")
-        for name, why in (("x.heic", heic.MISSING), ("x.txt", "it is a text")):
+        for name, why in (("x.heic", formats.MISSING), ("x.txt", "it is a text")):
             store.working.decide(store.working.head(repo)[name].digest, "input", why, None, None)
     yield settings, store
     store.close()
@@ -170,6 +172,6 @@ def test_retry_takes_the_refused_files_again_once_the_extra_is_there(
 def test_retry_leaves_them_refused_without_it(
     refused: tuple[config.Settings, Store], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(heic, "is_available", lambda: False)
+    monkeypatch.setattr(formats, "is_available", lambda: False)
     settings, store = refused
     assert operations.perform(store, settings, "retry", {"pipeline": "p"}, "ada")["retried"] == []

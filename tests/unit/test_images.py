@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from pixd import fitting, images, picture
-from pixd.errors import ImageRejectedError
+from pixd.images import decode, fitting, picture
+from pixd.system.errors import ImageRejectedError
 
 
 def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
@@ -23,7 +23,7 @@ def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
 def reason_or_picture(data: bytes) -> str:
     """Return "" for an RGB picture, or the reason of the refusal, which must not be empty."""
     try:
-        mode = images.decode(data).mode
+        mode = decode.decode(data).mode
     except ImageRejectedError as error:
         return error.message or pytest.fail("refused without a reason")
     return "" if mode == "RGB" else pytest.fail(f"a picture of mode {mode}")
@@ -39,14 +39,14 @@ def gradient(width: int, height: int) -> Image.Image:
 def test_transparency_is_laid_over_white() -> None:
     image = Image.new("RGBA", (4, 4), (10, 20, 30, 0))
     image.putpixel((0, 0), (10, 20, 30, 255))
-    decoded = images.decode(encoded(image))
+    decoded = decode.decode(encoded(image))
     assert decoded.getpixel((0, 0)) == (10, 20, 30)
     assert decoded.getpixel((3, 3)) == (255, 255, 255)
 
 
 def test_sixteen_bits_are_scaled_and_not_clipped() -> None:
     values = np.linspace(0, 65535, 256).astype(np.uint16).reshape(16, 16)
-    decoded = np.asarray(images.decode(encoded(Image.fromarray(values))))
+    decoded = np.asarray(decode.decode(encoded(Image.fromarray(values))))
     assert decoded[0, 0, 0] == 0
     assert decoded[-1, -1, 0] == 255
     assert abs(int(decoded[8, 0, 0]) - 128) <= 1
@@ -60,7 +60,7 @@ def test_orientation_is_applied(orientation: int) -> None:
     stored = picture.orientation_applied(upright, back)
     exif = Image.Exif()
     exif[0x0112] = orientation
-    decoded = images.decode(encoded(stored, exif=exif))
+    decoded = decode.decode(encoded(stored, exif=exif))
     assert np.array_equal(np.asarray(decoded), np.asarray(upright))
 
 
@@ -77,13 +77,13 @@ def test_a_png_with_a_wrong_checksum_is_refused() -> None:
     data = bytearray(encoded(gradient(60, 40)))
     data[data.index(b"IDAT") + 8] ^= 0xFF
     with pytest.raises(ImageRejectedError, match="checksum"):
-        images.decode(bytes(data))
+        decode.decode(bytes(data))
 
 
 @given(st.binary(max_size=300))
 def test_rubbish_gets_a_reason(data: bytes) -> None:
     with pytest.raises(ImageRejectedError) as caught:
-        images.decode(data)
+        decode.decode(data)
     assert caught.value.message
 
 
@@ -99,7 +99,7 @@ def test_a_flipped_bit_gives_a_picture_or_a_reason(data: st.DataObject) -> None:
 def test_too_many_pixels_are_refused_from_the_header() -> None:
     data = encoded(Image.new("1", (9000, 8000)))
     with pytest.raises(ImageRejectedError, match="72 megapixels"):
-        images.decode(data)
+        decode.decode(data)
 
 
 @pytest.mark.parametrize("size", [(64, 32), (65, 32), (512, 256), (640, 310)])
@@ -156,8 +156,8 @@ def test_direction_says_which_half_is_the_input() -> None:
 
 def test_the_same_picture_is_encoded_to_the_same_bytes_with_its_text() -> None:
     image, text = gradient(20, 20), {"b": "2", "pixd:model": "sha256:1"}
-    data = images.encode_png(image, text)
-    assert data == images.encode_png(image, dict(reversed(text.items())))
+    data = decode.encode_png(image, text)
+    assert data == decode.encode_png(image, dict(reversed(text.items())))
     with Image.open(BytesIO(data)) as decoded:
         assert decoded.text == text  # type: ignore[attr-defined]
         assert np.array_equal(np.asarray(decoded), np.asarray(image))

@@ -9,8 +9,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from pixd import edges, fitting, input_makers
-from pixd.demo.pictures import facade_pair
+from pixd.images import edges, fitting, input_makers
+from pixd.images.demo_set import facade_pair
 
 Pixels = NDArray[np.uint8]
 MADE = ("edges", "grayscale", "blank", "colorization")

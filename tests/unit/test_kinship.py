@@ -9,10 +9,11 @@ import hashlib
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pixd import kinship, pairs
-from pixd.kinship import Kin, Placing
-from pixd.likeness import Index, Part, are_near
-from pixd.records import digest_of
+from pixd.system.names import digest_of
+from pixd.training.dataset import pairs
+from pixd.training.dataset import split as kinship
+from pixd.training.dataset.near_duplicates import Index, Part, are_near
+from pixd.training.dataset.split import Kin, Placing
 
 SHARE = 0.5
 
@@ -38,7 +39,7 @@ def pair(name: str) -> pairs.Pair:
 
 
 class Folder:
-    """A training folder of greys, and what pixd remembers of it, as `pixd.dataset` keeps it."""
+    """A training folder of greys, and what pixd remembers of it, as `pixd.training.dataset.dataset` keeps it."""
 
     def __init__(self) -> None:
         self.there: dict[str, pairs.Pair] = {}

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
-from pixd import lab
+from pixd.images import lab
 
 
 def colours(step: int) -> NDArray[np.uint8]:

@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pixd.records import canonical_json, digest_of
-from pixd.store import lineage, manifests
-from pixd.store.lineage import Appearance
+from pixd.store import manifests
 from pixd.store.objects import ObjectStore
+from pixd.store.queries import lineage
+from pixd.store.queries.lineage import Appearance
 from pixd.store.runs import Edge
 from pixd.store.store import Store
+from pixd.system.names import canonical_json, digest_of
 from tests.unit.test_store import record
 
 

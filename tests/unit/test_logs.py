@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from pixd import logs
-from pixd.command_line import parser
-from pixd.errors import EXIT_CONFIG
-from pixd.records import Event
+from pixd.cli.arguments import parser
+from pixd.service import logs
+from pixd.system.errors import EXIT_CONFIG
+from pixd.system.names import Event
 from tests.tiny import Tiny
 
 EVENT = Event(

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pixd.records import digest_of, name_from_bytes, name_to_bytes
 from pixd.store import manifests
 from pixd.store.manifests import FLAT_FILES, Entry
 from pixd.store.objects import ObjectStore
+from pixd.system.names import digest_of, name_from_bytes, name_to_bytes
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pixd import metrics
-from pixd.metrics import BUCKETS_S, METRICS, Histogram, Sample, Tally
+from pixd.service import prometheus
+from pixd.service.prometheus import BUCKETS_S, METRICS, Histogram, Sample, Tally
 from tests import exposition
 
 PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
@@ -18,7 +18,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
 
 @given(st.text(), st.floats(allow_nan=False, allow_infinity=False))
 def test_whatever_a_label_or_value_is_it_comes_back(text: str, value: float) -> None:
-    written = metrics.render([Sample("pixd_build_info", {"version": text}, value)])
+    written = prometheus.render([Sample("pixd_build_info", {"version": text}, value)])
     (family,) = exposition.parse(written).values()
     assert family.samples == {("pixd_build_info", (("version", text),)): value}
 
@@ -46,10 +46,10 @@ def test_a_histogram_cumulates_and_counts_every_observation(waits: list[float]) 
     for wait in waits:
         histogram.observe(wait)
     name = "pixd_drop_to_output_seconds"
-    (family,) = exposition.parse(metrics.render(histogram.samples(name, pipeline="p"))).values()
+    (family,) = exposition.parse(prometheus.render(histogram.samples(name, pipeline="p"))).values()
     for bound in BUCKETS_S:
         expected = sum(wait <= bound for wait in waits)
-        assert family.value(pipeline="p", le=metrics._number(bound)) == expected
+        assert family.value(pipeline="p", le=prometheus._number(bound)) == expected
     assert family.samples[f"{name}_count", (("pipeline", "p"),)] == len(waits)
     assert family.samples[f"{name}_sum", (("pipeline", "p"),)] == pytest.approx(sum(waits))
 

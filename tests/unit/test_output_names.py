@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from pixd import output
-from pixd.output import Standing
-from pixd.records import digest_of
+from pixd.system.names import digest_of
+from pixd.translation import output_files
+from pixd.translation.output_files import Standing
 
 
 @pytest.mark.parametrize(
@@ -23,41 +23,41 @@ from pixd.records import digest_of
     ],
 )
 def test_an_output_is_named_after_its_input(given: str, expected: str) -> None:
-    assert output.output_name(given) == expected
+    assert output_files.output_name(given) == expected
 
 
 def test_a_name_that_leaves_no_room_for_the_suffix_is_refused() -> None:
-    assert output.refusal("L" * 251 + ".jpg", is_input=False)
-    assert not output.refusal("L" * 247 + ".jpg", is_input=False)
+    assert output_files.refusal("L" * 251 + ".jpg", is_input=False)
+    assert not output_files.refusal("L" * 247 + ".jpg", is_input=False)
 
 
 def test_the_input_that_bears_the_output_name_itself_has_the_older_claim() -> None:
-    assert "x.jpg.png" in output.refusal("x.jpg", is_input=True)
-    assert not output.refusal("x.jpg.png", is_input=True)
+    assert "x.jpg.png" in output_files.refusal("x.jpg", is_input=True)
+    assert not output_files.refusal("x.jpg.png", is_input=True)
 
 
 def test_what_stands_at_the_target_is_told_apart(tmp_path: Path) -> None:
     target = tmp_path / "x.png"
     ours, wanted = digest_of(b"ours"), digest_of(b"wanted")
-    assert output.look(target, wanted, ours) is Standing.NOTHING
+    assert output_files.look(target, wanted, ours) is Standing.NOTHING
     target.write_bytes(b"ours")
-    assert output.look(target, wanted, ours) is Standing.OURS
-    assert output.look(target, wanted, None) is Standing.FOREIGN
+    assert output_files.look(target, wanted, ours) is Standing.OURS
+    assert output_files.look(target, wanted, None) is Standing.FOREIGN
     target.write_bytes(b"wanted")
-    assert output.look(target, wanted, None) is Standing.WANTED
+    assert output_files.look(target, wanted, None) is Standing.WANTED
     target.write_bytes(b"touched up by hand")
-    assert output.look(target, wanted, ours) is Standing.EDITED
+    assert output_files.look(target, wanted, ours) is Standing.EDITED
     target.unlink()
     target.mkdir()
-    assert output.look(target, wanted, ours) is Standing.FOREIGN
+    assert output_files.look(target, wanted, ours) is Standing.FOREIGN
 
 
 def test_publishing_replaces_whole_files_and_leaves_nothing_else(tmp_path: Path) -> None:
     source = tmp_path / "object"
     source.write_bytes(b"new")
     target = tmp_path / "out" / "deep" / "x.png"
-    output.publish(source, target)
+    output_files.publish(source, target)
     source.write_bytes(b"newer")
-    output.publish(source, target)
+    output_files.publish(source, target)
     assert target.read_bytes() == b"newer"
     assert [p.name for p in target.parent.iterdir()] == ["x.png"]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pixd import kinship, pairs
-from pixd.records import digest_of
+from pixd.system.names import digest_of
+from pixd.training.dataset import pairs
+from pixd.training.dataset import split as kinship
 
 
 def _file(name: str, content: str | None = None) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from pixd.png_text import MAX_TEXT_BYTES, SIGNATURE, read_text
+from pixd.images.png_text import MAX_TEXT_BYTES, SIGNATURE, read_text
 
 
 def save(path: Path, *, zipped: bool) -> dict[str, str]:

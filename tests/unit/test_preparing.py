@@ -11,12 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from pixd import command_line, edges, fitting, images
-from pixd.demo.pictures import facade_pair
-from pixd.errors import ImageRejectedError
-from pixd.prepare import child, listing, making, seal
-from pixd.prepare.listing import Ignored, Job, Problem
-from pixd.prepare.recipe import SETS, Recipe, Task
+from pixd.cli import arguments
+from pixd.images import decode, edges, fitting
+from pixd.images.demo_set import facade_pair
+from pixd.system.errors import ImageRejectedError
+from pixd.training.prepare import listing, maker_child, making, seal
+from pixd.training.prepare.listing import Ignored, Job, Problem
+from pixd.training.prepare.recipe import SETS, Recipe, Task
 
 SIZES = st.tuples(st.integers(1, 90), st.integers(1, 90))
 
@@ -64,13 +65,13 @@ def test_shapes_further_apart_than_rounding_are_refused() -> None:
 
 
 def test_a_seal_is_known_again_and_any_changed_byte_breaks_it(tmp_path: Path) -> None:
-    data = seal.sealed(images.encode_png(noise((5, 4)), {seal.RECIPE: "{}"}))
+    data = seal.sealed(decode.encode_png(noise((5, 4)), {seal.RECIPE: "{}"}))
     path = tmp_path / "x.png"
     path.write_bytes(data)
     found = seal.read(path)
     assert found is not None
     assert found[seal.RECIPE] == "{}"
-    assert images.decode(data).size == (5, 4)  # a PNG like any other
+    assert decode.decode(data).size == (5, 4)  # a PNG like any other
     for at in range(len(data)):
         path.write_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
         assert seal.read(path) is None, at
@@ -105,7 +106,7 @@ def test_settings_that_change_nothing_make_nothing_anew() -> None:
 
 def test_the_usual_strength_is_that_of_training() -> None:
     assert Recipe("edges").strength == edges.STRENGTH
-    args = command_line.parser().parse(["prepare", "edges", "in", "out"])
+    args = arguments.parser().parse(["prepare", "edges", "in", "out"])
     assert args.strength == edges.STRENGTH
 
 
@@ -121,10 +122,10 @@ def test_a_set_has_about_its_share_and_growing_shares_only_add() -> None:
     digests = [[f"sha256:{number:064x}"] for number in range(2000)]
     counts = dict.fromkeys(SETS, 0)
     for digest in digests:
-        counts[child.set_of(digest, (0.7, 0.2, 0.1))] += 1
+        counts[maker_child.set_of(digest, (0.7, 0.2, 0.1))] += 1
     assert [round(counts[name] / 2000, 1) for name in SETS] == [0.7, 0.2, 0.1]
     trains = [
-        {tuple(d) for d in digests if child.set_of(d, (share, 1 - share, 0.0)) == "train"}
+        {tuple(d) for d in digests if maker_child.set_of(d, (share, 1 - share, 0.0)) == "train"}
         for share in (0.0, 0.3, 0.6, 1.0)
     ]
     assert not trains[0]

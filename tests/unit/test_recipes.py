@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pixd import recipes
 from pixd.config import PipelineSettings, TrainSettings
+from pixd.training import recipe
 
 
 def pipeline(**settings: object) -> PipelineSettings:
@@ -16,16 +16,16 @@ def pipeline(**settings: object) -> PipelineSettings:
 
 
 def translate(pairs: str = "side-by-side", **settings: object) -> dict[str, object]:
-    return recipes.translate_recipe(pipeline(**settings), "auto", 256, pairs)
+    return recipe.translate_recipe(pipeline(**settings), "auto", 256, pairs)
 
 
 def test_a_default_pipeline_translates_under_the_recipe_that_it_always_had() -> None:
     # Written out: another digest here makes every output of every user due again.
-    assert recipes.recipe_body("translate", translate()) == (
+    assert recipe.recipe_body("translate", translate()) == (
         '{"fit":"pad","image_size":256,"output_size":"model","precision":"auto","sample":false,'
         '"seed":0,"stage":"translate"}'
     )
-    assert recipes.recipe_body("train", recipes.train_recipe(pipeline(), "auto")) == (
+    assert recipe.recipe_body("train", recipe.train_recipe(pipeline(), "auto")) == (
         '{"batch_size":1,"beta_1":0.5,"direction":"AtoB","epochs":200,"fit":"pad","flip":true,'
         '"gan_weight":1.0,"image_size":256,"jitter":true,"l1_weight":100.0,"learning_rate":0.0002,'
         '"ndf":64,"ngf":64,"pairs":"side-by-side","precision":"auto","seed":0,"stage":"train",'
@@ -37,13 +37,13 @@ def test_the_alpha_is_of_the_recipe_where_it_is_kept_and_the_limit_never() -> No
     assert translate(alpha="keep")["alpha"] == "keep"
     assert "alpha" not in translate(alpha="drop")
     assert translate(max_megapixels=500) == translate()
-    train = recipes.train_recipe(pipeline(alpha="keep", max_megapixels=500), "auto")
-    assert train == recipes.train_recipe(pipeline(), "auto")
+    train = recipe.train_recipe(pipeline(alpha="keep", max_megapixels=500), "auto")
+    assert train == recipe.train_recipe(pipeline(), "auto")
 
 
 def test_tiles_are_of_both_recipes() -> None:
     assert translate(fit="tile")["fit"] == "tile"
-    assert recipes.train_recipe(pipeline(fit="tile"), "auto")["fit"] == "tile"
+    assert recipe.train_recipe(pipeline(fit="tile"), "auto")["fit"] == "tile"
 
 
 def test_a_model_of_blanks_gets_no_tiles_until_another_takes_its_place() -> None:
@@ -52,9 +52,9 @@ def test_a_model_of_blanks_gets_no_tiles_until_another_takes_its_place() -> None
 
 def test_replicas_are_part_of_a_recipe_only_where_there_are_several() -> None:
     # Recipes from before the setting existed keep their digests, and their models.
-    assert "replicas" not in recipes.train_recipe(pipeline(), "float32")
+    assert "replicas" not in recipe.train_recipe(pipeline(), "float32")
     two = pipeline(train=TrainSettings(batch_size=2, replicas=2))
-    assert recipes.train_recipe(two, "float32")["replicas"] == 2
+    assert recipe.train_recipe(two, "float32")["replicas"] == 2
 
 
 @pytest.mark.parametrize("pairs", ["side-by-side", "folders", "edges"])

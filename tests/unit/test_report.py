@@ -16,12 +16,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pixd.records import digest_of
-from pixd.report import curves, page
-from pixd.report.curves import Reference, Series
-from pixd.report.record import Picture, Record, Setting, Shown, gather, settings_of
-from pixd.store import connection, gc, views
+from pixd.answers.report import curves, page
+from pixd.answers.report.curves import Reference, Series
+from pixd.answers.report.record import Picture, Record, Setting, Shown, gather, settings_of
+from pixd.store import connection, gc
+from pixd.store.queries import history
 from pixd.store.store import Store
+from pixd.system.names import digest_of
 from tests.unit.test_lineage_graph import add_model
 from tests.unit.test_lineage_graph import pairs as named
 from tests.unit.test_store import record as write_commit
@@ -309,7 +310,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 def gathered(store: Store, number: int, count: int = 12) -> Record:
     with contextlib.closing(connection.open_reader(store.folder)) as reader:
-        found = views.model(reader, "p", number)
+        found = history.model(reader, "p", number)
         assert found is not None
         return gather(reader, store.folder, found, count)
 

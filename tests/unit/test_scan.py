@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pixd.scan import ScanResult, is_ignored
+from pixd.folders.scan import ScanResult, is_ignored
 
 
 @pytest.mark.parametrize(

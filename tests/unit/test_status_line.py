@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pixd import systemd
+from pixd.system import systemd
 
 
 def live(**parts: dict[str, Any]) -> dict[str, Any]:

@@ -14,13 +14,14 @@ from pathlib import Path
 
 import pytest
 
-from pixd.errors import CannotTellError, StoreBusyError, StoreError
-from pixd.scan import FileStamp
-from pixd.store import connection, lock, schema, views
-from pixd.store.history import Change, Commit
+from pixd.folders.scan import FileStamp
+from pixd.store import connection, lock, schema
+from pixd.store.commits import Change, Commit
+from pixd.store.files import HashedFile
+from pixd.store.queries import history
 from pixd.store.runs import Edge, run_key
 from pixd.store.store import Store
-from pixd.store.working import HashedFile
+from pixd.system.errors import CannotTellError, StoreBusyError, StoreError
 
 
 @pytest.fixture
@@ -139,7 +140,7 @@ def test_a_second_writer_is_told_who_holds_the_store(store: Store) -> None:
 def test_a_reader_works_beside_the_writer_and_cannot_write(store: Store) -> None:
     record(store, store.history.repo_id("p", "training"), {"a.png": b"a"}, [])
     reader = connection.open_reader(store.folder)
-    assert views.commits(reader, "p", "training", 5)[0]["name"] == "training@1"
+    assert history.commits(reader, "p", "training", 5)[0]["name"] == "training@1"
     with pytest.raises(sqlite3.OperationalError, match="readonly"):
         reader.execute("DELETE FROM file")
     reader.close()
@@ -150,12 +151,12 @@ def test_head_and_its_ancestors_are_found_by_name(store: Store) -> None:
     for number in range(3):
         record(store, repo, {f"{number}.png": b"x%d" % number}, [])
     reader = connection.open_reader(store.folder)
-    newest = views.commit(reader, "p", "training", "HEAD")
-    before = views.commit(reader, "p", "training", "HEAD~1")
+    newest = history.commit(reader, "p", "training", "HEAD")
+    before = history.commit(reader, "p", "training", "HEAD~1")
     assert newest is not None
     assert before is not None
     assert (newest["seq"], before["seq"]) == (3, 2)
-    assert views.commit(reader, "p", "training", "HEAD~7") is None
+    assert history.commit(reader, "p", "training", "HEAD~7") is None
     reader.close()
 
 

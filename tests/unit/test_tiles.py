@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from pixd.png_writer import PngWriter
-from pixd.tiles import Axis, Band, Canvas, count_of
+from pixd.images.png import PngWriter
+from pixd.images.tiles import Axis, Band, Canvas, count_of
 
 Pixels = NDArray[np.uint8]
 

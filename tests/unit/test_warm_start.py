@@ -9,11 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from pixd import kinship, pairs, recipes, warm_start
 from pixd.config import PipelineSettings, TrainSettings
-from pixd.records import canonical_json, digest_of
 from pixd.store.runs import Edge, run_key
 from pixd.store.store import Store
+from pixd.system.names import canonical_json, digest_of
+from pixd.training import recipe as recipes
+from pixd.training import warm_start
+from pixd.training.dataset import pairs
+from pixd.training.dataset import split as kinship
 from tests.unit.test_store import record
 
 SETTINGS = PipelineSettings(name="p", training=Path("t"), input=Path("i"), output=Path("o"))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pixd import durable
+from pixd.system import durable
 
 if TYPE_CHECKING:
     from sqlite_utils import Database

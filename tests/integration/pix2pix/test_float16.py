@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pixd.pix2pix import loss_scale
-from pixd.pix2pix.checkpoints import Checkpoints
-from pixd.pix2pix.losses import LossWeights
-from pixd.pix2pix.models import MIXED_FLOAT16
-from pixd.pix2pix.optimizers import Adam
-from pixd.pix2pix.steps import LOSS_SCALES, Networks, make_train_step
-from pixd.pix2pix.training_loop import build_networks
+from pixd.pix2pix.learning.checkpoints import Checkpoints
+from pixd.pix2pix.learning.training_loop import build_networks
+from pixd.pix2pix.network import loss_scale
+from pixd.pix2pix.network.losses import LossWeights
+from pixd.pix2pix.network.models import MIXED_FLOAT16
+from pixd.pix2pix.network.optimizers import Adam
+from pixd.pix2pix.network.steps import LOSS_SCALES, Networks, make_train_step
 from tests.integration.pix2pix.test_steps import images
 
 Step = Any

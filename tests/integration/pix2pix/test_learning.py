@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pixd.demo.pictures import facade_pair
-from pixd.pix2pix import metrics
-from pixd.pix2pix.codec import to_float
-from pixd.pix2pix.generation import generate, make_inference
-from pixd.pix2pix.losses import LossWeights
-from pixd.pix2pix.replicas import SpreadDropout
-from pixd.pix2pix.steps import Networks, make_train_step
-from pixd.pix2pix.training_loop import build_networks
+from pixd.images.demo_set import facade_pair
+from pixd.pix2pix.learning import scores as metrics
+from pixd.pix2pix.learning.training_loop import build_networks
+from pixd.pix2pix.network.codec import to_float
+from pixd.pix2pix.network.generator import generate, make_inference
+from pixd.pix2pix.network.losses import LossWeights
+from pixd.pix2pix.network.replicas import SpreadDropout
+from pixd.pix2pix.network.steps import Networks, make_train_step
 
 SIZE = 32
 TRAINED, UNSEEN = 160, 40

@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from pixd import fitting, input_makers, lab
+from pixd.images import fitting, input_makers, lab
 from tests.integration.pix2pix.conftest import Child, Spec, result_of
 from tests.integration.pix2pix.test_workers import TEXT, translate_spec
 
@@ -193,7 +193,7 @@ def test_a_card_says_how_each_model_is_called_and_that_is_right(
         assert card["pairs"] == pairs
     assert "L*" in cards["colorization"]["colour"]
 
-    from pixd.pix2pix import generation
+    from pixd.pix2pix.network import generator as generation
 
     target = fitting.to_model(Image.fromarray(picture(18)), 32, "pad")[0]
     for mode, folder in trained.folders.items():
@@ -216,7 +216,7 @@ def test_a_card_says_how_each_model_is_called_and_that_is_right(
 
 
 def test_the_networks_have_the_channels_of_their_pictures() -> None:
-    from pixd.pix2pix import models
+    from pixd.pix2pix.network import models
 
     generator = models.build_generator(32, 4, channels=(1, 2))
     discriminator = models.build_discriminator(32, 4, channels=(1, 2))

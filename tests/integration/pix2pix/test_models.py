@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pixd.pix2pix import generation, metrics, models
+from pixd.pix2pix.learning import scores
+from pixd.pix2pix.network import generator as generation
+from pixd.pix2pix.network import models
 
 
 def test_parameter_counts_are_the_papers() -> None:
@@ -117,7 +119,7 @@ def test_ssim_is_tensorflows() -> None:
     target = random.integers(0, 256, (48, 40, 3), dtype=np.uint8)
     output = np.clip(target + random.normal(0, 30, target.shape), 0, 255).astype(np.uint8)
     expected = tf.image.ssim(tf.constant(output), tf.constant(target), max_val=255)
-    assert metrics.ssim(output, target) == pytest.approx(float(expected), abs=1e-5)
+    assert scores.ssim(output, target) == pytest.approx(float(expected), abs=1e-5)
 
 
 def _weights(model: keras.Model) -> list[bytes]:

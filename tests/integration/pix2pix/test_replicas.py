@@ -102,10 +102,10 @@ def test_more_replicas_than_devices_fail_with_what_to_set(
 
 OVERFLOW_ON_ONE = """
 import keras, numpy as np, tensorflow as tf
-from pixd.pix2pix import loss_scale, models, replicas
-from pixd.pix2pix.hardware import Device
-from pixd.pix2pix.losses import LossWeights
-from pixd.pix2pix.steps import make_networks, make_train_step
+from pixd.pix2pix.network import loss_scale, models, replicas
+from pixd.pix2pix.network.hardware import Device
+from pixd.pix2pix.network.losses import LossWeights
+from pixd.pix2pix.network.steps import make_networks, make_train_step
 
 strategy = replicas.make_strategy(2, Device("cpu", ""), logical_cpus=2)
 with strategy.scope():

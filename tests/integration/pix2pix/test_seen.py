@@ -17,12 +17,12 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from PIL import Image
 
-from pixd.contact_sheet import GAP_PX, HEADER_PX
-from pixd.pix2pix import previews
-from pixd.pix2pix.event_files import EventFiles
-from pixd.pix2pix.generation import generate, load_generator, make_inference
-from pixd.pix2pix.input_pipeline import load_pair
-from pixd.pix2pix.previews import Previews
+from pixd.images.contact_sheet import GAP_PX, HEADER_PX
+from pixd.pix2pix.learning import previews
+from pixd.pix2pix.learning.input_pipeline import load_pair
+from pixd.pix2pix.learning.previews import Previews
+from pixd.pix2pix.learning.tensorboard import EventFiles
+from pixd.pix2pix.network.generator import generate, load_generator, make_inference
 from tests.integration.pix2pix.conftest import ROOT, SIZE, Child, Spec, result_of
 
 Start = Callable[..., Child]

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pixd.pix2pix import metrics
-from pixd.pix2pix.losses import LossWeights
-from pixd.pix2pix.steps import Networks, make_train_step
-from pixd.pix2pix.training_loop import build_networks
+from pixd.pix2pix.learning import scores
+from pixd.pix2pix.learning.training_loop import build_networks
+from pixd.pix2pix.network.losses import LossWeights
+from pixd.pix2pix.network.steps import Networks, make_train_step
 from tests.integration.pix2pix import restated
 
 RATE, BETA_1 = 2e-4, 0.5
@@ -103,7 +103,7 @@ def test_one_pair_is_learned_by_heart() -> None:
         _, l1_loss, _ = train_step(x, y).numpy()
     target = (y.numpy()[0] + 1) * 127.5
     flat = np.broadcast_to(target.mean(axis=(0, 1)), target.shape)
-    assert l1_loss < metrics.l1(flat, target) / 10
+    assert l1_loss < scores.l1(flat, target) / 10
 
 
 def test_without_the_gan_term_the_discriminator_has_no_say() -> None:

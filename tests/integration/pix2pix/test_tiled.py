@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pixd import images
+from pixd.images import decode
 from tests.integration.pix2pix.conftest import Child, Spec, result_of
 from tests.integration.pix2pix.test_training import tensors_in
 from tests.integration.pix2pix.test_workers import TEXT, translate_spec
@@ -84,7 +84,7 @@ def test_pictures_of_any_size_come_back_as_they_were(
     for number, (path, size) in enumerate(zip(paths, SIZES, strict=True)):
         assert (answers[number]["width"], answers[number]["height"]) == size
         made = pixels_of(tmp_path / f"{number}.png")
-        source = images.open_picture(path.read_bytes())
+        source = decode.open_picture(path.read_bytes())
         assert np.array_equal(made[..., :3], np.asarray(source.rgb()))
         assert made.shape[2] == (4 if number % 2 else 3)
         if number % 2:

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pixd.pix2pix.checkpoints import Best, Checkpoints
-from pixd.pix2pix.runtime import NotFiniteError
+from pixd.pix2pix.learning.checkpoints import Best, Checkpoints
+from pixd.system.children.child import NotFiniteError
 from tests.integration.pix2pix.conftest import Child, result_of
 
 Start = Callable[..., Child]
@@ -135,8 +135,8 @@ def test_a_beginning_that_is_damaged_is_no_silent_start_from_scratch(
 def test_the_best_weights_are_exported_where_the_last_are_worse(
     tmp_path: Path, make_spec: MakeSpec
 ) -> None:
-    from pixd.pix2pix import training_loop
-    from pixd.pix2pix.runtime import Events, StopFlag
+    from pixd.pix2pix.learning import training_loop
+    from pixd.system.children.child import Events, StopFlag
 
     class NoStop(StopFlag):
         def __init__(self) -> None:

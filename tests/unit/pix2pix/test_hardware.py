@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pixd.pix2pix import hardware
-from pixd.pix2pix.hardware import Device
+from pixd.pix2pix.network import hardware
+from pixd.pix2pix.network.hardware import Device
 
 # The ends of /proc/cpuinfo's flags, where the vector units stand; what is before is on all alike.
 SAPPHIRE_RAPIDS_WITHOUT_AMX = """\

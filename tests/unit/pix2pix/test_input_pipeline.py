@@ -10,11 +10,12 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from pixd import lab
-from pixd.edges import EdgesMissingError
-from pixd.pix2pix import codec, input_pipeline
-from pixd.pix2pix.input_pipeline import Prefetcher, TrainingPairs
-from pixd.pix2pix.runtime import DataError, describe_error
+from pixd.images import lab
+from pixd.images.edges import EdgesMissingError
+from pixd.pix2pix.learning import input_pipeline
+from pixd.pix2pix.learning.input_pipeline import Prefetcher, TrainingPairs
+from pixd.pix2pix.network import codec
+from pixd.system.children.child import DataError, describe_error
 
 RECIPE: dict[str, Any] = {
     "pairs": "side-by-side",
@@ -160,7 +161,7 @@ def test_a_pair_smaller_than_the_model_gets_its_edges_repeated(tmp_path: Path) -
 
 @pytest.mark.parametrize("pairs", ["edges", "grayscale", "colorization"])
 def test_an_input_is_made_of_the_square_that_was_cut(tmp_path: Path, pairs: str) -> None:
-    from pixd import input_makers
+    from pixd.images import input_makers
 
     spec = write_pairs(tmp_path, 2)
     whole = TrainingPairs(spec, {**RECIPE, "fit": "tile", "pairs": pairs})

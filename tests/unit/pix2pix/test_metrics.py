@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pixd.pix2pix import metrics
+from pixd.pix2pix.learning import scores as metrics
 
 
 def noise(seed: int, size: int = 32) -> NDArray[np.uint8]:

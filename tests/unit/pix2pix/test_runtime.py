@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from pixd.errors import DeviceError, PixdError
-from pixd.pix2pix import runtime
-from pixd.pix2pix.schedule import Schedule
+from pixd.pix2pix.learning.schedule import Schedule
+from pixd.system.children import child as runtime
+from pixd.system.errors import DeviceError, PixdError
 
 
 def run_python(code: str) -> subprocess.CompletedProcess[str]:
@@ -23,7 +23,7 @@ def run_python(code: str) -> subprocess.CompletedProcess[str]:
 
 def test_what_libraries_print_never_enters_the_protocol() -> None:
     ended = run_python(
-        "import os; from pixd.pix2pix import runtime; events = runtime.claim_stdout();"
+        "import os; from pixd.system.children import child as runtime; events = runtime.claim_stdout();"
         "print('chatter', flush=True); os.write(1, b'more chatter\\n'); events.phase('x')"
     )
     assert json.loads(ended.stdout) == {"event": "phase", "phase": "x"}
@@ -32,7 +32,7 @@ def test_what_libraries_print_never_enters_the_protocol() -> None:
 
 def test_a_child_dies_with_its_parent() -> None:
     child = (
-        "from pixd.pix2pix import runtime; import time;"
+        "from pixd.system.children import child as runtime; import time;"
         "runtime.die_with_parent(leave_at_eof=False, stdin_fd=-1);"
         "print('up', flush=True); time.sleep(60)"
     )
@@ -47,7 +47,7 @@ def test_a_child_dies_with_its_parent() -> None:
 
 def test_the_end_of_stdin_ends_a_child_that_leaves_at_eof() -> None:
     code = (
-        "from pixd.pix2pix import runtime; import time;"
+        "from pixd.system.children import child as runtime; import time;"
         "runtime.die_with_parent(leave_at_eof=True); time.sleep(60)"
     )
     child = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from pixd.pix2pix.batching import Batcher
+from pixd.pix2pix.inference.batching import Batcher
 
 Pixels = NDArray[np.uint8]
 

@@ -1,0 +1,60 @@
+"""The running service, if there is one: whether it stirs, and what it says is wrong."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pixd.answers import health
+from pixd.answers.doctor.check import Check, fail, ok, warn
+from pixd.answers.status import seconds_of
+from pixd.service.control import SOCKET
+from pixd.store import lock
+from pixd.store.heartbeat import read_live
+from pixd.system.errors import CannotTellError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pixd.config import Settings
+
+
+def checks(settings: Settings) -> Iterator[Check]:
+    """Look at who holds the lock, at the heartbeat and at the control socket."""
+    store = settings.store
+    try:
+        pid = lock.holder_pid(store)
+    except CannotTellError as error:
+        yield fail("service", error.message, error.advice)
+        return
+    if pid is None:
+        told = "not running"
+        yield warn("service", told, "pixd run; or systemctl start pixd, where it is installed")
+        return
+    if not Path(f"/proc/{pid}").exists():
+        told = f"the store is locked, and its holder (pid {pid}) is not seen from here"
+        mend = f"fuser -v {store / lock.LOCK}, as root and outside of containers"
+        yield warn("service", told, mend)
+        return
+    yield _heartbeat(pid, read_live(store))
+    if os.access(store / SOCKET, os.W_OK, effective_ids=True):
+        yield ok("control socket", "you may change what the service does")
+    else:
+        told = "you may ask the service and not change what it does"
+        yield warn("control socket", told, "sudo usermod -aG pixd $USER, and log in again")
+
+
+def _heartbeat(pid: int, live: dict[str, object]) -> Check:
+    at = seconds_of(live.get("at"))
+    if at is None or live.get("pid") != pid:
+        return ok("service", f"pid {pid} starts, or is a command at work")
+    silent_s = max(0.0, time.time() - at)
+    if silent_s > health.SILENT_S:
+        mend = f"systemctl restart pixd; or kill -9 {pid} and pixd run: what is cut off goes on"
+        return fail("service", f"pid {pid} has not stirred for {silent_s:.0f} s", mend)
+    for key in ("blocked", "config", "stale"):
+        if live.get(key):
+            return warn("service", f"pid {pid}: {live[key]}", "pixd status says what to do")
+    return ok("service", f"pid {pid}, stirred {silent_s:.0f} s ago")

@@ -1,0 +1,156 @@
+"""Is all well? What is wrong with a status, worst first, each with the next step. Pure.
+
+*Blocked* means that nothing more comes out until somebody does something; *degraded* that a
+part failed and the rest goes on. Each problem is one line that says what is wrong and one that
+says what to do, so that `status`, `wait` and whatever else asks agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+BLOCKED = "blocked"
+DEGRADED = "degraded"
+
+MAKE_ROOM = (
+    "see that the folder is there, writable and has space (`pixd gc --apply` gives back what"
+    " nothing needs); it goes on by itself"
+)
+SILENT_S = 45.0
+"""A heartbeat comes at least every ten seconds; one so old means that the loop is stuck."""
+
+
+class Problem(NamedTuple):
+    """One thing that is wrong, and what to do about it."""
+
+    state: str
+    pipeline: str  # "" for what concerns all of them
+    message: str
+    advice: str
+
+    def told(self) -> dict[str, str]:
+        """Return it as `pixd status --json` has it; the reason names the pipeline too."""
+        reason = f"{self.pipeline}: {self.message}" if self.pipeline else self.message
+        return {
+            "state": self.state,
+            "pipeline": self.pipeline,
+            "reason": reason,
+            "advice": self.advice,
+        }
+
+
+def judge(
+    pipelines: Mapping[str, Any], live: Mapping[str, Any], *, pid: int | None, silent_s: float
+) -> tuple[str, list[Problem]]:
+    """Return the state and what is wrong, worst first.
+
+    Args:
+        pipelines: as `pixd.answers.status.snapshot` has them.
+        live: the last heartbeat; what it says of the service as a whole counts.
+        pid: of the service, or None where none runs.
+        silent_s: age of its last heartbeat in seconds.
+
+    Returns:
+        One of ok, degraded, blocked and not-running, and the problems.
+    """
+    problems = list(_problems(pipelines, live, pid=pid, silent_s=silent_s))
+    problems.sort(key=lambda problem: problem.state != BLOCKED)  # stable
+    if pid is None:
+        return "not-running", problems
+    return problems[0].state if problems else "ok", problems
+
+
+def _problems(
+    pipelines: Mapping[str, Any], live: Mapping[str, Any], *, pid: int | None, silent_s: float
+) -> Iterator[Problem]:
+    if pid is not None and silent_s > SILENT_S:
+        yield Problem(
+            DEGRADED,
+            "",
+            f"the service has not stirred for {silent_s:.0f} s",
+            f"if it stays so: `systemctl restart pixd`, or `kill -9 {pid}` and `pixd run`; what is"
+            " cut off goes on",
+        )
+    if pid is not None:
+        yield from _service_problems(live)
+    for name, pipeline in pipelines.items():
+        which = f" -p {name}" if len(pipelines) > 1 else ""
+        yield from _pipeline_problems(name, pipeline, which)
+
+
+def _service_problems(live: Mapping[str, Any]) -> Iterator[Problem]:
+    if live.get("blocked"):
+        yield Problem(BLOCKED, "", f"the store: {live['blocked']}", MAKE_ROOM)
+    if live.get("config"):
+        yield Problem(
+            DEGRADED,
+            "",
+            f"the changed configuration is not in force: {live['config']}",
+            "mend it (`pixd check-config` says all), then `systemctl reload pixd` or SIGHUP",
+        )
+    if live.get("metrics"):
+        yield Problem(
+            DEGRADED,
+            "",
+            str(live["metrics"]),
+            "see that the folder is there and pixd may write it (`pixd service install` again lets"
+            " the service); it is tried again by itself",
+        )
+    if live.get("stale"):
+        yield Problem(
+            DEGRADED,
+            "",
+            str(live["stale"]),
+            "if it stays so, restart the service; what is cut off goes on",
+        )
+
+
+def _pipeline_problems(name: str, pipeline: Mapping[str, Any], which: str) -> Iterator[Problem]:
+    train, translate = pipeline["train"], pipeline["translate"]
+    for part, doing in (
+        ("training", "recording training"),
+        ("input", "recording input"),
+        ("train", "training"),
+        ("translate", "translating"),
+    ):
+        if pipeline[part].get("blocked"):
+            yield Problem(BLOCKED, name, f"{doing}: {pipeline[part]['blocked']}", MAKE_ROOM)
+    for kind in ("training", "input"):
+        if pipeline[kind]["held"]:
+            yield Problem(
+                DEGRADED,
+                name,
+                f"{kind} on hold: {pipeline[kind]['held']}",
+                "nothing was removed, and it goes on by itself when the folder is as it was;"
+                f" or `pixd resume{which}` takes it as it is",
+            )
+        if pipeline[kind]["unreadable"]:
+            yield Problem(
+                DEGRADED,
+                name,
+                f"{pipeline[kind]['unreadable']} of the {kind} folder cannot be read",
+                "`pixd why FILE` says why; it is tried again by itself",
+            )
+    if train["state"] == "failed":
+        run = f"`pixd show run@{train['run']}` has the error; " if train["run"] else ""
+        yield Problem(
+            DEGRADED,
+            name,
+            f"training failed: {train['reason']}",
+            f"{run}mend it, then `pixd retry{which}`",
+        )
+    if translate.get("trouble"):
+        yield Problem(
+            DEGRADED,
+            name,
+            f"the translator fails: {translate['trouble']}",
+            f"it is tried again by itself; logs/translate-{name}.log in the store has its last words",
+        )
+    failed = pipeline["input"]["failed"]
+    if failed:
+        example = pipeline["input"]["failed_example"]
+        message = f"{failed} input{'s' * (failed != 1)} failed"
+        if example:
+            message += f", such as {example['name']}: {example['reason']}"
+        yield Problem(DEGRADED, name, message, f"once that is mended, `pixd retry{which}`")

@@ -1,0 +1,244 @@
+"""`pixd status` for people: one verdict, then a few lines for each pipeline."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+
+LOSSES = (("gen_l1_loss", "L1", 1), ("gen_gan_loss", "GAN", 2), ("disc_loss", "D", 2))
+"""As they are told: the name, the word, and how many decimals say something."""
+
+
+def render(status: Mapping[str, Any]) -> str:
+    """Return the text of a snapshot that `pixd.answers.status.snapshot` made."""
+    return "\n".join(_lines(status)) + "\n"
+
+
+def _lines(status: Mapping[str, Any]) -> Iterator[str]:
+    yield from _verdict(status)
+    for name, pipeline in status["pipelines"].items():
+        yield ""
+        yield name
+        yield f"  training  {_training(pipeline['training'])}"
+        if told := _findings(pipeline["training"]["findings"]):
+            yield f"  check     {told}"
+        yield f"  model     {_model(pipeline['model'])}"
+        yield f"  train     {_train(pipeline['train'])}"
+        if learned := _learned(pipeline["train"]):
+            yield f"  learned   {learned}"
+        yield f"  input     {_input(pipeline)}"
+        yield f"  output    {_output(pipeline['output'])}"
+        phase = pipeline["translate"]["phase"]
+        if phase:
+            yield f"  waiting   the translator is {phase}"
+        if tiles := pipeline["translate"]["tiles"]:
+            yield f"  tiles     {tiles_text(tiles)}"
+    if status["failures"]:
+        yield ""
+        yield "last warnings (UTC)"
+        yield from _failures(status["failures"])
+    yield ""
+    up = f"pid {status['pid']}, up {duration(status['uptime_seconds'])}, " if status["pid"] else ""
+    yield (
+        f"{up}store {size(status['store_bytes'])}, disk {size(status['disk_free_bytes'])} free,"
+        f" device {status['device']}, pixd {status['version']}"
+    )
+
+
+def _verdict(status: Mapping[str, Any]) -> Iterator[str]:
+    """Say first how it is, then for each problem what to do next."""
+    state, problems = status["state"], list(status["problems"])
+    if state == "not-running":
+        yield f"NOT RUNNING, {_last_seen(status)}"
+        yield "  try: `pixd run`, or `systemctl start pixd` where it is installed as a service"
+    elif problems:
+        first = problems.pop(0)
+        more = f"; and {len(problems)} more, below" if problems else ""
+        yield f"{state.upper()}: {first['reason']}{more}"
+        yield f"  try: {first['advice']}"
+    else:
+        yield f"OK, {_activity(status)}"
+        if any(p["paused"] for p in status["pipelines"].values()):
+            yield "  try: `pixd resume` lets new work start again"
+    for problem in problems:
+        yield f"  also {problem['reason']}"
+        yield f"  try: {problem['advice']}"
+
+
+def _last_seen(status: Mapping[str, Any]) -> str:
+    seen = status["last_seen"]
+    if not seen:
+        return "never started here"
+    how = "it was stopped" if status["was_stopped"] else "it was killed, or the machine went down"
+    return f"last seen {_when(seen)}: {how}"
+
+
+def _failures(events: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """Write the last warnings, newest first; what was said again and again, once."""
+    for (pipeline, message), same in groupby(events, lambda e: (e["pipeline"], e["message"])):
+        times = [event["at"] for event in same]
+        where = f"{pipeline}: " if pipeline else ""
+        again = f" ({len(times)} times)" if len(times) > 1 else ""
+        yield f"  {times[0][5:16].replace('T', ' ')}  {where}{message}{again}"
+
+
+def _activity(status: Mapping[str, Any]) -> str:
+    if status["starting"]:
+        return "starting"
+    paused = [n for n, p in status["pipelines"].items() if p["paused"]]
+    if paused:
+        return f"paused ({', '.join(paused)}): no new work starts"
+    if status["idle"]:
+        return "idle"
+    training = [n for n, p in status["pipelines"].items() if p["train"]["state"] == "running"]
+    return f"training {', '.join(training)}" if training else "working"
+
+
+def _training(part: Mapping[str, Any]) -> str:
+    text = "nothing yet"
+    if part["commit"]:
+        text = f"training@{part['commit']}, {_count(part['pairs'], 'pair')}"
+    extras = [
+        f"{part[k]} {k}" for k in ("settling", "unreadable", "rejected", "ignored") if part[k]
+    ]
+    if extras:
+        text += f" ({', '.join(extras)})"
+    if part["held"]:
+        return f"{text}, ON HOLD: {part['held']}"
+    if part["last_scan_age_seconds"] is not None:
+        text += (
+            f", watched by {part['watch']}, scanned {duration(part['last_scan_age_seconds'])} ago"
+        )
+    return text + _polling(part)
+
+
+def _findings(found: Mapping[str, Any] | None) -> str:
+    """Say how much is wrong with the set, and the worst; "" where nothing is."""
+    if found is None:
+        return ""
+    counts = [
+        f"{found[level]} {word}"
+        for level, word in (("wrong", "wrong"), ("look", "worth a look"))
+        if found[level]
+    ]
+    if not counts:
+        return ""
+    return f"{', '.join(counts)}: {found['worst']}; `pixd check-training` tells more"
+
+
+def _polling(part: Mapping[str, Any]) -> str:
+    """Say why a folder is not watched by the kernel's events."""
+    if part["watch"] != "poll" or not part["watch_why"]:
+        return ""
+    return f"; polled, because {part['watch_why']}"
+
+
+def _model(part: Mapping[str, Any] | None) -> str:
+    if part is None:
+        return "none yet: it comes from pairs in the training folder"
+    text = f"model@{part['number']} of training@{part['dataset_commit']}"
+    l1 = part["metrics"].get("l1")
+    if l1 is not None and part["metrics"].get("held_out"):
+        text += f", held-out L1 {l1:.1f} of 255"
+    text += f", live since {_when(part['live_since'])}"
+    if part["pinned"]:
+        text += ", pinned"
+    return text + (", the folder has changed since" if part["stale"] else "")
+
+
+def _train(part: Mapping[str, Any]) -> str:
+    if part["state"] != "running":
+        return f"{part['state']}: {part['reason']}" if part["reason"] else str(part["state"])
+    if not part["steps"]:
+        return f"running: {part['reason']}"
+    text = f"step {part['step']} of {part['steps']} ({100 * part['step'] / part['steps']:.0f} %)"
+    if part["images_per_second"]:
+        text += f", {part['images_per_second']:.1f} images/s"
+    if part["eta_seconds"] is not None:
+        text += f", {duration(part['eta_seconds'])} left"
+    losses = part.get("losses") or {}
+    told = [f"{word} {losses[name]:.{d}f}" for name, word, d in LOSSES if name in losses]
+    if told:
+        text += f", losses: {', '.join(told)}"
+    return text + (f", {part['reason']}" if part["reason"] not in {"", "training"} else "")
+
+
+def _learned(part: Mapping[str, Any]) -> str:
+    """Say how good it was when it was last looked at, and where to look oneself."""
+    if part["state"] != "running":
+        return ""
+    scores, told = part.get("validation"), []
+    if scores and scores["l1"] is not None:
+        told.append(f"held-out L1 {scores['l1']:.1f} of 255 at step {scores['step']}")
+    if part.get("preview"):
+        told.append(f"see {part['preview']}")
+    return "; ".join(told)
+
+
+def _input(pipeline: Mapping[str, Any]) -> str:
+    part = pipeline["input"]
+    states = [
+        f"{part[k]} {k}"
+        for k in ("translated", "queued", "settling", "rejected", "failed")
+        if part[k]
+    ]
+    if part["unreadable"]:
+        states.append(f"{part['unreadable']} of them unreadable")
+    text = _count(part["files"], "file") + (f": {', '.join(states)}" if states else "")
+    if part["ignored"]:
+        text += f" ({part['ignored']} ignored)"
+    if part["queued"] and pipeline["model"] is None:
+        text += ", waiting for the first model"
+    return text + (f", ON HOLD: {part['held']}" if part["held"] else _polling(part))
+
+
+def _output(part: Mapping[str, Any]) -> str:
+    extras = [f"{part[k]} {k}" for k in ("superseded", "orphaned", "edited") if part[k]]
+    return f"{part['current']} current" + "".join(f", {extra}" for extra in extras)
+
+
+def tiles_text(part: Mapping[str, Any]) -> str:
+    """Say how far the image is that is translated in tiles."""
+    share = 100 * part["done"] // part["all"]
+    return f"{part['done']} of {part['all']} ({share} %) of {part['name']}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' * (number != 1)}"
+
+
+def _when(at: str) -> str:
+    return at[:16].replace("T", " ") + " UTC"
+
+
+_MINUTE, _HOUR, _DAY = 60, 3600, 86400
+_KILO = 1000
+
+
+def duration(seconds: float) -> str:
+    """Write a span of time with one or two units."""
+    whole = int(seconds)
+    if whole < _MINUTE:
+        return f"{whole} s"
+    if whole < 10 * _MINUTE:
+        return f"{whole // _MINUTE} min {whole % _MINUTE:02d} s"
+    if whole < _HOUR:
+        return f"{whole // _MINUTE} min"
+    if whole < _DAY:
+        return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE:02d} min"
+    return f"{whole // _DAY} d {whole % _DAY // _HOUR} h"
+
+
+def size(number: float) -> str:
+    """Write a number of bytes with a decimal unit."""
+    if number < _KILO:
+        return f"{number:.0f} B"
+    for unit in ("kB", "MB", "GB"):
+        number /= _KILO
+        if number < _KILO:
+            return f"{number:.1f} {unit}"
+    return f"{number / _KILO:.1f} TB"

@@ -1,0 +1,50 @@
+"""How a command changes something: through the running service, else under the lock."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+from pixd.service import control, operations
+from pixd.store import connection, lock
+from pixd.store.store import Store
+from pixd.system.errors import CannotTellError, ServiceNotRunningError, StoreBusyError
+from pixd.system.users import user_name
+
+if TYPE_CHECKING:
+    from pixd.config import Settings
+
+PATIENCE_S = 10.0
+"""A service that starts holds the lock before it listens; so does another command."""
+
+
+def ask(settings: Settings, op: str, **arguments: Any) -> dict[str, Any]:
+    """Have an operation of `pixd.service.operations` carried out and return its result.
+
+    Raises:
+        CannotTellError: there is no store yet.
+        PixdError: the operation says no.
+    """
+    if not connection.has_database(settings.store):
+        raise CannotTellError(
+            f"no store at {settings.store}", advice="start the service once with `pixd run`"
+        )
+    ends_at = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            if lock.holder_pid(settings.store) is None:
+                return _do(settings, op, arguments)
+            return control.request(settings.store, op, arguments)
+        except (StoreBusyError, ServiceNotRunningError):  # just starting, or just leaving
+            if time.monotonic() > ends_at:
+                raise
+        time.sleep(0.05)
+
+
+def _do(settings: Settings, op: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    store = Store(settings.store)
+    try:
+        return operations.perform(store, settings, op, arguments, user_name(os.getuid()))
+    finally:
+        store.close()

@@ -1,0 +1,73 @@
+"""The commands, one module each, and what they share."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pixd import config
+from pixd.system.errors import UsageError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from pixd.config import PipelineSettings, Settings
+
+
+def settings_of(args: argparse.Namespace) -> Settings:
+    """Find, read and check the configuration that a command runs under."""
+    return config.load(config.find(args.config, os.environ, Path.cwd()))
+
+
+def pick_pipeline(settings: Settings, name: str | None) -> PipelineSettings:
+    """Return the pipeline that the user means.
+
+    Raises:
+        UsageError: there are several and none was named, or none has that name.
+    """
+    names = ", ".join(p.name for p in settings.pipelines)
+    if name is None:
+        if len(settings.pipelines) == 1:
+            return settings.pipelines[0]
+        raise UsageError(f"which pipeline? there are {names}", advice="name one with -p NAME")
+    for pipeline in settings.pipelines:
+        if pipeline.name == name:
+            return pipeline
+    raise UsageError(f"there is no pipeline {name}", advice=f"one of: {names}")
+
+
+def warn(text: str) -> None:
+    """Write a note for people to standard error; standard output is for data."""
+    print(text, file=sys.stderr)
+
+
+class Progress:
+    """One line on a terminal that says what is being waited for; silent elsewhere."""
+
+    def __init__(self) -> None:
+        """Find out whether anybody is looking."""
+        self.is_shown = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+        self._shown = ""
+
+    def show(self, text: str) -> None:
+        """Replace the line."""
+        if self.is_shown and text != self._shown:
+            width = os.get_terminal_size(sys.stderr.fileno()).columns - 1
+            sys.stderr.write("\r\x1b[K" + text[:width])
+            sys.stderr.flush()
+            self._shown = text
+
+    def clear(self) -> None:
+        """Take the line away, before something else is printed."""
+        if self.is_shown and self._shown:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+            self._shown = ""
+
+
+def bar(step: int, steps: int, width: int = 24) -> str:
+    """Draw a progress bar of block characters."""
+    full = width * step // steps if steps else 0
+    return "\u2588" * full + "\u2591" * (width - full)

@@ -1,0 +1,277 @@
+"""`pixd demo`: make a small paired set, run the whole pipeline on it, show the result.
+
+Nothing here knows more than a user does: it writes a config, starts `pixd run`, drops files
+into folders, and waits. The pictures and the contact sheet are `pixd.images`'s.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pixd import config
+from pixd.answers import status
+from pixd.answers.status_text import duration
+from pixd.cli.commands import Progress, bar
+from pixd.store import lock
+from pixd.system.children.worker import Worker
+from pixd.system.errors import PixdError
+from pixd.system.names import SCHEMA
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Iterator
+
+    from pixd.config import Settings
+
+IMAGE_SIZE = 128
+NGF = 32
+STEPS = 1600
+INPUTS = 12
+SEED = 1
+UNSEEN_SEED = 500_000  # far from the training set's seeds
+SHOWN = 8
+LIMIT_S = 3600.0
+
+CONFIG = """\
+# Written by `pixd demo`. A small network on small pictures, so that a laptop learns it in
+# minutes; for real work start from `pixd init`, with image_size 256 and ngf 64.
+store: ./store
+pipelines:
+  facades:
+    training: ./training
+    input: ./input
+    output: ./output
+    direction: AtoB        # left half: label map, right half: the facade
+    image_size: {size}
+    settle_seconds: 1
+    train:
+      quiet_seconds: 2
+      steps: {steps}
+      ngf: {ngf}
+      ndf: {ngf}
+      jitter: false        # every facade is drawn to the same scale,
+      flip: false          # and lit from the left
+      validation: 0.05
+"""
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the demo in DIR and return 0 when its outputs beat every trivial baseline."""
+    folder = Path(args.dir).absolute()
+    if folder.exists() and any(folder.iterdir()) and not (folder / ".pixd-demo").exists():
+        raise PixdError(f"{folder} holds other things", advice="name a new folder: pixd demo DIR")
+    began = time.monotonic()
+    progress = Progress()
+    _prepare(folder, args.pairs, args.steps or STEPS, progress)
+    settings = config.load(folder / "config.yaml")
+    print(f"1. made {args.pairs} pairs of label map and facade in {folder / 'training'}")
+    with _service(folder, keep=args.keep) as log:
+        late = _drop_inputs(folder, INPUTS - 1)
+        print(f"2. started `pixd run`, dropped {INPUTS - 1} label maps that it will not train on")
+        model_s = _until(settings, progress, lambda s: s["model"] is not None, log)
+        print(
+            f"3. trained {args.steps or STEPS} steps; the model was live after {duration(model_s)}"
+        )
+        _until(settings, progress, lambda s: s["output"]["current"] >= INPUTS - 1, log)
+        dropped_at = time.monotonic()
+        _drop(folder, late)
+        _until(settings, progress, lambda s: s["output"]["current"] >= INPUTS, log)
+        took = time.monotonic() - dropped_at
+        print(f"4. dropped one more into the running service: translated {took:.1f} s later")
+        rows = _score(folder, progress)
+        sheet = _contact_sheet(folder)
+    progress.clear()
+    print()
+    _print_table(rows)
+    print()
+    print(f"look at     {sheet}")
+    print(f"            input, output and target of the first {SHOWN} by name, none chosen")
+    print(f"outputs     {folder / 'output'}")
+    print(f"took        {duration(time.monotonic() - began)}")
+    _print_next_steps(folder, keep=args.keep)
+    return int(not _beats_baselines(rows))
+
+
+def _prepare(folder: Path, pairs: int, steps: int, progress: Progress) -> None:
+    from pixd.images import demo_set  # noqa: PLC0415 - imports Pillow
+
+    progress.show("drawing the pictures")
+    for below in ("training", "input", "output", "targets", "drawn"):
+        (folder / below).mkdir(parents=True, exist_ok=True)
+    (folder / ".pixd-demo").touch()
+    (folder / "config.yaml").write_text(CONFIG.format(size=IMAGE_SIZE, steps=steps, ngf=NGF))
+    demo_set.write_demo_set(
+        folder / "training",
+        pairs,
+        SEED,
+        size=IMAGE_SIZE,
+        progress=lambda n: progress.show(f"drawing the pictures {bar(n, pairs)} {n} of {pairs}"),
+    )
+    for number in range(INPUTS):
+        label, photo = demo_set.facade_pair(UNSEEN_SEED + number, IMAGE_SIZE)
+        label.save(folder / "drawn" / _name(number))
+        photo.save(folder / "targets" / _name(number))
+    progress.clear()
+
+
+def _name(number: int) -> str:
+    return f"unseen-{number + 1:02d}.png"
+
+
+def _drop_inputs(folder: Path, count: int) -> str:
+    for number in range(count):
+        _drop(folder, _name(number))
+    return _name(count)
+
+
+def _drop(folder: Path, name: str) -> None:
+    """Put a file into the input folder as a careful program does: whole, by a rename."""
+    temporary = folder / "input" / f".{name}.part"
+    temporary.write_bytes((folder / "drawn" / name).read_bytes())
+    temporary.rename(folder / "input" / name)
+
+
+@contextlib.contextmanager
+def _service(folder: Path, *, keep: bool) -> Iterator[Path]:
+    log = folder / "service.log"
+    with log.open("ab") as stderr:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "pixd", "--config", str(folder / "config.yaml"), "run"],
+            stdin=subprocess.DEVNULL,
+            stdout=stderr,
+            stderr=stderr,
+            start_new_session=True,
+        )
+    try:
+        yield log
+    except BaseException:
+        child.send_signal(signal.SIGTERM)
+        child.wait()
+        raise
+    if not keep:
+        child.send_signal(signal.SIGTERM)
+        child.wait()
+
+
+def _until(
+    settings: Settings, progress: Progress, is_done: Callable[[dict[str, Any]], bool], log: Path
+) -> float:
+    """Wait until the pipeline's status satisfies a condition; return the seconds it took."""
+    began = time.monotonic()
+    while True:
+        seen = status.snapshot(settings)
+        pipeline = seen["pipelines"]["facades"]
+        if is_done(pipeline):
+            progress.clear()
+            return time.monotonic() - began
+        waited = time.monotonic() - began
+        if pipeline["train"]["state"] == "failed":
+            raise PixdError(f"training failed: {pipeline['train']['reason']}", advice=f"read {log}")
+        is_running = lock.holder_pid(settings.store) is not None
+        if waited > LIMIT_S or (waited > 10 and not is_running):  # noqa: PLR2004
+            raise PixdError("the service ended, or takes too long", advice=f"read {log}")
+        progress.show(_doing(pipeline, waited))
+        time.sleep(0.1)
+
+
+def _doing(pipeline: dict[str, Any], waited: float) -> str:
+    train = pipeline["train"]
+    if train["state"] == "running" and train["steps"]:
+        left = f", {duration(train['eta_seconds'])} left" if train["eta_seconds"] else ""
+        step, steps = train["step"], train["steps"]
+        return f"training {bar(step, steps)} step {step} of {steps}{left}"
+    if train["state"] == "running":
+        return f"training: {train['reason']}, {waited:.0f} s"
+    phase = pipeline["translate"].get("phase")
+    if phase:
+        return f"translator: {phase}, {waited:.0f} s"
+    return f"{train['reason'] or 'waiting for the service'}, {waited:.0f} s"
+
+
+def _score(folder: Path, progress: Progress) -> dict[str, dict[str, float]]:
+    """Score the outputs beside the trivial baselines, in a child that has TensorFlow."""
+    scratch = folder / "store" / "scratch" / "score"
+    scratch.mkdir(parents=True, exist_ok=True)
+    names = [_name(number) for number in range(INPUTS)]
+    train = [{"pair": str(path)} for path in sorted((folder / "training").iterdir())]
+    spec = {
+        "schema": SCHEMA,
+        "kind": "score",
+        "run_id": "demo",
+        "scratch": str(scratch),
+        "size": IMAGE_SIZE,
+        "triples": [
+            {
+                "name": name,
+                "input": str(folder / "input" / name),
+                "target": str(folder / "targets" / name),
+            }
+            for name in names
+        ],
+        "train": train,
+        "direction": "AtoB",
+        "runs": {"pixd": {name: str(folder / "output" / name) for name in names}},
+    }
+    worker = Worker.start("pixd.pix2pix.score", spec, scratch, scratch / "log")
+    while worker.poll() is None:
+        worker.read_events()
+        progress.show("scoring the outputs beside the baselines")
+        time.sleep(0.05)
+    try:
+        result = json.loads((scratch / "result.json").read_bytes())
+        return dict(result["metrics"]["rows"])
+    except (OSError, ValueError, KeyError):
+        raise PixdError(
+            f"scoring failed: {worker.exit_text()}",
+            advice="the outputs stand all the same; `pixd models` has the model's own scores",
+        ) from None
+
+
+def _contact_sheet(folder: Path) -> Path:
+    from pixd.images import contact_sheet  # noqa: PLC0415 - imports Pillow
+
+    rows = []
+    for number in range(SHOWN):
+        name = _name(number)
+        places = [folder / below / name for below in ("input", "output", "targets")]
+        rows.append((name, places))
+    path = folder / "contact-sheet.png"
+    contact_sheet.write_contact_sheet(path, rows, ("input", "output", "target"), tile_px=192)
+    return path
+
+
+def _print_table(rows: dict[str, dict[str, float]]) -> None:
+    print(f"{'':20}{'L1':>8}{'PSNR':>8}{'SSIM':>8}{'sharpness':>11}   ({INPUTS} unseen facades)")
+    for name in sorted(rows, key=lambda name: (name == "pixd", name)):
+        row = rows[name]
+        print(
+            f"{name:20}{row['l1']:>8.1f}{row['psnr']:>8.1f}{row['ssim']:>8.3f}"
+            f"{row['sharpness']:>11.2f}"
+        )
+
+
+def _beats_baselines(rows: dict[str, dict[str, float]]) -> bool:
+    ours = rows["pixd"]
+    others = [row for name, row in rows.items() if name != "pixd"]
+    return all(ours["l1"] < row["l1"] and ours["ssim"] > row["ssim"] for row in others)
+
+
+def _print_next_steps(folder: Path, *, keep: bool) -> None:
+    shown = os.path.relpath(folder / "config.yaml")
+    pixd = os.path.relpath(sys.argv[0]) if Path(sys.argv[0]).name == "pixd" else "pixd"
+    print()
+    print("try next")
+    if not keep:
+        print(f"  {pixd} --config {shown} run          start the service again")
+    print(f"  {pixd} --config {shown} status       how everything is")
+    print(f"  {pixd} --config {shown} show model@1 what made the model")
+    print(f"  {pixd} --config {shown} log output   what made each output")
+    print(f"  cp YOUR-LABEL-MAP.png {os.path.relpath(folder / 'input')}/   then look into output/")

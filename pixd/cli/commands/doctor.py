@@ -1,0 +1,71 @@
+"""`pixd doctor`: look at all that pixd needs, and say which command mends what is wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections import Counter
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from pixd.answers import doctor
+from pixd.answers.doctor import FAIL, OK, WARN, Check
+from pixd.cli.commands import Progress, settings_of
+from pixd.system.errors import EXIT_FAILED, EXIT_OK, ConfigError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+_COLOURS = {OK: "32", WARN: "33", FAIL: "31"}  # SGR: ECMA-48
+_SCHEMA = 1
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print each check as it is made; 1 where one failed, 78 where the configuration is wrong."""
+    progress = Progress()
+    checks = []
+    code = EXIT_OK
+    for check in _examine(args, progress):
+        checks.append(check)
+        if check.state == FAIL:
+            code = code or (ConfigError.exit_code if check.name == "config" else EXIT_FAILED)
+        if not args.json:
+            progress.clear()
+            _print(check)
+    progress.clear()
+    counts = Counter(check.state for check in checks)
+    if args.json:
+        told = {"schema": _SCHEMA, "checks": [asdict(check) for check in checks]}
+        told["state"] = next(state for state in (FAIL, WARN, OK) if counts[state])
+        print(json.dumps(told, sort_keys=True, indent=1))
+    else:
+        print(", ".join(f"{counts[state]} {state}" for state in (OK, WARN, FAIL)))
+    return code
+
+
+def _examine(args: argparse.Namespace, progress: Progress) -> Iterator[Check]:
+    try:
+        settings = settings_of(args)
+    except ConfigError as error:
+        yield Check("config", FAIL, error.message, error.advice)
+        return
+    names = ", ".join(p.name for p in settings.pipelines)
+    yield Check("config", OK, f"{settings.path}: {names}")
+    steps = doctor.examination(settings, with_model=not args.no_model, show=progress.show)
+    for what, look in steps:
+        progress.show(f"looking at {what}")
+        yield from look()
+
+
+def _print(check: Check) -> None:
+    state = f"{check.state:4}"
+    if sys.stdout.isatty() and not os.environ.get("NO_COLOR"):
+        state = f"\x1b[{_COLOURS[check.state]}m{state}\x1b[0m"
+    first, *more = check.told.splitlines() or [""]
+    print(f"{state}  {check.name + ':':20} {first}")
+    for line in more:
+        print(f"      {line}")
+    if check.state != OK:
+        print(f"      try: {check.mend}")

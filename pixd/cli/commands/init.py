@@ -1,0 +1,54 @@
+"""`pixd init`: write a first config.yaml and the folders that it names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pixd.system import durable
+from pixd.system.errors import PixdError
+
+if TYPE_CHECKING:
+    import argparse
+
+TEMPLATE = """\
+# pixd: drop pairs into training/, images into input/, take translations from output/.
+# Every key, with its default and meaning: docs/config.md, or `pixd check-config`.
+store: ./store            # lineage database, snapshots, models; on a local disk
+device: auto              # auto | gpu | cpu
+
+pipelines:
+  {name}:
+    training: ./training
+    input: ./input
+    output: ./output
+    pairs: side-by-side   # one image twice as wide as high: A left, B right. Or: folders (a/ and b/);
+                          # edges, grayscale, blank, colorization: single pictures (docs/images.md)
+    direction: AtoB       # which half is the input: AtoB translates left to right
+    image_size: 256       # power of two, 32..1024
+    train:
+      epochs: 200         # or steps: N
+      ngf: 64             # width of the networks; 32 is four times as fast on a CPU
+"""
+
+
+def run(args: argparse.Namespace) -> int:
+    """Make the folder DIR ready for `pixd run`; nothing that is there is overwritten."""
+    folder = Path(args.dir).absolute()
+    config = folder / "config.yaml"
+    if config.exists():
+        raise PixdError(
+            f"{config} is there already; nothing was changed",
+            advice="edit it, or name another folder: pixd init DIR",
+        )
+    name = "".join(c if c.isalnum() or c in "-_" else "-" for c in folder.name) or "images"
+    folder.mkdir(parents=True, exist_ok=True)
+    for below in ("training", "input", "output"):
+        (folder / below).mkdir(exist_ok=True)
+    durable.write_file(config, TEMPLATE.format(name=name).encode())
+    print(f"made {config} with training/, input/ and output/")
+    print("next:")
+    print(f"  put pairs into {folder / 'training'} (one image each: A left, B right)")
+    print(f"  pixd --config {config} run")
+    print(f"  drop images into {folder / 'input'}; translations appear in {folder / 'output'}")
+    return 0

@@ -1,0 +1,60 @@
+"""`pixd models`: every model with its dataset, steps, scores and state; a report of one."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from pixd.cli.commands import pick_pipeline, settings_of
+from pixd.store import connection
+from pixd.store.queries import history
+from pixd.system.errors import UsageError
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print one line a model, newest first; or write the report of one."""
+    if args.report is not None:
+        from pixd.cli.commands import report  # noqa: PLC0415 - a list needs nothing of it
+
+        return report.run(args)
+    if args.out is not None or args.pairs is not None or args.no_open:
+        raise UsageError(
+            "-o, --pairs and --no-open are of a report", advice="pixd models --report live"
+        )
+    settings = settings_of(args)
+    pipeline = pick_pipeline(settings, args.pipeline).name
+    rows = history.models(connection.open_reader(settings.store), pipeline)
+    if args.json:
+        print(json.dumps(rows, sort_keys=True, indent=1))
+        return 0
+    if not rows:
+        print("no model yet")
+        return 0
+    print(f"{'model':<10}{'dataset':<14}{'steps':>7}{'L1':>8}{'SSIM':>7}{'sharp':>7}  state")
+    for row in rows:
+        metrics = row["metrics"]
+        scores = "".join(
+            _number(metrics.get(name), width, digits)
+            for name, width, digits in (("l1", 8, 1), ("ssim", 7, 3), ("sharpness", 7, 2))
+        )
+        dataset = f"training@{row['commit_seq']}"
+        print(f"{row['name']:<10}{dataset:<14}{row['steps']:>7}{scores}  {_state(row)}")
+    return 0
+
+
+def _number(value: float | None, width: int, digits: int) -> str:
+    return f"{value:>{width}.{digits}f}" if value is not None else f"{'-':>{width}}"
+
+
+def _state(row: dict[str, Any]) -> str:
+    words = []
+    if row["is_live"]:
+        words.append("LIVE, pinned" if row["is_pinned"] else "LIVE")
+    if not row["verdict"]["promote"]:
+        words.append(f"not promoted: {row['verdict']['why']}")
+    if row["bytes_state"] != "present":
+        words.append("bytes removed")
+    return "; ".join(words)

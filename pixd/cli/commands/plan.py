@@ -1,0 +1,70 @@
+"""`pixd plan`: what would happen now, why, and about how much it would cost."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from pixd.answers import plan
+from pixd.answers.status_text import duration, size
+from pixd.cli.commands import pick_pipeline, settings_of
+from pixd.store import connection
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator, Mapping
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the plan of each pipeline, or of the one named."""
+    settings = settings_of(args)
+    pipelines = settings.pipelines
+    if args.pipeline:
+        pipelines = (pick_pipeline(settings, args.pipeline),)
+    reader = connection.open_reader(settings.store)
+    plans = {p.name: plan.of_pipeline(reader, settings, p) for p in pipelines}
+    if args.json:
+        print(json.dumps(plans, sort_keys=True, indent=1))
+        return 0
+    for name, made in plans.items():
+        print(name)
+        for line in _lines(made):
+            print(f"  {line}")
+    return 0
+
+
+def _lines(made: Mapping[str, Any]) -> Iterator[str]:
+    for kind, counts in made["changes"].items():
+        signs = {"added": "+", "changed": "~", "removed": "-"}
+        parts = [f"{signs[what]}{count}" for what, count in counts.items() if count]
+        if parts:
+            yield f"record    {', '.join(parts)} files in {kind}, not read yet"
+    train = made["train"]
+    if train["action"] == "run":
+        about = _about(train["seconds"], train["bytes"])
+        yield f"train     {train['steps']} steps on {train['pairs']} pairs{about}"
+        yield f"          because {train['why']}"
+    elif train["action"] == "reuse":
+        yield f"promote   {train['model']}: {train['why']}"
+    else:
+        yield f"train     nothing: {train['why']}"
+    translate = made["translate"]
+    due, after = translate["due"], translate["due_after_training"]
+    about = _about(translate["seconds"], translate["bytes"])
+    if due:
+        yield f"translate {due} of {translate['inputs']} inputs by the live model"
+    if after:
+        yield (
+            f"translate {after} inputs by the {'new' if train['action'] == 'run' else 'old'} model,"
+            f" in place of their outputs{about}"
+        )
+    elif due:
+        yield f"         {about.removeprefix(',')}" if about else "          (no estimate yet)"
+    else:
+        yield "translate nothing: every output is of the live model and the present settings"
+
+
+def _about(seconds: float | None, written: float | None) -> str:
+    if seconds is None or written is None:
+        return " (no estimate: nothing like it was done yet)"
+    return f", about {duration(seconds)} and {size(written)}"

@@ -1,0 +1,97 @@
+"""`pixd status`: how everything is, from the store and the heartbeat, quickly."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from pixd.answers import status, status_text
+from pixd.cli.commands import settings_of
+from pixd.system.errors import EXIT_CANNOT_TELL, EXIT_OK, CannotTellError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Mapping
+
+    from pixd.config import Settings
+
+REDRAW_S = 1.0
+_COLOURS = {"ok": "32", "degraded": "33", "blocked": "31", "not-running": "31"}  # SGR: ECMA-48
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the status; the exit code says the state."""
+    settings = settings_of(args)
+    if args.watch:
+        return _watch(settings, is_json=args.json)
+    snapshot = status.snapshot(settings)
+    if args.json:
+        print(json.dumps(snapshot, sort_keys=True, indent=1))
+    else:
+        print(_text(snapshot), end="")
+    return status.EXIT_CODES[snapshot["state"]]
+
+
+def _text(snapshot: Mapping[str, Any]) -> str:
+    """Render a snapshot, with its verdict in colour where somebody looks and wants colour."""
+    text = status_text.render(snapshot)
+    if not sys.stdout.isatty() or "NO_COLOR" in os.environ or os.environ.get("TERM") == "dumb":
+        return text
+    verdict, rest = text.split("\n", 1)
+    return f"\x1b[1;{_COLOURS[snapshot['state']]}m{verdict}\x1b[0m\n{rest}"
+
+
+# -- watching -------------------------------------------------------------------------------
+
+
+def _watch(settings: Settings, *, is_json: bool) -> int:
+    """Show the status anew every second until Ctrl-C, which is its good end."""
+    if is_json:
+        return _repeat(lambda: _print_line(settings))
+    if not sys.stdout.isatty():
+        return _repeat(lambda: print(_now(settings), flush=True))
+    return _draw(settings)
+
+
+def _repeat(show: Callable[[], object]) -> int:
+    try:
+        while True:
+            show()
+            time.sleep(REDRAW_S)
+    except KeyboardInterrupt:
+        return EXIT_OK
+
+
+def _print_line(settings: Settings) -> None:
+    """Print one object a line, as programs read it; an error ends the watch with its exit code."""
+    print(json.dumps(status.snapshot(settings), sort_keys=True), flush=True)
+
+
+def _draw(settings: Settings) -> int:
+    """Redraw in place on the terminal's other screen, as top does; the old one comes back."""
+    import signal  # noqa: PLC0415 - only this needs them
+
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
+
+    def leave(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, leave)
+    live = Live(console=Console(highlight=False), screen=True, auto_refresh=False)
+    with live:
+        return _repeat(lambda: live.update(Text.from_ansi(_now(settings)), refresh=True))
+
+
+def _now(settings: Settings) -> str:
+    """Return the present status, or why it cannot be told; the watch goes on."""
+    try:
+        return _text(status.snapshot(settings))
+    except CannotTellError as error:
+        return (
+            f"CANNOT TELL (exit code {EXIT_CANNOT_TELL}): {error.message}\n  try: {error.advice}\n"
+        )

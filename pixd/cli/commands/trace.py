@@ -1,0 +1,185 @@
+"""`pixd trace`: from an image to what made it, and to what it went into."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pixd.answers import provenance, trace
+from pixd.cli.commands import settings_of
+from pixd.cli.naming import digest_of_file_or_name
+from pixd.images import png_text
+from pixd.store import connection
+from pixd.store.objects import hash_file
+from pixd.system.errors import PixdError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator, Mapping
+
+    from pixd.config import Settings
+    from pixd.store.connection import Reader
+
+SHOWN = 10
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the chain of a file or digest."""
+    settings = settings_of(args)
+    reader = connection.open_reader(settings.store)
+    try:
+        found = _find(reader, settings, args.thing)
+    except OSError as error:
+        raise PixdError(
+            f"the listing of a training cannot be read: {error}", advice="run `pixd verify`"
+        ) from error
+    if args.format:
+        write = {"openlineage": provenance.openlineage, "prov": provenance.prov}[args.format]
+        print(json.dumps(write(found), indent=1, sort_keys=True))
+    elif args.json:
+        print(json.dumps(found, indent=1, sort_keys=True))
+    else:
+        limit = None if args.all else SHOWN
+        for line in _lines(found, args.thing, limit):
+            print(line)
+    return 0
+
+
+def _find(reader: Reader, settings: Settings, thing: str) -> dict[str, Any]:
+    path = Path(thing)
+    if not path.is_file():
+        pipelines = settings.pipelines
+        last: PixdError | None = None
+        for pipeline in pipelines:
+            try:
+                digest = digest_of_file_or_name(reader, pipeline, thing)
+            except PixdError as error:
+                last = error
+                continue
+            return trace.of_content(reader, settings.store, digest)
+        assert last is not None  # there is at least one pipeline
+        raise last
+    found = trace.of_content(reader, settings.store, hash_file(path))
+    if found.keys() & {"outputs", "made_by", "input", "training", "model"}:
+        return {"found_by": "content", **found}
+    text = png_text.read_text(path)
+    by_text = trace.of_text(reader, settings.store, text)
+    if by_text:
+        return {"found_by": "text", "digest": found["digest"], **by_text}
+    if "pixd:run" in text:
+        raise PixdError(
+            f"{thing} was made by a pixd, but not with this store ({settings.store})",
+            advice="name the other configuration: pixd --config FILE trace ...",
+        )
+    raise PixdError(
+        f"nothing is known of {thing}: its bytes are not in the store and it carries no"
+        " pixd text chunks",
+        advice="a file saved again by another program loses both; trace the original",
+    )
+
+
+def _lines(found: Mapping[str, Any], thing: str, limit: int | None) -> Iterator[str]:
+    about = found.get("object") or {}
+    state = about.get("state")
+    yield f"{thing}  {found.get('digest', '')}" + (f"  (bytes {state})" if state else "")
+    if found.get("found_by") == "text":
+        yield "  its bytes are unknown: found by the text chunks that it carries"
+    for where in found.get("recalled", ()):
+        yield f"  RECALLED from {where['pipeline']}: {where['why']}, {_when(where['excluded_at'])}"
+    for output in found.get("outputs", ()):
+        yield ""
+        yield (
+            f"output {output['path']} of {output['pipeline']}: {output['state']},"
+            f" published {_when(output['published_at'])}"
+        )
+        yield from _made(output, limit)
+    for made in found.get("made_by", ()):
+        yield ""
+        yield f"made by pixd translate or a run whose output was never published ({made['pipeline']})"
+        yield from _made(made, limit)
+    if "model" in found:
+        yield ""
+        yield from _model(found["model"], limit)
+    if "input" in found:
+        yield ""
+        yield from _input(found["input"], limit)
+    if "training" in found:
+        yield ""
+        yield from _training(found["training"])
+
+
+def _made(made: Mapping[str, Any], limit: int | None) -> Iterator[str]:
+    run = made["run"]
+    yield f"  run@{run['id']}  {_when(run['finished_at'] or '')}  change {run['change_id']}"
+    yield f"    because {run['reason']}"
+    yield f"    settings {_settings(run['recipe'])}"
+    image = made.get("input")
+    if image:
+        at = f" ({', '.join(image['commits'])})" if image.get("commits") else ""
+        yield f"  from input {image['path']}  {image['digest'][:19]}{at}"
+    if "training_run" in made.get("model", {}):
+        yield from _model(made["model"], limit)
+
+
+def _model(model: Mapping[str, Any], limit: int | None) -> Iterator[str]:
+    run, dataset = model["training_run"], model["dataset"]
+    live = ", live" if model["is_live"] else ""
+    yield f"  by {model['name']}  {model['digest'][:19]}{live}, {model['steps']} steps"
+    yield f"    run@{run['id']}  {_when(run['finished_at'] or '')}  change {run['change_id']}"
+    yield f"    because {run['reason']}"
+    yield f"    settings {_settings(run['recipe'])}"
+    environment = run["environment"] or {}
+    if environment:
+        yield f"    with {', '.join(f'{k} {v}' for k, v in environment.items() if not isinstance(v, dict | list))}"
+    for start in model.get("started_from", ()):
+        yield f"    started from {start['path']}"
+    yield f"    trained on {dataset['commit']}  {dataset['version'][:19]}"
+    for part, words in (("train", "learned from"), ("held_out", "scored on")):
+        pairs = dataset["pairs"][part]
+        if not pairs:
+            continue
+        yield f"    {words} {len(pairs)} pair{'s' * (len(pairs) != 1)}:"
+        for pair in pairs[:limit]:
+            files = "  ".join(f"{f['path']} {f['digest'][:19]}" for f in pair["files"])
+            yield f"      {files}"
+        if limit is not None and len(pairs) > limit:
+            yield f"      ... and {len(pairs) - limit} more (--all, or --json)"
+
+
+def _input(part: Mapping[str, Any], limit: int | None) -> Iterator[str]:
+    yield from _places("input", part["files"])
+    yield f"  {len(part['outputs'])} outputs were made from it"
+    for output in part["outputs"][:limit]:
+        yield f"    {output['path']}  {output['state']}, by {output['model']}"
+    if limit is not None and len(part["outputs"]) > limit:
+        yield f"    ... and {len(part['outputs']) - limit} more (--all, or --json)"
+
+
+def _training(part: Mapping[str, Any]) -> Iterator[str]:
+    yield from _places("training", part["files"])
+    if not part["models"]:
+        yield "  no model was trained on it"
+    how = {"train": "learned from it", "held_out": "was scored on it"}
+    for model in part["models"]:
+        counts = ", ".join(f"{n} {state}" for state, n in sorted(model["outputs"].items()))
+        live = " (live)" if model["is_live"] else ""
+        words = how.get(model["how"], f"learned from it {model['how']}")
+        yield f"  {model['name']}{live} {words}; its outputs: {counts or 'none'}"
+
+
+def _places(kind: str, places: list[dict[str, Any]]) -> Iterator[str]:
+    for place in places:
+        until = f" until {place['until']}" if place["until"] else ", still there"
+        yield f"{kind} image {place['path']} of {place['pipeline']}: from {place['since']}{until}"
+
+
+def _settings(recipe: Mapping[str, Any]) -> str:
+    hidden = {"digest", "stage"}
+    return ", ".join(
+        f"{k} {v}" for k, v in sorted(recipe.items()) if k not in hidden and v is not None
+    )
+
+
+def _when(at: str) -> str:
+    return at[:19].replace("T", " ") + (" UTC" if at else "")

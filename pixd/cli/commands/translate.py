@@ -1,0 +1,145 @@
+"""`pixd translate`: translate files at once, beside the service, and have it recorded."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pixd.cli.commands import Progress, settings_of, warn
+from pixd.cli.naming import model_number, pipeline_and_thing
+from pixd.store import connection
+from pixd.store.objects import hash_file
+from pixd.system import durable
+from pixd.system.errors import PixdError, StoreBusyError, UsageError
+from pixd.system.names import name_from_bytes
+from pixd.training import recipe as recipes
+from pixd.translation import beside, inbox, output_files, translator_child
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Mapping
+
+    from pixd.config import Settings
+    from pixd.system.children.warm_worker import WarmWorker
+
+
+def run(args: argparse.Namespace) -> int:
+    """Translate each FILE into DIR; 1 where one could not be."""
+    settings = settings_of(args)
+    pipeline, thing = pipeline_and_thing(args, settings, args.model or "live")
+    model = find_model(settings, pipeline.name, thing)
+    jobs = _plan(args.files, Path(args.out))
+    failures = 0
+    with tempfile.TemporaryDirectory(prefix="pixd-translate-") as temporary:
+        worker, recipe, _ = beside.translator(settings, pipeline, model, Path(temporary))
+        recipe_digest = recipes.recipe_digest("translate", recipe)
+        for number, (source, target) in enumerate(jobs):
+            digest = hash_file(source)
+            key = translator_child.translation_key(recipe_digest, digest, model["digest"])
+            made = Path(temporary) / "work" / f"{number}.png"
+            request = translator_child.request(
+                source,
+                made,
+                key=key,
+                input_digest=digest,
+                model_digest=model["digest"],
+                version=model["version"],
+            )
+            worker.submit((source, target, made, key), request)
+        progress = Progress()
+        try:
+            for (source, target, made, key), event in _answers(worker, len(jobs), progress):
+                if event["event"] != "done":
+                    failures += 1
+                    warn(f"pixd: {source}: {event['reason']}")
+                    continue
+                note = {
+                    "pipeline": pipeline.name, "key": key, "recipe": recipe, "name":
+                    name_from_bytes(source.name.encode("utf-8", "surrogateescape")),
+                    "model": model["digest"], "model_number": model["number"], "ms": event["ms"],
+                }  # fmt: skip
+                _record(settings, note, source, made)
+                durable.publish(made, target)
+                print(target)
+        finally:
+            worker.stop()
+    _record_now(settings)
+    return int(failures > 0)
+
+
+def find_model(settings: Settings, pipeline: str, name: str) -> dict[str, Any]:
+    """Return the model that the user means: ``model@3``, ``3`` or ``live``.
+
+    Raises:
+        PixdError: there is none, or its bytes were removed.
+    """
+    reader = connection.open_reader(settings.store)
+    return beside.model_of(reader, pipeline, model_number(name))
+
+
+def _plan(files: list[str], out: Path) -> list[tuple[Path, Path]]:
+    jobs = []
+    for file in files:
+        source = Path(file).absolute()
+        if not source.is_file():
+            raise UsageError(f"{file} is no file", advice="name image files, not folders")
+        name = source.name
+        jobs.append((source, out.absolute() / output_files.output_name(name)))
+    for source, target in jobs:
+        if target == source:
+            raise UsageError(
+                f"{target} would be overwritten by its own translation",
+                advice="name another -o DIR",
+            )
+    if len({target for _, target in jobs}) < len(jobs):
+        raise UsageError("two of the files have the same name", advice="translate them one by one")
+    out.mkdir(parents=True, exist_ok=True)
+    return jobs
+
+
+def _answers(worker: WarmWorker, expected: int, progress: Progress) -> Any:
+    done = 0
+    began = time.monotonic()
+    while done < expected:
+        worker.step(time.monotonic())
+        for token, event in worker.collect():
+            done += 1
+            progress.clear()
+            yield token, event
+        waiting = worker.phase or ("starting" if worker.ready is None else "translating")
+        if step := worker.step_made:
+            waiting += f" {step.token[0].name}, tile {step.done} of {step.of}"
+        progress.show(f"{waiting}, {done} of {expected}, {time.monotonic() - began:.0f} s")
+        if (
+            worker.trouble
+            and worker.ready is None
+            and time.monotonic() - began > beside.ANSWER_WITHIN_S
+        ):
+            raise PixdError(
+                f"the translator does not start: {worker.trouble}",
+                advice="free memory, or set `device: cpu`; `pixd verify` checks the model",
+            )
+        time.sleep(0.01)
+
+
+def _record(settings: Settings, note: Mapping[str, Any], source: Path, made: Path) -> None:
+    try:
+        inbox.hand_in(settings.store, note, {"input": source, "output": made})
+    except OSError as error:
+        warn(f"pixd: not recorded, because the store cannot be written: {error.strerror}")
+
+
+def _record_now(settings: Settings) -> None:
+    """Take the entries in at once where no service does it."""
+    from pixd.store.store import Store  # noqa: PLC0415 - only needed here
+
+    try:
+        store = Store(settings.store)
+    except (StoreBusyError, OSError):
+        return  # the service takes them in at its next step
+    try:
+        inbox.take_in(store)
+    finally:
+        store.close()

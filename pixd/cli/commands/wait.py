@@ -1,0 +1,169 @@
+"""`pixd wait`: until the service has nothing left to do, or until one change is through."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from typing import TYPE_CHECKING, Any
+
+from pixd.answers import status
+from pixd.cli.commands import Progress, settings_of, warn
+from pixd.store import connection, lock
+from pixd.store.heartbeat import read_live
+from pixd.store.queries import changes
+from pixd.system.errors import (
+    EXIT_FAILED,
+    EXIT_OK,
+    ServiceNotRunningError,
+    TimedOutError,
+    UsageError,
+)
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Mapping
+
+    from pixd.config import Settings
+    from pixd.store.connection import Reader
+
+LOOK_EVERY_S = 0.2
+
+
+def run(args: argparse.Namespace) -> int:
+    """Wait: 0, or 1 where something failed; 124 when the time is over."""
+    settings = settings_of(args)
+    if args.change:
+        return _wait_for_change(args, settings)
+    began = time.time()
+    asked_at = connection.rfc3339(began)
+    _ask_for_a_scan(settings)
+
+    def is_idle() -> bool:
+        live = read_live(settings.store)
+        return bool(live.get("idle")) and _scanned_since(live, asked_at)
+
+    if not is_idle():
+        _wait_until(settings, is_idle, args.timeout, "for pixd to be idle")
+    found = status.snapshot(settings)
+    return _say_paused(found) or status.EXIT_CODES[found["state"]]
+
+
+def _say_paused(found: Mapping[str, Any]) -> int:
+    """Say what waits for a paused pipeline to go on; 1 where something does, else 0."""
+    code = EXIT_OK
+    for name, part in found["pipelines"].items():
+        if part["paused"] is None:
+            continue
+        queued = part["input"]["queued"] if part["model"] else 0
+        waits = [f"{queued} input{'s wait' if queued > 1 else ' waits'}"] if queued else []
+        if part["train"]["state"] == "paused" and "due" in part["train"]["reason"]:
+            waits.append("a training is due")
+        if waits:
+            warn(f"pixd: {name} is paused: {', '.join(waits)}; go on: pixd resume -p {name}")
+            code = EXIT_FAILED
+    return code
+
+
+def _wait_for_change(args: argparse.Namespace, settings: Settings) -> int:
+    reader = connection.open_reader(settings.store)
+    change = changes.whole_id(reader, args.change)
+    if change is None:
+        raise UsageError(f"there is no change {args.change}", advice="`pixd log` shows them")
+
+    asked_at = connection.rfc3339(time.time())
+
+    def is_through() -> bool:
+        return _is_through(settings, reader, change, asked_at)
+
+    if not is_through():
+        _ask_for_a_scan(settings)
+        _wait_until(settings, is_through, args.timeout, f"for the change {change}")
+    failures = changes.failures(reader, change)
+    for failure in failures:
+        warn(f"pixd: {failure}")
+    return EXIT_FAILED if failures else _say_paused(status.snapshot(settings))
+
+
+def _is_through(settings: Settings, reader: Reader, change: str, asked_at: str) -> bool:
+    """Tell whether nothing of a change is left to be done, as far as it can be done.
+
+    Args:
+        settings: the checked configuration.
+        reader: of the store.
+        change: its whole id.
+        asked_at: when it was first asked for; RFC 3339.
+    """
+    live = read_live(settings.store)
+    left = changes.unfinished(reader, change)
+    if left["runs"] or not _is_trained(live, reader, change):
+        return False
+    if not left["inputs"]:
+        return True
+    # Inputs that wait while nothing is under way wait for a model that nobody ordered. A heartbeat
+    # from before may be from before the change: the service is idle in it, and has the work ahead.
+    return bool(live.get("idle")) and _scanned_since(live, asked_at)
+
+
+def _is_trained(live: Mapping[str, Any], reader: Reader, change: str) -> bool:
+    """Tell whether the service is done with the training commits of a change."""
+    found = changes.change(reader, change)
+    assert found is not None  # its id was looked up
+    for commit in found["commits"]:
+        if not commit["name"].startswith("training@"):
+            continue
+        train = live.get("pipelines", {}).get(commit["pipeline"], {}).get("train", {})
+        considered = train.get("commit", 0)
+        if considered < commit["seq"]:
+            return False
+        if considered == commit["seq"] and train.get("state") in {"waiting", "running"}:
+            return False
+    return True
+
+
+def _ask_for_a_scan(settings: Settings) -> None:
+    """Have the service look at its folders now, so that no older heartbeat is believed.
+
+    Raises:
+        ServiceNotRunningError: there is none to wait for.
+    """
+    pid = lock.holder_pid(settings.store)
+    if pid is None:
+        raise ServiceNotRunningError("the service is not running", advice="start it: pixd run")
+    # Without permission to signal, the next scan by timer answers.
+    with contextlib.suppress(PermissionError):
+        os.kill(pid, signal.SIGUSR1)
+
+
+def _wait_until(
+    settings: Settings, is_done: Callable[[], bool], timeout_s: float | None, what: str
+) -> None:
+    began = time.monotonic()
+    progress = Progress()
+    try:
+        while not is_done():
+            waited = time.monotonic() - began
+            if lock.holder_pid(settings.store) is None:
+                raise ServiceNotRunningError(
+                    "the service ended while it was waited for",
+                    advice="`pixd status` says how it ended; start it again: pixd run",
+                )
+            if timeout_s is not None and waited > timeout_s:
+                raise TimedOutError(
+                    f"waited {timeout_s:g} s {what}", advice="`pixd status` says what it does"
+                )
+            progress.show(f"waiting {what}, {waited:.0f} s")
+            time.sleep(LOOK_EVERY_S)
+    finally:
+        progress.clear()
+
+
+def _scanned_since(live: dict[str, object], at: str) -> bool:
+    pipelines = live.get("pipelines")
+    assert isinstance(pipelines, dict)  # the service writes it so
+    return str(live.get("at")) > at and all(
+        part[kind]["held"] or str(part[kind]["last_scan_at"]) > at
+        for part in pipelines.values()
+        for kind in ("training", "input")
+    )

@@ -1,0 +1,217 @@
+"""When a watched folder is not to be believed: it is another one, or lost too much at once.
+
+A folder that seems empty is more often an unmounted disk, a script gone wrong or a folder made
+again by mistake than a wish. Recording it would retrain on next to nothing and orphan outputs,
+so the folder is put on hold: no row is removed and nothing new is read until it is as it was,
+or until a person says `pixd resume`. What counts, for files whose content is recorded:
+
+- the folder is a symbolic link now, and was none: always (the check that no folder lies inside
+  another was made for the old one)
+- the folder is on another file system, or another folder under the same path: more than half
+  of its files are not there, however few they were
+- else, and when config.yaml names another path: of 20 or more files more than half are gone *at
+  once*. At once means: one after the other with less than `settle_seconds` between, or between
+  two scans (so also while the service did not run). Who deletes in steps and lets the folder
+  rest in between is never stopped.
+
+A file that is there under another name (same inode, size and mtime) was renamed, not lost.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pixd.folders.scan import RootGoneError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
+
+    from pixd.folders.scan import FileStamp, RootIdentity
+    from pixd.store.files import KnownFile
+    from pixd.store.store import Store
+
+FEWEST_AT_ONCE = 20
+"""Of fewer files in the same folder any number may go: a small set is quickly emptied by hand."""
+LOST_SHARE = 0.5
+LOSS_PATIENCE_S = 30.0
+"""Removals are recorded when no more follow, but no later than this after the first."""
+
+
+class Losses:
+    """The files that are missing and not recorded as removed yet."""
+
+    def __init__(self, settle_seconds: float) -> None:
+        """Miss nothing yet; removals wait until no other followed for `settle_seconds`."""
+        self._settle_s = settle_seconds
+        self._since: dict[str, float] = {}
+        self._last_at = 0.0
+        self.recorded = 0  # of the same spell, in which files go one after the other
+
+    def __len__(self) -> int:
+        """Return how many files are missing."""
+        return len(self._since)
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield their names, the first missed first."""
+        return iter(self._since)
+
+    @property
+    def last_at(self) -> float:
+        """When the last of them was missed (monotonic seconds)."""
+        return self._last_at
+
+    def miss(self, name: str, now: float) -> None:
+        """Note that a file is not there."""
+        if name not in self._since:
+            self._since[name] = now
+            self._last_at = now
+
+    def found(self, name: str) -> None:
+        """Note that a file is there (again)."""
+        self._since.pop(name, None)
+
+    def next_at(self) -> float | None:
+        """Return when the removals may be recorded (monotonic seconds), or None for nothing."""
+        if not self._since:
+            return None
+        first_at = next(iter(self._since.values()))
+        return min(self._last_at + self._settle_s, first_at + LOSS_PATIENCE_S)
+
+    def take(self, now: float) -> list[str]:
+        """Hand out what may be recorded as removed now; it is missed no longer."""
+        at = self.next_at()
+        if at is None or now < at:
+            return []
+        has_rested = now >= self._last_at + self._settle_s
+        names = list(self._since)
+        self.recorded = 0 if has_rested else self.recorded + len(names)
+        self._since.clear()
+        return names
+
+    def clear(self) -> None:
+        """Miss nothing: the folder is not believed."""
+        self._since.clear()
+        self.recorded = 0
+
+
+class Guard:
+    """What is remembered of one watched folder, and the judgement of each scan by it."""
+
+    def __init__(self, store: Store, pipeline: str, repo_id: int, root: Path) -> None:
+        """Guard the folder `root`, in which the files of a repo are looked for."""
+        self._store = store
+        self._repo_id = repo_id
+        self._root = root
+        self._resume = f"pixd resume -p {pipeline}"
+        self._remembered = store.holds.root(repo_id)
+
+    @property
+    def hold(self) -> str:
+        """Why the folder is on hold, and what to do about it; or ""."""
+        return self._remembered.hold if self._remembered else ""
+
+    def reload(self) -> None:
+        """Take what is remembered anew: a command changed it."""
+        self._remembered = self._store.holds.root(self._repo_id)
+
+    def put_on_hold(self, why: str) -> None:
+        """Remember that the folder is not believed."""
+        if why != self.hold:
+            self._store.holds.hold(self._repo_id, self._root, why)
+            self.reload()
+
+    def believe(self, identity: RootIdentity, *, is_whole: bool) -> None:
+        """Remember the folder as the one that the files were found in.
+
+        Args:
+            identity: what it is.
+            is_whole: nothing is missing, so that an acceptance has done its work.
+        """
+        was = self._remembered
+        if was is None or was.hold or was.path != str(self._root) or was[1:5] != identity:
+            self._store.holds.remember(self._repo_id, self._root, identity)
+            self.reload()
+        if is_whole:
+            self.use_up_acceptance()
+
+    def use_up_acceptance(self) -> None:
+        """What was accepted is recorded: the next loss is judged again."""
+        if self.is_accepted:
+            self._store.holds.use_up_acceptance(self._repo_id)
+            self.reload()
+
+    @property
+    def is_accepted(self) -> bool:
+        """Whether a person said that the folder is meant to be as it is."""
+        return self._remembered is not None and self._remembered.is_accepted
+
+    def check(self, identity: RootIdentity) -> None:
+        """Refuse to look into what is a symbolic link now and was a folder.
+
+        Raises:
+            RootGoneError: it is.
+        """
+        was = self._remembered
+        if was is None or not was.inode or was.is_accepted or was.path != str(self._root):
+            return
+        if identity.is_link and not was.is_link:
+            raise RootGoneError(
+                f"{self._root} is a symbolic link now, where a folder was",
+                advice=f"put the folder back, or accept the link: {self._resume}",
+            )
+
+    def is_suspicious(self, losses: Losses, known: Mapping[str, KnownFile]) -> bool:
+        """Tell whether so much is missing that a scan must judge before it is recorded."""
+        gone = len(losses) + losses.recorded
+        if gone <= FEWEST_AT_ONCE * LOST_SHARE:
+            return False
+        total = losses.recorded + sum(file.digest is not None for file in known.values())
+        return gone > total * LOST_SHARE
+
+    def judge(
+        self,
+        identity: RootIdentity,
+        files: Mapping[str, FileStamp],
+        missing: Iterable[str],
+        known: Mapping[str, KnownFile],
+        recorded: int,
+    ) -> str:
+        """Judge what a scan found.
+
+        Args:
+            identity: the folder that was scanned.
+            files: the regular files in it.
+            missing: known names that are not among them.
+            known: what the store knows.
+            recorded: removals of the same spell that are recorded already.
+
+        Returns:
+            Why the folder must go, or stay, on hold, with what to do; or "".
+        """
+        was = self._remembered
+        if was is not None and was.is_accepted:
+            return ""
+        what, mend, fewest = "lost files at once", "put them back", FEWEST_AT_ONCE
+        if was is not None and was.inode:  # 0: it was gone before it was ever seen
+            if was.path != str(self._root):
+                what, mend = "is another folder by config.yaml", "mend config.yaml"
+            elif identity.device != was.device:
+                what, mend, fewest = "is on another file system", "mount it again", 1
+            elif (identity.inode, identity.born_ns) != (was.inode, was.born_ns):
+                what, mend, fewest = "is another folder", "put the old one back", 1
+        lost = [known[name] for name in missing if known[name].digest]
+        if not lost:
+            return ""
+        total = recorded + sum(file.digest is not None for file in known.values())
+        if total < fewest or recorded + len(lost) <= total * LOST_SHARE:
+            return ""
+        there = {(stamp.inode, stamp.size, stamp.mtime_ns) for stamp in files.values()}
+        lost = [f for f in lost if (f.inode, f.size_bytes, f.mtime_ns) not in there]
+        gone = recorded + len(lost)
+        if gone <= total * LOST_SHARE:
+            return ""
+        return (
+            f"{self._root} {what}, and {gone} of {total} files are not there: {mend} and it goes"
+            f" on by itself, or accept it as it is: {self._resume}"
+        )

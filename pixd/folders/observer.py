@@ -1,0 +1,171 @@
+"""The one inotify observer that all watches share, so that they need one inotify instance.
+
+Promises: its watches are told of events that were lost, which watchdog says only to its log,
+and `SharedObserver.sings` whether events arrive at all: a canary file of its own is written
+now and then. Leaves to others: what an event means (`pixd.folders.watch`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import threading
+import warnings
+from typing import TYPE_CHECKING, Protocol
+
+from watchdog.events import FileClosedEvent, FileSystemEvent, FileSystemEventHandler
+from watchdog.observers.inotify import InotifyObserver
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from watchdog.observers.api import BaseObserver
+
+CANARY_EVERY_S = 10.0
+CANARY_LATE_S = 60.0
+
+
+class Sharer(Protocol):
+    """A watch that shares the observer."""
+
+    def lost_events(self) -> None:
+        """Note that the kernel's queue overflowed."""
+
+    def lost_watches(self) -> None:
+        """Note that watchdog could not re-arm its watches."""
+
+
+class _Canary(FileSystemEventHandler):
+    """A file in a folder of the store that is written now and then, to see the event arrive."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = folder / "canary"
+        self._written_at: float | None = None
+        self._next_at = 0.0
+        self.has_sung = False
+
+    def dispatch(self, event: FileSystemEvent) -> None:
+        del event
+        self.has_sung = True
+
+    def sings(self, now: float) -> bool:
+        if self.has_sung:
+            self.has_sung = False
+            self._written_at = None
+        if self._written_at is not None:
+            return now - self._written_at < CANARY_LATE_S
+        if now >= self._next_at:
+            self._next_at = now + CANARY_EVERY_S
+            # A store that cannot be written is somebody else's alarm.
+            with contextlib.suppress(OSError):
+                self._file.write_bytes(b"")
+                self._written_at = now
+        return True
+
+
+class SharedObserver:
+    """Made for the first watch that joins, ended with the last that leaves."""
+
+    def __init__(self) -> None:
+        """Prepare; nothing runs before the first `join`."""
+        self._lock = threading.Lock()
+        self._watches: set[Sharer] = set()
+        self._observer: BaseObserver | None = None
+        self._canary: _Canary | None = None
+
+    def join(self, watch: Sharer, canary: Path | None) -> BaseObserver:
+        """Return the running observer, and tell `watch` from now on what it loses.
+
+        Args:
+            watch: until it leaves, the observer runs.
+            canary: a folder of the store for the canary; None where none is needed.
+
+        Raises:
+            OSError: there can be none.
+        """
+        with self._lock:
+            observer = self._observer
+            if observer is None or not threads_live(observer):
+                _listen()
+                # "Full": a rename into the folder is told as one, not as a creation.
+                observer = InotifyObserver(generate_full_events=True)
+                observer.daemon = True
+                observer.start()
+                self._observer = observer
+                self._canary = None
+            if canary is not None and self._canary is None:
+                canary.mkdir(parents=True, exist_ok=True)
+                singer = _Canary(canary)
+                observer.schedule(singer, os.path.realpath(canary), event_filter=[FileClosedEvent])
+                self._canary = singer
+            self._watches.add(watch)
+            return observer
+
+    def leave(self, watch: Sharer) -> None:
+        """Tell `watch` nothing more; one that never joined may leave."""
+        with self._lock:
+            self._watches.discard(watch)
+            # One whose canary fell silent is no use to the next watch either.
+            if self._watches:
+                return
+            observer, self._observer, self._canary = self._observer, None, None
+        if observer is not None:
+            observer.stop()
+            observer.join(5.0)
+
+    def sings(self, now: float) -> bool:
+        """Tell whether events still arrive, as far as a canary says. `now`: monotonic seconds."""
+        return self._canary is None or self._canary.sings(now)
+
+    @property
+    def canary_sang(self) -> bool:
+        """Whether the canary was heard since it was last asked."""
+        return self._canary is not None and self._canary.has_sung
+
+    def all(self) -> list[Sharer]:
+        """Return the watches that have joined and not left."""
+        return list(self._watches)
+
+
+SHARED = SharedObserver()
+
+
+def threads_live(observer: BaseObserver) -> bool:
+    """Tell whether the threads are alive without which no event arrives."""
+    # The thread that reads the inotify descriptor has no public name in watchdog 7.1.
+    reader = getattr(observer, "_inotify_fd", None)
+    return observer.is_alive() and (reader is None or reader.is_alive())
+
+
+# -- what watchdog tells only its log ----------------------------------------------------------
+
+
+class _LogListener(logging.Handler):
+    """Hears of lost events: watchdog 7.1 tells them to its log and to nobody else.
+
+    Source: InotifyFD.handle_event in watchdog/observers/inotify_c.py, and
+        InotifyWatchGroup.on_queue_overflow in watchdog/observers/inotify.py.
+    """
+
+    def emit(self, record: logging.LogRecord) -> None:
+        is_overflow = record.name == "watchdog.observers.inotify_c"
+        for watch in SHARED.all():
+            if is_overflow:
+                watch.lost_events()
+            elif record.exc_info:
+                watch.lost_watches()
+
+
+_listener = _LogListener(logging.WARNING)
+
+
+def _listen() -> None:
+    # It warns of a harmless race between a new folder and its parent's walk; where warnings
+    # are errors, that ends the thread which reads events.
+    warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"watchdog\.")
+    for name in ("watchdog.observers.inotify_c", "watchdog.observers.inotify"):
+        logger = logging.getLogger(name)
+        logger.setLevel(logging.WARNING)  # whatever the root logger shows
+        if _listener not in logger.handlers:
+            logger.addHandler(_listener)

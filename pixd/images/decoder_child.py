@@ -1,0 +1,120 @@
+"""The child of the translator that decodes inputs: hostile bytes in, plain pixels out.
+
+TensorFlow lives in the translator, where neither memory nor time can be bounded for one image
+alone. So this process decodes (`pixd.system.children.confinement` bounds it) and may die: which image ended it
+is known, since it has one at a time, and the warm network next door never notices.
+
+Started with the `max_megapixels` that it takes. Protocol: a JSON object a line in, such as
+``{"image", "want"}``; out comes one line, ``{"event": "done", "width", "height", "bytes", ...}``
+followed by as many bytes, or ``rejected`` or ``failed`` with a reason. What can be wanted:
+
+``square``, with ``size`` and ``fit``: size * size * 3 bytes of RGB; ``box`` and ``has_alpha`` say
+how it came about. ``lightness``: the whole picture as grey, a byte a pixel. ``alpha``, with ``size``
+(null for the source's) and ``fit``: how opaque the output is, a byte a pixel. ``rows``: the whole
+picture from top to bottom, ``channels`` bytes a pixel, 4 if it has transparency and ``alpha`` is
+true. It is converted as it is read, so that who reads slowly is waited for; with ``size`` and
+``most``, a picture of more than so many tiles is not decoded, and the event is ``large``.
+
+The end of input ends it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pixd.images import decode as images
+from pixd.images import fitting, tiles
+from pixd.images.picture import BAND_PIXELS, TOO_MUCH_MEMORY
+from pixd.system import disk
+from pixd.system.children import confinement
+from pixd.system.errors import ImageRejectedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from pixd.images.decode import Limits
+    from pixd.images.picture import Picture
+
+Answer = tuple[dict[str, Any], "Iterable[bytes]"]
+
+
+def decode(request: Mapping[str, Any], limits: Limits = images.DEFAULT_LIMITS) -> Answer:
+    """Decode one image; return the event that says how it went, and the pixels if it did.
+
+    Args:
+        request: as the protocol has it.
+        limits: what is too large.
+    """
+    try:
+        return _answer(request, limits)
+    except ImageRejectedError as error:
+        return {"event": "rejected", "reason": error.message}, ()
+    except MemoryError:
+        return {"event": "rejected", "reason": TOO_MUCH_MEMORY}, ()
+    except OSError as error:
+        kind = "disk" if disk.refusal(error) else "internal"
+        reason = f"it cannot be read: {error.strerror}"
+        return {"event": "failed", "kind": kind, "reason": reason}, ()
+
+
+def _answer(request: Mapping[str, Any], limits: Limits) -> Answer:
+    data, want = images.read_file(Path(request["image"]), limits), request["want"]
+    if want == "rows" and request["most"] is not None:
+        size = images.size_of(data, limits)
+        if tiles.count_of(*size, request["size"]) > request["most"]:
+            return {"event": "large"}, ()
+    picture = images.open_picture(data, limits)
+    event = {"event": "done", "width": picture.size[0], "height": picture.size[1]}
+    if want == "rows":
+        mode = "RGBA" if request["alpha"] and picture.has_alpha else "RGB"
+        count = picture.size[0] * picture.size[1] * len(mode)
+        return {**event, "channels": len(mode), "bytes": count}, _rows(picture, mode)
+    if want == "square":
+        pixels, framing = fitting.to_model(picture.rgb(), request["size"], request["fit"])
+        event |= {"box": framing.box, "has_alpha": picture.has_alpha}
+    elif want == "alpha":
+        pixels = fitting.alpha_of(picture, request["size"], request["fit"])
+        event |= {"width": pixels.shape[1], "height": pixels.shape[0]}
+    else:
+        pixels = fitting.lightness(picture.rgb())
+    return {**event, "bytes": pixels.nbytes}, (pixels.tobytes(),)
+
+
+def _rows(picture: Picture, mode: str) -> Iterable[bytes]:
+    width, height = picture.size
+    step = max(1, BAND_PIXELS // width)
+    # The first before anything is answered: what can be wrong with its values is wrong there.
+    first = picture.rows(0, min(step, height), mode).tobytes()
+
+    def rest() -> Iterator[bytes]:
+        yield first
+        for top in range(step, height, step):
+            yield picture.rows(top, min(top + step, height), mode).tobytes()
+
+    return rest()
+
+
+def main() -> int:
+    """Answer requests until the end of input."""
+    megapixels = int(sys.argv[1]) if len(sys.argv) > 1 else confinement.MEGAPIXELS
+    limits = images.Limits.of_megapixels(megapixels)
+    confinement.confine(megapixels)
+    out = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # whatever a library prints goes to the log
+    for line in sys.stdin:
+        with confinement.one_image(megapixels):
+            event, pixels = decode(json.loads(line), limits)
+            out.write(json.dumps(event).encode() + b"\n")
+            out.flush()
+            for part in pixels:
+                out.write(part)
+        out.flush()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,258 @@
+"""Pictures and the model's square: pairs out of files, and one picture there and back.
+
+Promises that what `to_model` does is undone by `from_model`; the picture itself is the business
+of `pixd.images.decode`, and what is larger than one square that of `pixd.images.tiles`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from pixd.images import input_makers, lab
+from pixd.images.decode import decode_file
+from pixd.system.errors import ImageRejectedError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from pixd.images.picture import Picture
+
+# -- pairs -----------------------------------------------------------------------------------
+
+ASPECT_TOLERANCE = 0.05
+
+
+def split_side_by_side(image: Image.Image) -> tuple[Image.Image, Image.Image]:
+    """Cut a side-by-side pair into its left and right half.
+
+    Raises:
+        ImageRejectedError: it is not twice as wide as high, within 5 %.
+    """
+    width, height = image.size
+    if width < 2 or abs(width / height / 2 - 1) > ASPECT_TOLERANCE:  # noqa: PLR2004
+        raise ImageRejectedError(
+            f"a side-by-side pair must be twice as wide as high; this one is {width} x {height}"
+        )
+    half = width // 2
+    return image.crop((0, 0, half, height)), image.crop((width - half, 0, width, height))
+
+
+def load_pair(
+    paths: Sequence[Path], pairs: str, direction: str, size: int, fit: str
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Read one training pair.
+
+    Args:
+        paths: the one side-by-side file, the files of a/ and b/, or the one target.
+        pairs: "side-by-side", "folders", or how the input is made from the target
+            (`pixd.images.input_makers`).
+        direction: "AtoB" or "BtoA"; nothing where the input is made.
+        size: side of the model's square, pixels.
+        fit: "pad", "crop", "stretch" or "tile".
+
+    Returns:
+        (input image, target), each uint8 (size, size, 3), RGB.
+
+    Raises:
+        ImageRejectedError: a file cannot be used.
+        EdgesMissingError: outlines are wanted, and OpenCV is not installed.
+        OSError: a file cannot be read.
+    """
+    if input_makers.makes(pairs):
+        target = to_model(decode_file(paths[0]), size, fit)[0]
+        return input_makers.input_of(target, pairs), target
+    input_image, target_image = _halves(paths, pairs, direction)
+    if fit == "tile":
+        target_image = _resized(target_image, *input_image.size)
+    return to_model(input_image, size, fit)[0], to_model(target_image, size, fit)[0]
+
+
+def load_whole_pair(
+    paths: Sequence[Path], pairs: str, direction: str, size: int
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Read one training pair at its own scale, for squares to be cut out of it.
+
+    Args:
+        paths: as of `load_pair`.
+        pairs: as of `load_pair`. Where inputs are made, they are made of the squares and not
+            here: the target stands in for the input.
+        direction: as of `load_pair`.
+        size: side of the squares, pixels; what is smaller gets its edge pixels repeated.
+
+    Returns:
+        (input image, target), each uint8 (height, width, 3) of one shape, RGB.
+
+    Raises:
+        ImageRejectedError: a file cannot be used.
+        OSError: a file cannot be read.
+    """
+    if input_makers.makes(pairs):
+        target = edge_padded(_array(decode_file(paths[0])), size)
+        return target, target
+    input_image, target_image = _halves(paths, pairs, direction)
+    target_image = _resized(target_image, *input_image.size)
+    return edge_padded(_array(input_image), size), edge_padded(_array(target_image), size)
+
+
+def _halves(paths: Sequence[Path], pairs: str, direction: str) -> tuple[Image.Image, Image.Image]:
+    if pairs == "side-by-side":
+        a, b = split_side_by_side(decode_file(paths[0]))
+    else:
+        a, b = (decode_file(path) for path in paths)
+    return (a, b) if direction == "AtoB" else (b, a)
+
+
+# -- fitting ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Framing:
+    """How a picture was brought to the model's square, so that it can be undone.
+
+    Attributes:
+        width: of the source, pixels.
+        height: of the source, pixels.
+        size: side of the model's square, pixels.
+        fit: "pad", "crop" or "stretch"; "tile" where only a middle square was cut.
+        box: left, top, right, bottom of the picture inside the square (for "pad"), or of the
+            square inside the source (for "crop"), pixels.
+    """
+
+    width: int
+    height: int
+    size: int
+    fit: str
+    box: tuple[int, int, int, int]
+
+
+def to_model(image: Image.Image, size: int, fit: str) -> tuple[NDArray[np.uint8], Framing]:
+    """Bring a picture to the model's square.
+
+    "pad" keeps the shape and repeats the edge pixels around it (a flat colour would be an edge
+    that the network has to explain); "crop" takes the middle square; "stretch" ignores the shape.
+    "tile" is how a square is judged by: the middle of the picture at its own scale, with its edge
+    pixels repeated where it is smaller (whole pictures: `pixd.images.tiles`).
+
+    Returns:
+        uint8 (size, size, 3), RGB, and the framing.
+    """
+    width, height = image.size
+    if fit == "stretch":
+        return _array(_resized(image, size, size)), Framing(
+            width, height, size, fit, (0, 0, size, size)
+        )
+    if fit == "crop":
+        box = _middle_square(width, height)
+        return _array(_resized(image.crop(box), size, size)), Framing(width, height, size, fit, box)
+    if fit == "tile":
+        whole = edge_padded(_array(image), size)
+        top, left = (whole.shape[0] - size) // 2, (whole.shape[1] - size) // 2
+        box = (left, top, left + size, top + size)
+        return whole[top : box[3], left : box[2]], Framing(width, height, size, fit, box)
+    scale = size / max(width, height)
+    inner = (max(1, round(width * scale)), max(1, round(height * scale)))
+    left, top = (size - inner[0]) // 2, (size - inner[1]) // 2
+    box = (left, top, left + inner[0], top + inner[1])
+    array = np.pad(
+        _array(_resized(image, *inner)),
+        ((top, size - box[3]), (left, size - box[2]), (0, 0)),
+        mode="edge",
+    )
+    return array, Framing(width, height, size, fit, box)
+
+
+def edge_padded(pixels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """Repeat the edge pixels on all sides until a picture is as large as the model's square.
+
+    Args:
+        pixels: (height, width, channels) uint8.
+        size: side of the square, pixels; a side that is as long already stays.
+    """
+    missing = [max(0, size - side) for side in pixels.shape[:2]]
+    if not any(missing):
+        return pixels
+    around = [(some // 2, some - some // 2) for some in missing]
+    return np.pad(pixels, (*around, (0, 0)), mode="edge")
+
+
+def from_model(array: NDArray[np.uint8], framing: Framing, output_size: str) -> Image.Image:
+    """Turn the model's square into the output picture.
+
+    Args:
+        array: uint8 (size, size, 3), RGB.
+        framing: what `to_model` gave for the input.
+        output_size: "model" gives the square as it is; "source" the source's size and shape
+            (for "crop": the size of the square that was cut out of it).
+    """
+    image = Image.fromarray(array)
+    if output_size == "model":
+        return image
+    if framing.fit == "pad":
+        image = image.crop(framing.box)
+    if framing.fit == "crop":
+        side = framing.box[2] - framing.box[0]
+        return _resized(image, side, side)
+    return _resized(image, framing.width, framing.height)
+
+
+def lightness(image: Image.Image) -> NDArray[np.uint8]:
+    """Return how light each pixel of a picture is, (height, width) uint8, see `pixd.images.lab`."""
+    return lab.grey_of(_array(image))
+
+
+def recoloured(picture: Image.Image, grey: NDArray[np.uint8], framing: Framing) -> Image.Image:
+    """Lay the colours of an output over the lightness of its whole source.
+
+    Args:
+        picture: from `from_model`, of the source's size.
+        grey: (height, width) uint8, `pixd.images.lab.grey_of` of the source.
+        framing: of the source.
+    """
+    if framing.fit == "crop":
+        left, top, right, bottom = framing.box
+        grey = grey[top:bottom, left:right]
+    return Image.fromarray(lab.with_lightness(_array(picture), grey))
+
+
+def alpha_of(picture: Picture, size: int | None, fit: str) -> NDArray[np.uint8]:
+    """Return how opaque each pixel of an output is, uint8, two axes.
+
+    Args:
+        picture: the source.
+        size: side of the model's square where the output is that; None for the source's size.
+        fit: as of `to_model`. "crop" leaves out what it cuts away at the source's size too.
+    """
+    alpha = picture.alpha()
+    if size is not None:
+        return to_model(Image.merge("RGB", (alpha, alpha, alpha)), size, fit)[0][..., 0]
+    return _array(alpha.crop(_middle_square(*alpha.size)) if fit == "crop" else alpha)
+
+
+def with_alpha(picture: Image.Image, alpha: NDArray[np.uint8]) -> Image.Image:
+    """Return a picture with transparency: RGBA, the colours as they were."""
+    made = picture.copy()
+    made.putalpha(Image.fromarray(alpha))
+    return made
+
+
+def _middle_square(width: int, height: int) -> tuple[int, int, int, int]:
+    side = min(width, height)
+    left, top = (width - side) // 2, (height - side) // 2
+    return left, top, left + side, top + side
+
+
+def _resized(image: Image.Image, width: int, height: int) -> Image.Image:
+    if image.size == (width, height):
+        return image
+    return image.resize((width, height), Image.Resampling.BICUBIC)
+
+
+def _array(image: Image.Image) -> NDArray[np.uint8]:
+    return np.asarray(image, dtype=np.uint8)

@@ -1,0 +1,131 @@
+"""The input halves that pixd makes itself, out of single target pictures.
+
+Each maker is a pure function of pixels: the same picture gives the same input. In training it
+makes the input half from the target. At translation it is applied to whatever is dropped, so
+that the network meets what it was trained on; but for `edges`, where a drawing is dropped and
+taken as it is.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pixd.images import edges, lab
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+Pixels = NDArray[np.uint8]  # (height, width, 3), RGB
+
+BLANK_SHARE: Final = 0.3  # of the side
+WHITE: Final = 255
+
+
+def grey(pixels: Pixels) -> Pixels:
+    """Return a picture's luma in all three channels; greys stay as they are.
+
+    Args:
+        pixels: (height, width, 3) uint8, RGB.
+
+    Source: ITU-R BT.601-7, section 2.5.1, in 16-bit integers as Pillow computes mode L.
+    """
+    red, green, blue = np.moveaxis(pixels.astype(np.uint32), -1, 0)
+    luma = (red * 19595 + green * 38470 + blue * 7471 + 0x8000) >> 16
+    return _three_times(luma.astype(np.uint8))
+
+
+def with_blank_centre(pixels: Pixels) -> Pixels:
+    """Return a picture with a white rectangle in its middle, `BLANK_SHARE` of each side.
+
+    Args:
+        pixels: (height, width, 3) uint8, RGB.
+    """
+    made = pixels.copy()
+    height, width = (max(1, round(side * BLANK_SHARE)) for side in pixels.shape[:2])
+    top, left = (pixels.shape[0] - height) // 2, (pixels.shape[1] - width) // 2
+    made[top : top + height, left : left + width] = WHITE
+    return made
+
+
+def lightness(pixels: Pixels) -> Pixels:
+    """Return the grey that is as light as each pixel, in all three channels.
+
+    Not the luma of `grey`: this keeps L* of L*a*b*, so that putting a* and b* back on it gives
+    the picture that it was made from.
+
+    Args:
+        pixels: (height, width, 3) uint8, RGB.
+    """
+    return _three_times(lab.grey_of(pixels))
+
+
+def _three_times(plane: Pixels) -> Pixels:
+    return np.repeat(plane[..., None], 3, axis=2)
+
+
+_OF_TARGETS: Final[Mapping[str, Callable[[Pixels], Pixels]]] = {
+    "edges": edges.outlines,
+    "grayscale": grey,
+    "blank": with_blank_centre,
+    "colorization": lightness,
+}
+_OF_DROPPED: Final = {name: make for name, make in _OF_TARGETS.items() if name != "edges"}
+
+
+def makes(pairs: str) -> bool:
+    """Tell whether the inputs of `pairs`, a setting of config.yaml, are made by pixd."""
+    return pairs in _OF_TARGETS
+
+
+def require(pairs: str) -> None:
+    """Make sure that the inputs of `pairs` can be made here.
+
+    Raises:
+        EdgesMissingError: it is "edges", and OpenCV is not installed.
+    """
+    if pairs == "edges":
+        edges.require()
+
+
+def input_of(target: Pixels, pairs: str) -> Pixels:
+    """Make the input half of a training pair.
+
+    Args:
+        target: (size, size, 3) uint8, RGB.
+        pairs: one for which `makes` is true.
+
+    Returns:
+        The same shape.
+
+    Raises:
+        EdgesMissingError: see `require`.
+    """
+    return _OF_TARGETS[pairs](target)
+
+
+def input_after_jitter(input_image: Pixels, target: Pixels, pairs: str) -> Pixels:
+    """Return the input half of a jittered pair as it is met at translation.
+
+    The others follow the crop, but the blank stays in the middle of what the network sees:
+    cropped with the rest it would be larger and elsewhere than where it is at translation.
+
+    Args:
+        input_image: (size, size, 3) uint8, cut out of a made input.
+        target: the same shape, cut out of the target.
+        pairs: the setting.
+    """
+    return with_blank_centre(target) if pairs == "blank" else input_image
+
+
+def input_for_translation(pixels: Pixels, pairs: str | None) -> Pixels:
+    """Make what the network is given of a picture that was dropped.
+
+    Args:
+        pixels: (size, size, 3) uint8, RGB.
+        pairs: of the translate recipe; None where what is dropped is taken as it is.
+    """
+    make = _OF_DROPPED.get(pairs or "")
+    return make(pixels) if make else pixels

@@ -1,0 +1,202 @@
+"""A decoded picture as it is to be seen: upright, 8-bit sRGB, transparency over white.
+
+The pixels stay in the mode of the file and are converted where they are looked at, so that the
+largest picture is in memory once. Opening files is the business of `pixd.images.decode`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import warnings
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image, ImageCms
+
+from pixd.system.errors import ImageRejectedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+BAND_PIXELS = 8_000_000
+"""A larger picture is converted in bands of so many pixels: whole, each step would cost a copy."""
+TOO_MUCH_MEMORY = "decoding it needs more memory than is allowed"
+
+
+class Picture:
+    """A decoded picture as it is to be seen: upright, and 8-bit sRGB wherever it is looked at.
+
+    It keeps the pixels once, in the mode of the file, and converts what is asked for. So a
+    picture of a hundred megapixels can be read from top to bottom in the memory of its own.
+    """
+
+    def __init__(self, image: Image.Image, orientation: int, profile: bytes | None) -> None:
+        """Show `image`, loaded, turned by its EXIF orientation and through its ICC profile."""
+        self._image, self._orientation, self._profile = image, orientation, profile
+        width, height = image.size
+        self.size = (width, height) if orientation < _FIRST_ON_ITS_SIDE else (height, width)
+
+    @property
+    def has_alpha(self) -> bool:
+        """Tell whether the file has transparency, be it opaque all over."""
+        return self._image.mode in _WITH_ALPHA or "transparency" in self._image.info
+
+    def rgb(self) -> Image.Image:
+        """Return the whole, transparency laid over white.
+
+        Raises:
+            ImageRejectedError: its values mean no colours, or it takes too much memory.
+        """
+        return self._whole("RGB")
+
+    def alpha(self) -> Image.Image:
+        """Return how opaque each pixel is, mode L; 255 all over where the file does not say.
+
+        Raises:
+            ImageRejectedError: it takes too much memory.
+        """
+        return self._whole("L")
+
+    def rows(self, top: int, bottom: int, mode: str = "RGB") -> Image.Image:
+        """Return some rows of the upright picture.
+
+        Args:
+            top: the first.
+            bottom: the one after the last.
+            mode: "RGB", over white; "L", the alpha; or "RGBA", both, the colours over white.
+
+        Raises:
+            ImageRejectedError: see `rgb`.
+        """
+        with refusing():
+            box = self._stored((0, top, self.size[0], bottom))
+            # Cut only where something is cut off: a cut is a copy.
+            whole = box == (0, 0, *self._image.size)
+            image = self._image if whole else self._image.crop(box)
+            if mode == "L":
+                return orientation_applied(_alpha_of(image), self._orientation)
+            rgb = orientation_applied(_to_srgb(image, self._profile), self._orientation)
+            if mode == "RGBA":
+                rgb.putalpha(orientation_applied(_alpha_of(image), self._orientation))
+            return rgb
+
+    def _whole(self, mode: str) -> Image.Image:
+        width, height = self.size
+        band = max(1, BAND_PIXELS // width)
+        if band >= height:
+            return self.rows(0, height, mode)
+        with refusing():
+            whole = Image.new(mode, self.size)
+        for top in range(0, height, band):
+            whole.paste(self.rows(top, min(top + band, height), mode), (0, top))
+        return whole
+
+    def _stored(self, box: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
+        """Return where a box of the upright picture lies in the one that the file has."""
+        left, top, right, bottom = box
+        width, height = self._image.size
+        if self._orientation >= _FIRST_ON_ITS_SIDE:
+            left, top, right, bottom = top, left, bottom, right
+        if self._orientation in _FROM_THE_RIGHT:
+            left, right = width - right, width - left
+        if self._orientation in _FROM_BELOW:
+            top, bottom = height - bottom, height - top
+        return left, top, right, bottom
+
+
+_WITH_ALPHA = {"LA", "La", "PA", "RGBA", "RGBa"}
+_FIRST_ON_ITS_SIDE = 5  # EXIF orientations 5 to 8 swap width and height
+_FROM_THE_RIGHT = {2, 3, 7, 8}
+_FROM_BELOW = {3, 4, 6, 7}
+
+
+def _alpha_of(image: Image.Image) -> Image.Image:
+    if image.mode in _WITH_ALPHA or "transparency" in image.info:
+        return image.convert("RGBA").getchannel("A")
+    return Image.new("L", image.size, 255)
+
+
+@contextlib.contextmanager
+def refusing() -> Iterator[None]:
+    """Turn whatever a decoder raises into a refusal with its reason."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a broken EXIF block is no reason to refuse a picture
+        try:
+            yield
+        except ImageRejectedError:
+            raise
+        except MemoryError:
+            raise ImageRejectedError(TOO_MUCH_MEMORY) from None
+        # Decoders raise ValueError, SyntaxError, struct.error and more; all mean the same here.
+        except Exception as error:
+            raise ImageRejectedError(f"it cannot be decoded: {short(error)}") from error
+
+
+def short(error: Exception) -> str:
+    """Return the first line of what a decoder says of its failure."""
+    text = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return text[:200]
+
+
+_TRANSPOSE = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def orientation_applied(image: Image.Image, orientation: int) -> Image.Image:
+    """Turn a picture upright by its EXIF orientation, 1 to 8."""
+    method = _TRANSPOSE.get(orientation)
+    return image.transpose(method) if method is not None else image
+
+
+def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
+    if image.mode.startswith("I;16") or image.mode == "I":
+        # Scaled, not clipped: convert("RGB") would turn everything above 255 white.
+        image = _scaled_to_8_bits(image)
+        profile = None
+    if image.mode == "F":
+        raise ImageRejectedError("its values are floating point, with no defined black and white")
+    alpha = None
+    if image.mode in {"LA", "La", "PA", "RGBa"} or "transparency" in image.info:
+        image = image.convert("RGBA")
+    if image.mode == "RGBA":
+        alpha = image.getchannel("A")
+        image = image.convert("RGB")
+    if image.mode in {"1", "P"}:
+        image = image.convert("RGB")
+    if profile:
+        image = _apply_profile(image, profile)
+    rgb = image.convert("RGB")
+    if alpha is not None and alpha.getextrema() != (255, 255):
+        white = Image.new("RGB", rgb.size, (255, 255, 255))
+        white.paste(rgb, mask=alpha)
+        return white
+    return rgb
+
+
+def _scaled_to_8_bits(image: Image.Image) -> Image.Image:
+    values = np.asarray(image)
+    scaled = np.empty(values.shape, np.uint8)
+    for top in range(0, len(values), 256):  # in bands: wider numbers of a whole picture are GBs
+        band = np.clip(values[top : top + 256].astype(np.int64), 0, 65535)
+        # Rounded to the nearest exactly: 257 is odd, so there are no halves.
+        scaled[top : top + 256] = (band + 128) // 257
+    return Image.fromarray(scaled)
+
+
+def _apply_profile(image: Image.Image, profile: bytes) -> Image.Image:
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        converted = ImageCms.profileToProfile(
+            image, source, ImageCms.createProfile("sRGB"), outputMode="RGB"
+        )
+    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
+        return image  # a damaged or unfitting profile: the values as they are
+    return converted if converted is not None else image

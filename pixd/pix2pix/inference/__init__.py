@@ -1,0 +1,1 @@
+"""Translating with a loaded generator: decoding beside it, batches, tiles."""

@@ -1,0 +1,1 @@
+"""One training run: input pipeline, schedule, loop, checkpoints, scores, previews."""

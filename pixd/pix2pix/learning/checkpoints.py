@@ -1,0 +1,227 @@
+"""Checkpoints: everything that training changes, whole or not there.
+
+A checkpoint is a folder ``step-00001000`` with TensorFlow's own files (each tensor carries a
+CRC that is checked when it is read) and ``state.json``. It is written under another name,
+flushed, and renamed, so a folder with the right name is whole; a damaged one is passed over
+for the one before. The newest and the best by held-out scores are kept.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import tensorflow as tf
+
+from pixd.system import durable
+from pixd.system.children.child import NotFiniteError
+from pixd.system.errors import DiskError
+
+_PREFIX: Final = "step-"
+_PART: Final = ".part-"
+_BEST: Final = "best.json"
+AS_SHARP: Final = 0.8  # times the sharpness of another: less is blurred beside it
+
+State = Mapping[str, list[Any]]
+
+_log = logging.getLogger(__name__)
+
+
+class Best(NamedTuple):
+    """A checkpoint by its scores on the held-out pairs."""
+
+    step: int
+    l1: float
+    ssim: float
+    sharpness: float
+
+    @property
+    def distance(self) -> float:
+        """How far outputs are from their targets: L1, the less the more structure they share.
+
+        One score alone takes what flatters it: L1 a picture that is vague where it is unsure, SSIM
+        one whose windows stand right and whose walls are of any colour.
+        """
+        return self.l1 * (1 - self.ssim)
+
+    def beats(self, other: Best) -> bool:
+        """Tell whether it is better than an earlier one."""
+        if self.sharpness < AS_SHARP * other.sharpness:
+            return False
+        return self.distance <= other.distance or other.sharpness < AS_SHARP * self.sharpness
+
+
+class Checkpoints:
+    """The checkpoints of one run in one folder."""
+
+    def __init__(self, folder: Path, state: State, *, may_lack: Collection[str] = ()) -> None:
+        """Use `folder`, made if it is not there; half-written checkpoints in it are removed.
+
+        Args:
+            folder: on a local disk, for this run's key alone.
+            state: tf.Variables by group; what is saved and restored.
+            may_lack: groups that only one of `state` and a checkpoint may have. Such a group
+                is passed over, or stays as it is: what precision: auto takes may have changed
+                since, with the machine, and only float16 has loss scales.
+        """
+        self._folder = folder
+        self._state = state
+        self._may_lack = frozenset(may_lack)
+        self._checkpoint = _checkpoint_of(state)
+        folder.mkdir(parents=True, exist_ok=True)
+        for stray in folder.glob(f"{_PART}*"):
+            shutil.rmtree(stray, ignore_errors=True)
+
+    def save(self, step: int, notes: Mapping[str, Any]) -> Path:
+        """Save the state after `step` updates and drop what is neither newest nor best.
+
+        Args:
+            step: updates made so far.
+            notes: anything that JSON holds; `restore` gives it back.
+
+        Returns:
+            The folder of the checkpoint.
+
+        Raises:
+            NotFiniteError: a weight is not finite; nothing is saved and the old ones stay.
+            DiskError: the disk is full or gone; the old checkpoints stay.
+        """
+        if not self._is_finite():
+            raise not_finite(step)
+        final = self._folder / f"{_PREFIX}{step:08d}"
+        try:
+            self._write(final, step, notes)
+        except (OSError, tf.errors.OpError) as error:
+            # TensorFlow reports a full disk as "resource exhausted", its word for memory too.
+            raise DiskError(
+                f"cannot save a checkpoint: {error}",
+                advice="free disk space; the run goes on from its last checkpoint",
+            ) from error
+        self._prune()
+        return final
+
+    def restore(self) -> tuple[int, dict[str, Any]]:
+        """Put the newest whole checkpoint into the variables.
+
+        Returns:
+            Its step and notes, or (0, {}) with the variables as they were if there is none.
+        """
+        for folder in self.found():
+            found = self._read(folder)
+            if found is not None:
+                return found
+        return 0, {}
+
+    def restore_step(self, step: int) -> bool:
+        """Put the checkpoint of `step` into the variables; tell whether it was there and whole."""
+        return self._read(self._folder / f"{_PREFIX}{step:08d}") is not None
+
+    def keep_only(self, step: int) -> None:
+        """Drop every other checkpoint: the run is over, and this is what became of it."""
+        for folder in self.found():
+            if folder.name != f"{_PREFIX}{step:08d}":
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def _read(self, folder: Path) -> tuple[int, dict[str, Any]] | None:
+        before = None
+        try:
+            state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+            step, notes = int(state["step"]), dict(state["notes"])
+            before = [(v, v.numpy()) for group in self._state.values() for v in group]
+            self._read_variables(str(folder / "variables"))
+        except Exception as error:  # noqa: BLE001 - TensorFlow raises what it likes here
+            _log.warning("checkpoint %s is not whole and is passed over: %s", folder, error)
+            for variable, value in before or []:
+                variable.assign(value)
+            return None
+        return step, notes
+
+    def _read_variables(self, path: str) -> None:
+        names = tf.train.load_checkpoint(path).get_variable_to_shape_map()
+        saved = {name.partition("/")[0] for name in names}
+        lacking = (self._state.keys() - saved) & self._may_lack
+        expected = {k: v for k, v in self._state.items() if k not in lacking}
+        status = _checkpoint_of(expected).read(path)
+        if self._may_lack & (saved - self._state.keys()):
+            status.assert_existing_objects_matched()
+        else:
+            status.assert_consumed()
+
+    def found(self) -> list[Path]:
+        """Return the folders of the checkpoints, newest first."""
+        return sorted(self._folder.glob(f"{_PREFIX}*"), reverse=True)
+
+    def remember_best(self, candidate: Best) -> bool:
+        """Keep a checkpoint from now on if it is the best yet.
+
+        That is the one whose held-out outputs are nearest to their targets, among those that are
+        about as sharp: early weights are blurred, which L1 forgives and an eye does not.
+
+        Returns:
+            Whether it is.
+        """
+        best = self.best()
+        if best is not None and best.step != candidate.step and not candidate.beats(best):
+            return False
+        durable.write_file(self._folder / _BEST, json.dumps(candidate._asdict()).encode())
+        self._prune()
+        return True
+
+    def best(self) -> Best | None:
+        """Return the best checkpoint, if one is known."""
+        try:
+            best = json.loads((self._folder / _BEST).read_text(encoding="utf-8"))
+            return Best(int(best["step"]), *(float(best[name]) for name in Best._fields[1:]))
+        except (OSError, ValueError, KeyError):
+            return None
+
+    def _write(self, final: Path, step: int, notes: Mapping[str, Any]) -> None:
+        part = self._folder / f"{_PART}{step:08d}"
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir()
+        self._checkpoint.write(str(part / "variables"))
+        state = json.dumps({"step": step, "notes": notes}, allow_nan=False)
+        (part / "state.json").write_text(state, encoding="utf-8")
+        for path in part.iterdir():
+            _fsync(path)
+        durable.sync_folder(part)
+        durable.crash_point("checkpoint")
+        shutil.rmtree(final, ignore_errors=True)
+        part.rename(final)
+        durable.sync_folder(self._folder)
+
+    def _prune(self) -> None:
+        best = self.best()
+        kept = f"{_PREFIX}{best.step:08d}" if best else ""
+        for folder in self.found()[1:]:
+            if folder.name != kept:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def _is_finite(self) -> bool:
+        variables = [v for group in self._state.values() for v in group if v.dtype.is_floating]
+        return all(bool(tf.reduce_all(tf.math.is_finite(v))) for v in variables)
+
+
+def _checkpoint_of(state: State) -> tf.train.Checkpoint:
+    return tf.train.Checkpoint(**{name: list(group) for name, group in state.items()})
+
+
+def not_finite(step: int) -> NotFiniteError:
+    """Return the error for a run that diverged at `step`."""
+    return NotFiniteError(
+        f"the losses or weights are no longer finite at step {step}",
+        advice="lower train.learning_rate or use precision: float32; look for odd pairs",
+    )
+
+
+def _fsync(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

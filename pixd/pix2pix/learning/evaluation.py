@@ -1,0 +1,148 @@
+"""Scores of a generator on the held-out pairs, beside baselines that have learned nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from pixd.pix2pix.learning import scores as metrics
+from pixd.pix2pix.learning.input_pipeline import load_pair
+from pixd.pix2pix.network.generator import (
+    Inference,
+    generate,
+    image_size_of,
+    load_generator,
+    make_inference,
+)
+
+VALIDATION_PAIRS: Final = 64  # at most, while it trains
+FINAL_PAIRS: Final = 500  # at most, at the end: a few minutes on two cores
+MEAN_PAIRS: Final = 400  # at most, for the mean target
+COLLAPSE_PAIRS: Final = 64
+
+Pixels = NDArray[np.uint8]
+Pair = tuple[Pixels, Pixels]
+Beat = Callable[[], None]  # called between images; may raise Interrupted
+
+
+class HeldOut:
+    """The held-out pairs at one size, decoded anew each time: they are few and rarely asked for."""
+
+    def __init__(
+        self, pairs: Sequence[Mapping[str, Any]], recipe: Mapping[str, Any], size: int, beat: Beat
+    ) -> None:
+        """Decode nothing yet; `size` is the side in pixels."""
+        self._pairs = pairs
+        self._recipe = recipe
+        self._size = size
+        self._beat = beat
+
+    def __len__(self) -> int:
+        """Return the number of pairs."""
+        return len(self._pairs)
+
+    @property
+    def are_common(self) -> list[bool]:
+        """Tell of each pair whether the live model's training held it out too."""
+        return [bool(pair.get("is_common")) for pair in self._pairs]
+
+    def decoded(self, limit: int) -> Iterator[Pair]:
+        """Yield (input_image, target) of the first `limit` pairs, uint8.
+
+        Raises:
+            DataError: a pair cannot be read.
+        """
+        for pair in islice(self._pairs, limit):
+            self._beat()
+            yield load_pair(pair, self._recipe, self._size)
+
+
+def validate(infer: Inference, held_out: HeldOut, limit: int) -> dict[str, Any]:
+    """Score a generator on the first `limit` held-out pairs.
+
+    Returns:
+        ``l1``, ``psnr``, ``ssim``, ``sharpness``, ``n``, ``collapsed``, ``identity_like``, and
+        under ``common`` the scores and ``n`` of the pairs that are marked so.
+    """
+    inputs: list[Pixels] = []
+    outputs: list[Pixels] = []
+    targets: list[Pixels] = []
+    scores: list[dict[str, float | None]] = []
+    for input_image, target in held_out.decoded(limit):
+        output = generate(infer, [input_image])[0]
+        scores.append(metrics.score_one(output, target))
+        if len(outputs) < COLLAPSE_PAIRS:
+            inputs.append(input_image)
+            outputs.append(output)
+            targets.append(target)
+    common = [
+        score for score, is_common in zip(scores, held_out.are_common, strict=False) if is_common
+    ]
+    return {
+        **metrics.mean_scores(scores),
+        "collapsed": metrics.is_collapsed(outputs, inputs),
+        "identity_like": metrics.is_identity_like(outputs, inputs, targets),
+        "common": metrics.mean_scores(common),
+    }
+
+
+def evaluate(
+    generator: keras.Model,
+    held_out: HeldOut,
+    train: HeldOut,
+    live: dict[str, Any] | None,
+) -> dict[str, Any]:
+    """Score the finished generator as the result manifest wants it.
+
+    Args:
+        generator: the candidate.
+        held_out: pairs that it never saw.
+        train: pairs that it was trained on; only their mean target is used.
+        live: scores of the live model, see `evaluate_live`.
+    """
+    scores = validate(make_inference(generator), held_out, FINAL_PAIRS)
+    count = scores.pop("n")
+    common = scores.pop("common")
+    if live:
+        scores["common"] = {**common, "live": live.pop("common")}
+    baselines: dict[str, Any] = {"identity": None, "mean_target": None}
+    if len(held_out):
+        mean = metrics.mean_image(target for _, target in train.decoded(MEAN_PAIRS))
+        baselines = {
+            "identity": metrics.score(held_out.decoded(FINAL_PAIRS)),
+            "mean_target": metrics.score(
+                (mean, target) for _, target in held_out.decoded(FINAL_PAIRS)
+            ),
+        }
+    return {
+        **scores,
+        "baselines": baselines,
+        "live": live,
+        "held_out": count,
+    }
+
+
+def evaluate_live(
+    folder: Path,
+    pairs: Sequence[Mapping[str, Any]],
+    recipe: Mapping[str, Any],
+    policy: str,
+    beat: Beat,
+) -> dict[str, Any]:
+    """Score the live model on the candidate's held-out pairs, at the candidate's precision.
+
+    A live model of another image size is scored at its own; ``image_size`` says so.
+
+    Raises:
+        PixdError: it cannot be loaded.
+    """
+    generator = load_generator(folder, policy)
+    size = image_size_of(generator)
+    scores = validate(make_inference(generator), HeldOut(pairs, recipe, size, beat), FINAL_PAIRS)
+    return {**scores, "image_size": size}

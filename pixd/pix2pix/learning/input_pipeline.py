@@ -1,0 +1,312 @@
+"""Pairs from files to training batches, always a step ahead of the update.
+
+Every choice (order, crop, flip) is a pure function of the seed and the position in the run, so
+a resumed run sees exactly what an undisturbed one would have seen, whatever was fetched ahead.
+
+Jitter as in the paper: both images are resized once, straight from the file to 286/256 of the
+model's size with `pixd.images.decode`' one filter, then one crop and one flip are applied to both.
+A pair decodes once: the resized pixels stay in memory as uint8 if the whole set fits, and are
+decoded again otherwise. With `fit: tile` pairs stay at their own scale, and the crop is of the
+model's size: what the network meets is what a tile shows it later. Threads of this process do the work ahead of the loop; numpy's and
+Pillow's inner loops and TensorFlow's step all leave the interpreter free for one another.
+
+Source: Isola et al. 2017, arXiv:1611.07004, section 6.2 (random jitter).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pixd.images import fitting, input_makers
+from pixd.pix2pix.network.codec import codec_for
+from pixd.system.children.child import DataError
+from pixd.system.errors import ImageRejectedError
+
+JITTER_NUMERATOR: Final = 286  # of 256: Isola et al., section 6.2
+JITTER_DENOMINATOR: Final = 256
+BATCHES_AHEAD: Final = 4
+CACHE_SHARE: Final = 0.25  # of the memory that is available at the start
+CACHE_MAX_BYTES: Final = 8 << 30
+_ORDER, _JITTER = 0, 1  # separate streams of random numbers from one seed
+
+Pixels = NDArray[np.uint8]  # (size, size, 3), RGB
+Batch = NDArray[np.float32]  # (batch, size, size, channels) in [-1, 1]
+
+
+def jitter_size(image_size: int) -> int:
+    """Return the side in pixels that is resized to before the random crop."""
+    return round(image_size * JITTER_NUMERATOR / JITTER_DENOMINATOR)
+
+
+def load_pair(
+    pair: Mapping[str, Any], recipe: Mapping[str, Any], size: int
+) -> tuple[Pixels, Pixels]:
+    """Decode one pair of the run spec.
+
+    Args:
+        pair: ``name`` and ``images``, the paths of one or two files.
+        recipe: its ``pairs``, ``direction`` and ``fit`` count.
+        size: side in pixels.
+
+    Returns:
+        input_image and target, each (size, size, 3) uint8.
+
+    Raises:
+        DataError: a file is gone or is not an image; names the pair.
+    """
+    return _named(
+        pair,
+        lambda paths: fitting.load_pair(
+            paths, recipe["pairs"], recipe["direction"], size, recipe["fit"]
+        ),
+    )
+
+
+def load_whole_pair(
+    pair: Mapping[str, Any], recipe: Mapping[str, Any], size: int
+) -> tuple[Pixels, Pixels]:
+    """Decode one pair of the run spec at its own scale; see `fitting.load_whole_pair`.
+
+    Raises:
+        DataError: a file is gone or is not an image; names the pair.
+    """
+    return _named(
+        pair,
+        lambda paths: fitting.load_whole_pair(paths, recipe["pairs"], recipe["direction"], size),
+    )
+
+
+def _named(
+    pair: Mapping[str, Any], load: Callable[[list[Path]], tuple[Pixels, Pixels]]
+) -> tuple[Pixels, Pixels]:
+    try:
+        return load([Path(path) for path in pair["images"]])
+    except (ImageRejectedError, OSError) as error:
+        reason = error.message if isinstance(error, ImageRejectedError) else str(error)
+        raise DataError(
+            f"{pair['name']}: {reason}", advice="take the pair out of the training folder"
+        ) from error
+
+
+def random_crop(
+    input_image: Pixels,
+    target: Pixels,
+    image_size: int,
+    random: np.random.Generator,
+    *,
+    flip: bool,
+) -> tuple[Pixels, Pixels]:
+    """Cut the same square out of both pictures, of any shape, and mirror both or neither.
+
+    Args:
+        input_image: (height, width, 3) uint8, no side below image_size.
+        target: the same shape.
+        image_size: side of the result in pixels.
+        random: what chooses; always drawn from the same number of times.
+        flip: whether to mirror left to right half of the time.
+
+    Returns:
+        Views of both, (image_size, image_size, 3).
+    """
+    # Not as in `random_jitter`: numpy draws other numbers for two bounds than for one.
+    corner = [int(random.integers(0, side - image_size + 1)) for side in target.shape[:2]]
+    is_mirrored = bool(random.integers(0, 2)) and flip
+    return (
+        _square(input_image, corner, image_size, is_mirrored=is_mirrored),
+        _square(target, corner, image_size, is_mirrored=is_mirrored),
+    )
+
+
+def random_jitter(
+    input_image: Pixels,
+    target: Pixels,
+    image_size: int,
+    random: np.random.Generator,
+    *,
+    flip: bool,
+) -> tuple[Pixels, Pixels]:
+    """Cut the same square out of both, and mirror both or neither.
+
+    Args:
+        input_image: (side, side, 3) uint8, side >= image_size.
+        target: the same shape.
+        image_size: side of the result in pixels.
+        random: what chooses; always drawn from the same number of times.
+        flip: whether to mirror left to right half of the time.
+
+    Returns:
+        Views of both, (image_size, image_size, 3).
+    """
+    room = input_image.shape[0] - image_size
+    corner = [int(offset) for offset in random.integers(0, room + 1, 2)]
+    is_mirrored = bool(random.integers(0, 2)) and flip
+    return (
+        _square(input_image, corner, image_size, is_mirrored=is_mirrored),
+        _square(target, corner, image_size, is_mirrored=is_mirrored),
+    )
+
+
+def _square(pixels: Pixels, corner: Sequence[int], side: int, *, is_mirrored: bool) -> Pixels:
+    """Return a view of the square at `corner`, (top, left), mirrored left to right or not."""
+    top, left = corner
+    return pixels[top : top + side, left : left + side][:, :: -1 if is_mirrored else 1]
+
+
+class TrainingPairs:
+    """The training set, decoded when first needed and kept if the whole of it fits."""
+
+    def __init__(self, pairs: Sequence[Mapping[str, Any]], recipe: Mapping[str, Any]) -> None:
+        """Decode nothing yet.
+
+        Args:
+            pairs: the run spec's ``train``; their order is part of the result.
+            recipe: the run spec's recipe.
+
+        Raises:
+            DataError: there are no pairs.
+            EdgesMissingError: outlines are wanted, and OpenCV is not installed.
+        """
+        input_makers.require(recipe["pairs"])
+        if not pairs:
+            raise DataError("no pairs to train on", advice="put pairs into the training folder")
+        self._pairs = list(pairs)
+        self._recipe = recipe
+        self._codec = codec_for(recipe["pairs"])
+        self._image_size = int(recipe["image_size"])
+        self._is_whole = recipe["fit"] == "tile"
+        self._side = jitter_size(self._image_size) if recipe["jitter"] else self._image_size
+        self._room_bytes = min(CACHE_MAX_BYTES, int(available_bytes() * CACHE_SHARE))
+        # At their own scale pairs have any size: as many are kept as there is room for.
+        needed = 0 if self._is_whole else len(self._pairs) * 2 * 3 * self._side**2
+        self._is_kept = needed <= self._room_bytes
+        self._kept: dict[int, tuple[Pixels, Pixels]] = {}
+        self._kept_bytes = 0
+
+    def __len__(self) -> int:
+        """Return the number of pairs."""
+        return len(self._pairs)
+
+    def batch_of(self, step: int) -> tuple[Batch, Batch]:
+        """Return the batch that step `step` (from 0) trains on.
+
+        Epochs follow one another without a gap: a batch may end one and begin the next.
+
+        Returns:
+            input_image and target, each (batch, image_size, image_size, channels) float32 in
+            [-1, 1], with the channels that the recipe's networks have.
+
+        Raises:
+            DataError: see `load_pair`.
+        """
+        size, count = self._image_size, int(self._recipe["batch_size"])
+        inputs = np.empty((count, size, size, self._codec.input_channels), np.float32)
+        targets = np.empty((count, size, size, self._codec.output_channels), np.float32)
+        for slot in range(count):
+            position = step * count + slot
+            epoch, place = divmod(position, len(self._pairs))
+            index = int(epoch_order(self._recipe["seed"], epoch, len(self._pairs))[place])
+            random = _random(self._recipe["seed"], _JITTER, position)
+            input_image, target = self._cut(index, random)
+            inputs[slot] = self._codec.input_values(input_image)
+            targets[slot] = self._codec.target_values(target)
+        return inputs, targets
+
+    def _cut(self, index: int, random: np.random.Generator) -> tuple[Pixels, Pixels]:
+        """Return the square of a pair that a step sees, chosen by `random`."""
+        pairs, flip = self._recipe["pairs"], bool(self._recipe["flip"])
+        if not self._is_whole:
+            cut = random_jitter(*self._decoded(index), self._image_size, random, flip=flip)
+            return input_makers.input_after_jitter(*cut, pairs), cut[1]
+        cut = random_crop(*self._decoded(index), self._image_size, random, flip=flip)
+        if not input_makers.makes(pairs):
+            return cut
+        target = np.ascontiguousarray(cut[1])
+        return input_makers.input_of(target, pairs), target
+
+    def _decoded(self, index: int) -> tuple[Pixels, Pixels]:
+        # Two threads may decode the same pair at once; they get the same pixels.
+        kept = self._kept.get(index)
+        if kept is None:
+            if self._is_whole:
+                kept = load_whole_pair(self._pairs[index], self._recipe, self._image_size)
+                is_kept = self._kept_bytes + 2 * kept[0].nbytes <= self._room_bytes
+            else:
+                kept = load_pair(self._pairs[index], self._recipe, self._side)
+                is_kept = self._is_kept
+            if is_kept:
+                self._kept[index] = kept
+                self._kept_bytes += 2 * kept[0].nbytes
+        return kept
+
+
+class Prefetcher:
+    """Makes the batches of the coming steps while the present one is trained on."""
+
+    def __init__(self, pairs: TrainingPairs, *, start: int, steps: int) -> None:
+        """Begin with the batch of step `start`; there are `steps` in all."""
+        self._pairs = pairs
+        self._range = iter(range(start, steps))
+        self._threads = ThreadPoolExecutor(2, thread_name_prefix="batch")
+        self._ahead: deque[Future[tuple[Batch, Batch]]] = deque()
+        for _ in range(BATCHES_AHEAD):
+            self._request_next()
+
+    def __iter__(self) -> Iterator[tuple[Batch, Batch]]:
+        """Yield the batches in order; a pair that cannot be read raises `DataError` here."""
+        while self._ahead:
+            batch = self._ahead.popleft().result()
+            self._request_next()
+            yield batch
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Stop the threads; what they have not begun is dropped."""
+        self._threads.shutdown(wait=True, cancel_futures=True)
+
+    def _request_next(self) -> None:
+        with contextlib.suppress(StopIteration):
+            self._ahead.append(self._threads.submit(self._pairs.batch_of, next(self._range)))
+
+
+@functools.lru_cache(maxsize=4)  # threads work at one epoch's end and the next one's start
+def epoch_order(seed: int, epoch: int, count: int) -> NDArray[np.int64]:
+    """Return the order of the pairs in one epoch, a function of its arguments alone."""
+    return _random(seed, _ORDER, epoch).permutation(count)
+
+
+def steps_of(recipe: Mapping[str, Any], pairs: int) -> int:
+    """Return how many updates a run makes: ``steps``, or enough for every pair ``epochs`` times."""
+    if recipe["steps"] is not None:
+        return int(recipe["steps"])
+    return -(-int(recipe["epochs"]) * pairs // int(recipe["batch_size"]))
+
+
+def available_bytes() -> int:
+    """Return the memory that can be had without swapping; 1 GiB where the system does not say."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    return 1 << 30
+
+
+def _random(seed: int, stream: int, position: int) -> np.random.Generator:
+    return np.random.Generator(np.random.Philox(np.random.SeedSequence((seed, stream, position))))

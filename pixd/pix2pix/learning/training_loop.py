@@ -1,0 +1,364 @@
+"""The training run: from a run spec to weights, scores and a model folder.
+
+Resume is exact: the newest whole checkpoint holds the weights, both Adams, dropout's random
+state and the curve; the data order and the jitter are functions of the seed and the step. On
+a CPU, a run that was killed and went on ends in the same weights as one left alone. (Where
+precision is auto and it goes on on another machine, it does so at what auto takes there: its
+weights are float32 anyway, and the environment in its result says what it was.)
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import tensorflow as tf
+
+from pixd.pix2pix.learning import evaluation
+from pixd.pix2pix.learning import scores as metrics
+from pixd.pix2pix.learning.checkpoints import Best, Checkpoints, not_finite
+from pixd.pix2pix.learning.evaluation import HeldOut
+from pixd.pix2pix.learning.input_pipeline import Prefetcher, TrainingPairs, steps_of
+from pixd.pix2pix.learning.previews import Previews
+from pixd.pix2pix.learning.schedule import Schedule
+from pixd.pix2pix.learning.tensorboard import EventFiles
+from pixd.pix2pix.network import hardware, replicas
+from pixd.pix2pix.network.codec import codec_for
+from pixd.pix2pix.network.generator import Inference, make_card, make_inference, save_model
+from pixd.pix2pix.network.losses import LossWeights
+from pixd.pix2pix.network.models import (
+    MIXED_FLOAT16,
+    build_discriminator,
+    build_generator,
+    for_computing,
+    parameter_count,
+)
+from pixd.pix2pix.network.steps import (
+    LOSS_NAMES,
+    LOSS_SCALES,
+    Networks,
+    make_networks,
+    make_train_step,
+)
+from pixd.system.children import child
+from pixd.system.children.child import BeginningError, Events, Interrupted, Spec, StopFlag
+from pixd.system.errors import PixdError
+
+PROGRESS_EVERY_S: Final = 1.0
+RATE_WINDOW_S: Final = 20.0
+CURVE_POINTS: Final = 300
+VALIDATION: Final = "validation_"  # before the names of the scores in the curve
+VALIDATIONS: Final = 10  # evenly over the run, the last after its last step
+STEPS_A_VALIDATED_PAIR: Final = 50  # so that validating costs a few per cent of the training
+
+Outcome = dict[str, Any]  # the fields of result.json
+
+_log = logging.getLogger(__name__)
+
+
+def train_and_evaluate(spec: Spec, events: Events, stop: StopFlag, timings: Outcome) -> Outcome:
+    """Train to the end of the recipe, score, and write the model folder.
+
+    Args:
+        spec: a run spec of kind train.
+        events: where progress goes.
+        stop: ends the run at the next step, with a checkpoint.
+        timings: seconds by phase, filled on the way; holds ``import_s`` already.
+
+    Returns:
+        The fields of the result: state (succeeded, interrupted, or failed with an error), step,
+        steps, outputs, metrics, curve and environment.
+
+    Raises:
+        PixdError: the run cannot begin: no pairs, or the device or precision is not there.
+    """
+    run = _Run(spec, events, stop, timings)
+    try:
+        run.train()
+        return run.finish()
+    except Interrupted:
+        run.checkpoint()
+        return run.outcome("interrupted", [], {})
+    except Exception as error:  # noqa: BLE001 - any failure still says how far it came
+        _log.exception("training failed at step %d", run.step)
+        return {
+            **run.outcome("failed", [], {}),
+            "error": child.describe_error(error),
+        }
+
+
+class _Run:
+    """One run's state, and its stages in the order in which they happen."""
+
+    def __init__(
+        self, spec: Spec, events: Events, stop: StopFlag, timings: dict[str, float]
+    ) -> None:
+        started = time.monotonic()
+        events.phase("building the model")
+        self._spec, self._events, self._stop, self._timings = spec, events, stop, timings
+        self._recipe: dict[str, Any] = dict(spec["recipe"])
+        self._device = hardware.choose_device(spec["device"])
+        events.send("device", device=self._device.kind, device_name=self._device.name)
+        self._policy = hardware.choose_policy(self._recipe["precision"], self._device)
+        self._strategy = replicas.make_strategy(
+            self._recipe.get("replicas", 1), self._device, logical_cpus=spec.get("logical_cpus", 0)
+        )
+        hardware.make_deterministic(self._recipe["seed"])
+
+        self._pairs = TrainingPairs(spec["train"], self._recipe)
+        self._held_out = self._at_model_size(spec["held_out"])
+        self._begins_from: dict[str, Any] | None = spec.get("warm_start")
+        share = self._begins_from["steps"] if self._begins_from else 1.0
+        self.steps = math.ceil(share * steps_of(self._recipe, len(self._pairs)))
+        with replicas.scope_of(self._strategy):
+            self._networks = build_networks(self._recipe, self._policy)
+        self._checkpoints = self._checkpoints_in(spec["checkpoints"])
+        self.step, notes = self._checkpoints.restore()
+        if self._begins_from and not self.step:
+            self._begin_from(self._begins_from)
+        self._saved_step = self.step
+        self._curve: list[dict[str, Any]] = list(notes.get("curve", []))
+        self._previews = Previews(spec, self.step, events, self._beat)
+        self._event_files = EventFiles.of(spec, resumes=bool(self.step))
+        timings["build_s"] = time.monotonic() - started
+
+    def train(self) -> None:
+        """Update until the last step; checkpoints, validation and progress on the way."""
+        started = time.monotonic()
+        train_step = make_train_step(
+            self._networks,
+            LossWeights(gan=self._recipe["gan_weight"], l1=self._recipe["l1_weight"]),
+            self._strategy,
+        )
+        infer = make_inference(self._networks.generator)
+        schedule = Schedule(
+            every_s=self._spec["checkpoint_every_s"],
+            every_steps=self._spec["checkpoint_every_steps"],
+            step=self.step,
+            now=started,
+        )
+        progress = _Progress(self._events, self.steps, int(self._recipe["batch_size"]))
+        curve_stride = max(1, self.steps // CURVE_POINTS)
+        self._stop.check()
+        self._tell_last_scores()
+        if self.step in self._validation_steps() and not self._is_validated():
+            self._validate(infer)  # it was cut off between its checkpoint and this
+        if self.step < self.steps:
+            self._events.phase("compiling the first step")
+        with Prefetcher(self._pairs, start=self.step, steps=self.steps) as batches:
+            for input_image, target in batches:
+                losses = self._update(train_step, input_image, target)
+                if self.step == 1 or self.step % curve_stride == 0:
+                    self._curve.append({"step": self.step, **losses})
+                    self._event_files.add(self.step, "loss", losses)
+                progress.made(self.step, losses, time.monotonic())
+                self._stop.check()
+                if self.step in self._validation_steps():
+                    self.checkpoint()
+                    self._validate(infer)
+                    progress.pause()
+                elif schedule.is_due(self.step, time.monotonic()):
+                    self.checkpoint()
+                if self._saved_step == self.step:
+                    schedule.saved(self.step, time.monotonic())
+        self.checkpoint()
+        self._timings["train_s"] = time.monotonic() - started - self._timings["validate_s"]
+
+    def finish(self) -> Outcome:
+        """Score the weights and write the model folder."""
+        started = time.monotonic()
+        self._events.phase("validating")
+        self._take_the_best()
+        live_model = self._spec["live_model"]
+        live = None
+        if live_model is not None:
+            try:
+                live = evaluation.evaluate_live(
+                    Path(live_model),
+                    self._spec["held_out"],
+                    self._recipe,
+                    self._policy,
+                    self._beat,
+                )
+            except PixdError as error:
+                # A damaged live model must not stand in the way of the one that replaces it.
+                _log.warning("the live model cannot be scored: %s", error.message)
+        generator = self._networks.generator
+        scores = evaluation.evaluate(
+            generator, self._held_out, self._at_model_size(self._spec["train"]), live
+        )
+        self._timings["validate_s"] += time.monotonic() - started
+
+        started = time.monotonic()
+        self._events.phase("exporting")
+        card = make_card(
+            self._recipe,
+            steps=self.step,
+            parameters=parameter_count(generator),
+            metrics=scores,
+            begun_from=self._begins_from["digest"] if self._begins_from else None,
+        )
+        outputs = save_model(generator, Path(self._spec["scratch"]) / "model", card)
+        outputs += self._previews.finish(self.step, make_inference(generator))
+        self._event_files.close()
+        self._checkpoints.keep_only(self.step)  # the next training may begin from it
+        self._timings["export_s"] = time.monotonic() - started
+        return self.outcome("succeeded", outputs, scores)
+
+    def checkpoint(self) -> None:
+        """Save unless this very step is saved already."""
+        if self.step == self._saved_step:
+            return
+        self._event_files.flush()  # a resume goes on behind this step, with nothing missing
+        self._checkpoints.save(self.step, {"curve": self._curve})
+        self._saved_step = self.step
+        self._events.send("checkpoint", step=self.step)
+
+    def outcome(self, state: str, outputs: list[dict[str, Any]], scores: dict[str, Any]) -> Outcome:
+        """Return the fields of the result manifest."""
+        return {
+            "state": state,
+            "step": self.step,
+            "steps": self.steps,
+            "outputs": outputs,
+            "metrics": scores,
+            "curve": metrics.thin(self._curve, CURVE_POINTS - 2 * VALIDATIONS),
+            "environment": hardware.describe_environment(self._device, self._policy),
+        }
+
+    def _checkpoints_in(self, folder: str) -> Checkpoints:
+        return Checkpoints(Path(folder), self._networks.state, may_lack=(LOSS_SCALES,))
+
+    def _begin_from(self, origin: Mapping[str, Any]) -> None:
+        """Put the last training state of an earlier model into the networks, at step 0."""
+        step, _ = self._checkpoints_in(origin["checkpoints"]).restore()
+        if not step:
+            raise BeginningError(
+                f"the training state of {origin['model']} cannot be read",
+                advice="the next attempt starts from scratch",
+            )
+
+    def _take_the_best(self) -> None:
+        """Put the best of the validated weights back, where they are not the last."""
+        best = self._checkpoints.best()
+        if best and best.step != self.step and self._checkpoints.restore_step(best.step):
+            self.step = best.step
+
+    def _update(self, train_step: Callable[[Any, Any], Any], *batch: Any) -> dict[str, float]:
+        is_first = "first_step_s" not in self._timings
+        started = time.monotonic()
+        values = train_step(*(tf.constant(half) for half in batch)).numpy().tolist()
+        self.step += 1
+        self._stop.leaves_at_once = False  # from here on there is something to checkpoint
+        if is_first:
+            self._timings["first_step_s"] = time.monotonic() - started
+            self._events.phase("training")
+        if not all(math.isfinite(value) for value in values):
+            raise not_finite(self.step)
+        return dict(zip(LOSS_NAMES, values, strict=True))
+
+    def _validate(self, infer: Inference) -> None:
+        """Score on the held-out pairs, if there are any, and draw how far it is."""
+        started = time.monotonic()
+        self._events.phase("validating")
+        if len(self._held_out):
+            self._score(infer)
+        self._event_files.add_image(self.step, "samples", self._previews.draw(self.step, infer))
+        self._events.phase("training")
+        self._timings["validate_s"] += time.monotonic() - started
+
+    def _score(self, infer: Inference) -> None:
+        scores = evaluation.validate(infer, self._held_out, self._validation_limit)
+        self._events.send("validation", step=self.step, metrics=scores)
+        kept = {name: scores[name] for name in metrics.NAMES}
+        self._curve.append({"step": self.step, **{f"{VALIDATION}{n}": v for n, v in kept.items()}})
+        self._event_files.add(self.step, "validation", kept)
+        is_broken = scores["collapsed"] or scores["identity_like"]
+        # Weights of the first half are out of the question: what L1 likes in them is that they
+        # paint every picture alike. Seen on facades, where step 400 of 4,000 had the lowest L1.
+        if 2 * self.step >= self.steps and not is_broken:
+            self._checkpoints.remember_best(
+                Best(self.step, scores["l1"], scores["ssim"], scores["sharpness"])
+            )
+
+    def _tell_last_scores(self) -> None:
+        """Say anew what was last said before the run was cut off: a parent has just begun."""
+        for point in reversed(self._curve):
+            if "validation_l1" in point:
+                kept = {n: point.get(f"{VALIDATION}{n}") for n in metrics.NAMES}
+                self._events.send("validation", step=point["step"], metrics=kept)
+                return
+
+    def _is_validated(self) -> bool:
+        if not len(self._held_out):
+            return self._previews.has(self.step)
+        return any(p["step"] == self.step and "validation_l1" in p for p in self._curve)
+
+    @property
+    def _validation_limit(self) -> int:
+        return min(evaluation.VALIDATION_PAIRS, max(4, self.steps // STEPS_A_VALIDATED_PAIR))
+
+    def _validation_steps(self) -> set[int]:
+        return {self.steps * part // VALIDATIONS for part in range(1, VALIDATIONS + 1)} - {0}
+
+    def _at_model_size(self, pairs: list[Mapping[str, Any]]) -> HeldOut:
+        return HeldOut(pairs, self._recipe, int(self._recipe["image_size"]), self._beat)
+
+    def _beat(self) -> None:
+        self._events.beat()
+        self._stop.check()
+
+
+class _Progress:
+    """Tells the parent about once a second how far it is and when it will be done."""
+
+    def __init__(self, events: Events, steps: int, batch_size: int) -> None:
+        self._events, self._steps, self._batch_size = events, steps, batch_size
+        self._recent: deque[tuple[float, int]] = deque()
+        self._sent_at = -math.inf
+
+    def made(self, step: int, losses: dict[str, float], now: float) -> None:
+        """Count one update; `now` in monotonic seconds."""
+        self._recent.append((now, step))
+        while now - self._recent[0][0] > RATE_WINDOW_S:
+            self._recent.popleft()
+        if now - self._sent_at < PROGRESS_EVERY_S and step != self._steps:
+            return
+        since, first = self._recent[0]
+        rate = (step - first) / (now - since) if step > first else 0.0
+        self._events.send(
+            "progress",
+            step=step,
+            steps=self._steps,
+            images_per_second=rate * self._batch_size,
+            eta_s=(self._steps - step) / rate if rate else None,
+            losses=losses,
+        )
+        self._sent_at = now
+
+    def pause(self) -> None:
+        """Forget the rate: what came between was not training."""
+        self._recent.clear()
+
+
+def build_networks(recipe: Mapping[str, Any], policy: str) -> Networks:
+    """Build both networks of a recipe with their optimisers, at step 0."""
+    size, seed = int(recipe["image_size"]), int(recipe["seed"])
+    codec = codec_for(recipe["pairs"])
+    channels = codec.input_channels, codec.output_channels
+    return make_networks(
+        for_computing(
+            build_generator(size, int(recipe["ngf"]), channels=channels, seed=seed), policy
+        ),
+        for_computing(
+            build_discriminator(size, int(recipe["ndf"]), channels=channels, seed=seed), policy
+        ),
+        learning_rate=recipe["learning_rate"],
+        beta_1=recipe["beta_1"],
+        scales_losses=policy == MIXED_FLOAT16,
+    )

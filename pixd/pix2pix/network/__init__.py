@@ -1,0 +1,1 @@
+"""The network: layers, losses, optimizers, one step, and how a saved generator is called."""

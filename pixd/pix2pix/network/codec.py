@@ -1,0 +1,108 @@
+"""Pixels to the tensors of a network and back: RGB, or L* in and a*b* out.
+
+A generator says by its channels which it is, so that nothing else need be told of a saved one.
+
+Source: the ranges of L*a*b* are those of `preprocess_lab` in Christopher Hesse's
+pix2pix-tensorflow (pix2pix.py, --lab_colorization).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pixd.images import lab
+
+LIGHTNESS_HALF: Final = np.float32(50.0)  # L* is 0..100
+COLOUR_RANGE: Final = np.float32(110.0)  # a* and b* of sRGB lie within -107.9..98.3
+
+Pixels = NDArray[np.uint8]  # (..., size, size, 3), RGB
+Values = NDArray[np.float32]  # (..., size, size, channels) in [-1, 1]
+
+
+def to_float(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Map 0..255 to [-1, 1], float32, any shape."""
+    return pixels.astype(np.float32) / np.float32(127.5) - np.float32(1.0)
+
+
+def to_uint8(values: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Map [-1, 1] to 0..255, rounded to the nearest; the inverse of `to_float`."""
+    rounded: NDArray[np.float32] = np.rint((values + 1.0) * 127.5)
+    return np.clip(rounded, 0, 255).astype(np.uint8)
+
+
+class Codec(Protocol):
+    """How a kind of network sees pictures."""
+
+    @property
+    def input_channels(self) -> int:
+        """Channels of what the generator takes."""
+
+    @property
+    def output_channels(self) -> int:
+        """Channels of what it gives, and of a target."""
+
+    def input_values(self, input_image: Pixels) -> Values:
+        """Return what the generator takes for input pictures."""
+
+    def target_values(self, target: Pixels) -> Values:
+        """Return what it should give for target pictures."""
+
+    def pixels_of(self, output: Values, input_image: Pixels) -> Pixels:
+        """Return the pictures that its output means, under the inputs that it was made from."""
+
+
+class Rgb:
+    """Three channels in, three out, each 0..255 as [-1, 1]."""
+
+    input_channels = output_channels = 3
+
+    def input_values(self, input_image: Pixels) -> Values:
+        """Return (..., 3)."""
+        return to_float(input_image)
+
+    def target_values(self, target: Pixels) -> Values:
+        """Return (..., 3)."""
+        return to_float(target)
+
+    def pixels_of(self, output: Values, input_image: Pixels) -> Pixels:
+        """Return the output, rounded; it is whole without its input."""
+        del input_image
+        return to_uint8(output)
+
+
+class Lab:
+    """L* in, a* and b* out; a picture is the input's own lightness under the colours given."""
+
+    input_channels = 1
+    output_channels = 2
+
+    def input_values(self, input_image: Pixels) -> Values:
+        """Return (..., 1): L*/50 - 1."""
+        return self._lightness(input_image) / LIGHTNESS_HALF - np.float32(1.0)
+
+    def target_values(self, target: Pixels) -> Values:
+        """Return (..., 2): a*/110 and b*/110."""
+        return lab.from_rgb(target)[..., 1:] / COLOUR_RANGE
+
+    def pixels_of(self, output: Values, input_image: Pixels) -> Pixels:
+        """Return sRGB; colours that no screen can show at that lightness are clipped."""
+        return lab.to_rgb(
+            np.concatenate([self._lightness(input_image), output * COLOUR_RANGE], axis=-1)
+        )
+
+    @staticmethod
+    def _lightness(pixels: Pixels) -> Values:
+        return lab.lightness_of_grey(lab.grey_of(pixels))[..., None]
+
+
+def codec_for(pairs: str) -> Codec:
+    """Return how the networks of a recipe's ``pairs`` see pictures."""
+    return Lab() if pairs == "colorization" else Rgb()
+
+
+def codec_of(generator: Any) -> Codec:
+    """Return how a Keras generator sees pictures, by its channels."""
+    return Lab() if generator.output_shape[-1] == Lab.output_channels else Rgb()

@@ -1,0 +1,273 @@
+"""The generator as a function of images: load it, run it, and say what it is.
+
+What training, translating, exporting and scoring a live model share.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from pixd.pix2pix.network import usage
+from pixd.pix2pix.network.codec import Codec, codec_of
+from pixd.pix2pix.network.models import FLOAT32, for_computing, for_saving
+from pixd.system import durable
+from pixd.system.errors import ADVICE_DISK, DiskError, PixdError
+
+GENERATOR_FILE: Final = "generator.keras"
+CARD_FILE: Final = "model.json"
+CARD_SCHEMA: Final = 1
+
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Inference:
+    """A generator, compiled, and how it sees pictures.
+
+    Attributes:
+        compiled: (batch, size, size, input channels) float32 to (..., output channels).
+        codec: of its channels.
+    """
+
+    compiled: Callable[[Any], Any]
+    codec: Codec
+
+    def __call__(self, input_image: Any) -> Any:
+        """Run the generator on a batch of values."""
+        return self.compiled(input_image)
+
+
+_MODEL_ADVICE: Final = (
+    "`pixd rollback` goes back to another model, `pixd verify` names all that is damaged"
+)
+
+
+def check_files(folder: Path, digests: Mapping[str, str]) -> None:
+    """Make sure that a model's files are, byte for byte, the ones that were trained.
+
+    A flipped bit in a weight loads as well as any other; only its digest tells.
+
+    Args:
+        folder: the model folder.
+        digests: sha256 by file name.
+
+    Raises:
+        PixdError: one is missing or is not what it was.
+    """
+    for name, expected in digests.items():
+        try:
+            with (folder / name).open("rb") as stream:
+                found = "sha256:" + hashlib.file_digest(stream, "sha256").hexdigest()
+        except OSError as error:
+            raise PixdError(
+                f"the model's file {folder / name} cannot be read: {error.strerror}",
+                advice=_MODEL_ADVICE,
+            ) from error
+        if found != expected:
+            raise PixdError(f"the model's file {folder / name} is damaged", advice=_MODEL_ADVICE)
+
+
+def load_generator(folder: Path, policy: str = FLOAT32) -> keras.Model:
+    """Load the generator of a model folder.
+
+    Args:
+        folder: holds `GENERATOR_FILE`.
+        policy: the Keras dtype policy to compute under; the variables are float32 anyway.
+
+    Raises:
+        PixdError: the file is missing or cannot be read.
+    """
+    path = folder / GENERATOR_FILE
+    try:
+        generator = keras.models.load_model(path, compile=False)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise PixdError(
+            f"the model at {path} cannot be loaded: {error}",
+            advice=_MODEL_ADVICE,
+        ) from error
+    return for_computing(generator, policy)
+
+
+def image_size_of(generator: keras.Model) -> int:
+    """Return the side in pixels of the images that the generator takes."""
+    return int(generator.input_shape[1])
+
+
+def make_inference(generator: keras.Model) -> Inference:
+    """Compile the generator for images, dropout off; any batch size, one trace."""
+    size = image_size_of(generator)
+
+    def infer(input_image: Any) -> Any:
+        return generator(input_image, training=False)
+
+    codec = codec_of(generator)
+    signature = [tf.TensorSpec((None, size, size, codec.input_channels), tf.float32)]
+    return Inference(tf.function(infer, input_signature=signature), codec)
+
+
+def generate(infer: Inference, inputs: Sequence[Pixels]) -> list[Pixels]:
+    """Translate images in one batch.
+
+    Args:
+        infer: from `make_inference`.
+        inputs: (size, size, 3) uint8 each.
+
+    Returns:
+        As many outputs of the same shape.
+    """
+    pixels = np.stack(inputs)
+    output = infer(tf.constant(infer.codec.input_values(pixels))).numpy()
+    return list(infer.codec.pixels_of(output, pixels))
+
+
+def make_generate(generator: keras.Model) -> Callable[[Sequence[Pixels]], list[Pixels]]:
+    """Return a function from a batch of images to their translations."""
+    return functools.partial(generate, make_inference(generator))
+
+
+def make_sampling(generator: keras.Model, seed: int) -> Callable[[Sequence[Pixels]], list[Pixels]]:
+    """Return a function that translates one image with dropout on, the paper's noise.
+
+    The masks are a function of the seed and the image, so the same input gives the same bytes.
+
+    Args:
+        generator: a generator with dropout.
+        seed: the recipe's.
+    """
+    dropouts = [layer for layer in generator.layers if isinstance(layer, keras.layers.Dropout)]
+
+    infer = Inference(
+        tf.function(lambda input_image: generator(input_image, training=True)),
+        codec_of(generator),
+    )
+
+    def sample(inputs: Sequence[Pixels]) -> list[Pixels]:
+        (pixels,) = inputs
+        for index, layer in enumerate(dropouts):
+            state = layer.seed_generator.state
+            key = f"{seed}/{index}/".encode() + pixels.tobytes()
+            words = np.frombuffer(hashlib.sha256(key).digest()[:8], np.uint32)
+            state.assign(words.astype(state.dtype))
+        return generate(infer, [pixels])
+
+    return sample
+
+
+def grey_image(generator: keras.Model) -> Pixels:
+    """Return an image to warm up with, of the generator's size."""
+    size = image_size_of(generator)
+    return np.full((size, size, 3), 128, np.uint8)
+
+
+def save_model(generator: keras.Model, folder: Path, card: dict[str, Any]) -> list[dict[str, Any]]:
+    """Write the model folder: float32, stock Keras layers, and the card that explains it.
+
+    Args:
+        generator: computing under any policy.
+        folder: made if it is not there.
+        card: see `make_card`.
+
+    Returns:
+        The result's ``outputs``: role, path relative to the folder's parent, sha256, size.
+
+    Raises:
+        DiskError: the disk is full or fails.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / GENERATOR_FILE
+    try:
+        for_saving(generator).save(path)
+    except OSError as error:  # of HDF5, which keeps the number of the error to itself
+        raise DiskError(
+            f"the model cannot be written: {error}",
+            advice=ADVICE_DISK,
+        ) from error
+    durable.crash_point("export")
+    text = json.dumps(card, indent=2, sort_keys=True, allow_nan=False) + "\n"
+    durable.write_file(folder / CARD_FILE, text.encode())
+    return [
+        describe_file("generator", path, folder.parent),
+        describe_file("card", folder / CARD_FILE, folder.parent),
+    ]
+
+
+def read_card(folder: Path) -> dict[str, Any]:
+    """Read the card of a model folder.
+
+    Raises:
+        PixdError: it is missing or no JSON object.
+    """
+    try:
+        card: dict[str, Any] = json.loads((folder / CARD_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise PixdError(
+            f"the model card in {folder} cannot be read: {error}",
+            advice="`pixd verify` says what is damaged, `pixd rollback` goes on with the model before",
+        ) from error
+    return card
+
+
+def make_card(
+    recipe: dict[str, Any],
+    *,
+    steps: int,
+    parameters: int,
+    metrics: dict[str, Any],
+    begun_from: str | None,
+) -> dict[str, Any]:
+    """Return what a model is and how to call it, for people and for the translator.
+
+    Args:
+        recipe: the run spec's recipe.
+        steps: updates that it has had.
+        parameters: trainable parameters of the generator.
+        metrics: on the held-out pairs, as in the result.
+        begun_from: digest of the model whose weights it began from, if it did.
+    """
+    size = recipe["image_size"]
+    return {
+        "schema": CARD_SCHEMA,
+        "architecture": "pix2pix U-Net generator, instance normalisation",
+        "source": "Isola et al. 2017, arXiv:1611.07004",
+        "file": GENERATOR_FILE,
+        "image_size": size,
+        "layout": "NHWC",
+        **usage.describe(recipe["pairs"], size, GENERATOR_FILE),
+        "dtype": "float32",
+        "pairs": recipe["pairs"],
+        "direction": recipe["direction"],
+        "fit": recipe["fit"],
+        "recipe": recipe,
+        "steps": steps,
+        "begun_from": begun_from,
+        "parameters": parameters,
+        "metrics": metrics,
+    }
+
+
+def describe_file(role: str, path: Path, root: Path) -> dict[str, Any]:
+    """Flush a file and return its line of a result's ``outputs``."""
+    digest, size = hashlib.sha256(), 0
+    with path.open("rb+") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+            size += len(block)
+        os.fsync(stream.fileno())
+    return {
+        "role": role,
+        "path": str(path.relative_to(root)),
+        "sha256": "sha256:" + digest.hexdigest(),
+        "size": size,
+    }

@@ -1,0 +1,201 @@
+"""Where the arithmetic happens, and in which numbers.
+
+Chosen once, before anything is computed, and said in the result. What ``auto`` takes depends on
+the machine, so it is recorded with a run and is never part of its key: weights are float32 under
+every precision, and a run that is resumed on another machine goes on at what ``auto`` takes there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import os
+import platform
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from pixd.system import machine
+from pixd.system.errors import DeviceError
+
+Capability = tuple[int, int]  # of an NVIDIA GPU: (8, 0) is an A100
+
+POLICIES: Final = {
+    "float32": "float32",
+    "bfloat16": "mixed_bfloat16",
+    "float16": "mixed_float16",
+}
+"""Keras' dtype policies by the words of config.yaml."""
+
+# Source: NVIDIA CUDA programming guide, "arithmetic instructions": tensor cores take float16
+# from compute capability 7.0 (Volta) and bfloat16 from 8.0 (Ampere) on.
+_BFLOAT16_SINCE: Final = (8, 0)
+_FLOAT16_SINCE: Final = (7, 0)
+
+_AMX: Final = "amx_bf16"
+_AVX512_BF16: Final = "avx512_bf16"
+_AMD: Final = "AuthenticAMD"
+
+
+@dataclass(frozen=True)
+class Processor:
+    """A CPU as ``/proc/cpuinfo`` has it: model name, vendor_id and flags; "" where it is silent."""
+
+    name: str
+    vendor: str = ""
+    flags: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Device:
+    """Where the arithmetic happens.
+
+    Attributes:
+        kind: ``cpu`` or ``gpu``.
+        name: the hardware's own.
+        fastest: the precision, a key of `POLICIES`, that ``auto`` takes here.
+    """
+
+    kind: str
+    name: str
+    fastest: str = "float32"
+
+
+# ---------------------------------------------------------------- device
+
+
+def choose_device(wanted: str) -> Device:
+    """Take the GPU if it is wanted and there, and the cores; before anything is computed.
+
+    Args:
+        wanted: ``auto``, ``gpu`` or ``cpu``.
+
+    Raises:
+        DeviceError: ``gpu`` without a GPU that TensorFlow sees.
+    """
+    import tensorflow as tf
+
+    with contextlib.suppress(RuntimeError):  # something has been computed: a test's own process
+        # Between operations TensorFlow's default stays: a training step is one chain of large
+        # operations, each of which uses all cores by itself.
+        tf.config.threading.set_intra_op_parallelism_threads(machine.available())
+    gpus = [] if wanted == "cpu" else tf.config.list_physical_devices("GPU")
+    if wanted == "cpu":
+        with contextlib.suppress(ValueError, RuntimeError):
+            tf.config.set_visible_devices([], "GPU")
+    if not gpus:
+        if wanted == "gpu":
+            raise DeviceError(
+                "device is gpu, but TensorFlow sees no GPU",
+                advice="set device: auto, or install the GPU build: pip install tensorflow[and-cuda]",
+            )
+        processor = read_processor(machine.text_of(Path("/proc/cpuinfo")))
+        return Device("cpu", cpu_name(processor), fastest_on_cpu(processor.vendor, processor.flags))
+    for gpu in gpus:
+        with contextlib.suppress(ValueError, RuntimeError):
+            tf.config.experimental.set_memory_growth(gpu, enable=True)
+    details = tf.config.experimental.get_device_details(gpus[0])
+    return Device(
+        "gpu",
+        str(details.get("device_name", gpus[0].name)),
+        fastest_on_gpu(details.get("compute_capability")),
+    )
+
+
+def read_processor(cpuinfo: str) -> Processor:
+    """Return what ``/proc/cpuinfo`` says of the first core; "" where it is no x86."""
+    fields: dict[str, str] = {}
+    for line in cpuinfo.splitlines():
+        key, _, value = line.partition(":")
+        fields.setdefault(key.strip(), value.strip())
+    return Processor(
+        fields.get("model name") or platform.processor() or platform.machine(),
+        fields.get("vendor_id", ""),
+        frozenset(fields.get("flags", "").split()),
+    )
+
+
+def cpu_name(processor: Processor) -> str:
+    """Return the processor's name, and what it has for bfloat16."""
+    has = [flag.upper() for flag in (_AMX, _AVX512_BF16) if flag in processor.flags]
+    return f"{processor.name} ({', '.join(has)})" if has else processor.name
+
+
+# ---------------------------------------------------------------- precision
+
+
+def choose_policy(precision: str, device: Device) -> str:
+    """Return the Keras dtype policy for a configured precision on a device.
+
+    Args:
+        precision: ``auto`` or a key of `POLICIES`. float16 on a CPU is allowed and slow.
+        device: where the arithmetic will happen.
+    """
+    return POLICIES[device.fastest if precision == "auto" else precision]
+
+
+def fastest_on_gpu(capability: Capability | None) -> str:
+    """Return the fastest precision that trains well on a GPU.
+
+    bfloat16 before float16 where there are both: it has float32's range, and needs no loss scale.
+
+    Args:
+        capability: its compute capability; None where the driver does not say.
+    """
+    if capability is None or tuple(capability) < _FLOAT16_SINCE:
+        return "float32"
+    return "bfloat16" if tuple(capability) >= _BFLOAT16_SINCE else "float16"
+
+
+def fastest_on_cpu(vendor: str, flags: Iterable[str]) -> str:
+    """Return the fastest precision of a CPU: bfloat16 where it has real units for it.
+
+    AMX multiplies whole tiles. AMD's AVX512_BF16 does twice the arithmetic of its float32; an
+    Intel's without AMX does not: a training step (ngf 64, 256 px, batch 1) took 0.84 s in
+    bfloat16 and 0.60 s in float32 there, a 3072^3 product ran at 164 and 315 GFLOP/s.
+
+    Args:
+        vendor: ``vendor_id`` of ``/proc/cpuinfo``.
+        flags: its ``flags``.
+    """
+    has = frozenset(flags)
+    is_fast = _AMX in has or (_AVX512_BF16 in has and vendor == _AMD)
+    return "bfloat16" if is_fast else "float32"
+
+
+# ---------------------------------------------------------------- the same again, and what it was
+
+
+def make_deterministic(seed: int) -> None:
+    """Make the same run give the same weights: seeds, and no order left to chance."""
+    import keras
+    import tensorflow as tf
+
+    keras.utils.set_random_seed(seed)
+    tf.config.experimental.enable_op_determinism()
+
+
+def describe_environment(device: Device, policy: str) -> dict[str, Any]:
+    """Return the libraries and hardware that a result was made with; never part of a run's key.
+
+    Its ``precision`` is what was computed in: what ``auto`` took, or, of a run that was resumed,
+    what it took last.
+    """
+    import keras
+    import numpy as np
+    import tensorflow as tf
+
+    return {
+        "tensorflow": tf.__version__,
+        "keras": keras.__version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "pillow": importlib.metadata.version("pillow"),
+        "platform": platform.platform(),
+        "device": device.kind,
+        "device_name": device.name,
+        "precision": next(word for word, name in POLICIES.items() if name == policy),
+        "cpu_count": os.cpu_count(),
+        "threads": tf.config.threading.get_intra_op_parallelism_threads(),
+    }

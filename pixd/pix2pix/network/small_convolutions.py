@@ -1,0 +1,98 @@
+"""Stride-2 convolutions of the innermost layers, computed as one matrix multiplication each.
+
+Where an image is 8x8 or smaller, almost all that a convolution does on a processor is to bring
+its kernel (up to 33 MB at ngf 64) into another order, forward and backward. A multiplication
+takes the kernel as it lies: with these layers a training step at ngf 64, batch 1 took 0.84 to
+0.97 of the time, one at batch 4 0.97 (`benchmarks/train_step.py`), and one image alone is translated
+in about 0.75.
+
+The layers are Keras' own with another `call`: same configuration, same weights, the same
+numbers up to rounding. They are for computing only; what is saved has the stock layers back
+(`pixd.pix2pix.network.models.for_saving`).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import keras
+import tensorflow as tf
+
+SMALL_PX: Final = 8  # of the input's side; at 16 px nothing more was gained
+MIN_ROWS: Final = 16
+"""Fewer rows are filled up with zeros: oneDNN adds in another order for very few rows, and an
+image must have the same bytes alone and in a batch. A row more costs nothing where the time goes
+into reading the kernel."""
+
+Tensor = Any
+
+
+class SmallConv2D(keras.layers.Conv2D):  # type: ignore[misc] # Keras has no types
+    """Kernel 4, stride 2, padding 1 on an even image: (batch, 2n, 2m, c) to (batch, n, m, filters)."""
+
+    def call(self, inputs: Tensor) -> Tensor:
+        """Cut the image into patches of 4x4 and multiply them by the kernel."""
+        _, height, width, channels = inputs.shape
+        padded = tf.pad(inputs, [[0, 0], [1, 1], [1, 1], [0, 0]])
+        # A 4x4 patch at every second pixel is 2x2 neighbouring blocks of 2x2 pixels.
+        blocks = tf.reshape(padded, (-1, height // 2 + 1, 2, width // 2 + 1, 2, channels))
+        rows = tf.stack([blocks[:, :-1], blocks[:, 1:]], axis=2)
+        patches = tf.stack([rows[..., :-1, :, :], rows[..., 1:, :, :]], axis=5)
+        # (batch, n, block row, row in it, m, block column, column in it, c)
+        patches = tf.transpose(patches, (0, 1, 4, 2, 3, 5, 6, 7))
+        kernel = tf.reshape(keras.ops.convert_to_tensor(self.kernel), (-1, self.filters))
+        product = _multiply(tf.reshape(patches, (-1, 16 * channels)), kernel)
+        return biased(self, tf.reshape(product, (-1, height // 2, width // 2, self.filters)))
+
+
+class SmallConv2DTranspose(keras.layers.Conv2DTranspose):  # type: ignore[misc] # Keras has no types
+    """Kernel 4, stride 2, padding 1: (batch, n, m, c) to (batch, 2n, 2m, filters)."""
+
+    def call(self, inputs: Tensor) -> Tensor:
+        """Multiply every pixel by the kernel, and add the 4x4 patches where they overlap."""
+        _, height, width, channels = inputs.shape
+        kernel = tf.reshape(keras.ops.convert_to_tensor(self.kernel), (-1, channels))
+        patches = _multiply(tf.reshape(inputs, (-1, channels)), kernel, transpose_b=True)
+        patches = tf.reshape(patches, (-1, height, width, 4, 4 * self.filters))
+        # Kernel row 0 of pixel i falls on output row 2i - 1: an even output row has row 1 of its
+        # own pixel and row 3 of the one before, an odd one row 2 and row 0 of the one after.
+        beside = tf.pad(patches, [[0, 0], [1, 1], [0, 0], [0, 0], [0, 0]])
+        even = patches[:, :, :, 1] + beside[:, :-2, :, 3]
+        odd = patches[:, :, :, 2] + beside[:, 2:, :, 0]
+        rows = tf.stack([even, odd], axis=2)
+        rows = tf.reshape(rows, (-1, 2 * height, width, 4, self.filters))
+        beside = tf.pad(rows, [[0, 0], [0, 0], [1, 1], [0, 0], [0, 0]])
+        even = rows[:, :, :, 1] + beside[:, :, :-2, 3]
+        odd = rows[:, :, :, 2] + beside[:, :, 2:, 0]
+        image = tf.reshape(tf.stack([even, odd], axis=3), (-1, 2 * height, 2 * width, self.filters))
+        return biased(self, image)
+
+
+def computed_by(layer: keras.Layer) -> type[keras.Layer] | None:
+    """Return the class here that computes a layer of the networks, or None.
+
+    Args:
+        layer: of a built model.
+    """
+    if type(layer) not in _SMALL or tuple(layer.strides) != (2, 2):
+        return None
+    return _SMALL[type(layer)] if max(layer.input.shape[1:3]) <= SMALL_PX else None
+
+
+_SMALL: Final[dict[type[keras.Layer], type[keras.Layer]]] = {
+    keras.layers.Conv2D: SmallConv2D,
+    keras.layers.Conv2DTranspose: SmallConv2DTranspose,
+}
+
+
+def _multiply(rows: Tensor, kernel: Tensor, *, transpose_b: bool = False) -> Tensor:
+    count = tf.shape(rows)[0]
+    filled = tf.pad(rows, [[0, tf.maximum(0, MIN_ROWS - count)], [0, 0]])
+    return tf.matmul(filled, kernel, transpose_b=transpose_b)[:count]
+
+
+def biased(layer: keras.Layer, image: Tensor) -> Tensor:
+    """Return what a convolution gives, `image` with the layer's bias where it has one."""
+    if layer.bias is None:
+        return image
+    return image + keras.ops.convert_to_tensor(layer.bias)

@@ -1,0 +1,164 @@
+"""One update of both networks.
+
+Source: the paper's code (phillipi/pix2pix, train.lua): the discriminator first, on the real and
+the generated pair, then the generator through the updated discriminator, from one generator
+pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from pixd.pix2pix.network.loss_scale import LossScale
+from pixd.pix2pix.network.losses import LossWeights, discriminator_loss, gan_loss, l1_loss
+from pixd.pix2pix.network.optimizers import Adam
+from pixd.pix2pix.network.replicas import Strategy, averaged, spread
+
+Tensor = Any
+LOSS_NAMES = ("gen_gan_loss", "gen_l1_loss", "disc_loss")
+LOSS_SCALES = "loss_scales"
+"""The part of the state that is there under float16 only."""
+
+
+@dataclass(frozen=True)
+class Networks:
+    """Both networks and their optimisers: everything that training changes.
+
+    Attributes:
+        generator_scale: of the generator's loss; None but under float16.
+        discriminator_scale: the same for the discriminator, whose gradients are of another size.
+    """
+
+    generator: keras.Model
+    discriminator: keras.Model
+    generator_adam: Adam
+    discriminator_adam: Adam
+    generator_scale: LossScale | None = None
+    discriminator_scale: LossScale | None = None
+
+    @property
+    def state(self) -> dict[str, list[Any]]:
+        """Every tf.Variable that a checkpoint must keep, dropout's random state included."""
+        scaling = [variable for scale in self.scales for variable in scale.state]
+        return {
+            "generator": tensors_of(self.generator.variables),
+            "discriminator": tensors_of(self.discriminator.variables),
+            "generator_adam": self.generator_adam.state,
+            "discriminator_adam": self.discriminator_adam.state,
+            **({LOSS_SCALES: scaling} if scaling else {}),
+        }
+
+    @property
+    def scales(self) -> list[LossScale]:
+        """The loss scales that there are."""
+        return [scale for scale in (self.generator_scale, self.discriminator_scale) if scale]
+
+
+def make_networks(
+    generator: keras.Model,
+    discriminator: keras.Model,
+    *,
+    learning_rate: float,
+    beta_1: float,
+    scales_losses: bool = False,
+) -> Networks:
+    """Give each network an Adam of its own, and under float16 a loss scale."""
+    generator_adam, discriminator_adam = (
+        Adam(tensors_of(net.trainable_variables), learning_rate=learning_rate, beta_1=beta_1)
+        for net in (generator, discriminator)
+    )
+    return Networks(
+        generator,
+        discriminator,
+        generator_adam,
+        discriminator_adam,
+        LossScale() if scales_losses else None,
+        LossScale() if scales_losses else None,
+    )
+
+
+def tensors_of(variables: list[Any]) -> list[Any]:
+    """Return the tf.Variables inside Keras' variables."""
+    return [variable.value for variable in variables]
+
+
+def make_train_step(
+    networks: Networks, weights: LossWeights, strategy: Strategy | None = None
+) -> Callable[[Tensor, Tensor], Tensor]:
+    """Return the compiled update.
+
+    Args:
+        networks: what it updates.
+        weights: of the generator's two losses.
+        strategy: that the networks were built under, if any.
+
+    Returns:
+        A function of (input_image, target), both (batch, size, size, channels) float32 in [-1, 1],
+        that updates both networks and returns (3,) float32: the losses of `LOSS_NAMES`, the L1
+        on 0..255. Under float16 they are NaN once a loss scale is spent: what the run then
+        has is gradients that are not finite, and it must end rather than skip every update.
+    """
+    generator, discriminator = networks.generator, networks.discriminator
+    generator_weights = tensors_of(generator.trainable_variables)
+    discriminator_weights = tensors_of(discriminator.trainable_variables)
+
+    def train_step(input_image: Tensor, target: Tensor) -> Tensor:
+        with tf.GradientTape(watch_accessed_variables=False) as generator_tape:
+            generator_tape.watch(generator_weights)
+            gen_output = generator(input_image, training=True)
+
+        with tf.GradientTape(watch_accessed_variables=False) as discriminator_tape:
+            discriminator_tape.watch(discriminator_weights)
+            real_logits = discriminator([input_image, target], training=True)
+            generated_logits = discriminator([input_image, gen_output], training=True)
+            disc_loss = discriminator_loss(real_logits, generated_logits)
+            scaled_disc_loss = _scaled(disc_loss, networks.discriminator_scale)
+        _update(
+            networks.discriminator_adam,
+            networks.discriminator_scale,
+            discriminator_tape.gradient(scaled_disc_loss, discriminator_weights),
+        )
+
+        # The loss is differentiated down to gen_output here and through the generator's own tape
+        # below: the generator runs once, the discriminator's new weights are what it meets.
+        with tf.GradientTape(watch_accessed_variables=False) as loss_tape:
+            loss_tape.watch(gen_output)
+            gen_gan_loss = gan_loss(discriminator([input_image, gen_output], training=True))
+            gen_l1_loss = l1_loss(target, gen_output)
+            gen_loss = weights.gan * gen_gan_loss + weights.l1 * gen_l1_loss
+            scaled_gen_loss = _scaled(gen_loss, networks.generator_scale)
+        gradients = generator_tape.gradient(
+            gen_output,
+            generator_weights,
+            output_gradients=loss_tape.gradient(scaled_gen_loss, gen_output),
+        )
+        _update(networks.generator_adam, networks.generator_scale, gradients)
+        losses = tf.stack([gen_gan_loss, gen_l1_loss * 127.5, disc_loss])
+        if not networks.scales:
+            return losses
+        is_spent = tf.reduce_any([scale.is_spent for scale in networks.scales])
+        return tf.where(is_spent, float("nan"), losses)
+
+    compiled: Callable[[Tensor, Tensor], Tensor] = tf.function(spread(train_step, strategy))
+    return compiled
+
+
+# Without a scale both of these leave nothing in the graph: float32 and bfloat16 pay nothing.
+
+
+def _scaled(loss: Tensor, scale: LossScale | None) -> Tensor:
+    return scale.of(loss) if scale else loss
+
+
+def _update(adam: Adam, scale: LossScale | None, gradients: Sequence[Tensor]) -> None:
+    # Averaged before the scale looks at them: all replicas see the same overflow and skip alike.
+    gradients = averaged(gradients)
+    if scale:
+        scale.apply(adam, gradients)
+    else:
+        adam.apply(gradients)

@@ -1,0 +1,286 @@
+"""The service's door for commands: a Unix socket in the store, one JSON line each way.
+
+A request is ``{"pixd": 1, "op": NAME, "arguments": {...}}`` and its answer ``{"ok": true,
+"result": {...}}`` or ``{"ok": false, "error": {"message", "advice", "exit_code"}}``; then the
+connection ends. The socket is ``<store>/control.sock`` with mode 0660: who may write to it may
+change what the service does, and nobody else. A client that is slow, silent or sends rubbish
+costs the loop nothing: nothing here ever blocks, and what a client may send is bounded.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import select
+import socket
+import struct
+import time
+from typing import TYPE_CHECKING, Any
+
+from pixd.system.errors import BY_EXIT_CODE, PixdError, ServiceNotRunningError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Mapping
+    from pathlib import Path
+
+PROTOCOL = 1
+SOCKET = "control.sock"
+MODE = 0o660
+MAX_REQUEST_BYTES = 1 << 20  # `retry` may name thousands of files
+MAX_CLIENTS = 16
+QUEUE = 128  # commands that may wait outside
+CLIENT_TIMEOUT_S = 10.0
+CROWDED_TIMEOUT_S = 1.0
+"""While every place is taken: a command sends its line at once, so who is slower makes room."""
+BREATH_S = 0.01
+"""Between two looks at the clients: who asks without end gets hundredths of a processor."""
+ANSWER_TIMEOUT_S = 120.0
+"""How long a command waits: a long step (a commit of thousands of files) comes first."""
+
+
+class _Client:
+    """One connection: what it sent so far, or what is still to be sent to it."""
+
+    def __init__(self, connection: socket.socket, now: float) -> None:
+        self.connection = connection
+        self.came_at = now
+        self.received = bytearray()
+        self.answer: memoryview | None = None
+
+
+class ControlServer:
+    """The listening end, stepped by the service's loop."""
+
+    def __init__(
+        self, store: Path, perform: Callable[[str, Mapping[str, Any], int], dict[str, Any]]
+    ) -> None:
+        """Listen in the store, which the caller has locked.
+
+        Args:
+            store: the store's folder.
+            perform: carries out (operation, arguments, uid of who asks) and returns its result;
+                a `PixdError` of it becomes the answer.
+        """
+        self._perform = perform
+        self._clients: list[_Client] = []
+        self._has_performed = False
+        self._path = store / SOCKET
+        self._path.unlink(missing_ok=True)  # left by a service that was killed
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        with _short_path(store) as address:
+            self._listener.bind(address)
+        self._path.chmod(MODE)
+        self._listener.listen(QUEUE)
+
+    def serve(self, until: float, others: Collection[int]) -> None:
+        """Serve clients until the time comes, something was carried out, or there is other work.
+
+        So a client that sends rubbish, or asks and never reads, brings no step of the loop about.
+
+        Args:
+            until: monotonic seconds.
+            others: descriptors that mean other work when they can be read.
+        """
+        now = listens_at = time.monotonic()
+        is_waiting = True
+        while is_waiting:
+            poll = select.poll()
+            for descriptor in others:
+                poll.register(descriptor, select.POLLIN)
+            listens = now >= listens_at
+            for descriptor, events in self.interests() if listens else ():
+                poll.register(descriptor, events)
+            wakes_at = min(until, self.next_at() if listens else listens_at)
+            ready = {descriptor for descriptor, _ in poll.poll(max(0.0, wakes_at - now) * 1000)}
+            now = time.monotonic()
+            if listens:
+                listens_at = now + BREATH_S
+                is_waiting = not self.step(now)
+            is_waiting = is_waiting and now < until and not ready.intersection(others)
+
+    def interests(self) -> Iterator[tuple[int, int]]:
+        """Yield each descriptor with the poll(2) events that give `step` work.
+
+        Who sends nothing, or never reads its answer, is not heard of again.
+        """
+        if len(self._clients) < MAX_CLIENTS:  # else who waits outside would wake us for nothing
+            yield self._listener.fileno(), select.POLLIN
+        for client in self._clients:
+            event = select.POLLIN if client.answer is None else select.POLLOUT
+            yield client.connection.fileno(), event
+
+    def next_at(self) -> float:
+        """Return the monotonic time at which the first client has had its time."""
+        came_at = min((client.came_at for client in self._clients), default=math.inf)
+        return came_at + self._patience_s
+
+    @property
+    def _patience_s(self) -> float:
+        return CLIENT_TIMEOUT_S if len(self._clients) < MAX_CLIENTS else CROWDED_TIMEOUT_S
+
+    def step(self, now: float) -> bool:
+        """Take connections, carry out what came whole, send what can be sent.
+
+        Returns:
+            Whether an operation was asked for, so that the store may have changed.
+        """
+        self._has_performed = False
+        self._drop_late(now)
+        while len(self._clients) < MAX_CLIENTS:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:  # nobody waits, or the client is gone already
+                break
+            connection.setblocking(False)
+            self._clients.append(_Client(connection, now))
+        for client in list(self._clients):
+            try:
+                is_done = self._serve(client)
+            except OSError:  # the client went away
+                is_done = True
+            if is_done:
+                self._drop(client)
+        return self._has_performed
+
+    def _drop_late(self, now: float) -> None:
+        late_before = now - self._patience_s
+        for client in [c for c in self._clients if c.came_at < late_before]:
+            self._drop(client)
+
+    def _drop(self, client: _Client) -> None:
+        client.connection.close()
+        self._clients.remove(client)
+
+    def stop(self) -> None:
+        """Close everything and take the socket away."""
+        self._path.unlink(missing_ok=True)
+        self._listener.close()
+        for client in self._clients:
+            client.connection.close()
+        self._clients.clear()
+
+    def _serve(self, client: _Client) -> bool:
+        """Bring one client a step on; tell whether it is done with."""
+        if client.answer is None:
+            try:
+                data = client.connection.recv(65536)
+            except BlockingIOError:
+                return False
+            client.received += data
+            if b"\n" in data:
+                uid = _peer_uid(client.connection)
+                answer = self._answer(bytes(client.received).split(b"\n", 1)[0], uid)
+                client.answer = memoryview(json.dumps(answer).encode() + b"\n")
+            else:
+                return not data or len(client.received) > MAX_REQUEST_BYTES
+        with contextlib.suppress(BlockingIOError):
+            client.answer = client.answer[client.connection.send(client.answer) :]
+        return not client.answer
+
+    def _answer(self, line: bytes, uid: int) -> dict[str, Any]:
+        try:
+            request = json.loads(line)
+            json.dumps(request, ensure_ascii=False).encode()  # half a surrogate pair is no text
+            if not isinstance(request, dict) or request.get("pixd") != PROTOCOL:
+                raise UsageError(
+                    "the service does not understand this command",
+                    advice="restart the service, so that both are of one version",
+                )
+            arguments = request.get("arguments", {})
+            if not isinstance(arguments, dict):
+                raise UsageError(
+                    "the request's arguments are no mapping",
+                    advice='send {"pixd": 1, "op": ..., "arguments": {...}}',
+                )
+            self._has_performed = True
+            result = self._perform(str(request.get("op")), arguments, uid)
+        except PixdError as error:
+            told = {"message": error.message, "advice": error.advice, "exit_code": error.exit_code}
+            return {"ok": False, "error": told}
+        except (ValueError, RecursionError):
+            return {"ok": False, "error": {"message": "the request is no JSON", "exit_code": 2}}
+        return {"ok": True, "result": result}
+
+
+def request(store: Path, op: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Ask the running service to do something and return what came of it.
+
+    Raises:
+        ServiceNotRunningError: nobody listens.
+        PixdError: the service says no; its message, advice and exit code are kept.
+    """
+    line = json.dumps({"pixd": PROTOCOL, "op": op, "arguments": dict(arguments)}).encode() + b"\n"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(ANSWER_TIMEOUT_S)
+        try:
+            connect(connection, store)
+            connection.sendall(line)
+            data = bytearray()
+            while not data.endswith(b"\n"):
+                part = connection.recv(65536)
+                if not part:
+                    break
+                data += part
+        except PermissionError as error:
+            raise PixdError(
+                f"you may not change what the service does ({store / SOCKET})",
+                advice="be the user that runs it, or join its group",
+            ) from error
+        except TimeoutError as error:
+            raise PixdError(
+                f"the service did not answer within {ANSWER_TIMEOUT_S:.0f} s",
+                advice="`pixd status` says what it is doing",
+            ) from error
+        except OSError as error:
+            raise ServiceNotRunningError(
+                f"the service cannot be asked: {error.strerror}",
+                advice="start it with `pixd run`, or try again",
+            ) from error
+    try:
+        answer = json.loads(data)
+    except ValueError as error:
+        raise PixdError("the service ended before it answered", advice="try again") from error
+    if not answer["ok"]:
+        told = answer["error"]
+        kind = BY_EXIT_CODE.get(int(told["exit_code"]), PixdError)
+        raise kind(str(told["message"]), advice=str(told.get("advice", "")))
+    return dict(answer["result"])
+
+
+def connect(connection: socket.socket, store: Path) -> None:
+    """Connect, waiting for a place where too many wait already (unix(7): EAGAIN)."""
+    ends_at = time.monotonic() + ANSWER_TIMEOUT_S
+    while True:
+        try:
+            with _short_path(store) as address:
+                connection.connect(address)
+        except BlockingIOError:
+            if time.monotonic() > ends_at:
+                raise TimeoutError from None
+            time.sleep(0.05)
+        else:
+            return
+
+
+@contextlib.contextmanager
+def _short_path(store: Path) -> Iterator[str]:
+    """Give a name for the socket that fits: an address holds 108 bytes, a path may have 4096.
+
+    Source: unix(7).
+    """
+    folder = os.open(store, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield f"/proc/self/fd/{folder}/{SOCKET}"
+    finally:
+        os.close(folder)
+
+
+def _peer_uid(connection: socket.socket) -> int:
+    """Return the user id of who connected, as the kernel saw it then (SO_PEERCRED)."""
+    size = struct.calcsize("3i")
+    _, uid, _ = struct.unpack(
+        "3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
+    )
+    return int(uid)

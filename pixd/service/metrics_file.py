@@ -1,0 +1,138 @@
+"""The metrics, written for node_exporter's textfile collector again and again.
+
+The file is whole at every instant: it is written beside its place and renamed there. It is not
+synced; after a power cut it is of a service that is gone. A folder that is missing or refuses
+ends nothing: `trouble` says so in the status, and the next time tries again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+from typing import TYPE_CHECKING, Any
+
+from pixd.answers import status
+from pixd.service import prometheus
+from pixd.service.prometheus import PipelineFacts
+from pixd.system import disk, durable
+from pixd.system.errors import PixdError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from pixd.config import Settings
+    from pixd.service.heartbeat import Heartbeat
+    from pixd.service.pipeline import Pipeline
+
+WRITE_EVERY_S = 15.0
+"""As often as Prometheus commonly scrapes node_exporter; a quarter of its default minute."""
+
+
+class MetricsFile:
+    """The file that the configuration names, if it names one."""
+
+    def __init__(self) -> None:
+        """Write nothing before the first `step`."""
+        self.trouble = ""  # why it could not be written the last time
+        self.next_at = math.inf  # monotonic seconds
+        self._path: Path | None = None
+
+    def step(
+        self, settings: Settings, pipelines: Sequence[Pipeline], heartbeat: Heartbeat, now: float
+    ) -> str:
+        """Write the file if it is time, or if the configuration names another one.
+
+        Args:
+            settings: in force.
+            pipelines: the ones that are served.
+            heartbeat: after its first beat.
+            now: monotonic seconds.
+
+        Returns:
+            What went wrong and was not so the last time, or "".
+        """
+        if settings.metrics != self._path:
+            self._leave()
+            self._path = settings.metrics
+            self.next_at = now if self._path else math.inf
+        if now < self.next_at:
+            return ""
+        self.next_at = now + WRITE_EVERY_S
+        before = self.trouble
+        self.write(settings, pipelines, heartbeat, is_up=True)
+        return self.trouble if self.trouble != before else ""
+
+    def write(
+        self,
+        settings: Settings,
+        pipelines: Sequence[Pipeline],
+        heartbeat: Heartbeat,
+        *,
+        is_up: bool,
+    ) -> None:
+        """Write the file now, if there is one; `trouble` says what refused."""
+        if self._path is None:
+            return
+        try:
+            now = status.snapshot(settings)
+            found = prometheus.samples(
+                now,
+                {p.name: _facts(p, now["pipelines"][p.name], heartbeat.last) for p in pipelines},
+                started_at=heartbeat.started_at,
+                beat_at=status.seconds_of(heartbeat.last["at"]) or 0.0,
+                is_up=is_up,
+            )
+            _replace(self._path, prometheus.render(found))
+        except OSError as error:
+            self.trouble = f"the metrics file {self._path}: {error.strerror}"
+        except PixdError as error:
+            self.trouble = f"the metrics file {self._path} is not written: {error.message}"
+        else:
+            self.trouble = ""
+
+    def _leave(self) -> None:
+        """Remove the file that the configuration no longer names: it would be true for ever."""
+        self.trouble = ""
+        if self._path is not None:
+            with contextlib.suppress(OSError):
+                self._path.unlink()
+
+
+def _facts(pipeline: Pipeline, part: Mapping[str, Any], live: Mapping[str, Any]) -> PipelineFacts:
+    seen = live["pipelines"].get(pipeline.name, {})
+    folders = {intake.kind: intake for intake in pipeline.intakes}
+    return PipelineFacts(
+        tally=pipeline.tally,
+        recorded={kind: intake.recorded for kind, intake in folders.items()},
+        scanned_at={
+            kind: status.seconds_of(seen.get(kind, {}).get("last_scan_at")) for kind in folders
+        },
+        missed_events={kind: intake.missed_events for kind, intake in folders.items()},
+        overflows={kind: intake.overflows for kind, intake in folders.items()},
+        models=pipeline.models_made,
+        live_since=status.seconds_of((part["model"] or {}).get("live_since")),
+        last_translation_at=status.seconds_of(pipeline.last_published_at),
+        output_free_bytes=_free_bytes(pipeline.settings.output),
+    )
+
+
+def _free_bytes(folder: Path) -> int | None:
+    try:
+        return disk.free_bytes(folder)
+    except OSError:
+        return None
+
+
+def _replace(path: Path, text: str) -> None:
+    """Put the text at `path`, whole, for everybody to read whatever the umask.
+
+    Raises:
+        OSError: the folder is missing, full or not writable; what stood there stands there.
+    """
+    # node_exporter reads what ends in .prom, so never this.
+    with durable.temporary_beside(path, 0o644) as (fd, temporary):
+        os.fchmod(fd, 0o644)
+        durable.write_all(fd, text.encode())
+        temporary.rename(path)

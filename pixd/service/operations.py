@@ -1,0 +1,298 @@
+"""What commands change: promote, rollback, unpin, recall, retry, pause, resume, gc.
+
+Each operation is one transaction on the open store and a plain mapping as its result. The
+service carries them out between two steps for commands that ask it (`pixd.service.control`); where no
+service runs, the command takes the lock and carries them out itself. Nothing here waits for
+the consequences: the next steps of the service bring the outputs after.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Any
+
+from pixd.images import formats
+from pixd.service import recall
+from pixd.store import gc
+from pixd.store.holds import held_roots
+from pixd.system.errors import PixdError, UsageError
+from pixd.translation import publishing
+
+_LARGEST_NUMBER = 1 << 32
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from pixd.config import PipelineSettings, Settings
+    from pixd.store.models import Model
+    from pixd.store.store import Store
+
+
+def perform(
+    store: Store, settings: Settings, op: str, arguments: Mapping[str, Any], who: str
+) -> dict[str, Any]:
+    """Carry out one operation.
+
+    Args:
+        store: the open store.
+        settings: the configuration that it belongs to.
+        op: a name in `OPERATIONS`.
+        arguments: ``pipeline`` and what the operation needs; they come from outside.
+        who: the user who asks, for the record.
+
+    Raises:
+        PixdError: it cannot be done; nothing was changed.
+    """
+    if op == "gc":  # of the whole store: pipelines share contents
+        return _gc(store, settings, arguments)
+    wanted = arguments.get("pipeline")
+    operation = OPERATIONS.get(op)
+    if operation is None:
+        raise UsageError(f"there is no operation {op}", advice="restart the service: it is older")
+    for pipeline in settings.pipelines:
+        if pipeline.name == wanted:
+            return operation(store, pipeline, arguments, who)
+    raise UsageError(f"there is no pipeline {wanted}", advice="`pixd check-config` lists them")
+
+
+def _promote(
+    store: Store, pipeline: PipelineSettings, arguments: Mapping[str, Any], who: str
+) -> dict[str, Any]:
+    model = _model(store, pipeline.name, arguments.get("number"))
+    return _make_live(store, model, who, f"promoted by {who}")
+
+
+def _rollback(
+    store: Store, pipeline: PipelineSettings, arguments: Mapping[str, Any], who: str
+) -> dict[str, Any]:
+    live = store.models.live(pipeline.name)
+    if live is None:
+        raise PixdError(f"{pipeline.name} has no live model", advice="`pixd models` lists them")
+    if arguments.get("number") is not None:
+        model = _model(store, pipeline.name, arguments["number"])
+    else:
+        before = store.models.before(live)
+        if before is None:
+            raise PixdError(
+                f"no model was live before model@{live.number}",
+                advice="`pixd models` lists them; name one: pixd rollback model@N",
+            )
+        model = before
+    return _make_live(store, model, who, f"rolled back from model@{live.number} by {who}")
+
+
+def _make_live(store: Store, model: Model, who: str, why: str) -> dict[str, Any]:
+    name = model.pipeline
+    if not store.runs.output_digest(model.export_run, "generator"):
+        raise PixdError(
+            f"the bytes of model@{model.number} are not there any more",
+            advice="`pixd gc --undo` brings them back from the trash",
+        )
+    recalled = recall.excluded_in(store, model)
+    if recalled:
+        raise PixdError(
+            f"model@{model.number} was trained on {recalled}, which was recalled",
+            advice="`pixd recall --undo` lets the image in again",
+        )
+    old = store.models.live(name)
+    change_id = secrets.token_hex(5)
+    store.models.promote(model, who=who, why=why, change_id=change_id, pin=True)
+    told = f"model@{model.number} is live and pinned: {why}"
+    store.note(name, "info", "promote", told, change_id)
+    return {
+        "change": change_id,
+        "model": f"model@{model.number}",
+        "before": f"model@{old.number}" if old else None,
+        "pinned": True,
+    }
+
+
+def _unpin(
+    store: Store, pipeline: PipelineSettings, _arguments: Mapping[str, Any], who: str
+) -> dict[str, Any]:
+    live = store.models.live(pipeline.name)
+    if live is None or not store.models.is_pinned(pipeline.name):
+        raise PixdError(f"no model of {pipeline.name} is pinned", advice="`pixd models` shows pins")
+    change_id = secrets.token_hex(5)
+    store.models.unpin(live, who=who, why=f"unpinned by {who}", change_id=change_id)
+    told = f"model@{live.number} is no longer pinned: newer models may replace it"
+    store.note(pipeline.name, "info", "promote", told, change_id)
+    return {"change": change_id, "model": f"model@{live.number}", "pinned": False}
+
+
+def _retry(
+    store: Store, pipeline: PipelineSettings, arguments: Mapping[str, Any], who: str
+) -> dict[str, Any]:
+    """Take up again what failed, or the named files; an edited output gets its new one beside."""
+    name = pipeline.name
+    wanted = _files(arguments)
+    change_id = secrets.token_hex(5)
+    retried: list[str] = []
+    with store.transaction():
+        for kind in ("training", "input"):
+            repo = store.history.repo_id(name, kind)
+            names = wanted.get(kind, []) if wanted else _unfinished(store, repo)
+            retried += [f"{kind}/{n}" for n in store.working.retry(repo, names, change_id)]
+        trainings = 0 if wanted else store.runs.forgive(name)
+    outputs = wanted.get("output", [])
+    beside = [publishing.publish_beside(store, pipeline, path) for path in outputs]
+    known = {f"{kind}/{n}" for kind, names in wanted.items() for n in names if kind != "output"}
+    left = sorted(known - set(retried))
+    if retried or trainings or beside:
+        told = f"{len(retried)} files and {trainings} trainings are tried again, asked by {who}"
+        store.note(name, "info", "retry", told, change_id)
+    return {
+        "change": change_id,
+        "retried": retried,
+        "trainings": trainings,
+        "beside": beside,
+        "left": left,
+    }
+
+
+def _unfinished(store: Store, repo: int) -> list[str]:
+    """Return the files to try again unasked: failed ones, and those that an extra now opens."""
+    names = store.working.unfinished(repo)
+    if formats.is_available():
+        names += store.working.rejected_for(repo, formats.MISSING)
+    return names
+
+
+def _pause(
+    store: Store, pipeline: PipelineSettings, _arguments: Mapping[str, Any], who: str
+) -> dict[str, Any]:
+    """Start no new training or translation; recording goes on, and what runs is finished."""
+    is_new = store.holds.pause(pipeline.name, who)
+    if is_new:
+        store.note(pipeline.name, "info", "pause", f"paused by {who}: no new work is started")
+    return {"pipeline": pipeline.name, "paused": True, "changed": is_new}
+
+
+def _resume(
+    store: Store, pipeline: PipelineSettings, _arguments: Mapping[str, Any], who: str
+) -> dict[str, Any]:
+    """Go on, and take folders that are on hold as they are."""
+    name = pipeline.name
+    folders = {"training": pipeline.training, "input": pipeline.input}
+    held = held_roots(store.db.conn, name)
+    missing = [kind for kind in held if not folders[kind].is_dir()]
+    accepted = [kind for kind in held if kind not in missing]
+    with store.transaction():
+        was_paused = store.holds.resume(name)
+        for kind in accepted:
+            store.holds.accept(store.history.repo_id(name, kind))
+            told = f"{kind} is taken as it is, said {who}: {held[kind]}"
+            store.note(name, "info", "hold", told)
+        if was_paused:
+            store.note(name, "info", "pause", f"resumed by {who}")
+    return {
+        "pipeline": name,
+        "paused": False,
+        "changed": was_paused,
+        "accepted": accepted,
+        "missing": [str(folders[kind]) for kind in missing],
+    }
+
+
+def _expect(
+    store: Store, pipeline: PipelineSettings, arguments: Mapping[str, Any], _who: str
+) -> dict[str, Any]:
+    """Take a folder as it is: a command of ours has just changed it."""
+    kind = arguments.get("kind")
+    if kind not in ("training", "input"):  # a list is in no set, and a client may send one
+        raise UsageError(f"there is no folder {kind!r}", advice="training, or input")
+    store.holds.accept(store.history.repo_id(pipeline.name, kind))
+    return {"pipeline": pipeline.name, "kind": kind}
+
+
+def _recall(
+    store: Store, pipeline: PipelineSettings, arguments: Mapping[str, Any], who: str
+) -> dict[str, Any]:
+    digest = _text(arguments, "digest")
+    match arguments.get("mode"):
+        case "plan":
+            return recall.plan(store, pipeline, digest)
+        case "proof":
+            return recall.proof(store, pipeline, digest)
+        case "undo":
+            return recall.undo(store, pipeline, digest, who)
+        case "apply":
+            return recall.apply(store, pipeline, digest, _text(arguments, "name"), who)
+    raise UsageError(
+        f"recall has no mode {arguments.get('mode')!r}", advice="plan, proof, undo or apply"
+    )
+
+
+def _gc(store: Store, settings: Settings, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    match arguments.get("mode"):
+        case "undo":
+            named = _text(arguments, "batch") if arguments.get("batch") is not None else None
+            batch, count = gc.undo(store, named)
+            store.note("", "info", "gc", f"{count} objects came back from the trash ({batch})")
+            return {"batch": batch, "objects": count}
+        case "empty":
+            count, size = gc.empty(store)
+            store.note("", "info", "gc", f"the trash was emptied: {count} objects, {size} bytes")
+            return {"objects": count, "bytes": size}
+    garbage = gc.plan(store, {p.name: p.keep.models for p in settings.pipelines})
+    result: dict[str, Any] = {"garbage": [one._asdict() for one in garbage]}
+    if arguments.get("mode") == "apply" and garbage:
+        result["batch"] = gc.apply(store, garbage)
+        size = sum(one.size_bytes for one in garbage)
+        store.note("", "info", "gc", f"{len(garbage)} objects, {size} bytes, went to the trash")
+    return {**result, "trash": gc.in_trash(store)}
+
+
+def _model(store: Store, pipeline: str, number: object) -> Model:
+    model = None
+    # bool is an int to Python; more than SQLite's integers hold would be an error of another kind.
+    if isinstance(number, int) and not isinstance(number, bool) and 0 < number < _LARGEST_NUMBER:
+        model = store.models.numbered(pipeline, number)
+    if model is None:
+        raise PixdError(f"{pipeline} has no model@{number}", advice="`pixd models` lists them")
+    return model
+
+
+def _files(arguments: Mapping[str, Any]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    match arguments.get("files"):
+        case None:
+            return found
+        case list(places):
+            for place in places:
+                match place:
+                    case [str(folder), str(name)]:
+                        found.setdefault(folder, []).append(name)
+                    case _:
+                        raise UsageError(
+                            f"{place!r} to retry is no file",
+                            advice='name each as ["input", "a.png"]',
+                        )
+        case other:
+            raise UsageError(
+                f"the files to retry are no list, but {other!r}",
+                advice='name each as ["input", "a.png"], or leave `files` out for all',
+            )
+    return found
+
+
+def _text(arguments: Mapping[str, Any], name: str) -> str:
+    match arguments.get(name):
+        case str(text):
+            return text
+        case other:
+            raise UsageError(f"{name} is no text, but {other!r}", advice=f"send {name} as a string")
+
+
+OPERATIONS: dict[
+    str, Callable[[Store, PipelineSettings, Mapping[str, Any], str], dict[str, Any]]
+] = {
+    "promote": _promote,
+    "rollback": _rollback,
+    "unpin": _unpin,
+    "retry": _retry,
+    "pause": _pause,
+    "resume": _resume,
+    "expect": _expect,
+    "recall": _recall,
+}

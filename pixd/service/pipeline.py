@@ -1,0 +1,235 @@
+"""The parts of one pipeline, put together, and what a pause or a hold means for them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pixd.folders.intake import Intake
+from pixd.service import recall
+from pixd.service.prometheus import Tally
+from pixd.system.children import confinement
+from pixd.training.dataset.dataset import Dataset
+from pixd.training.stage import Training
+from pixd.translation.stage import Translation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from pixd.config import PipelineSettings, Settings
+    from pixd.store.store import Store
+    from pixd.system.children.warm_worker import WarmWorker
+    from pixd.system.children.worker import Worker
+    from pixd.training.run import TrainingRun
+
+RECONFIGURED = "the configuration changed"
+_OF_TRANSLATION = (
+    *("input", "output", "settle_seconds", "keep"),
+    *("fit", "output_size", "alpha", "max_megapixels", "sample"),
+)
+"""The settings whose change needs another translator, or another view of the input folder."""
+
+
+class Pipeline:
+    """The parts of one pipeline, under its present settings."""
+
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        pipeline: PipelineSettings,
+        inspector: WarmWorker,
+        wake: Callable[[], None],
+    ) -> None:
+        """Put the parts together; nothing is read before the first `step`."""
+        self.settings = pipeline
+        self.pause = store.holds.paused(pipeline.name)
+        self.tally = Tally()
+        self._store = store
+        self._service_settings = settings
+        self._inspector = inspector
+        self._wake = wake
+        self._tidied_at = -1  # revision of the input folder
+        self.training_folder = self._intake("training")
+        self.input_folder = self._intake("input")
+        self.dataset = Dataset(store, pipeline, self.training_folder, inspector)
+        self.training = self._training(None)
+        self.translation = self._translation()
+
+    @property
+    def name(self) -> str:
+        """Its name in the configuration."""
+        return self.settings.name
+
+    @property
+    def intakes(self) -> tuple[Intake, Intake]:
+        """Both watched folders."""
+        return self.training_folder, self.input_folder
+
+    @property
+    def may_start(self) -> bool:
+        """Whether new work may begin."""
+        return self.pause is None
+
+    @property
+    def may_train(self) -> bool:
+        """Whether a training may begin: not on what a folder on hold was."""
+        return self.may_start and not self.training_folder.held
+
+    @property
+    def blocked(self) -> str:
+        """What a disk refuses this pipeline, or ""."""
+        reasons = [intake.blocked for intake in self.intakes]
+        return next(filter(None, [*reasons, self.training.blocked, self.translation.blocked]), "")
+
+    @property
+    def models_made(self) -> int:
+        """How many models were ever made for it."""
+        return self._store.models.highest_number(self.name)
+
+    @property
+    def last_published_at(self) -> str | None:
+        """When its newest output was published, RFC 3339; None before the first."""
+        return self._store.outputs.last_published_at(self.name)
+
+    def is_idle(self) -> bool:
+        """Tell whether nothing is under way and nothing will begin without a change from outside."""
+        if not all(i.is_calm or i.held or i.blocked for i in self.intakes):
+            return False
+        waits = self.training.state == "waiting" and self.may_train and not self.training.blocked
+        if self.training.run or waits:
+            return False
+        if self.translation.is_stuck:  # it is tried for ever, and waited for by nobody
+            return True
+        if self.translation.is_busy:
+            return False
+        head = self._store.history.head(self.training_folder.repo_id)
+        if head is not None and self.dataset.plan is None:
+            return False
+        is_queued = self._store.working.has_queued(self.input_folder.repo_id)
+        has_live = self._store.models.live(self.name) is not None
+        is_due = has_live and is_queued and self.may_start
+        return not (is_due and not self.translation.blocked)
+
+    def has_failures(self) -> bool:
+        """Tell whether something of it failed, or is kept from going on."""
+        return bool(
+            self.blocked
+            or self.training.state == "failed"
+            or self.translation.is_stuck
+            or any(intake.held or intake.unreadable for intake in self.intakes)
+            or self._store.working.counts(self.input_folder.repo_id).get("failed")
+        )
+
+    def withdraw_leftovers(self) -> None:
+        """Withdraw what a recall leaves when inputs go before their new translation."""
+        if self._tidied_at != self.input_folder.revision:
+            self._tidied_at = self.input_folder.revision
+            recall.withdraw_leftovers(self._store, self.settings)
+
+    def reload(self) -> None:
+        """Take anew what a command may have changed."""
+        for intake in self.intakes:
+            intake.reload()
+        self.pause = self._store.holds.paused(self.name)
+
+    def recover(self) -> None:
+        """Forget what was under way when the store's disk failed; the store knows what is due."""
+        for intake in self.intakes:
+            intake.recover()
+        self.dataset.recover()
+        self.training.recover()
+        self.translation.recover()
+
+    def workers(self) -> Iterator[Worker]:
+        """Yield the children that run for it."""
+        for worker in (self.training.worker, self.translation.worker):
+            if worker is not None:
+                yield worker
+
+    def take(self, settings: Settings, pipeline: PipelineSettings) -> None:
+        """Go on under other settings, keeping what they do not touch.
+
+        A running training goes on: whether it is still wanted is decided as ever, by its key.
+        Where the translator must be another, what it holds is asked again from that one.
+        """
+        old, old_service = self.settings, self._service_settings
+        self.settings, self._service_settings = pipeline, settings
+        service_changed = (old_service.device, old_service.precision) != (
+            settings.device,
+            settings.precision,
+        )
+        if old == pipeline and not service_changed:
+            return
+        if _of_intake(old, "training") != _of_intake(pipeline, "training"):
+            self.training_folder.stop()
+            self.training_folder = self._intake("training")
+        if _of_intake(old, "input") != _of_intake(pipeline, "input"):
+            self.input_folder.stop()
+            self.input_folder = self._intake("input")
+        self.dataset = Dataset(self._store, pipeline, self.training_folder, self._inspector)
+        self.training = self._training(self.training.run)
+        if service_changed or any(
+            getattr(old, name) != getattr(pipeline, name) for name in _OF_TRANSLATION
+        ):
+            self.translation.stop(RECONFIGURED)
+            self.translation = self._translation()
+
+    def wind_up(self, reason: str, now: float) -> None:
+        """Begin no more; the training leaves a checkpoint. `follow` until `is_over`."""
+        for intake in self.intakes:
+            intake.stop()
+        self.translation.stop(reason)
+        self.training.stop(reason, now)
+
+    def follow(self, now: float) -> None:
+        """See the training off after `wind_up`. `now`: monotonic seconds."""
+        self.training.step(now, may_start=False)
+
+    @property
+    def is_over(self) -> bool:
+        """Tell whether nothing runs for it."""
+        return self.training.run is None
+
+    def _intake(self, kind: str) -> Intake:
+        root = self.settings.training if kind == "training" else self.settings.input
+        return Intake(
+            self._store,
+            self.settings.name,
+            kind,
+            root,
+            settle_seconds=self.settings.settle_seconds,
+            wake=self._wake,
+            keep_free_bytes=self.settings.keep.free_bytes,
+            max_file_bytes=_max_file_bytes(self.settings, kind),
+        )
+
+    def _translation(self) -> Translation:
+        return Translation(
+            self._store,
+            self._service_settings,
+            self.settings,
+            self.input_folder,
+            tally=self.tally,
+        )
+
+    def _training(self, run: TrainingRun | None) -> Training:
+        return Training(
+            self._store,
+            self._service_settings,
+            self.settings,
+            self.training_folder,
+            self.dataset,
+            run=run,
+        )
+
+
+def _of_intake(settings: PipelineSettings, kind: str) -> tuple[object, ...]:
+    folder = settings.training if kind == "training" else settings.input
+    most = _max_file_bytes(settings, kind)
+    return folder, settings.settle_seconds, settings.keep.free_bytes, most
+
+
+def _max_file_bytes(settings: PipelineSettings, kind: str) -> int:
+    """Return how large a file may be: only those to be translated may be larger than usual."""
+    megapixels = settings.max_megapixels if kind == "input" else confinement.MEGAPIXELS
+    return max(confinement.FILE_BYTES, confinement.file_bytes_of(megapixels))

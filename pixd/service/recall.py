@@ -1,0 +1,270 @@
+"""Take one image out of everything that it touched.
+
+A recall excludes a content from a pipeline for good. The user's folder is not written: the
+file stays where it is, rejected with the reason. One change id covers the commit without it,
+the model that is live from then on (the newest accepted one that has nothing of it, or none
+until a retrain), and the outputs that are replaced or withdrawn. Models and commits that hold
+it remain as history; they are never live again unless the recall is undone.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Any
+
+from pixd.folders.recorder import write_commit
+from pixd.store.commits import Change
+from pixd.store.exclusions import EXCLUDED
+from pixd.store.queries import history, lineage
+from pixd.system import durable
+from pixd.system.errors import PixdError
+from pixd.translation.publishing import withdraw
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pixd.config import PipelineSettings
+    from pixd.store.models import Model
+    from pixd.store.outputs import Output
+    from pixd.store.store import Store
+
+KINDS = ("training", "input")
+
+
+def plan(store: Store, pipeline: PipelineSettings, digest: str) -> dict[str, Any]:
+    """Say what a recall would do, without doing it.
+
+    Returns:
+        files: names by folder that hold it now; models: that descend from it, with how; live
+        and live_after: names of models or None; replaced and withdrawn: outputs; edited:
+        outputs changed by hand, which are left; retrain: whether one is to be expected.
+    """
+    name = pipeline.name
+    conn = store.db.conn
+    touched = {m.number: m for m in lineage.models_of(conn, store.folder, name, digest)}
+    live = store.models.live(name)
+    after = _live_after(store, live, set(touched))
+    from_models, from_input = _outputs(store, name, digest, [m.digest for m in touched.values()])
+    files = {
+        kind: store.working.with_digest(store.history.repo_id(name, kind), digest) for kind in KINDS
+    }
+    repo = store.history.repo_id(name, "input")
+    replaced = dict.fromkeys(
+        o for o in from_models if after and _gets_another(store, repo, o, digest)
+    )
+    gone = [o for o in (*from_input, *from_models) if o not in replaced]
+    return {
+        "digest": digest,
+        "files": files,
+        "models": [{"name": f"model@{m.number}", "how": m.how} for m in touched.values()],
+        "live": f"model@{live.number}" if live else None,
+        "live_after": f"model@{after.number}" if after else None,
+        "replaced": [o.path for o in replaced if o.state != "edited"],
+        "withdrawn": [o.path for o in gone if o.state != "edited"],
+        "edited": [o.path for o in (*from_input, *from_models) if o.state == "edited"],
+        "retrain": bool(files["training"]),
+        "estimate": {
+            "train_s": store.runs.mean_seconds(name, "train") if files["training"] else 0.0,
+            "translate_s": (history.translation_rate(conn, name)[0] or 0.0) * len(from_models),
+        },
+    }
+
+
+def apply(
+    store: Store, pipeline: PipelineSettings, digest: str, name: str, who: str
+) -> dict[str, Any]:
+    """Recall a content. One transaction; the outputs follow with the service's next steps.
+
+    Raises:
+        PixdError: it is recalled already, or nothing of the pipeline knows it.
+    """
+    if digest in store.exclusions.of(pipeline.name):
+        raise PixdError(f"{name} is recalled already", advice="see it: pixd recall FILE --proof")
+    planned = plan(store, pipeline, digest)
+    known = lineage.appearances(store.db.conn, digest)
+    if not any(a.pipeline == pipeline.name for a in known):
+        raise PixdError(
+            f"{pipeline.name} never had {name}",
+            advice="name a training or input image, or its digest",
+        )
+    change_id = secrets.token_hex(5)
+    why = f"recalled by {who}"
+    commits = []
+    with store.transaction():
+        store.exclusions.add(pipeline.name, digest, name, why, change_id)
+        store.care.forget(digest)
+        for kind, paths in planned["files"].items():
+            if paths:
+                commits.append(
+                    _commit_without(store, pipeline.name, kind, paths, digest, change_id)
+                )
+        _change_live(store, pipeline.name, planned, name, who, change_id)
+        left = _withdraw(store, pipeline, planned["withdrawn"])
+        told = f"{name} was recalled: {_summary(planned)}"
+        store.note(pipeline.name, "info", "recall", told, change_id)
+    # Files go after the rows: cut off in between, `pixd.service.recovery` removes them at the next start.
+    for target in left:
+        durable.crash_point("withdrawn")
+        target.unlink(missing_ok=True)
+    return {"change": change_id, "commits": commits, **planned}
+
+
+def undo(store: Store, pipeline: PipelineSettings, digest: str, who: str) -> dict[str, Any]:
+    """Let a recalled content in again; the files that hold it are read anew.
+
+    Raises:
+        PixdError: it is not recalled.
+    """
+    change_id = secrets.token_hex(5)
+    with store.transaction():
+        if not store.exclusions.lift(pipeline.name, digest):
+            raise PixdError("it is not recalled", advice="`pixd show` says what a file is")
+        for kind in KINDS:
+            repo = store.history.repo_id(pipeline.name, kind)
+            store.working.reread_excluded(repo)
+        told = f"the recall of {digest[:19]} was undone by {who}"
+        store.note(pipeline.name, "info", "recall", told, change_id)
+    return {"change": change_id, "digest": digest}
+
+
+def withdraw_leftovers(store: Store, pipeline: PipelineSettings) -> None:
+    """Withdraw the outputs of recalled models that were to be replaced and will not be.
+
+    That is so when an input goes, or is refused, between the recall and its new translation, or
+    when another recall takes the model away that was to make it.
+    """
+    excluded = store.exclusions.of(pipeline.name)
+    if not excluded:
+        return
+    repo = store.history.repo_id(pipeline.name, "input")
+    has_live = store.models.live(pipeline.name) is not None
+    # Of a recalled input only what was edited is left; where its input goes it is orphaned.
+    left = [o for digest in excluded for o in store.outputs.made_from(pipeline.name, digest)]
+    left += [
+        output
+        for model in store.models.with_outputs(pipeline.name)
+        if excluded_in(store, model)
+        for output in store.outputs.made_by(pipeline.name, model.digest)
+        if not (has_live and _gets_another(store, repo, output))
+    ]
+    left = [output for output in dict.fromkeys(left) if output.state != "edited"]
+    if not left:
+        return
+    change_id = secrets.token_hex(5)
+    with store.transaction():
+        targets = _withdraw(store, pipeline, [output.path for output in left])
+        if targets:  # the others turn out to be edited
+            told = f"{len(targets)} outputs of a recalled image, not to be replaced, are withdrawn"
+            store.note(pipeline.name, "info", "recall", told, change_id)
+    for target in targets:
+        target.unlink(missing_ok=True)
+
+
+def proof(store: Store, pipeline: PipelineSettings, digest: str) -> dict[str, Any]:
+    """Return what still descends from a content: every standing output and the live model.
+
+    Nothing may, once a recall is through; outputs edited by hand are named apart.
+    """
+    name = pipeline.name
+    models = lineage.models_of(store.db.conn, store.folder, name, digest)
+    from_models, from_input = _outputs(store, name, digest, [m.digest for m in models])
+    standing = {o.path: o.state for o in (*from_models, *from_input)}
+    live = store.models.live(name)
+    return {
+        "digest": digest,
+        "is_recalled": digest in store.exclusions.of(name),
+        "outputs": sorted(path for path, state in standing.items() if state != "edited"),
+        "edited": sorted(path for path, state in standing.items() if state == "edited"),
+        "live": f"model@{live.number}" if live and live.id in {m.id for m in models} else None,
+        "checked": store.outputs.count_standing(name),
+    }
+
+
+def excluded_in(store: Store, model: Model) -> str:
+    """Return the name of a recalled image that a model descends from, or ""."""
+    excluded = store.exclusions.of(model.pipeline)
+    if not excluded:
+        return ""
+    for _, train_run, _ in lineage.lineage_of_model(store.db.conn, model.pipeline, model.digest):
+        digest = lineage.is_trained_on(store.db.conn, store.folder, train_run, excluded)
+        if digest:
+            return store.exclusions.name_of(model.pipeline, digest)
+    return ""
+
+
+def _live_after(store: Store, live: Model | None, touched: set[int]) -> Model | None:
+    if live is None or live.number not in touched:
+        return live
+    for model in store.models.accepted(live.pipeline):
+        if (
+            model.number not in touched
+            and store.runs.output_digest(model.export_run, "generator")
+            and not excluded_in(store, model)
+        ):
+            return model
+    return None
+
+
+def _gets_another(store: Store, repo: int, standing: Output, recalled: str = "") -> bool:
+    """Tell whether the input of an output is there to be translated again."""
+    found = store.working.find(repo, standing.input_path)
+    return found is not None and found[0] != "rejected" and found[1] not in {None, recalled}
+
+
+def _outputs(
+    store: Store, pipeline: str, digest: str, models: list[str]
+) -> tuple[list[Output], list[Output]]:
+    """Return the standing outputs of the models, and those of the content itself as input."""
+    from_input = store.outputs.made_from(pipeline, digest)
+    seen = {output.id for output in from_input}
+    from_models = [
+        output
+        for model in dict.fromkeys(models)
+        for output in store.outputs.made_by(pipeline, model)
+        if output.id not in seen
+    ]
+    return from_models, from_input
+
+
+def _commit_without(
+    store: Store, pipeline: str, kind: str, paths: list[str], digest: str, change_id: str
+) -> str:
+    repo = store.history.repo_id(pipeline, kind)
+    store.working.exclude(repo, paths, EXCLUDED)
+    changes = [Change(path, digest, None) for path in paths]
+    reason = f"recalled {paths[0]}" + (f" and {len(paths) - 1} more" if len(paths) > 1 else "")
+    commit = write_commit(store, pipeline, kind, changes, change_id=change_id, reason=reason)
+    return f"{kind}@{commit.seq}"
+
+
+def _change_live(
+    store: Store, pipeline: str, planned: dict[str, Any], name: str, who: str, change_id: str
+) -> None:
+    if planned["live"] == planned["live_after"]:
+        return
+    live = store.models.live(pipeline)
+    assert live is not None  # the plan says that it changes
+    why = f"model@{live.number} was trained on {name}, which was recalled"
+    if planned["live_after"] is None:
+        store.models.withdraw(live, who=who, why=why, change_id=change_id)
+        return
+    after = store.models.numbered(pipeline, int(planned["live_after"].split("@")[1]))
+    assert after is not None  # the plan found it
+    store.models.promote(after, who=who, why=why, change_id=change_id)
+
+
+def _withdraw(store: Store, pipeline: PipelineSettings, paths: list[str]) -> list[Path]:
+    repo = store.history.repo_id(pipeline.name, "input")
+    left = (withdraw(store, pipeline, repo, path) for path in paths)
+    return [target for target in left if target]
+
+
+def _summary(planned: dict[str, Any]) -> str:
+    live = planned["live_after"] or "no model"
+    parts = [f"{len(planned['models'])} models descend from it", f"{live} is live now"]
+    parts += [
+        f"{len(planned[what])} outputs are {what}"
+        for what in ("replaced", "withdrawn")
+        if planned[what]
+    ]
+    return ", ".join(parts)

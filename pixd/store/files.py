@@ -1,0 +1,397 @@
+"""The working state: every file of a watched folder, in exactly one state with a reason.
+
+These rows change as the folder does; history is in `pixd.store.commits`. A row keeps the
+digest that was last committed while its file settles again, so that the head of a repo is
+always "the rows with a digest".
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from pixd.store import manifests
+from pixd.store.connection import transaction, utc_now
+from pixd.store.exclusions import EXCLUDED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from sqlite_utils import Database
+
+    from pixd.folders.scan import FileStamp
+
+RACY_NS = 2_000_000_000
+"""A digest taken less than this after the last change may hide a later change in the same
+clock tick (git calls such an entry racy); it is checked once more. Ext4's tick is 4 ms, FAT's 2 s."""
+
+
+class KnownFile(NamedTuple):
+    """What the store knows of one file: its stamp when hashed, and where it stands."""
+
+    state: str
+    digest: str | None
+    size_bytes: int
+    mtime_ns: int
+    ctime_ns: int
+    device: int
+    inode: int
+    is_racy: bool
+
+    def matches(self, stamp: FileStamp) -> bool:
+        """Tell whether `stamp` is the one that the digest was taken under."""
+        return (
+            self.size_bytes == stamp.size
+            and self.mtime_ns == stamp.mtime_ns
+            and self.ctime_ns == stamp.ctime_ns
+            and self.inode == stamp.inode
+        )
+
+
+class HashedFile(NamedTuple):
+    """A file that settled and was read: its name, content and the stamp that it was read under.
+
+    `is_racy`: it was not seen still for `RACY_NS` by then, so that it must be read once more.
+    """
+
+    name: str
+    digest: str
+    stamp: FileStamp
+    is_racy: bool
+
+    @property
+    def hashed_at_ns(self) -> int:
+        """When it was read, by the clock that stamped the file.
+
+        The system's own clock is not asked: one that was set since, or a file from the future,
+        would make a file racy for ever or hide that it is.
+        """
+        return self.stamp.ctime_ns + (0 if self.is_racy else RACY_NS)
+
+
+class DueInput(NamedTuple):
+    """An input image that waits for its translation."""
+
+    name: str
+    digest: str
+    attempts: int
+    change_id: str
+    ctime_ns: int = 0  # when it was written or renamed into place, by the clock of its disk
+
+
+class WorkingFiles:
+    """The table `file`."""
+
+    def __init__(self, db: Database) -> None:
+        """Work on the tables of `db`, the writer's connection."""
+        self._db = db
+
+    def load(self, repo_id: int) -> dict[str, KnownFile]:
+        """Return every known file of a repo by name."""
+        rows = self._db.conn.execute(
+            "SELECT path, state, digest, size_bytes, mtime_ns, ctime_ns, device, inode,"
+            " digest IS NOT NULL AND hashed_at_ns - ctime_ns < ? FROM file WHERE repo_id = ?",
+            (RACY_NS, repo_id),
+        )
+        return {row[0]: KnownFile._make((*row[1:8], bool(row[8]))) for row in rows}
+
+    def mark_settling(self, repo_id: int, names: Iterable[str]) -> None:
+        """Say that these files are new or changing; a committed digest stays until replaced."""
+        now = utc_now()
+        with transaction(self._db):
+            self._db.conn.executemany(
+                "INSERT INTO file (repo_id, path, bucket, state, seen_at)"
+                " VALUES (?, ?, ?, 'settling', ?) ON CONFLICT (repo_id, path) DO UPDATE SET"
+                " state = 'settling', reason = '', attempts = 0, retry_at = NULL",
+                ((repo_id, name, manifests.bucket_of(name), now) for name in names),
+            )
+
+    def postpone(self, repo_id: int, waiting: Mapping[str, tuple[str, str | None]]) -> None:
+        """Let files that cannot be read wait as settling; the content they had stays known.
+
+        Args:
+            repo_id: whose files.
+            waiting: (why, when they are tried again) by name.
+        """
+        now = utc_now()
+        with transaction(self._db):
+            self._db.conn.executemany(
+                "INSERT INTO file (repo_id, path, bucket, state, reason, attempts, retry_at,"
+                " seen_at) VALUES (?, ?, ?, 'settling', ?, 1, ?, ?) ON CONFLICT (repo_id, path)"
+                " DO UPDATE SET state = 'settling', reason = excluded.reason,"
+                " attempts = attempts + 1, retry_at = excluded.retry_at",
+                [
+                    (repo_id, name, manifests.bucket_of(name), why, retry_at, now)
+                    for name, (why, retry_at) in waiting.items()
+                ],
+            )
+
+    def record(self, repo_id: int, files: Iterable[HashedFile], state: str, change_id: str) -> None:
+        """Write digest, stamp and state of files that were read. Join the commit's transaction."""
+        self._db.conn.executemany(
+            "UPDATE file SET state = ?, reason = '', digest = ?, size_bytes = ?, mtime_ns = ?,"
+            " ctime_ns = ?, device = ?, inode = ?, hashed_at_ns = ?, attempts = 0,"
+            " retry_at = NULL, change_id = ? WHERE repo_id = ? AND path = ?",
+            [
+                (
+                    state,
+                    file.digest,
+                    file.stamp.size,
+                    file.stamp.mtime_ns,
+                    file.stamp.ctime_ns,
+                    file.stamp.device,
+                    file.stamp.inode,
+                    file.hashed_at_ns,
+                    change_id,
+                    repo_id,
+                    file.name,
+                )
+                for file in files
+            ],
+        )
+
+    def refresh(self, repo_id: int, files: Iterable[HashedFile], resting: str) -> None:
+        """Note new stamps of files whose bytes are the same; settling ones go to `resting`."""
+        with transaction(self._db):
+            self._db.conn.executemany(
+                "UPDATE file SET reason = iif(state = 'settling', '', reason),"
+                " attempts = iif(state = 'settling', 0, attempts),"
+                " retry_at = iif(state = 'settling', NULL, retry_at),"
+                " state = iif(state = 'settling', ?, state), size_bytes = ?,"
+                " mtime_ns = ?, ctime_ns = ?, device = ?, inode = ?, hashed_at_ns = ?"
+                " WHERE repo_id = ? AND path = ?",
+                [
+                    (
+                        resting,
+                        file.stamp.size,
+                        file.stamp.mtime_ns,
+                        file.stamp.ctime_ns,
+                        file.stamp.device,
+                        file.stamp.inode,
+                        file.hashed_at_ns,
+                        repo_id,
+                        file.name,
+                    )
+                    for file in files
+                ],
+            )
+
+    def exclude(self, repo_id: int, names: Iterable[str], reason: str) -> None:
+        """Leave files out of the head, whatever their state; their stamps stay known."""
+        self._db.conn.executemany(
+            "UPDATE file SET state = 'rejected', reason = ?, digest = NULL, retry_at = NULL"
+            " WHERE repo_id = ? AND path = ?",
+            [(reason, repo_id, name) for name in names],
+        )
+
+    def reread_excluded(self, repo_id: int) -> None:
+        """Have the files read again whose content was excluded."""
+        self._db.conn.execute(
+            "UPDATE file SET state = 'settling', reason = '' WHERE repo_id = ?"
+            " AND state = 'rejected' AND digest IS NULL AND reason = ?",
+            (repo_id, EXCLUDED),
+        )
+
+    def refuse(self, repo_id: int, reasons: dict[str, str]) -> None:
+        """Mark files that are not even read (links, sockets, too large) as rejected, with why."""
+        now = utc_now()
+        with transaction(self._db):
+            self._db.conn.executemany(
+                "INSERT INTO file (repo_id, path, bucket, state, reason, seen_at)"
+                " VALUES (?, ?, ?, 'rejected', ?, ?) ON CONFLICT (repo_id, path) DO UPDATE SET"
+                " state = 'rejected', reason = excluded.reason",
+                [(repo_id, n, manifests.bucket_of(n), why, now) for n, why in reasons.items()],
+            )
+
+    def forget(self, repo_id: int, names: Iterable[str]) -> None:
+        """Drop the rows of files that are gone."""
+        with transaction(self._db):
+            self._db.conn.executemany(
+                "DELETE FROM file WHERE repo_id = ? AND path = ?",
+                [(repo_id, name) for name in names],
+            )
+
+    def set_state(
+        self,
+        repo_id: int,
+        names: Iterable[str],
+        state: str,
+        reason: str = "",
+        *,
+        retry_at: str | None = None,
+        count_attempt: bool = False,
+        if_in: Sequence[str] = (
+            "recorded",
+            "queued",
+            "translated",
+            "rejected",
+            "failed",
+        ),
+    ) -> None:
+        """Move files to a state, unless they began to change meanwhile."""
+        marks = ", ".join("?" * len(if_in))
+        with transaction(self._db):
+            self._db.conn.executemany(
+                "UPDATE file SET state = ?, reason = ?, retry_at = ?, attempts = attempts + ?"
+                f" WHERE repo_id = ? AND path = ? AND state IN ({marks})",
+                [(state, reason, retry_at, int(count_attempt), repo_id, n, *if_in) for n in names],
+            )
+
+    def finish(self, repo_id: int, name: str, digest: str, state: str, reason: str = "") -> None:
+        """Move one file to its final state, if it still has the content that was worked on."""
+        self._db.conn.execute(
+            "UPDATE file SET state = ?, reason = ?, retry_at = NULL"
+            " WHERE repo_id = ? AND path = ? AND digest = ? AND state <> 'settling'",
+            (state, reason, repo_id, name, digest),
+        )
+
+    def recorded(self, repo_id: int, states: Sequence[str]) -> list[tuple[str, str, str, str]]:
+        """Return (name, digest, state, reason) of files with content in the given states."""
+        marks = ", ".join("?" * len(states))
+        rows = self._db.conn.execute(
+            "SELECT path, digest, state, reason FROM file WHERE repo_id = ? AND state IN"
+            f" ({marks}) AND digest IS NOT NULL ORDER BY path",
+            (repo_id, *states),
+        )
+        return [tuple(row) for row in rows]
+
+    def head(self, repo_id: int) -> dict[str, manifests.Entry]:
+        """Return the files that the next commit consists of."""
+        rows = self._db.conn.execute(
+            "SELECT path, digest, size_bytes FROM file WHERE repo_id = ? AND digest IS NOT NULL",
+            (repo_id,),
+        )
+        return {row[0]: manifests.Entry(row[1], row[2]) for row in rows}
+
+    def head_bucket(self, repo_id: int, bucket: str) -> dict[str, manifests.Entry]:
+        """Return one bucket of `head`."""
+        rows = self._db.conn.execute(
+            # Without statistics SQLite would rather walk the whole folder by its primary key.
+            "SELECT path, digest, size_bytes FROM file INDEXED BY file_by_bucket"
+            " WHERE repo_id = ? AND bucket = ? AND digest IS NOT NULL",
+            (repo_id, bucket),
+        )
+        return {row[0]: manifests.Entry(row[1], row[2]) for row in rows}
+
+    def counts(self, repo_id: int) -> dict[str, int]:
+        """Return the number of files by state; a state that no file is in is left out."""
+        rows = self._db.conn.execute(
+            "SELECT state, files FROM file_total WHERE repo_id = ? AND files <> 0", (repo_id,)
+        )
+        return {row[0]: row[1] for row in rows}
+
+    def due_inputs(
+        self, repo_id: int, limit: int, now: str, latest: str = "9999"
+    ) -> list[DueInput]:
+        """Return queued inputs: those in name order that never failed, then due retries.
+
+        A retry time after `latest` was written before the clock was set back: it has come too.
+        The cost follows `limit`, however many are queued.
+        """
+        due: list[DueInput] = []
+        for condition, order, values in (
+            ("IS NULL", "path", ()),
+            ("<= ?", "retry_at, path", (now,)),
+            ("> ?", "retry_at, path", (latest,)),
+        ):
+            rows = self._db.conn.execute(
+                # Without statistics SQLite would rather walk the whole folder by its primary key.
+                "SELECT path, digest, attempts, change_id, ctime_ns FROM file INDEXED BY file_due"
+                f" WHERE repo_id = ? AND state = 'queued' AND retry_at {condition}"
+                f" AND digest IS NOT NULL ORDER BY {order} LIMIT ?",
+                (repo_id, *values, limit - len(due)),
+            )
+            due += [DueInput(*row) for row in rows]
+        return due
+
+    def has_queued(self, repo_id: int, *, for_retry: bool = False) -> bool:
+        """Tell whether an input is queued, or with `for_retry` one that failed before."""
+        condition = " AND retry_at IS NOT NULL" if for_retry else ""
+        row = self._db.conn.execute(
+            "SELECT 1 FROM file INDEXED BY file_due WHERE repo_id = ? AND state = 'queued'"
+            f"{condition} LIMIT 1",
+            (repo_id,),
+        ).fetchone()
+        return row is not None
+
+    def with_digest(self, repo_id: int, digest: str) -> list[str]:
+        """Return the names of the files of the head that have this content."""
+        rows = self._db.conn.execute(
+            "SELECT path FROM file WHERE digest = ? AND repo_id = ? ORDER BY path",
+            (digest, repo_id),
+        )
+        return [row[0] for row in rows]
+
+    def retry(self, repo_id: int, names: Sequence[str], change_id: str) -> list[str]:
+        """Make refused or failed files due again; returns which were.
+
+        What was decided about their contents is forgotten, so that they are looked at anew.
+        """
+        retried = []
+        with transaction(self._db):
+            for name in names:
+                row = self._db.conn.execute(
+                    "SELECT state, digest, retry_at FROM file WHERE repo_id = ? AND path = ?",
+                    (repo_id, name),
+                ).fetchone()
+                if row is None or (row[0] not in {"rejected", "failed"} and row[2] is None):
+                    continue
+                retried.append(name)
+                if row[1] is None or row[0] == "settling":  # never read, or not as it is now
+                    self.mark_settling(repo_id, [name])
+                    continue
+                self._db.conn.execute("DELETE FROM verdict WHERE digest = ?", (row[1],))
+                self._db.conn.execute(
+                    "UPDATE file SET state = iif((SELECT kind FROM repo WHERE id = ?1) = 'input',"
+                    " 'queued', 'recorded'), reason = '', attempts = 0, retry_at = NULL,"
+                    " change_id = ?3 WHERE repo_id = ?1 AND path = ?2",
+                    (repo_id, name, change_id),
+                )
+        return retried
+
+    def unfinished(self, repo_id: int) -> list[str]:
+        """Return the files whose work failed or waits to be tried again."""
+        rows = self._db.conn.execute(
+            "SELECT path FROM file WHERE repo_id = ? AND (state = 'failed' OR"
+            " (state IN ('queued', 'settling') AND retry_at IS NOT NULL)) ORDER BY path",
+            (repo_id,),
+        )
+        return [row[0] for row in rows]
+
+    def rejected_for(self, repo_id: int, reason: str) -> list[str]:
+        """Return the files that were refused for exactly this reason."""
+        rows = self._db.conn.execute(
+            "SELECT path FROM file WHERE repo_id = ? AND state = 'rejected' AND reason = ?"
+            " ORDER BY path",
+            (repo_id, reason),
+        )
+        return [row[0] for row in rows]
+
+    def find(self, repo_id: int, name: str) -> tuple[str, str | None, int] | None:
+        """Return (state, digest, attempts) of one file."""
+        row = self._db.conn.execute(
+            "SELECT state, digest, attempts FROM file WHERE repo_id = ? AND path = ?",
+            (repo_id, name),
+        ).fetchone()
+        return tuple(row) if row else None
+
+    def verdicts(self, digests: Iterable[str], layout: str) -> dict[str, tuple[bool, str]]:
+        """Return what was decided before about contents under a layout: (accepted, reason)."""
+        found: dict[str, tuple[bool, str]] = {}
+        for digest in digests:
+            row = self._db.conn.execute(
+                "SELECT accepted, reason FROM verdict WHERE digest = ? AND layout = ?",
+                (digest, layout),
+            ).fetchone()
+            if row:
+                found[digest] = (bool(row[0]), row[1])
+        return found
+
+    def decide(
+        self, digest: str, layout: str, reason: str, width_px: int | None, height_px: int | None
+    ) -> None:
+        """Note a verdict about a content; an empty reason accepts it."""
+        with transaction(self._db):
+            self._db.conn.execute(
+                "INSERT OR REPLACE INTO verdict VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (digest, layout, int(not reason), reason, width_px, height_px, utc_now()),
+            )

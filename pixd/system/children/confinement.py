@@ -1,0 +1,96 @@
+"""Bounds on a child that decodes what strangers wrote: memory, time, and no life of its own.
+
+A picture of few bytes and few pixels can still ask a decoder for gigabytes or hours (a TIFF
+with one giant tile, a JPEG of a thousand scans). No list of such tricks is ever complete, so
+that the process which decodes has limits that no file can lift, and may die.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import resource
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pixd.system import libc
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MEMORY_BYTES = 3 << 30
+"""Beyond what is mapped when the child begins: the largest picture that is taken, of 64
+megapixels with transparency and a colour profile, needs 1.7 GB."""
+SECONDS_AN_IMAGE = 30
+"""Of processor time, so that a busy machine never makes a good picture a bad one; the largest
+picture that is taken needs about six on a server of 2024."""
+MEGAPIXELS = 64
+"""What the two are for. Where larger pictures are taken, both grow as these do."""
+FILE_BYTES = 256 << 20
+"""Of the largest file that is taken; it grows likewise."""
+
+
+def share_of(megapixels: int) -> float:
+    """Return how many times the memory and the time a decoder of so large pictures may take."""
+    return max(1.0, megapixels / MEGAPIXELS)
+
+
+def file_bytes_of(megapixels: int) -> int:
+    """Return how large a file may be where pictures of so many megapixels are taken."""
+    return int(FILE_BYTES * share_of(megapixels))
+
+
+def confine(megapixels: int = MEGAPIXELS) -> None:
+    """Limit this process for good: no more memory than allowed, no core dump, no orphanhood.
+
+    Args:
+        megapixels: of the largest picture that is taken.
+    """
+    libc.die_with_parent()
+    # Libraries map address space for each core as they are loaded; that is not the file's doing.
+    pages = int(Path("/proc/self/statm").read_text("ascii").split()[0])
+    limit = pages * resource.getpagesize() + round(MEMORY_BYTES * share_of(megapixels))
+    _, highest = resource.getrlimit(resource.RLIMIT_AS)
+    if highest != resource.RLIM_INFINITY:
+        limit = min(limit, highest)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # Without a handler the timer ends the process: a decoder that loops in C hears nothing else.
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)
+
+
+@contextlib.contextmanager
+def one_image(megapixels: int = MEGAPIXELS) -> Iterator[None]:
+    """End this process (SIGPROF) if the block takes more processor time than an image may."""
+    signal.setitimer(signal.ITIMER_PROF, SECONDS_AN_IMAGE * share_of(megapixels))
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+
+
+_BY_ITS_BYTES = {
+    signal.SIGSEGV,
+    signal.SIGBUS,
+    signal.SIGABRT,
+    signal.SIGFPE,
+    signal.SIGILL,
+}
+
+
+def blame(exit_code: int, megapixels: int = MEGAPIXELS) -> str:
+    """Say what an image did to the process that decoded it.
+
+    Args:
+        exit_code: of that process, minus the signal that ended it.
+        megapixels: what it was confined for.
+
+    Returns:
+        Why the image is refused; "" if it is not to blame (somebody killed the process).
+    """
+    if exit_code == -signal.SIGPROF:
+        seconds = SECONDS_AN_IMAGE * share_of(megapixels)
+        return f"decoding it takes more than {seconds:.0f} s of processor time"
+    if -exit_code in _BY_ITS_BYTES:
+        return f"decoding it crashes the decoder ({signal.Signals(-exit_code).name})"
+    return ""

@@ -1,0 +1,306 @@
+"""A child kept warm that answers requests one by one, and survives what kills it.
+
+A child that dies or hangs is replaced, and what it held is asked again, so that nothing is
+lost. A request is blamed only on proof: the child that answers in order died of a signal that
+says so while it had this one, or a child died a second time while it held this one alone. A
+child that cannot even start is tried again after a growing wait, and `trouble` says why.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import signal
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pixd.system import backoff
+from pixd.system.children import confinement
+from pixd.system.children.worker import Worker
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+FIRST_BACKOFF_S = 1.0
+LONGEST_BACKOFF_S = 300.0
+DEATHS_TO_BLAME = 2
+STUCK_AFTER = 3
+LONGEST_ANSWER_S = 1800.0
+HANG_GRACE_S = 30.0
+"""A child that is still there so long after its time was up could not even be killed."""
+
+
+class Answer(NamedTuple):
+    """What came back for one request: the token that it was submitted under, and the event.
+
+    The event is the child's own; or ``crashed`` where the request ends every child that gets
+    it, or ``failed`` where somebody killed the child and another try may well go through.
+    """
+
+    token: Any
+    event: Mapping[str, Any]
+
+
+class Step(NamedTuple):
+    """How far a request is that takes long: its token, how much is done, and of how much."""
+
+    token: Any
+    done: int
+    of: int
+
+
+@dataclass
+class _Request:
+    """Something asked, and how many children died while they held it."""
+
+    token: Any
+    message: dict[str, Any]
+    deaths: int = 0
+    asked_at: float = 0.0  # monotonic seconds
+
+
+class WarmWorker:
+    """One warm child and the requests that it holds."""
+
+    def __init__(
+        self,
+        module: str,
+        spec: Mapping[str, Any],
+        scratch: Path,
+        log: Path,
+        *,
+        idle_s: float,
+        answer_within_s: float,
+        answers_in_order: bool = False,
+    ) -> None:
+        """Prepare a child; it starts with the first request.
+
+        Args:
+            module: Python module to run.
+            spec: its run spec; "scratch" is filled in.
+            scratch: a folder of its own, emptied before each start.
+            log: file that takes its standard error.
+            idle_s: it is ended after so long without requests.
+            answer_within_s: so long without an answer or a heartbeat, while it has requests,
+                means that it hangs.
+            answers_in_order: it works on one request at a time, in the order asked.
+        """
+        self.trouble = ""
+        self.notes: list[str] = []  # what people may want to know; the reader empties it
+        self.ready: Mapping[str, Any] | None = None
+        self.phase = ""
+        self.scratch = scratch
+        self._module = module
+        self._spec = {**spec, "scratch": str(scratch)}
+        self._log = log
+        self._idle_s = idle_s
+        self._answer_within_s = answer_within_s
+        self._answers_in_order = answers_in_order
+        self._worker: Worker | None = None
+        self._waiting: deque[_Request] = deque()
+        self._suspects: deque[_Request] = deque()
+        self._held: dict[int, _Request] = {}
+        self._answers: list[Answer] = []
+        self._step: tuple[int, Step] | None = None  # by the number of the request
+        self._next_id = 1
+        self._failures = 0
+        self._has_answered = False  # since the child started
+        self._retry_at = 0.0
+        self._last_used_at = 0.0
+        self._oldest_asked_at = 0.0
+        self._is_hung = False
+
+    @property
+    def load(self) -> int:
+        """How many requests are waiting for an answer."""
+        return len(self._waiting) + len(self._suspects) + len(self._held) + len(self._answers)
+
+    @property
+    def step_made(self) -> Step | None:
+        """How far the request is that was last heard of before its answer."""
+        return self._step[1] if self._step and self._step[0] in self._held else None
+
+    @property
+    def is_stuck(self) -> bool:
+        """Tell whether it could not even start for several times; it is still tried."""
+        return bool(self.trouble) and self._failures >= STUCK_AFTER
+
+    @property
+    def worker(self) -> Worker | None:
+        """The child, for the service's selector."""
+        return self._worker
+
+    def submit(self, token: Any, request: Mapping[str, Any]) -> None:
+        """Ask for something; the answer will carry `token`."""
+        self._waiting.append(_Request(token, dict(request)))
+
+    def collect(self) -> list[Answer]:
+        """Return the answers that have come since the last call."""
+        answers, self._answers = self._answers, []
+        return answers
+
+    def step(self, now: float) -> None:
+        """Read answers, send requests, start, restart or end the child. `now`: monotonic s."""
+        if self._worker:
+            self._read(now)
+        if self._worker and self._held and self._is_overdue(now):
+            self._is_hung = True
+            self._worker.kill()
+        if self._worker and self._worker.poll() is not None:
+            self._read(now)
+            self._bury(now)
+        if (self._waiting or self._suspects) and not self._worker and now >= self._retry_at:
+            self._start(now)
+        if self._worker:
+            self._send(now)
+            if not self.load and now - self._last_used_at > self._idle_s:
+                self.stop()
+
+    def next_at(self, now: float) -> float:
+        """Return when the next step has something to do without a message from the child."""
+        if (self._waiting or self._suspects) and not self._worker:
+            return max(now, self._retry_at)
+        if self._worker and not self.load:
+            return self._last_used_at + self._idle_s
+        if self._held:
+            return self._oldest_asked_at + self._answer_within_s
+        return now + 3600.0
+
+    def _is_overdue(self, now: float) -> bool:
+        # Heartbeats prove that the child works, and not that it still knows of every request.
+        oldest = next(iter(self._held.values()))
+        silent_s = now - self._oldest_asked_at
+        return silent_s > self._answer_within_s or now - oldest.asked_at > LONGEST_ANSWER_S
+
+    def is_fresh(self, now: float) -> bool:
+        """Tell whether the child, if it has something to answer, still may take its time."""
+        overdue_s = now - self._oldest_asked_at - self._answer_within_s
+        return not (self._worker and self._held) or overdue_s < HANG_GRACE_S
+
+    def stop(self) -> None:
+        """End the child at once. It holds nothing that is worth waiting for."""
+        if self._worker:
+            self._worker.kill()
+            self._worker = None
+        self.ready = None
+
+    def abandon(self) -> None:
+        """End the child and forget every request: who asked will ask again."""
+        self.stop()
+        for requests in (self._waiting, self._suspects, self._held, self._answers):
+            requests.clear()
+
+    def _start(self, now: float) -> None:
+        shutil.rmtree(self.scratch, ignore_errors=True)
+        self.scratch.mkdir(parents=True)
+        self._worker = Worker.start(self._module, self._spec, self.scratch, self._log)
+        self._last_used_at = now
+        self._has_answered = False
+        self._is_hung = False
+
+    def _send(self, now: float) -> None:
+        assert self._worker is not None  # only called with a child
+        # A suspect goes alone: if the child dies again, it is the one.
+        if self._suspects:
+            if not self._held:
+                self._hand_over(self._suspects.popleft(), now)
+        else:
+            while self._waiting:
+                self._hand_over(self._waiting.popleft(), now)
+        self._worker.flush()
+
+    def _hand_over(self, request: _Request, now: float) -> None:
+        assert self._worker is not None  # only called with a child
+        if not self._held:
+            self._oldest_asked_at = now
+        request.asked_at = now
+        self._held[self._next_id] = request
+        self._worker.send({"id": self._next_id, **request.message})
+        self._next_id += 1
+        self._last_used_at = now
+
+    def _read(self, now: float) -> None:
+        assert self._worker is not None  # only called with a child
+        for event in self._worker.read_events():
+            if event.get("event") == "ready":
+                self.ready = event
+                self.phase = ""
+                self._oldest_asked_at = now
+            elif event.get("event") == "phase":
+                self.phase = str(event.get("phase", ""))
+                self._oldest_asked_at = now
+            elif event.get("event") == "note":
+                self.notes.append(str(event.get("message", "")))
+            elif event.get("event") == "heartbeat":
+                self._oldest_asked_at = now
+            elif event.get("event") == "progress":
+                self._note_step(event, now)
+            elif event.get("id") in self._held:
+                request = self._held.pop(int(event["id"]))
+                self._answers.append(Answer(request.token, event))
+                self._has_answered = True
+                self._failures = 0
+                self.trouble = ""
+                self._last_used_at = self._oldest_asked_at = now
+
+    def _note_step(self, event: Mapping[str, Any], now: float) -> None:
+        self._oldest_asked_at = now
+        number = event.get("id")
+        if number in self._held:
+            step = Step(self._held[number].token, int(event["tiles"]), int(event["of"]))
+            self._step = (number, step)
+        for request in self._held.values():  # all of them may be waiting for this one
+            request.asked_at = now
+
+    def _bury(self, now: float) -> None:
+        assert self._worker is not None  # only called with a child
+        code = self._worker.poll() or 0
+        why = self._why()
+        worked = self.ready is not None or self._has_answered
+        self._worker.kill()
+        self._worker = None
+        self.ready = None
+        self._share_blame(code, why, worked=worked)
+        if worked or why != self.trouble:  # what cannot start is tried for ever, and said once
+            self.notes.append(f"a child {why}; another takes its place")
+        if not worked:
+            self.trouble = why
+        self._failures += 1
+        self._retry_at = now + backoff.wait_s(self._failures, FIRST_BACKOFF_S, LONGEST_BACKOFF_S)
+
+    def _share_blame(self, code: int, why: str, *, worked: bool) -> None:
+        """Decide what becomes of the requests that a dead child held."""
+        held = list(self._held.values())
+        self._held.clear()
+        if not worked:
+            self._waiting.extendleft(reversed(held))
+            return
+        if self._answers_in_order and held:
+            # Only the first was being worked on; the others were not even looked at.
+            self._waiting.extendleft(reversed(held[1:]))
+            held = held[:1]
+            if reason := confinement.blame(code):
+                self._answers.append(Answer(held[0].token, {"event": "crashed", "reason": reason}))
+                return
+        for request in held:
+            request.deaths += 1
+        if len(held) == 1 and held[0].deaths >= DEATHS_TO_BLAME:
+            was_killed = code == -signal.SIGKILL and not self._is_hung
+            reason = f"it ended the worker that had it, twice: {why}"
+            event = {"event": "failed" if was_killed else "crashed", "reason": reason}
+            self._answers.append(Answer(held[0].token, event))
+            return
+        self._suspects.extend(held)
+
+    def _why(self) -> str:
+        """Say why the child ended: in its own words where it left any."""
+        assert self._worker is not None  # only called with a child
+        if self._is_hung:
+            return f"did not answer within {self._answer_within_s:.0f} s and was ended"
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            error = json.loads((self.scratch / "result.json").read_bytes())["error"]
+            return f"{error['message']}: {error['advice']}" if error["advice"] else error["message"]
+        return self._worker.exit_text()

@@ -1,0 +1,165 @@
+"""What a disk may refuse, how much room work needs before it begins, and how long to wait.
+
+A disk that is full, read-only or failing is no bug and ends nothing: what needs it is *blocked*,
+says so, and goes on by itself when the disk does. This module is the one place that tells such
+errors from others and that knows the floor under which nothing is begun.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import sqlite3  # noqa: TID251 - its result codes; there is no SQL here
+from typing import TYPE_CHECKING
+
+from pixd.system.errors import DiskError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+FIRST_WAIT_S = 1.0
+LONGEST_WAIT_S = 30.0  # so that work goes on within a minute of there being room
+
+_REFUSALS = {
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EIO,
+    errno.EROFS,
+    errno.EINTR,
+    errno.EBUSY,
+    errno.ENODEV,
+    errno.ENXIO,
+    errno.ESTALE,
+    errno.ETIMEDOUT,
+    errno.ENOMEM,
+    errno.EMFILE,
+    errno.ENFILE,
+}
+"""Errors of the machine, which time or a person mends without a change of what was asked for."""
+
+# Primary result codes. Source: https://sqlite.org/rescode.html
+_SQLITE_REFUSALS = {
+    sqlite3.SQLITE_BUSY: "another program keeps the database locked",
+    sqlite3.SQLITE_LOCKED: "another program keeps the database locked",
+    sqlite3.SQLITE_FULL: "the disk is full",
+    sqlite3.SQLITE_IOERR: "the disk reports an error, or is full",
+    sqlite3.SQLITE_READONLY: "the database is read-only",
+    sqlite3.SQLITE_CANTOPEN: "a file of the database cannot be opened",
+    sqlite3.SQLITE_NOMEM: "there is not enough memory",
+    sqlite3.SQLITE_PROTOCOL: "another program keeps the database locked",
+}
+_SQLITE_DAMAGES = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_PRIMARY = 0xFF
+
+
+def refusal(error: BaseException) -> str:
+    """Say what a disk refused, or "" if the error is not the disk's but a bug or bad input."""
+    if isinstance(error, DiskError):
+        return error.message
+    if isinstance(error, OSError) and error.errno in _REFUSALS:
+        where = f"{os.fsdecode(error.filename)}: " if error.filename is not None else ""
+        return f"{where}{error.strerror or os.strerror(error.errno)}"
+    if isinstance(error, sqlite3.Error):
+        why = _SQLITE_REFUSALS.get(_primary_code(error))
+        return f"lineage.db: {why} ({error})" if why else ""
+    return ""
+
+
+def damage(error: BaseException) -> str:
+    """Say how the database is damaged, or "" if the error tells of something else."""
+    is_damage = isinstance(error, sqlite3.Error) and _primary_code(error) in _SQLITE_DAMAGES
+    return str(error) if is_damage else ""
+
+
+def free_bytes(folder: Path) -> int:
+    """Return how many bytes this user can still write to the disk of a folder.
+
+    Raises:
+        OSError: it is gone.
+    """
+    return _free_bytes(os.statvfs(folder))
+
+
+def shortage(folder: Path, needed_bytes: int, keep_free_bytes: int) -> str:
+    """Say why work must wait that would write to the disk of a folder, or "".
+
+    Args:
+        folder: where it would write.
+        needed_bytes: how much.
+        keep_free_bytes: what is to stay free beside it.
+    """
+    try:
+        found = os.statvfs(folder)
+    except OSError as error:
+        return f"{folder}: {error.strerror}"
+    if found.f_flag & os.ST_RDONLY:
+        return f"the disk of {folder} is read-only"
+    free = _free_bytes(found)
+    if free >= needed_bytes + keep_free_bytes:
+        return ""
+    return (
+        f"the disk of {folder} is full: {_megabytes(free)} free, and"
+        f" {_megabytes(needed_bytes + keep_free_bytes)} needed with keep.free_bytes"
+    )
+
+
+@contextlib.contextmanager
+def tolerated(warn: Callable[[str], None]) -> Iterator[None]:
+    """Go on after the block whatever a disk refuses in it, and tell `warn` what that was."""
+    try:
+        yield
+    except Exception as error:
+        why = refusal(error)
+        if not why:
+            raise
+        warn(why)
+
+
+class Blockage:
+    """Why something is blocked, since when, and when it is tried again."""
+
+    def __init__(self) -> None:
+        """Begin unblocked."""
+        self.reason = ""
+        self.since = 0.0  # monotonic seconds
+        self.retry_at = 0.0
+        self._wait_s = FIRST_WAIT_S
+
+    def __bool__(self) -> bool:
+        """Tell whether it is blocked."""
+        return bool(self.reason)
+
+    def add(self, reason: str, now: float) -> bool:
+        """Wait twice as long as the last time; tell whether it is blocked newly.
+
+        What is refused again before it was to be tried again only changes the reason.
+        """
+        is_new = not self.reason
+        self.reason = reason
+        if is_new:
+            self.since, self.retry_at, self._wait_s = now, now, FIRST_WAIT_S
+        if now >= self.retry_at:
+            self.retry_at = now + self._wait_s
+            self._wait_s = min(2 * self._wait_s, LONGEST_WAIT_S)
+        return is_new
+
+    def clear(self) -> None:
+        """Say that it went well."""
+        self.reason = ""
+        self.retry_at = 0.0
+
+
+def _free_bytes(found: os.statvfs_result) -> int:
+    return found.f_bavail * found.f_frsize
+
+
+def _primary_code(error: sqlite3.Error) -> int:
+    # Errors of Python's own module, such as a wrong number of parameters, carry no code.
+    code: int = getattr(error, "sqlite_errorcode", 0)
+    return code & _PRIMARY
+
+
+def _megabytes(count: int) -> str:
+    return f"{count / 1e6:.1f} MB"

@@ -1,0 +1,399 @@
+"""Files that are either the old bytes or the new ones, whole and on the disk, never between.
+
+Promises: when `write_file` or `publish` returns, the bytes and the name survive a power
+cut; when they raise, what stood there stands there still and no temporary file is left.
+A crash may leave a temporary file (``.pixd-<12 hex>.tmp``); nothing ever reads one.
+
+Also the named crash points: places where a test ends the process as kill -9 would.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import secrets
+import signal
+from functools import partial
+from typing import TYPE_CHECKING
+
+from pixd.system import libc
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from pathlib import Path
+
+FICLONE = 0x40049409  # linux/fs.h: share the extents of another file (reflink)
+CHUNK_BYTES = 1 << 20
+SYNC_TOGETHER = 256
+SYNC_APART = 16  # from so many files on, one sync of the file system is cheaper than one for each
+COPY_RANGE_BYTES = 1 << 30  # copy_file_range(2) may copy less than asked; it says how much
+
+CRASH_VARIABLE = "PIXD_CRASH_AT"
+CRASH_POINTS = (
+    "settled",
+    "hashed",
+    "object-written",
+    "before-commit",
+    "after-commit",
+    "decode",
+    "infer",
+    "temp-written",
+    "before-fsync",
+    "after-fsync",
+    "before-rename",
+    "after-rename",
+    "before-run-row",
+    "result-received",
+    "before-publish",
+    "after-publish",
+    "checkpoint",
+    "export",
+    "model-kept",
+    "layout",
+    "before-promotion",
+    "after-promotion",
+    "withdrawn",
+    "trashed",
+    "migration",
+)
+"""Every place where a crash can be asked for, in the order that an image meets them."""
+
+# ``copy_file_range`` answers these where it cannot copy between two files at all.
+_CANNOT_COPY_RANGE = {
+    errno.EXDEV,
+    errno.EINVAL,
+    errno.ENOSYS,
+    errno.EOPNOTSUPP,
+    errno.EPERM,
+    errno.EBADF,
+    errno.ETXTBSY,
+}
+
+
+# -- files -----------------------------------------------------------------------------------
+
+
+def write_file(path: Path, data: bytes, mode: int = 0o644) -> None:
+    """Put `data` at `path`, replacing what stands there, whole or not at all.
+
+    Args:
+        path: a file in a folder that exists.
+        data: its new bytes.
+        mode: permission bits of a new file, less the umask.
+
+    Raises:
+        OSError: the disk is full or the folder cannot be written; the old file stays.
+    """
+    with temporary_beside(path, mode) as (fd, temporary):
+        write_all(fd, data)
+        _put_in_place(fd, temporary, path)
+    sync_folder(path.parent)
+
+
+def publish(source: Path, target: Path) -> None:
+    """Copy a file of the store into a folder of the user, whole or not at all.
+
+    A copy, never a hard link: an edit of the published file must not reach the store. The
+    extents are shared where the file system can (reflink). Missing parents are made.
+
+    Args:
+        source: a file that nobody writes to any more.
+        target: where its bytes go; what stands there is replaced.
+
+    Raises:
+        OSError: the disk is full or the folder cannot be written; the old file stays.
+    """
+    for error in publish_each([(source, target)]):
+        if error:
+            raise error
+
+
+def publish_many(files: Sequence[tuple[Path, Path]], progress: Callable[[int], None]) -> None:
+    """Do what `publish` does for many files, with one sync for each few hundred.
+
+    Args:
+        files: (source, target) pairs.
+        progress: called with how many are in place.
+
+    Raises:
+        OSError: as `publish`; of the files after the first few hundred none was begun.
+    """
+    for start in range(0, len(files), SYNC_TOGETHER):
+        batch = files[start : start + SYNC_TOGETHER]
+        for error in publish_each(batch):
+            if error:
+                raise error
+        progress(start + len(batch))
+
+
+def publish_each(files: Sequence[tuple[Path, Path]]) -> list[OSError | None]:
+    """Do what `publish` does for some hundred files, each for itself, with two syncs for all.
+
+    First all bytes go to the disk under temporary names, then each file is renamed into place,
+    then the names go to the disk.
+
+    Args:
+        files: (source, target) pairs.
+
+    Returns:
+        For each file None, or the error that kept it from its place; the old file stays.
+    """
+    return _place_each([(target, partial(_copy_from, source)) for source, target in files])
+
+
+def write_each(files: Sequence[tuple[Path, bytes]]) -> list[OSError | None]:
+    """Do what `publish_each` does, with (target, bytes) pairs."""
+    return _place_each([(target, partial(_write_to, data)) for target, data in files])
+
+
+def _place_each(files: Sequence[tuple[Path, Callable[[int], None]]]) -> list[OSError | None]:
+    """Place (target, what fills an open file) pairs."""
+    errors: dict[int, OSError] = {}
+    waiting: dict[int, Path] = {}  # the temporary file of each, until it has its name
+    placed: dict[Path, list[int]] = {}
+    try:
+        for n, (target, fill) in enumerate(files):
+            try:
+                _make_folders(target.parent)
+                with temporary_beside(target, 0o666) as (fd, temporary):
+                    fill(fd)
+                waiting[n] = temporary
+                crash_point("temp-written")
+            except OSError as error:
+                errors[n] = error
+        crash_point("before-fsync")
+        try:
+            sync_files(waiting.values(), {files[n][0].parent for n in waiting})
+        except OSError as error:
+            errors |= dict.fromkeys(waiting, error)
+        crash_point("after-fsync")
+        for n in [n for n in waiting if n not in errors]:
+            target = files[n][0]
+            crash_point("before-rename")
+            try:
+                waiting[n].rename(target)
+            except OSError as error:
+                errors[n] = error
+                continue
+            crash_point("after-rename")
+            del waiting[n]
+            placed.setdefault(target.parent, []).append(n)
+    finally:  # also when Ctrl-C comes in between
+        for temporary in waiting.values():
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+    try:
+        sync_folders(placed)
+    except OSError as error:
+        errors |= {n: error for members in placed.values() for n in members}
+    return [errors.get(n) for n in range(len(files))]
+
+
+def _copy_from(source: Path, to_fd: int) -> None:
+    from_fd = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        _copy(from_fd, to_fd)
+    finally:
+        os.close(from_fd)
+
+
+def _write_to(data: bytes, fd: int) -> None:
+    write_all(fd, data)
+
+
+def sync_files(paths: Collection[str | Path], folders: Iterable[Path]) -> None:
+    """Put the bytes of files on the disk.
+
+    Args:
+        paths: the files.
+        folders: of theirs, one for each file system at least: many files are not synced one by
+            one but with all else that is there.
+
+    Raises:
+        OSError: one is gone or the disk reported an error.
+    """
+    if len(paths) >= SYNC_APART:
+        _sync_filesystems(folders)
+        return
+    for path in paths:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+
+def sync_folders(folders: Collection[Path]) -> None:
+    """Put the names in some folders on the disk; see `sync_folder`."""
+    if len(folders) >= SYNC_APART:
+        _sync_filesystems(folders)
+        return
+    for folder in folders:
+        sync_folder(folder)
+
+
+def _sync_filesystems(folders: Iterable[Path]) -> None:
+    for folder in {folder.stat().st_dev: folder for folder in folders}.values():
+        sync_filesystem(folder)
+
+
+def sync_folder(path: Path) -> None:
+    """Put the names in a folder on the disk: without it a rename may not survive a power cut.
+
+    Raises:
+        OSError: the folder is gone or the disk reported an error.
+    """
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    except OSError as error:
+        # Some network and FUSE file systems cannot sync a folder and need not.
+        if error.errno not in {errno.EINVAL, errno.EOPNOTSUPP}:
+            raise
+    finally:
+        os.close(fd)
+
+
+def sync_filesystem(path: Path) -> None:
+    """Put everything written so far on the file system of `path` on its disk.
+
+    Raises:
+        OSError: the path is gone or the disk reported an error.
+    """
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        if not libc.sync_filesystem_of(fd):
+            os.sync()
+    finally:
+        os.close(fd)
+
+
+@contextlib.contextmanager
+def temporary_beside(target: Path, mode: int) -> Iterator[tuple[int, Path]]:
+    """Make a temporary file in the folder of `target`; it is removed if the block raises.
+
+    Its name is short and of one length: a prefix to a name of 255 bytes would be too long.
+    """
+    temporary = target.with_name(f".pixd-{secrets.token_hex(6)}.tmp")
+    fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    try:
+        yield fd, temporary
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+    finally:
+        os.close(fd)
+
+
+def _put_in_place(fd: int, temporary: Path, target: Path) -> None:
+    crash_point("temp-written")
+    crash_point("before-fsync")
+    os.fsync(fd)
+    crash_point("after-fsync")
+    crash_point("before-rename")
+    temporary.rename(target)
+    crash_point("after-rename")
+
+
+def _make_folders(folder: Path) -> None:
+    missing = []
+    while not folder.is_dir():
+        missing.append(folder)
+        folder = folder.parent
+    for made in reversed(missing):
+        made.mkdir(exist_ok=True)
+        sync_folder(made.parent)
+
+
+def _copy(from_fd: int, to_fd: int) -> None:
+    if share_extents(from_fd, to_fd):
+        return
+    try:
+        copied = 0
+        while count := os.copy_file_range(from_fd, to_fd, COPY_RANGE_BYTES):
+            copied += count
+        # Some file systems answer 0 for a file that has bytes; the size decides.
+        if copied == os.fstat(from_fd).st_size:
+            return
+    except OSError as error:
+        if error.errno not in _CANNOT_COPY_RANGE:
+            raise
+    os.lseek(from_fd, 0, os.SEEK_SET)
+    os.lseek(to_fd, 0, os.SEEK_SET)
+    os.ftruncate(to_fd, 0)
+    while chunk := os.read(from_fd, CHUNK_BYTES):
+        write_all(to_fd, chunk)
+
+
+def share_extents(from_fd: int, to_fd: int) -> bool:
+    """Make a file's bytes those of another without copying them, if the file system can."""
+    try:
+        fcntl.ioctl(to_fd, FICLONE, from_fd)
+    except OSError:  # another file system, no support
+        return False
+    return True
+
+
+def write_all(fd: int, data: bytes) -> None:
+    """Write all of `data`; write(2) may take less.
+
+    Raises:
+        OSError: the disk is full or fails.
+    """
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+# -- crash points ----------------------------------------------------------------------------
+
+
+class _Crash:
+    """Where this process is to end, read once from the environment."""
+
+    def __init__(self) -> None:
+        self.name: str | None = None
+        self.hits_left = 0
+        self.is_read = False
+
+    def read(self) -> None:
+        self.is_read = True
+        wanted = os.environ.get(CRASH_VARIABLE, "")
+        if not wanted:
+            return
+        name, _, count = wanted.partition(":")
+        if name not in CRASH_POINTS:
+            raise ValueError(f"{CRASH_VARIABLE}: no crash point is named {name!r}")
+        if count and not (count.isdecimal() and int(count) > 0):
+            raise ValueError(f"{CRASH_VARIABLE}: {count!r} is not a count of hits")
+        self.name = name
+        self.hits_left = int(count or 1)
+
+
+_crash = _Crash()
+_KNOWN_POINTS = frozenset(CRASH_POINTS)
+
+
+def crash_point(name: str) -> None:
+    """End this process by SIGKILL if a test asked for it here.
+
+    ``PIXD_CRASH_AT=name:count`` in the environment makes the count-th hit of that name in a
+    process its end; a name alone means the first.
+
+    Args:
+        name: one of `CRASH_POINTS`.
+
+    Raises:
+        ValueError: the name, or the one in the environment, is not in `CRASH_POINTS`.
+    """
+    if name not in _KNOWN_POINTS:
+        raise ValueError(f"no crash point is named {name!r}; add it to CRASH_POINTS")
+    if not _crash.is_read:
+        _crash.read()
+    if name == _crash.name:
+        _crash.hits_left -= 1
+        if _crash.hits_left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)

@@ -1,0 +1,207 @@
+"""Look at a training folder as it stands, with neither a store nor a service.
+
+The pictures are decoded where the service's are, in confined children (`pixd.training.dataset.inspector_child`), several of them
+at once; this process reads names, hashes bytes and keeps of each picture what was measured. What is
+found is worked out as the service does it (`pixd.training.dataset.findings`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import selectors
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from pixd.folders import scan
+from pixd.store.training_set import Looked
+from pixd.system.children.confinement import FILE_BYTES
+from pixd.system.children.warm_worker import WarmWorker
+from pixd.system.errors import PixdError
+from pixd.system.names import SCHEMA, name_to_bytes
+from pixd.training.dataset import findings, pairs
+from pixd.training.dataset import split as kinship
+from pixd.training.dataset.dataset import is_known, refusals
+from pixd.training.dataset.near_duplicates import Part
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from pixd.training.dataset.findings import Judgement, Setting
+    from pixd.training.dataset.near_duplicates import Parts
+
+MOST_CHILDREN = 8
+_INSPECTOR = "pixd.training.dataset.inspector_child"
+ASKED_AHEAD = 4  # of each child, so that none waits for this process
+ANSWER_WITHIN_S = 300.0  # on the clock; processor time is bounded far below it
+_CHUNK_BYTES = 1 << 20
+_WAIT_S = 0.2
+
+
+class Checked(NamedTuple):
+    """What there is to say of a folder.
+
+    Attributes:
+        files: that were looked at.
+        ignored: that never are, such as dot-files.
+        pairs: that a training would use.
+        held_out: of these, those that it would not train on.
+        judgement: what is wrong, and what is worth a look.
+    """
+
+    files: int
+    ignored: int
+    pairs: int
+    held_out: int
+    judgement: Judgement
+
+
+class _Content(NamedTuple):
+    """What is known of one content."""
+
+    looked: Looked
+    parts: Parts
+
+
+def check(
+    folder: Path, setting: Setting, *, show: Callable[[int, int], None] = lambda *_: None
+) -> Checked:
+    """Look at every picture of a training folder.
+
+    Args:
+        folder: the folder.
+        setting: as a pipeline would have it.
+        show: told how many of how many are done.
+
+    Raises:
+        PixdError: the folder cannot be read, or no child can be started.
+    """
+    root = folder.absolute()  # the children work elsewhere
+    listed = scan.scan(root)
+    refused = {
+        name: findings.Refused(why, "unusable")
+        for name, why in (*listed.special.items(), *listed.unreadable.items())
+    }
+    digests: dict[str, str] = {}
+    paths: dict[str, Path] = {}
+    for name, stamp in listed.files.items():
+        path = root / os.fsdecode(name_to_bytes(name))
+        if stamp.size > FILE_BYTES:
+            limit = f"over the limit of {FILE_BYTES // 2**20} MiB"
+            refused[name] = findings.Refused(limit, "unusable")
+            continue
+        try:
+            digests[name] = _digest_of(path)
+        except OSError as error:
+            why = f"cannot be read: {error.strerror}"
+            refused[name] = findings.Refused(why, "unusable")
+        else:
+            paths.setdefault(digests[name], path)
+    contents: dict[str, _Content] = {}
+    layout = pairs.layout_of(setting.pairs)
+    for digest, content in _inspected(paths, layout):
+        contents[digest] = content
+        show(len(contents), len(paths))
+    looked = {name: contents[digest].looked for name, digest in digests.items()}
+    accepted = [
+        (name, digests[name]) for name, one in looked.items() if is_known(one) and not one.reason
+    ]
+    plan = pairs.pair_up(setting.pairs, accepted)
+    parts = {
+        pair.digest: tuple(part for _, digest in pair.files for part in contents[digest].parts)
+        for pair in plan.pairs
+    }
+    placing = kinship.Placing({})
+    for digest, measured in parts.items():
+        placing.meet(digest, measured)
+    kin = placing.settle(1, parts.keys())
+    split = kinship.split(plan.pairs, setting.validation, kin)
+    judged = findings.judge(
+        setting,
+        split,
+        parts,
+        {digest: one.anchor for digest, one in kin.items()},
+        {**refused, **refusals(looked, plan)},
+    )
+    count = len(listed.files) + len(listed.special) + len(listed.unreadable)
+    return Checked(count, listed.ignored, len(split.used), len(split.held_out), judged)
+
+
+def _digest_of(path: Path) -> str:
+    hashed = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            hashed.update(chunk)
+    return f"sha256:{hashed.hexdigest()}"
+
+
+def _inspected(paths: Mapping[str, Path], layout: str) -> Iterator[tuple[str, _Content]]:
+    """Yield what the inspectors find of each content, in the order that they answer."""
+    count = max(1, min(MOST_CHILDREN, len(os.sched_getaffinity(0)), len(paths)))
+    waiting = iter(paths.items())
+    with tempfile.TemporaryDirectory(prefix="pixd-check-") as scratch:
+        children = [_child(Path(scratch) / str(number)) for number in range(count)]
+        with _ended(children):
+            left = len(paths)
+            while left:
+                now = time.monotonic()
+                for child in children:
+                    while child.load < ASKED_AHEAD and (one := next(waiting, None)):
+                        digest, path = one
+                        child.submit(digest, {"image": str(path), "layout": layout})
+                    child.step(now)
+                    for answer in child.collect():
+                        left -= 1
+                        yield answer.token, _content(answer.event)
+                    if child.is_stuck:
+                        raise PixdError(
+                            f"no child that decodes can be started: {child.trouble}",
+                            advice="`pixd doctor` looks at what it needs",
+                        )
+                if left:
+                    _wait(children)
+
+
+def _child(scratch: Path) -> WarmWorker:
+    return WarmWorker(
+        _INSPECTOR,
+        {"schema": SCHEMA, "kind": "inspect"},
+        scratch,
+        scratch.with_suffix(".log"),
+        idle_s=ANSWER_WITHIN_S,
+        answer_within_s=ANSWER_WITHIN_S,
+        answers_in_order=True,
+    )
+
+
+@contextlib.contextmanager
+def _ended(children: Iterable[WarmWorker]) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        for child in children:
+            child.stop()
+
+
+def _wait(children: Iterable[WarmWorker]) -> None:
+    """Wait until a child has said something, or for so long that a dead one is replaced."""
+    with selectors.DefaultSelector() as selector:
+        for child in children:
+            if child.worker is not None:
+                selector.register(child.worker, selectors.EVENT_READ)
+        selector.select(_WAIT_S)
+
+
+def _content(event: Mapping[str, object]) -> _Content:
+    """Read an inspector's answer."""
+    parts = event.get("parts")
+    if event["event"] == "done" and isinstance(parts, list):
+        return _Content(Looked("", None, None, is_measured=True), tuple(map(Part.from_json, parts)))
+    reason = str(event.get("reason") or "it cannot be decoded")
+    width = event.get("width")
+    return _Content(
+        Looked(reason, width if isinstance(width, int) else None, None, is_measured=False), ()
+    )

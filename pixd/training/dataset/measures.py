@@ -1,0 +1,97 @@
+"""What is measured of a training picture, once for each content: a thumbnail and a few numbers.
+
+In the child that decodes (`pixd.training.dataset.inspector_child`). What follows from the numbers of a whole set
+(duplicates, halves that look swapped) is worked out from them alone, without arrays, in
+`pixd.training.dataset.near_duplicates` and `pixd.training.dataset.findings`. All numbers are small integers, so that they can be kept and
+compared exactly. A change here needs another `pixd.training.dataset.near_duplicates.REVISION`.
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from pixd.images import fitting
+from pixd.training.dataset.near_duplicates import THUMB_PX
+
+_LOOKED_AT_PX = 64
+"""Halves are reduced to about this side first: how flat or busy a picture is shows there too, and
+a picture of any size then costs the same milliseconds."""
+_SAME = 12  # levels of 255: noise, dithering and JPEG stay within it
+_FLAT = 2  # levels: less between neighbours is no edge
+_MARGIN = 16  # px at most: JPEG's blocks carry a half's border into the other half
+
+
+def measure(image: Image.Image, layout: str) -> list[dict[str, Any]]:
+    """Measure a picture, or both halves of a side-by-side pair.
+
+    Args:
+        image: of mode RGB, as `pixd.images.decode.decode` gives it.
+        layout: "side-by-side" or "single".
+
+    Returns:
+        One mapping for each part, as `pixd.training.dataset.near_duplicates.Part.from_json` reads it.
+    """
+    parts = fitting.split_side_by_side(image) if layout == "side-by-side" else (image,)
+    return [_part(part) for part in parts]
+
+
+def _part(image: Image.Image) -> dict[str, Any]:
+    reduced = image.reduce(max(1, max(image.size) // _LOOKED_AT_PX))
+    thumb = base64.b64encode(_thumb(image))
+    return {
+        "width": image.width,
+        "height": image.height,
+        "thumb": thumb.decode("ascii"),
+        "plain": _plain(image),
+        "stats": _stats(reduced),
+    }
+
+
+def _thumb(image: Image.Image) -> bytes:
+    """Return the thumbnail of `pixd.training.dataset.near_duplicates.Part`."""
+    small = image.resize((THUMB_PX, THUMB_PX), Image.Resampling.BOX).convert("YCbCr")
+    values = np.asarray(small).copy()
+    values[..., 1:] = values[..., 1:] // 2 + 64
+    return values.tobytes()
+
+
+def _plain(image: Image.Image) -> int:
+    """Return how many of 100,000 pixels have nearly the most common values, margins left out."""
+    x, y = (min(_MARGIN, side // 8) for side in image.size)
+    inside = image.crop((x, y, max(x + 1, image.width - x), max(y + 1, image.height - y)))
+    counts = np.array(inside.histogram(), np.int64).reshape(3, 256)
+    total = int(counts[0].sum())
+    near = [
+        int(channel[max(0, middle - _SAME) : middle + _SAME + 1].sum())
+        for channel, middle in ((c, int(np.searchsorted(c.cumsum(), total // 2))) for c in counts)
+    ]
+    return 100_000 * min(near) // total
+
+
+def _stats(image: Image.Image) -> list[int]:
+    """Return the numbers of `pixd.training.dataset.near_duplicates.STATS`."""
+    luma = np.asarray(image.convert("L"), np.int16)
+    red, green, blue = (np.asarray(channel, np.int16) for channel in image.split())
+    steps = np.zeros_like(luma)
+    steps[:, 1:] += np.abs(np.diff(luma, axis=1))
+    steps[1:] += np.abs(np.diff(luma, axis=0))
+    counts = np.bincount(((red >> 4) << 8 | (green >> 4) << 4 | blue >> 4).ravel())
+    shares = counts[counts > 0] / luma.size
+    largest = np.maximum(np.maximum(red, green), blue)
+    smallest = np.minimum(np.minimum(red, green), blue)
+    values = (
+        -100 * (shares * np.log2(shares)).sum(),
+        10 * steps.mean(),
+        1000 * (steps <= _FLAT).mean(),
+        (largest - smallest).mean(),
+        luma.mean(),
+        luma.std(),
+        red.mean(),
+        green.mean(),
+        blue.mean(),
+    )
+    return [round(float(value)) for value in values]

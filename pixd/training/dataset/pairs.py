@@ -1,0 +1,134 @@
+"""Training layouts -> (input image, target) pairs. Pure: names and digests in, pairs out.
+
+A pair is named by the digest of its contents alone: renaming files makes no new pair, and
+the order of pairs, their split and a run's key follow from contents.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, NamedTuple
+
+from pixd.system.names import canonical_json, digest_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+MIN_HELD_OUT_FROM = 10
+"""With fewer pairs none is held out: one or two pairs tell nothing, and each is needed."""
+
+
+class Pair(NamedTuple):
+    """One training pair.
+
+    Attributes:
+        name: name text of the file, or of the file in a/.
+        files: (name, digest) of the one file, or of the files in a/ and b/.
+        digest: digest over the file digests in order.
+    """
+
+    name: str
+    files: tuple[tuple[str, str], ...]
+    digest: str
+
+
+class PairPlan(NamedTuple):
+    """The pairs of a folder sorted by digest, and the files that are in none.
+
+    Attributes:
+        pairs: with exact duplicates once.
+        problems: by name of each file that is in no pair, why.
+        copies: of those, the files of exact duplicates, each with the name of the pair that is used.
+    """
+
+    pairs: tuple[Pair, ...]
+    problems: Mapping[str, str]
+    copies: Mapping[str, str]
+
+
+def layout_of(layout: str) -> str:
+    """Return how each file is looked at under a value of `pairs`: "side-by-side" or "single"."""
+    return "side-by-side" if layout == "side-by-side" else "single"
+
+
+def pair_up(layout: str, files: Sequence[tuple[str, str]]) -> PairPlan:
+    """Turn the files of a training folder into pairs.
+
+    Args:
+        layout: "side-by-side" (each file is a pair) or "folders" (a/NAME and b/NAME).
+        files: (name text, digest) of each accepted image.
+
+    Returns:
+        The pairs, and a reason for each file that is in none.
+    """
+    problems: dict[str, str] = {}
+    copies: dict[str, str] = {}
+    found = _in_folders(files, problems) if layout == "folders" else [(f,) for f in sorted(files)]
+    pairs: dict[str, Pair] = {}
+    for members in found:
+        digest = digest_of_files([digest for _, digest in members])
+        if digest in pairs:
+            for name, _ in members:
+                problems[name] = f"the same bytes as {pairs[digest].name}: used once"
+                copies[name] = pairs[digest].name
+        else:
+            pairs[digest] = Pair(members[0][0], tuple(members), digest)
+    return PairPlan(tuple(pairs[digest] for digest in sorted(pairs)), problems, copies)
+
+
+def _in_folders(
+    files: Sequence[tuple[str, str]], problems: dict[str, str]
+) -> list[tuple[tuple[str, str], ...]]:
+    sides: dict[str, dict[str, list[tuple[str, str]]]] = {"a": {}, "b": {}}
+    for name, digest in sorted(files):
+        side, _, rest = name.partition("/")
+        if side not in sides or not rest:
+            problems[name] = "outside a/ and b/: move it into one of them"
+            continue
+        sides[side].setdefault(_stem(rest), []).append((name, digest))
+    pairs: list[tuple[tuple[str, str], ...]] = []
+    for side, other in (("a", "b"), ("b", "a")):
+        for stem, members in sides[side].items():
+            if len(members) > 1:
+                for name, _ in members:
+                    problems[name] = f"{len(members)} files in {side}/ are called {stem}: keep one"
+            elif not sides[other].get(stem):
+                problems[members[0][0]] = f"no partner: {other}/{stem} with any suffix is missing"
+            elif len(sides[other][stem]) > 1:
+                problems[members[0][0]] = f"{other}/ has several files called {stem}: keep one"
+            elif side == "a":
+                pairs.append((members[0], sides["b"][stem][0]))
+    return pairs
+
+
+def _stem(path: str) -> str:
+    folder, slash, last = path.rpartition("/")
+    stem = last.rpartition(".")[0] or last
+    return folder + slash + stem
+
+
+def is_held_out(digest: str, share: float) -> bool:
+    """Tell whether a pair is held out by its digest alone, whatever others there are.
+
+    Args:
+        digest: of the pair, or of its anchor (`pixd.training.dataset.split`).
+        share: about which share of all pairs to hold out, 0 to 1.
+    """
+    # By a hash of its own, so that no other use of the digest is correlated.
+    hexadecimal = hashlib.sha256(b"held out " + digest.encode()).hexdigest()
+    return int(hexadecimal[:13], 16) / 16**13 < share
+
+
+def dataset_digest(pairs: Iterable[Pair]) -> str:
+    """Return the digest of a set of pairs: of their contents, not of their names."""
+    return digest_of_all(pair.digest for pair in pairs)
+
+
+def digest_of_files(files: Sequence[str]) -> str:
+    """Return the digest of a pair from those of its files, in order."""
+    return digest_of(canonical_json(list(files)).encode())
+
+
+def digest_of_all(digests: Iterable[str]) -> str:
+    """Return the digest of a set of pairs from theirs."""
+    return digest_of(canonical_json(sorted(digests)).encode())

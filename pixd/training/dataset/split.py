@@ -1,0 +1,191 @@
+"""On which side of the held-out split near-duplicates are: all on one. Pure.
+
+A model that has seen a picture does well on the same picture saved anew, so that a score on one is
+worth nothing. Which side a pair is on follows from a digest (`pixd.training.dataset.pairs.is_held_out`): its own, or that
+of its *anchor*. The first pair of a group is its own anchor, and what comes later and is near to
+one of the group takes the group's. An anchor, once given, stays: a pair never changes sides while
+a folder grows, and comes back to its side after it was away.
+
+Of a group whose pairs come together, the pair with the smallest digest is the anchor. A pair that
+comes to be near to two groups takes the anchor of the one that was there first. Where the two are
+on different sides it is *left out*, neither learned from nor scored, for as long as the pairs of the
+other side are there: of all that stands, nothing moves. So no two pairs of which one is trained on and the
+other held out are ever near. Where nothing is near, all is as without this module.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from pixd.system.names import canonical_json, digest_of
+from pixd.training.dataset import pairs
+from pixd.training.dataset.near_duplicates import Index, Parts
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+
+class Kin(NamedTuple):
+    """What was decided about a pair when it came.
+
+    Attributes:
+        anchor: digest of the pair that decides its side.
+        touches: digests of near pairs of other anchors, which were there before it.
+        since: number of the training commit that it came with.
+    """
+
+    anchor: str
+    touches: tuple[str, ...] = ()
+    since: int = 0
+
+
+class Split(NamedTuple):
+    """The pairs of a folder by side.
+
+    Attributes:
+        train: those that are learned from.
+        held_out: those that are scored on.
+        left_out: those that are near to both, and are neither.
+    """
+
+    train: tuple[pairs.Pair, ...]
+    held_out: tuple[pairs.Pair, ...]
+    left_out: tuple[pairs.Pair, ...] = ()
+
+    @property
+    def used(self) -> tuple[pairs.Pair, ...]:
+        """The pairs of both sides."""
+        return self.train + self.held_out
+
+    def key_inputs(self, share: float) -> list[str]:
+        """Return the digests by which a training's key knows these pairs; see `key_inputs`."""
+        train, held_out = ({p.digest for p in side} for side in (self.train, self.held_out))
+        return key_inputs(train, held_out, share)
+
+
+class Placing:
+    """Finds for pairs that are new to a folder what they are near to; then gives them anchors."""
+
+    def __init__(self, known: Mapping[str, Kin]) -> None:
+        """Begin with the pairs that have anchors. `admit` those whose pictures are known."""
+        self._known = dict(known)
+        self._index = Index()
+        self._groups: dict[str, list[str]] = {}  # of new pairs, by label: that of its first
+        self._met: dict[str, set[str]] = {}  # anchors of known pairs that a new one is near to
+        self._parts: dict[str, Parts] = {}
+
+    def admit(self, digest: str, parts: Parts) -> None:
+        """Take in a pair that has an anchor, also one that is not in the folder now."""
+        if digest not in self._index:
+            self._index.add(digest, parts, self._known[digest].anchor)
+
+    def meet(self, digest: str, parts: Parts) -> None:
+        """Take in a new pair."""
+        met = self._index.labels_near(parts)
+        groups = sorted((met & self._groups.keys()), key=lambda label: -len(self._groups[label]))
+        self._met[digest] = met - self._groups.keys()
+        self._parts[digest] = parts
+        label = groups[0] if groups else _label(digest)
+        self._index.add(digest, parts, label)
+        members = self._groups.setdefault(label, [])
+        members.append(digest)
+        for other in groups[1:]:  # it joins them: the smaller ones take the largest one's label
+            for member in self._groups[other]:
+                self._index.labels[member] = label
+            members += self._groups.pop(other)
+
+    def has_met(self, digest: str) -> bool:
+        """Tell whether a new pair was taken in."""
+        return digest in self._met
+
+    def settle(self, since: int, wanted: Collection[str]) -> dict[str, Kin]:
+        """Give new pairs their anchors.
+
+        Args:
+            since: number of the training commit that they came with.
+            wanted: the new pairs that are in the folder. Others, which went before it came to
+                this, are forgotten.
+        """
+        given: dict[str, Kin] = {}
+        order: dict[str, tuple[int, str]] = {}
+        for digest, kin in self._known.items():
+            came = (kin.since, digest)
+            order[kin.anchor] = min(order.get(kin.anchor, came), came)
+        for group in self._groups.values():
+            members = [member for member in group if member in wanted]
+            met = set().union(*(self._met[member] for member in members))
+            anchor = min(met, key=order.__getitem__) if met else min(members, default="")
+            for member in members:
+                touches: tuple[str, ...] = ()
+                if self._met[member] - {anchor}:
+                    near = self._index.near(self._parts[member])
+                    touches = tuple(
+                        sorted(
+                            d for d in near if d in self._known and self._known[d].anchor != anchor
+                        )
+                    )
+                given[member] = Kin(anchor, touches, since)
+        self._known.update(given)
+        for digest in self._met:
+            if digest in given:
+                self._index.labels[digest] = given[digest].anchor
+            else:
+                self._index.drop(digest)
+        self._groups.clear()
+        self._met.clear()
+        self._parts.clear()
+        return given
+
+
+def _label(digest: str) -> str:
+    """Return the label of a group of new pairs, which is nobody's anchor."""
+    return f"new {digest}"
+
+
+def split(found: Iterable[pairs.Pair], share: float, kin: Mapping[str, Kin]) -> Split:
+    """Split pairs by their anchors. With fewer than `pairs.MIN_HELD_OUT_FROM`, none is held out.
+
+    Args:
+        found: the pairs of a folder.
+        share: about which share of them to hold out, 0 to 1.
+        kin: what was decided about each; one without an entry is its own anchor.
+    """
+    found = tuple(found)
+    if len(found) < pairs.MIN_HELD_OUT_FROM or share <= 0:
+        return Split(found, ())
+    anchors = {p.digest: kin[p.digest].anchor if p.digest in kin else p.digest for p in found}
+    is_held = {anchor: pairs.is_held_out(anchor, share) for anchor in set(anchors.values())}
+    train: list[pairs.Pair] = []
+    held_out: list[pairs.Pair] = []
+    left_out: list[pairs.Pair] = []
+    for pair in found:
+        held = is_held[anchors[pair.digest]]
+        touches = kin[pair.digest].touches if pair.digest in kin else ()
+        if any(other in anchors and is_held[anchors[other]] != held for other in touches):
+            left_out.append(pair)
+        else:
+            (held_out if held else train).append(pair)
+    if not train:
+        return Split(found, ())
+    return Split(tuple(train), tuple(held_out), tuple(left_out))
+
+
+def key_inputs(train: Collection[str], held_out: Collection[str], share: float) -> list[str]:
+    """Return the digests by which a training's key knows its pairs.
+
+    One digest, of all pairs, where the sides follow from each pair's own digest; a second, of the
+    sides, where they do not. So the keys of all folders without near-duplicates are as they were.
+
+    Args:
+        train: digests of the pairs that are trained on.
+        held_out: of those that are held out.
+        share: the recipe's `validation`.
+    """
+    every = {*train, *held_out}
+    inputs = [pairs.digest_of_all(every)]
+    own = {digest for digest in every if pairs.is_held_out(digest, share)}
+    if len(every) < pairs.MIN_HELD_OUT_FROM or share <= 0 or own == every:
+        own = set()
+    if own != set(held_out):
+        inputs.append(digest_of(canonical_json(["held out", *sorted(held_out)]).encode()))
+    return inputs

@@ -1,0 +1,279 @@
+"""The children of `pixd prepare` at work: jobs in, files in their places, problems told.
+
+As many children as there are cores make pictures, one each at a time; a thread feeds each. What
+comes back is written by one more thread, some dozens of files with two syncs for all, while the
+children go on. So memory holds a few pictures, however many there are.
+
+Promises that a file that kills or hangs its child is refused by name and nothing else notices,
+and that whenever this ends, files stand whole or not at all.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import threading
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
+
+from pixd.system import disk, durable, machine
+from pixd.system.children.confined_child import ChildDiedError, ConfinedChild
+from pixd.system.errors import DiskError, ImageRejectedError, PixdError
+from pixd.training.prepare.listing import Ignored, Job, Problem, path_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    from pixd.training.prepare.listing import Found
+    from pixd.training.prepare.recipe import Task
+
+_GO_ON: Final = "mend that; the same command goes on where it stopped"
+_CHILD: Final = "pixd.training.prepare.maker_child"
+_AHEAD: Final = 2  # jobs a child has waiting, so that it never waits itself
+_TRIES: Final = 2  # of what a child died over without being to blame: somebody killed it
+_FILES_TOGETHER: Final = 64
+_BYTES_TOGETHER: Final = 32 << 20
+_WRITTEN_AFTER_S: Final = 2.0  # so that a slow operation shows what it has made
+
+
+@dataclass(slots=True)
+class Tally:
+    """What became of the files so far.
+
+    Attributes:
+        made: pictures or pairs that were made or copied now.
+        same: those that stood already.
+        refused: files and folders of which nothing could be made.
+        ignored: names that were not looked at.
+        unplaced: made, and not yet written.
+        sets: of `split`, how many are in each set.
+    """
+
+    made: int = 0
+    same: int = 0
+    refused: int = 0
+    ignored: int = 0
+    unplaced: int = 0
+    sets: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def seen(self) -> int:
+        """How many jobs and problems are through."""
+        return self.made + self.same + self.refused
+
+
+class _Answer(NamedTuple):
+    job: Job
+    event: dict[str, Any]
+    data: bytes
+
+
+def work_off(
+    found: Iterable[Found],
+    task: Task,
+    tally: Tally,
+    tell: Callable[[Path, str], None],
+    progress: Callable[[], None],
+) -> None:
+    """Make everything that there is to make.
+
+    Args:
+        found: the jobs and problems, see `pixd.training.prepare.listing`.
+        task: what to do with them.
+        tally: counts what becomes of them.
+        tell: told of each file that is refused, with the reason.
+        progress: called when the tally changed.
+
+    Raises:
+        DiskError: a disk refuses what is written; what was made before stands.
+        PixdError: the children cannot work.
+        KeyboardInterrupt: whoever waits was interrupted; what was made before stands.
+    """
+    with _Crew(task, tally, tell, progress) as crew:
+        for item in found:
+            crew.take(item)
+        crew.finish()
+
+
+class _Crew:
+    """The children, the threads that feed them, and what is under way."""
+
+    def __init__(
+        self,
+        task: Task,
+        tally: Tally,
+        tell: Callable[[Path, str], None],
+        progress: Callable[[], None],
+    ) -> None:
+        self.tally = tally
+        self._task, self._tell, self._progress = task, tell, progress
+        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._answers: queue.SimpleQueue[_Answer | BaseException] = queue.SimpleQueue()
+        self._pending = 0
+        self._children: set[ConfinedChild] = set()
+        self._is_stopping = False
+        self._batch: list[_Answer] = []
+        self._batch_began = time.monotonic()
+        self._writer = ThreadPoolExecutor(1)
+        self._writing: Future[list[OSError | None]] | None = None
+        self._written: list[_Answer] = []
+        self._threads = [threading.Thread(target=self._feed) for _ in range(machine.available())]
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._is_stopping = True
+        for _thread in self._threads:
+            self._jobs.put(None)
+        if kind:
+            for child in list(self._children):
+                child.kill()
+        for thread in self._threads:
+            thread.join()
+        # What is made is whole: it is kept, also after Ctrl-C. A full disk has said its word.
+        with contextlib.suppress(DiskError):
+            self._write_batch()
+            self._end_writing()
+        self._writer.shutdown()
+
+    # -- by the thread that waits -----------------------------------------------------------
+
+    def take(self, item: Found) -> None:
+        """Take what was found: have a job done, and tell of anything else."""
+        match item:
+            case Ignored(names):
+                self.tally.ignored += names
+            case Problem(folder, name, reason):
+                self._refuse(folder, name, reason)
+            case Job():
+                while self._pending >= _AHEAD * len(self._threads):
+                    self._receive()
+                self._jobs.put(item)
+                self._pending += 1
+
+    def finish(self) -> None:
+        """Wait for everything that is under way."""
+        while self._pending:
+            self._receive()
+        self._write_batch()
+        self._end_writing()
+
+    def _receive(self) -> None:
+        answer = self._answers.get()
+        self._pending -= 1
+        if isinstance(answer, BaseException):
+            raise answer
+        match answer.event["event"]:
+            case "done":
+                self._batch.append(answer)
+                self.tally.unplaced += 1
+                size = sum(len(one.data) for one in self._batch)
+                age_s = time.monotonic() - self._batch_began
+                if (
+                    len(self._batch) >= _FILES_TOGETHER
+                    or size >= _BYTES_TOGETHER
+                    or age_s >= _WRITTEN_AFTER_S
+                ):
+                    self._write_batch()
+            case "same":
+                self.tally.same += 1
+                self._count_set(answer)
+            case "failed":
+                raise PixdError(answer.event["reason"], advice=_GO_ON)
+            case _:
+                source = answer.event["source"]
+                self._refuse(source, answer.job.names[source], answer.event["reason"])
+        self._progress()
+
+    def _refuse(self, folder: int, name: str, reason: str) -> None:
+        self.tally.refused += 1
+        self._tell(path_of(self._task.roots[folder], name), reason)
+
+    def _count_set(self, answer: _Answer) -> None:
+        if name := answer.event.get("set"):
+            self.tally.sets[name] = self.tally.sets.get(name, 0) + 1
+
+    def _write_batch(self) -> None:
+        """Hand what was made to the writer, once it is through with what it has."""
+        self._end_writing()
+        batch, self._batch, self._batch_began = self._batch, [], time.monotonic()
+        if batch:
+            files = [file for answer in batch for file in self._files_of(answer)]
+            self._written = batch
+            self._writing = self._writer.submit(durable.write_each, files)
+
+    def _files_of(self, answer: _Answer) -> list[tuple[Path, bytes]]:
+        files, at = [], 0
+        for name, length in answer.event["files"]:
+            files.append((path_of(self._task.out, name), answer.data[at : at + length]))
+            at += length
+        return files
+
+    def _end_writing(self) -> None:
+        """Wait for the writer and count what it placed.
+
+        Raises:
+            DiskError: the disk is full, or does not want to be written.
+        """
+        if self._writing is None:
+            return
+        writing, self._writing = self._writing, None
+        errors = iter(writing.result())
+        self.tally.unplaced -= len(self._written)
+        for answer in self._written:
+            own = [error for _ in answer.event["files"] if (error := next(errors))]
+            if not own:
+                self._remove(answer.event["stale"])
+                self.tally.made += 1
+                self._count_set(answer)
+            elif why := disk.refusal(own[0]):
+                raise DiskError(f"{self._task.out}: {why}", advice=_GO_ON)
+            else:
+                reason = f"{own[0].filename or answer.job.target}: {own[0].strerror}"
+                self._refuse(0, answer.job.names[0], reason)
+        self._progress()
+
+    def _remove(self, names: list[str]) -> None:
+        """Remove copies that now stand in another set; their bytes are those of the source."""
+        for name in names:
+            with contextlib.suppress(OSError):
+                path_of(self._task.out, name).unlink()
+
+    # -- by a thread for each child ---------------------------------------------------------
+
+    def _feed(self) -> None:
+        child: ConfinedChild | None = None
+        try:
+            child = ConfinedChild(_CHILD, self._task.arguments())
+            self._children.add(child)
+            while (job := self._jobs.get()) is not None and not self._is_stopping:
+                self._answers.put(self._asked(child, job))
+        except BaseException as error:  # noqa: BLE001 - raised again by the thread that waits
+            self._answers.put(error)
+        finally:
+            if child:
+                self._children.discard(child)
+                child.close()
+
+    def _asked(self, child: ConfinedChild, job: Job) -> _Answer:
+        request = {"names": job.names, "target": job.target}
+        reason = ""
+        for _ in range(_TRIES):
+            try:
+                return _Answer(job, *child.ask(request))
+            except ImageRejectedError as error:
+                reason = error.message
+                break
+            except ChildDiedError as error:
+                reason = error.message
+                if self._is_stopping:
+                    break
+        if len(job.names) > 1:  # which of the two it was, nobody knows
+            reason += f" (this one, or its partner {job.names[1]})"
+        return _Answer(job, {"event": "rejected", "source": 0, "reason": reason}, b"")

@@ -1,0 +1,158 @@
+"""Which pictures there are to prepare: folders in, jobs out, one folder's names at a time.
+
+Promises that memory does not grow with the number of files, but for the names of one folder.
+The names that the service does not look at (`pixd.folders.scan`) are passed over here too. What a
+name is, a picture or a pipe, is found out by the child that opens it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from pixd.folders.scan import is_ignored
+from pixd.system.names import name_from_bytes, name_to_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+
+class Job(NamedTuple):
+    """One picture or pair to make.
+
+    Attributes:
+        names: name text of the source in each of the folders.
+        target: name text of what is made, relative to the output folder.
+    """
+
+    names: tuple[str, ...]
+    target: str
+
+
+class Problem(NamedTuple):
+    """A file or folder that nothing can be made of.
+
+    Attributes:
+        folder: which of the folders it is in.
+        name: name text relative to it; "" for the folder itself.
+        reason: why.
+    """
+
+    folder: int
+    name: str
+    reason: str
+
+
+class Ignored(NamedTuple):
+    """So many names of a folder are not looked at."""
+
+    names: int
+
+
+Found = Job | Problem | Ignored
+
+
+def singles(root: Path) -> Iterator[Found]:
+    """Yield a job for each file, whose target has its name with the suffix .png."""
+    for prefix, (names,) in _walk([root]):
+        yield from _oddities(names)
+        for stem, members in sorted(names.by_stem().items()):
+            if len(members) > 1:
+                for name in members:
+                    reason = f"{len(members)} files are called {stem}: rename all but one"
+                    yield Problem(0, prefix + name, reason)
+            else:
+                yield Job((prefix + members[0],), f"{prefix}{stem}.png")
+
+
+def pairs(roots: Sequence[Path]) -> Iterator[Found]:
+    """Yield a job for each stem that stands once in the same place of both folders."""
+    for prefix, sides in _walk(roots):
+        stems = [side.by_stem() for side in sides]
+        for side in sides:
+            yield from _oddities(side)
+        for stem in sorted(stems[0].keys() | stems[1].keys()):
+            members = [side.get(stem, []) for side in stems]
+            if [len(found) for found in members] == [1, 1]:
+                yield Job((prefix + members[0][0], prefix + members[1][0]), f"{prefix}{stem}.png")
+                continue
+            for number, found in enumerate(members):
+                for name in found:
+                    reason = _unpaired(stem, len(found), len(members[1 - number]), roots, number)
+                    yield Problem(number, prefix + name, reason)
+
+
+def files(root: Path) -> Iterator[Found]:
+    """Yield a job for each file, whose target has its own name."""
+    for prefix, (names,) in _walk([root]):
+        yield from _oddities(names)
+        yield from (Job((prefix + name,), prefix + name) for name in names.files)
+
+
+def _unpaired(stem: str, here: int, there: int, roots: Sequence[Path], number: int) -> str:
+    if here > 1:
+        return f"{here} files are called {stem}: keep one"
+    other = roots[1 - number]
+    if there:
+        return f"{there} files in {other} are called {stem}: keep one"
+    return f"no partner: {stem} with any suffix is missing in {other}"
+
+
+class _Names:
+    """What is in one folder below one root."""
+
+    def __init__(self) -> None:
+        self.files: list[str] = []
+        self.folders: list[str] = []
+        self.ignored = 0
+        self.problem: Problem | None = None
+
+    def by_stem(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = defaultdict(list)
+        for name in self.files:
+            found[name.rpartition(".")[0] or name].append(name)
+        return found
+
+
+def _oddities(names: _Names) -> Iterator[Found]:
+    if names.ignored:
+        yield Ignored(names.ignored)
+    if names.problem:
+        yield names.problem
+
+
+def _walk(roots: Sequence[Path]) -> Iterator[tuple[str, list[_Names]]]:
+    """Yield each folder below any root: its name with a slash, and what each root has there."""
+    folders = [""]
+    while folders:
+        prefix = folders.pop()
+        found = [_list(root, prefix, number) for number, root in enumerate(roots)]
+        below = {name for side in found for name in side.folders}
+        folders += sorted((f"{prefix}{name}/" for name in below), reverse=True)
+        yield prefix, found
+
+
+def _list(root: Path, prefix: str, number: int) -> _Names:
+    found = _Names()
+    try:
+        with os.scandir(path_of(root, prefix)) as entries:
+            for entry in entries:
+                if is_ignored(entry.name):
+                    found.ignored += 1
+                    continue
+                is_folder = entry.is_dir(follow_symlinks=False)
+                name = name_from_bytes(os.fsencode(entry.name))
+                (found.folders if is_folder else found.files).append(name)
+    except FileNotFoundError:
+        pass  # the other folder has it, or it is gone again
+    except OSError as error:
+        found.problem = Problem(number, prefix, f"cannot be read: {error.strerror}")
+    found.files.sort()
+    return found
+
+
+def path_of(root: Path, name: str) -> Path:
+    """Return the path of a name text below a folder."""
+    return root / os.fsdecode(name_to_bytes(name))

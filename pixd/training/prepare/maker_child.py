@@ -1,0 +1,237 @@
+"""The child of `pixd prepare` that reads sources and makes pictures: hostile bytes in, PNG out.
+
+It has bounded memory and time (`pixd.system.children.confinement`), writes no file, and may die: what it was
+given is then refused by name. It is started with the folders and the recipe as JSON.
+
+Protocol (`pixd.system.children.confined_child`): ``{"names", "target"}`` in. Out comes ``{"event": "done",
+"files": [[name, bytes], ...], "stale": [name, ...], "bytes"}`` and the bytes of the files one
+after the other; ``same`` where they stand already; ``rejected`` with a reason and ``source``, the
+number of the folder whose file it is about; ``failed`` where it can do nothing at all.
+``set`` is where `split` puts it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import pixd
+from pixd.folders import scan
+from pixd.images import decode, edges
+from pixd.images.picture import TOO_MUCH_MEMORY
+from pixd.system.children import confinement
+from pixd.system.errors import ImageRejectedError, PixdError
+from pixd.system.names import digest_of
+from pixd.training.dataset.pairs import digest_of_files
+from pixd.training.prepare import making, seal
+from pixd.training.prepare.listing import path_of
+from pixd.training.prepare.recipe import SETS, Task
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Answer = tuple[dict[str, Any], bytes]
+
+
+class _RefusedError(Exception):
+    """Nothing can be made of a source: the number of its folder, and why."""
+
+    def __init__(self, source: int, reason: str) -> None:
+        super().__init__(reason)
+        self.source, self.reason = source, reason
+
+
+def answer(task: Task, names: list[str], target: str) -> Answer:
+    """Make one picture, or copy one file or pair, unless it stands already.
+
+    Args:
+        task: see `Task`.
+        names: name text of the source in each folder.
+        target: name text of what is made.
+    """
+    try:
+        contents = []
+        for number, name in enumerate(names):
+            with _blaming(number):
+                contents.append(_read(task.roots[number], name))
+        if task.recipe.op == "split":
+            return _split(task, names, contents)
+        return _make(task, contents, target)
+    except _RefusedError as error:
+        return {"event": "rejected", "source": error.source, "reason": error.reason}, b""
+
+
+def _make(task: Task, contents: list[bytes], target: str) -> Answer:
+    text = {
+        seal.RECIPE: task.recipe.text(),
+        seal.SOURCES: " ".join(map(digest_of, contents)),
+        "Software": f"pixd {pixd.__version__}",
+    }
+    with _blaming(0):
+        if _stands(task.out, target, text):
+            return {"event": "same"}, b""
+    pictures = []
+    for number, content in enumerate(contents):
+        with _blaming(number):
+            pictures.append(decode.decode(content))
+    with _blaming(0):
+        png = seal.sealed(decode.encode_png(making.made(pictures, task.recipe), text))
+    return {"event": "done", "files": [[target, len(png)]], "stale": [], "bytes": len(png)}, png
+
+
+@contextlib.contextmanager
+def _blaming(source: int) -> Iterator[None]:
+    """Turn what may be wrong with a source into its refusal."""
+    try:
+        yield
+    except (ImageRejectedError, scan.NotRegularError) as error:
+        raise _RefusedError(source, error.message) from error
+    except MemoryError:
+        raise _RefusedError(source, TOO_MUCH_MEMORY) from None
+    except FileNotFoundError:
+        raise _RefusedError(source, "it is gone") from None
+    except OSError as error:
+        raise _RefusedError(source, f"cannot be read: {error.strerror}") from error
+
+
+def _read(root: Path, name: str) -> bytes:
+    """Read a whole file.
+
+    Raises:
+        ImageRejectedError: it is too large.
+        NotRegularError: it is no file, or its path leads out of the folder.
+        OSError: it cannot be read.
+    """
+    most = decode.DEFAULT_LIMITS.max_bytes
+    with os.fdopen(scan.open_regular(root, name), "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > most:
+            raise ImageRejectedError(
+                f"{size / 2**20:.0f} MiB is over the limit of {most >> 20} MiB"
+            )
+        return file.read(most)
+
+
+def _stands(out: Path, target: str, text: dict[str, str]) -> bool:
+    """Tell whether a picture stands in the output folder as it would be made.
+
+    Raises:
+        ImageRejectedError: something stands there that pixd did not make, or that was edited.
+    """
+    try:
+        found = seal.read(path_of(out, target))
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except IsADirectoryError:
+        found = None
+    if found is None:
+        raise ImageRejectedError(
+            f"{path_of(out, target)} is there, and was edited or not made by `pixd prepare`:"
+            " move it away"
+        )
+    return all(found.get(key) == text[key] for key in (seal.RECIPE, seal.SOURCES))
+
+
+# -- split -----------------------------------------------------------------------------------
+
+
+def set_of(digests: list[str], shares: tuple[float, float, float]) -> str:
+    """Return which set a file or pair belongs to: by its content alone.
+
+    Args:
+        digests: of the file, or of both files of the pair.
+        shares: of each of `SETS`.
+    """
+    # Of a hash of its own: what training holds out of its set is chosen by another.
+    hexadecimal = hashlib.sha256(b"split " + digest_of_files(digests).encode()).hexdigest()
+    position = int(hexadecimal[:13], 16) / 16**13
+    for name, share in zip(SETS, shares, strict=True):
+        if position < share:
+            return name
+        position -= share
+    return next(name for name, share in zip(SETS, shares, strict=True) if share)  # rounding
+
+
+def _split(task: Task, names: list[str], contents: list[bytes]) -> Answer:
+    digests = [digest_of(content) for content in contents]
+    own = set_of(digests, task.recipe.shares)
+    places = [_below(name, number, len(names)) for number, name in enumerate(names)]
+    stale: list[str] = []
+    missing: list[int] = []
+    for number, place in enumerate(places):
+        for name in SETS:
+            with _blaming(number):
+                standing = _copy_at(task.out, f"{name}/{place}", digests[number])
+            if standing and name != own:
+                stale.append(f"{name}/{place}")
+            elif not standing and name == own:
+                missing.append(number)
+    if not missing and not stale:
+        return {"event": "same", "set": own}, b""
+    for number, content in enumerate(contents):
+        with _blaming(number):
+            decode.decode(content)
+    wanted = [contents[number] for number in missing]
+    files = [[f"{own}/{places[number]}", len(contents[number])] for number in missing]
+    count = sum(map(len, wanted))
+    event = {"event": "done", "set": own, "files": files, "stale": stale, "bytes": count}
+    return event, b"".join(wanted)
+
+
+def _below(name: str, number: int, count: int) -> str:
+    """Return where a file belongs in its set: as a pair in a/ and b/."""
+    return f"{'ab'[number]}/{name}" if count > 1 else name
+
+
+def _copy_at(out: Path, name: str, digest: str) -> bool:
+    """Tell whether a copy stands in the output folder.
+
+    Raises:
+        ImageRejectedError: other bytes do.
+    """
+    path = path_of(out, name)
+    try:
+        is_copy = digest_of(path.read_bytes()) == digest
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except IsADirectoryError:
+        is_copy = False
+    if not is_copy:
+        raise ImageRejectedError(f"{path} has other bytes: move it away, and it is copied anew")
+    return True
+
+
+def main() -> int:
+    """Answer requests until the end of input."""
+    task = Task.of(sys.argv[1:])
+    if task.recipe.op == "edges":
+        # Loads OpenCV: what that maps is not a picture's doing.
+        edges.outlines(np.full((8, 8, 3), 255, np.uint8))
+    confinement.confine()
+    out = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # whatever a library prints goes to the log
+    for line in sys.stdin:
+        request = json.loads(line)
+        try:
+            with confinement.one_image():
+                event, data = answer(task, request["names"], request["target"])
+        except PixdError as error:
+            event, data = {"event": "failed", "reason": error.message}, b""
+        # OpenCV has errors of its own; one picture that it cannot draw must not stop the rest.
+        except Exception as error:  # noqa: BLE001
+            reason = f"nothing can be made of it: {type(error).__name__}: {error}"
+            event, data = {"event": "rejected", "source": 0, "reason": reason}, b""
+        out.write(json.dumps(event).encode() + b"\n" + data)
+        out.flush()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

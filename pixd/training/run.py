@@ -1,0 +1,333 @@
+"""One training child from its start to its model: the run spec out, the result manifest in."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pixd.store import manifests, model_files, tensorboard
+from pixd.store.runs import Edge, run_key
+from pixd.system import durable
+from pixd.system.children.worker import Worker
+from pixd.system.errors import PixdError
+from pixd.system.names import SCHEMA, canonical_json
+from pixd.training import promotion
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pixd.config import PipelineSettings, Settings
+    from pixd.store.commits import Commit
+    from pixd.store.models import Model
+    from pixd.store.store import Store
+
+EXPORT_REVISION = 1
+PREVIEWS = "previews"
+"""The folder of the store with one sheet of samples a pipeline, while it trains."""
+SAMPLES = "samples"
+"""Role of the sheet of samples among a run's outputs; it is no part of the model's export."""
+SCORES = ("l1", "psnr", "ssim", "sharpness")
+MEDIA_TYPES = {"card": "application/json", SAMPLES: "image/png"}
+"""gc keeps what is JSON: a card is small, and says what a model was when it is gone."""
+NICENESS = 10  # translation comes first
+CHECKPOINT_EVERY_S = 60
+CHECKPOINT_EVERY_STEPS = 1000
+NOTE_PROGRESS_S = 10.0
+LEAVE_WITHIN_S = 30.0
+SILENT_S = 900.0
+"""A trainer sends a heartbeat every few seconds; one that is silent for so long hangs. Its
+longest honest silence is one step, of minutes for the largest model on a slow processor."""
+HANG_GRACE_S = 60.0
+"""A trainer that is still there so long after its silence was up could not even be killed."""
+
+
+class DamagedExportError(PixdError):
+    """The files that a trainer left are not the ones that its result names."""
+
+
+class TrainingRun:
+    """A training that is under way."""
+
+    def __init__(
+        self, store: Store, run_id: int, key: str, commit: Commit, worker: Worker, scratch: Path
+    ) -> None:
+        """Follow the child `worker`; use `start`."""
+        self.run_id = run_id
+        self.key = key
+        self.commit = commit
+        self.worker = worker
+        self.scratch = scratch
+        self.phase = "starting"
+        self.progress: dict[str, Any] = {}
+        self.device = ""
+        self.has_checkpointed = False  # it came further than the attempts before it
+        self.validation: dict[str, Any] | None = None  # the last held-out scores and their step
+        self.preview = ""  # path of the sheet of samples, once it is there
+        self.preview_trouble = ""  # why it could not be drawn
+        self._store = store
+        self._leaving: tuple[str, str] | None = None
+        self._kill_at: float | None = None
+        self._noted_at = 0.0
+        self._heard_at: float | None = None
+        self._hung = False
+        self.beginning: Path | None = None  # the training state of the model that it began from
+
+    @classmethod
+    def start(
+        cls,
+        store: Store,
+        settings: Settings,
+        run_id: int,
+        key: str,
+        commit: Commit,
+        spec: Mapping[str, Any],
+    ) -> TrainingRun:
+        """Start the child of a queued run.
+
+        Args:
+            store: the open store.
+            settings: for device and precision.
+            run_id: the run's row.
+            key: the run's key.
+            commit: the training commit that it works on.
+            spec: recipe, pairs, live_model and checkpoints.
+        """
+        scratch = store.scratch / f"train-{run_id}"
+        shutil.rmtree(scratch, ignore_errors=True)
+        scratch.mkdir(parents=True)
+        for name in ("logs", PREVIEWS):
+            (store.folder / name).mkdir(exist_ok=True)
+        pipeline = store.runs.get(run_id).pipeline
+        full = {
+            "schema": SCHEMA,
+            "kind": "train",
+            "run_id": str(run_id),
+            "scratch": str(scratch),
+            "device": settings.device,
+            "checkpoint_every_s": CHECKPOINT_EVERY_S,
+            "checkpoint_every_steps": CHECKPOINT_EVERY_STEPS,
+            "preview": str(store.folder / PREVIEWS / f"{pipeline}.png"),
+            "event_files": str(store.folder / tensorboard.folder_of(pipeline, run_id)),
+            **spec,
+        }
+        worker = Worker.start(
+            "pixd.pix2pix.train",
+            full,
+            scratch,
+            store.folder / "logs" / f"train-{run_id}.log",
+            nice=NICENESS,
+        )
+        store.runs.move(run_id, ("queued",), "running", worker=worker.identity._asdict())
+        run = cls(store, run_id, key, commit, worker, scratch)
+        if beginning := spec.get("warm_start"):
+            run.beginning = Path(beginning["checkpoints"])
+        return run
+
+    @property
+    def is_leaving(self) -> bool:
+        """Tell whether the child was asked to end."""
+        return self._leaving is not None
+
+    def drop_preview(self) -> None:
+        """Remove the sheet of samples: it is an output of the run now, or of no more use."""
+        if self.preview:
+            Path(self.preview).unlink(missing_ok=True)
+
+    @property
+    def share_done(self) -> float:
+        """How much of the run is done, 0 to 1."""
+        steps = self.progress.get("steps") or 0
+        return float(self.progress.get("step", 0)) / steps if steps else 0.0
+
+    @property
+    def reason(self) -> str:
+        """What it is doing, for people."""
+        return self.phase
+
+    def read(self, now: float) -> None:
+        """Take what the child has said since the last call. `now`: monotonic seconds."""
+        if self._heard_at is None:
+            self._heard_at = now
+        for event in self.worker.read_events():
+            self._heard_at = now
+            self._take(event)
+        if self.progress and now - self._noted_at > NOTE_PROGRESS_S:
+            self._noted_at = now
+            self._store.runs.note_progress(self.run_id, self.progress)
+        if now - self._heard_at > SILENT_S and not self._hung:
+            self._hung = True
+            self.worker.kill()
+        if self._kill_at is not None and now > self._kill_at:
+            self.worker.kill()
+
+    def _take(self, event: Mapping[str, Any]) -> None:
+        kind = event.get("event")
+        if kind == "progress":
+            self.progress = dict(event)
+            self.phase = "training"
+        elif kind == "phase":
+            self.phase = str(event.get("phase"))
+        elif kind == "checkpoint":
+            self.has_checkpointed = True
+        elif kind == "validation":
+            scores = event.get("metrics", {})
+            self.validation = {name: scores.get(name) for name in SCORES}
+            self.validation["step"] = event.get("step")
+        elif kind == "preview":
+            self.preview = str(event.get("path", self.preview))
+            self.preview_trouble = str(event.get("trouble", ""))
+        elif kind == "device":
+            self.device = str(event.get("device"))
+
+    def is_fresh(self, now: float) -> bool:
+        """Tell whether it was heard of lately, or was dealt with because it was not."""
+        return self._heard_at is None or now - self._heard_at < SILENT_S + HANG_GRACE_S
+
+    def leave_as(self, state: str, reason: str, now: float) -> None:
+        """Ask the child to checkpoint and end; the run will get `state` and `reason`.
+
+        Whatever ends it from here on is no failure of the run. `now`: monotonic seconds.
+        """
+        if self._leaving:  # asked already: a second signal would end it without a checkpoint
+            return
+        self._leaving = (state, reason)
+        self._kill_at = now + LEAVE_WITHIN_S
+        self.worker.terminate()
+
+    def result(self, now: float) -> dict[str, Any] | None:
+        """Return the result manifest once the child has ended, else None."""
+        del now
+        if self.worker.poll() is None:
+            return None
+        try:
+            result = json.loads((self.scratch / "result.json").read_bytes())
+        except (OSError, ValueError):
+            if self._hung:
+                message = f"the trainer was silent for {SILENT_S:.0f} s and was ended"
+            else:
+                message = f"the trainer ended without a result: {self.worker.exit_text()}"
+            result = {"state": "failed", "error": {"kind": "died", "message": message}}
+        if result["state"] == "succeeded":
+            return dict(result)
+        if result["state"] == "interrupted":
+            state, reason = self._leaving or ("cancelled", "somebody ended the trainer")
+            if result.get("step"):
+                reason += f": stopped at step {result['step']}; goes on from there"
+            return {"state": state, "reason": reason}
+        if self._leaving:
+            state, reason = self._leaving
+            return {"state": state, "reason": reason}
+        return dict(result)
+
+
+def publish_model(
+    store: Store, run: TrainingRun, result: Mapping[str, Any], pipeline: PipelineSettings
+) -> Model:
+    """Move a succeeded run's files into the store, write its model, and promote it if it may.
+
+    Bytes first, then one transaction that says succeeded, names the model and, if the gate
+    lets it, makes it live: no state in between can be seen.
+
+    Raises:
+        DamagedExportError: what the trainer left is not what its result says; nothing is written.
+        OSError: the store cannot be written.
+    """
+    durable.crash_point("result-received")
+    stored = {}
+    for output in result["outputs"]:
+        try:
+            kept = store.objects.adopt(run.scratch / output["path"])
+        except FileNotFoundError as error:
+            raise DamagedExportError(f"the export is missing: {output['path']}") from error
+        if kept.digest != output["sha256"]:
+            raise DamagedExportError(f"the export is damaged: {output['path']}")
+        stored[output["role"]] = (output["path"], kept)
+    if not {"generator", "card"} <= stored.keys():
+        raise DamagedExportError("the export is not whole: it has no generator or no card")
+    export = {
+        os.path.basename(path): manifests.Entry(kept.digest, kept.size_bytes)  # noqa: PTH119
+        for role, (path, kept) in stored.items()
+        if role in {"generator", "card"}
+    }
+    manifest = store.objects.add(manifests.render(export))
+    store.objects.flush()
+    durable.crash_point("model-kept")
+    model_files.lay_out(store, manifest.digest, export)
+    name = pipeline.name
+    metrics = result["metrics"]
+    recipe = store.runs.add_recipe("export", {})
+    export_key = run_key("export", EXPORT_REVISION, recipe, [run.key, manifest.digest])
+    with store.transaction():
+        live = store.models.live(name)
+        decision = promotion.decide(pipeline.train.promote, metrics, has_live=live is not None)
+        promote = decision.promote and not store.models.is_pinned(name)
+        if decision.promote and not promote:
+            decision = promotion.Decision(
+                promote=False, why=f"model@{live.number} is pinned" if live else ""
+            )
+        for role, (_, kept) in stored.items():
+            media_type = MEDIA_TYPES.get(role, "application/octet-stream")
+            store.history.add_objects([kept], media_type)
+        store.history.add_objects([manifest], "text/x-pixd-manifest")
+        environment = store.runs.add_environment(result["environment"])
+        timings = result.get("timings", {})
+        store.runs.move(
+            run.run_id,
+            ("queued", "running", "publishing"),
+            "succeeded",
+            timings=timings,
+            environment=environment,
+            progress=run.progress or {"step": result["step"], "steps": result["steps"]},
+        )
+        store.runs.add_curve(run.run_id, result.get("curve", ()))
+        store.runs.add_outputs(
+            run.run_id, [Edge(role, path, kept.digest) for role, (path, kept) in stored.items()]
+        )
+        export_run = store.runs.queue(
+            name,
+            "export",
+            export_key,
+            change_id=run.commit.change_id,
+            recipe=recipe,
+            inputs=[Edge("trained", f"run@{run.run_id}", stored["generator"][1].digest)],
+            reason="the training succeeded",
+            state="running",
+        )
+        store.runs.move(
+            export_run,
+            ("running",),
+            "succeeded",
+            environment=environment,
+            timings={"export_s": timings.get("export_s")},
+        )
+        store.runs.add_outputs(
+            export_run,
+            [
+                Edge("model", "model", manifest.digest),
+                *(
+                    Edge(role, stored[role][0], stored[role][1].digest)
+                    for role in ("generator", "card")
+                ),
+            ],
+        )
+        durable.crash_point("before-promotion")
+        model = store.models.add(
+            name,
+            manifest.digest,
+            train_run=run.run_id,
+            export_run=export_run,
+            version=run.commit.version,
+            commit_seq=run.commit.seq,
+            steps=int(result["step"]),
+            metrics=metrics,
+            verdict=canonical_json({"promote": promote, "why": decision.why}),
+        )
+        if promote:
+            store.models.promote(
+                model, who="service", why=decision.why, change_id=run.commit.change_id
+            )
+    durable.crash_point("after-promotion")
+    return model

@@ -1,0 +1,186 @@
+"""What a training run works from: which pairs on which side, its beginning, and why it runs.
+
+Everything is read once, before the run; an edit made while it trains belongs to the next one.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pixd.store import model_files
+from pixd.store.queries import lineage
+from pixd.store.runs import Edge
+from pixd.system.names import canonical_json
+from pixd.training import recipe as recipes
+from pixd.training import warm_start
+from pixd.training.dataset import pairs
+from pixd.training.warm_start import WarmStart
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from pixd.config import PipelineSettings
+    from pixd.store.commits import Commit
+    from pixd.store.connection import Reader
+    from pixd.store.objects import StoredObject
+    from pixd.store.store import Store
+    from pixd.training.dataset.split import Split
+
+
+class Snapshot(NamedTuple):
+    """What a run is recorded with, and what its child is told.
+
+    Attributes:
+        listed: the object that names every pair, already flushed.
+        inputs: the run's edges.
+        reason: why it runs, for people.
+        spec: recipe, pairs, live model and beginning, as the run spec has them.
+    """
+
+    listed: StoredObject
+    inputs: list[Edge]
+    reason: str
+    spec: dict[str, Any]
+
+
+def take(
+    store: Store,
+    pipeline: PipelineSettings,
+    recipe: Mapping[str, Any],
+    key: str,
+    split: Split,
+    commit: Commit,
+) -> Snapshot:
+    """Take the snapshot of a training.
+
+    Args:
+        store: the open store.
+        pipeline: its settings.
+        recipe: of the training.
+        key: of the run.
+        split: the pairs of the folder by side.
+        commit: the commit of the training folder that they are from.
+
+    Raises:
+        OSError: the store cannot be read or written.
+    """
+    reader = store.db.conn
+    begin = warm_start.choose(reader, store.folder, pipeline, recipe, split)
+    listing = listing_of(split.train, split.held_out)
+    listed = store.objects.add(listing)
+    store.objects.flush()
+    live = store.models.live(pipeline.name)
+    before = (
+        warm_start.held_out_before(reader, store.folder, live.train_run) if live else frozenset()
+    )
+    inputs = [
+        Edge("version", f"training@{commit.seq}", commit.version),
+        Edge("pairs", "pairs", listed.digest),
+    ]
+    if isinstance(begin, WarmStart):
+        inputs.append(Edge(warm_start.ROLE, begin.model, begin.digest))
+    spec = {
+        "recipe": recipe,
+        "train": [_told(store, pair) for pair in split.train],
+        # Candidate and live model are judged on the pairs that neither was trained on.
+        "held_out": [{**_told(store, p), "is_common": p.digest in before} for p in split.held_out],
+        "live_model": str(model_files.folder_of(store.folder, live.digest)) if live else None,
+        **_beginning(store.folder, key, begin),
+    }
+    changes = changes_since_last(reader, store.folder, pipeline.name, recipe, listing)
+    if changes is None:
+        count = len(split.used)
+        said = f"first training on {count} pair{'s' * (count != 1)}"
+    else:
+        said = reason_of(changes, begin)
+    return Snapshot(listed, inputs, said, spec)
+
+
+def changes_since_last(
+    reader: Reader, store: Path, pipeline: str, recipe: Mapping[str, Any], listing: bytes
+) -> list[str] | None:
+    """Say how a training differs from the last that succeeded, or None where there was none.
+
+    Args:
+        reader: the store's database.
+        store: the store's folder.
+        pipeline: its name.
+        recipe: of the training.
+        listing: its pairs, as `listing_of` gives them.
+
+    Raises:
+        OSError: the listing of the last training cannot be read.
+    """
+    last = lineage.last_training(reader, pipeline)
+    if last is None:
+        return None
+    run_id, body = last
+    before = lineage.listing_of(reader, store, run_id)
+    return pairs_difference(before, listing) + recipes.recipe_difference(body, recipe)
+
+
+def reason_of(changes: Sequence[str], begin: WarmStart | str) -> str:
+    """Say why a training runs that is not the first, and how it begins."""
+    said = ", ".join(changes) or "again, on the same pairs and settings"
+    beginning = begin.told if isinstance(begin, WarmStart) else begin
+    return f"{said}; {beginning}" if beginning else said
+
+
+def listing_of(train: Iterable[pairs.Pair], held_out: Iterable[pairs.Pair] = ()) -> bytes:
+    """Return the JSON that names every pair of a training."""
+    sides = {"train": train, "held_out": held_out}
+    listed = {
+        side: [[pair.name, [list(file) for file in pair.files]] for pair in members]
+        for side, members in sides.items()
+    }
+    return canonical_json(listed).encode()
+
+
+def pairs_difference(before: bytes, after: bytes) -> list[str]:
+    """Say how the pairs of two training runs differ, as ["+3 pairs", "-1 pair"].
+
+    That pairs are on the other side of the split counts where nothing else differs.
+
+    Args:
+        before: the listing of the older run.
+        after: the listing of the newer one.
+    """
+    old, new = _contents(before), _contents(after)
+    counts = (("+", len(new - old)), ("-", len(old - new)))
+    told = [f"{sign}{count} pair{'s' * (count != 1)}" for sign, count in counts if count]
+    moved = len(_contents(before, "held_out") ^ _contents(after, "held_out"))
+    if moved and not told:
+        told = [f"{moved} pair{'s' * (moved != 1)} on the other side of the split"]
+    return told
+
+
+def _told(store: Store, pair: pairs.Pair) -> dict[str, Any]:
+    return {
+        "name": pair.name,
+        "images": [str(store.objects.path_of(digest)) for _, digest in pair.files],
+    }
+
+
+def _beginning(store: Path, key: str, begin: WarmStart | str) -> dict[str, Any]:
+    if not isinstance(begin, WarmStart):
+        return {"checkpoints": str(warm_start.checkpoints_folder(store, key, ""))}
+    return {
+        "checkpoints": str(warm_start.checkpoints_folder(store, key, begin.digest)),
+        "warm_start": {
+            "model": begin.model,
+            "digest": begin.digest,
+            "checkpoints": str(begin.checkpoints),
+            "steps": begin.steps,
+        },
+    }
+
+
+def _contents(listing: bytes, *sides: str) -> set[str]:
+    parts = json.loads(listing) if listing else {}
+    return {
+        canonical_json([digest for _, digest in files])
+        for side in sides or parts
+        for _, files in parts.get(side, ())
+    }

@@ -1,0 +1,378 @@
+"""Is a retrain due; start it, follow it, publish its model, and let the gate decide.
+
+The rule: the live model should come from the pairs in the folder and the settings in the
+config. If a succeeded run with that key exists, its model is used again without work. If
+not, and the folder has been still for `quiet_seconds`, a training child is started on a
+snapshot. A change while it runs lets it finish if it is at least half done; otherwise it is
+superseded once the folder is still again.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+from typing import TYPE_CHECKING, Any
+
+from pixd.service import recall
+from pixd.store.queries import lineage
+from pixd.store.runs import run_key
+from pixd.system import disk, durable
+from pixd.system.backoff import FIRST_RETRY_S, wait_s
+from pixd.training import promotion, warm_start
+from pixd.training import recipe as recipes
+from pixd.training import snapshot as training_snapshot
+from pixd.training.run import DamagedExportError, TrainingRun, publish_model
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from pixd.config import PipelineSettings, Settings
+    from pixd.folders.intake import Intake
+    from pixd.store.models import Model
+    from pixd.store.store import Store
+    from pixd.system.children.worker import Worker
+    from pixd.training.dataset.dataset import Dataset
+
+FLOAT32_BYTES = 4
+GENERATOR_PARAMETERS = 54_400_000  # at ngf 64; they grow with its square
+KEPT_COPIES = 8  # two checkpoints of the weights and Adam's two moments, and the export, twice
+MAX_FAILURES = 3
+FINISH_SHARE = 0.5  # a run that is so far along is not superseded
+RECALLED = "one of its images was recalled"
+
+
+class Training:
+    """The training of one pipeline."""
+
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        pipeline: PipelineSettings,
+        intake: Intake,
+        dataset: Dataset,
+        *,
+        run: TrainingRun | None = None,
+    ) -> None:
+        """Follow `dataset` and keep its pipeline's live model true to it.
+
+        Args:
+            store: the open store.
+            settings: of the service.
+            pipeline: its own.
+            intake: the training folder.
+            dataset: the pairs in it.
+            run: a training that is under way, from before the settings changed.
+        """
+        self._store = store
+        self._settings = settings
+        self._pipeline = pipeline
+        self._intake = intake
+        self._dataset = dataset
+        self._run = run
+        self._retry_at = 0.0
+        self._may_start_at = 0.0
+        self._blockage = disk.Blockage()
+        self.state = "idle"
+        self.reason = ""
+
+    @property
+    def blocked(self) -> str:
+        """Why no training can be begun or go on, or ""."""
+        return self._blockage.reason
+
+    @property
+    def worker(self) -> Worker | None:
+        """The training child, for the service's selector."""
+        return self._run.worker if self._run else None
+
+    @property
+    def run(self) -> TrainingRun | None:
+        """The training that is under way."""
+        return self._run
+
+    @property
+    def considered(self) -> int:
+        """The number of the newest commit that `state` speaks of; 0 before the first."""
+        commit = self._dataset.commit
+        return commit.seq if commit and self._dataset.plan is not None else 0
+
+    def next_at(self, now: float) -> float:
+        """Return when the next step has something to do without a message from the child."""
+        if self._dataset.is_placing:
+            return now
+        if self.state == "waiting":
+            return max(now, self._may_start_at)
+        return now + 3600.0
+
+    def step(self, now: float, *, may_start: bool = True) -> None:
+        """Bring training one step closer.
+
+        Args:
+            now: monotonic seconds.
+            may_start: whether a new run may begin (one trains at a time; none when stopping).
+        """
+        if self._run:
+            self._follow(now)
+        self._dataset.step(now)
+        wanted = self._wanted()
+        if wanted is None:
+            return
+        key, recipe = wanted
+        if self._run:
+            self._reconsider(key, now)
+            return
+        if self._is_settled_by_history(key):
+            return
+        self._start_when_still(key, recipe, now, may_start=may_start)
+
+    def recover(self) -> None:
+        """Find out anew what is under way after an error of the store's disk.
+
+        A child that runs goes on. One that has ended may have been half published: its run is
+        lost, and is taken up again from the last checkpoint.
+        """
+        if self._run and self._run.worker.poll() is not None:
+            self._run = None
+
+    def stop(self, reason: str, now: float) -> None:
+        """Ask a running training to checkpoint and leave. `now`: monotonic seconds."""
+        if self._run:
+            self._run.leave_as("cancelled", reason, now)
+
+    # -- deciding -----------------------------------------------------------------------
+
+    def _wanted(self) -> tuple[str, dict[str, Any]] | None:
+        """Return the key and recipe of the run that the folder and the config ask for."""
+        plan = self._dataset.plan
+        if plan is None:
+            if not self._run:
+                self.state, self.reason = "idle", self._say_not_ready()
+            return None
+        if not plan.pairs:
+            if not self._run:
+                self.state, self.reason = "idle", "there are no pairs in the training folder"
+            return None
+        recipe = recipes.train_recipe(self._pipeline, self._settings.precision)
+        digest = self._store.runs.add_recipe("train", recipe)
+        key = run_key("train", recipes.TRAIN_REVISION, digest, self._dataset.key_inputs)
+        return key, recipe
+
+    def _say_not_ready(self) -> str:
+        if self._store.history.head(self._intake.repo_id) is None:
+            return "the training folder is empty" if self._intake.is_calm else "reading the folder"
+        if self._dataset.trouble:
+            return f"an image cannot be looked at: {self._dataset.trouble}; `pixd verify` says more"
+        return "looking at the images"
+
+    def _is_settled_by_history(self, key: str) -> bool:
+        """Tell whether what is wanted was done before; make its model live if it should be."""
+        store = self._store
+        name = self._pipeline.name
+        done = store.runs.succeeded(name, key)
+        if done is None:
+            return False
+        live = store.models.live(name)
+        model = store.models.of_train_run(done)
+        assert model is not None  # it is written in the transaction that says "succeeded"
+        if live and live.train_run == done:
+            self.state, self.reason = "idle", "the live model is of these pairs and settings"
+        elif store.models.is_pinned(name):
+            self.state, self.reason = "idle", f"model@{live.number if live else '?'} is pinned"
+        elif not self._bytes_present(model) or recall.excluded_in(store, model):
+            return False
+        else:
+            decision = self._decide_again(model)
+            if decision.promote:
+                why = f"these pairs and settings made model@{model.number} before"
+                store.models.promote(model, who="service", why=why, change_id=self._change_id())
+                store.note(name, "info", "promote", f"model@{model.number} is live: {why}")
+                self.state, self.reason = "idle", why
+            else:
+                self.state = "idle"
+                self.reason = f"model@{model.number} was not promoted: {decision.why}"
+        return True
+
+    def _decide_again(self, model: Model) -> promotion.Decision:
+        verdict = json.loads(model.verdict)
+        mode = self._pipeline.train.promote
+        if mode == "always" and not json.loads(model.metrics).get("collapsed"):
+            return promotion.Decision(promote=True, why="promote is set to always")
+        return promotion.Decision(promote=bool(verdict["promote"]), why=str(verdict["why"]))
+
+    def _bytes_present(self, model: Model) -> bool:
+        return self._store.runs.output_digest(model.export_run, "generator") is not None
+
+    def _start_when_still(
+        self, key: str, recipe: dict[str, Any], now: float, *, may_start: bool
+    ) -> None:
+        store = self._store
+        failures = store.runs.failures(self._pipeline.name, key)
+        if len(failures) >= MAX_FAILURES:
+            self.state = "failed"
+            self.reason = (
+                f"given up after {len(failures)} attempts: {failures[-1].reason};"
+                " `pixd retry` tries again"
+            )
+            return
+        still_at = 0.0
+        if self._intake.last_change_at is not None:
+            still_at = self._intake.last_change_at + self._pipeline.train.quiet_seconds
+        self._may_start_at = max(still_at, self._retry_at)
+        self.state = "waiting"
+        if now < still_at or not self._intake.is_calm:
+            self.reason = "waiting until the training folder is still"
+            self._may_start_at = max(self._may_start_at, now + 0.2)
+        elif now < self._retry_at:
+            self.reason = f"trying again after: {failures[-1].reason if failures else 'a failure'}"
+        elif not may_start:
+            self.reason = "waiting for another training to end"
+            self._may_start_at = now + 1.0
+        elif now < self._blockage.retry_at:
+            self.reason = self._blockage.reason
+            self._may_start_at = self._blockage.retry_at
+        elif shortage := room_for_training(self._store.folder, self._pipeline):
+            self._note_blockage(shortage, now)
+            self.reason = shortage
+            self._may_start_at = self._blockage.retry_at
+        else:
+            self._start(key, recipe)
+
+    def _note_blockage(self, why: str, now: float) -> None:
+        if self._blockage.add(why, now):
+            self._store.note(self._pipeline.name, "warning", "blocked", f"training: {why}")
+
+    def _change_id(self) -> str:
+        return self._dataset.commit.change_id if self._dataset.commit else secrets.token_hex(5)
+
+    # -- starting -----------------------------------------------------------------------
+
+    def _start(self, key: str, recipe: dict[str, Any]) -> None:
+        store, split, commit = self._store, self._dataset.split, self._dataset.commit
+        assert commit is not None  # _wanted saw it
+        snapshot = training_snapshot.take(store, self._pipeline, recipe, key, split, commit)
+        with store.transaction():
+            store.history.add_objects([snapshot.listed], "application/json")
+            run_id = store.runs.queue(
+                self._pipeline.name,
+                "train",
+                key,
+                change_id=commit.change_id,
+                recipe=store.runs.add_recipe("train", recipe),
+                inputs=snapshot.inputs,
+                reason=snapshot.reason,
+            )
+        durable.crash_point("before-run-row")
+        self._run = TrainingRun.start(store, self._settings, run_id, key, commit, snapshot.spec)
+        self.state, self.reason = "running", snapshot.reason
+        told = f"training started: {snapshot.reason}"
+        store.note(self._pipeline.name, "info", "train", told, commit.change_id)
+
+    # -- following ----------------------------------------------------------------------
+
+    def _reconsider(self, key: str, now: float) -> None:
+        run = self._run
+        assert run is not None  # only called with one
+        if key == run.key or run.is_leaving:
+            return
+        if self._uses_recalled(run):
+            run.leave_as("superseded", RECALLED, now)
+        if run.share_done >= FINISH_SHARE:
+            return
+        quiet_s = self._pipeline.train.quiet_seconds
+        if now - (self._intake.last_change_at or 0.0) >= quiet_s and self._intake.is_calm:
+            run.leave_as("superseded", "the training folder or the settings changed", now)
+
+    def _follow(self, now: float) -> None:
+        run = self._run
+        assert run is not None  # only called with one
+        self._read(run, now)
+        self.state, self.reason = "running", run.reason
+        result = run.result(now)
+        if result is None:
+            return
+        self._run = None
+        store, name = self._store, self._pipeline.name
+        if result["state"] == "succeeded" and self._uses_recalled(run):
+            result = {"state": "superseded", "reason": RECALLED}
+        if result["state"] == "succeeded":
+            try:
+                self._publish(run, result)
+            except DamagedExportError as error:
+                advice = "it is trained on from its last checkpoint"
+                told = {"kind": "export", "message": error.message, "advice": advice}
+                result = {"state": "failed", "error": told}
+        if result["state"] == "failed" and result["error"]["kind"] == "disk":
+            # No failure of the training: it goes on from its checkpoint when the disk lets it.
+            reason = result["error"]["message"]
+            store.runs.move(run.run_id, ("queued", "running"), "cancelled", reason=reason)
+            self._note_blockage(f"the trainer: {reason}", now)
+        elif result["state"] == "failed":
+            self._note_failure(run, result["error"], now)
+        elif result["state"] != "succeeded":
+            store.runs.move(
+                run.run_id,
+                ("queued", "running"),
+                result["state"],
+                reason=result["reason"],
+                progress=run.progress,
+            )
+            store.note(name, "info", "train", f"training {result['state']}: {result['reason']}")
+            if not run.is_leaving:  # somebody else ended it, and may do so again
+                self._retry_at = now + FIRST_RETRY_S
+        if result["state"] in {"succeeded", "superseded"}:
+            run.drop_preview()
+        shutil.rmtree(run.scratch, ignore_errors=True)
+
+    def _read(self, run: TrainingRun, now: float) -> None:
+        trouble_before = run.preview_trouble
+        run.read(now)
+        if run.preview_trouble and not trouble_before:
+            self._store.note(self._pipeline.name, "warning", "preview", run.preview_trouble)
+
+    def _publish(self, run: TrainingRun, result: Mapping[str, Any]) -> None:
+        model = publish_model(self._store, run, result, self._pipeline)
+        warm_start.drop_what_none_begins_from(self._store, self._pipeline.name, run.run_id)
+        decision = json.loads(model.verdict)
+        told = "is live" if decision["promote"] else "was not promoted"
+        level = "info" if decision["promote"] else "warning"
+        said = f"model@{model.number} {told}: {decision['why']}"
+        self._store.note(self._pipeline.name, level, "model", said, run.commit.change_id)
+        self.state, self.reason = "idle", said
+        self._blockage.clear()
+
+    def _note_failure(self, run: TrainingRun, error: Mapping[str, Any], now: float) -> None:
+        store, name = self._store, self._pipeline.name
+        reason = error["message"] + (f" ({error['advice']})" if error.get("advice") else "")
+        store.runs.move(
+            run.run_id,
+            ("queued", "running", "publishing"),
+            "failed",
+            reason=reason,
+            error=error,
+        )
+        store.note(name, "error", "train", f"training failed: {reason}", run.commit.change_id)
+        if error["kind"] == "beginning":  # what it began from is damaged: the next one does not
+            assert run.beginning is not None  # it was told of none otherwise
+            shutil.rmtree(run.beginning, ignore_errors=True)
+        if run.has_checkpointed and error["kind"] == "died":
+            # Killed often, it still gets there: only attempts without progress are counted up.
+            store.runs.forgive_before(name, run.key, run.run_id)
+        failures = len(store.runs.failures(name, run.key))
+        self._retry_at = now + wait_s(failures, FIRST_RETRY_S)
+
+    def _uses_recalled(self, run: TrainingRun) -> bool:
+        excluded = self._store.exclusions.of(self._pipeline.name)
+        reader = self._store.db.conn
+        return bool(
+            excluded and lineage.is_trained_on(reader, self._store.folder, run.run_id, excluded)
+        )
+
+
+def room_for_training(store: Path, pipeline: PipelineSettings) -> str:
+    """Say why the disk of the store has no room for a training of a pipeline, or ""."""
+    width = pipeline.train.ngf / 64
+    needed_bytes = int(GENERATOR_PARAMETERS * width**2) * FLOAT32_BYTES * KEPT_COPIES
+    return disk.shortage(store, needed_bytes, pipeline.keep.free_bytes)

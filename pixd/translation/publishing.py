@@ -1,0 +1,327 @@
+"""Put made images where they belong: the intent row, then the file, then the row that it stands.
+
+What the user did meanwhile wins: an input that changed or went while its translation was made
+gets nothing published under its name, an output edited by hand is kept, and a file that pixd
+did not make is never overwritten.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from pixd.service.prometheus import Tally
+from pixd.store.connection import rfc3339
+from pixd.system import backoff, disk, durable
+from pixd.system.errors import PixdError
+from pixd.system.names import name_from_bytes, name_to_bytes
+from pixd.translation import output_files
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from pixd.config import PipelineSettings
+    from pixd.store.files import DueInput
+    from pixd.store.outputs import Output
+    from pixd.store.store import Store
+
+MAX_ATTEMPTS = 5
+LONGEST_WAIT_S = (1 + backoff.JITTER) * backoff.wait_s(MAX_ATTEMPTS - 1)
+"""A retry further ahead than `postpone` ever sets one was set by a clock that has been put back."""
+
+
+class Made(NamedTuple):
+    """An image that a run made, and the inputs that it is the translation of."""
+
+    run_id: int
+    digest: str
+    inputs: tuple[DueInput, ...]
+
+
+class Intent(NamedTuple):
+    """One output about to be put in place: its row, its path, its bytes, its input."""
+
+    row: int
+    path: str
+    digest: str
+    input: DueInput
+    is_first: bool  # of this content under this name
+
+
+class Publisher:
+    """The output folder of one pipeline."""
+
+    def __init__(
+        self,
+        store: Store,
+        pipeline: str,
+        repo_id: int,
+        folder: Path,
+        *,
+        tally: Tally | None = None,
+    ) -> None:
+        """Publish into `folder` what was made of the inputs of the repo `repo_id`.
+
+        `tally` counts what came of them.
+        """
+        self._tally = tally or Tally()
+        self._store = store
+        self._pipeline = pipeline
+        self._repo_id = repo_id
+        self._folder = folder
+        self._refusal = ""
+
+    def publish(self, made: list[Made], *, model_digest: str, recipe: str) -> str:
+        """Publish images: all intents, then all files, then all rows that say they stand.
+
+        Their runs succeed in any case, since the bytes are in the store: what could not be
+        published stays due and needs no more work.
+
+        Args:
+            made: what to publish; the objects are durable.
+            model_digest: the model that made them.
+            recipe: digest of the recipe that they were made under.
+
+        Returns:
+            What the disk of the output folder refuses, or "". What stood there stands there still.
+        """
+        with self._store.transaction():
+            intents = self.intend(made, model_digest=model_digest, recipe=recipe)
+        return self.carry_out(made, intents)
+
+    def intend(self, made: list[Made], *, model_digest: str, recipe: str) -> list[Intent]:
+        """Write the intents of `publish`. Join the caller's transaction, then `carry_out`."""
+        self._refusal = ""
+        return [
+            intent
+            for one in made
+            for inp in one.inputs
+            if self._is_still_wanted(inp)
+            for intent in self._intend(one, inp, model_digest, recipe)
+        ]
+
+    def carry_out(self, made: list[Made], intents: list[Intent]) -> str:
+        """Put the intended files in place and write that they stand and their runs are done.
+
+        Returns:
+            As `publish`.
+        """
+        store = self._store
+        standing = self._put(intents)
+        with store.transaction():
+            for intent in standing:
+                store.outputs.settle_intent(intent.row)
+                store.working.finish(
+                    self._repo_id, intent.input.name, intent.input.digest, "translated"
+                )
+            for one in made:
+                store.runs.move(one.run_id, ("publishing",), "succeeded")
+        now = time.time()
+        for intent in standing:
+            self._tally.published(now, intent.input.ctime_ns / 1e9 if intent.is_first else None)
+        return self._refusal
+
+    def postpone(self, inp: DueInput, reason: str) -> None:
+        """Try an input again later, each wait twice as long; after five times it is failed."""
+        attempts = inp.attempts + 1
+        gives_up = attempts >= MAX_ATTEMPTS
+        self._store.working.set_state(
+            self._repo_id,
+            [inp.name],
+            "failed" if gives_up else "queued",
+            reason,
+            retry_at=None if gives_up else rfc3339(time.time() + backoff.spread_wait_s(attempts)),
+            count_attempt=True,
+        )
+        self._tally.results["failed" if gives_up else "postponed"] += 1
+        level = "error" if gives_up else "warning"
+        self._store.note(self._pipeline, level, "translate", f"{inp.name}: {reason}")
+
+    def find_missing(self) -> str:
+        """Queue the inputs of outputs that somebody deleted.
+
+        Returns:
+            Why the output folder cannot be looked at, or "".
+        """
+        there = set(_names_below(os.fsencode(self._folder)))
+        listed = self._store.outputs.current_paths(self._pipeline)
+        with self._store.transaction():
+            for path in [path for path in listed if path not in there]:
+                try:
+                    # By itself: the listing says nothing of what it could not read.
+                    if path_of(self._folder, path).exists():
+                        continue
+                except OSError as error:
+                    return disk.refusal(error) or f"{self._folder}: {error.strerror}"
+                standing = self._store.outputs.standing(self._pipeline, path)
+                if standing:
+                    self._store.outputs.requeue_missing(self._repo_id, standing)
+        return ""
+
+    def _is_still_wanted(self, inp: DueInput) -> bool:
+        found = self._store.working.find(self._repo_id, inp.name)
+        return found is not None and found[1] == inp.digest
+
+    def _intend(self, made: Made, inp: DueInput, model_digest: str, recipe: str) -> list[Intent]:
+        """Write the intent, unless what stands there makes it needless or forbids it."""
+        store = self._store
+        path = output_files.output_name(inp.name)
+        standing = store.outputs.standing(self._pipeline, path)
+        try:
+            if self._refusal or self._stands(
+                standing, inp, path, made.digest, (model_digest, recipe)
+            ):
+                return []
+        except OSError as error:
+            self._note_refusal(inp, path, error)
+            return []
+        row = store.outputs.intend(
+            self._pipeline,
+            path,
+            input_path=inp.name,
+            input_digest=inp.digest,
+            model_digest=model_digest,
+            recipe=recipe,
+            run_id=made.run_id,
+            digest=made.digest,
+            change_id=inp.change_id or "none",
+        )
+        is_first = standing is None or standing.input_digest != inp.digest
+        return [Intent(row, path, made.digest, inp, is_first)]
+
+    def _put(self, intents: list[Intent]) -> list[Intent]:
+        """Put the files in place and return the intents whose file stands."""
+        sources = [self._store.objects.path_of(intent.digest) for intent in intents]
+        targets = [path_of(self._folder, intent.path) for intent in intents]
+        errors = output_files.publish_each(list(zip(sources, targets, strict=True)))
+        standing = []
+        for intent, target, error in zip(intents, targets, errors, strict=True):
+            if error is None or _stands_after_all(target, intent.digest):
+                standing.append(intent)
+                continue
+            self._note_refusal(intent.input, intent.path, error)
+            self._store.outputs.drop_intent(intent.row)
+        return standing
+
+    def _note_refusal(self, inp: DueInput, path: str, error: OSError) -> None:
+        """Wait for the disk where it is at fault; else try this one again later."""
+        why = f"{path} could not be written: {error.strerror}"
+        if disk.refusal(error):
+            self._refusal = f"the output folder {self._folder}: {why}"
+        else:
+            self.postpone(inp, why)
+
+    def _stands(
+        self,
+        standing: Output | None,
+        inp: DueInput,
+        path: str,
+        digest: str,
+        made_with: tuple[str, str],
+    ) -> bool:
+        """Deal with what stands at `path`; tell whether nothing is to be published."""
+        working = self._store.working
+        ours = standing.digest if standing else None
+        found = output_files.look(path_of(self._folder, path), digest, ours)
+        if found is output_files.Standing.WANTED and standing and standing.state == "current":
+            if (
+                standing.input_digest == inp.digest
+                and (standing.model_digest, standing.recipe) == made_with
+            ):
+                working.finish(self._repo_id, inp.name, inp.digest, "translated")
+                return True
+        elif found is output_files.Standing.EDITED and standing:
+            self._store.outputs.set_state(standing.id, "edited")
+            why = f"{path} was edited by hand and is kept; delete it to get the new one"
+            working.finish(self._repo_id, inp.name, inp.digest, "translated", why)
+            self._store.note(self._pipeline, "warning", "edited", why)
+            return True
+        elif found is output_files.Standing.FOREIGN:
+            why = f"{path} is there already and was not made by pixd: move it away"
+            self.postpone(inp, why)
+            return True
+        return False
+
+
+def _stands_after_all(target: Path, digest: str) -> bool:
+    """Tell whether a publishing failed only after the rename, and its name is on the disk now."""
+    try:
+        if output_files.look(target, digest, None) is not output_files.Standing.WANTED:
+            return False
+        durable.sync_folder(target.parent)
+    except OSError:
+        return False
+    return True
+
+
+def path_of(folder: Path, name: str) -> Path:
+    """Return the path of a file in a folder by its name text."""
+    return folder / os.fsdecode(name_to_bytes(name))
+
+
+def _names_below(folder: bytes, prefix: bytes = b"") -> Iterator[str]:
+    """Yield the name text of every file below a folder; none where it cannot be listed."""
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _names_below(entry.path, prefix + entry.name + b"/")
+            else:
+                yield name_from_bytes(prefix + entry.name)
+
+
+def withdraw(store: Store, pipeline: PipelineSettings, repo_id: int, path: str) -> Path | None:
+    """Say that a published output is taken away; its bytes stay in the store.
+
+    Join the caller's transaction, and remove the file that is returned after it: cut off in
+    between, `pixd.service.recovery` removes it. One that was edited by hand is left, and stays `edited`.
+
+    Returns:
+        The file to be removed, if there is one.
+    """
+    standing = store.outputs.standing(pipeline.name, path)
+    if standing is None:
+        return None
+    target = path_of(pipeline.output, path)
+    if output_files.look(target, standing.digest, None) is output_files.Standing.FOREIGN:
+        store.outputs.set_state(standing.id, "edited")
+        return None
+    store.outputs.set_state(standing.id, "withdrawn")
+    store.working.set_state(repo_id, [standing.input_path], "queued", if_in=("translated",))
+    return target
+
+
+def publish_beside(store: Store, pipeline: PipelineSettings, path: str) -> str:
+    """Put the live model's translation beside an output that was edited by hand.
+
+    Args:
+        store: the open store.
+        pipeline: whose output it is.
+        path: name text of the edited output, relative to the output folder.
+
+    Returns:
+        The name text of the new file, ``x.new.png`` for ``x.png``.
+
+    Raises:
+        PixdError: it was not edited, or there is no newer translation.
+    """
+    standing = store.outputs.standing(pipeline.name, path)
+    if standing is None or standing.state != "edited":
+        raise PixdError(f"{path} is no output that was edited by hand", advice="pixd why " + path)
+    live = store.models.live(pipeline.name)
+    made = store.runs.translation_of(
+        pipeline.name, standing.input_digest, live.digest if live else standing.model_digest
+    )
+    if made is None:
+        raise PixdError(
+            f"there is no translation of {standing.input_path} by the live model yet",
+            advice="wait for it with `pixd wait`",
+        )
+    beside = path.removesuffix(".png") + ".new.png"
+    target = path_of(pipeline.output, beside)
+    if output_files.look(target, made, None) is output_files.Standing.FOREIGN:
+        raise PixdError(f"{beside} is there already", advice="move it away")
+    output_files.publish(store.objects.path_of(made), target)
+    return beside

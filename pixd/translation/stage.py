@@ -1,0 +1,434 @@
+"""Which inputs are due under the live model, and the way of each to its published output.
+
+The rule: every input should have an output made from its present bytes by the live model
+under the present recipe. What was made before under the same key is published again without
+work; the rest goes to the warm translator in batches, and comes back to be published: the
+intent row first, then the file, then the rows that say it stands.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pixd.service.prometheus import Tally
+from pixd.store.connection import rfc3339, utc_now
+from pixd.store.runs import Edge
+from pixd.system import disk, durable
+from pixd.system.children import confinement
+from pixd.system.children.warm_worker import WarmWorker
+from pixd.translation import output_files, translator, translator_child
+from pixd.translation.publishing import LONGEST_WAIT_S, Made, Publisher
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pixd.config import PipelineSettings, Settings
+    from pixd.folders.intake import Intake
+    from pixd.store.files import DueInput
+    from pixd.store.models import Model
+    from pixd.store.store import Store
+    from pixd.system.children.warm_worker import Answer
+    from pixd.system.children.worker import Worker
+
+AT_ONCE = 32  # inputs that the translator holds: enough for decode, inference and encode to overlap
+MOST_AT_ONCE = 512
+AHEAD_S = 0.5
+"""Of small images, which take a millisecond, it holds as many as it makes in this time: what
+comes back together is published together, and the price of that is in the syncs, not the files."""
+IMAGE_BYTES = 4_000_000
+"""What is asked of a disk for one image under way: a PNG of 1024 px is seldom as large."""
+CHECK_OUTPUTS_S = 60.0
+CHECK_MODEL_S = 30.0  # how soon a live model whose files could not be read is tried again
+
+
+class Asked(NamedTuple):
+    """One translation that the worker holds, and every input that it serves."""
+
+    run_id: int
+    key: str
+    digest: str
+    scratch: Path
+    inputs: tuple[DueInput, ...]
+
+
+class Translation:
+    """The translation of one pipeline."""
+
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        pipeline: PipelineSettings,
+        intake: Intake,
+        *,
+        tally: Tally | None = None,
+    ) -> None:
+        """Translate what `intake` records, under the pipeline's live model.
+
+        `tally` counts what came of it.
+        """
+        self._tally = tally or Tally()
+        self._store = store
+        self._settings = settings
+        self._pipeline = pipeline
+        self._intake = intake
+        self._publisher = Publisher(
+            store, pipeline.name, intake.repo_id, pipeline.output, tally=self._tally
+        )
+        self._aim: translator.Aim | None = None
+        self._translator: WarmWorker | None = None
+        self._held: dict[str, Asked] = {}
+        self._at_once = AT_ONCE
+        self._next_check_at = 0.0
+        self._retry_at: float | None = None
+        self._damaged: tuple[int, str] | None = None  # id of the live model, and why
+        self._aim_again_at = 0.0
+        self._blockage = disk.Blockage()
+        # What is too large for one pipeline is not for another, nor under a limit that was raised.
+        is_usual = pipeline.max_megapixels == confinement.MEGAPIXELS
+        self._layout = "input" if is_usual else f"input of {pipeline.max_megapixels} MP"
+        self.device = ""
+
+    @property
+    def blocked(self) -> str:
+        """Why no output can be made or published, or ""."""
+        return self._blockage.reason
+
+    @property
+    def worker(self) -> Worker | None:
+        """The translator child, for the service's selector."""
+        return self._translator.worker if self._translator else None
+
+    @property
+    def trouble(self) -> str:
+        """Why the translator cannot work, and what to do about it; or ""."""
+        if self._damaged:
+            return self._damaged[1]
+        return self._translator.trouble if self._translator else ""
+
+    @property
+    def is_stuck(self) -> bool:
+        """Tell whether nothing can be translated before a person does something about it."""
+        stuck = self._translator is not None and self._translator.is_stuck
+        return self._damaged is not None or stuck
+
+    def is_fresh(self, now: float) -> bool:
+        """Tell whether the translator answers, or was dealt with because it does not."""
+        return self._translator is None or self._translator.is_fresh(now)
+
+    @property
+    def phase(self) -> str:
+        """What the translator is waiting for while it starts, or ""."""
+        return self._translator.phase if self._translator else ""
+
+    @property
+    def tiles(self) -> dict[str, Any] | None:
+        """The name of the image that is translated in tiles, how many are done, and of how many."""
+        step = self._translator.step_made if self._translator else None
+        asked = self._held.get(step.token.digest) if step else None
+        if step is None or asked is None:
+            return None
+        return {"name": asked.inputs[0].name, "done": step.done, "all": step.of}
+
+    @property
+    def is_busy(self) -> bool:
+        """Tell whether translations are under way."""
+        return bool(self._held)
+
+    def next_at(self, now: float) -> float:
+        """Return when the next step has something to do without a message from the child."""
+        times = [self._next_check_at if self._aim else now + 3600.0]
+        if self._translator:
+            times.append(self._translator.next_at(now))
+        if self._retry_at is not None:
+            times.append(self._retry_at)
+        if self._blockage.retry_at > now:
+            times.append(self._blockage.retry_at)
+        return min(times)
+
+    def recover(self) -> None:
+        """Forget what is under way after an error of the store's disk; it is due still."""
+        if self._translator:
+            self._translator.abandon()
+        self._held.clear()
+        self._aim = None  # what was stale may not have been queued
+
+    def stop(self, reason: str) -> None:
+        """Drop what is under way: its inputs stay due, and its runs say `reason`."""
+        if self._translator:
+            self._translator.stop()
+        with self._store.transaction():
+            for asked in self._held.values():
+                self._store.runs.move(asked.run_id, ("running",), "cancelled", reason=reason)
+        self._held.clear()
+
+    def step(self, now: float, *, may_start: bool = True) -> None:
+        """Bring the outputs one step closer. `now`: monotonic seconds."""
+        if self._translator:
+            self._translator.step(now)
+            answers = self._translator.collect()
+            if answers:
+                self._publish_answers(answers, now)
+            for note in self._translator.notes:
+                self._store.note(self._pipeline.name, "warning", "translator", note)
+            self._translator.notes.clear()
+            if self._translator.ready:
+                self.device = str(self._translator.ready.get("device", ""))
+        if not self._find_aim(now):
+            return
+        if now >= self._next_check_at:
+            self._next_check_at = now + CHECK_OUTPUTS_S
+            self._note_blockage(self._publisher.find_missing(), now)
+        if may_start and now >= self._blockage.retry_at:
+            self._feed(now)
+
+    # -- what outputs should be ---------------------------------------------------------
+
+    def _find_aim(self, now: float) -> bool:
+        """Find the live model and recipe; when they changed, queue what is stale."""
+        store, name = self._store, self._pipeline.name
+        live = store.models.live(name)
+        if live is None:
+            if self._aim:  # recalled, with no other to take its place
+                self.stop("its model is live no more")
+                self._aim = None
+            self._damaged = None
+            return False
+        if self._aim and self._aim.model.id == live.id:
+            return True
+        if self._damaged and self._damaged[0] == live.id and now < self._aim_again_at:
+            return False
+        try:
+            aim = translator.aim_at(store, self._settings, self._pipeline, live)
+        except translator.DamagedModelError as error:
+            self._note_damage(live, error, now)
+            return False
+        self._damaged = None
+        with store.transaction():
+            store.outputs.requeue_stale(name, self._intake.repo_id, live.digest, aim.recipe)
+            due = store.working.counts(self._intake.repo_id).get("queued", 0)
+        if due:
+            store.note(name, "info", "due", f"{due} inputs are due under model@{live.number}")
+        if self._translator:
+            self.stop("its model is live no more")
+        self._aim = aim
+        self._translator = translator.start_translator(store, self._settings, self._pipeline, aim)
+        return True
+
+    def _note_damage(self, live: Model, error: translator.DamagedModelError, now: float) -> None:
+        """Say once that the live model cannot be read, and look again now and then."""
+        self.stop("its model is damaged")
+        self._aim = None
+        self._aim_again_at = now + CHECK_MODEL_S
+        trouble = f"{error.message}: {error.advice}"
+        if self._damaged != (live.id, trouble):
+            self._store.note(self._pipeline.name, "error", "translator", trouble)
+        self._damaged = (live.id, trouble)
+
+    # -- feeding ------------------------------------------------------------------------
+
+    def _feed(self, now: float) -> None:
+        assert self._aim is not None  # _find_aim made both
+        assert self._translator is not None
+        room = self._at_once - len(self._held)
+        if room <= 0:
+            return
+        busy = {inp.name for asked in self._held.values() for inp in asked.inputs}
+        latest = rfc3339(time.time() + LONGEST_WAIT_S)
+        due = self._store.working.due_inputs(
+            self._intake.repo_id, room + len(busy), utc_now(), latest
+        )
+        due = [inp for inp in due if inp.name not in busy]
+        waits = self._store.working.has_queued(self._intake.repo_id, for_retry=True)
+        self._retry_at = now + 1.0 if waits else None
+        if not due:
+            if not self._held:
+                self._go_on(now)
+            return
+        if self._note_blockage(self._shortage(), now):
+            return
+        by_digest = self._refuse_or_group(due)
+        ready: list[Made] = []
+        with self._store.transaction():
+            for digest, inputs in by_digest.items():
+                key = self._key(digest)
+                done = self._done_before(key)
+                if done:
+                    ready.append(Made(*done, tuple(inputs)))
+                elif digest in self._held:
+                    held = self._held[digest]
+                    self._held[digest] = held._replace(inputs=(*held.inputs, *inputs))
+                else:
+                    self._held[digest] = self._begin(key, digest, tuple(inputs))
+                    asked = self._held[digest]
+                    self._translator.submit(asked, self._request(asked))
+        if ready:
+            self._publish(ready, now)
+        self._translator.step(now)
+
+    def _refuse_or_group(self, due: list[DueInput]) -> dict[str, list[DueInput]]:
+        """Reject the inputs that can have no output; return the others by content."""
+        by_digest: dict[str, list[DueInput]] = {}
+        refused = self._store.working.verdicts({inp.digest for inp in due}, self._layout)
+        for inp in due:
+            known = self._store.working.find(
+                self._intake.repo_id, output_files.output_name(inp.name)
+            )
+            why = output_files.refusal(inp.name, is_input=known is not None)
+            why = why or refused.get(inp.digest, (True, ""))[1]
+            if why:
+                self._tally.results["rejected"] += 1
+                self._store.working.set_state(self._intake.repo_id, [inp.name], "rejected", why)
+            else:
+                by_digest.setdefault(inp.digest, []).append(inp)
+        return by_digest
+
+    def _shortage(self) -> str:
+        """Say why nothing may be begun: both disks must hold what the translator may make."""
+        floor = self._pipeline.keep.free_bytes
+        for folder in (self._pipeline.output, self._store.folder):
+            why = disk.shortage(folder, IMAGE_BYTES, floor)
+            if why:
+                return why
+        return ""
+
+    def _note_blockage(self, why: str, now: float) -> bool:
+        """Wait with new work if `why` says so; it is told once, and goes on by itself."""
+        if not why:
+            return False
+        if self._blockage.add(why, now):
+            self._store.note(self._pipeline.name, "warning", "blocked", f"translating: {why}")
+        return True
+
+    def _key(self, digest: str) -> str:
+        assert self._aim is not None  # _find_aim made it
+        return translator_child.translation_key(self._aim.recipe, digest, self._aim.model.digest)
+
+    def _done_before(self, key: str) -> tuple[int, str] | None:
+        """Return (run, output digest) of an earlier success with this key and kept bytes."""
+        run_id = self._store.runs.succeeded(self._pipeline.name, key)
+        if run_id is None:
+            return None
+        made = self._store.runs.output_digest(run_id, "image")
+        return (run_id, made) if made else None
+
+    def _begin(self, key: str, digest: str, inputs: tuple[DueInput, ...]) -> Asked:
+        assert self._aim is not None  # _find_aim made both
+        assert self._translator is not None
+        model = self._aim.model
+        run_id = self._store.runs.queue(
+            self._pipeline.name,
+            "translate",
+            key,
+            change_id=inputs[0].change_id or "none",
+            recipe=self._aim.recipe,
+            inputs=[
+                Edge("image", inputs[0].name, digest),
+                Edge("model", f"model@{model.number}", model.digest),
+            ],
+            reason=f"{inputs[0].name} has no output under model@{model.number} and this recipe",
+            state="running",
+        )
+        scratch = self._translator.scratch / f"{run_id}.png"
+        return Asked(run_id, key, digest, scratch, inputs)
+
+    def _request(self, asked: Asked) -> dict[str, Any]:
+        assert self._aim is not None  # _find_aim made it
+        model = self._aim.model
+        return translator_child.request(
+            self._store.objects.path_of(asked.digest),
+            asked.scratch,
+            key=asked.key,
+            input_digest=asked.digest,
+            model_digest=model.digest,
+            version=model.version,
+        )
+
+    def _go_on(self, now: float) -> None:
+        if self._blockage:
+            told = f"translating goes on after {now - self._blockage.since:.0f} s"
+            self._store.note(self._pipeline.name, "info", "blocked", told)
+            self._blockage.clear()
+
+    # -- answers ------------------------------------------------------------------------
+
+    def _publish_answers(self, answers: list[Answer], now: float) -> None:
+        made: list[tuple[Asked, Any, Any]] = []
+        for answer in answers:
+            asked = self._held.pop(answer.token.digest, None)
+            if asked is None:  # dropped when the model changed
+                continue
+            if answer.event["event"] == "done":
+                durable.crash_point("result-received")
+                stored = self._store.objects.adopt(asked.scratch)
+                if stored.digest != answer.event["sha256"]:
+                    self._fail(asked, "the output changed on its way")
+                    continue
+                made.append((asked, stored, answer.event.get("ms", {})))
+            elif answer.event["event"] in {"rejected", "crashed"}:
+                self._reject(asked, str(answer.event["reason"]))
+            elif answer.event.get("kind") == "disk":
+                self._give_back(asked, str(answer.event["reason"]), now)
+            else:
+                self._fail(asked, str(answer.event.get("reason")))
+        if not made:
+            return
+        aim = self._aim
+        assert aim is not None  # what was asked was asked under it
+        self._store.objects.flush()
+        ready = (self._translator.ready if self._translator else None) or {}
+        with self._store.transaction():
+            self._store.history.add_objects([stored for _, stored, _ in made], "image/png")
+            environment = self._store.runs.add_environment(ready.get("environment", {}))
+            done = [Made(asked.run_id, stored.digest, asked.inputs) for asked, stored, _ in made]
+            for asked, stored, timings in made:
+                self._store.runs.move(
+                    asked.run_id,
+                    ("running",),
+                    "publishing",
+                    timings=timings,
+                    environment=environment,
+                )
+                self._store.runs.add_outputs(
+                    asked.run_id, [Edge("image", "image.png", stored.digest)]
+                )
+            intents = self._publisher.intend(done, model_digest=aim.model.digest, recipe=aim.recipe)
+        self._note_published(self._publisher.carry_out(done, intents), now)
+        took_ms = sum(sum(timings.values()) for _, _, timings in made) / len(made)
+        self._at_once = round(min(max(1000 * AHEAD_S / max(took_ms, 1e-3), AT_ONCE), MOST_AT_ONCE))
+
+    def _publish(self, made: list[Made], now: float) -> None:
+        assert self._aim is not None  # _find_aim made it
+        refused = self._publisher.publish(
+            made, model_digest=self._aim.model.digest, recipe=self._aim.recipe
+        )
+        self._note_published(refused, now)
+
+    def _note_published(self, refused: str, now: float) -> None:
+        if not self._note_blockage(refused, now):
+            self._go_on(now)
+
+    def _give_back(self, asked: Asked, reason: str, now: float) -> None:
+        """Leave the inputs due: the disk is at fault, not they."""
+        self._store.runs.move(asked.run_id, ("running",), "cancelled", reason=reason)
+        self._note_blockage(f"the translator: {reason}", now)
+
+    def _reject(self, asked: Asked, reason: str) -> None:
+        self._tally.results["rejected"] += len(asked.inputs)
+        with self._store.transaction():
+            self._store.runs.move(asked.run_id, ("running",), "failed", reason=reason)
+            self._store.working.decide(asked.digest, self._layout, reason, None, None)
+            for inp in asked.inputs:
+                self._store.working.finish(
+                    self._intake.repo_id, inp.name, inp.digest, "rejected", reason
+                )
+                note = f"{inp.name}: {reason}"
+                self._store.note(self._pipeline.name, "warning", "rejected", note)
+
+    def _fail(self, asked: Asked, reason: str) -> None:
+        """Try again later, five times, each wait twice as long; then it is failed and shown."""
+        with self._store.transaction():
+            self._store.runs.move(asked.run_id, ("running",), "failed", reason=reason)
+            for inp in asked.inputs:
+                self._publisher.postpone(inp, reason)

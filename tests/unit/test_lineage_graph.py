@@ -16,7 +16,7 @@ from pixd.store.queries import lineage
 from pixd.store.queries.lineage import Appearance
 from pixd.store.runs import Edge
 from pixd.store.store import Store
-from pixd.system.names import canonical_json, digest_of
+from pixd.system.digests import canonical_json, digest_of
 from tests.unit.test_store import record
 
 

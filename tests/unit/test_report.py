@@ -22,7 +22,7 @@ from pixd.answers.report.record import Picture, Record, Setting, Shown, gather, 
 from pixd.store import connection, gc
 from pixd.store.queries import history
 from pixd.store.store import Store
-from pixd.system.names import digest_of
+from pixd.system.digests import digest_of
 from tests.unit.test_lineage_graph import add_model
 from tests.unit.test_lineage_graph import pairs as named
 from tests.unit.test_store import record as write_commit

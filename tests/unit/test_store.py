@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pytest
 
-from pixd.folders.scan import FileStamp
 from pixd.store import connection, lock, schema
 from pixd.store.commits import Change, Commit
 from pixd.store.files import HashedFile
@@ -22,6 +21,7 @@ from pixd.store.queries import history
 from pixd.store.runs import Edge, run_key
 from pixd.store.store import Store
 from pixd.system.errors import CannotTellError, StoreBusyError, StoreError
+from pixd.system.stamps import FileStamp
 
 
 @pytest.fixture

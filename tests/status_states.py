@@ -22,6 +22,7 @@ from pixd.answers import status
 from pixd.service.loop import Service
 from pixd.store import connection
 from pixd.store.heartbeat import read_live, write_live
+from pixd.store.opening import open_store
 from pixd.store.store import Store
 from pixd.system import clock as system_clock
 from pixd.system.digests import canonical_json
@@ -71,7 +72,7 @@ class World:
     def fill(self) -> None:
         """Record pairs, a model that is live since yesterday, and inputs with their outputs."""
         self.clock.now = NOW - DAY_S
-        store = Store(self.settings.store)
+        store = open_store(self.settings.store)
         training = store.history.repo_id("facades", "training")
         pairs = {f"{n:03d}.png": b"pair %d" % n for n in range(120)}
         record(store, training, pairs, [])
@@ -191,8 +192,8 @@ def set_part(live: Live, name: str, **values: Any) -> None:
 
 
 @contextmanager
-def open_store(world: World) -> Iterator[Store]:
-    store = Store(world.settings.store)
+def store_of(world: World) -> Iterator[Store]:
+    store = open_store(world.settings.store)
     yield store
     store.close()
 
@@ -212,7 +213,7 @@ def starting(world: World) -> Iterator[None]:
     live = read_live(world.settings.store)
     live["pid"] = 1  # it was another process
     write_live(world.settings.store, live)
-    store = Store(world.settings.store)
+    store = open_store(world.settings.store)
     yield
     store.close()
 
@@ -341,7 +342,7 @@ def stopped(world: World) -> Iterator[None]:
 @contextmanager
 def killed(world: World) -> Iterator[None]:
     world.ran(was_stopped=False)
-    with open_store(world) as store:
+    with store_of(world) as store:
         world.add_failed_training(store)
     yield
 
@@ -361,7 +362,7 @@ def older_store(world: World) -> Iterator[None]:
 
 
 def _migration(world: World, sql: str) -> None:
-    with open_store(world) as store:
+    with store_of(world) as store:
         store.db.execute(sql)
 
 

@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pixd.folders import scan
 from pixd.store import recipes as store_recipes
-from pixd.store import training_set
-from pixd.store.queries import files as places
-from pixd.store.queries import history
+from pixd.store.queries import files, history, training_set
 from pixd.store.runs import run_key
 from pixd.training import recipe as recipes
 from pixd.training import snapshot, warm_start
@@ -48,8 +46,8 @@ def of_pipeline(reader: Reader, settings: Settings, pipeline: PipelineSettings) 
 def _changes(reader: Reader, pipeline: PipelineSettings, kind: str) -> dict[str, int]:
     folder = getattr(pipeline, kind)
     there = scan.scan(folder).files if folder.is_dir() else {}
-    repo = places.repo_id(reader, pipeline.name, kind)
-    known = places.stamps(reader, repo) if repo is not None else {}
+    repo = files.repo_id(reader, pipeline.name, kind)
+    known = files.stamps(reader, repo) if repo is not None else {}
     return {
         "added": sum(name not in known for name in there),
         "changed": sum(
@@ -62,9 +60,9 @@ def _changes(reader: Reader, pipeline: PipelineSettings, kind: str) -> dict[str,
 
 
 def _train(reader: Reader, settings: Settings, pipeline: PipelineSettings) -> dict[str, Any]:
-    repo = places.repo_id(reader, pipeline.name, "training")
-    files = places.recorded(reader, repo) if repo is not None else []
-    plan = pairs.pair_up(pipeline.pairs, files)
+    repo = files.repo_id(reader, pipeline.name, "training")
+    recorded = files.recorded(reader, repo) if repo is not None else []
+    plan = pairs.pair_up(pipeline.pairs, recorded)
     if not plan.pairs:
         return {"action": "none", "why": "there are no pairs in the training folder"}
     recipe = recipes.train_recipe(pipeline, settings.precision)
@@ -144,9 +142,9 @@ def _estimate_training(
 def _translate(
     reader: Reader, settings: Settings, pipeline: PipelineSettings, train: Mapping[str, Any]
 ) -> dict[str, Any]:
-    repo = places.repo_id(reader, pipeline.name, "input")
+    repo = files.repo_id(reader, pipeline.name, "input")
     live = history.model(reader, pipeline.name, None)
-    total = places.translatable(reader, repo) if repo is not None else 0
+    total = files.translatable(reader, repo) if repo is not None else 0
     due = total
     if live and repo is not None:
         trained = live["training"]["recipe"]
@@ -154,7 +152,7 @@ def _translate(
             pipeline, settings.precision, int(trained["image_size"]), trained["pairs"]
         )
         digest = store_recipes.recipe_digest("translate", recipe)
-        due = places.stale_inputs(reader, pipeline.name, repo, live["digest"], digest)
+        due = files.stale_inputs(reader, pipeline.name, repo, live["digest"], digest)
     changes_model = train["action"] in {"run", "reuse"}
     after = total if changes_model else 0
     seconds, size = history.translation_rate(reader, pipeline.name)

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pixd.store.queries import files as places
-from pixd.store.queries import history, lineage
+from pixd.store.queries import files, history, lineage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,14 +38,14 @@ def of_content(reader: Reader, store: Path, digest: str) -> dict[str, Any]:
     found: dict[str, Any] = {
         "schema": SCHEMA,
         "digest": digest,
-        "object": places.object_row(reader, digest),
+        "object": files.object_row(reader, digest),
         "outputs": [
-            _output(reader, store, row) for row in places.outputs_with_digest(reader, digest)
+            _output(reader, store, row) for row in files.outputs_with_digest(reader, digest)
         ],
         "input": _as_input(reader, digest),
         "training": _as_training(reader, store, digest),
         "model": _as_model(reader, store, digest),
-        "recalled": places.exclusions_of(reader, digest),
+        "recalled": files.exclusions_of(reader, digest),
     }
     if not found["outputs"]:
         found["made_by"] = [
@@ -133,35 +132,35 @@ def _output(reader: Reader, store: Path, row: Mapping[str, Any]) -> dict[str, An
 
 
 def _as_input(reader: Reader, digest: str) -> dict[str, Any]:
-    files = _places(reader, digest, "input")
+    found = _places(reader, digest, "input")
     outputs = [
         {name: row[name] for name in ("pipeline", "path", "digest", "state", "published_at")}
         | {"model": row["model_name"]}
-        for row in places.outputs_from_input(reader, digest)
+        for row in files.outputs_from_input(reader, digest)
     ]
-    return {"files": files, "outputs": outputs} if files or outputs else {}
+    return {"files": found, "outputs": outputs} if found or outputs else {}
 
 
 def _as_training(reader: Reader, store: Path, digest: str) -> dict[str, Any]:
-    files = _places(reader, digest, "training")
-    if not files:
+    found = _places(reader, digest, "training")
+    if not found:
         return {}
     models = []
-    for pipeline in dict.fromkeys(place["pipeline"] for place in files):
-        for found in lineage.models_of(reader, store, pipeline, digest):
-            model = history.model(reader, pipeline, found.number)
+    for pipeline in dict.fromkeys(place["pipeline"] for place in found):
+        for use in lineage.models_of(reader, store, pipeline, digest):
+            model = history.model(reader, pipeline, use.number)
             assert model is not None  # just found
             models.append(
                 {
                     "pipeline": pipeline,
                     "name": model["name"],
                     "digest": model["digest"],
-                    "how": found.how,
+                    "how": use.how,
                     "is_live": model["is_live"],
-                    "outputs": places.outputs_of_model(reader, pipeline, model["digest"]),
+                    "outputs": files.outputs_of_model(reader, pipeline, model["digest"]),
                 }
             )
-    return {"files": files, "models": models}
+    return {"files": found, "models": models}
 
 
 def _as_model(reader: Reader, store: Path, digest: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import secrets
 from typing import TYPE_CHECKING
 
 from pixd.images.formats import looks_whole
-from pixd.store.commits import Change
+from pixd.store.commits import Change, summary
 from pixd.store.exclusions import EXCLUDED
 from pixd.store.files import HashedFile, KnownFile
 from pixd.store.objects import SourceError
@@ -22,11 +22,9 @@ from pixd.system.children import confinement
 from pixd.system.errors import PixdError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from pixd.folders.settle import Ready
-    from pixd.store.commits import Commit
     from pixd.store.objects import StoredObject
     from pixd.store.store import Store
     from pixd.system.stamps import FileStamp
@@ -197,8 +195,7 @@ class Recorder:
             if self._kind == "input" and (dropped or self._refused):
                 store.outputs.orphan(self._pipeline, [*dropped, *self._refused])
             if changes:
-                write_commit(
-                    store,
+                store.write_commit(
                     self._pipeline,
                     self._kind,
                     changes,
@@ -218,39 +215,6 @@ class Recorder:
             del known[name]
         self.clear()
         return bool(changes)
-
-
-def write_commit(
-    store: Store,
-    pipeline: str,
-    kind: str,
-    changes: list[Change],
-    *,
-    change_id: str,
-    reason: str,
-    objects: Mapping[str, StoredObject] | None = None,
-) -> Commit:
-    """Write the version that the working rows now are, and the commit that led to it.
-
-    Join the caller's transaction, in which the working rows were brought up to date.
-    """
-    repo_id = store.history.repo_id(pipeline, kind)
-    manifest = store.history.prepare_version(repo_id, changes, store.working)
-    store.objects.flush()
-    commit = store.history.commit(
-        repo_id, manifest, changes, change_id=change_id, reason=reason, objects=objects or {}
-    )
-    store.note(pipeline, "info", "commit", f"{kind}@{commit.seq}: {reason}", change_id)
-    return commit
-
-
-def summary(changes: list[Change]) -> str:
-    """Say what a commit does, as "+3, ~1, -2 files"."""
-    added = sum(change.old_digest is None for change in changes)
-    removed = sum(change.new_digest is None for change in changes)
-    counts = {"+": added, "~": len(changes) - added - removed, "-": removed}
-    parts = ", ".join(f"{sign}{count}" for sign, count in counts.items() if count)
-    return f"{parts} file{'s' * (len(changes) != 1)}"
 
 
 def _known(file: HashedFile, state: str) -> KnownFile:

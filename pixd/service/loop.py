@@ -20,7 +20,7 @@ from pixd.service.metrics_file import MetricsFile
 from pixd.service.pipeline import RECONFIGURED, Pipeline
 from pixd.service.signals import Signals
 from pixd.store.events import Event
-from pixd.store.store import Store
+from pixd.store.opening import open_store
 from pixd.system import disk, systemd
 from pixd.system.children.spec import SCHEMA
 from pixd.system.children.warm_worker import WarmWorker
@@ -74,7 +74,7 @@ class Service:
             raise
 
     def _open(self) -> None:
-        self.store = Store(self.settings.store)
+        self.store = open_store(self.settings.store)
         self.store.listener = self._say
         reload.make_folders(self.settings, self.store)
         self._wake_r, self._wake_w = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)

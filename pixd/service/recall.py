@@ -12,7 +12,6 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING, Any
 
-from pixd.folders.recorder import write_commit
 from pixd.store.commits import Change
 from pixd.store.exclusions import EXCLUDED
 from pixd.store.queries import history, lineage
@@ -222,7 +221,7 @@ def _commit_without(
     store.working.exclude(repo, paths, EXCLUDED)
     changes = [Change(path, digest, None) for path in paths]
     reason = f"recalled {paths[0]}" + (f" and {len(paths) - 1} more" if len(paths) > 1 else "")
-    commit = write_commit(store, pipeline, kind, changes, change_id=change_id, reason=reason)
+    commit = store.write_commit(pipeline, kind, changes, change_id=change_id, reason=reason)
     return f"{kind}@{commit.seq}"
 
 

@@ -178,3 +178,12 @@ def chain_hash(
     """Return the hash that binds a commit's facts to its parent's hash ("" for the first)."""
     facts = [parent, repo_id, seq, version, change_id, reason, at]
     return digest_of(canonical_json(facts).encode())
+
+
+def summary(changes: list[Change]) -> str:
+    """Say what a commit does, as "+3, ~1, -2 files"."""
+    added = sum(change.old_digest is None for change in changes)
+    removed = sum(change.new_digest is None for change in changes)
+    counts = {"+": added, "~": len(changes) - added - removed, "-": removed}
+    parts = ", ".join(f"{sign}{count}" for sign, count in counts.items() if count)
+    return f"{parts} file{'s' * (len(changes) != 1)}"

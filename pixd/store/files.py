@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from pixd.store import manifests
-from pixd.store.connection import transaction
 from pixd.store.exclusions import EXCLUDED
+from pixd.store.transaction import transaction
 from pixd.system.clock import utc_now
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from pixd.store.connection import transaction
+from pixd.store.transaction import transaction
 from pixd.system.clock import utc_now
 
 if TYPE_CHECKING:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pixd.store import connection, gc, lock, writer
+from pixd.store import connection, lock, writer
 from pixd.store.commits import History
-from pixd.store.connection import transaction
 from pixd.store.events import Event
 from pixd.store.exclusions import Exclusions
 from pixd.store.files import WorkingFiles
@@ -17,15 +16,19 @@ from pixd.store.objects import ObjectStore
 from pixd.store.outputs import Outputs
 from pixd.store.runs import Runs
 from pixd.store.training_set import Care
+from pixd.store.transaction import is_in_transaction, transaction
 from pixd.system import durable
 from pixd.system.clock import utc_now
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from contextlib import AbstractContextManager
     from pathlib import Path
 
     from sqlite_utils import Database
+
+    from pixd.store.commits import Change, Commit
+    from pixd.store.objects import StoredObject
 
 
 class Store:
@@ -33,6 +36,8 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         """Lock, open and migrate the store in `folder`, making it at first use.
+
+        Most callers want `pixd.store.opening.open_store`, which also finishes what a crash cut off.
 
         Raises:
             StoreBusyError: another process holds it.
@@ -62,7 +67,6 @@ class Store:
         self.exclusions = Exclusions(self.db)
         self.holds = Holds(self.db)
         self.care = Care(self.db)
-        gc.recover(self)
 
     @property
     def scratch(self) -> Path:
@@ -80,7 +84,7 @@ class Store:
         Raises:
             OSError: the disk still refuses; so does sqlite3.Error.
         """
-        if connection.is_in_transaction(self.db):
+        if is_in_transaction(self.db):
             self.db.conn.execute("ROLLBACK")
         self.objects.discard_incoming()
 
@@ -89,8 +93,31 @@ class Store:
         return writer.heights(self.db.conn)
 
     def transaction(self) -> AbstractContextManager[Database]:
-        """Begin (or join) a write transaction; see `pixd.store.connection.transaction`."""
+        """Begin (or join) a write transaction; see `pixd.store.transaction.transaction`."""
         return transaction(self.db)
+
+    def write_commit(
+        self,
+        pipeline: str,
+        kind: str,
+        changes: list[Change],
+        *,
+        change_id: str,
+        reason: str,
+        objects: Mapping[str, StoredObject] | None = None,
+    ) -> Commit:
+        """Write the version that the working rows now are, and the commit that led to it.
+
+        Join the caller's transaction, in which the working rows were brought up to date.
+        """
+        repo_id = self.history.repo_id(pipeline, kind)
+        manifest = self.history.prepare_version(repo_id, changes, self.working)
+        self.objects.flush()
+        commit = self.history.commit(
+            repo_id, manifest, changes, change_id=change_id, reason=reason, objects=objects or {}
+        )
+        self.note(pipeline, "info", "commit", f"{kind}@{commit.seq}: {reason}", change_id)
+        return commit
 
     def note(self, pipeline: str, level: str, kind: str, message: str, change_id: str = "") -> None:
         """Write one event to the feed that `status` and `log` show, and tell the listener."""

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pixd.store import manifests, model_files
 from pixd.store.commits import chain_hash
 from pixd.store.objects import hash_file
-from pixd.store.queries import files as places
-from pixd.store.queries import history, lineage
+from pixd.store.queries import files, history, lineage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -119,7 +118,7 @@ def dependents(reader: Reader, digest: str) -> Iterator[str]:
         (digest, SHOWN),
     ):
         yield f"{row[0]}/model@{row[1]}"
-    for output in places.outputs_with_digest(reader, digest)[:SHOWN]:
+    for output in files.outputs_with_digest(reader, digest)[:SHOWN]:
         yield f"{output['pipeline']}/output/{output['path']} ({output['state']})"
 
 
@@ -247,7 +246,7 @@ def _standing(reader: Reader, pipeline: str) -> list[Any]:
 
 def _output_problem(folder: Path, output: Any) -> str:
     try:
-        found = hash_file(places.path_in(folder, output["path"]))
+        found = hash_file(files.path_in(folder, output["path"]))
     except FileNotFoundError:
         return "it is missing from the output folder"
     except OSError as error:

@@ -26,9 +26,9 @@ from pixd.folders.settle import Ready
 from pixd.service import operations, recall, recovery
 from pixd.store import connection, gc
 from pixd.store.objects import hash_file
+from pixd.store.opening import open_store
 from pixd.store.queries import lineage
 from pixd.store.runs import Edge, run_key
-from pixd.store.store import Store
 from pixd.system import crash_points
 from pixd.system.children.warm_worker import Answer
 from pixd.system.children.worker import Worker
@@ -167,7 +167,7 @@ class World:
 
     def open(self) -> None:
         """Start as the service does: lock, recover, finish what was cut off."""
-        self.store = Store(self.settings.store)
+        self.store = open_store(self.settings.store)
         self.store.db.conn.set_trace_callback(self.cut.statement)
         outputs = {p.name: p.output for p in self.settings.pipelines}
         recovery.give_up_runs(self.store, "the service ended")

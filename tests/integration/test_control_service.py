@@ -22,6 +22,7 @@ from pixd.service import control, operations
 from pixd.service.loop import Service
 from pixd.store import manifests
 from pixd.store.manifests import Entry
+from pixd.store.opening import open_store
 from pixd.store.runs import Edge
 from pixd.store.store import Store
 from pixd.system import control_socket
@@ -44,7 +45,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("a", "b"):
         (folder / "training" / f"{name}.png").write_bytes(name.encode())
     (folder / "config.yaml").write_text(ONE)
-    store = Store(folder / "store")
+    store = open_store(folder / "store")
     repo = store.history.repo_id("p", "training")
     for number, name in enumerate(("a", "b"), 1):
         record(store, repo, {f"{name}.png": name.encode()}, [])
@@ -258,7 +259,7 @@ MODES = ("plan", "apply", "undo", "empty", "proof")
 def opened(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Store, Any]]:
     folder = tmp_path_factory.mktemp("opened") / "p"
     shutil.copytree(made, folder)
-    store = Store(folder / "store")
+    store = open_store(folder / "store")
     yield store, config.load(folder / "config.yaml")
     store.close()
 

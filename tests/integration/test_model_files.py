@@ -9,6 +9,7 @@ import pytest
 
 from pixd.store import gc, manifests, model_files
 from pixd.store.objects import StoredObject
+from pixd.store.opening import open_store
 from pixd.store.runs import Edge
 from pixd.store.store import Store
 from tests.unit.test_store import record
@@ -24,7 +25,7 @@ def opened(tmp_path: Path) -> Iterator[Callable[[], Store]]:
     def start() -> Store:
         if stores:
             stores.pop().close()
-        stores.append(Store(tmp_path / "store"))
+        stores.append(open_store(tmp_path / "store"))
         return stores[0]
 
     yield start

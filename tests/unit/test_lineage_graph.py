@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from pixd.store import manifests
 from pixd.store.objects import ObjectStore
+from pixd.store.opening import open_store
 from pixd.store.queries import lineage
 from pixd.store.queries.lineage import Appearance
 from pixd.store.runs import Edge
@@ -22,7 +23,7 @@ from tests.unit.test_store import record
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    store = Store(tmp_path / "store")
+    store = open_store(tmp_path / "store")
     yield store
     store.close()
 

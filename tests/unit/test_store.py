@@ -17,6 +17,7 @@ import pytest
 from pixd.store import connection, lock, schema
 from pixd.store.commits import Change, Commit
 from pixd.store.files import HashedFile
+from pixd.store.opening import open_store
 from pixd.store.queries import history
 from pixd.store.runs import Edge, run_key
 from pixd.store.store import Store
@@ -26,7 +27,7 @@ from pixd.system.stamps import FileStamp
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    store = Store(tmp_path / "store")
+    store = open_store(tmp_path / "store")
     yield store
     store.close()
 
@@ -58,7 +59,7 @@ def record(store: Store, repo_id: int, files: dict[str, bytes], removed: list[st
 def test_the_writer_carries_no_arrays(tmp_path: Path) -> None:
     # sqlite-utils imports NumPy where it finds it: 0.1 s and 20 MB of a service that has no use.
     code = (
-        "import sys, pathlib; from pixd.store.store import Store; Store(pathlib.Path(sys.argv[1]));"
+        "import sys, pathlib; from pixd.store.opening import open_store; open_store(pathlib.Path(sys.argv[1]));"
         " assert 'sqlite_utils' in sys.modules; assert 'numpy' not in sys.modules;"
         " import numpy"  # it can still be had by who needs it
     )
@@ -134,7 +135,7 @@ def test_a_failed_transaction_leaves_nothing_behind(store: Store) -> None:
 
 def test_a_second_writer_is_told_who_holds_the_store(store: Store) -> None:
     with pytest.raises(StoreBusyError, match=r"pid \d+"):
-        Store(store.folder)
+        open_store(store.folder)
 
 
 def test_a_reader_works_beside_the_writer_and_cannot_write(store: Store) -> None:
@@ -166,20 +167,20 @@ def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) ->
     database = folder / connection.DATABASE
     database.write_bytes(b"this is no database at all, and longer than a header" * 20)
     with pytest.raises(StoreError, match="cannot be opened"):
-        Store(folder)
+        open_store(folder)
     assert database.read_bytes().startswith(b"this is no database")
 
 
 def test_a_store_of_a_newer_pixd_is_refused_by_name(tmp_path: Path) -> None:
     folder = tmp_path / "store"
-    store = Store(folder)
+    store = open_store(folder)
     store.db.execute(
         "INSERT INTO _sqlite_migrations (migration_set, name, applied_at)"
         " VALUES ('pixd', 'm999_future', '2030')"
     )
     store.close()
     with pytest.raises(StoreError, match="m999_future"):
-        Store(folder)
+        open_store(folder)
 
 
 def test_asking_where_there_is_no_store_says_how_to_make_one(tmp_path: Path) -> None:
@@ -189,7 +190,7 @@ def test_asking_where_there_is_no_store_says_how_to_make_one(tmp_path: Path) -> 
 
 
 def test_the_lock_is_free_once_its_holder_is_gone(tmp_path: Path) -> None:
-    store = Store(tmp_path)
+    store = open_store(tmp_path)
     assert lock.holder_pid(tmp_path) is not None
     store.close()
     assert lock.holder_pid(tmp_path) is None
@@ -300,7 +301,7 @@ def test_one_who_asks_for_the_holder_does_not_keep_a_service_away(tmp_path: Path
 
 def test_a_log_without_its_index_is_not_passed_over(tmp_path: Path) -> None:
     # Killed, copied by hand without lineage.db-shm, and read by one who may not make it.
-    store = Store(tmp_path / "store")
+    store = open_store(tmp_path / "store")
     store.note("p", "info", "x", "only in the log so far")
     shutil.copytree(store.folder, tmp_path / "copy", ignore=shutil.ignore_patterns("*-shm"))
     store.close()
@@ -330,10 +331,10 @@ def test_an_attempt_that_came_further_lets_those_before_it_count_no_more(store: 
 
 def test_a_bit_that_flipped_in_a_trigger_is_damage_and_told_by_name(tmp_path: Path) -> None:
     folder = tmp_path / "store"
-    Store(folder).close()
+    open_store(folder).close()
     path = folder / connection.DATABASE
     data = path.read_bytes()
     at = data.index(b"file_counts_update AFTER UPDATE OF state")
     path.write_bytes(data[:at] + data[at:].replace(b"OF state", b"OF stete", 1))
     with pytest.raises(StoreError, match="trigger file_counts_update is not as it was made"):
-        Store(folder)
+        open_store(folder)

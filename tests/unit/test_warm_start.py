@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from pixd.config import PipelineSettings, TrainSettings
+from pixd.store.opening import open_store
 from pixd.store.runs import Edge, run_key
 from pixd.store.store import Store
 from pixd.system.digests import canonical_json, digest_of
@@ -25,7 +26,7 @@ RECIPE = recipes.train_recipe(SETTINGS, "float32")
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    store = Store(tmp_path / "store")
+    store = open_store(tmp_path / "store")
     record(store, store.history.repo_id("p", "training"), {"a": b"x"}, [])
     yield store
     store.close()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from pixd.answers.doctor.store import Examined
     from pixd.config import PipelineSettings, Settings
-    from pixd.store.holds import Root
+    from pixd.store.queries.holds import Root
     from pixd.system.stamps import RootIdentity
 
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pixd.answers.doctor.check import Check, fail, ok, warn
 from pixd.answers.status_text import size
-from pixd.store import connection, holds, lock, model_files, verify, writer
+from pixd.store import connection, lock, model_files, verify, writer
 from pixd.store.heartbeat import read_live
-from pixd.store.queries import history
+from pixd.store.queries import history, holds
 from pixd.system import disk, libc
 from pixd.system.errors import CannotTellError, StoreError
 from pixd.training.stage import room_for_training
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from pixd.config import Settings
     from pixd.store.connection import Reader
-    from pixd.store.holds import Root
+    from pixd.store.queries.holds import Root
 
 _T = TypeVar("_T")
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from pixd.store.training_set import KinRow, kin_of
+from pixd.store.queries.training_set import KinRow, kin_of
 from pixd.system.digests import canonical_json, digest_of
 from pixd.system.errors import ADVICE_DISK, DiskError
 from pixd.training.dataset import findings, pairs

@@ -14,6 +14,7 @@ from pixd.store.exclusions import EXCLUDED
 from pixd.store.heartbeat import read_live
 from pixd.store.lock import holder_pid
 from pixd.store.queries import files, history, lineage
+from pixd.store.states import FileState, OutputState
 from pixd.system.digests import canonical_json
 from pixd.training import snapshot
 
@@ -169,9 +170,9 @@ def _of_unknown(
 def _of_training(
     reader: Reader, store: Path, pipeline: PipelineSettings, row: Mapping[str, Any]
 ) -> list[str]:
-    if row["state"] == "rejected":
+    if row["state"] == FileState.REJECTED:
         return _of_rejected(row)
-    if row["state"] == "settling":
+    if row["state"] == FileState.SETTLING:
         return _of_settling(pipeline, row)
     reason = _live(store, pipeline.name, "train").get("reason", "")
     found = lineage.models_of(reader, store, pipeline.name, row["digest"])
@@ -189,13 +190,13 @@ def _of_input(
     reader: Reader, store: Path, pipeline: PipelineSettings, row: Mapping[str, Any]
 ) -> list[str]:
     state, reason = row["state"], row["reason"]
-    if state == "settling":
+    if state == FileState.SETTLING:
         return _of_settling(pipeline, row)
-    if state == "rejected":
+    if state == FileState.REJECTED:
         return _of_rejected(row)
-    if state == "failed":
+    if state == FileState.FAILED:
         return [f"given up after {row['attempts']} attempts: {reason}", "again: pixd retry"]
-    if state == "queued":
+    if state == FileState.QUEUED:
         return _of_queued(reader, store, pipeline, row)
     lines = [reason] if reason else []
     for output in files.outputs_of_input(reader, pipeline.name, row["path"], limit=1):
@@ -270,11 +271,11 @@ def _of_output(
     elif run["reason"]:
         why.append(f"because {run['reason']}")
     states = {
-        "edited": "it was edited by hand and is left; the new one beside it: pixd retry",
-        "orphaned": "its input is gone; keep.orphans says whether such outputs stay",
-        "missing": "its file was deleted and is made again",
-        "withdrawn": "what made it was recalled",
-        "superseded": "another took its place",
+        OutputState.EDITED: "it was edited by hand and is left; the new one beside it: pixd retry",
+        OutputState.ORPHANED: "its input is gone; keep.orphans says whether such outputs stay",
+        OutputState.MISSING: "its file was deleted and is made again",
+        OutputState.WITHDRAWN: "what made it was recalled",
+        OutputState.SUPERSEDED: "another took its place",
     }
     if row["state"] in states:
         why.append(states[row["state"]])

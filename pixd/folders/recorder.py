@@ -17,6 +17,7 @@ from pixd.store.commits import Change, summary
 from pixd.store.exclusions import EXCLUDED
 from pixd.store.files import HashedFile, KnownFile
 from pixd.store.objects import SourceError
+from pixd.store.states import FileState
 from pixd.system import crash_points, safe_open, stamps
 from pixd.system.children import confinement
 from pixd.system.errors import PixdError
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from pixd.store.store import Store
     from pixd.system.stamps import FileStamp
 
-REFUSED = KnownFile("rejected", None, 0, 0, 0, 0, 0, is_racy=False)
+REFUSED = KnownFile(FileState.REJECTED, None, 0, 0, 0, 0, 0, is_racy=False)
 
 
 class StillChangingError(Exception):
@@ -181,7 +182,7 @@ class Recorder:
             for name in (*(file.name for file in recalled), *self._refused)
             if known[name].digest
         ]
-        resting = "recorded" if self._kind == "training" else "queued"
+        resting = FileState.RECORDED if self._kind == "training" else FileState.QUEUED
         change_id = secrets.token_hex(5)
         store.objects.flush()
         with store.transaction():
@@ -208,7 +209,7 @@ class Recorder:
         for file in (*fresh, *same):
             known[file.name] = _known(file, resting)
         for file in recalled:
-            known[file.name] = _known(file, "rejected")._replace(digest=None)
+            known[file.name] = _known(file, FileState.REJECTED)._replace(digest=None)
         for name in self._refused:
             known[name] = REFUSED
         for name in dropped:
@@ -217,7 +218,7 @@ class Recorder:
         return bool(changes)
 
 
-def _known(file: HashedFile, state: str) -> KnownFile:
+def _known(file: HashedFile, state: FileState) -> KnownFile:
     return KnownFile(
         state,
         file.digest,

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from pixd.store.commits import Change
 from pixd.store.exclusions import EXCLUDED
 from pixd.store.queries import history, lineage
+from pixd.store.states import FileState, OutputState
 from pixd.system import crash_points
 from pixd.system.errors import PixdError
 from pixd.training.promotion import excluded_in
@@ -59,9 +60,9 @@ def plan(store: Store, pipeline: PipelineSettings, digest: str) -> dict[str, Any
         "models": [{"name": f"model@{m.number}", "how": m.how} for m in touched.values()],
         "live": f"model@{live.number}" if live else None,
         "live_after": f"model@{after.number}" if after else None,
-        "replaced": [o.path for o in replaced if o.state != "edited"],
-        "withdrawn": [o.path for o in gone if o.state != "edited"],
-        "edited": [o.path for o in (*from_input, *from_models) if o.state == "edited"],
+        "replaced": [o.path for o in replaced if o.state is not OutputState.EDITED],
+        "withdrawn": [o.path for o in gone if o.state is not OutputState.EDITED],
+        "edited": [o.path for o in (*from_input, *from_models) if o.state is OutputState.EDITED],
         "retrain": bool(files["training"]),
         "estimate": {
             "train_s": store.runs.mean_seconds(name, "train") if files["training"] else 0.0,
@@ -147,7 +148,7 @@ def withdraw_leftovers(store: Store, pipeline: PipelineSettings) -> None:
         for output in store.outputs.made_by(pipeline.name, model.digest)
         if not (has_live and _gets_another(store, repo, output))
     ]
-    left = [output for output in dict.fromkeys(left) if output.state != "edited"]
+    left = [output for output in dict.fromkeys(left) if output.state is not OutputState.EDITED]
     if not left:
         return
     change_id = secrets.token_hex(5)
@@ -173,8 +174,10 @@ def proof(store: Store, pipeline: PipelineSettings, digest: str) -> dict[str, An
     return {
         "digest": digest,
         "is_recalled": digest in store.exclusions.of(name),
-        "outputs": sorted(path for path, state in standing.items() if state != "edited"),
-        "edited": sorted(path for path, state in standing.items() if state == "edited"),
+        "outputs": sorted(
+            path for path, state in standing.items() if state is not OutputState.EDITED
+        ),
+        "edited": sorted(path for path, state in standing.items() if state is OutputState.EDITED),
         "live": f"model@{live.number}" if live and live.id in {m.id for m in models} else None,
         "checked": store.outputs.count_standing(name),
     }
@@ -196,7 +199,11 @@ def _live_after(store: Store, live: Model | None, touched: set[int]) -> Model | 
 def _gets_another(store: Store, repo: int, standing: Output, recalled: str = "") -> bool:
     """Tell whether the input of an output is there to be translated again."""
     found = store.working.find(repo, standing.input_path)
-    return found is not None and found[0] != "rejected" and found[1] not in {None, recalled}
+    return (
+        found is not None
+        and found.state is not FileState.REJECTED
+        and found.digest not in {None, recalled}
+    )
 
 
 def _outputs(

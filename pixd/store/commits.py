@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from pixd.store import manifests
+from pixd.store.states import BytesState
 from pixd.system import crash_points
 from pixd.system.clock import utc_now
 from pixd.system.digests import canonical_json, digest_of
@@ -67,9 +68,9 @@ class History:
             "INSERT INTO object VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", rows
         )
         self._db.conn.executemany(
-            "INSERT INTO object_bytes VALUES (?, 'present', ?) ON CONFLICT (digest)"
-            " DO UPDATE SET state = 'present', changed_at = excluded.changed_at"
-            " WHERE state <> 'present'",
+            f"INSERT INTO object_bytes VALUES (?, '{BytesState.PRESENT}', ?) ON CONFLICT (digest)"
+            f" DO UPDATE SET state = '{BytesState.PRESENT}', changed_at = excluded.changed_at"
+            f" WHERE state <> '{BytesState.PRESENT}'",
             [(row[0], now) for row in rows],
         )
         # Arrived again: an older copy in the trash is of no more use.
@@ -136,7 +137,7 @@ class History:
             (manifest.digest, size, now),
         )
         conn.execute(
-            "INSERT INTO object_bytes VALUES (?, 'present', ?) ON CONFLICT DO NOTHING",
+            f"INSERT INTO object_bytes VALUES (?, '{BytesState.PRESENT}', ?) ON CONFLICT DO NOTHING",
             (manifest.digest, now),
         )
         conn.execute("INSERT INTO version VALUES (?, ?, ?) ON CONFLICT DO NOTHING", manifest)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
+
+Level = Literal["info", "warning", "error"]
+"""How much an event matters."""
 
 
 class Event(NamedTuple):
     """One thing that happened, as `status`, `log` and the service's log tell it."""
 
     time: str  # RFC 3339 UTC
-    level: str  # info, warning or error
+    level: Level
     pipeline: str  # "" for what concerns all of them
     kind: str
     change: str  # "" where no change brought it about

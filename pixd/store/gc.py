@@ -16,6 +16,7 @@ import shutil
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pixd.store import manifests, model_files, tensorboard
+from pixd.store.states import ACTIVE_RUNS, STANDING_OUTPUTS, BytesState, OutputState, listed
 from pixd.system import crash_points, durable
 from pixd.system.clock import utc_now
 from pixd.system.errors import PixdError, StoreError
@@ -54,7 +55,7 @@ def plan(store: Store, keep_models: Mapping[str, int]) -> list[Garbage]:
     kept = _roots(store, keep_models)
     rows = store.db.conn.execute(
         "SELECT digest, size_bytes FROM object JOIN object_bytes USING (digest)"
-        " WHERE object_bytes.state = 'present' AND media_type NOT IN (?, ?)"
+        f" WHERE object_bytes.state = '{BytesState.PRESENT}' AND media_type NOT IN (?, ?)"
         " ORDER BY size_bytes DESC, digest",
         _KEPT_TYPES,
     )
@@ -79,7 +80,7 @@ def apply(store: Store, garbage: list[Garbage]) -> str:
             "INSERT OR REPLACE INTO trash VALUES (?, ?, ?, ?, ?)",
             [(g.digest, batch, g.name, g.why, now) for g in garbage],
         )
-        _set_state(store, [g.digest for g in garbage], "trashed")
+        _set_state(store, [g.digest for g in garbage], BytesState.TRASHED)
     crash_points.crash_point("trashed")
     for one in garbage:
         _move(store.objects.path_of(one.digest), _in_trash(store, batch, one.digest))
@@ -108,7 +109,7 @@ def undo(store: Store, batch: str | None) -> tuple[str, int]:
     durable.sync_filesystem(store.folder)
     with store.transaction():
         store.db.conn.execute("DELETE FROM trash WHERE batch = ?", (row[0],))
-        _set_state(store, digests, "present")
+        _set_state(store, digests, BytesState.PRESENT)
     model_files.match_bytes(store)
     shutil.rmtree(store.folder / TRASH / row[0], ignore_errors=True)
     return row[0], len(digests)
@@ -121,7 +122,7 @@ def empty(store: Store) -> tuple[int, int]:
     ).fetchall()
     with store.transaction():
         store.db.conn.execute("DELETE FROM trash")
-        _set_state(store, [row[0] for row in rows], "removed")
+        _set_state(store, [row[0] for row in rows], BytesState.REMOVED)
     shutil.rmtree(store.folder / TRASH, ignore_errors=True)
     tensorboard.drop_of_removed_models(store.db.conn, store.folder)
     return len(rows), sum(row[1] for row in rows)
@@ -165,7 +166,7 @@ def _roots(store: Store, keep_models: Mapping[str, int]) -> set[str]:
         kept.update(_made_by(store, export_run))
     for run_id, version in conn.execute(
         "SELECT run.id, run_input.digest FROM run JOIN run_input ON run_input.run_id = run.id"
-        " WHERE run.state IN ('queued', 'running', 'publishing')"
+        f" WHERE run.state IN ({listed(ACTIVE_RUNS)})"
     ):
         kept.add(version)
         kept.update(_made_by(store, run_id))
@@ -175,7 +176,7 @@ def _roots(store: Store, keep_models: Mapping[str, int]) -> set[str]:
         row[0]
         for row in conn.execute(
             "SELECT digest FROM output WHERE state IN"
-            " ('publishing', 'current', 'edited', 'missing', 'orphaned')"
+            f" ('{OutputState.PUBLISHING}', {listed(STANDING_OUTPUTS)})"
         )
     )
     kept.update(row[0] for row in conn.execute("SELECT digest FROM pin"))
@@ -253,7 +254,7 @@ def _name_and_why(store: Store, digest: str) -> tuple[str, str]:
     return digest[:19], "no file, model or output is of it"
 
 
-def _set_state(store: Store, digests: list[str], state: str) -> None:
+def _set_state(store: Store, digests: list[str], state: BytesState) -> None:
     now = utc_now()
     store.db.conn.executemany(
         "UPDATE object_bytes SET state = ?, changed_at = ? WHERE digest = ?",
@@ -270,7 +271,7 @@ def _trashed(store: Store, batch: str) -> list[str]:
     """Return those of a batch that did not arrive again since."""
     rows = store.db.conn.execute(
         "SELECT digest FROM trash JOIN object_bytes USING (digest)"
-        " WHERE batch = ? AND object_bytes.state = 'trashed'",
+        f" WHERE batch = ? AND object_bytes.state = '{BytesState.TRASHED}'",
         (batch,),
     )
     return [row[0] for row in rows]

@@ -11,6 +11,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 from pixd.store import manifests
+from pixd.store.states import BytesState
 from pixd.system import crash_points, durable
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def match_bytes(store: Store) -> None:
     A model that is damaged gets none; who asks for it is told so, and `pixd verify` says more.
     """
     rows = store.db.conn.execute(
-        "SELECT model.digest, min(object_bytes.state = 'present') FROM model JOIN run_output"
+        f"SELECT model.digest, min(object_bytes.state = '{BytesState.PRESENT}') FROM model JOIN run_output"
         " ON run_output.run_id = model.export_run JOIN object_bytes"
         " ON object_bytes.digest = run_output.digest WHERE role = 'generator'"
         " GROUP BY model.digest"

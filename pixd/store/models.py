@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pixd.store.states import STANDING_OUTPUTS, TRANSLATABLE, FileState, OutputState, listed
 from pixd.store.transaction import transaction
 from pixd.system.clock import utc_now
 from pixd.system.digests import canonical_json
@@ -157,7 +158,7 @@ class Models:
         rows = self._db.conn.execute(
             f"SELECT {_COLUMNS} FROM model WHERE pipeline = ? AND EXISTS (SELECT 1 FROM output"
             " WHERE model_digest = model.digest AND output.pipeline = model.pipeline"
-            " AND output.state IN ('current', 'edited', 'missing', 'orphaned')) ORDER BY number",
+            f" AND output.state IN ({listed(STANDING_OUTPUTS)})) ORDER BY number",
             (pipeline,),
         )
         return [Model(*row) for row in rows]
@@ -174,13 +175,13 @@ class Models:
             old = self.live(model.pipeline)
             now = utc_now()
             self._db.conn.execute(
-                "UPDATE file SET state = 'queued', reason = '', attempts = 0, retry_at = NULL,"
+                f"UPDATE file SET state = '{FileState.QUEUED}', reason = '', attempts = 0, retry_at = NULL,"
                 " change_id = ?1 WHERE digest IS NOT NULL"
-                " AND state IN ('queued', 'translated', 'failed')"
+                f" AND state IN ({listed(TRANSLATABLE)})"
                 " AND repo_id = (SELECT id FROM repo WHERE pipeline = ?2 AND kind = 'input')"
                 " AND NOT EXISTS (SELECT 1 FROM output WHERE output.pipeline = ?2"
                 "   AND output.input_path = file.path AND output.input_digest = file.digest"
-                "   AND output.model_digest = ?3 AND output.state IN ('current', 'edited'))",
+                f"   AND output.model_digest = ?3 AND output.state IN ('{OutputState.CURRENT}', '{OutputState.EDITED}'))",
                 (change_id, model.pipeline, model.digest),
             )
             self._db.conn.execute(

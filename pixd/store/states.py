@@ -1,4 +1,4 @@
-"""The states that rows of the store can be in, and the levels of events.
+"""The states that rows of the store can be in.
 
 The schema's CHECKs refuse any other value at the writer; `of` refuses it at the reader, where a
 damaged database or one of a newer pixd could show one. `tests/unit/test_states.py` holds the two
@@ -77,14 +77,6 @@ class BytesState(_State):
     REMOVED = "removed"
 
 
-class Level(_State):
-    """How much an event matters."""
-
-    INFO = "info"
-    WARNING = "warning"
-    ERROR = "error"
-
-
 ACTIVE_RUNS = (RunState.QUEUED, RunState.RUNNING, RunState.PUBLISHING)
 """The states of runs that are not finished."""
 
@@ -95,6 +87,15 @@ STANDING_OUTPUTS = (
     OutputState.ORPHANED,
 )
 """The states of the output that a name stands for now."""
+
+SETTLED_FILES = tuple(state for state in FileState if state is not FileState.SETTLING)
+"""The states of files that did not begin to change."""
+
+UNFINISHED_FILES = (FileState.QUEUED, FileState.SETTLING)
+"""The states of files that pixd has still to work on."""
+
+TRANSLATABLE = (FileState.QUEUED, FileState.TRANSLATED, FileState.FAILED)
+"""The states of inputs that have, or wait for, a translation."""
 
 
 def listed(states: tuple[_State, ...]) -> str:

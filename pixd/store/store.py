@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pixd.store import connection, lock, writer
 from pixd.store.commits import History
-from pixd.store.events import Event
+from pixd.store.events import Event, Level
 from pixd.store.exclusions import Exclusions
 from pixd.store.files import WorkingFiles
 from pixd.store.heartbeat import read_live
@@ -119,7 +119,9 @@ class Store:
         self.note(pipeline, "info", "commit", f"{kind}@{commit.seq}: {reason}", change_id)
         return commit
 
-    def note(self, pipeline: str, level: str, kind: str, message: str, change_id: str = "") -> None:
+    def note(
+        self, pipeline: str, level: Level, kind: str, message: str, change_id: str = ""
+    ) -> None:
         """Write one event to the feed that `status` and `log` show, and tell the listener."""
         event = Event(utc_now(), level, pipeline, kind, change_id, message)
         self.db.execute(

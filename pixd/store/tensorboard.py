@@ -10,6 +10,8 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pixd.store.states import BytesState
+
 if TYPE_CHECKING:
     import sqlite3
 
@@ -33,7 +35,7 @@ def drop_of_removed_models(conn: sqlite3.Connection, store: Path) -> None:
         " JOIN run AS trained ON trained.id = model.train_run"
         " JOIN run AS attempt ON attempt.key = trained.key"
         "   AND attempt.pipeline = trained.pipeline AND attempt.id <= trained.id"
-        " WHERE object_bytes.state = 'removed'"
+        f" WHERE object_bytes.state = '{BytesState.REMOVED}'"
     )
     for pipeline, run_id in rows.fetchall():
         shutil.rmtree(store / folder_of(pipeline, run_id), ignore_errors=True)

@@ -15,6 +15,7 @@ from pixd.store import manifests, model_files
 from pixd.store.commits import chain_hash
 from pixd.store.objects import hash_file
 from pixd.store.queries import files, history, lineage
+from pixd.store.states import BytesState, OutputState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -71,7 +72,7 @@ def verify(
     wrong: set[str] = set()
     rows = reader.execute(
         "SELECT digest, size_bytes FROM object JOIN object_bytes USING (digest)"
-        " WHERE state = 'present'"
+        f" WHERE state = '{BytesState.PRESENT}'"
     ).fetchall()
     with concurrent.futures.ThreadPoolExecutor(HASHERS) as pool:
         problems = pool.map(lambda row: _look_at(store, row[0], row[1]), rows, chunksize=16)
@@ -238,7 +239,7 @@ def _models(reader: Reader, store: Path, wrong: set[str]) -> Iterator[Finding]:
 
 def _standing(reader: Reader, pipeline: str) -> list[Any]:
     return reader.execute(
-        "SELECT path, digest, state FROM output WHERE pipeline = ? AND state = 'current'"
+        f"SELECT path, digest, state FROM output WHERE pipeline = ? AND state = '{OutputState.CURRENT}'"
         " ORDER BY path",
         (pipeline,),
     ).fetchall()

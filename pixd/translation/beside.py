@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pixd.store import manifests, model_files
 from pixd.store.queries import history
 from pixd.store.queries.lineage import object_path
+from pixd.store.states import BytesState
 from pixd.system.children.warm_worker import WarmWorker
 from pixd.system.errors import PixdError
 from pixd.translation import recipe as translation_recipe
@@ -45,7 +46,7 @@ def model_of(reader: Reader, pipeline: str, number: int | None) -> dict[str, Any
     if model is None:
         which = f"model@{number}" if number is not None else "live model"
         raise PixdError(f"{pipeline} has no {which}", advice="`pixd models` lists them")
-    if model["bytes_state"] != "present":
+    if model["bytes_state"] != BytesState.PRESENT:
         raise PixdError(f"the bytes of {model['name']} were removed", advice="train it again")
     return model
 

@@ -12,6 +12,7 @@ import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pixd.store.runs import Edge
+from pixd.store.states import FileState, RunState
 from pixd.system import crash_points, disk
 from pixd.system.children import confinement
 from pixd.system.children.warm_worker import WarmWorker
@@ -160,7 +161,9 @@ class Translation:
             self._translator.stop()
         with self._store.transaction():
             for asked in self._held.values():
-                self._store.runs.move(asked.run_id, ("running",), "cancelled", reason=reason)
+                self._store.runs.move(
+                    asked.run_id, (RunState.RUNNING,), RunState.CANCELLED, reason=reason
+                )
         self._held.clear()
 
     def step(self, now: float, *, may_start: bool = True) -> None:
@@ -207,7 +210,7 @@ class Translation:
         self._damaged = None
         with store.transaction():
             store.outputs.requeue_stale(name, self._intake.repo_id, live.digest, aim.recipe)
-            due = store.working.counts(self._intake.repo_id).get("queued", 0)
+            due = store.working.counts(self._intake.repo_id).get(FileState.QUEUED, 0)
         if due:
             store.note(name, "info", "due", f"{due} inputs are due under model@{live.number}")
         if self._translator:
@@ -279,7 +282,9 @@ class Translation:
             why = why or refused.get(inp.digest, (True, ""))[1]
             if why:
                 self._tally.results["rejected"] += 1
-                self._store.working.set_state(self._intake.repo_id, [inp.name], "rejected", why)
+                self._store.working.set_state(
+                    self._intake.repo_id, [inp.name], FileState.REJECTED, why
+                )
             else:
                 by_digest.setdefault(inp.digest, []).append(inp)
         return by_digest
@@ -328,7 +333,7 @@ class Translation:
                 Edge("model", f"model@{model.number}", model.digest),
             ],
             reason=f"{inputs[0].name} has no output under model@{model.number} and this recipe",
-            state="running",
+            state=RunState.RUNNING,
         )
         scratch = self._translator.scratch / f"{run_id}.png"
         return Asked(run_id, key, digest, scratch, inputs)
@@ -385,8 +390,8 @@ class Translation:
             for asked, stored, timings in made:
                 self._store.runs.move(
                     asked.run_id,
-                    ("running",),
-                    "publishing",
+                    (RunState.RUNNING,),
+                    RunState.PUBLISHING,
                     timings=timings,
                     environment=environment,
                 )
@@ -411,17 +416,17 @@ class Translation:
 
     def _give_back(self, asked: Asked, reason: str, now: float) -> None:
         """Leave the inputs due: the disk is at fault, not they."""
-        self._store.runs.move(asked.run_id, ("running",), "cancelled", reason=reason)
+        self._store.runs.move(asked.run_id, (RunState.RUNNING,), RunState.CANCELLED, reason=reason)
         self._note_blockage(f"the translator: {reason}", now)
 
     def _reject(self, asked: Asked, reason: str) -> None:
         self._tally.results["rejected"] += len(asked.inputs)
         with self._store.transaction():
-            self._store.runs.move(asked.run_id, ("running",), "failed", reason=reason)
+            self._store.runs.move(asked.run_id, (RunState.RUNNING,), RunState.FAILED, reason=reason)
             self._store.working.decide(asked.digest, self._layout, reason, None, None)
             for inp in asked.inputs:
                 self._store.working.finish(
-                    self._intake.repo_id, inp.name, inp.digest, "rejected", reason
+                    self._intake.repo_id, inp.name, inp.digest, FileState.REJECTED, reason
                 )
                 note = f"{inp.name}: {reason}"
                 self._store.note(self._pipeline.name, "warning", "rejected", note)
@@ -429,6 +434,6 @@ class Translation:
     def _fail(self, asked: Asked, reason: str) -> None:
         """Try again later, five times, each wait twice as long; then it is failed and shown."""
         with self._store.transaction():
-            self._store.runs.move(asked.run_id, ("running",), "failed", reason=reason)
+            self._store.runs.move(asked.run_id, (RunState.RUNNING,), RunState.FAILED, reason=reason)
             for inp in asked.inputs:
                 self._publisher.postpone(inp, reason)

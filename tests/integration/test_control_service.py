@@ -24,6 +24,7 @@ from pixd.store import manifests
 from pixd.store.manifests import Entry
 from pixd.store.opening import open_store
 from pixd.store.runs import Edge
+from pixd.store.states import RunState
 from pixd.store.store import Store
 from pixd.system import control_socket
 from pixd.system.digests import canonical_json, digest_of
@@ -52,9 +53,16 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         add_model(store, number)
     recipe = store.runs.add_recipe("train", {"steps": 9})
     run = store.runs.queue(
-        "p", "train", "failed", change_id="c3", recipe=recipe, inputs=[], reason="", state="running"
+        "p",
+        "train",
+        "failed",
+        change_id="c3",
+        recipe=recipe,
+        inputs=[],
+        reason="",
+        state=RunState.RUNNING,
     )
-    store.runs.move(run, ("running",), "failed", reason="no")
+    store.runs.move(run, (RunState.RUNNING,), RunState.FAILED, reason="no")
     store.close()
     return folder
 
@@ -77,9 +85,9 @@ def add_model(store: Store, number: int) -> None:
         store.history.add_objects([listed, generator, card, export], "application/octet-stream")
         run = store.runs.queue(
             "p", "train", f"key {number}", change_id=f"c{number}", recipe=recipe,
-            inputs=[Edge("pairs", "pairs", listed.digest)], reason="test", state="running",
+            inputs=[Edge("pairs", "pairs", listed.digest)], reason="test", state=RunState.RUNNING,
         )  # fmt: skip
-        store.runs.move(run, ("running",), "succeeded")
+        store.runs.move(run, (RunState.RUNNING,), RunState.SUCCEEDED)
         store.runs.add_outputs(run, [Edge("generator", "generator.keras", generator.digest)])
         version = store.db.execute('SELECT version FROM "commit" WHERE seq = ?', (number,))
         model = store.models.add(

@@ -10,6 +10,7 @@ from sqlite_utils import Database
 
 from pixd.store import connection, schema
 from pixd.store.opening import open_store
+from pixd.store.states import OutputState
 from pixd.store.store import Store
 
 
@@ -74,7 +75,7 @@ def test_a_migration_cut_off_leaves_the_older_store_as_it_was(
 def test_the_totals_follow_every_change_of_state(tmp_path: Path) -> None:
     store = open_store(older_store(tmp_path / "store"))
     store.db.execute("UPDATE object_bytes SET state = 'trashed' WHERE digest = 'sha256:in'")
-    store.outputs.set_state(3, "withdrawn")
+    store.outputs.set_state(3, OutputState.WITHDRAWN)
     assert totals(store) == {"present": (1, 32), "trashed": (1, 10)}
     rows = store.db.execute("SELECT state, outputs FROM output_total WHERE outputs <> 0").fetchall()
     assert rows == [("withdrawn", 1)]

@@ -20,6 +20,7 @@ from pixd.store.files import HashedFile
 from pixd.store.opening import open_store
 from pixd.store.queries import history
 from pixd.store.runs import Edge, run_key
+from pixd.store.states import FileState, RunState
 from pixd.store.store import Store
 from pixd.system.errors import CannotTellError, StoreBusyError, StoreError
 from pixd.system.stamps import FileStamp
@@ -47,7 +48,7 @@ def record(store: Store, repo_id: int, files: dict[str, bytes], removed: list[st
     store.objects.flush()
     with store.transaction():
         store.history.add_objects(kept.values(), "application/octet-stream")
-        store.working.record(repo_id, hashed, "recorded", "c1")
+        store.working.record(repo_id, hashed, FileState.RECORDED, "c1")
         store.working.forget(repo_id, removed)
         manifest = store.history.prepare_version(repo_id, changes, store.working)
         store.objects.flush()
@@ -99,8 +100,8 @@ def test_two_runs_of_one_key_cannot_both_be_active(store: Store) -> None:
     first = queue()
     with pytest.raises(sqlite3.IntegrityError):
         queue()
-    assert store.runs.move(first, ("queued",), "running")
-    assert store.runs.move(first, ("running",), "failed", reason="no")
+    assert store.runs.move(first, (RunState.QUEUED,), RunState.RUNNING)
+    assert store.runs.move(first, (RunState.RUNNING,), RunState.FAILED, reason="no")
     second = queue()
     assert store.runs.get(second).attempt == 2
 
@@ -108,10 +109,17 @@ def test_two_runs_of_one_key_cannot_both_be_active(store: Store) -> None:
 def test_a_late_report_about_a_run_given_up_changes_nothing(store: Store) -> None:
     recipe = store.runs.add_recipe("train", {})
     run = store.runs.queue(
-        "p", "train", "k", change_id="c", recipe=recipe, inputs=[], reason="", state="running"
+        "p",
+        "train",
+        "k",
+        change_id="c",
+        recipe=recipe,
+        inputs=[],
+        reason="",
+        state=RunState.RUNNING,
     )
-    assert store.runs.move(run, ("running",), "lost")
-    assert not store.runs.move(run, ("running", "publishing"), "succeeded")
+    assert store.runs.move(run, (RunState.RUNNING,), RunState.LOST)
+    assert not store.runs.move(run, (RunState.RUNNING, RunState.PUBLISHING), RunState.SUCCEEDED)
     assert store.runs.get(run).state == "lost"
 
 
@@ -202,7 +210,7 @@ def test_inputs_are_due_again_only_when_model_recipe_or_content_changed(store: S
     digest = store.working.head(repo)["a.jpg"].digest
     recipe = store.runs.add_recipe("translate", {})
     run = store.runs.queue(
-        "p", "translate", "k", change_id="c", recipe=recipe, reason="", state="running",
+        "p", "translate", "k", change_id="c", recipe=recipe, reason="", state=RunState.RUNNING,
         inputs=[Edge("image", "a.jpg", digest)],
     )  # fmt: skip
     made = store.objects.add(b"png")
@@ -214,9 +222,9 @@ def test_inputs_are_due_again_only_when_model_recipe_or_content_changed(store: S
             recipe=recipe, run_id=run, digest=made.digest, change_id="c",
         )  # fmt: skip
     store.outputs.settle_intent(row)
-    store.working.set_state(repo, ["a.jpg", "b.jpg"], "translated")
+    store.working.set_state(repo, ["a.jpg", "b.jpg"], FileState.TRANSLATED)
     assert store.outputs.requeue_stale("p", repo, "m1", recipe) == 1  # b.jpg has no output
-    store.working.set_state(repo, ["b.jpg"], "rejected", "bad")
+    store.working.set_state(repo, ["b.jpg"], FileState.REJECTED, "bad")
     assert store.outputs.requeue_stale("p", repo, "m1", recipe) == 0
     assert store.outputs.requeue_stale("p", repo, "m2", recipe) == 1
 
@@ -247,13 +255,13 @@ def test_the_totals_of_files_follow_whatever_happens_to_them(store: Store) -> No
         lambda: record(store, repo, {f"{n}.png": b"%d" % n for n in range(9)}, []),
         lambda: record(store, other, {"elsewhere.png": b"x"}, []),
         lambda: working.mark_settling(repo, ["0.png", "new.png"]),
-        lambda: working.refresh(repo, [read("0.png")], "recorded"),
+        lambda: working.refresh(repo, [read("0.png")], FileState.RECORDED),
         lambda: working.refuse(repo, {"link.png": "a link out", "1.png": "too large"}),
         lambda: working.exclude(repo, ["2.png"], "recalled"),
         lambda: working.reread_excluded(repo),
-        lambda: working.set_state(repo, ["3.png", "4.png", "new.png"], "failed", "no"),
-        lambda: working.set_state(repo, ["3.png"], "failed", "still"),
-        lambda: working.finish(repo, "5.png", read("5.png").digest, "rejected", "no image"),
+        lambda: working.set_state(repo, ["3.png", "4.png", "new.png"], FileState.FAILED, "no"),
+        lambda: working.set_state(repo, ["3.png"], FileState.FAILED, "still"),
+        lambda: working.finish(repo, "5.png", read("5.png").digest, FileState.REJECTED, "no image"),
         lambda: working.retry(repo, ["1.png", "3.png", "5.png", "nowhere.png"], "c2"),
         lambda: working.forget(repo, ["6.png", "7.png", "nowhere.png"]),
         lambda: record(store, repo, {"8.png": b"changed"}, ["0.png"]),
@@ -317,9 +325,16 @@ def test_an_attempt_that_came_further_lets_those_before_it_count_no_more(store: 
 
     def fail(key: str) -> int:
         run = store.runs.queue(
-            "p", "train", key, change_id="c", recipe=recipe, inputs=[], reason="", state="running"
+            "p",
+            "train",
+            key,
+            change_id="c",
+            recipe=recipe,
+            inputs=[],
+            reason="",
+            state=RunState.RUNNING,
         )
-        store.runs.move(run, ("running",), "failed", reason="killed")
+        store.runs.move(run, (RunState.RUNNING,), RunState.FAILED, reason="killed")
         return run
 
     first, second, other, third = fail("k"), fail("k"), fail("another"), fail("k")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pixd.config.settings import PipelineSettings
 from pixd.store.queries import files, history, lineage
+from pixd.store.states import BytesState
 from pixd.training import recipe, snapshot
 
 if TYPE_CHECKING:
@@ -204,7 +205,7 @@ def _sheet(
     row = history.output_of_run(reader, model["train_run"], SHEET_ROLE)
     if row is None:
         return None, "the sheet of samples was not kept when this model was trained"
-    if row["state"] != "present":
+    if row["state"] != BytesState.PRESENT:
         return None, "the sheet of samples was removed by `pixd gc`"
     if any(recalled & _digests(pair) for pair in drawn[:SHEET_PAIRS]):
         return None, "the sheet of samples shows a picture that was recalled since"
@@ -224,9 +225,11 @@ def _shown(store: Path, pair: Mapping[str, Any], recalled: set[str]) -> Shown:
 
 
 def _weights_trouble(model: Mapping[str, Any]) -> str:
-    if model["bytes_state"] == "present":
+    if model["bytes_state"] == BytesState.PRESENT:
         return ""
-    back = "; `pixd gc --undo` brings them back" if model["bytes_state"] == "trashed" else ""
+    back = (
+        "; `pixd gc --undo` brings them back" if model["bytes_state"] == BytesState.TRASHED else ""
+    )
     return f"the weights of {model['name']} are no longer kept, so it can draw nothing{back}"
 
 

@@ -10,6 +10,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from pixd.store.queries.history import mappings
+from pixd.store.states import TRANSLATABLE, FileState, OutputState, listed
 from pixd.system.names import name_to_bytes
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def outputs_at(
     """Return what stood under an output's name, newest first."""
     return mappings(
         reader,
-        "SELECT * FROM output WHERE pipeline = ? AND path = ? AND state <> 'publishing'"
+        f"SELECT * FROM output WHERE pipeline = ? AND path = ? AND state <> '{OutputState.PUBLISHING}'"
         " ORDER BY id DESC LIMIT ?",
         pipeline, path, limit,
     )  # fmt: skip
@@ -72,7 +73,7 @@ def outputs_of_input(
     """Return the outputs of an input's name, newest first."""
     return mappings(
         reader,
-        "SELECT * FROM output WHERE pipeline = ? AND input_path = ? AND state <> 'publishing'"
+        f"SELECT * FROM output WHERE pipeline = ? AND input_path = ? AND state <> '{OutputState.PUBLISHING}'"
         " ORDER BY id DESC LIMIT ?",
         pipeline, path, limit,
     )  # fmt: skip
@@ -111,8 +112,8 @@ def outputs_with_digest(reader: sqlite3.Connection, digest: str) -> list[dict[st
     """Return the outputs with these bytes, standing ones first."""
     return mappings(
         reader,
-        "SELECT * FROM output WHERE digest = ? AND state <> 'publishing'"
-        " ORDER BY state = 'current' DESC, id DESC LIMIT 100",
+        f"SELECT * FROM output WHERE digest = ? AND state <> '{OutputState.PUBLISHING}'"
+        f" ORDER BY state = '{OutputState.CURRENT}' DESC, id DESC LIMIT 100",
         digest,
     )
 
@@ -123,7 +124,7 @@ def outputs_from_input(reader: sqlite3.Connection, digest: str) -> list[dict[str
         reader,
         "SELECT output.*, 'model@' || model.number AS model_name FROM output"
         " LEFT JOIN model ON model.digest = output.model_digest AND model.pipeline = output.pipeline"
-        " WHERE input_digest = ? AND state <> 'publishing' ORDER BY output.id DESC",
+        f" WHERE input_digest = ? AND state <> '{OutputState.PUBLISHING}' ORDER BY output.id DESC",
         digest,
     )
 
@@ -132,7 +133,7 @@ def outputs_of_model(reader: sqlite3.Connection, pipeline: str, digest: str) -> 
     """Return how many outputs a model made, by their state now."""
     rows = reader.execute(
         "SELECT state, count(*) FROM output WHERE model_digest = ? AND pipeline = ?"
-        " AND state <> 'publishing' GROUP BY state",
+        f" AND state <> '{OutputState.PUBLISHING}' GROUP BY state",
         (digest, pipeline),
     )
     return {row[0]: row[1] for row in rows}
@@ -166,7 +167,7 @@ def stamps(reader: sqlite3.Connection, repo: int) -> dict[str, tuple[int, int, i
 def recorded(reader: sqlite3.Connection, repo: int) -> list[tuple[str, str]]:
     """Return (path, digest) of the files of a training repo that are no pair's trouble."""
     found = reader.execute(
-        "SELECT path, digest FROM file WHERE repo_id = ? AND state = 'recorded'"
+        f"SELECT path, digest FROM file WHERE repo_id = ? AND state = '{FileState.RECORDED}'"
         " AND digest IS NOT NULL ORDER BY path",
         (repo,),
     )
@@ -177,7 +178,7 @@ def translatable(reader: sqlite3.Connection, repo: int) -> int:
     """Return how many inputs have, or wait for, a translation."""
     row = reader.execute(
         "SELECT count(*) FROM file WHERE repo_id = ? AND digest IS NOT NULL"
-        " AND state IN ('queued', 'translated', 'failed')",
+        f" AND state IN ({listed(TRANSLATABLE)})",
         (repo,),
     ).fetchone()
     return int(row[0])
@@ -189,11 +190,11 @@ def stale_inputs(
     """Return how many inputs have no output of this model, recipe and their present content."""
     row = reader.execute(
         "SELECT count(*) FROM file WHERE repo_id = ?1 AND digest IS NOT NULL"
-        " AND state IN ('queued', 'translated', 'failed')"
+        f" AND state IN ({listed(TRANSLATABLE)})"
         " AND NOT EXISTS (SELECT 1 FROM output WHERE output.pipeline = ?2"
         "   AND output.input_path = file.path AND output.input_digest = file.digest"
         "   AND output.model_digest = ?3 AND output.recipe = ?4"
-        "   AND output.state IN ('current', 'edited'))",
+        f"   AND output.state IN ('{OutputState.CURRENT}', '{OutputState.EDITED}'))",
         (repo, pipeline, model_digest, recipe),
     ).fetchone()
     return int(row[0])

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from pixd.store.states import OutputState, RunState
 from pixd.system.errors import UsageError
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def outputs(reader: sqlite3.Connection, pipeline: str, limit: int) -> list[dict[
     rows = reader.execute(
         "SELECT output.*, model.number AS model_number FROM output"
         " LEFT JOIN model ON model.digest = output.model_digest AND model.pipeline = output.pipeline"
-        " WHERE output.pipeline = ? AND output.state <> 'publishing' ORDER BY output.id DESC LIMIT ?",
+        f" WHERE output.pipeline = ? AND output.state <> '{OutputState.PUBLISHING}' ORDER BY output.id DESC LIMIT ?",
         (pipeline, limit),
     )
     return [dict(row) for row in rows]
@@ -215,7 +216,8 @@ def by_digest(reader: sqlite3.Connection, digest: str) -> list[dict[str, Any]]:
 def runs_of_key(reader: sqlite3.Connection, key: str) -> list[int]:
     """Return the successful runs of a key, newest first."""
     rows = reader.execute(
-        "SELECT id FROM run WHERE key = ? AND state = 'succeeded' ORDER BY id DESC", (key,)
+        f"SELECT id FROM run WHERE key = ? AND state = '{RunState.SUCCEEDED}' ORDER BY id DESC",
+        (key,),
     )
     return [row[0] for row in rows]
 
@@ -258,7 +260,7 @@ def train_run_before(reader: sqlite3.Connection, pipeline: str, run_id: int) -> 
     """Return the last successful training before a run."""
     row = reader.execute(
         "SELECT id FROM run WHERE pipeline = ? AND kind = 'train' AND id < ?"
-        " AND state = 'succeeded' ORDER BY id DESC LIMIT 1",
+        f" AND state = '{RunState.SUCCEEDED}' ORDER BY id DESC LIMIT 1",
         (pipeline, run_id),
     ).fetchone()
     return int(row[0]) if row else None
@@ -277,7 +279,7 @@ def training_rates(reader: sqlite3.Connection, pipeline: str) -> list[dict[str, 
         " model.steps, (SELECT sum(size_bytes) FROM run_output JOIN object USING (digest)"
         "   WHERE run_output.run_id = run.id) AS bytes"
         " FROM run JOIN recipe ON recipe.digest = run.recipe JOIN model ON model.train_run = run.id"
-        " WHERE run.pipeline = ? AND run.kind = 'train' AND run.state = 'succeeded'"
+        f" WHERE run.pipeline = ? AND run.kind = 'train' AND run.state = '{RunState.SUCCEEDED}'"
         " ORDER BY run.id DESC LIMIT 20",
         (pipeline,),
     )
@@ -302,9 +304,9 @@ def translation_rate(
         "SELECT (julianday(max(finished_at)) - julianday(min(started_at))) * 86400 / count(*),"
         " avg(size_bytes) FROM (SELECT started_at, finished_at, size_bytes FROM run"
         " JOIN run_output ON run_output.run_id = run.id JOIN object USING (digest)"
-        " WHERE pipeline = ? AND kind = 'translate' AND state = 'succeeded' AND change_id ="
+        f" WHERE pipeline = ? AND kind = 'translate' AND state = '{RunState.SUCCEEDED}' AND change_id ="
         "   (SELECT change_id FROM run WHERE pipeline = ?1 AND kind = 'translate'"
-        "    AND state = 'succeeded' ORDER BY id DESC LIMIT 1)"
+        f"    AND state = '{RunState.SUCCEEDED}' ORDER BY id DESC LIMIT 1)"
         " ORDER BY run.id DESC LIMIT 100)",
         (pipeline,),
     ).fetchone()

@@ -11,8 +11,8 @@ import sqlite3
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pixd.store import connection
-from pixd.store.states import FileState, OutputState, RunState
-from pixd.system.errors import CannotTellError
+from pixd.store.states import BytesState, FileState, OutputState, RunState
+from pixd.system.errors import CannotTellError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -83,8 +83,8 @@ def open_snapshot(folder: Path) -> Iterator[sqlite3.Connection | None]:
     """Open the store so that all answers are of one moment; None where there never was one.
 
     Raises:
-        CannotTellError: the store is there and cannot be read. Errors of SQLite in the block
-            become this too.
+        CannotTellError: the store is there and cannot be read. Errors of SQLite and unknown
+            states that the block meets become this too.
     """
     if not (connection.has_database(folder) or connection.what_outlived_database(folder)):
         yield None
@@ -98,6 +98,8 @@ def open_snapshot(folder: Path) -> Iterator[sqlite3.Connection | None]:
             f"the store {folder} cannot be read: {error}",
             advice="`pixd verify` names what is damaged",
         ) from error
+    except StoreError as error:
+        raise CannotTellError(error.message, advice=error.advice) from error
     finally:
         reader.close()
 
@@ -130,7 +132,7 @@ def repo(reader: sqlite3.Connection, pipeline: str, kind: str) -> Repo:
 def _unreadable(reader: sqlite3.Connection, repo_id: int) -> int:
     row = reader.execute(
         # SQLite uses the index file_unreadable only for a literal state.
-        "SELECT count(*) FROM file WHERE repo_id = ? AND state = 'settling' AND reason <> ''",
+        f"SELECT count(*) FROM file WHERE repo_id = ? AND state = '{FileState.SETTLING}' AND reason <> ''",
         (repo_id,),
     ).fetchone()
     return int(row[0])
@@ -199,6 +201,6 @@ def troubles(reader: sqlite3.Connection, pipelines: Iterable[str], limit: int) -
 def kept_bytes(reader: sqlite3.Connection) -> int:
     """Return the size of all objects whose bytes are on disk, those in the trash too."""
     row = reader.execute(
-        "SELECT coalesce(sum(bytes), 0) FROM object_total WHERE state <> 'removed'"
+        f"SELECT coalesce(sum(bytes), 0) FROM object_total WHERE state <> '{BytesState.REMOVED}'"
     ).fetchone()
     return int(row[0])

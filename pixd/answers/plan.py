@@ -130,11 +130,11 @@ def _estimate_training(
     names = ("image_size", "ngf", "batch_size", "replicas")
     recipe = recipes.train_recipe(pipeline, "")
     for rate in past:
-        if all(rate["recipe"].get(name) == recipe.get(name) for name in names):
+        if all(rate.recipe.get(name) == recipe.get(name) for name in names):
             return {
                 "steps": steps,
-                "seconds": round(rate["seconds_per_step"] * steps, 1),
-                "bytes": rate["bytes"],
+                "seconds": round(rate.seconds_per_step * steps, 1),
+                "bytes": rate.bytes,
             }
     return {"steps": steps, "seconds": None, "bytes": None}
 

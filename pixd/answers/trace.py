@@ -35,17 +35,18 @@ def of_content(reader: Reader, store: Path, digest: str) -> dict[str, Any]:
     Raises:
         OSError: the listing of a training run cannot be read.
     """
+    kept = files.object_row(reader, digest)
     found: dict[str, Any] = {
         "schema": SCHEMA,
         "digest": digest,
-        "object": files.object_row(reader, digest),
+        "object": kept._asdict() if kept else None,
         "outputs": [
             _output(reader, store, row) for row in files.outputs_with_digest(reader, digest)
         ],
         "input": _as_input(reader, digest),
         "training": _as_training(reader, store, digest),
         "model": _as_model(reader, store, digest),
-        "recalled": files.exclusions_of(reader, digest),
+        "recalled": [one._asdict() for one in files.exclusions_of(reader, digest)],
     }
     if not found["outputs"]:
         found["made_by"] = [
@@ -115,18 +116,22 @@ def of_model(reader: Reader, store: Path, model: Mapping[str, Any]) -> dict[str,
     }
 
 
-def _output(reader: Reader, store: Path, row: Mapping[str, Any]) -> dict[str, Any]:
-    made = of_run(reader, store, row["run_id"])
+def _output(reader: Reader, store: Path, row: files.OutputRow) -> dict[str, Any]:
+    made = of_run(reader, store, row.run_id)
     commits = [
         f"input@{a.since}"
-        for a in lineage.appearances(reader, row["input_digest"])
-        if (a.pipeline, a.kind, a.path) == (row["pipeline"], "input", row["input_path"])
+        for a in lineage.appearances(reader, row.input_digest)
+        if (a.pipeline, a.kind, a.path) == (row.pipeline, "input", row.input_path)
     ]
     made["input"] = {
-        "path": row["input_path"], "digest": row["input_digest"], "commits": commits,
+        "path": row.input_path, "digest": row.input_digest, "commits": commits,
     }  # fmt: skip
     return {
-        **{name: row[name] for name in ("path", "digest", "state", "published_at", "change_id")},
+        "path": row.path,
+        "digest": row.digest,
+        "state": row.state,
+        "published_at": row.published_at,
+        "change_id": row.change_id,
         **made,
     }
 
@@ -134,9 +139,15 @@ def _output(reader: Reader, store: Path, row: Mapping[str, Any]) -> dict[str, An
 def _as_input(reader: Reader, digest: str) -> dict[str, Any]:
     found = _places(reader, digest, "input")
     outputs = [
-        {name: row[name] for name in ("pipeline", "path", "digest", "state", "published_at")}
-        | {"model": row["model_name"]}
-        for row in files.outputs_from_input(reader, digest)
+        {
+            "pipeline": row.pipeline,
+            "path": row.path,
+            "digest": row.digest,
+            "state": row.state,
+            "published_at": row.published_at,
+            "model": model,
+        }
+        for row, model in files.outputs_from_input(reader, digest)
     ]
     return {"files": found, "outputs": outputs} if found or outputs else {}
 

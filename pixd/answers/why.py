@@ -50,9 +50,9 @@ def of_file(
     explain = _of_training if kind == "training" else _of_input
     return {
         "file": f"{kind}/{name}",
-        "state": row["state"],
-        "digest": row["digest"],
-        "change_id": row["change_id"],
+        "state": row.state,
+        "digest": row.digest,
+        "change_id": row.change_id,
         "why": explain(reader, store, pipeline, row),
     }
 
@@ -138,7 +138,7 @@ def _run_before(reader: Reader, run: Mapping[str, Any]) -> int | None:
     if image is None:
         return None
     rows = files.outputs_of_input(reader, run["pipeline"], image["path"], limit=20)
-    older = [row["run_id"] for row in rows if row["run_id"] < run["id"]]
+    older = [row.run_id for row in rows if row.run_id < run["id"]]
     return max(older, default=None)
 
 
@@ -159,23 +159,24 @@ def _of_unknown(
     if scan.stamp(getattr(pipeline, kind), name) is not None:
         return "unseen", ["it was not scanned yet: `pixd wait` scans at once and waits for it"]
     if change:
-        before = f"{kind}@{change['seq'] - 1}"
+        before = f"{kind}@{change.seq - 1}"
         return "gone", [
-            f"it went with {change['name']}: {change['reason']}",
+            f"it went with {change.name}: {change.reason}",
             f"its bytes are kept: pixd restore {before} --to DIR",
         ]
     return "unknown", ["no such file was ever there"]
 
 
 def _of_training(
-    reader: Reader, store: Path, pipeline: PipelineSettings, row: Mapping[str, Any]
+    reader: Reader, store: Path, pipeline: PipelineSettings, row: files.FileRow
 ) -> list[str]:
-    if row["state"] == FileState.REJECTED:
+    if row.state == FileState.REJECTED:
         return _of_rejected(row)
-    if row["state"] == FileState.SETTLING:
+    if row.state == FileState.SETTLING:
         return _of_settling(pipeline, row)
     reason = _live(store, pipeline.name, "train").get("reason", "")
-    found = lineage.models_of(reader, store, pipeline.name, row["digest"])
+    assert row.digest is not None  # it is recorded
+    found = lineage.models_of(reader, store, pipeline.name, row.digest)
     words = {"train": "learned from it", "held_out": "is scored on it"}
     live = history.model(reader, pipeline.name, None)
     lines = [
@@ -187,54 +188,54 @@ def _of_training(
 
 
 def _of_input(
-    reader: Reader, store: Path, pipeline: PipelineSettings, row: Mapping[str, Any]
+    reader: Reader, store: Path, pipeline: PipelineSettings, row: files.FileRow
 ) -> list[str]:
-    state, reason = row["state"], row["reason"]
+    state, reason = row.state, row.reason
     if state == FileState.SETTLING:
         return _of_settling(pipeline, row)
     if state == FileState.REJECTED:
         return _of_rejected(row)
     if state == FileState.FAILED:
-        return [f"given up after {row['attempts']} attempts: {reason}", "again: pixd retry"]
+        return [f"given up after {row.attempts} attempts: {reason}", "again: pixd retry"]
     if state == FileState.QUEUED:
         return _of_queued(reader, store, pipeline, row)
     lines = [reason] if reason else []
-    for output in files.outputs_of_input(reader, pipeline.name, row["path"], limit=1):
-        lines += _of_output(reader, store, pipeline, output["path"])["why"]
+    for output in files.outputs_of_input(reader, pipeline.name, row.path, limit=1):
+        lines += _of_output(reader, store, pipeline, output.path)["why"]
     return lines
 
 
-def _of_settling(pipeline: PipelineSettings, row: Mapping[str, Any]) -> list[str]:
-    if not row["reason"]:
+def _of_settling(pipeline: PipelineSettings, row: files.FileRow) -> list[str]:
+    if not row.reason:
         return [f"it is waited for until it is still for {pipeline.settle_seconds:g} s"]
-    if row["retry_at"] is None:
-        return [row["reason"], "each scan of the folder tries again"]
+    if row.retry_at is None:
+        return [row.reason, "each scan of the folder tries again"]
     return [
-        f"{row['reason']}, after {row['attempts']} attempts",
-        f"tried again at {row['retry_at'][:19].replace('T', ' ')} UTC, at once by: pixd retry",
+        f"{row.reason}, after {row.attempts} attempts",
+        f"tried again at {row.retry_at[:19].replace('T', ' ')} UTC, at once by: pixd retry",
     ]
 
 
-def _of_rejected(row: Mapping[str, Any]) -> list[str]:
-    if row["reason"] == EXCLUDED:
-        return [str(row["reason"])]
-    return [row["reason"], "mend it, or after a mistake: pixd retry"]
+def _of_rejected(row: files.FileRow) -> list[str]:
+    if row.reason == EXCLUDED:
+        return [row.reason]
+    return [row.reason, "mend it, or after a mistake: pixd retry"]
 
 
 def _of_queued(
-    reader: Reader, store: Path, pipeline: PipelineSettings, row: Mapping[str, Any]
+    reader: Reader, store: Path, pipeline: PipelineSettings, row: files.FileRow
 ) -> list[str]:
     if history.model(reader, pipeline.name, None) is None:
         train = _live(store, pipeline.name, "train")
         return [f"there is no model yet: {train.get('reason') or 'put pairs into training'}"]
-    if row["retry_at"]:
+    if row.retry_at:
         return [
-            f"{row['attempts']} attempts failed, the last with: {row['reason']}",
-            f"tried again at {row['retry_at'][:19].replace('T', ' ')} UTC, at once by: pixd retry",
+            f"{row.attempts} attempts failed, the last with: {row.reason}",
+            f"tried again at {row.retry_at[:19].replace('T', ' ')} UTC, at once by: pixd retry",
         ]
     translate = _live(store, pipeline.name, "translate")
     trouble = translate.get("blocked") or translate.get("trouble") or translate.get("phase")
-    return [row["reason"] or "its turn has not come yet", *([trouble] if trouble else [])]
+    return [row.reason or "its turn has not come yet", *([trouble] if trouble else [])]
 
 
 def _live(store: Path, pipeline: str, part: str) -> Mapping[str, Any]:
@@ -252,17 +253,17 @@ def _of_output(
     if not rows:
         return {"file": f"output/{name}", "state": "unknown", "why": ["pixd did not make it"]}
     row = rows[0]
-    model = history.model_of_digest(reader, pipeline.name, row["model_digest"])
-    by = model["name"] if model else row["model_digest"][:19]
-    run = history.run(reader, row["run_id"])
+    model = history.model_of_digest(reader, pipeline.name, row.model_digest)
+    by = model["name"] if model else row.model_digest[:19]
+    run = history.run(reader, row.run_id)
     assert run is not None  # the row refers to it
-    why = [f"made from input/{row['input_path']} by {by} in run@{row['run_id']}"]
-    if (run["finished_at"] or "") < row["published_at"] and len(
-        files.outputs_of_run(reader, row["run_id"])
+    why = [f"made from input/{row.input_path} by {by} in run@{row.run_id}"]
+    if (run["finished_at"] or "") < row.published_at and len(
+        files.outputs_of_run(reader, row.run_id)
     ) > 1:
         why.append("the same image was translated before under the same key: published again")
-    if len(rows) > 1 and rows[1]["run_id"] != row["run_id"]:
-        before = history.run(reader, rows[1]["run_id"])
+    if len(rows) > 1 and rows[1].run_id != row.run_id:
+        before = history.run(reader, rows[1].run_id)
         assert before is not None
         changes, recorded = difference(reader, store, before, run)
         why.append(f"anew because: {', '.join(changes) or run['reason']}")
@@ -277,13 +278,13 @@ def _of_output(
         OutputState.WITHDRAWN: "what made it was recalled",
         OutputState.SUPERSEDED: "another took its place",
     }
-    if row["state"] in states:
-        why.append(states[row["state"]])
+    if row.state in states:
+        why.append(states[row.state])
     return {
         "file": f"output/{name}",
-        "state": row["state"],
-        "digest": row["digest"],
-        "run": row["run_id"],
-        "change_id": row["change_id"],
+        "state": row.state,
+        "digest": row.digest,
+        "run": row.run_id,
+        "change_id": row.change_id,
         "why": why,
     }

@@ -120,7 +120,7 @@ def dependents(reader: Reader, digest: str) -> Iterator[str]:
     ):
         yield f"{row[0]}/model@{row[1]}"
     for output in files.outputs_with_digest(reader, digest)[:SHOWN]:
-        yield f"{output['pipeline']}/output/{output['path']} ({output['state']})"
+        yield f"{output.pipeline}/output/{output.path} ({output.state})"
 
 
 def _look_at(store: Path, digest: str, size_bytes: int) -> str:

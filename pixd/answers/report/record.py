@@ -205,12 +205,12 @@ def _sheet(
     row = history.output_of_run(reader, model["train_run"], SHEET_ROLE)
     if row is None:
         return None, "the sheet of samples was not kept when this model was trained"
-    if row["state"] != BytesState.PRESENT:
+    if row.state is not BytesState.PRESENT:
         return None, "the sheet of samples was removed by `pixd gc`"
     if any(recalled & _digests(pair) for pair in drawn[:SHEET_PAIRS]):
         return None, "the sheet of samples shows a picture that was recalled since"
     try:
-        return lineage.object_path(store, row["digest"]).read_bytes(), ""
+        return lineage.object_path(store, row.digest).read_bytes(), ""
     except OSError as error:
         return None, f"the sheet of samples cannot be read: {error.strerror}; run `pixd verify`"
 

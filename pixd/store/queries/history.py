@@ -6,13 +6,14 @@ Standard library only: these serve commands that must start quickly.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pixd.store.states import OutputState, RunState
+from pixd.store.states import BytesState, OutputState, RunState
 from pixd.system.errors import UsageError
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Mapping
 
 _MODEL = (
     "SELECT model.*, ref.is_pinned, ref.model_id IS NOT NULL AS is_live,"
@@ -22,6 +23,21 @@ _MODEL = (
     "  (SELECT state FROM object_bytes WHERE object_bytes.digest = model.digest)) AS bytes_state"
     " FROM model LEFT JOIN ref ON ref.model_id = model.id AND ref.name = 'live'"
 )
+
+
+class RunOutput(NamedTuple):
+    """A content that a run made, and where its bytes are."""
+
+    digest: str
+    state: BytesState
+
+
+class TrainingRate(NamedTuple):
+    """What a training took: seconds for a step, and the bytes that it made."""
+
+    recipe: Mapping[str, Any]
+    seconds_per_step: float
+    bytes: int
 
 
 def commits(
@@ -156,16 +172,14 @@ def run(reader: sqlite3.Connection, run_id: int) -> dict[str, Any] | None:
     return found
 
 
-def output_of_run(reader: sqlite3.Connection, run_id: int, role: str) -> dict[str, Any] | None:
-    """Return digest and state (present, trashed, removed) of what a run made in a role."""
-    found = mappings(
-        reader,
+def output_of_run(reader: sqlite3.Connection, run_id: int, role: str) -> RunOutput | None:
+    """Return what a run made in a role."""
+    row = reader.execute(
         "SELECT digest, state FROM run_output JOIN object_bytes USING (digest)"
         " WHERE run_id = ? AND role = ?",
-        run_id,
-        role,
-    )
-    return found[0] if found else None
+        (run_id, role),
+    ).fetchone()
+    return RunOutput(row[0], BytesState.of(row[1])) if row else None
 
 
 def curves(reader: sqlite3.Connection, run_id: int) -> dict[str, list[tuple[int, float]]]:
@@ -272,8 +286,8 @@ def model_of_train_run(reader: sqlite3.Connection, run_id: int) -> dict[str, Any
     return _model(row) if row else None
 
 
-def training_rates(reader: sqlite3.Connection, pipeline: str) -> list[dict[str, Any]]:
-    """Return recipe, seconds a step and bytes made of the last trainings, newest first."""
+def training_rates(reader: sqlite3.Connection, pipeline: str) -> list[TrainingRate]:
+    """Return what the last trainings took, newest first."""
     rows = reader.execute(
         "SELECT recipe.body, (julianday(finished_at) - julianday(started_at)) * 86400 AS seconds,"
         " model.steps, (SELECT sum(size_bytes) FROM run_output JOIN object USING (digest)"
@@ -284,11 +298,7 @@ def training_rates(reader: sqlite3.Connection, pipeline: str) -> list[dict[str, 
         (pipeline,),
     )
     return [
-        {
-            "recipe": json.loads(row["body"]),
-            "seconds_per_step": row["seconds"] / max(1, row["steps"]),
-            "bytes": row["bytes"],
-        }
+        TrainingRate(json.loads(row["body"]), row["seconds"] / max(1, row["steps"]), row["bytes"])
         for row in rows
     ]
 

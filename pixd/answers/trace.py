@@ -72,15 +72,15 @@ def of_text(reader: Reader, store: Path, text: Mapping[str, str]) -> dict[str, A
 
 def of_run(reader: Reader, store: Path, run_id: int) -> dict[str, Any]:
     """Return a run with its input image, and its model where it is a translation."""
-    run = history.run(reader, run_id)
+    run = history.recorded_run(reader, run_id)
     assert run is not None  # an edge names it
-    found: dict[str, Any] = {"run": _facts(run), "pipeline": run["pipeline"]}
-    for edge in run["inputs"]:
-        if edge["role"] == "image":
-            found["input"] = {"path": edge["path"], "digest": edge["digest"]}
-        elif edge["role"] == "model":
-            model = history.model_of_digest(reader, run["pipeline"], edge["digest"])
-            found["model"] = of_model(reader, store, model) if model else dict(edge)
+    found: dict[str, Any] = {"run": _facts(run), "pipeline": run.pipeline}
+    for edge in run.inputs:
+        if edge.role == "image":
+            found["input"] = {"path": edge.path, "digest": edge.digest}
+        elif edge.role == "model":
+            model = history.model_of_digest(reader, run.pipeline, edge.digest)
+            found["model"] = of_model(reader, store, model) if model else edge._asdict()
     return found
 
 
@@ -92,9 +92,12 @@ def of_model(reader: Reader, store: Path, model: Mapping[str, Any]) -> dict[str,
         store: the store's folder.
         model: a row as `views.model` gives it.
     """
-    run = history.run(reader, model["train_run"])
+    run = history.recorded_run(reader, model["train_run"])
     assert run is not None  # the model's row refers to it
-    started_from = history.edges(reader, model["train_run"], "warm-start")
+    started_from = [
+        {"path": edge.path, "digest": edge.digest}
+        for edge in history.edges(reader, model["train_run"], "warm-start")
+    ]
     return {
         "name": model["name"],
         "digest": model["digest"],
@@ -195,5 +198,5 @@ def _places(reader: Reader, digest: str, kind: str) -> list[dict[str, Any]]:
     ]
 
 
-def _facts(run: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: run[name] for name in _RUN_FACTS}
+def _facts(run: history.RecordedRun) -> dict[str, Any]:
+    return {name: getattr(run, name) for name in _RUN_FACTS}

@@ -59,58 +59,58 @@ def of_file(
 
 def of_run(reader: Reader, store: Path, run_id: int) -> dict[str, Any] | None:
     """Explain a run by its difference to the last one before it that did the same job."""
-    run = history.run(reader, run_id)
+    run = history.recorded_run(reader, run_id)
     if run is None:
         return None
-    why = [f"it ran because {run['reason']}"] if run["reason"] else []
+    why = [f"it ran because {run.reason}"] if run.reason else []
     before_id = _run_before(reader, run)
     if before_id is not None:
-        before = history.run(reader, before_id)
+        before = history.recorded_run(reader, before_id)
         assert before is not None  # just found
         changes, recorded = difference(reader, store, before, run)
         why.append(f"against run@{before_id}: {', '.join(changes) or 'the same key'}")
         if recorded:
             why.append(f"recorded, not a reason: {', '.join(recorded)}")
-    if run["error"]:
-        why.append(f"it failed: {run['error'].get('message', run['error'])}")
+    if run.error:
+        why.append(f"it failed: {run.error.get('message', run.error)}")
     return {
         "run": f"run@{run_id}",
-        "kind": run["kind"],
-        "state": run["state"],
-        "key": run["key"],
-        "change_id": run["change_id"],
+        "kind": run.kind,
+        "state": run.state,
+        "key": run.key,
+        "change_id": run.change_id,
         "why": why,
     }
 
 
 def difference(
-    reader: Reader, store: Path, before: Mapping[str, Any], after: Mapping[str, Any]
+    reader: Reader, store: Path, before: history.RecordedRun, after: history.RecordedRun
 ) -> tuple[list[str], list[str]]:
     """Compare two runs of one kind.
 
     Returns:
         What differs in their keys, and what differs only in what was recorded beside them.
     """
-    changes = recipes.recipe_difference(canonical_json(before["recipe"]), _settings(after))
-    if after["kind"] == "train":
+    changes = recipes.recipe_difference(canonical_json(before.recipe), after.settings)
+    if after.kind == "train":
         changes = (
             snapshot.pairs_difference(
-                lineage.listing_of(reader, store, before["id"]),
-                lineage.listing_of(reader, store, after["id"]),
+                lineage.listing_of(reader, store, before.id),
+                lineage.listing_of(reader, store, after.id),
             )
             + changes
         )
     else:
         for role in ("image", "model"):
-            old, new = _edge(before, role), _edge(after, role)
-            if old and new and old["digest"] != new["digest"]:
+            old, new = before.input(role), after.input(role)
+            if old and new and old.digest != new.digest:
                 changes.insert(
                     0,
-                    _why_model(reader, after["pipeline"], old, new)
+                    _why_model(reader, after.pipeline, old, new)
                     if role == "model"
                     else "the image changed",
                 )
-    was, is_ = before["environment"] or {}, after["environment"] or {}
+    was, is_ = before.environment or {}, after.environment or {}
     recorded = [
         f"{name} {was.get(name, 'unset')} -> {is_.get(name, 'unset')}"
         for name in sorted(was.keys() | is_.keys())
@@ -119,35 +119,25 @@ def difference(
     return changes, recorded
 
 
-def _why_model(
-    reader: Reader, pipeline: str, old: Mapping[str, Any], new: Mapping[str, Any]
-) -> str:
+def _why_model(reader: Reader, pipeline: str, old: history.RunEdge, new: history.RunEdge) -> str:
     """Say "model@1 -> model@2 (+3 pairs)": the newer model's own reason is the reason here."""
-    words = f"{old['path']} -> {new['path']}"
-    models = [history.model_of_digest(reader, pipeline, edge["digest"]) for edge in (old, new)]
+    words = f"{old.path} -> {new.path}"
+    models = [history.model_of_digest(reader, pipeline, edge.digest) for edge in (old, new)]
     if not all(models) or models[0]["number"] > models[1]["number"]:  # type: ignore[index]
         return words
-    run = history.run(reader, models[1]["train_run"])  # type: ignore[index]
-    return f"{words} ({run['reason']})" if run and run["reason"] else words
+    run = history.recorded_run(reader, models[1]["train_run"])  # type: ignore[index]
+    return f"{words} ({run.reason})" if run and run.reason else words
 
 
-def _run_before(reader: Reader, run: Mapping[str, Any]) -> int | None:
-    if run["kind"] == "train":
-        return history.train_run_before(reader, run["pipeline"], run["id"])
-    image = _edge(run, "image")
+def _run_before(reader: Reader, run: history.RecordedRun) -> int | None:
+    if run.kind == "train":
+        return history.train_run_before(reader, run.pipeline, run.id)
+    image = run.input("image")
     if image is None:
         return None
-    rows = files.outputs_of_input(reader, run["pipeline"], image["path"], limit=20)
-    older = [row.run_id for row in rows if row.run_id < run["id"]]
+    rows = files.outputs_of_input(reader, run.pipeline, image.path, limit=20)
+    older = [row.run_id for row in rows if row.run_id < run.id]
     return max(older, default=None)
-
-
-def _edge(run: Mapping[str, Any], role: str) -> dict[str, Any] | None:
-    return next((edge for edge in run["inputs"] if edge["role"] == role), None)
-
-
-def _settings(run: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in run["recipe"].items() if name != "digest"}
 
 
 def _of_unknown(
@@ -255,22 +245,22 @@ def _of_output(
     row = rows[0]
     model = history.model_of_digest(reader, pipeline.name, row.model_digest)
     by = model["name"] if model else row.model_digest[:19]
-    run = history.run(reader, row.run_id)
+    run = history.recorded_run(reader, row.run_id)
     assert run is not None  # the row refers to it
     why = [f"made from input/{row.input_path} by {by} in run@{row.run_id}"]
-    if (run["finished_at"] or "") < row.published_at and len(
+    if (run.finished_at or "") < row.published_at and len(
         files.outputs_of_run(reader, row.run_id)
     ) > 1:
         why.append("the same image was translated before under the same key: published again")
     if len(rows) > 1 and rows[1].run_id != row.run_id:
-        before = history.run(reader, rows[1].run_id)
+        before = history.recorded_run(reader, rows[1].run_id)
         assert before is not None
         changes, recorded = difference(reader, store, before, run)
-        why.append(f"anew because: {', '.join(changes) or run['reason']}")
+        why.append(f"anew because: {', '.join(changes) or run.reason}")
         if recorded:
             why.append(f"recorded, not a reason: {', '.join(recorded)}")
-    elif run["reason"]:
-        why.append(f"because {run['reason']}")
+    elif run.reason:
+        why.append(f"because {run.reason}")
     states = {
         OutputState.EDITED: "it was edited by hand and is left; the new one beside it: pixd retry",
         OutputState.ORPHANED: "its input is gone; keep.orphans says whether such outputs stay",

@@ -143,7 +143,7 @@ def gather(reader: Reader, store: Path, model: Mapping[str, Any], count: int) ->
         pairs={part: [pair["name"] for pair in members] for part, members in listed.items()},
         changes=changes,
         before=before["name"] if before else "",
-        begun_from=begun[0]["path"] if begun else "",
+        begun_from=begun[0].path if begun else "",
         settings=settings_of(model, before),
         curves=history.curves(reader, model["train_run"]),
         sheet=sheet,

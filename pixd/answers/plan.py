@@ -1,7 +1,7 @@
 """What the service would do now: the work that is due, with estimates from recorded runs.
 
-Read-only, and without looking into files: a file that changed since it was recorded is counted
-and not read, because what it means shows only when it is recorded.
+Read-only, and reads no files. A file that changed since it was recorded is only counted: its effect
+is known when it is recorded.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ def snapshot(settings: Settings) -> dict[str, Any]:
     folder = settings.store
     pid = lock.holder_pid(folder)
     last = read_live(folder)
-    # Until its first heartbeat, what the service before it left behind says nothing of this one.
+    # Until this service's first heartbeat, the file is still that of the service before it.
     is_starting = pid is not None and last.get("pid") != pid
     live = {} if is_starting else last
     now = time.time()
@@ -146,7 +146,7 @@ def _pipeline(
 def _folder(
     repo: queries.Repo, held: str, seen: Mapping[str, Any], pid: int | None
 ) -> dict[str, Any]:
-    """Return what is told of a training folder as of an input folder.
+    """Return what training and input folders have in common.
 
     Args:
         repo: what the store has of it.
@@ -234,7 +234,7 @@ def _store_bytes(reader: Reader, folder: Path) -> int:
         for name in names:
             try:
                 total += os.stat(os.path.join(below, name)).st_size  # noqa: PTH116, PTH118 - light
-            except FileNotFoundError:  # a checkpoint is replaced as we look
+            except FileNotFoundError:  # a checkpoint was replaced meanwhile
                 continue
     return total
 

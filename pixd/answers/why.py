@@ -1,7 +1,7 @@
-"""Why a file stands as it does, and why a run ran: the difference of its key to the one before.
+"""Why a file is in its state, and why a run ran: what differs between its key and the last one.
 
-What goes into a key is a reason to work again; what is only recorded with a run (library
-versions, device) is named as not being one.
+What goes into a key is a reason to work again. What is only recorded with a run, such as library
+versions and the device, is listed as no reason.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Commits and versions: what a folder was, when and why it became so.
 
-Rows here are never changed (triggers refuse it). Each commit carries a hash over its own
-facts and its parent's hash, so that an edited past shows.
+Rows here are never changed; triggers refuse it. The hash of a commit covers its own facts and its
+parent's hash, so that a changed row is found.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Commit(NamedTuple):
 
 
 class Change(NamedTuple):
-    """What a commit does to one path: None means that the path was not, or is no more, there."""
+    """What a commit does to one path. None: there was no file before, or there is none after."""
 
     path: str
     old_digest: str | None
@@ -61,7 +61,7 @@ class History:
         return int(row[0])
 
     def add_objects(self, objects: Iterable[StoredObject], media_type: str) -> None:
-        """Note bytes that are durably in the object store. Join the caller's transaction."""
+        """Record bytes that are on disk in the object store. Join the caller's transaction."""
         now = utc_now()
         rows = [(stored.digest, stored.size_bytes, media_type, now) for stored in objects]
         self._db.conn.executemany(
@@ -73,7 +73,7 @@ class History:
             f" WHERE state <> '{BytesState.PRESENT}'",
             [(row[0], now) for row in rows],
         )
-        # Arrived again: an older copy in the trash is of no more use.
+        # The bytes arrived again, so an older copy in the trash is of no use.
         self._db.conn.executemany("DELETE FROM trash WHERE digest = ?", [(row[0],) for row in rows])
 
     def head(self, repo_id: int) -> Commit | None:

@@ -25,7 +25,7 @@ MIGRATIONS = (
     "m006_care",
 )
 """The names of `pixd.store.schema.migrations`, for readers, who do without sqlite-utils."""
-BUSY_TIMEOUT_S = 5.0  # a lock that lasts longer blocks the service, which goes on trying
+BUSY_TIMEOUT_S = 5.0  # a longer lock blocks the service, which tries again
 
 
 ADVICE_LOST = (
@@ -36,7 +36,7 @@ ADVICE_NEWER = "install that version again; this one would not understand the st
 
 
 def what_outlived_database(folder: Path) -> str:
-    """Say what is in a store without a database that must once have had one, or ""."""
+    """Return what shows that a store without a database once had one, or ""."""
     with contextlib.suppress(FileNotFoundError):
         if any(entry.name != "incoming" for entry in os.scandir(folder / "objects")):
             return f"{folder} has objects and no {DATABASE}: the database was lost"
@@ -47,12 +47,12 @@ def what_outlived_database(folder: Path) -> str:
 
 
 def say_newer(path: Path, newer: set[str]) -> str:
-    """Say that a database is of a newer pixd."""
+    """Return the message that a database is of a newer pixd."""
     return f"{path} was written by a newer pixd (it has {', '.join(sorted(newer))})"
 
 
 def has_database(folder: Path) -> bool:
-    """Tell whether there is a database that may be read.
+    """Return whether there is a database that may be read.
 
     Raises:
         CannotTellError: the caller may not look, or not read.
@@ -84,8 +84,8 @@ def open_reader(folder: Path) -> sqlite3.Connection:
         )
     quoted = str(path.absolute()).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
     # A reader without write permission cannot make the -shm file of a cleanly closed
-    # database; nobody writes then, so it may be read as immutable. Not where a log was left
-    # (the service was killed, and -shm is gone too): that would show an older state as the truth.
+    # database. Nobody writes then, so it is read as immutable. Not if a log was left (the service
+    # was killed, and -shm is gone too): that would show an older state.
     for options in ("mode=ro", "mode=ro&immutable=1"):
         if "immutable" in options and (holder_pid(folder) is not None or _has_log(path)):
             break

@@ -1,4 +1,4 @@
-"""What pixd notes as it happens: one row of the table of events."""
+"""One event: a row of the table `event`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Level = Literal["info", "warning", "error"]
 
 
 class Event(NamedTuple):
-    """One thing that happened, as `status`, `log` and the service's log tell it."""
+    """One thing that happened, as `status`, `log` and the service's log show it."""
 
     time: str  # RFC 3339 UTC
     level: Level

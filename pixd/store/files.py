@@ -1,8 +1,8 @@
-"""The working state: every file of a watched folder, in exactly one state with a reason.
+"""The files of the watched folders now: each in exactly one state, with a reason.
 
-These rows change as the folder does; history is in `pixd.store.commits`. A row keeps the
-digest that was last committed while its file settles again, so that the head of a repo is
-always "the rows with a digest".
+These rows change with the folder; history is in `pixd.store.commits`. While a file settles again,
+its row keeps the digest of the last commit. So the head of a repo is always "the rows with a
+digest".
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from pixd.system.stamps import FileStamp
 
 RACY_NS = 2_000_000_000
-"""A digest taken less than this after the last change may hide a later change in the same
-clock tick (git calls such an entry racy); it is checked once more. Ext4's tick is 4 ms, FAT's 2 s."""
+"""A file that is hashed less than this after its last change is hashed once more: a later change in
+the same clock tick would not show. Git calls such an entry racy. Ext4's tick is 4 ms, FAT's 2 s."""
 
 
 class KnownFile(NamedTuple):
-    """What the store knows of one file: its stamp when hashed, and where it stands."""
+    """What the store knows of one file: its state, and its stamp when it was hashed."""
 
     state: FileState
     digest: str | None
@@ -49,7 +49,7 @@ class KnownFile(NamedTuple):
         return cls._make((FileState.of(row[0]), *row[1:7], bool(row[7])))
 
     def matches(self, stamp: FileStamp) -> bool:
-        """Tell whether `stamp` is the one that the digest was taken under."""
+        """Return whether the file had this stamp when it was hashed."""
         return (
             self.size_bytes == stamp.size
             and self.mtime_ns == stamp.mtime_ns
@@ -61,7 +61,7 @@ class KnownFile(NamedTuple):
 class HashedFile(NamedTuple):
     """A file that settled and was read: its name, content and the stamp that it was read under.
 
-    `is_racy`: it was not seen still for `RACY_NS` by then, so that it must be read once more.
+    `is_racy`: it had been unchanged for less than `RACY_NS`, so it must be read once more.
     """
 
     name: str
@@ -73,14 +73,14 @@ class HashedFile(NamedTuple):
     def hashed_at_ns(self) -> int:
         """When it was read, by the clock that stamped the file.
 
-        The system's own clock is not asked: one that was set since, or a file from the future,
-        would make a file racy for ever or hide that it is.
+        Not by the system's clock. If that was set since, or if the file's time lies in the future,
+        the file would be racy for ever, or never.
         """
         return self.stamp.ctime_ns + (0 if self.is_racy else RACY_NS)
 
 
 class RecordedFile(NamedTuple):
-    """A file with content, and where it stands."""
+    """A file with content, and its state."""
 
     name: str
     digest: str
@@ -89,7 +89,7 @@ class RecordedFile(NamedTuple):
 
 
 class FoundFile(NamedTuple):
-    """Where one file stands; `digest` is None before it was read."""
+    """The state of one file; `digest` is None before the file was read."""
 
     state: FileState
     digest: str | None
@@ -127,7 +127,7 @@ class WorkingFiles:
         return {row[0]: KnownFile.of_row(row[1:]) for row in rows}
 
     def mark_settling(self, repo_id: int, names: Iterable[str]) -> None:
-        """Say that these files are new or changing; a committed digest stays until replaced."""
+        """Mark files as new or changing; a committed digest stays until another replaces it."""
         now = utc_now()
         with transaction(self._db):
             self._db.conn.executemany(
@@ -138,7 +138,7 @@ class WorkingFiles:
             )
 
     def postpone(self, repo_id: int, waiting: Mapping[str, tuple[str, str | None]]) -> None:
-        """Let files that cannot be read wait as settling; the content they had stays known.
+        """Keep files that cannot be read in the state settling; the content they had stays known.
 
         Args:
             repo_id: whose files.
@@ -184,7 +184,7 @@ class WorkingFiles:
         )
 
     def refresh(self, repo_id: int, files: Iterable[HashedFile], resting: FileState) -> None:
-        """Note new stamps of files whose bytes are the same; settling ones go to `resting`."""
+        """Record new stamps of files whose bytes are the same; settling ones go to `resting`."""
         with transaction(self._db):
             self._db.conn.executemany(
                 f"UPDATE file SET reason = iif(state = '{FileState.SETTLING}', '', reason),"
@@ -210,7 +210,7 @@ class WorkingFiles:
             )
 
     def exclude(self, repo_id: int, names: Iterable[str], reason: str) -> None:
-        """Leave files out of the head, whatever their state; their stamps stay known."""
+        """Remove files from the head, whatever their state; their stamps stay known."""
         self._db.conn.executemany(
             f"UPDATE file SET state = '{FileState.REJECTED}', reason = ?, digest = NULL, retry_at = NULL"
             " WHERE repo_id = ? AND path = ?",
@@ -218,7 +218,7 @@ class WorkingFiles:
         )
 
     def reread_excluded(self, repo_id: int) -> None:
-        """Have the files read again whose content was excluded."""
+        """Make files settle again whose content was excluded, so that they are read again."""
         self._db.conn.execute(
             f"UPDATE file SET state = '{FileState.SETTLING}', reason = '' WHERE repo_id = ?"
             f" AND state = '{FileState.REJECTED}' AND digest IS NULL AND reason = ?",
@@ -295,7 +295,7 @@ class WorkingFiles:
     def head_bucket(self, repo_id: int, bucket: str) -> dict[str, manifests.Entry]:
         """Return one bucket of `head`."""
         rows = self._db.conn.execute(
-            # Without statistics SQLite would rather walk the whole folder by its primary key.
+            # Without statistics SQLite would read the whole folder by its primary key.
             "SELECT path, digest, size_bytes FROM file INDEXED BY file_by_bucket"
             " WHERE repo_id = ? AND bucket = ? AND digest IS NOT NULL",
             (repo_id, bucket),
@@ -314,8 +314,8 @@ class WorkingFiles:
     ) -> list[DueInput]:
         """Return queued inputs: those in name order that never failed, then due retries.
 
-        A retry time after `latest` was written before the clock was set back: it has come too.
-        The cost follows `limit`, however many are queued.
+        A retry time after `latest` was written before the clock was set back, so it is due too.
+        The cost depends on `limit`, not on how many are queued.
         """
         due: list[DueInput] = []
         for condition, order, values in (
@@ -324,7 +324,7 @@ class WorkingFiles:
             ("> ?", "retry_at, path", (latest,)),
         ):
             rows = self._db.conn.execute(
-                # Without statistics SQLite would rather walk the whole folder by its primary key.
+                # Without statistics SQLite would read the whole folder by its primary key.
                 "SELECT path, digest, attempts, change_id, ctime_ns FROM file INDEXED BY file_due"
                 f" WHERE repo_id = ? AND state = '{FileState.QUEUED}' AND retry_at {condition}"
                 f" AND digest IS NOT NULL ORDER BY {order} LIMIT ?",
@@ -334,7 +334,7 @@ class WorkingFiles:
         return due
 
     def has_queued(self, repo_id: int, *, for_retry: bool = False) -> bool:
-        """Tell whether an input is queued, or with `for_retry` one that failed before."""
+        """Return whether an input is queued; with `for_retry`, one that failed before."""
         condition = " AND retry_at IS NOT NULL" if for_retry else ""
         row = self._db.conn.execute(
             f"SELECT 1 FROM file INDEXED BY file_due WHERE repo_id = ? AND state = '{FileState.QUEUED}'"
@@ -352,9 +352,9 @@ class WorkingFiles:
         return [row[0] for row in rows]
 
     def retry(self, repo_id: int, names: Sequence[str], change_id: str) -> list[str]:
-        """Make refused or failed files due again; returns which were.
+        """Make rejected or failed files due again; return which were.
 
-        What was decided about their contents is forgotten, so that they are looked at anew.
+        The verdicts about their contents are removed, so that they are examined again.
         """
         retried = []
         with transaction(self._db):
@@ -423,7 +423,7 @@ class WorkingFiles:
     def decide(
         self, digest: str, layout: str, reason: str, width_px: int | None, height_px: int | None
     ) -> None:
-        """Note a verdict about a content; an empty reason accepts it."""
+        """Record a verdict about a content; an empty reason accepts it."""
         with transaction(self._db):
             self._db.conn.execute(
                 "INSERT OR REPLACE INTO verdict VALUES (?, ?, ?, ?, ?, ?, ?)",

@@ -1,7 +1,7 @@
 """Which folder a repo's files were found in, why it is on hold, and which pipelines are paused.
 
-What a person decided, and what was noticed, must outlive a restart: a disk that is missing after
-a reboot must not pass for an emptied folder.
+This must survive a restart: otherwise a disk that is missing after a reboot would look like an
+emptied folder.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Holds:
         return root_of(row)
 
     def remember(self, repo_id: int, path: Path, identity: RootIdentity) -> None:
-        """Note the folder that a scan believed; what was on hold is so no longer."""
+        """Record the folder that a scan accepted; this ends a hold."""
         self._db.execute(
             # Numbers as text: they are unsigned 64 bits wide, SQLite's integers are signed.
             "INSERT INTO root (repo_id, path, device, inode, born_ns, is_link)"
@@ -56,9 +56,9 @@ class Holds:
         )
 
     def hold(self, repo_id: int, path: Path, why: str) -> None:
-        """Note that a folder is not believed, and why."""
+        """Put a folder on hold, with the reason."""
         self._db.execute(
-            # A folder that was never seen has no numbers; the first scan will give it some.
+            # A folder that was never seen has no numbers yet; the first scan writes them.
             "INSERT INTO root (repo_id, path, device, inode, born_ns, is_link, hold, held_at)"
             " VALUES (?, ?, '0', '0', 0, 0, ?, ?) ON CONFLICT (repo_id) DO UPDATE SET"
             " hold = excluded.hold, held_at = coalesce(held_at, excluded.held_at)",
@@ -66,15 +66,15 @@ class Holds:
         )
 
     def accept(self, repo_id: int) -> None:
-        """Note that the folder is meant to be as the next scan finds it."""
+        """Record that a person accepts the folder as the next scan finds it."""
         self._db.execute("UPDATE root SET is_accepted = 1 WHERE repo_id = ?", (repo_id,))
 
     def use_up_acceptance(self, repo_id: int) -> None:
-        """Note that what was accepted has been recorded."""
+        """End the acceptance: the folder that it was for is recorded."""
         self._db.execute("UPDATE root SET is_accepted = 0 WHERE repo_id = ?", (repo_id,))
 
     def pause(self, pipeline: str, who: str) -> bool:
-        """Pause a pipeline; tells whether it was not paused before."""
+        """Pause a pipeline; return whether it was not paused before."""
         with transaction(self._db):
             is_new = self.paused(pipeline) is None
             self._db.conn.execute(
@@ -84,7 +84,7 @@ class Holds:
         return is_new
 
     def resume(self, pipeline: str) -> bool:
-        """Let a pipeline go on; tells whether it was paused."""
+        """Resume a pipeline; return whether it was paused."""
         cursor = self._db.conn.execute("DELETE FROM pause WHERE pipeline = ?", (pipeline,))
         return cursor.rowcount > 0
 

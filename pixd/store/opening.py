@@ -1,4 +1,4 @@
-"""Opening a store for its one writer, and finishing there what a crash cut off."""
+"""Opens a store for its one writer, and finishes what a crash interrupted."""
 
 from __future__ import annotations
 

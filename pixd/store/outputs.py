@@ -1,8 +1,8 @@
-"""Published translations: which bytes stand under which name, made from what.
+"""Published translations: which bytes have which name, and what they were made from.
 
-Publishing is an intent first: the row says which bytes will stand where, then the file is
-renamed into place, then the row becomes current. A crash between the two is finished at the
-next start, because the row names the digest that must be there.
+Publishing has three steps. The row is written as publishing, with the name and the digest; the file
+is renamed into place; the row becomes current. After a crash in between, the next start finishes
+the work, because the row names the digest that must be there.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Outputs:
         digest: str,
         change_id: str,
     ) -> int:
-        """Say which bytes are about to stand under `path`; returns the row's id."""
+        """Record which bytes will be published as `path`; return the row's id."""
         cursor = self._db.conn.execute(
             "INSERT INTO output (pipeline, path, input_path, input_digest, model_digest, recipe,"
             " run_id, digest, state, change_id, published_at)"
@@ -92,7 +92,7 @@ class Outputs:
         return cursor.lastrowid
 
     def settle_intent(self, output_id: int) -> None:
-        """Make an intended output the current one; what stood there before is superseded."""
+        """Make an intended output the current one; the one before it is superseded."""
         with transaction(self._db):
             pipeline, path = self._db.conn.execute(
                 "SELECT pipeline, path FROM output WHERE id = ?", (output_id,)
@@ -108,20 +108,20 @@ class Outputs:
             )
 
     def drop_intent(self, output_id: int) -> None:
-        """Forget an intended output that never came to stand there."""
+        """Remove the row of an intended output that was never published."""
         self._db.conn.execute(
             f"DELETE FROM output WHERE id = ? AND state = '{OutputState.PUBLISHING}'", (output_id,)
         )
 
     def intents(self) -> list[Output]:
-        """Return the outputs whose publishing was begun and not noted as done."""
+        """Return the outputs whose publishing began and is not recorded as done."""
         rows = self._db.conn.execute(
             f"SELECT {_COLUMNS} FROM output WHERE state = '{OutputState.PUBLISHING}'"
         )
         return [Output.of_row(row) for row in rows]
 
     def standing(self, pipeline: str, path: str) -> Output | None:
-        """Return the output that should stand under `path` now."""
+        """Return the output that has the name `path` now."""
         row = self._db.conn.execute(
             f"SELECT {_COLUMNS} FROM output WHERE pipeline = ? AND path = ?"
             f" AND state IN ({listed(STANDING_OUTPUTS)}) ORDER BY id DESC LIMIT 1",
@@ -160,7 +160,7 @@ class Outputs:
         )
 
     def count_standing(self, pipeline: str) -> int:
-        """Return how many outputs should stand in the output folder."""
+        """Return how many outputs the output folder should have."""
         row = self._db.conn.execute(
             "SELECT coalesce(sum(outputs), 0) FROM output_total WHERE pipeline = ?"
             f" AND state IN ({listed(STANDING_OUTPUTS)})",
@@ -169,7 +169,7 @@ class Outputs:
         return int(row[0])
 
     def withdrawn(self) -> list[Output]:
-        """Return the outputs that were taken away and that nothing replaced since."""
+        """Return the withdrawn outputs that nothing has replaced since."""
         rows = self._db.conn.execute(
             f"SELECT {_COLUMNS} FROM output AS gone WHERE state = '{OutputState.WITHDRAWN}' AND NOT EXISTS"
             " (SELECT 1 FROM output WHERE output.pipeline = gone.pipeline"
@@ -178,7 +178,7 @@ class Outputs:
         return [Output.of_row(row) for row in rows]
 
     def made_by(self, pipeline: str, model_digest: str) -> list[Output]:
-        """Return the standing outputs of one model."""
+        """Return the outputs of one model that are not replaced."""
         rows = self._db.conn.execute(
             f"SELECT {_COLUMNS} FROM output WHERE model_digest = ?"
             f" AND state IN ({listed(STANDING_OUTPUTS)}) AND pipeline = ?",
@@ -187,7 +187,7 @@ class Outputs:
         return [Output.of_row(row) for row in rows]
 
     def made_from(self, pipeline: str, input_digest: str) -> list[Output]:
-        """Return the standing outputs of one input content."""
+        """Return the outputs of one input content that are not replaced."""
         rows = self._db.conn.execute(
             f"SELECT {_COLUMNS} FROM output WHERE input_digest = ? AND pipeline = ?"
             f" AND state IN ({listed(STANDING_OUTPUTS)})",
@@ -198,7 +198,7 @@ class Outputs:
     def requeue_stale(self, pipeline: str, repo_id: int, model_digest: str, recipe: str) -> int:
         """Queue every input whose current output is not of this model, recipe and content.
 
-        An output edited by hand counts as current: it is not replaced without being asked.
+        An output that was edited by hand counts as current: pixd does not replace it unasked.
 
         Returns:
             How many inputs became due.

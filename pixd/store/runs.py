@@ -1,8 +1,8 @@
 """Runs: every piece of work, its key, its inputs and outputs, and how it ended.
 
-A run's key is the digest of all that changes its result; nothing with a succeeded key is
-done again. Every change of state is a compare-and-set, so that a late report about a run
-that was given up cannot bring it back.
+A run's key is the digest of all that changes its result. Work whose key has succeeded is not done
+again. Every change of state is a compare-and-set, so that a late report cannot change a run that
+was given up.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class Runs:
         self._db = db
 
     def add_recipe(self, stage: str, settings: Mapping[str, Any]) -> str:
-        """Note the effective settings of a stage and return their digest."""
+        """Record the effective settings of a stage and return their digest."""
         body = canonical_json({"stage": stage, **settings})
         digest = digest_of(body.encode())
         self._db.execute(
@@ -101,7 +101,7 @@ class Runs:
         """
         with transaction(self._db):
             attempts = self._db.conn.execute(
-                # Without statistics SQLite would rather walk every run of the pipeline.
+                # Without statistics SQLite would read every run of the pipeline.
                 "SELECT count(*) FROM run INDEXED BY run_by_key WHERE key = ? AND pipeline = ?"
                 f" AND state IN ('{RunState.FAILED}', '{RunState.LOST}')",
                 (key, pipeline),
@@ -133,7 +133,7 @@ class Runs:
     def move(
         self, run_id: int, expected: Sequence[RunState], state: RunState, **columns: Any
     ) -> bool:
-        """Change a run's state if it is still in one of the expected ones; tell whether it was.
+        """Change a run's state if it is still in one of the expected ones; return whether it was.
 
         Args:
             run_id: the run.
@@ -155,7 +155,7 @@ class Runs:
         return cursor.rowcount == 1
 
     def note_progress(self, run_id: int, progress: Mapping[str, Any]) -> None:
-        """Keep how far a run is, for readers when no service runs."""
+        """Record how far a run is, for readers while no service runs."""
         self._db.conn.execute(
             "UPDATE run SET progress = ? WHERE id = ?", (canonical_json(progress), run_id)
         )
@@ -168,7 +168,7 @@ class Runs:
         )
 
     def add_environment(self, environment: Mapping[str, Any]) -> str:
-        """Note library versions, host and device (recorded, never part of a key)."""
+        """Record library versions, host and device. They are never part of a key."""
         body = canonical_json(environment)
         digest = digest_of(body.encode())
         self._db.conn.execute(
@@ -248,7 +248,7 @@ class Runs:
         return [run for run in attempts if run.state is RunState.FAILED and run.id not in forgiven]
 
     def forgive(self, pipeline: str) -> int:
-        """Let no failed training so far count against its key; returns how many."""
+        """Forgive every failed training so far, so that its key may be tried again; return how many."""
         cursor = self._db.conn.execute(
             "INSERT INTO forgiven SELECT id, ? FROM run WHERE pipeline = ? AND kind = 'train'"
             f" AND state = '{RunState.FAILED}' ON CONFLICT DO NOTHING",
@@ -257,7 +257,7 @@ class Runs:
         return cursor.rowcount
 
     def forgive_before(self, pipeline: str, key: str, run_id: int) -> None:
-        """Let the failed attempts of a key before a run count no more: it came further."""
+        """Forgive the failed attempts of a key before a run, because that run came further."""
         self._db.conn.execute(
             "INSERT INTO forgiven SELECT id, ? FROM run WHERE pipeline = ? AND key = ? AND id < ?"
             f" AND state = '{RunState.FAILED}' ON CONFLICT DO NOTHING",

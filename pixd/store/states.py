@@ -1,8 +1,8 @@
 """The states that rows of the store can be in.
 
-The schema's CHECKs refuse any other value at the writer; `of` refuses it at the reader, where a
-damaged database or one of a newer pixd could show one. `tests/unit/test_states.py` holds the two
-together.
+The CHECKs of the schema refuse any other value when it is written. `of` refuses it when it is
+read, because a damaged database can hold one. `tests/unit/test_states.py` checks that the schema
+and these enums agree.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class _State(enum.StrEnum):
 
 
 class FileState(_State):
-    """Where a file of a watched folder stands."""
+    """The state of a file in a watched folder."""
 
     SETTLING = "settling"  # new or changing, or it cannot be read now
     RECORDED = "recorded"  # committed; of a training folder
@@ -86,7 +86,7 @@ STANDING_OUTPUTS = (
     OutputState.MISSING,
     OutputState.ORPHANED,
 )
-"""The states of the output that a name stands for now."""
+"""The states of an output that nothing has replaced."""
 
 SETTLED_FILES = tuple(state for state in FileState if state is not FileState.SETTLING)
 """The states of files that did not begin to change."""

@@ -1,4 +1,4 @@
-"""The one writer's door to a store: lock, database, objects, and the tables by subject."""
+"""An open store for its one writer: lock, database, objects, and the tables by subject."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class Store:
-    """Everything that may be written, held under one lock for the life of the process."""
+    """Everything that may be written, under one lock until it is closed."""
 
     def __init__(self, folder: Path) -> None:
         """Lock, open and migrate the store in `folder`, making it at first use.
@@ -57,7 +57,7 @@ class Store:
         self.objects = ObjectStore(folder / "objects")
         self.objects.discard_incoming()
         if was_cut_off:
-            # What was renamed and not synced is there, and would be taken for durable.
+            # Files that were renamed and not synced exist now and would be taken for durable.
             durable.sync_filesystem(folder)
         self.history = History(self.db, self.objects)
         self.working = WorkingFiles(self.db)
@@ -70,7 +70,7 @@ class Store:
 
     @property
     def scratch(self) -> Path:
-        """Where children work; nothing in it is worth keeping across a restart."""
+        """Where children work; nothing in it is needed after a restart."""
         return self.folder / "scratch"
 
     @property
@@ -79,7 +79,7 @@ class Store:
         return self.folder / "checkpoints"
 
     def forget_unfinished(self) -> None:
-        """Drop what an error cut off: an open transaction, and bytes that no row names yet.
+        """Drop what an error left: an open transaction, and bytes that no row names yet.
 
         Raises:
             OSError: the disk still refuses; so does sqlite3.Error.
@@ -122,7 +122,7 @@ class Store:
     def note(
         self, pipeline: str, level: Level, kind: str, message: str, change_id: str = ""
     ) -> None:
-        """Write one event to the feed that `status` and `log` show, and tell the listener."""
+        """Record one event for `status` and `log`, and pass it to the listener."""
         event = Event(utc_now(), level, pipeline, kind, change_id, message)
         self.db.execute(
             "INSERT INTO event (at, level, pipeline, kind, change_id, message)"
@@ -133,6 +133,6 @@ class Store:
             self.listener(event)
 
     def close(self) -> None:
-        """Close the database, then let the lock go."""
+        """Close the database, then release the lock."""
         self.db.close()
         self._lock.release()

@@ -1,7 +1,7 @@
 """Where a training leaves event files for TensorBoard, and when they go.
 
-A folder a run: ``tensorboard/PIPELINE/run-7``. A training that was cut off and goes on under
-another number writes on into the folder that it began.
+Each run has a folder: ``tensorboard/PIPELINE/run-7``. A training that was interrupted and continues
+under another number keeps the folder in which it began.
 """
 
 from __future__ import annotations

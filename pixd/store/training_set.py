@@ -1,7 +1,7 @@
 """What is known of training pictures beyond their bytes: verdicts, measures, kin, findings.
 
-Verdicts and measures are of contents and hold for every pipeline; kin is of the pairs of one; care
-is what was last found about its training folder.
+Verdicts and measures belong to a content and hold for every pipeline. Kin belongs to the pairs of
+one pipeline. Care is what was last found about its training folder.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Looked(NamedTuple):
-    """What the inspector found of a content.
+    """What the inspector found about a content.
 
     Attributes:
         reason: why it is refused; "" if it is not.
@@ -78,7 +78,7 @@ class Care:
         self._db.conn.execute("DELETE FROM measure WHERE digest = ?", (digest,))
 
     def add_kin(self, pipeline: str, layout: str, rows: Iterable[KinRow]) -> None:
-        """Note what was decided about new pairs; what was decided before stays."""
+        """Record what was decided about new pairs; earlier decisions stay."""
         with transaction(self._db):
             self._db.conn.executemany(
                 "INSERT INTO kin VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",

@@ -34,12 +34,12 @@ def transaction(db: Database) -> Iterator[Database]:
         try:
             db.conn.execute("COMMIT")
         except BaseException:
-            # A full disk or a lock refuses here too, and would leave the transaction open.
+            # A full disk or a lock can refuse here too, which would leave the transaction open.
             if is_in_transaction(db):
                 db.conn.execute("ROLLBACK")
             raise
 
 
 def is_in_transaction(db: Database) -> bool:
-    """Tell whether a transaction is open. SQLite itself ends one after some errors."""
+    """Return whether a transaction is open. SQLite ends one by itself after some errors."""
     return bool(db.conn.in_transaction)

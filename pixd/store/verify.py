@@ -1,7 +1,7 @@
 """Re-hash and re-derive everything that the store keeps, and name what does not agree.
 
-Read-only, and good for a copied store that no service ever ran on. Every finding says what is
-wrong and what depends on it: for bytes, the files, models and outputs that they are.
+Read-only; works on a copied store on which no service ever ran. Every finding says what is wrong
+and what depends on it: for bytes, the files, models and outputs that have them.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def verify(
         reader: its database.
         store: its folder.
         outputs: the output folder of each pipeline to be checked as well; {} for a copied store.
-        progress: told (what, done, of how many).
+        progress: called with (what, done, of how many).
     """
     findings = list(_database(reader))
     objects, size = 0, 0

@@ -19,12 +19,12 @@ Step = tuple[str, "Callable[[], Iterable[Check]]"]
 def examination(
     settings: Settings, *, with_model: bool, show: Callable[[str], None]
 ) -> Iterator[Step]:
-    """Yield what is looked at next, and the function that looks, quick ones first.
+    """Yield the name of each check and its function, quick ones first.
 
     Args:
         settings: the checked configuration.
         with_model: whether to start TensorFlow, and the live models in it; takes seconds.
-        show: told what a long check is waiting for.
+        show: called with what a long check waits for.
     """
     examined = store.Examined(settings.store)
     try:

@@ -30,7 +30,7 @@ _T = TypeVar("_T")
 
 FEWEST_FREE_FILES = 10_000
 LEFT_AFTER_S = 3600.0
-"""A temporary file so old is nobody's work: none is held for longer than one image takes."""
+"""A temporary file this old is a leftover: none is in use for longer than one image takes."""
 LOOK_FOR_S = 0.3
 """How long leftovers are looked for: an output folder may hold any number of files."""
 EVENTS_FOLDER = ".doctor-"
@@ -53,7 +53,7 @@ class Examined:
             self.trouble = error
 
     def roots(self, pipeline: str) -> dict[str, Root]:
-        """Return what is remembered of the watched folders of a pipeline, by kind."""
+        """Return what is recorded of the watched folders of a pipeline, by kind."""
         nothing: dict[str, Root] = {}
         return self.ask(lambda reader: holds.roots(reader, pipeline), nothing)
 
@@ -141,7 +141,7 @@ def database_checks(examined: Examined) -> Iterator[Check]:
 
 
 def leftovers(settings: Settings, examined: Examined) -> Check:
-    """Look for temporary files that nobody works on any more. The next start removes most."""
+    """Look for temporary files that are left over. The next start removes most of them."""
     outputs = [pipeline.output for pipeline in settings.pipelines]
     ends_at = time.monotonic() + LOOK_FOR_S
     old = [path for path in _temporaries(settings.store, outputs, ends_at) if _is_old(path)]

@@ -73,7 +73,7 @@ class Shown(NamedTuple):
 
 @dataclass(slots=True, kw_only=True)
 class Record:
-    """Everything that a report says.
+    """Everything that a report shows.
 
     Attributes:
         model: the row, as `views.model` gives it, with its training run.

@@ -1,4 +1,4 @@
-"""A change and all that came of it: one drop, its commits, trainings, models and translations.
+"""A change and its results: one drop of files, its commits, trainings, models and translations.
 
 Every commit has a change id, and what happens because of it carries the same one. Read-only,
 standard library only.

@@ -84,7 +84,7 @@ class Exclusion(NamedTuple):
 
 
 class Stamp(NamedTuple):
-    """What the file system said of a file when it was read."""
+    """The stamp of a file when it was read."""
 
     size: int
     mtime_ns: int

@@ -22,7 +22,7 @@ class Root(NamedTuple):
         born_ns: when it was made; 0 where the file system does not know.
         is_link: whether `path` itself is a symbolic link.
         hold: why it is on hold, or "".
-        is_accepted: whether a person said that it is meant to be as it is.
+        is_accepted: whether a person accepted it as it is.
     """
 
     path: str
@@ -63,7 +63,7 @@ def held_roots(reader: sqlite3.Connection, pipeline: str) -> dict[str, str]:
 
 
 def roots(reader: sqlite3.Connection, pipeline: str) -> dict[str, Root]:
-    """Return what is remembered of the folders of a pipeline, by kind."""
+    """Return what is recorded of the folders of a pipeline, by kind."""
     rows = reader.execute(
         f"SELECT kind, {ROOT_COLUMNS} FROM root JOIN repo ON repo.id = repo_id WHERE pipeline = ?",
         (pipeline,),

@@ -47,7 +47,7 @@ class Benchmark(NamedTuple):
     Attributes:
         words: its arguments.
         short: those of a try.
-        figures: a pattern for each figure, whose group is the number.
+        figures: a pattern for each figure, whose last group is the number.
         prelude: Python lines before it; `bench` is its module, `program` the side's `pixd`.
         rounds: the most rounds that are worth their time.
     """
@@ -188,7 +188,7 @@ def figures_in(text: str, benchmark: Benchmark) -> dict[str, float]:
     missing = [what for what, match in found.items() if match is None]
     if missing:
         raise SystemExit(f"not printed: {', '.join(missing)}; printed was:\n{text}")
-    return {what: float(match[1]) for what, match in found.items() if match}
+    return {what: float(match.groups()[-1]) for what, match in found.items() if match}
 
 
 def compare(name: str, sides: dict[str, Side], rounds: int, *, is_short: bool) -> None:

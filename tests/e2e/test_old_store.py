@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests import old_store
-from tests.old_store import Code, lasting
+from tests.support import old_store
+from tests.support.old_store import Code, lasting
 
 
 def nothing_is_touched(folder: Path, told: dict[str, Any]) -> None:

@@ -17,11 +17,11 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
-from tests.tiny import pair, picture
+from tests.support.tiny import pair, picture
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 COMMIT = "6279b39"  # the last one before the modules were moved
-FIXTURE = Path(__file__).with_name("fixtures") / "old_store.tar.xz"
+FIXTURE = ROOT / "tests" / "fixtures" / "old_store.tar.xz"
 FOLDER, RECORDED = "pixd", "answers.json"  # in the fixture: the folders, what the old code said
 TIMEOUT_S = 280
 

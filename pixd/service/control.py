@@ -15,14 +15,13 @@ import math
 import select
 import socket
 import struct
-import time
 from typing import TYPE_CHECKING, Any
 
 from pixd.system.control_socket import PROTOCOL, SOCKET, short_path
 from pixd.system.errors import PixdError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
 MODE = 0o660
@@ -32,8 +31,6 @@ QUEUE = 128  # commands that may wait outside
 CLIENT_TIMEOUT_S = 10.0
 CROWDED_TIMEOUT_S = 1.0
 """While every place is taken: a command sends its line at once, so who is slower makes room."""
-BREATH_S = 0.01
-"""Between two looks at the clients: a client that asks without end gets hundredths of a core."""
 
 
 class _Client:
@@ -47,7 +44,7 @@ class _Client:
 
 
 class ControlServer:
-    """The listening end, stepped by the service's loop."""
+    """The listening end: a `pixd.service.waiting.Listener`, stepped by the service's loop."""
 
     def __init__(
         self, store: Path, perform: Callable[[str, Mapping[str, Any], int], dict[str, Any]]
@@ -69,32 +66,6 @@ class ControlServer:
             self._listener.bind(address)
         self._path.chmod(MODE)
         self._listener.listen(QUEUE)
-
-    def serve(self, until: float, others: Collection[int]) -> None:
-        """Serve clients until the time comes, something was carried out, or there is other work.
-
-        So a client that sends rubbish, or asks and never reads, brings no step of the loop about.
-
-        Args:
-            until: monotonic seconds.
-            others: descriptors that mean other work when they can be read.
-        """
-        now = listens_at = time.monotonic()
-        is_waiting = True
-        while is_waiting:
-            poll = select.poll()
-            for descriptor in others:
-                poll.register(descriptor, select.POLLIN)
-            listens = now >= listens_at
-            for descriptor, events in self.interests() if listens else ():
-                poll.register(descriptor, events)
-            wakes_at = min(until, self.next_at() if listens else listens_at)
-            ready = {descriptor for descriptor, _ in poll.poll(max(0.0, wakes_at - now) * 1000)}
-            now = time.monotonic()
-            if listens:
-                listens_at = now + BREATH_S
-                is_waiting = not self.step(now)
-            is_waiting = is_waiting and now < until and not ready.intersection(others)
 
     def interests(self) -> Iterator[tuple[int, int]]:
         """Yield each descriptor with the poll(2) events that give `step` work.

@@ -1,4 +1,11 @@
-"""Signals that ask the service to stop or to read its settings again."""
+"""What signals ask of the service. The handlers set flags; the loop looks at them between steps.
+
+| signal | what it asks for |
+|---|---|
+| SIGTERM, SIGINT | end in order; the second time: at once |
+| SIGHUP | read the configuration again |
+| SIGUSR1 | look at all folders now |
+"""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pixd.store.heartbeat import Tiles
 from pixd.store.runs import Edge
 from pixd.system import crash_points, disk
 from pixd.system.children.warm_worker import WarmWorker
@@ -125,13 +126,13 @@ class Translation:
         return self._translator.phase if self._translator else ""
 
     @property
-    def tiles(self) -> dict[str, Any] | None:
+    def tiles(self) -> Tiles | None:
         """The name of the image that is translated in tiles, how many are done, and of how many."""
         step = self._translator.step_made if self._translator else None
         asked = self._held.get(step.token.digest) if step else None
         if step is None or asked is None:
             return None
-        return {"name": asked.inputs[0].name, "done": step.done, "all": step.of}
+        return Tiles(name=asked.inputs[0].name, done=step.done, all=step.of)
 
     @property
     def is_busy(self) -> bool:

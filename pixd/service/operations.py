@@ -19,14 +19,14 @@ from pixd.system.errors import PixdError, UsageError
 from pixd.training import promotion
 from pixd.translation import publishing
 
-_LARGEST_NUMBER = 1 << 32
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from pixd.config import PipelineSettings, Settings
     from pixd.store.models import Model
     from pixd.store.store import Store
+
+_LARGEST_NUMBER = 1 << 32
 
 
 def perform(
@@ -212,7 +212,7 @@ def _recall(
     digest = _text(arguments, "digest")
     match arguments.get("mode"):
         case "plan":
-            return recall.plan(store, pipeline, digest)
+            return recall.plan(store, pipeline, digest).told()
         case "proof":
             return recall.proof(store, pipeline, digest)
         case "undo":

@@ -10,7 +10,7 @@ it remain as history; they are never live again unless the recall is undone.
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pixd.folders.recorder import write_commit
 from pixd.store.commits import Change
@@ -32,14 +32,45 @@ if TYPE_CHECKING:
 KINDS = ("training", "input")
 
 
-def plan(store: Store, pipeline: PipelineSettings, digest: str) -> dict[str, Any]:
-    """Say what a recall would do, without doing it.
+class Plan(NamedTuple):
+    """What a recall would do.
 
-    Returns:
-        files: names by folder that hold it now; models: that descend from it, with how; live
-        and live_after: names of models or None; replaced and withdrawn: outputs; edited:
-        outputs changed by hand, which are left; retrain: whether one is to be expected.
+    Attributes:
+        digest: of the content.
+        files: names by folder that hold it now.
+        models: those that descend from it.
+        live: the model that is live now.
+        live_after: the one that would be live then.
+        replaced: outputs that get another translation.
+        withdrawn: outputs that are taken away.
+        edited: outputs changed by hand, which are left.
+        estimate: of the work that follows, in seconds.
     """
+
+    digest: str
+    files: dict[str, list[str]]
+    models: list[lineage.Descendant]
+    live: Model | None
+    live_after: Model | None
+    replaced: list[str]
+    withdrawn: list[str]
+    edited: list[str]
+    estimate: dict[str, float]
+
+    def told(self) -> dict[str, Any]:
+        """Return it as the commands and the control socket give it: models by their names."""
+        live, after = self.live, self.live_after
+        return {
+            **self._asdict(),
+            "models": [{"name": f"model@{m.number}", "how": m.how} for m in self.models],
+            "live": f"model@{live.number}" if live else None,
+            "live_after": f"model@{after.number}" if after else None,
+            "retrain": bool(self.files["training"]),
+        }
+
+
+def plan(store: Store, pipeline: PipelineSettings, digest: str) -> Plan:
+    """Find what a recall would do, without doing it."""
     name = pipeline.name
     conn = store.db.conn
     touched = {m.number: m for m in lineage.models_of(conn, store.folder, name, digest)}
@@ -54,21 +85,20 @@ def plan(store: Store, pipeline: PipelineSettings, digest: str) -> dict[str, Any
         o for o in from_models if after and _gets_another(store, repo, o, digest)
     )
     gone = [o for o in (*from_input, *from_models) if o not in replaced]
-    return {
-        "digest": digest,
-        "files": files,
-        "models": [{"name": f"model@{m.number}", "how": m.how} for m in touched.values()],
-        "live": f"model@{live.number}" if live else None,
-        "live_after": f"model@{after.number}" if after else None,
-        "replaced": [o.path for o in replaced if o.state != "edited"],
-        "withdrawn": [o.path for o in gone if o.state != "edited"],
-        "edited": [o.path for o in (*from_input, *from_models) if o.state == "edited"],
-        "retrain": bool(files["training"]),
-        "estimate": {
+    return Plan(
+        digest=digest,
+        files=files,
+        models=list(touched.values()),
+        live=live,
+        live_after=after,
+        replaced=[o.path for o in replaced if o.state != "edited"],
+        withdrawn=[o.path for o in gone if o.state != "edited"],
+        edited=[o.path for o in (*from_input, *from_models) if o.state == "edited"],
+        estimate={
             "train_s": store.runs.mean_seconds(name, "train") if files["training"] else 0.0,
             "translate_s": (history.translation_rate(conn, name)[0] or 0.0) * len(from_models),
         },
-    }
+    )
 
 
 def apply(
@@ -94,20 +124,20 @@ def apply(
     with store.transaction():
         store.exclusions.add(pipeline.name, digest, name, why, change_id)
         store.care.forget(digest)
-        for kind, paths in planned["files"].items():
+        for kind, paths in planned.files.items():
             if paths:
                 commits.append(
                     _commit_without(store, pipeline.name, kind, paths, digest, change_id)
                 )
-        _change_live(store, pipeline.name, planned, name, who, change_id)
-        left = _withdraw(store, pipeline, planned["withdrawn"])
+        _change_live(store, planned, name, who, change_id)
+        left = _withdraw(store, pipeline, planned.withdrawn)
         told = f"{name} was recalled: {_summary(planned)}"
         store.note(pipeline.name, "info", "recall", told, change_id)
     # Files go after the rows: cut off in between, `pixd.service.recovery` removes them at the next start.
     for target in left:
         crash_points.crash_point("withdrawn")
         target.unlink(missing_ok=True)
-    return {"change": change_id, "commits": commits, **planned}
+    return {"change": change_id, "commits": commits, **planned.told()}
 
 
 def undo(store: Store, pipeline: PipelineSettings, digest: str, who: str) -> dict[str, Any]:
@@ -226,20 +256,15 @@ def _commit_without(
     return f"{kind}@{commit.seq}"
 
 
-def _change_live(
-    store: Store, pipeline: str, planned: dict[str, Any], name: str, who: str, change_id: str
-) -> None:
-    if planned["live"] == planned["live_after"]:
+def _change_live(store: Store, planned: Plan, name: str, who: str, change_id: str) -> None:
+    live, after = planned.live, planned.live_after
+    if live is None or live == after:
         return
-    live = store.models.live(pipeline)
-    assert live is not None  # the plan says that it changes
     why = f"model@{live.number} was trained on {name}, which was recalled"
-    if planned["live_after"] is None:
+    if after is None:
         store.models.withdraw(live, who=who, why=why, change_id=change_id)
-        return
-    after = store.models.numbered(pipeline, int(planned["live_after"].split("@")[1]))
-    assert after is not None  # the plan found it
-    store.models.promote(after, who=who, why=why, change_id=change_id)
+    else:
+        store.models.promote(after, who=who, why=why, change_id=change_id)
 
 
 def _withdraw(store: Store, pipeline: PipelineSettings, paths: list[str]) -> list[Path]:
@@ -248,12 +273,13 @@ def _withdraw(store: Store, pipeline: PipelineSettings, paths: list[str]) -> lis
     return [target for target in left if target]
 
 
-def _summary(planned: dict[str, Any]) -> str:
-    live = planned["live_after"] or "no model"
-    parts = [f"{len(planned['models'])} models descend from it", f"{live} is live now"]
+def _summary(planned: Plan) -> str:
+    after = planned.live_after
+    live = f"model@{after.number}" if after else "no model"
+    parts = [f"{len(planned.models)} models descend from it", f"{live} is live now"]
     parts += [
-        f"{len(planned[what])} outputs are {what}"
-        for what in ("replaced", "withdrawn")
-        if planned[what]
+        f"{len(paths)} outputs are {what}"
+        for what, paths in (("replaced", planned.replaced), ("withdrawn", planned.withdrawn))
+        if paths
     ]
     return ", ".join(parts)

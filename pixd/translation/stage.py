@@ -18,7 +18,6 @@ from pixd.translation.publishing import Made, Publisher
 from pixd.translation.tally import Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from pixd.config import PipelineSettings, Settings
@@ -239,7 +238,8 @@ class Translation:
         room = self._at_once - len(self._held)
         if room <= 0:
             return
-        inputs, waits = self._queue.next_inputs(room, {i.name for i in self._inputs_held()})
+        busy = {inp.name for asked in self._held.values() for inp in asked.inputs}
+        inputs, waits = self._queue.next_inputs(room, busy)
         self._retry_at = now + 1.0 if waits else None
         if not inputs:
             if not self._held:
@@ -262,10 +262,6 @@ class Translation:
         if work.again:
             self._publish(aim, work.again, now)
         child.step(now)
-
-    def _inputs_held(self) -> Iterator[DueInput]:
-        for asked in self._held.values():
-            yield from asked.inputs
 
     def _shortage(self) -> str:
         """Say why nothing may be begun: both disks must hold what the translator may make."""

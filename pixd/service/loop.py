@@ -1,8 +1,8 @@
 """The service: one level-triggered step for every pipeline, taken again and again.
 
-`step(now)` compares folders and store and brings them closer; events and messages only
-shorten the wait between steps. This process never imports TensorFlow, numpy or Pillow, and
-it alone writes the store. Leaves to others: the pipelines (`pixd.service.pipelines`), signals,
+`step(now)` compares folders and store and brings them closer. Events and messages only shorten
+the wait between steps. This process never imports TensorFlow, numpy or Pillow, and it alone
+writes the store. Leaves to others: the pipelines (`pixd.service.pipelines`), signals,
 taking a changed configuration (`pixd.service.reload`), and what readers are told
 (`pixd.service.heartbeat`).
 """
@@ -51,7 +51,7 @@ class Service:
 
         Args:
             settings: the checked configuration.
-            say: told each event.
+            say: called with each event.
 
         Raises:
             StoreBusyError: another service holds the store.
@@ -67,7 +67,7 @@ class Service:
             if why := disk.refusal(error):
                 raise StoreError(
                     f"the store {settings.store} cannot be opened: {why}",
-                    advice="free some space or mend the disk, then start again",
+                    advice="free some space or repair the disk, then start again",
                 ) from error
             raise
 
@@ -105,10 +105,10 @@ class Service:
     def step(self, now: float) -> None:
         """Bring the store, the folders and the children one step closer to one another.
 
-        What a disk refuses on the way ends nothing. The service is blocked then, says why, and
-        tries again, 1 s later and at last every 30 s; what the error cut off is forgotten first
-        and found again in the store, as after a crash. Commands are answered all the while (in
-        `_wait`): one of them may free the space that is missing.
+        A disk that refuses does not end the service. It is blocked then, says why, and tries
+        again, first after 1 s and at last every 30 s. Work that the error cut off is forgotten
+        first, and found again in the store, as after a crash. Commands are answered meanwhile (in
+        `_wait`), since one of them may free the space that is missing.
 
         Raises:
             StoreError: the database is damaged.
@@ -124,7 +124,7 @@ class Service:
         if self._blockage:
             self._beat(now)
         if why := self.metrics_file.step(self.pipelines, self.heartbeat, now):
-            # Told and not noted: the store may be what refuses.
+            # Reported, not recorded: it may be the store that refuses.
             self._say(Event(utc_now(), "warning", "", "metrics", "", why))
             self.heartbeat.beat_soon()
 
@@ -146,11 +146,11 @@ class Service:
         return bool(why)
 
     def warn(self, message: str) -> None:
-        """Tell of a disk that refuses: told and not noted, for the notes are on such a disk."""
+        """Report a disk that refuses. It is not recorded, because the record is on such a disk."""
         self._say(Event(utc_now(), "warning", "", "blocked", "", message))
 
     def _go_on(self, now: float) -> None:
-        """After an error: forget what it cut off, take up what the store says, and say so."""
+        """After an error: forget what it cut off, take up what the store says, and report it."""
         if not self._blockage:
             return
         self.store.forget_unfinished()
@@ -180,7 +180,7 @@ class Service:
         watched = [(intake.held, intake.watch_kind) for intake in self.pipelines.intakes]
         if not self.heartbeat.is_due(now) and watched == self._told:
             return
-        self._told = watched  # what went on hold is told at once
+        self._told = watched  # a folder that went on hold is reported at once
         try:
             self.heartbeat.beat(
                 self.pipelines,
@@ -195,13 +195,13 @@ class Service:
                 heights={} if self._blockage else self.store.heights(),
             )
         except OSError as error:
-            # Then `status` says that the service has not stirred; there is no other way to tell.
+            # `pixd status` then says that the service has not stirred. Nothing else can be done.
             if not (self._blockage and disk.refusal(error)):
                 raise
         systemd.notify(f"STATUS={status_line(self.heartbeat.last)}")
 
     def _reload(self, now: float) -> None:
-        """Take a changed configuration if it is sound; else keep the old one and say so."""
+        """Take a changed configuration if it is valid; else keep the old one and say why."""
         systemd.notify_reloading()
         try:
             settings = reload.changed_settings(self.settings, self.store)
@@ -216,7 +216,7 @@ class Service:
         systemd.notify("READY=1")
 
     def _carry_out(self, op: str, arguments: Mapping[str, Any], uid: int) -> dict[str, Any]:
-        """Do what a command asks, between two steps, and take its consequences into account."""
+        """Do what a command asks, between two steps, and read again what it changed."""
         now = time.monotonic()
         try:
             self._go_on(now)
@@ -225,7 +225,7 @@ class Service:
             if self._is_blocked_by(error, now):
                 raise StoreError(
                     f"the store refuses: {disk.refusal(error)}",
-                    advice="free some space or mend the disk; `pixd log` says whether it was done",
+                    advice="free some space or repair the disk; `pixd log` says whether it was done",
                 ) from error
             raise
         self.pipelines.reload()
@@ -253,11 +253,11 @@ class Service:
                 self._wait(time.monotonic())
                 now = time.monotonic()
                 self.step(now)
-                # A disk that refuses is waited for, and a restart would not mend it.
+                # The service waits for a disk that refuses; a restart would not help.
                 if self._blockage or not self.pipelines.stale(now):
                     systemd.notify("WATCHDOG=1")
             has_failures = once and self._has_failures()
-            # The end that was not asked for is the same one; a signal during it means at once.
+            # An end that no signal asked for goes the same way. A signal during it means: at once.
             self.signals.stop = self.signals.stop or "done"
             self.shut_down(tick)
         return int(has_failures)
@@ -281,8 +281,8 @@ class Service:
         return bool(self._blockage) or self.pipelines.has_failures()
 
     def _wait(self, now: float) -> None:
-        """Wait until something is due, a folder changed, a child spoke, or a command was obeyed."""
-        # While the store refuses nobody listens to the children: what they said would be lost.
+        """Wait until something is due, a folder changed, a child spoke, or a command was done."""
+        # While the store refuses, the children are not heard: their messages would be lost.
         workers = () if self._blockage else self.pipelines.workers
         others = [self._wake_r, *(worker.fileno() for worker in workers)]
         waiting.wait(max(now + SHORTEST_WAIT_S, self._next_at(now)), others, [self.control])
@@ -296,7 +296,7 @@ class Service:
             return min(*times, self._blockage.retry_at)
         times.append(self.pipelines.next_at(now))
         if any(worker.wants_write() for worker in self.pipelines.workers):
-            # Its standard input is full; look again soon rather than track two descriptors.
+            # Its standard input is full. Looking again soon is simpler than polling for writing.
             times.append(now + SHORTEST_WAIT_S)
         return min(times)
 
@@ -308,7 +308,7 @@ class Service:
         Args:
             tick: called while the trainers are waited for, to draw progress.
         """
-        # 1. Whoever asks from now on is told no, and knows why.
+        # 1. From now on commands find no service, and say so.
         systemd.notify("STOPPING=1")
         self.control.stop()
         # 2. What the translators have answered is published. The image they are at is dropped and
@@ -327,7 +327,7 @@ class Service:
         # 6. What is left is killed. Its run is taken up from its last checkpoint.
         for worker in self.pipelines.workers:
             worker.kill()
-        # 7. The heartbeat says that this was no crash, and the lock goes last: whoever gets it
+        # 7. The heartbeat says that this was no crash. The lock goes last, so that its next holder
         #    finds a store that nobody writes to any more.
         with disk.tolerated(self.warn):
             self.heartbeat.stop(self.store.heights())

@@ -1,8 +1,9 @@
-"""The metrics, written for node_exporter's textfile collector again and again.
+"""The metrics file, written every 15 s for node_exporter's textfile collector.
 
-The file is whole at every instant: it is written beside its place and renamed there. It is not
-synced; after a power cut it is of a service that is gone. A folder that is missing or refuses
-ends nothing: `trouble` says so in the status, and the next time tries again.
+The file is whole at every instant, because it is written beside its place and renamed there. It
+is not synced: after a power cut it would describe a service that is gone. A folder that is
+missing or refuses does not end the service: `trouble` says so in the status, and the next write
+tries again.
 """
 
 from __future__ import annotations
@@ -85,7 +86,7 @@ class MetricsFile:
             self.trouble = ""
 
     def _leave(self) -> None:
-        """Remove the file that the configuration no longer names: it would be true for ever."""
+        """Remove the file that the configuration no longer names; nobody would ever correct it."""
         self.trouble = ""
         if self._path is not None:
             with contextlib.suppress(OSError):
@@ -119,9 +120,9 @@ def _replace(path: Path, text: str) -> None:
     """Put the text at `path`, whole, for everybody to read whatever the umask.
 
     Raises:
-        OSError: the folder is missing, full or not writable; what stood there stands there.
+        OSError: the folder is missing, full or not writable; the old file is kept.
     """
-    # node_exporter reads what ends in .prom, so never this.
+    # node_exporter reads only names that end in .prom, so never this one.
     with durable.temporary_beside(path, 0o644) as (fd, temporary):
         os.fchmod(fd, 0o644)
         durable.write_all(fd, text.encode())

@@ -214,7 +214,7 @@ class Pipelines:
         self.inspector.stop()
 
     def follow(self, now: float, warn: Callable[[str], None]) -> bool:
-        """See the trainers off after `wind_up`; tell whether some are still there."""
+        """Wait for the trainers to end after `wind_up`; tell whether some have not yet."""
         parts = (*self._served, *self._leaving)
         if all(part.is_over for part in parts):
             return False

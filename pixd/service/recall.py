@@ -1,10 +1,11 @@
-"""Take one image out of everything that it touched.
+"""Take one image out of everything that it went into.
 
-A recall excludes a content from a pipeline for good. The user's folder is not written: the
-file stays where it is, rejected with the reason. One change id covers the commit without it,
-the model that is live from then on (the newest accepted one that has nothing of it, or none
-until a retrain), and the outputs that are replaced or withdrawn. Models and commits that hold
-it remain as history; they are never live again unless the recall is undone.
+A recall excludes a content from a pipeline for good. The user's folder is not written: the file
+stays where it is, and is rejected with the reason. One change id covers the commit without the
+image, the model that is live from then on, and the outputs that are replaced or withdrawn. The
+live model is then the newest accepted one that has nothing of the image, or none until a
+retrain. Models and commits that hold the image remain as history. They are never live again,
+unless the recall is undone.
 """
 
 from __future__ import annotations
@@ -133,7 +134,8 @@ def apply(
         left = _withdraw(store, pipeline, planned.withdrawn)
         told = f"{name} was recalled: {_summary(planned)}"
         store.note(pipeline.name, "info", "recall", told, change_id)
-    # Files go after the rows: cut off in between, `pixd.service.recovery` removes them at the next start.
+    # Files are removed after the rows are written. After a crash in between,
+    # `pixd.service.recovery` removes them at the next start.
     for target in left:
         crash_points.crash_point("withdrawn")
         target.unlink(missing_ok=True)
@@ -141,7 +143,7 @@ def apply(
 
 
 def undo(store: Store, pipeline: PipelineSettings, digest: str, who: str) -> dict[str, Any]:
-    """Let a recalled content in again; the files that hold it are read anew.
+    """Let a recalled content in again; the files that hold it are read again.
 
     Raises:
         PixdError: it is not recalled.
@@ -161,15 +163,15 @@ def undo(store: Store, pipeline: PipelineSettings, digest: str, who: str) -> dic
 def withdraw_leftovers(store: Store, pipeline: PipelineSettings) -> None:
     """Withdraw the outputs of recalled models that were to be replaced and will not be.
 
-    That is so when an input goes, or is refused, between the recall and its new translation, or
-    when another recall takes the model away that was to make it.
+    That happens when an input is removed or refused between the recall and its new translation,
+    or when another recall takes away the model that was to make it.
     """
     excluded = store.exclusions.of(pipeline.name)
     if not excluded:
         return
     repo = store.history.repo_id(pipeline.name, "input")
     has_live = store.models.live(pipeline.name) is not None
-    # Of a recalled input only what was edited is left; where its input goes it is orphaned.
+    # Of a recalled input only edited outputs are left. Where the input is gone they are orphaned.
     left = [o for digest in excluded for o in store.outputs.made_from(pipeline.name, digest)]
     left += [
         output
@@ -184,7 +186,7 @@ def withdraw_leftovers(store: Store, pipeline: PipelineSettings) -> None:
     change_id = secrets.token_hex(5)
     with store.transaction():
         targets = _withdraw(store, pipeline, [output.path for output in left])
-        if targets:  # the others turn out to be edited
+        if targets:  # the others are edited
             told = f"{len(targets)} outputs of a recalled image, not to be replaced, are withdrawn"
             store.note(pipeline.name, "info", "recall", told, change_id)
     for target in targets:
@@ -192,9 +194,9 @@ def withdraw_leftovers(store: Store, pipeline: PipelineSettings) -> None:
 
 
 def proof(store: Store, pipeline: PipelineSettings, digest: str) -> dict[str, Any]:
-    """Return what still descends from a content: every standing output and the live model.
+    """Return what still descends from a content: every present output, and the live model.
 
-    Nothing may, once a recall is through; outputs edited by hand are named apart.
+    Nothing may, once a recall is complete. Outputs edited by hand are named separately.
     """
     name = pipeline.name
     models = lineage.models_of(store.db.conn, store.folder, name, digest)
@@ -225,7 +227,7 @@ def _live_after(store: Store, live: Model | None, touched: set[int]) -> Model | 
 
 
 def _gets_another(store: Store, repo: int, standing: Output, recalled: str = "") -> bool:
-    """Tell whether the input of an output is there to be translated again."""
+    """Tell whether the input of an output is there, so that it is translated again."""
     found = store.working.find(repo, standing.input_path)
     return found is not None and found[0] != "rejected" and found[1] not in {None, recalled}
 
@@ -233,7 +235,7 @@ def _gets_another(store: Store, repo: int, standing: Output, recalled: str = "")
 def _outputs(
     store: Store, pipeline: str, digest: str, models: list[str]
 ) -> tuple[list[Output], list[Output]]:
-    """Return the standing outputs of the models, and those of the content itself as input."""
+    """Return the present outputs of the models, and those of the content itself as input."""
     from_input = store.outputs.made_from(pipeline, digest)
     seen = {output.id for output in from_input}
     from_models = [

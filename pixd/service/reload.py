@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def check_device(settings: Settings) -> None:
-    """Make sure that the device which is asked for is there.
+    """Check that the configured device is there.
 
     Raises:
         DeviceError: `device: gpu` and there is none.
@@ -33,7 +33,7 @@ def check_device(settings: Settings) -> None:
 
 
 def make_folders(settings: Settings, store: Store) -> None:
-    """Make what folders are missing, but none that had files: its disk may be unmounted.
+    """Make the folders that are missing, but none that had files: its disk may be unmounted.
 
     Raises:
         PixdError: one cannot be made.

@@ -28,13 +28,13 @@ if TYPE_CHECKING:
     from pixd.system.children.warm_worker import Answer
     from pixd.system.children.worker import Worker
 
-AT_ONCE = 32  # inputs that the translator holds: enough for decode, inference and encode to overlap
+AT_ONCE = 32  # inputs that the translator holds, so that decode, inference and encode overlap
 MOST_AT_ONCE = 512
 AHEAD_S = 0.5
-"""Of small images, which take a millisecond, it holds as many as it makes in this time: what
-comes back together is published together, and the price of that is in the syncs, not the files."""
+"""It holds as many small images as it makes in this time. What comes back together is published
+together, and publishing costs by the sync, not by the file."""
 IMAGE_BYTES = 4_000_000
-"""What is asked of a disk for one image under way: a PNG of 1024 px is seldom as large."""
+"""Free space that is asked for each image under way. A PNG of 1024 px is seldom as large."""
 CHECK_OUTPUTS_S = 60.0
 CHECK_MODEL_S = 30.0  # how soon a live model whose files could not be read is tried again
 
@@ -116,7 +116,7 @@ class Translation:
         return self._damaged is not None or stuck
 
     def is_fresh(self, now: float) -> bool:
-        """Tell whether the translator answers, or was dealt with because it does not."""
+        """Tell whether the translator answers, or was ended because it does not."""
         return self._translator is None or self._translator.is_fresh(now)
 
     @property
@@ -139,7 +139,7 @@ class Translation:
         return bool(self._held)
 
     def next_at(self, now: float) -> float:
-        """Return when the next step has something to do without a message from the child."""
+        """Return when the next step has work, even without a message from the child."""
         times = [self._next_check_at if self._aim else now + 3600.0]
         if self._translator:
             times.append(self._translator.next_at(now))
@@ -150,11 +150,11 @@ class Translation:
         return min(times)
 
     def recover(self) -> None:
-        """Forget what is under way after an error of the store's disk; it is due still."""
+        """Forget what is under way after an error of the store's disk; it is still due."""
         if self._translator:
             self._translator.abandon()
         self._held.clear()
-        self._aim = None  # what was stale may not have been queued
+        self._aim = None  # stale outputs may not have been queued
 
     def stop(self, reason: str) -> None:
         """Drop what is under way: its inputs stay due, and its runs say `reason`."""
@@ -221,7 +221,7 @@ class Translation:
         return self._aim
 
     def _note_damage(self, live: Model, error: translator.DamagedModelError, now: float) -> None:
-        """Say once that the live model cannot be read, and look again now and then."""
+        """Report once that the live model cannot be read; look again every `CHECK_MODEL_S`."""
         self.stop("its model is damaged")
         self._aim = None
         self._aim_again_at = now + CHECK_MODEL_S
@@ -264,7 +264,7 @@ class Translation:
         child.step(now)
 
     def _shortage(self) -> str:
-        """Say why nothing may be begun: both disks must hold what the translator may make."""
+        """Say why nothing may begin, or "": both disks need room for what the translator makes."""
         floor = self._pipeline.keep.free_bytes
         for folder in (self._pipeline.output, self._store.folder):
             why = disk.shortage(folder, IMAGE_BYTES, floor)
@@ -273,7 +273,7 @@ class Translation:
         return ""
 
     def _note_blockage(self, why: str, now: float) -> bool:
-        """Wait with new work if `why` says so; it is told once, and goes on by itself."""
+        """Begin nothing new while `why` holds. It is reported once, and work goes on by itself."""
         if not why:
             return False
         if self._blockage.add(why, now):
@@ -373,7 +373,7 @@ class Translation:
             self._go_on(now)
 
     def _give_back(self, asked: Asked, reason: str, now: float) -> None:
-        """Leave the inputs due: the disk is at fault, not they."""
+        """Leave the inputs due, because the disk is at fault."""
         self._store.runs.move(asked.run_id, ("running",), "cancelled", reason=reason)
         self._note_blockage(f"the translator: {reason}", now)
 
@@ -390,7 +390,7 @@ class Translation:
                 self._store.note(self._pipeline.name, "warning", "rejected", note)
 
     def _fail(self, asked: Asked, reason: str) -> None:
-        """Try again later, five times, each wait twice as long; then it is failed and shown."""
+        """Try again later, each time after twice the wait; the fifth failure is final and shown."""
         with self._store.transaction():
             self._store.runs.move(asked.run_id, ("running",), "failed", reason=reason)
             for inp in asked.inputs:

@@ -1,7 +1,7 @@
 """What the service would do now: the work that is due, with estimates from recorded runs.
 
-Read-only, and without looking into files: a file that changed since it was recorded is counted
-and not read, because what it means shows only when it is recorded.
+Read-only, and reads no files. A file that changed since it was recorded is only counted: its effect
+is known when it is recorded.
 """
 
 from __future__ import annotations
@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pixd.folders import scan
 from pixd.store import recipes as store_recipes
-from pixd.store import training_set
-from pixd.store.queries import files as places
-from pixd.store.queries import history
+from pixd.store.queries import files, history, training_set
 from pixd.store.runs import run_key
 from pixd.training import recipe as recipes
 from pixd.training import snapshot, warm_start
@@ -48,8 +46,8 @@ def of_pipeline(reader: Reader, settings: Settings, pipeline: PipelineSettings) 
 def _changes(reader: Reader, pipeline: PipelineSettings, kind: str) -> dict[str, int]:
     folder = getattr(pipeline, kind)
     there = scan.scan(folder).files if folder.is_dir() else {}
-    repo = places.repo_id(reader, pipeline.name, kind)
-    known = places.stamps(reader, repo) if repo is not None else {}
+    repo = files.repo_id(reader, pipeline.name, kind)
+    known = files.stamps(reader, repo) if repo is not None else {}
     return {
         "added": sum(name not in known for name in there),
         "changed": sum(
@@ -62,9 +60,9 @@ def _changes(reader: Reader, pipeline: PipelineSettings, kind: str) -> dict[str,
 
 
 def _train(reader: Reader, settings: Settings, pipeline: PipelineSettings) -> dict[str, Any]:
-    repo = places.repo_id(reader, pipeline.name, "training")
-    files = places.recorded(reader, repo) if repo is not None else []
-    plan = pairs.pair_up(pipeline.pairs, files)
+    repo = files.repo_id(reader, pipeline.name, "training")
+    recorded = files.recorded(reader, repo) if repo is not None else []
+    plan = pairs.pair_up(pipeline.pairs, recorded)
     if not plan.pairs:
         return {"action": "none", "why": "there are no pairs in the training folder"}
     recipe = recipes.train_recipe(pipeline, settings.precision)
@@ -132,11 +130,11 @@ def _estimate_training(
     names = ("image_size", "ngf", "batch_size", "replicas")
     recipe = recipes.train_recipe(pipeline, "")
     for rate in past:
-        if all(rate["recipe"].get(name) == recipe.get(name) for name in names):
+        if all(rate.recipe.get(name) == recipe.get(name) for name in names):
             return {
                 "steps": steps,
-                "seconds": round(rate["seconds_per_step"] * steps, 1),
-                "bytes": rate["bytes"],
+                "seconds": round(rate.seconds_per_step * steps, 1),
+                "bytes": rate.bytes,
             }
     return {"steps": steps, "seconds": None, "bytes": None}
 
@@ -144,9 +142,9 @@ def _estimate_training(
 def _translate(
     reader: Reader, settings: Settings, pipeline: PipelineSettings, train: Mapping[str, Any]
 ) -> dict[str, Any]:
-    repo = places.repo_id(reader, pipeline.name, "input")
+    repo = files.repo_id(reader, pipeline.name, "input")
     live = history.model(reader, pipeline.name, None)
-    total = places.translatable(reader, repo) if repo is not None else 0
+    total = files.translatable(reader, repo) if repo is not None else 0
     stale = due.stale_under(reader, pipeline, settings.precision, live) if live else 0
     changes_model = train["action"] in {"run", "reuse"}
     after = total if changes_model else 0

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pixd.store import manifests, model_files, tensorboard
 from pixd.store.runs import Edge, run_key
+from pixd.store.states import ACTIVE_RUNS, RunState
 from pixd.system import crash_points
 from pixd.system.children.spec import SCHEMA
 from pixd.system.children.worker import Worker
@@ -69,7 +70,7 @@ class TrainingRun:
         self.preview = ""  # path of the sheet of samples, once it is there
         self.preview_trouble = ""  # why it could not be drawn
         self._store = store
-        self._leaving: tuple[str, str] | None = None
+        self._leaving: tuple[RunState, str] | None = None
         self._kill_at: float | None = None
         self._noted_at = 0.0
         self._heard_at: float | None = None
@@ -121,7 +122,9 @@ class TrainingRun:
             store.folder / "logs" / f"train-{run_id}.log",
             nice=NICENESS,
         )
-        store.runs.move(run_id, ("queued",), "running", worker=worker.identity._asdict())
+        store.runs.move(
+            run_id, (RunState.QUEUED,), RunState.RUNNING, worker=worker.identity._asdict()
+        )
         run = cls(store, run_id, key, commit, worker, scratch)
         if beginning := spec.get("warm_start"):
             run.beginning = Path(beginning["checkpoints"])
@@ -187,7 +190,7 @@ class TrainingRun:
         """Tell whether it was heard of lately, or was dealt with because it was not."""
         return self._heard_at is None or now - self._heard_at < SILENT_S + HANG_GRACE_S
 
-    def leave_as(self, state: str, reason: str, now: float) -> None:
+    def leave_as(self, state: RunState, reason: str, now: float) -> None:
         """Ask the child to checkpoint and end; the run will get `state` and `reason`.
 
         Whatever ends it from here on is no failure of the run. `now`: monotonic seconds.
@@ -214,7 +217,7 @@ class TrainingRun:
         if result["state"] == "succeeded":
             return dict(result)
         if result["state"] == "interrupted":
-            state, reason = self._leaving or ("cancelled", "somebody ended the trainer")
+            state, reason = self._leaving or (RunState.CANCELLED, "somebody ended the trainer")
             if result.get("step"):
                 reason += f": stopped at step {result['step']}; goes on from there"
             return {"state": state, "reason": reason}
@@ -277,8 +280,8 @@ def publish_model(
         timings = result.get("timings", {})
         store.runs.move(
             run.run_id,
-            ("queued", "running", "publishing"),
-            "succeeded",
+            ACTIVE_RUNS,
+            RunState.SUCCEEDED,
             timings=timings,
             environment=environment,
             progress=run.progress or {"step": result["step"], "steps": result["steps"]},
@@ -295,12 +298,12 @@ def publish_model(
             recipe=recipe,
             inputs=[Edge("trained", f"run@{run.run_id}", stored["generator"][1].digest)],
             reason="the training succeeded",
-            state="running",
+            state=RunState.RUNNING,
         )
         store.runs.move(
             export_run,
-            ("running",),
-            "succeeded",
+            (RunState.RUNNING,),
+            RunState.SUCCEEDED,
             environment=environment,
             timings={"export_s": timings.get("export_s")},
         )

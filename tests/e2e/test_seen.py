@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pixd.store import gc
+from pixd.store.opening import open_store
 from pixd.store.queries import lineage
-from pixd.store.store import Store
 from tests.support.tiny import Tiny, pair, picture
 
 HOSTILE = "<script>alert({n})<b>&\"' {n:03d}.png"
@@ -216,7 +216,7 @@ def test_a_report_says_what_is_gone_and_shows_the_rest(mine: Tiny) -> None:
 
 
 def move_to_trash(tiny: Tiny, *digests: str) -> None:
-    store = Store(tiny.folder / "store")
+    store = open_store(tiny.folder / "store")
     gc.apply(store, [gc.Garbage(digest, 1, "x", "a test") for digest in digests])
     store.close()
 

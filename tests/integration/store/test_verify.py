@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pixd.store import connection
-from pixd.store.store import Store
+from pixd.store.opening import open_store
 from pixd.store.verify import Finding, verify
 from pixd.system.digests import digest_of
 from tests.unit.store.queries.test_lineage import add_model, pairs
@@ -19,7 +19,7 @@ from tests.unit.store.test_store import record
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Make a closed store of four commits, more files than a flat manifest has, and a model."""
-    store = Store(tmp_path / "store")
+    store = open_store(tmp_path / "store")
     repo = store.history.repo_id("p", "training")
     record(store, repo, {"a.png": b"first", "b.png": b"second"}, [])
     record(store, repo, {f"{n}.png": b"%d" % n for n in range(600)}, [])
@@ -124,7 +124,7 @@ def test_one_flipped_byte_of_the_chain_in_the_database_file_shows(folder: Path) 
 
 
 def test_changed_and_missing_outputs_are_named(tmp_path: Path) -> None:
-    store = Store(tmp_path / "store")
+    store = open_store(tmp_path / "store")
     recipe = store.runs.add_recipe("translate", {})
     run = store.runs.queue(
         "p", "translate", "k", change_id="c", recipe=recipe, inputs=[], reason=""

@@ -19,8 +19,8 @@ from pixd.folders.intake import Intake
 from pixd.images.demo_set import facade_pair
 from pixd.service import recall
 from pixd.store import connection
-from pixd.store.store import Store
-from pixd.store.training_set import kin_of
+from pixd.store.opening import open_store
+from pixd.store.queries.training_set import kin_of
 from pixd.system.children.warm_worker import WarmWorker
 from pixd.system.digests import digest_of
 from pixd.training.dataset import pairs
@@ -68,7 +68,7 @@ class Set:
         (folder / "config.yaml").write_text(CONFIG)
         self.folder = folder
         self.settings = config.load(folder / "config.yaml")
-        self.store = Store(self.settings.store)
+        self.store = open_store(self.settings.store)
         (self.store.folder / "logs").mkdir(exist_ok=True)
         self.begin()
 
@@ -185,7 +185,7 @@ def test_a_store_from_before_is_completed_and_its_pairs_keep_their_sides(followe
     database.execute("DELETE FROM _sqlite_migrations WHERE name = 'm006_care'")
     database.commit()
     database.close()
-    followed.store = Store(followed.settings.store)
+    followed.store = open_store(followed.settings.store)
     followed.begin()
     decided = followed.store.db.execute("SELECT count(*) FROM verdict").fetchone()[0]
     assert decided == 14

@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 
 from pixd.store import manifests
 from pixd.store.objects import ObjectStore
+from pixd.store.opening import open_store
 from pixd.store.queries import lineage
 from pixd.store.queries.lineage import Appearance
 from pixd.store.runs import Edge
+from pixd.store.states import RunState
 from pixd.store.store import Store
 from pixd.system.digests import canonical_json, digest_of
 from tests.unit.store.test_store import record
@@ -22,7 +24,7 @@ from tests.unit.store.test_store import record
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    store = Store(tmp_path / "store")
+    store = open_store(tmp_path / "store")
     yield store
     store.close()
 
@@ -40,9 +42,9 @@ def add_model(store: Store, seq: int, listing: dict[str, list[object]], start: s
         store.history.add_objects([listed, export], "application/json")
         run = store.runs.queue(
             "p", "train", f"key {export.digest}", change_id="c", recipe=recipe, inputs=inputs,
-            reason="", state="running",
+            reason="", state=RunState.RUNNING,
         )  # fmt: skip
-        store.runs.move(run, ("running",), "succeeded")
+        store.runs.move(run, (RunState.RUNNING,), RunState.SUCCEEDED)
         row = store.db.execute('SELECT version FROM "commit" WHERE seq = ?', (seq,)).fetchone()
         store.models.add(
             "p", export.digest, train_run=run, export_run=run, version=row[0], commit_seq=seq,

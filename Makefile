@@ -51,8 +51,8 @@ lock: $(READY)  ## resolve the dependencies anew (add ARGS=--upgrade for the new
 		--generate-hashes --no-emit-index-url --no-emit-find-links \
 		--custom-compile-command "make lock" --quiet $(ARGS) --output-file requirements.lock
 
-pictures: $(READY)  ## draw the pictures of docs/training-sets.md anew
-	$(BIN)/python docs/pictures.py
+pictures: $(READY)  ## draw the pictures of the docs (the strip of README.md too after `make demo`)
+	$(BIN)/python docs/pictures.py $(if $(wildcard demo-out/contact-sheet.png),--demo demo-out)
 
 bench: $(READY)  ## measure speed and memory; prints a table
 	@set -e; for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script"; done

@@ -18,7 +18,7 @@ from pixd.training import snapshot, warm_start
 from pixd.training.dataset import pairs
 from pixd.training.dataset import split as kinship
 from pixd.training.warm_start import WarmStart
-from pixd.translation import recipe as translation_recipe
+from pixd.translation import due
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -145,21 +145,14 @@ def _translate(
     repo = files.repo_id(reader, pipeline.name, "input")
     live = history.model(reader, pipeline.name, None)
     total = files.translatable(reader, repo) if repo is not None else 0
-    due = total
-    if live and repo is not None:
-        trained = live["training"]["recipe"]
-        recipe = translation_recipe.translate_recipe(
-            pipeline, settings.precision, int(trained["image_size"]), trained["pairs"]
-        )
-        digest = store_recipes.recipe_digest("translate", recipe)
-        due = files.stale_inputs(reader, pipeline.name, repo, live["digest"], digest)
+    stale = due.stale_under(reader, pipeline, settings.precision, live) if live else 0
     changes_model = train["action"] in {"run", "reuse"}
     after = total if changes_model else 0
     seconds, size = history.translation_rate(reader, pipeline.name)
-    work = (due if live else 0) + after
+    work = stale + after
     return {
         "inputs": total,
-        "due": due if live else 0,
+        "due": stale,
         "due_after_training": after,
         "seconds": round(seconds * work, 1) if seconds is not None else None,
         "bytes": round(size * work) if size is not None else None,

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import pixd
 from pixd.answers import health
-from pixd.store import connection, lock
-from pixd.store.heartbeat import read_live
+from pixd.store import connection, heartbeat, lock
+from pixd.store.heartbeat import Folder, Heartbeat, HeartbeatError, PipelineBeat, Train
 from pixd.store.queries import holds, training_set
 from pixd.store.queries import status as queries
 from pixd.store.states import FileState, OutputState, RunState
@@ -23,7 +24,6 @@ from pixd.system.clock import seconds_of
 from pixd.system.errors import EXIT_FAILED, EXIT_NOT_RUNNING, EXIT_OK
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from pixd.config import PipelineSettings, Settings
@@ -47,22 +47,24 @@ def snapshot(settings: Settings) -> dict[str, Any]:
     """
     folder = settings.store
     pid = lock.holder_pid(folder)
-    last = read_live(folder)
+    last, not_understood = _last_heartbeat(folder)
     # Until this service's first heartbeat, the file is still that of the service before it.
-    is_starting = pid is not None and last.get("pid") != pid
-    live = {} if is_starting else last
+    is_starting = pid is not None and last.pid != pid and not not_understood
+    live = Heartbeat() if is_starting else last
     now = time.time()
     with queries.open_snapshot(folder) as reader:
         pipelines = {
-            p.name: _pipeline(reader, p, _of(live, "pipelines", p.name), pid, now)
+            p.name: _pipeline(reader, p, live.pipelines.get(p.name), pid, now)
             for p in settings.pipelines
         }
         store_bytes = _store_bytes(reader, folder) if reader else 0
         failures = queries.troubles(reader, ("", *pipelines), SHOWN_FAILURES) if reader else []
-    beat_at = seconds_of(live.get("at")) or now
-    state, found = health.judge(pipelines, live, pid=pid, silent_s=now - beat_at)
+    beat_at = seconds_of(live.at or None) or now
+    state, found = health.judge(
+        pipelines, live, pid=pid, silent_s=now - beat_at, not_understood=not_understood
+    )
     problems = [problem.told() for problem in found]
-    started_at = seconds_of(live.get("started_at"))
+    started_at = seconds_of(live.started_at or None)
     return {
         "schema": 1,
         "state": state,
@@ -72,11 +74,11 @@ def snapshot(settings: Settings) -> dict[str, Any]:
         "version": pixd.__version__,
         "pid": pid or 0,
         "uptime_seconds": round(now - started_at, 1) if pid is not None and started_at else 0.0,
-        "last_seen": last.get("stopped_at") or last.get("at"),
-        "was_stopped": pid is None and "stopped_at" in last,
+        "last_seen": last.stopped_at or last.at or None,
+        "was_stopped": pid is None and last.stopped_at is not None,
         "starting": is_starting,
-        "idle": bool(pid is not None and live.get("idle")),
-        "device": live.get("device", "cpu"),
+        "idle": pid is not None and live.idle,
+        "device": live.device,
         "disk_free_bytes": _free_bytes(folder),
         "store_bytes": store_bytes,
         "pipelines": pipelines,
@@ -84,20 +86,29 @@ def snapshot(settings: Settings) -> dict[str, Any]:
     }
 
 
+def _last_heartbeat(folder: Path) -> tuple[Heartbeat, HeartbeatError | None]:
+    """Return the last heartbeat, empty where there is none, and why it is not understood."""
+    try:
+        return heartbeat.read(folder) or Heartbeat(), None
+    except HeartbeatError as error:
+        return Heartbeat(), error
+
+
 def _pipeline(
     reader: Reader | None,
     settings: PipelineSettings,
-    live: Mapping[str, Any],
+    said: PipelineBeat | None,
     pid: int | None,
     now: float,
 ) -> dict[str, Any]:
     training = queries.repo(reader, settings.name, "training") if reader else queries.Repo()
     inputs = queries.repo(reader, settings.name, "input") if reader else queries.Repo()
     outputs = queries.outputs(reader, settings.name) if reader else {}
-    seen = _of(live, "training")
-    scanned_at = seconds_of(seen.get("last_scan_at"))
+    live = said or PipelineBeat()
+    seen, translate = live.training, live.translate
+    scanned_at = seconds_of(seen.last_scan_at)
     age = now - scanned_at if scanned_at and pid is not None else None
-    train = _train(reader, settings.name, live.get("train", {}), pid)
+    train = _train(reader, settings.name, said.train if said else None, pid)
     held = holds.held_roots(reader, settings.name) if reader else {}
     pause = holds.pause_of(reader, settings.name) if reader else None
     findings = training_set.found_of(reader, settings.name) if reader else None
@@ -109,15 +120,15 @@ def _pipeline(
             "version": training.version,
             "pairs": _pairs(settings.pairs, training.count(FileState.RECORDED)),
             "last_scan_age_seconds": round(age, 1) if age is not None else None,
-            "overflows": seen.get("overflows", 0),
-            "missed_events": seen.get("missed_events", 0),
+            "overflows": seen.overflows,
+            "missed_events": seen.missed_events,
             "findings": findings._asdict() if findings else None,
         },
         "train": train,
         "paused": pause._asdict() if pause else None,
         "model": _model(reader, settings.name, training.version),
         "input": {
-            **_folder(inputs, held.get("input", ""), _of(live, "input"), pid),
+            **_folder(inputs, held.get("input", ""), live.input, pid),
             **{
                 state.value: inputs.count(state)
                 for state in (FileState.QUEUED, FileState.TRANSLATED, FileState.FAILED)
@@ -134,24 +145,21 @@ def _pipeline(
             )
         },
         "translate": {
-            **{
-                name: _of(live, "translate").get(name, "") if pid is not None else ""
-                for name in ("phase", "trouble", "blocked")
-            },
-            "tiles": _of(live, "translate").get("tiles") if pid is not None else None,
+            "phase": translate.phase if pid is not None else "",
+            "trouble": translate.trouble if pid is not None else "",
+            "blocked": translate.blocked if pid is not None else "",
+            "tiles": asdict(translate.tiles) if translate.tiles and pid is not None else None,
         },
     }
 
 
-def _folder(
-    repo: queries.Repo, held: str, seen: Mapping[str, Any], pid: int | None
-) -> dict[str, Any]:
+def _folder(repo: queries.Repo, held: str, seen: Folder, pid: int | None) -> dict[str, Any]:
     """Return what training and input folders have in common.
 
     Args:
         repo: what the store has of it.
         held: why it is on hold, or "".
-        seen: its part of the heartbeat, empty where there was none.
+        seen: its part of the heartbeat.
         pid: of the running service.
     """
     return {
@@ -159,12 +167,12 @@ def _folder(
         "files": sum(repo.states.values()),
         "settling": repo.count(FileState.SETTLING),
         "rejected": repo.count(FileState.REJECTED),
-        "ignored": seen.get("ignored", 0),
-        "watch": seen.get("watch", "poll"),
-        "watch_why": seen.get("watch_why", ""),
+        "ignored": seen.ignored,
+        "watch": seen.watch,
+        "watch_why": seen.watch_why,
         "held": held,
         "unreadable": repo.unreadable,
-        "blocked": seen.get("blocked", "") if pid is not None else "",
+        "blocked": seen.blocked if pid is not None else "",
     }
 
 
@@ -180,22 +188,22 @@ def _pairs(layout: str, recorded: int) -> int:
 
 
 def _train(
-    reader: Reader | None, pipeline: str, live: Mapping[str, Any], pid: int | None
+    reader: Reader | None, pipeline: str, live: Train | None, pid: int | None
 ) -> dict[str, Any]:
     last = queries.last_training(reader, pipeline) if reader else queries.Training()
-    if pid is not None and live:
+    if pid is not None and live is not None:
         return {
-            "state": live["state"],
-            "run": live["run"] or last.run_id,
-            "step": live["step"],
-            "steps": live["steps"],
-            "images_per_second": live["images_per_second"],
-            "eta_seconds": live["eta_seconds"],
-            "reason": live["reason"],
-            "losses": live["losses"],
-            "validation": live.get("validation"),
-            "preview": live.get("preview", ""),
-            "blocked": live.get("blocked", ""),
+            "state": live.state,
+            "run": live.run or last.run_id,
+            "step": live.step,
+            "steps": live.steps,
+            "images_per_second": live.images_per_second,
+            "eta_seconds": live.eta_seconds,
+            "reason": live.reason,
+            "losses": live.losses,
+            "validation": live.validation,
+            "preview": live.preview,
+            "blocked": live.blocked,
         }
     failed = last.state is RunState.FAILED
     return {
@@ -244,10 +252,3 @@ def _free_bytes(folder: Path) -> int:
         if place.exists():
             return disk.free_bytes(place)
     return 0
-
-
-def _of(mapping: Mapping[str, Any], *keys: str) -> Mapping[str, Any]:
-    for key in keys:
-        value = mapping.get(key, {})
-        mapping = value if isinstance(value, dict) else {}
-    return mapping

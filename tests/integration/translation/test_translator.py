@@ -11,7 +11,7 @@ import pytest
 from pixd import config
 from pixd.config import Settings
 from pixd.store import connection, model_files
-from pixd.store.files import DueInput
+from pixd.store.file_rows import DueInput
 from pixd.store.models import Model
 from pixd.store.store import Store
 from pixd.translation import due, translator

@@ -14,7 +14,8 @@ Leaves to others: whether the folders exist, can be read, or lie on a local disk
 
 from __future__ import annotations
 
-from pixd.config.load import effective_yaml, find, load
+from pixd.config.load import effective_yaml, load
+from pixd.config.location import find
 from pixd.config.settings import (
     LONE_PIPELINE_NAME,
     KeepSettings,

@@ -80,15 +80,6 @@ def pytest_terminal_summary(
         Path(target).write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
 
 
-@pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with a pipeline that has a live model and an empty input folder."""
-    tiny = Tiny(tmp_path_factory.mktemp("template") / "tiny")
-    tiny.pairs(range(12))
-    tiny.once()
-    return tiny.folder
-
-
 @pytest.fixture
 def stub(template: Path, tmp_path: Path) -> Iterator[Tiny]:
     """Return a copy of the template, not started: a stub-sized model, nothing translated yet."""

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.support.shared import made_once
+from tests.support.shared import THREAD_VARIABLES, made_once
 from tests.support.tiny import Tiny
 
 # Machines that run tests are often busy: a slow example is no failure.
@@ -27,7 +27,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 if "PYTEST_XDIST_WORKER" in os.environ:
     # Two processes on two cores: threads that wait for one another only take each other's time.
-    for _name in ("TF_NUM_INTEROP_THREADS", "TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS"):
+    for _name in THREAD_VARIABLES:
         os.environ.setdefault(_name, "1")
 
 WaitUntil = Callable[..., None]
@@ -85,6 +85,13 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
         tiny.once()
 
     return made_once(tmp_path_factory, "template", make)
+
+
+@pytest.fixture
+def ready(template: Path, tmp_path: Path) -> Iterator[Tiny]:
+    """Return a copy of the template, not started: a live model, nothing translated yet."""
+    with Tiny.at(template).copied(tmp_path / "tiny") as tiny:
+        yield tiny
 
 
 @pytest.fixture(scope="session")

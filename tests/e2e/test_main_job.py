@@ -158,12 +158,11 @@ def test_a_drop_into_the_running_service_is_translated_and_counted(trained: Tiny
         assert trained.stop() == 0
 
 
-def test_a_damaged_beginning_costs_one_attempt_and_the_next_is_from_scratch(tiny: Tiny) -> None:
-    tiny.pairs(range(6))
-    tiny.once()
+def test_a_damaged_beginning_costs_one_attempt_and_the_next_is_from_scratch(ready: Tiny) -> None:
+    tiny = ready
     (state,) = (tiny.folder / "store" / "checkpoints").glob("*/step-*/state.json")
     state.write_text("{")
-    tiny.pairs(range(7))
+    tiny.pairs(range(13))
     tiny.start()
     tiny.until(lambda part: part["model"]["number"] == 2)
     tiny.stop()

@@ -8,7 +8,6 @@ puts its figures into the table by the fixture `figure`.
 from __future__ import annotations
 
 import json
-import shutil
 import signal
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -81,13 +80,9 @@ def pytest_terminal_summary(
 
 
 @pytest.fixture
-def stub(template: Path, tmp_path: Path) -> Iterator[Tiny]:
-    """Return a copy of the template, not started: a stub-sized model, nothing translated yet."""
-    shutil.copytree(template, tmp_path / "tiny", symlinks=True)
-    tiny = Tiny.at(tmp_path / "tiny")
-    yield tiny
-    if tiny.service:
-        tiny.stop(signal.SIGKILL)
+def stub(ready: Tiny) -> Tiny:
+    """Return a pipeline with a stub-sized live model, not started, nothing translated yet."""
+    return ready
 
 
 @pytest.fixture

@@ -116,6 +116,7 @@ def open_again(folder: Path) -> None:
     folder.chmod(0o755)
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(600)
 def test_folders_that_go_and_come_back(
     stub: Tiny,

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+THREAD_VARIABLES = ("TF_NUM_INTEROP_THREADS", "TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS")
+"""How many threads TensorFlow and its libraries start; `tests/conftest.py` sets them."""
+
 
 def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
     """Return a folder that `make` fills, once for all processes of this run of the tests.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -13,10 +14,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.support.shared import THREAD_VARIABLES, made_once
+
 ROOT = Path(__file__).parents[3]
 SIZE = 32
 
 Spec = dict[str, Any]
+THREADS = {name: os.environ[name] for name in THREAD_VARIABLES if name in os.environ}
 
 
 class Child:
@@ -34,7 +38,7 @@ class Child:
                 stderr=log,
                 text=True,
                 cwd=folder,
-                env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
+                env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", **THREADS},
             )
 
     def events(self) -> Iterator[dict[str, Any]]:
@@ -154,10 +158,12 @@ def trained(
     make_spec: Callable[..., Spec],
 ) -> Path:
     """Return the scratch folder of an undisturbed run of 40 steps."""
-    folder = tmp_path_factory.mktemp("trained")
-    child = start("train", make_spec(folder), folder)
-    assert child.ended() == 0, child.log.read_text()
-    return folder
+
+    def make(folder: Path) -> None:
+        child = start("train", make_spec(folder), folder)
+        assert child.ended() == 0, child.log.read_text()
+
+    return made_once(tmp_path_factory, "trained", make)
 
 
 def result_of(folder: Path) -> dict[str, Any]:

@@ -99,6 +99,7 @@ def test_pictures_of_any_size_come_back_as_they_were(
     child.close()
 
 
+@pytest.mark.alone
 def test_a_small_image_does_not_wait_for_all_of_a_large_one(
     models: Path, start: Start, tmp_path: Path
 ) -> None:

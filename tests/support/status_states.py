@@ -24,7 +24,7 @@ from pixd.store import connection
 from pixd.store.heartbeat import read_live, write_live
 from pixd.store.store import Store
 from pixd.system.names import canonical_json
-from tests.unit.store.test_store import record
+from tests.support.commits import record
 
 CONFIG = """\
 store: ./store

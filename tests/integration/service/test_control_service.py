@@ -26,9 +26,9 @@ from pixd.store.runs import Edge
 from pixd.store.store import Store
 from pixd.system.errors import PixdError
 from pixd.system.names import canonical_json, digest_of
+from tests.support.commits import record
 from tests.support.status_states import CONFIG
 from tests.support.tiny import Tiny
-from tests.unit.store.test_store import record
 
 ONE = CONFIG.replace("facades:", "p:")
 

@@ -11,7 +11,7 @@ from pixd.store import gc, manifests, model_files
 from pixd.store.objects import StoredObject
 from pixd.store.runs import Edge
 from pixd.store.store import Store
-from tests.unit.store.test_store import record
+from tests.support.commits import record
 
 FILES = {"generator.keras": b"weights", "card.json": b"{}"}
 

@@ -12,8 +12,8 @@ from pixd.store import connection
 from pixd.store.store import Store
 from pixd.store.verify import Finding, verify
 from pixd.system.names import digest_of
-from tests.unit.store.queries.test_lineage import add_model, pairs
-from tests.unit.store.test_store import record
+from tests.support.commits import record
+from tests.support.models import add_model, pairs
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ import pytest
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from tests.integration.pix2pix.conftest import Child, result_of
+from tests.support.children import Child, result_of
 from tests.support.shared import made_once
 
 Start = Callable[..., Child]

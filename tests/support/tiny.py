@@ -23,6 +23,9 @@ import pytest
 import yaml
 from PIL import Image, ImageDraw
 
+PATIENCE_S = 240.0
+"""A trainer has the lowest claim to a core: on a busy machine seconds of its work take minutes."""
+
 CONFIG = """\
 store: ./store
 device: cpu
@@ -134,7 +137,7 @@ class Tiny:
         )
 
     def once(self) -> subprocess.CompletedProcess[str]:
-        done = self.pixd("run", "--once", timeout_s=240)
+        done = self.pixd("run", "--once", timeout_s=PATIENCE_S)
         assert done.returncode == 0, done.stderr
         return done
 
@@ -213,7 +216,7 @@ class Tiny:
         return dict(json.loads(json.dumps(found["pipelines"]["tiny"])))
 
     def until(
-        self, is_so: Callable[[dict[str, Any]], object], timeout_s: float = 120
+        self, is_so: Callable[[dict[str, Any]], object], timeout_s: float = PATIENCE_S
     ) -> dict[str, Any]:
         ends_at = time.monotonic() + timeout_s
         while True:

@@ -24,3 +24,10 @@ def trained(tmp_path_factory: pytest.TempPathFactory, translated: Path) -> Itera
     """Return a pipeline that has trained once and translated three inputs: a module's own copy."""
     with Tiny.at(translated).copied(tmp_path_factory.mktemp("trained") / "tiny") as tiny:
         yield tiny
+
+
+@pytest.fixture
+def own(translated: Path, tmp_path: Path) -> Iterator[Tiny]:
+    """Return such a pipeline for one test alone."""
+    with Tiny.at(translated).copied(tmp_path / "tiny") as tiny:
+        yield tiny

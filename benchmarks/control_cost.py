@@ -26,6 +26,7 @@ from pathlib import Path
 from pixd import config
 from pixd.service import control
 from pixd.service.loop import Service
+from pixd.system import control_socket
 
 FILES = 1000
 STEPS_PER_S = 20.0
@@ -97,7 +98,7 @@ def rant(store: Path) -> None:
 def client_of(store: Path) -> socket.socket:
     client = socket.socket(socket.AF_UNIX)
     client.settimeout(20)
-    control.connect(client, store)
+    control_socket.connect(client, store)
     return client
 
 

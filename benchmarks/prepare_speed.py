@@ -29,8 +29,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from pixd.images.decode import PNG_STRATEGY
 from pixd.images.demo_set import facade_pair
+from pixd.images.png import PNG_STRATEGY
 from pixd.system import machine
 
 WIDTH, HEIGHT = 1000, 750

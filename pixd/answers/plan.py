@@ -10,6 +10,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from pixd.folders import scan
+from pixd.store import recipes as store_recipes
 from pixd.store import training_set
 from pixd.store.queries import files as places
 from pixd.store.queries import history
@@ -19,6 +20,7 @@ from pixd.training import snapshot, warm_start
 from pixd.training.dataset import pairs
 from pixd.training.dataset import split as kinship
 from pixd.training.warm_start import WarmStart
+from pixd.translation import recipe as translation_recipe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,7 +68,7 @@ def _train(reader: Reader, settings: Settings, pipeline: PipelineSettings) -> di
     if not plan.pairs:
         return {"action": "none", "why": "there are no pairs in the training folder"}
     recipe = recipes.train_recipe(pipeline, settings.precision)
-    digest = recipes.recipe_digest("train", recipe)
+    digest = store_recipes.recipe_digest("train", recipe)
     split = kinship.split(plan.pairs, pipeline.train.validation, _kin(reader, pipeline))
     inputs = split.key_inputs(pipeline.train.validation)
     key = run_key("train", recipes.TRAIN_REVISION, digest, inputs)
@@ -148,10 +150,10 @@ def _translate(
     due = total
     if live and repo is not None:
         trained = live["training"]["recipe"]
-        recipe = recipes.translate_recipe(
+        recipe = translation_recipe.translate_recipe(
             pipeline, settings.precision, int(trained["image_size"]), trained["pairs"]
         )
-        digest = recipes.recipe_digest("translate", recipe)
+        digest = store_recipes.recipe_digest("translate", recipe)
         due = places.stale_inputs(reader, pipeline.name, repo, live["digest"], digest)
     changes_model = train["action"] in {"run", "reuse"}
     after = total if changes_model else 0

@@ -18,6 +18,7 @@ from pixd.answers import health
 from pixd.store import connection, holds, lock, training_set
 from pixd.store.heartbeat import read_live
 from pixd.system import disk
+from pixd.system.clock import seconds_of
 from pixd.system.errors import EXIT_FAILED, EXIT_NOT_RUNNING, EXIT_OK, CannotTellError
 
 if TYPE_CHECKING:
@@ -345,11 +346,3 @@ def _of(mapping: Mapping[str, Any], *keys: str) -> Mapping[str, Any]:
         value = mapping.get(key, {})
         mapping = value if isinstance(value, dict) else {}
     return mapping
-
-
-def seconds_of(at: object) -> float | None:
-    """Turn RFC 3339 UTC into seconds since the epoch."""
-    # PyYAML has imported datetime already; strptime would cost two milliseconds more.
-    import datetime as dt  # noqa: PLC0415 - only where there is a heartbeat
-
-    return dt.datetime.fromisoformat(at).timestamp() if isinstance(at, str) else None

@@ -9,12 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pixd.folders import scan
+from pixd.store import recipes
 from pixd.store.exclusions import EXCLUDED
 from pixd.store.heartbeat import read_live
 from pixd.store.lock import holder_pid
 from pixd.store.queries import files, history, lineage
-from pixd.system.names import canonical_json
-from pixd.training import recipe, snapshot
+from pixd.system.digests import canonical_json
+from pixd.training import snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -89,7 +90,7 @@ def difference(
     Returns:
         What differs in their keys, and what differs only in what was recorded beside them.
     """
-    changes = recipe.recipe_difference(canonical_json(before["recipe"]), _settings(after))
+    changes = recipes.recipe_difference(canonical_json(before["recipe"]), _settings(after))
     if after["kind"] == "train":
         changes = (
             snapshot.pairs_difference(

@@ -6,9 +6,10 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
-from pixd.service import control, operations
+from pixd.service import operations
 from pixd.store import connection, lock
 from pixd.store.store import Store
+from pixd.system import control_socket
 from pixd.system.errors import CannotTellError, ServiceNotRunningError, StoreBusyError
 from pixd.system.users import user_name
 
@@ -35,7 +36,7 @@ def ask(settings: Settings, op: str, **arguments: Any) -> dict[str, Any]:
         try:
             if lock.holder_pid(settings.store) is None:
                 return _do(settings, op, arguments)
-            return control.request(settings.store, op, arguments)
+            return control_socket.request(settings.store, op, arguments)
         except (StoreBusyError, ServiceNotRunningError):  # just starting, or just leaving
             if time.monotonic() > ends_at:
                 raise

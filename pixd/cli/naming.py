@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from pixd.cli.commands import pick_pipeline
+from pixd.cli.configuration import pick_pipeline
 from pixd.store.objects import hash_file
 from pixd.store.queries import files
 from pixd.system.errors import UsageError

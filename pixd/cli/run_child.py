@@ -6,10 +6,10 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
-from pixd.cli.commands import Progress
+from pixd.cli.terminal import Progress
+from pixd.system.children.spec import SCHEMA
 from pixd.system.children.worker import Worker
 from pixd.system.errors import PixdError
-from pixd.system.names import SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -21,78 +21,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pixd.folders.scan import RootGoneError
+from pixd.folders.missing import Losses
+from pixd.system.safe_open import RootGoneError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from pixd.folders.scan import FileStamp, RootIdentity
     from pixd.store.files import KnownFile
     from pixd.store.store import Store
+    from pixd.system.stamps import FileStamp, RootIdentity
 
 FEWEST_AT_ONCE = 20
 """Of fewer files in the same folder any number may go: a small set is quickly emptied by hand."""
 LOST_SHARE = 0.5
-LOSS_PATIENCE_S = 30.0
-"""Removals are recorded when no more follow, but no later than this after the first."""
-
-
-class Losses:
-    """The files that are missing and not recorded as removed yet."""
-
-    def __init__(self, settle_seconds: float) -> None:
-        """Miss nothing yet; removals wait until no other followed for `settle_seconds`."""
-        self._settle_s = settle_seconds
-        self._since: dict[str, float] = {}
-        self._last_at = 0.0
-        self.recorded = 0  # of the same spell, in which files go one after the other
-
-    def __len__(self) -> int:
-        """Return how many files are missing."""
-        return len(self._since)
-
-    def __iter__(self) -> Iterator[str]:
-        """Yield their names, the first missed first."""
-        return iter(self._since)
-
-    @property
-    def last_at(self) -> float:
-        """When the last of them was missed (monotonic seconds)."""
-        return self._last_at
-
-    def miss(self, name: str, now: float) -> None:
-        """Note that a file is not there."""
-        if name not in self._since:
-            self._since[name] = now
-            self._last_at = now
-
-    def found(self, name: str) -> None:
-        """Note that a file is there (again)."""
-        self._since.pop(name, None)
-
-    def next_at(self) -> float | None:
-        """Return when the removals may be recorded (monotonic seconds), or None for nothing."""
-        if not self._since:
-            return None
-        first_at = next(iter(self._since.values()))
-        return min(self._last_at + self._settle_s, first_at + LOSS_PATIENCE_S)
-
-    def take(self, now: float) -> list[str]:
-        """Hand out what may be recorded as removed now; it is missed no longer."""
-        at = self.next_at()
-        if at is None or now < at:
-            return []
-        has_rested = now >= self._last_at + self._settle_s
-        names = list(self._since)
-        self.recorded = 0 if has_rested else self.recorded + len(names)
-        self._since.clear()
-        return names
-
-    def clear(self) -> None:
-        """Miss nothing: the folder is not believed."""
-        self._since.clear()
-        self.recorded = 0
 
 
 class Guard:

@@ -15,21 +15,22 @@ from typing import TYPE_CHECKING
 from pixd.folders import scan
 from pixd.folders.hold import Guard
 from pixd.folders.recorder import NotWholeError, RefusedError, StillChangingError, UnreadableError
-from pixd.folders.scan import FileStamp
 from pixd.folders.tracking import Tracking
 from pixd.folders.watch import Watch
-from pixd.store.connection import rfc3339
-from pixd.system import disk
+from pixd.system import disk, safe_open
 from pixd.system.children import confinement
+from pixd.system.clock import rfc3339
+from pixd.system.stamps import FileStamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from collections.abc import Set as AbstractSet
     from pathlib import Path
 
-    from pixd.folders.scan import RootIdentity, ScanResult
+    from pixd.folders.scan import ScanResult
     from pixd.folders.settle import Ready
     from pixd.store.store import Store
+    from pixd.system.stamps import RootIdentity
 
 STEP_BUDGET_S = 0.25
 """How long one step may read files, so that signals and children are never kept waiting."""
@@ -198,7 +199,7 @@ class Intake:
             if not self.held:
                 self._read_settled(now)
                 self._commit(now)
-        except scan.RootGoneError as error:
+        except safe_open.RootGoneError as error:
             self._hold(now, f"{error.message}: {error.advice}")
             self.stop()
         else:

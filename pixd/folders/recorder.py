@@ -12,13 +12,12 @@ import os
 import secrets
 from typing import TYPE_CHECKING
 
-from pixd.folders import scan
-from pixd.folders.settle import looks_whole
+from pixd.images.formats import looks_whole
 from pixd.store.commits import Change
 from pixd.store.exclusions import EXCLUDED
 from pixd.store.files import HashedFile, KnownFile
 from pixd.store.objects import SourceError
-from pixd.system import durable
+from pixd.system import crash_points, safe_open, stamps
 from pixd.system.children import confinement
 from pixd.system.errors import PixdError
 
@@ -26,11 +25,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from pixd.folders.scan import FileStamp
     from pixd.folders.settle import Ready
     from pixd.store.commits import Commit
     from pixd.store.objects import StoredObject
     from pixd.store.store import Store
+    from pixd.system.stamps import FileStamp
 
 REFUSED = KnownFile("rejected", None, 0, 0, 0, 0, 0, is_racy=False)
 
@@ -122,8 +121,8 @@ class Recorder:
             OSError: the store cannot be written.
         """
         try:
-            fd = scan.open_regular(root, ready.name)
-        except (FileNotFoundError, scan.RootGoneError):
+            fd = safe_open.open_regular(root, ready.name)
+        except (FileNotFoundError, safe_open.RootGoneError):
             raise
         except OSError as error:
             raise _unreadable(error) from error
@@ -136,7 +135,7 @@ class Recorder:
 
     def _read(self, fd: int, ready: Ready, *, is_racy: bool) -> None:
         try:
-            before = scan.stamp_of_descriptor(fd)
+            before = stamps.stamp_of_descriptor(fd)
             if before != ready.stamp:  # written to without an event that told
                 raise StillChangingError(before)
             if before.size > self._max_file_bytes:
@@ -146,13 +145,13 @@ class Recorder:
                 raise NotWholeError
         except OSError as error:
             raise _unreadable(error) from error
-        durable.crash_point("settled")
+        crash_points.crash_point("settled")
         try:
             stored = self._store.objects.take(fd)
         except SourceError as error:
             raise _unreadable(error) from error
-        durable.crash_point("hashed")
-        after = scan.stamp_of_descriptor(fd)
+        crash_points.crash_point("hashed")
+        after = stamps.stamp_of_descriptor(fd)
         if after != before:
             raise StillChangingError(after)
         self._objects[stored.digest] = stored
@@ -207,7 +206,7 @@ class Recorder:
                     reason=summary(changes),
                     objects=self._objects,
                 )
-        durable.crash_point("after-commit")
+        crash_points.crash_point("after-commit")
         self.recorded += len(fresh)
         for file in (*fresh, *same):
             known[file.name] = _known(file, resting)

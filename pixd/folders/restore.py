@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from pixd.folders.scan import FileStamp
     from pixd.store.connection import Reader
+    from pixd.system.stamps import FileStamp
 
 
 class Plan(NamedTuple):

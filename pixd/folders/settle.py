@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import heapq
 import itertools
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -170,44 +169,3 @@ class Settling:
 
 
 # -- the look before the short way -----------------------------------------------------------
-
-_HEAD_BYTES = 32
-_TAIL_BYTES = 64
-
-
-def looks_whole(fd: int, size: int) -> bool:
-    """Tell whether an image ends as its format says it must, without decoding it.
-
-    Enough to let a closed file go early: a cut-off one waits for the full time, and the
-    decoder has the last word either way. Formats without a length or an end mark (TIFF)
-    and everything unknown take the full time.
-
-    Args:
-        fd: the open file; its position is left alone.
-        size: its size in bytes.
-
-    Raises:
-        OSError: it cannot be read.
-    """
-    head = os.pread(fd, _HEAD_BYTES, 0)
-    tail = os.pread(fd, _TAIL_BYTES, max(0, size - _TAIL_BYTES))
-    return ends_as_it_should(head, tail, size)
-
-
-def ends_as_it_should(head: bytes, tail: bytes, size: int) -> bool:
-    """Decide `looks_whole` from the first and last bytes.
-
-    Source: PNG (ISO/IEC 15948) 11.2.5 IEND; JPEG (ITU-T T.81) B.2.1 EOI; GIF89a 27 trailer;
-        WebP (RFC 9649) 2.3 RIFF size; BMP bfSize (BITMAPFILEHEADER).
-    """
-    if head.startswith(b"\x89PNG\r\n\x1a\n"):
-        return tail.endswith(b"\0\0\0\0IEND\xaeB`\x82")
-    if head.startswith(b"\xff\xd8\xff"):
-        return tail.endswith(b"\xff\xd9")
-    if head.startswith((b"GIF87a", b"GIF89a")):
-        return tail.endswith(b"\0;")
-    if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
-        return size >= 8 + int.from_bytes(head[4:8], "little")
-    if head.startswith(b"BM"):
-        return size >= 14 and size == int.from_bytes(head[2:6], "little")  # noqa: PLR2004 - header
-    return False

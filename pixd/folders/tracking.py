@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pixd.folders.hold import Losses
+from pixd.folders.missing import Losses
 from pixd.folders.recorder import REFUSED, Recorder
 from pixd.folders.settle import Settling
 from pixd.folders.unreadable import Unreadable
@@ -18,9 +18,9 @@ from pixd.store.files import RACY_NS, KnownFile
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from pixd.folders.scan import FileStamp
     from pixd.folders.settle import Ready
     from pixd.store.store import Store
+    from pixd.system.stamps import FileStamp
 
 RACY_S = RACY_NS / 1e9
 _NEW = KnownFile("settling", None, 0, 0, 0, 0, 0, is_racy=False)  # one for all: a burst is large

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pixd.system import backoff
 
 if TYPE_CHECKING:
-    from pixd.folders.scan import FileStamp
+    from pixd.system.stamps import FileStamp
 
 
 class _Failed(NamedTuple):

@@ -34,7 +34,6 @@ from pixd.system.children import confinement
 from pixd.system.errors import ImageRejectedError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
 _READERS = (
@@ -251,22 +250,3 @@ def _orientation(image: Image.Image) -> int:
 
 
 # -- encoding --------------------------------------------------------------------------------
-
-# zlib looks for runs of one byte only. Generated pictures and photos, filtered, repeat little else:
-# 0.6 of the time of level 3, and 8 % smaller for outputs, up to 5 % larger for sharp photos.
-PNG_STRATEGY = zlib.Z_RLE
-
-
-def encode_png(image: Image.Image, text: Mapping[str, str]) -> bytes:
-    """Write an 8-bit, non-interlaced PNG with text chunks and nothing else.
-
-    The same picture and text give the same bytes. No metadata of the source goes in. RGBA is
-    written as it is, everything else as RGB.
-    """
-    info = PngImagePlugin.PngInfo()
-    for key in sorted(text):
-        info.add_text(key, text[key])
-    out = io.BytesIO()
-    rgb = image if image.mode == "RGBA" else image.convert("RGB")
-    rgb.save(out, "PNG", pnginfo=info, compress_type=PNG_STRATEGY)
-    return out.getvalue()

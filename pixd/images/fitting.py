@@ -12,14 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from pixd.images import input_makers, lab
-from pixd.images.decode import decode_file
+from pixd.images import lab
 from pixd.system.errors import ImageRejectedError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
     from numpy.typing import NDArray
 
     from pixd.images.picture import Picture
@@ -42,71 +38,6 @@ def split_side_by_side(image: Image.Image) -> tuple[Image.Image, Image.Image]:
         )
     half = width // 2
     return image.crop((0, 0, half, height)), image.crop((width - half, 0, width, height))
-
-
-def load_pair(
-    paths: Sequence[Path], pairs: str, direction: str, size: int, fit: str
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Read one training pair.
-
-    Args:
-        paths: the one side-by-side file, the files of a/ and b/, or the one target.
-        pairs: "side-by-side", "folders", or how the input is made from the target
-            (`pixd.images.input_makers`).
-        direction: "AtoB" or "BtoA"; nothing where the input is made.
-        size: side of the model's square, pixels.
-        fit: "pad", "crop", "stretch" or "tile".
-
-    Returns:
-        (input image, target), each uint8 (size, size, 3), RGB.
-
-    Raises:
-        ImageRejectedError: a file cannot be used.
-        EdgesMissingError: outlines are wanted, and OpenCV is not installed.
-        OSError: a file cannot be read.
-    """
-    if input_makers.makes(pairs):
-        target = to_model(decode_file(paths[0]), size, fit)[0]
-        return input_makers.input_of(target, pairs), target
-    input_image, target_image = _halves(paths, pairs, direction)
-    if fit == "tile":
-        target_image = _resized(target_image, *input_image.size)
-    return to_model(input_image, size, fit)[0], to_model(target_image, size, fit)[0]
-
-
-def load_whole_pair(
-    paths: Sequence[Path], pairs: str, direction: str, size: int
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Read one training pair at its own scale, for squares to be cut out of it.
-
-    Args:
-        paths: as of `load_pair`.
-        pairs: as of `load_pair`. Where inputs are made, they are made of the squares and not
-            here: the target stands in for the input.
-        direction: as of `load_pair`.
-        size: side of the squares, pixels; what is smaller gets its edge pixels repeated.
-
-    Returns:
-        (input image, target), each uint8 (height, width, 3) of one shape, RGB.
-
-    Raises:
-        ImageRejectedError: a file cannot be used.
-        OSError: a file cannot be read.
-    """
-    if input_makers.makes(pairs):
-        target = edge_padded(_array(decode_file(paths[0])), size)
-        return target, target
-    input_image, target_image = _halves(paths, pairs, direction)
-    target_image = _resized(target_image, *input_image.size)
-    return edge_padded(_array(input_image), size), edge_padded(_array(target_image), size)
-
-
-def _halves(paths: Sequence[Path], pairs: str, direction: str) -> tuple[Image.Image, Image.Image]:
-    if pairs == "side-by-side":
-        a, b = split_side_by_side(decode_file(paths[0]))
-    else:
-        a, b = (decode_file(path) for path in paths)
-    return (a, b) if direction == "AtoB" else (b, a)
 
 
 # -- fitting ---------------------------------------------------------------------------------
@@ -145,14 +76,16 @@ def to_model(image: Image.Image, size: int, fit: str) -> tuple[NDArray[np.uint8]
     """
     width, height = image.size
     if fit == "stretch":
-        return _array(_resized(image, size, size)), Framing(
+        return array_of(resized(image, size, size)), Framing(
             width, height, size, fit, (0, 0, size, size)
         )
     if fit == "crop":
         box = _middle_square(width, height)
-        return _array(_resized(image.crop(box), size, size)), Framing(width, height, size, fit, box)
+        return array_of(resized(image.crop(box), size, size)), Framing(
+            width, height, size, fit, box
+        )
     if fit == "tile":
-        whole = edge_padded(_array(image), size)
+        whole = edge_padded(array_of(image), size)
         top, left = (whole.shape[0] - size) // 2, (whole.shape[1] - size) // 2
         box = (left, top, left + size, top + size)
         return whole[top : box[3], left : box[2]], Framing(width, height, size, fit, box)
@@ -161,7 +94,7 @@ def to_model(image: Image.Image, size: int, fit: str) -> tuple[NDArray[np.uint8]
     left, top = (size - inner[0]) // 2, (size - inner[1]) // 2
     box = (left, top, left + inner[0], top + inner[1])
     array = np.pad(
-        _array(_resized(image, *inner)),
+        array_of(resized(image, *inner)),
         ((top, size - box[3]), (left, size - box[2]), (0, 0)),
         mode="edge",
     )
@@ -198,13 +131,13 @@ def from_model(array: NDArray[np.uint8], framing: Framing, output_size: str) -> 
         image = image.crop(framing.box)
     if framing.fit == "crop":
         side = framing.box[2] - framing.box[0]
-        return _resized(image, side, side)
-    return _resized(image, framing.width, framing.height)
+        return resized(image, side, side)
+    return resized(image, framing.width, framing.height)
 
 
 def lightness(image: Image.Image) -> NDArray[np.uint8]:
     """Return how light each pixel of a picture is, (height, width) uint8, see `pixd.images.lab`."""
-    return lab.grey_of(_array(image))
+    return lab.grey_of(array_of(image))
 
 
 def recoloured(picture: Image.Image, grey: NDArray[np.uint8], framing: Framing) -> Image.Image:
@@ -218,7 +151,7 @@ def recoloured(picture: Image.Image, grey: NDArray[np.uint8], framing: Framing) 
     if framing.fit == "crop":
         left, top, right, bottom = framing.box
         grey = grey[top:bottom, left:right]
-    return Image.fromarray(lab.with_lightness(_array(picture), grey))
+    return Image.fromarray(lab.with_lightness(array_of(picture), grey))
 
 
 def alpha_of(picture: Picture, size: int | None, fit: str) -> NDArray[np.uint8]:
@@ -232,7 +165,7 @@ def alpha_of(picture: Picture, size: int | None, fit: str) -> NDArray[np.uint8]:
     alpha = picture.alpha()
     if size is not None:
         return to_model(Image.merge("RGB", (alpha, alpha, alpha)), size, fit)[0][..., 0]
-    return _array(alpha.crop(_middle_square(*alpha.size)) if fit == "crop" else alpha)
+    return array_of(alpha.crop(_middle_square(*alpha.size)) if fit == "crop" else alpha)
 
 
 def with_alpha(picture: Image.Image, alpha: NDArray[np.uint8]) -> Image.Image:
@@ -248,11 +181,13 @@ def _middle_square(width: int, height: int) -> tuple[int, int, int, int]:
     return left, top, left + side, top + side
 
 
-def _resized(image: Image.Image, width: int, height: int) -> Image.Image:
+def resized(image: Image.Image, width: int, height: int) -> Image.Image:
+    """Scale by bicubic interpolation; a picture of that size already is returned as it is."""
     if image.size == (width, height):
         return image
     return image.resize((width, height), Image.Resampling.BICUBIC)
 
 
-def _array(image: Image.Image) -> NDArray[np.uint8]:
+def array_of(image: Image.Image) -> NDArray[np.uint8]:
+    """Return the pixels, (height, width, 3) uint8."""
     return np.asarray(image, dtype=np.uint8)

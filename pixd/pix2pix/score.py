@@ -18,7 +18,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pixd.images import decode, fitting
+from pixd.images import decode, fitting, pair_files
 from pixd.pix2pix.learning import scores
 from pixd.system.children import child
 from pixd.system.children.child import Events, Spec
@@ -144,7 +144,9 @@ def load_training_pair(pair: Mapping[str, str], direction: str, size: int) -> tu
         OSError: it cannot be read.
     """
     if "pair" in pair:
-        return fitting.load_pair([Path(pair["pair"])], "side-by-side", direction, size, "stretch")
+        return pair_files.load_pair(
+            [Path(pair["pair"])], "side-by-side", direction, size, "stretch"
+        )
     return load(pair["input"], size), load(pair["target"], size)
 
 

@@ -28,7 +28,7 @@ from pixd.pix2pix.inference import tiled
 from pixd.pix2pix.inference.batching import Batcher, Lanes, Pixels, Square
 from pixd.pix2pix.inference.decoding import Decoder, Decoders, LargeImage, Rows
 from pixd.pix2pix.network import hardware
-from pixd.system import durable
+from pixd.system import crash_points
 from pixd.system.children import child, confinement
 from pixd.system.children.child import HEARTBEAT_S, Events, Spec
 from pixd.system.errors import ImageRejectedError
@@ -124,7 +124,7 @@ class Translator:
             self._lanes.put(Square(pixels, deliver, fail), is_large=False)
 
     def _infer(self, squares: list[Square]) -> None:
-        durable.crash_point("infer")
+        crash_points.crash_point("infer")
         started = time.perf_counter()
         try:
             outputs = self._batcher([square.pixels for square in squares])
@@ -137,7 +137,7 @@ class Translator:
             square.deliver(output, ms)
 
     def _encode(self, request: Request, output: Pixels) -> None:
-        from pixd.images import decode, fitting
+        from pixd.images import fitting, png
 
         started = time.perf_counter()
         try:
@@ -154,7 +154,7 @@ class Translator:
                     size = None if is_source else self._size
                     alpha = decoder.alpha(request.image, size, self._fit)
                 image = fitting.with_alpha(image, alpha)
-            data = decode.encode_png(image, request.text)
+            data = png.encode_png(image, request.text)
             Path(request.out).write_bytes(data)
         except Exception as error:  # noqa: BLE001 - one image never ends the translator
             self._fail(request, error)
@@ -236,7 +236,7 @@ class Translator:
     def _enter(self, request: Request) -> None:
         self._room.acquire()
         request.has_room = True
-        durable.crash_point("decode")
+        crash_points.crash_point("decode")
 
     def _leave(self, request: Request) -> None:
         if request.has_room:

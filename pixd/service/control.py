@@ -12,21 +12,19 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-import os
 import select
 import socket
 import struct
 import time
 from typing import TYPE_CHECKING, Any
 
-from pixd.system.errors import BY_EXIT_CODE, PixdError, ServiceNotRunningError, UsageError
+from pixd.system.control_socket import PROTOCOL, SOCKET, short_path
+from pixd.system.errors import PixdError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
     from pathlib import Path
 
-PROTOCOL = 1
-SOCKET = "control.sock"
 MODE = 0o660
 MAX_REQUEST_BYTES = 1 << 20  # `retry` may name thousands of files
 MAX_CLIENTS = 16
@@ -35,9 +33,7 @@ CLIENT_TIMEOUT_S = 10.0
 CROWDED_TIMEOUT_S = 1.0
 """While every place is taken: a command sends its line at once, so who is slower makes room."""
 BREATH_S = 0.01
-"""Between two looks at the clients: who asks without end gets hundredths of a processor."""
-ANSWER_TIMEOUT_S = 120.0
-"""How long a command waits: a long step (a commit of thousands of files) comes first."""
+"""Between two looks at the clients: a client that asks without end gets hundredths of a core."""
 
 
 class _Client:
@@ -69,7 +65,7 @@ class ControlServer:
         self._path = store / SOCKET
         self._path.unlink(missing_ok=True)  # left by a service that was killed
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-        with _short_path(store) as address:
+        with short_path(store) as address:
             self._listener.bind(address)
         self._path.chmod(MODE)
         self._listener.listen(QUEUE)
@@ -202,79 +198,6 @@ class ControlServer:
         except (ValueError, RecursionError):
             return {"ok": False, "error": {"message": "the request is no JSON", "exit_code": 2}}
         return {"ok": True, "result": result}
-
-
-def request(store: Path, op: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Ask the running service to do something and return what came of it.
-
-    Raises:
-        ServiceNotRunningError: nobody listens.
-        PixdError: the service says no; its message, advice and exit code are kept.
-    """
-    line = json.dumps({"pixd": PROTOCOL, "op": op, "arguments": dict(arguments)}).encode() + b"\n"
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.settimeout(ANSWER_TIMEOUT_S)
-        try:
-            connect(connection, store)
-            connection.sendall(line)
-            data = bytearray()
-            while not data.endswith(b"\n"):
-                part = connection.recv(65536)
-                if not part:
-                    break
-                data += part
-        except PermissionError as error:
-            raise PixdError(
-                f"you may not change what the service does ({store / SOCKET})",
-                advice="be the user that runs it, or join its group",
-            ) from error
-        except TimeoutError as error:
-            raise PixdError(
-                f"the service did not answer within {ANSWER_TIMEOUT_S:.0f} s",
-                advice="`pixd status` says what it is doing",
-            ) from error
-        except OSError as error:
-            raise ServiceNotRunningError(
-                f"the service cannot be asked: {error.strerror}",
-                advice="start it with `pixd run`, or try again",
-            ) from error
-    try:
-        answer = json.loads(data)
-    except ValueError as error:
-        raise PixdError("the service ended before it answered", advice="try again") from error
-    if not answer["ok"]:
-        told = answer["error"]
-        kind = BY_EXIT_CODE.get(int(told["exit_code"]), PixdError)
-        raise kind(str(told["message"]), advice=str(told.get("advice", "")))
-    return dict(answer["result"])
-
-
-def connect(connection: socket.socket, store: Path) -> None:
-    """Connect, waiting for a place where too many wait already (unix(7): EAGAIN)."""
-    ends_at = time.monotonic() + ANSWER_TIMEOUT_S
-    while True:
-        try:
-            with _short_path(store) as address:
-                connection.connect(address)
-        except BlockingIOError:
-            if time.monotonic() > ends_at:
-                raise TimeoutError from None
-            time.sleep(0.05)
-        else:
-            return
-
-
-@contextlib.contextmanager
-def _short_path(store: Path) -> Iterator[str]:
-    """Give a name for the socket that fits: an address holds 108 bytes, a path may have 4096.
-
-    Source: unix(7).
-    """
-    folder = os.open(store, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        yield f"/proc/self/fd/{folder}/{SOCKET}"
-    finally:
-        os.close(folder)
 
 
 def _peer_uid(connection: socket.socket) -> int:

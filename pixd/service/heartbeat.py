@@ -12,8 +12,9 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pixd
-from pixd.store.connection import rfc3339
 from pixd.store.heartbeat import write_live
+from pixd.system.clock import rfc3339
+from pixd.system.machine import has_gpu
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -134,11 +135,6 @@ def stale(pipelines: Iterable[Pipeline], inspector: WarmWorker, now: float) -> s
         if not pipeline.translation.is_fresh(now):
             return f"{pipeline.name}: the translator hangs and cannot be ended"
     return "" if inspector.is_fresh(now) else "the inspector hangs and cannot be ended"
-
-
-def has_gpu() -> bool:
-    """Tell whether the NVIDIA driver shows a GPU, without importing anything."""
-    return os.path.exists("/dev/nvidia0")  # noqa: PTH110 - a device node, not a file of ours
 
 
 def _device(settings: Settings, pipelines: Iterable[Pipeline]) -> str:

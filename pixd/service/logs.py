@@ -18,7 +18,8 @@ import sys
 import time
 from typing import TYPE_CHECKING, TextIO
 
-from pixd.system.names import Event, one_line
+from pixd.store.events import Event
+from pixd.system.names import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

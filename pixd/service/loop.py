@@ -18,13 +18,14 @@ from pixd.service.control import ControlServer
 from pixd.service.heartbeat import Heartbeat, stale
 from pixd.service.metrics_file import MetricsFile
 from pixd.service.pipeline import RECONFIGURED, Pipeline
-from pixd.service.reload import Signals
-from pixd.store.connection import utc_now
+from pixd.service.signals import Signals
+from pixd.store.events import Event
 from pixd.store.store import Store
 from pixd.system import disk, systemd
+from pixd.system.children.spec import SCHEMA
 from pixd.system.children.warm_worker import WarmWorker
+from pixd.system.clock import utc_now
 from pixd.system.errors import PixdError, StoreError
-from pixd.system.names import SCHEMA, Event
 from pixd.system.users import user_name
 from pixd.translation import inbox
 

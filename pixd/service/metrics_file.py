@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from pixd.answers import status
 from pixd.service import prometheus
 from pixd.service.prometheus import PipelineFacts
-from pixd.system import disk, durable
+from pixd.system import clock, disk, durable
 from pixd.system.errors import PixdError
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class MetricsFile:
                 now,
                 {p.name: _facts(p, now["pipelines"][p.name], heartbeat.last) for p in pipelines},
                 started_at=heartbeat.started_at,
-                beat_at=status.seconds_of(heartbeat.last["at"]) or 0.0,
+                beat_at=clock.seconds_of(heartbeat.last["at"]) or 0.0,
                 is_up=is_up,
             )
             _replace(self._path, prometheus.render(found))
@@ -107,13 +107,13 @@ def _facts(pipeline: Pipeline, part: Mapping[str, Any], live: Mapping[str, Any])
         tally=pipeline.tally,
         recorded={kind: intake.recorded for kind, intake in folders.items()},
         scanned_at={
-            kind: status.seconds_of(seen.get(kind, {}).get("last_scan_at")) for kind in folders
+            kind: clock.seconds_of(seen.get(kind, {}).get("last_scan_at")) for kind in folders
         },
         missed_events={kind: intake.missed_events for kind, intake in folders.items()},
         overflows={kind: intake.overflows for kind, intake in folders.items()},
         models=pipeline.models_made,
-        live_since=status.seconds_of((part["model"] or {}).get("live_since")),
-        last_translation_at=status.seconds_of(pipeline.last_published_at),
+        live_since=clock.seconds_of((part["model"] or {}).get("live_since")),
+        last_translation_at=clock.seconds_of(pipeline.last_published_at),
         output_free_bytes=_free_bytes(pipeline.settings.output),
     )
 

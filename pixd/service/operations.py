@@ -16,6 +16,7 @@ from pixd.service import recall
 from pixd.store import gc
 from pixd.store.holds import held_roots
 from pixd.system.errors import PixdError, UsageError
+from pixd.training import promotion
 from pixd.translation import publishing
 
 _LARGEST_NUMBER = 1 << 32
@@ -88,7 +89,7 @@ def _make_live(store: Store, model: Model, who: str, why: str) -> dict[str, Any]
             f"the bytes of model@{model.number} are not there any more",
             advice="`pixd gc --undo` brings them back from the trash",
         )
-    recalled = recall.excluded_in(store, model)
+    recalled = promotion.excluded_in(store, model)
     if recalled:
         raise PixdError(
             f"model@{model.number} was trained on {recalled}, which was recalled",

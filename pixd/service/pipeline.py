@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from pixd.folders.intake import Intake
 from pixd.service import recall
-from pixd.service.prometheus import Tally
 from pixd.system.children import confinement
 from pixd.training.dataset.dataset import Dataset
 from pixd.training.stage import Training
 from pixd.translation.stage import Translation
+from pixd.translation.tally import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -10,17 +10,13 @@ Source: https://prometheus.io/docs/instrumenting/exposition_formats/ "Text-based
 
 from __future__ import annotations
 
-import time
-from bisect import bisect_left
-from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pixd.translation.tally import RESULTS, Histogram, Tally
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-RESULTS = ("published", "rejected", "postponed", "failed")
-"""What comes of an input: its output stands, it is refused, it is tried again later, given up."""
-BUCKETS_S = (0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0)
 STATES = ("ok", "degraded", "blocked")
 TRAINING_STATES = ("idle", "waiting", "running", "failed", "paused")
 FILE_STATES = {
@@ -72,52 +68,6 @@ METRICS = {
     "pixd_live_model_timestamp_seconds": ("gauge", "When it became live, since the epoch."),
 }
 """Type and help of every metric, in the order of the file; docs/metrics.md has them all."""
-
-
-class Tally:
-    """What a pipeline has done since the service started."""
-
-    def __init__(self) -> None:
-        """Begin at nothing, now."""
-        self.since = time.time()
-        self.results: Counter[str] = Counter()
-        self.waits = Histogram()
-
-    def published(self, now: float, dropped_at: float | None) -> None:
-        """Count an output that stands.
-
-        Args:
-            now: seconds since the epoch.
-            dropped_at: when its input was written or renamed into place, seconds since the epoch;
-                None where the same content under the same name has had an output before. What
-                came before the start is counted from there: while no service ran, none was slow.
-        """
-        self.results["published"] += 1
-        if dropped_at is not None:
-            self.waits.observe(max(0.0, now - max(dropped_at, self.since)))
-
-
-class Histogram:
-    """How many observations fell into each bucket of `BUCKETS_S`."""
-
-    def __init__(self) -> None:
-        """Begin without any."""
-        self._counts = [0] * (len(BUCKETS_S) + 1)
-        self._sum_s = 0.0
-
-    def observe(self, value_s: float) -> None:
-        """Count one observation."""
-        self._counts[bisect_left(BUCKETS_S, value_s)] += 1
-        self._sum_s += value_s
-
-    def samples(self, family: str, **labels: str) -> Iterator[Sample]:
-        """Yield the cumulated buckets, the sum and the count."""
-        total = 0
-        for bound, count in zip((*BUCKETS_S, float("inf")), self._counts, strict=True):
-            total += count
-            yield Sample(family, {**labels, "le": _number(bound)}, total, "_bucket")
-        yield Sample(family, labels, self._sum_s, "_sum")
-        yield Sample(family, labels, total, "_count")
 
 
 class Sample(NamedTuple):
@@ -218,10 +168,19 @@ def _of_translation(name: str, part: Mapping[str, Any], facts: PipelineFacts) ->
     tally = facts.tally
     for result in RESULTS:
         yield Sample("pixd_translations_total", {**labels, "result": result}, tally.results[result])
-    yield from tally.waits.samples("pixd_drop_to_output_seconds", **labels)
+    yield from _of_histogram("pixd_drop_to_output_seconds", tally.waits, **labels)
     if facts.last_translation_at is not None:
         at = facts.last_translation_at
         yield Sample("pixd_last_translation_timestamp_seconds", labels, at)
+
+
+def _of_histogram(family: str, histogram: Histogram, **labels: str) -> Iterator[Sample]:
+    """Yield the cumulated buckets, the sum and the count."""
+    total = 0
+    for bound, total in histogram.cumulated():
+        yield Sample(family, {**labels, "le": _number(bound)}, total, "_bucket")
+    yield Sample(family, labels, histogram.sum_s, "_sum")
+    yield Sample(family, labels, total, "_count")
 
 
 def _of_training(name: str, part: Mapping[str, Any], facts: PipelineFacts) -> Iterator[Sample]:

@@ -16,8 +16,9 @@ from pixd.folders.recorder import write_commit
 from pixd.store.commits import Change
 from pixd.store.exclusions import EXCLUDED
 from pixd.store.queries import history, lineage
-from pixd.system import durable
+from pixd.system import crash_points
 from pixd.system.errors import PixdError
+from pixd.training.promotion import excluded_in
 from pixd.translation.publishing import withdraw
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def apply(
         store.note(pipeline.name, "info", "recall", told, change_id)
     # Files go after the rows: cut off in between, `pixd.service.recovery` removes them at the next start.
     for target in left:
-        durable.crash_point("withdrawn")
+        crash_points.crash_point("withdrawn")
         target.unlink(missing_ok=True)
     return {"change": change_id, "commits": commits, **planned}
 
@@ -178,18 +179,6 @@ def proof(store: Store, pipeline: PipelineSettings, digest: str) -> dict[str, An
         "live": f"model@{live.number}" if live and live.id in {m.id for m in models} else None,
         "checked": store.outputs.count_standing(name),
     }
-
-
-def excluded_in(store: Store, model: Model) -> str:
-    """Return the name of a recalled image that a model descends from, or ""."""
-    excluded = store.exclusions.of(model.pipeline)
-    if not excluded:
-        return ""
-    for _, train_run, _ in lineage.lineage_of_model(store.db.conn, model.pipeline, model.digest):
-        digest = lineage.is_trained_on(store.db.conn, store.folder, train_run, excluded)
-        if digest:
-            return store.exclusions.name_of(model.pipeline, digest)
-    return ""
 
 
 def _live_after(store: Store, live: Model | None, touched: set[int]) -> Model | None:

@@ -11,19 +11,17 @@ Signal handlers set flags and nothing else; the loop looks at the flags between 
 
 from __future__ import annotations
 
-import contextlib
 import os
-import signal
 import time
 from typing import TYPE_CHECKING
 
 from pixd import config
-from pixd.service.heartbeat import has_gpu
 from pixd.system import disk, systemd
 from pixd.system.errors import ConfigError, DeviceError, PixdError
+from pixd.system.machine import has_gpu
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from pixd.config import Settings
@@ -34,52 +32,6 @@ STOP_WITHIN_S = 30.0
 """A trainer needs one step and one checkpoint to leave; one that takes longer is killed, and
 loses what it did since the last checkpoint."""
 STOPPED = "the service stopped"
-
-
-class Signals:
-    """What signals have asked for."""
-
-    def __init__(self, wake: Callable[[], None]) -> None:
-        """Ask for nothing yet.
-
-        Args:
-            wake: called by the handlers, to shorten the loop's wait.
-        """
-        self.stop = ""  # the name of the signal that said so
-        self.has_asked_to_scan = False
-        self.has_asked_to_reload = False
-        self._wake = wake
-
-    @contextlib.contextmanager
-    def installed(self) -> Iterator[None]:
-        """Listen to signals for the length of the block. Main thread only."""
-        handlers = {
-            signal.SIGTERM: self._on_stop,
-            signal.SIGINT: self._on_stop,
-            signal.SIGUSR1: self._on_scan,
-            signal.SIGHUP: self._on_reload,
-        }
-        old = {number: signal.signal(number, handler) for number, handler in handlers.items()}
-        try:
-            yield
-        finally:
-            for number, handler in old.items():
-                signal.signal(number, handler)
-
-    def _on_stop(self, number: int, _frame: object) -> None:
-        if self.stop:
-            # At once: the kernel drops the lock, and the children die with us.
-            os._exit(128 + number)
-        self.stop = signal.Signals(number).name
-        self._wake()
-
-    def _on_scan(self, _number: int, _frame: object) -> None:
-        self.has_asked_to_scan = True
-        self._wake()
-
-    def _on_reload(self, _number: int, _frame: object) -> None:
-        self.has_asked_to_reload = True
-        self._wake()
 
 
 # -- the configuration -----------------------------------------------------------------------

@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from pixd.store import manifests
-from pixd.store.connection import utc_now
-from pixd.system import durable
-from pixd.system.names import canonical_json, digest_of
+from pixd.system import crash_points
+from pixd.system.clock import utc_now
+from pixd.system.digests import canonical_json, digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -168,7 +168,7 @@ class History:
             "INSERT INTO commit_change VALUES (?, ?, ?, ?)",
             [(commit_id, change.path, change.old_digest, change.new_digest) for change in changes],
         )
-        durable.crash_point("before-commit")
+        crash_points.crash_point("before-commit")
         return Commit(commit_id, seq, manifest.digest, change_id, chain)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -163,18 +162,3 @@ def _has_log(path: Path) -> bool:
         return path.with_name(path.name + "-wal").stat().st_size > 0
     except FileNotFoundError:
         return False
-
-
-def utc_now() -> str:
-    """Return the present instant as RFC 3339 UTC with milliseconds."""
-    now = time.time()
-    return rfc3339(now)
-
-
-def rfc3339(at_s: float) -> str:
-    """Write seconds since the epoch as RFC 3339 UTC with milliseconds."""
-    whole = int(at_s)
-    return (
-        time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole))
-        + f".{int((at_s - whole) * 1000):03d}Z"
-    )

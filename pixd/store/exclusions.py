@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pixd.store.connection import utc_now
+from pixd.system.clock import utc_now
 
 if TYPE_CHECKING:
     from sqlite_utils import Database

@@ -10,15 +10,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from pixd.store import manifests
-from pixd.store.connection import transaction, utc_now
+from pixd.store.connection import transaction
 from pixd.store.exclusions import EXCLUDED
+from pixd.system.clock import utc_now
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from sqlite_utils import Database
 
-    from pixd.folders.scan import FileStamp
+    from pixd.system.stamps import FileStamp
 
 RACY_NS = 2_000_000_000
 """A digest taken less than this after the last change may hide a later change in the same

@@ -16,8 +16,8 @@ import shutil
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pixd.store import manifests, model_files, tensorboard
-from pixd.store.connection import utc_now
-from pixd.system import durable
+from pixd.system import crash_points, durable
+from pixd.system.clock import utc_now
 from pixd.system.errors import PixdError, StoreError
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def apply(store: Store, garbage: list[Garbage]) -> str:
             [(g.digest, batch, g.name, g.why, now) for g in garbage],
         )
         _set_state(store, [g.digest for g in garbage], "trashed")
-    durable.crash_point("trashed")
+    crash_points.crash_point("trashed")
     for one in garbage:
         _move(store.objects.path_of(one.digest), _in_trash(store, batch, one.digest))
     for folder in {store.objects.path_of(g.digest).parent for g in garbage}:

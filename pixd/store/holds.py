@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pixd.store.connection import transaction, utc_now
+from pixd.store.connection import transaction
+from pixd.system.clock import utc_now
 
 if TYPE_CHECKING:
     import sqlite3
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from sqlite_utils import Database
 
-    from pixd.folders.scan import RootIdentity
+    from pixd.system.stamps import RootIdentity
 
 
 class Root(NamedTuple):

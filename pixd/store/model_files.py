@@ -11,7 +11,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 from pixd.store import manifests
-from pixd.system import durable
+from pixd.system import crash_points, durable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,7 +55,7 @@ def lay_out(store: Store, digest: str, files: Mapping[str, manifests.Entry] | No
     building.mkdir(parents=True)
     for name, entry in files.items():
         os.link(store.objects.path_of(entry.digest), building / name)
-        durable.crash_point("layout")
+        crash_points.crash_point("layout")
     building.rename(folder)
     durable.sync_folder(folder.parent)
     return folder

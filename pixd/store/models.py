@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pixd.store.connection import transaction, utc_now
-from pixd.system.names import canonical_json
+from pixd.store.connection import transaction
+from pixd.system.clock import utc_now
+from pixd.system.digests import canonical_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,7 +13,7 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-from pixd.system import durable
+from pixd.system import crash_points, durable
 from pixd.system.durable import CHUNK_BYTES, write_all
 
 
@@ -138,20 +138,20 @@ class ObjectStore:
         """Make everything taken since the last flush durable and give it its name."""
         if not self._waiting and not self._unsynced:
             return
-        durable.crash_point("before-fsync")
+        crash_points.crash_point("before-fsync")
         durable.sync_files(self._waiting.values(), [self.folder])
-        durable.crash_point("after-fsync")
+        crash_points.crash_point("after-fsync")
         folders = self._unsynced
         folders.update(self.folder / prefix for prefix in {d[7:9] for d in self._waiting})
         for folder in folders:
             folder.mkdir(exist_ok=True)
-        durable.crash_point("before-rename")
+        crash_points.crash_point("before-rename")
         for digest in list(self._waiting):  # one by one, so that an error leaves `path_of` true
             os.rename(self._waiting[digest], self._place(digest))  # noqa: PTH104 - text, see __init__
             del self._waiting[digest]
         durable.sync_folders([*folders, self.folder])
         folders.clear()
-        durable.crash_point("object-written")
+        crash_points.crash_point("object-written")
 
 
 def hash_descriptor(fd: int) -> tuple[str, int]:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from pixd.store import connection, gc, lock, writer
 from pixd.store.commits import History
-from pixd.store.connection import transaction, utc_now
+from pixd.store.connection import transaction
+from pixd.store.events import Event
 from pixd.store.exclusions import Exclusions
 from pixd.store.files import WorkingFiles
 from pixd.store.heartbeat import read_live
@@ -17,7 +18,7 @@ from pixd.store.outputs import Outputs
 from pixd.store.runs import Runs
 from pixd.store.training_set import Care
 from pixd.system import durable
-from pixd.system.names import Event
+from pixd.system.clock import utc_now
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pixd.store.connection import transaction, utc_now
+from pixd.store.connection import transaction
+from pixd.system.clock import utc_now
 
 if TYPE_CHECKING:
     import sqlite3

@@ -14,11 +14,11 @@ import errno
 import fcntl
 import os
 import secrets
-import signal
 from functools import partial
 from typing import TYPE_CHECKING
 
 from pixd.system import libc
+from pixd.system.crash_points import crash_point
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -30,34 +30,6 @@ SYNC_TOGETHER = 256
 SYNC_APART = 16  # from so many files on, one sync of the file system is cheaper than one for each
 COPY_RANGE_BYTES = 1 << 30  # copy_file_range(2) may copy less than asked; it says how much
 
-CRASH_VARIABLE = "PIXD_CRASH_AT"
-CRASH_POINTS = (
-    "settled",
-    "hashed",
-    "object-written",
-    "before-commit",
-    "after-commit",
-    "decode",
-    "infer",
-    "temp-written",
-    "before-fsync",
-    "after-fsync",
-    "before-rename",
-    "after-rename",
-    "before-run-row",
-    "result-received",
-    "before-publish",
-    "after-publish",
-    "checkpoint",
-    "export",
-    "model-kept",
-    "layout",
-    "before-promotion",
-    "after-promotion",
-    "withdrawn",
-    "trashed",
-    "migration",
-)
 """Every place where a crash can be asked for, in the order that an image meets them."""
 
 # ``copy_file_range`` answers these where it cannot copy between two files at all.
@@ -349,51 +321,3 @@ def write_all(fd: int, data: bytes) -> None:
 
 
 # -- crash points ----------------------------------------------------------------------------
-
-
-class _Crash:
-    """Where this process is to end, read once from the environment."""
-
-    def __init__(self) -> None:
-        self.name: str | None = None
-        self.hits_left = 0
-        self.is_read = False
-
-    def read(self) -> None:
-        self.is_read = True
-        wanted = os.environ.get(CRASH_VARIABLE, "")
-        if not wanted:
-            return
-        name, _, count = wanted.partition(":")
-        if name not in CRASH_POINTS:
-            raise ValueError(f"{CRASH_VARIABLE}: no crash point is named {name!r}")
-        if count and not (count.isdecimal() and int(count) > 0):
-            raise ValueError(f"{CRASH_VARIABLE}: {count!r} is not a count of hits")
-        self.name = name
-        self.hits_left = int(count or 1)
-
-
-_crash = _Crash()
-_KNOWN_POINTS = frozenset(CRASH_POINTS)
-
-
-def crash_point(name: str) -> None:
-    """End this process by SIGKILL if a test asked for it here.
-
-    ``PIXD_CRASH_AT=name:count`` in the environment makes the count-th hit of that name in a
-    process its end; a name alone means the first.
-
-    Args:
-        name: one of `CRASH_POINTS`.
-
-    Raises:
-        ValueError: the name, or the one in the environment, is not in `CRASH_POINTS`.
-    """
-    if name not in _KNOWN_POINTS:
-        raise ValueError(f"no crash point is named {name!r}; add it to CRASH_POINTS")
-    if not _crash.is_read:
-        _crash.read()
-    if name == _crash.name:
-        _crash.hits_left -= 1
-        if _crash.hits_left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""How many cores there are to use: what the scheduler and the cgroup's quota leave."""
+"""What the machine gives: cores, as the scheduler and the cgroup's quota leave them, and a GPU."""
 
 from __future__ import annotations
 
@@ -63,3 +63,8 @@ def text_of(path: Path) -> str:
         return path.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
+
+
+def has_gpu() -> bool:
+    """Tell whether the NVIDIA driver shows a GPU, without importing anything."""
+    return os.path.exists("/dev/nvidia0")  # noqa: PTH110 - a device node, not a file of ours

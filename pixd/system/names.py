@@ -7,27 +7,11 @@ line-oriented manifest. `name_from_bytes` and `name_to_bytes` are the only conve
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
-from typing import Any, NamedTuple
-
-SCHEMA = 1  # version of the run spec and result manifest protocol between service and children
 
 _SURROGATE_ESCAPES = range(0xDC80, 0xDD00)  # PEP 383: a byte that is not UTF-8
 _CONTROLS = {*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029}  # C0, DEL and C1, line separators
 _ESCAPE = re.compile(r"\\x([0-9a-f]{2})|\\\\")
-
-
-class Event(NamedTuple):
-    """One thing that happened, as `status`, `log` and the service's log tell it."""
-
-    time: str  # RFC 3339 UTC
-    level: str  # info, warning or error
-    pipeline: str  # "" for what concerns all of them
-    kind: str
-    change: str  # "" where no change brought it about
-    message: str
 
 
 def one_line(text: str) -> str:
@@ -66,13 +50,3 @@ def name_to_bytes(name: str) -> bytes:
         out += bytes([int(match[1], 16)]) if match[1] else b"\\"
         at = match.end()
     return bytes(out + name[at:].encode())
-
-
-def canonical_json(value: Any) -> str:
-    """Write `value` as JSON that is the same for equal values: sorted keys, no spaces."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-
-
-def digest_of(data: bytes) -> str:
-    """Return ``sha256:`` and the 64 hex digits of the SHA-256 of `data`."""
-    return "sha256:" + hashlib.sha256(data).hexdigest()

@@ -8,6 +8,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pixd.store.queries import lineage
+
+if TYPE_CHECKING:
+    from pixd.store.models import Model
+    from pixd.store.store import Store
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -83,3 +89,15 @@ def _score(metrics: Mapping[str, Any]) -> str:
     if metrics.get("l1") is None or not metrics.get("held_out"):
         return ""
     return f", held-out L1 {metrics['l1']:.2f} on {metrics['held_out']} pairs"
+
+
+def excluded_in(store: Store, model: Model) -> str:
+    """Return the name of a recalled image that a model descends from, or ""."""
+    excluded = store.exclusions.of(model.pipeline)
+    if not excluded:
+        return ""
+    for _, train_run, _ in lineage.lineage_of_model(store.db.conn, model.pipeline, model.digest):
+        digest = lineage.is_trained_on(store.db.conn, store.folder, train_run, excluded)
+        if digest:
+            return store.exclusions.name_of(model.pipeline, digest)
+    return ""

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from pixd.store import manifests, model_files, tensorboard
 from pixd.store.runs import Edge, run_key
-from pixd.system import durable
+from pixd.system import crash_points
+from pixd.system.children.spec import SCHEMA
 from pixd.system.children.worker import Worker
+from pixd.system.digests import canonical_json
 from pixd.system.errors import PixdError
-from pixd.system.names import SCHEMA, canonical_json
 from pixd.training import promotion
 
 if TYPE_CHECKING:
@@ -235,7 +236,7 @@ def publish_model(
         DamagedExportError: what the trainer left is not what its result says; nothing is written.
         OSError: the store cannot be written.
     """
-    durable.crash_point("result-received")
+    crash_points.crash_point("result-received")
     stored = {}
     for output in result["outputs"]:
         try:
@@ -254,7 +255,7 @@ def publish_model(
     }
     manifest = store.objects.add(manifests.render(export))
     store.objects.flush()
-    durable.crash_point("model-kept")
+    crash_points.crash_point("model-kept")
     model_files.lay_out(store, manifest.digest, export)
     name = pipeline.name
     metrics = result["metrics"]
@@ -313,7 +314,7 @@ def publish_model(
                 ),
             ],
         )
-        durable.crash_point("before-promotion")
+        crash_points.crash_point("before-promotion")
         model = store.models.add(
             name,
             manifest.digest,
@@ -329,5 +330,5 @@ def publish_model(
             store.models.promote(
                 model, who="service", why=decision.why, change_id=run.commit.change_id
             )
-    durable.crash_point("after-promotion")
+    crash_points.crash_point("after-promotion")
     return model

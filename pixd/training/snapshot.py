@@ -9,10 +9,10 @@ import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pixd.store import model_files
+from pixd.store import recipes as store_recipes
 from pixd.store.queries import lineage
 from pixd.store.runs import Edge
-from pixd.system.names import canonical_json
-from pixd.training import recipe as recipes
+from pixd.system.digests import canonical_json
 from pixd.training import warm_start
 from pixd.training.dataset import pairs
 from pixd.training.warm_start import WarmStart
@@ -118,7 +118,7 @@ def changes_since_last(
         return None
     run_id, body = last
     before = lineage.listing_of(reader, store, run_id)
-    return pairs_difference(before, listing) + recipes.recipe_difference(body, recipe)
+    return pairs_difference(before, listing) + store_recipes.recipe_difference(body, recipe)
 
 
 def reason_of(changes: Sequence[str], begin: WarmStart | str) -> str:

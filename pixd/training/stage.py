@@ -14,10 +14,9 @@ import secrets
 import shutil
 from typing import TYPE_CHECKING, Any
 
-from pixd.service import recall
 from pixd.store.queries import lineage
 from pixd.store.runs import run_key
-from pixd.system import disk, durable
+from pixd.system import crash_points, disk
 from pixd.system.backoff import FIRST_RETRY_S, wait_s
 from pixd.training import promotion, warm_start
 from pixd.training import recipe as recipes
@@ -181,7 +180,7 @@ class Training:
             self.state, self.reason = "idle", "the live model is of these pairs and settings"
         elif store.models.is_pinned(name):
             self.state, self.reason = "idle", f"model@{live.number if live else '?'} is pinned"
-        elif not self._bytes_present(model) or recall.excluded_in(store, model):
+        elif not self._bytes_present(model) or promotion.excluded_in(store, model):
             return False
         else:
             decision = self._decide_again(model)
@@ -264,7 +263,7 @@ class Training:
                 inputs=snapshot.inputs,
                 reason=snapshot.reason,
             )
-        durable.crash_point("before-run-row")
+        crash_points.crash_point("before-run-row")
         self._run = TrainingRun.start(store, self._settings, run_id, key, commit, snapshot.spec)
         self.state, self.reason = "running", snapshot.reason
         told = f"training started: {snapshot.reason}"

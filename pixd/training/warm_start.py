@@ -15,6 +15,7 @@ import json
 import shutil
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pixd.store import recipes as store_recipes
 from pixd.store.queries import lineage
 from pixd.store.runs import run_key
 from pixd.training import recipe as recipes
@@ -90,7 +91,7 @@ def choose(
         return ""
     number, live_digest, train_run = live
     before = _Sides.of(reader, store, train_run)
-    digest = recipes.recipe_digest("train", recipe)
+    digest = store_recipes.recipe_digest("train", recipe)
     inputs = kinship.key_inputs(before.train, before.held_out, pipeline.train.validation)
     same_key = run_key("train", recipes.TRAIN_REVISION, digest, inputs)
     wanted = {pair.digest for pair in split.used}

@@ -13,7 +13,7 @@ from pixd.store.queries import history
 from pixd.store.queries.lineage import object_path
 from pixd.system.children.warm_worker import WarmWorker
 from pixd.system.errors import PixdError
-from pixd.training import recipe as recipes
+from pixd.translation import recipe as translation_recipe
 from pixd.translation import translator_child
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def translator(
             f"the files of {model['name']} cannot be read: {error}",
             advice="`pixd verify` names all that is damaged; --model names another",
         ) from error
-    recipe = recipes.translate_recipe(pipeline, settings.precision, *card)
+    recipe = translation_recipe.translate_recipe(pipeline, settings.precision, *card)
     worker = WarmWorker(
         translator_child.MODULE,
         translator_child.run_spec(settings, pipeline, laid_out, entries, recipe),

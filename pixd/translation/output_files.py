@@ -10,7 +10,7 @@ import enum
 from typing import TYPE_CHECKING
 
 from pixd.store.objects import hash_file
-from pixd.system import durable
+from pixd.system import crash_points, durable
 from pixd.system.names import name_to_bytes
 
 if TYPE_CHECKING:
@@ -79,14 +79,14 @@ def publish(source: Path, target: Path) -> None:
     Raises:
         OSError: the disk is full, or the folder cannot be written; what stood there stays.
     """
-    durable.crash_point("before-publish")
+    crash_points.crash_point("before-publish")
     durable.publish(source, target)
-    durable.crash_point("after-publish")
+    crash_points.crash_point("after-publish")
 
 
 def publish_each(files: Sequence[tuple[Path, Path]]) -> list[OSError | None]:
     """Do what `publish` does for many (source, target) pairs; for each None or its error."""
-    durable.crash_point("before-publish")
+    crash_points.crash_point("before-publish")
     errors = durable.publish_each(files)
-    durable.crash_point("after-publish")
+    crash_points.crash_point("after-publish")
     return errors

@@ -12,12 +12,12 @@ import os
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from pixd.service.prometheus import Tally
-from pixd.store.connection import rfc3339
 from pixd.system import backoff, disk, durable
+from pixd.system.clock import rfc3339
 from pixd.system.errors import PixdError
 from pixd.system.names import name_from_bytes, name_to_bytes
 from pixd.translation import output_files
+from pixd.translation.tally import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

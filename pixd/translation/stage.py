@@ -11,14 +11,14 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pixd.service.prometheus import Tally
-from pixd.store.connection import rfc3339, utc_now
 from pixd.store.runs import Edge
-from pixd.system import disk, durable
+from pixd.system import crash_points, disk
 from pixd.system.children import confinement
 from pixd.system.children.warm_worker import WarmWorker
+from pixd.system.clock import rfc3339, utc_now
 from pixd.translation import output_files, translator, translator_child
 from pixd.translation.publishing import LONGEST_WAIT_S, Made, Publisher
+from pixd.translation.tally import Tally
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -360,7 +360,7 @@ class Translation:
             if asked is None:  # dropped when the model changed
                 continue
             if answer.event["event"] == "done":
-                durable.crash_point("result-received")
+                crash_points.crash_point("result-received")
                 stored = self._store.objects.adopt(asked.scratch)
                 if stored.digest != answer.event["sha256"]:
                     self._fail(asked, "the output changed on its way")

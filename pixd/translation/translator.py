@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pixd.store import manifests, model_files
 from pixd.system.children.warm_worker import WarmWorker
 from pixd.system.errors import PixdError
-from pixd.training import recipe as recipes
+from pixd.translation import recipe as translation_recipe
 from pixd.translation import translator_child
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def aim_at(store: Store, settings: Settings, pipeline: PipelineSettings, live: M
             advice="`pixd rollback` goes back to another model, `pixd verify` names all that is"
             " damaged",
         ) from error
-    recipe = recipes.translate_recipe(pipeline, settings.precision, *card)
+    recipe = translation_recipe.translate_recipe(pipeline, settings.precision, *card)
     return Aim(live, store.runs.add_recipe("translate", recipe), recipe, folder, files)
 
 

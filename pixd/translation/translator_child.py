@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pixd
 from pixd.store.runs import run_key
-from pixd.system.names import SCHEMA
-from pixd.training.recipe import TRANSLATE_REVISION
+from pixd.system.children.spec import SCHEMA
+from pixd.translation.recipe import TRANSLATE_REVISION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

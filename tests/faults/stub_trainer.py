@@ -9,7 +9,7 @@ from typing import Any
 
 from pixd.system import durable
 from pixd.system.children import child
-from pixd.system.names import canonical_json
+from pixd.system.digests import canonical_json
 
 
 def main() -> int:

@@ -11,20 +11,20 @@ from typing import Any
 
 from PIL import ImageOps
 
-from pixd.images import decode
-from pixd.system import durable
+from pixd.images import decode, png
+from pixd.system import crash_points
 from pixd.system.children import child
 from pixd.system.errors import ImageRejectedError
 
 
 def translate(request: dict[str, Any]) -> dict[str, Any]:
-    durable.crash_point("decode")
+    crash_points.crash_point("decode")
     try:
         image = decode.decode(Path(request["image"]).read_bytes())
     except ImageRejectedError as error:
         return {"event": "rejected", "reason": error.message}
-    durable.crash_point("infer")
-    data = decode.encode_png(ImageOps.invert(image.convert("RGB")), request["text"])
+    crash_points.crash_point("infer")
+    data = png.encode_png(ImageOps.invert(image.convert("RGB")), request["text"])
     try:
         Path(request["out"]).write_bytes(data)
     except OSError as error:

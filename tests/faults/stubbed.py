@@ -18,7 +18,7 @@ from typing import Any
 
 from PIL import Image
 
-from pixd.system.durable import CRASH_VARIABLE
+from pixd.system.crash_points import CRASH_VARIABLE
 from tests.support.tiny import Tiny, pair, picture
 
 MODULE = "tests.faults.stubbed"

@@ -24,8 +24,8 @@ import pytest
 import pixd
 from pixd.config import PipelineSettings
 from pixd.config.settings import TrainSettings
-from pixd.system.durable import CRASH_POINTS, CRASH_VARIABLE
-from pixd.system.names import SCHEMA
+from pixd.system.children.spec import SCHEMA
+from pixd.system.crash_points import CRASH_POINTS, CRASH_VARIABLE
 from pixd.training import recipe
 from tests.faults.conftest import Figure
 from tests.faults.stubbed import ROOT, Stubbed, undisturbed

@@ -13,7 +13,7 @@ import pytest
 
 from pixd.folders.recorder import Recorder
 from pixd.folders.settle import Ready
-from pixd.store.connection import rfc3339, utc_now
+from pixd.system.clock import rfc3339, utc_now
 from pixd.translation.publishing import Publisher
 from tests.faults.conftest import Figure
 from tests.support.tiny import Tiny, picture

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pixd.folders import scan
 from pixd.store.objects import hash_file
+from pixd.system import safe_open
 from tests.faults.conftest import Figure
 from tests.faults.naive import Naive
 from tests.support.tiny import Tiny, picture
@@ -55,7 +56,7 @@ def renamer(links: Path, places: Path) -> Callable[[int], None]:
 
 
 def read_all(root: Path, name: str) -> bytes:
-    fd = scan.open_regular(root, name)
+    fd = safe_open.open_regular(root, name)
     try:
         return os.read(fd, 100)
     finally:
@@ -83,7 +84,7 @@ def test_what_is_swapped_between_look_and_open_is_never_followed_out(
             while swaps[0] < wanted or refused + seen[INSIDE] < wanted:
                 try:
                     seen[read_all(root, name)] += 1
-                except (scan.NotRegularError, FileNotFoundError):
+                except (safe_open.NotRegularError, FileNotFoundError):
                     refused += 1
                 found = scan.scan(root).files
                 secret = (outside / "x.png").stat()

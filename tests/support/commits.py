@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pixd.folders.scan import FileStamp
 from pixd.store.commits import Change, Commit
 from pixd.store.files import HashedFile
 from pixd.store.store import Store
+from pixd.system.stamps import FileStamp
 
 
 def record(store: Store, repo_id: int, files: dict[str, bytes], removed: list[str]) -> Commit:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pixd.store.runs import Edge
 from pixd.store.store import Store
-from pixd.system.names import canonical_json, digest_of
+from pixd.system.digests import canonical_json, digest_of
 
 
 def add_model(store: Store, seq: int, listing: dict[str, list[object]], start: str = "") -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from pixd.system.names import digest_of
+from pixd.system.digests import digest_of
 from tests.support.store_facts import Facts, Live, Place, Standing
 from tests.support.store_world import (
     KEEP_MODELS,

@@ -29,10 +29,10 @@ from pixd.store.objects import hash_file
 from pixd.store.queries import lineage
 from pixd.store.runs import Edge, run_key
 from pixd.store.store import Store
-from pixd.system import durable
+from pixd.system import crash_points
 from pixd.system.children.warm_worker import Answer
 from pixd.system.children.worker import Worker
-from pixd.system.names import canonical_json, digest_of
+from pixd.system.digests import canonical_json, digest_of
 from pixd.training.run import TrainingRun, publish_model
 from pixd.translation import translator
 from pixd.translation.stage import Translation
@@ -58,7 +58,7 @@ class PowerCut:
         self.patch = pytest.MonkeyPatch()
         for name in ("rename", "unlink", "link"):
             self.patch.setattr(os, name, self._counting(getattr(os, name)))
-        self.patch.setattr(durable, "crash_point", self._counting(durable.crash_point))
+        self.patch.setattr(crash_points, "crash_point", self._counting(crash_points.crash_point))
 
     @property
     def has_come(self) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pixd.answers.doctor.check import Check, fail, ok, warn
 from pixd.folders import scan
-from pixd.system import disk, libc
+from pixd.system import disk, libc, safe_open
 from pixd.system.users import user_name
 from pixd.translation.stage import IMAGE_BYTES
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from pixd.answers.doctor.store import Examined
     from pixd.config import PipelineSettings, Settings
-    from pixd.folders.scan import RootIdentity
     from pixd.store.holds import Root
+    from pixd.system.stamps import RootIdentity
 
 
 def checks(settings: Settings, examined: Examined) -> Iterator[Check]:
@@ -43,7 +43,7 @@ def watched(name: str, folder: Path, root: Root | None, resume: str) -> Check:
     """
     try:
         identity = scan.root_identity(folder)
-    except scan.RootGoneError as error:
+    except safe_open.RootGoneError as error:
         return _absent(name, folder, root, error)
     if not os.access(folder, os.R_OK | os.X_OK, effective_ids=True):
         return _may_not_read(name, folder)
@@ -56,7 +56,7 @@ def watched(name: str, folder: Path, root: Root | None, resume: str) -> Check:
     return ok(name, f"{where}, {how}")
 
 
-def _absent(name: str, folder: Path, root: Root | None, error: scan.RootGoneError) -> Check:
+def _absent(name: str, folder: Path, root: Root | None, error: safe_open.RootGoneError) -> Check:
     """Tell a folder that was never made from one that is gone."""
     if folder.is_dir():
         return _may_not_read(name, folder)

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from pixd.answers.doctor.check import Check, fail, ok, warn
 from pixd.images import png_text
-from pixd.service.heartbeat import has_gpu
 from pixd.store.queries import history
 from pixd.system.children.worker import child_environment
 from pixd.system.errors import PixdError
+from pixd.system.machine import has_gpu
 from pixd.translation import beside
 
 if TYPE_CHECKING:

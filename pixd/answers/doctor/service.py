@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from pixd.answers import health
 from pixd.answers.doctor.check import Check, fail, ok, warn
-from pixd.answers.status import seconds_of
-from pixd.service.control import SOCKET
 from pixd.store import lock
 from pixd.store.heartbeat import read_live
+from pixd.system.clock import seconds_of
+from pixd.system.control_socket import SOCKET
 from pixd.system.errors import CannotTellError
 
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pixd import config
-from pixd.cli.commands import settings_of, warn
+from pixd.cli.configuration import settings_of
+from pixd.cli.terminal import warn
 
 if TYPE_CHECKING:
     import argparse

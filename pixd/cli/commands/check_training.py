@@ -7,7 +7,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pixd.cli.commands import Progress, bar, pick_pipeline, settings_of
+from pixd.cli.configuration import pick_pipeline, settings_of
+from pixd.cli.terminal import Progress, bar
 from pixd.system.errors import EXIT_FAILED, EXIT_OK, UsageError
 from pixd.training.dataset import folder_check
 from pixd.training.dataset.findings import LOOK, WRONG, Finding, Setting

@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any
 from pixd import config
 from pixd.answers import status
 from pixd.answers.status_text import duration
-from pixd.cli.commands import Progress, bar
+from pixd.cli.terminal import Progress, bar
 from pixd.store import lock
+from pixd.system.children.spec import SCHEMA
 from pixd.system.children.worker import Worker
 from pixd.system.errors import PixdError
-from pixd.system.names import SCHEMA
 
 if TYPE_CHECKING:
     import argparse

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pixd.answers import why
-from pixd.cli.commands import settings_of, warn
+from pixd.cli.configuration import settings_of
 from pixd.cli.naming import model_number, pipeline_and_thing
-from pixd.store import connection, manifests
+from pixd.cli.terminal import warn
+from pixd.store import connection, manifests, recipes
 from pixd.store.queries import history, lineage
+from pixd.system.digests import canonical_json
 from pixd.system.errors import PixdError, UsageError
-from pixd.system.names import canonical_json
-from pixd.training import recipe, snapshot
+from pixd.training import snapshot
 
 if TYPE_CHECKING:
     import argparse
@@ -95,7 +96,7 @@ def _models(
     return {
         "a": old["name"],
         "b": new["name"],
-        "settings": recipe.recipe_difference(canonical_json(old["training"]["recipe"]), settings),
+        "settings": recipes.recipe_difference(canonical_json(old["training"]["recipe"]), settings),
         "data": {
             "commits": [f"training@{old['commit_seq']}", f"training@{new['commit_seq']}"],
             "pairs": snapshot.pairs_difference(

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from pixd.answers import doctor
 from pixd.answers.doctor import FAIL, OK, WARN, Check
-from pixd.cli.commands import Progress, settings_of
+from pixd.cli.configuration import settings_of
+from pixd.cli.terminal import Progress
 from pixd.system.errors import EXIT_FAILED, EXIT_OK, ConfigError
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pixd.answers import trace
-from pixd.cli.commands import settings_of
 from pixd.cli.commands.translate import find_model
+from pixd.cli.configuration import settings_of
 from pixd.cli.naming import pipeline_and_thing
 from pixd.cli.run_child import run_child
 from pixd.store import connection, model_files

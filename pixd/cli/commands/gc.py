@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from pixd.answers.status_text import size
 from pixd.cli.change import ask
-from pixd.cli.commands import settings_of, warn
+from pixd.cli.configuration import settings_of
+from pixd.cli.terminal import warn
 
 if TYPE_CHECKING:
     import argparse

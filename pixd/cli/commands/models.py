@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from pixd.cli.commands import pick_pipeline, settings_of
+from pixd.cli.configuration import pick_pipeline, settings_of
 from pixd.store import connection
 from pixd.store.queries import history
 from pixd.system.errors import UsageError

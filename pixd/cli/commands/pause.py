@@ -6,7 +6,8 @@ import json
 from typing import TYPE_CHECKING
 
 from pixd.cli.change import ask
-from pixd.cli.commands import pick_pipeline, settings_of, warn
+from pixd.cli.configuration import pick_pipeline, settings_of
+from pixd.cli.terminal import warn
 from pixd.system.errors import EXIT_FAILED, EXIT_OK
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pixd.answers import plan
 from pixd.answers.status_text import duration, size
-from pixd.cli.commands import pick_pipeline, settings_of
+from pixd.cli.configuration import pick_pipeline, settings_of
 from pixd.store import connection
 
 if TYPE_CHECKING:

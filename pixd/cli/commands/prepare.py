@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pixd.answers.status_text import duration
-from pixd.cli.commands import Progress, bar, warn
+from pixd.cli.terminal import Progress, bar, warn
 from pixd.system.errors import EXIT_FAILED, EXIT_OK, PixdError, UsageError
 from pixd.training.prepare import crew, listing
 from pixd.training.prepare.recipe import SETS, Recipe, Task

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from pixd.cli.change import ask
-from pixd.cli.commands import pick_pipeline, settings_of
+from pixd.cli.configuration import pick_pipeline, settings_of
 from pixd.cli.naming import model_number, pipeline_and_thing
 from pixd.system.errors import UsageError
 

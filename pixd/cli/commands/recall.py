@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from pixd.answers.status_text import duration
 from pixd.cli.change import ask
-from pixd.cli.commands import pick_pipeline, settings_of, warn
+from pixd.cli.configuration import pick_pipeline, settings_of
 from pixd.cli.naming import digest_of_file_or_name
+from pixd.cli.terminal import warn
 from pixd.store import connection
 from pixd.system.errors import EXIT_FAILED, EXIT_OK
 

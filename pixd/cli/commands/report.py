@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pixd.answers.report import page, record
-from pixd.cli.commands import settings_of, warn
+from pixd.cli.configuration import settings_of
 from pixd.cli.naming import FOLDERS, model_number, pipeline_and_thing
 from pixd.cli.run_child import run_child
+from pixd.cli.terminal import warn
 from pixd.store import connection, manifests
 from pixd.store.queries import history
 from pixd.store.queries.lineage import object_path

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pixd.cli.change import ask
-from pixd.cli.commands import Progress, bar, settings_of, warn
+from pixd.cli.configuration import settings_of
 from pixd.cli.naming import pipeline_and_thing
+from pixd.cli.terminal import Progress, bar, warn
 from pixd.folders import restore
 from pixd.store import connection, lock
 from pixd.store.queries import files, history

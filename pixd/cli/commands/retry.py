@@ -6,8 +6,9 @@ import json
 from typing import TYPE_CHECKING
 
 from pixd.cli.change import ask
-from pixd.cli.commands import pick_pipeline, settings_of, warn
+from pixd.cli.configuration import pick_pipeline, settings_of
 from pixd.cli.naming import locate
+from pixd.cli.terminal import warn
 from pixd.store import connection
 from pixd.system.errors import EXIT_FAILED, EXIT_OK, UsageError
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pixd.answers.status_text import duration
-from pixd.cli.commands import Progress, bar, settings_of
+from pixd.cli.configuration import settings_of
+from pixd.cli.terminal import Progress, bar
 from pixd.service.logs import Log
-from pixd.store.connection import utc_now
+from pixd.store.events import Event
+from pixd.system.clock import utc_now
 from pixd.system.errors import PixdError
-from pixd.system.names import Event
 
 if TYPE_CHECKING:
     import argparse

@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pixd
 from pixd.cli import units
-from pixd.cli.commands import settings_of, warn
+from pixd.cli.configuration import settings_of
+from pixd.cli.terminal import warn
 from pixd.system import durable
 from pixd.system.errors import PixdError, UsageError
 
@@ -109,7 +110,7 @@ def _files(args: argparse.Namespace, settings: Settings) -> list[UnitFile]:
     installation = _installation(is_user=args.user)
     if args.user:
         return units.user_files(settings, installation, _user_folder())
-    from pixd.service.heartbeat import has_gpu  # noqa: PLC0415 - `print --user` does without
+    from pixd.system.machine import has_gpu  # noqa: PLC0415 - `print --user` does without
 
     with_gpu = settings.device != "cpu" and has_gpu()
     return units.system_files(settings, installation, has_gpu=with_gpu)

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pixd.cli.commands import settings_of
+from pixd.cli.configuration import settings_of
 from pixd.cli.naming import pipeline_and_thing, whole_digest
 from pixd.store import connection
 from pixd.store.objects import hash_file

@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from pixd.answers import status, status_text
-from pixd.cli.commands import settings_of
+from pixd.cli.configuration import settings_of
 from pixd.system.errors import EXIT_CANNOT_TELL, EXIT_OK, CannotTellError
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pixd.answers import provenance, trace
-from pixd.cli.commands import settings_of
+from pixd.cli.configuration import settings_of
 from pixd.cli.naming import digest_of_file_or_name
 from pixd.images import png_text
 from pixd.store import connection

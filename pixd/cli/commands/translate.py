@@ -7,14 +7,15 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pixd.cli.commands import Progress, settings_of, warn
+from pixd.cli.configuration import settings_of
 from pixd.cli.naming import model_number, pipeline_and_thing
+from pixd.cli.terminal import Progress, warn
 from pixd.store import connection
+from pixd.store import recipes as store_recipes
 from pixd.store.objects import hash_file
 from pixd.system import durable
 from pixd.system.errors import PixdError, StoreBusyError, UsageError
 from pixd.system.names import name_from_bytes
-from pixd.training import recipe as recipes
 from pixd.translation import beside, inbox, output_files, translator_child
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
     failures = 0
     with tempfile.TemporaryDirectory(prefix="pixd-translate-") as temporary:
         worker, recipe, _ = beside.translator(settings, pipeline, model, Path(temporary))
-        recipe_digest = recipes.recipe_digest("translate", recipe)
+        recipe_digest = store_recipes.recipe_digest("translate", recipe)
         for number, (source, target) in enumerate(jobs):
             digest = hash_file(source)
             key = translator_child.translation_key(recipe_digest, digest, model["digest"])

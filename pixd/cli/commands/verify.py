@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pixd.answers.status_text import size
-from pixd.cli.commands import Progress, bar, settings_of
+from pixd.cli.configuration import settings_of
+from pixd.cli.terminal import Progress, bar
 from pixd.store import connection
 from pixd.store.verify import Verification, verify
 from pixd.system.errors import EXIT_FAILED, EXIT_OK

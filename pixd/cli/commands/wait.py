@@ -9,10 +9,12 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from pixd.answers import status
-from pixd.cli.commands import Progress, settings_of, warn
+from pixd.cli.configuration import settings_of
+from pixd.cli.terminal import Progress, warn
 from pixd.store import connection, lock
 from pixd.store.heartbeat import read_live
 from pixd.store.queries import changes
+from pixd.system import clock
 from pixd.system.errors import (
     EXIT_FAILED,
     EXIT_OK,
@@ -37,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
     if args.change:
         return _wait_for_change(args, settings)
     began = time.time()
-    asked_at = connection.rfc3339(began)
+    asked_at = clock.rfc3339(began)
     _ask_for_a_scan(settings)
 
     def is_idle() -> bool:
@@ -72,7 +74,7 @@ def _wait_for_change(args: argparse.Namespace, settings: Settings) -> int:
     if change is None:
         raise UsageError(f"there is no change {args.change}", advice="`pixd log` shows them")
 
-    asked_at = connection.rfc3339(time.time())
+    asked_at = clock.rfc3339(time.time())
 
     def is_through() -> bool:
         return _is_through(settings, reader, change, asked_at)

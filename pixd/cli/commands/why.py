@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from pixd.answers import why
-from pixd.cli.commands import settings_of
+from pixd.cli.configuration import settings_of
 from pixd.cli.naming import locate, pipeline_and_thing
 from pixd.store import connection
 from pixd.system.errors import PixdError, UsageError

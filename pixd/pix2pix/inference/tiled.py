@@ -93,7 +93,7 @@ def translate(
         ImageRejectedError: as `source.read`.
         Exception: the network failed, or the file cannot be written.
     """
-    from pixd.images import decode, input_makers
+    from pixd.images import input_makers, png
     from pixd.images.png import PngWriter
     from pixd.images.tiles import Axis, Band, Canvas
 
@@ -110,7 +110,7 @@ def translate(
     with out.open("wb") as stream:
         sink = _Hashed(stream)
         writer = PngWriter(
-            sink, source.width, source.height, source.channels, text, decode.PNG_STRATEGY
+            sink, source.width, source.height, source.channels, text, png.PNG_STRATEGY
         )
 
         def take() -> None:

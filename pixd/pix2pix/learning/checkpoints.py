@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple
 
 import tensorflow as tf
 
-from pixd.system import durable
+from pixd.system import crash_points, durable
 from pixd.system.children.child import NotFiniteError
 from pixd.system.errors import DiskError
 
@@ -190,7 +190,7 @@ class Checkpoints:
         for path in part.iterdir():
             _fsync(path)
         durable.sync_folder(part)
-        durable.crash_point("checkpoint")
+        crash_points.crash_point("checkpoint")
         shutil.rmtree(final, ignore_errors=True)
         part.rename(final)
         durable.sync_folder(self._folder)

@@ -27,7 +27,7 @@ from typing import Any, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from pixd.images import fitting, input_makers
+from pixd.images import input_makers, pair_files
 from pixd.pix2pix.network.codec import codec_for
 from pixd.system.children.child import DataError
 from pixd.system.errors import ImageRejectedError
@@ -66,7 +66,7 @@ def load_pair(
     """
     return _named(
         pair,
-        lambda paths: fitting.load_pair(
+        lambda paths: pair_files.load_pair(
             paths, recipe["pairs"], recipe["direction"], size, recipe["fit"]
         ),
     )
@@ -82,7 +82,7 @@ def load_whole_pair(
     """
     return _named(
         pair,
-        lambda paths: fitting.load_whole_pair(paths, recipe["pairs"], recipe["direction"], size),
+        lambda paths: pair_files.load_whole_pair(paths, recipe["pairs"], recipe["direction"], size),
     )
 
 

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from pixd.pix2pix.network import usage
 from pixd.pix2pix.network.codec import Codec, codec_of
 from pixd.pix2pix.network.models import FLOAT32, for_computing, for_saving
-from pixd.system import durable
+from pixd.system import crash_points, durable
 from pixd.system.errors import ADVICE_DISK, DiskError, PixdError
 
 GENERATOR_FILE: Final = "generator.keras"
@@ -194,7 +194,7 @@ def save_model(generator: keras.Model, folder: Path, card: dict[str, Any]) -> li
             f"the model cannot be written: {error}",
             advice=ADVICE_DISK,
         ) from error
-    durable.crash_point("export")
+    crash_points.crash_point("export")
     text = json.dumps(card, indent=2, sort_keys=True, allow_nan=False) + "\n"
     durable.write_file(folder / CARD_FILE, text.encode())
     return [

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pixd.system import durable
+from pixd.system import crash_points
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -280,4 +280,4 @@ def create_lineage(db: Database) -> None:
                 f'CREATE TRIGGER "{table}_refuses_{verb.lower()}" BEFORE {verb} ON "{table}" '
                 f"BEGIN SELECT RAISE(ABORT, '{table} is history and cannot be changed'); END"
             )
-    durable.crash_point("migration")
+    crash_points.crash_point("migration")

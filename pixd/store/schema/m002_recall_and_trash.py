@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pixd.system import durable
+from pixd.system import crash_points
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -122,4 +122,4 @@ def add_recall_and_trash(db: Database) -> None:
         ):
             name = f"{table}_counts_{verb.split()[0].lower()}"
             db.execute(f"CREATE TRIGGER {name} AFTER {verb} ON {table} BEGIN {changes} END")
-    durable.crash_point("migration")
+    crash_points.crash_point("migration")

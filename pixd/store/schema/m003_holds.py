@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pixd.system import durable
+from pixd.system import crash_points
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -42,4 +42,4 @@ def add_holds(db: Database) -> None:
     for statement in _TABLES.split(";\n"):
         if statement.strip():
             db.execute(statement)
-    durable.crash_point("migration")
+    crash_points.crash_point("migration")

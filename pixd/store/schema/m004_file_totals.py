@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pixd.system import durable
+from pixd.system import crash_points
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -44,4 +44,4 @@ def add_file_totals(db: Database) -> None:
     ):
         name = f"file_counts_{verb.split()[0].lower()}"
         db.execute(f"CREATE TRIGGER {name} AFTER {verb} ON file {when} BEGIN {changes} END")
-    durable.crash_point("migration")
+    crash_points.crash_point("migration")

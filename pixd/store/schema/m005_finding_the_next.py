@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pixd.system import durable
+from pixd.system import crash_points
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -18,4 +18,4 @@ def add_indexes_of_the_next(db: Database) -> None:
     """Add the indexes; needs `m002_recall_and_trash`."""
     db.execute("CREATE INDEX file_due ON file (repo_id, retry_at, path) WHERE state = 'queued'")
     db.execute("CREATE INDEX output_current ON output (pipeline, path) WHERE state = 'current'")
-    durable.crash_point("migration")
+    crash_points.crash_point("migration")

@@ -26,8 +26,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from pixd.system import disk, durable
+from pixd.system.children.spec import SCHEMA
 from pixd.system.errors import ADVICE_DISK, DeviceError, PixdError
-from pixd.system.names import SCHEMA
 
 HEARTBEAT_S: Final = 5.0
 _PR_SET_PDEATHSIG: Final = 1  # Source: prctl(2)

@@ -11,8 +11,8 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from pixd.store.training_set import KinRow, kin_of
+from pixd.system.digests import canonical_json, digest_of
 from pixd.system.errors import ADVICE_DISK, DiskError
-from pixd.system.names import canonical_json, digest_of
 from pixd.training.dataset import findings, pairs
 from pixd.training.dataset import split as kinship
 from pixd.training.dataset.near_duplicates import REVISION, Part

@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from pixd.folders import scan
 from pixd.store.training_set import Looked
 from pixd.system.children.confinement import FILE_BYTES
+from pixd.system.children.spec import SCHEMA
 from pixd.system.children.warm_worker import WarmWorker
 from pixd.system.errors import PixdError
-from pixd.system.names import SCHEMA, name_to_bytes
+from pixd.system.names import name_to_bytes
 from pixd.training.dataset import findings, pairs
 from pixd.training.dataset import split as kinship
 from pixd.training.dataset.dataset import is_known, refusals

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, NamedTuple
 
-from pixd.system.names import canonical_json, digest_of
+from pixd.system.digests import canonical_json, digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

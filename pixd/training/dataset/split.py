@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from pixd.system.names import canonical_json, digest_of
+from pixd.system.digests import canonical_json, digest_of
 from pixd.training.dataset import pairs
 from pixd.training.dataset.near_duplicates import Index, Parts
 

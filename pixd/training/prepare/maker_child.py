@@ -23,12 +23,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import pixd
-from pixd.folders import scan
 from pixd.images import decode, edges
+from pixd.images import png as images_png
 from pixd.images.picture import TOO_MUCH_MEMORY
+from pixd.system import safe_open
 from pixd.system.children import confinement
+from pixd.system.digests import digest_of
 from pixd.system.errors import ImageRejectedError, PixdError
-from pixd.system.names import digest_of
 from pixd.training.dataset.pairs import digest_of_files
 from pixd.training.prepare import making, seal
 from pixd.training.prepare.listing import path_of
@@ -82,7 +83,7 @@ def _make(task: Task, contents: list[bytes], target: str) -> Answer:
         with _blaming(number):
             pictures.append(decode.decode(content))
     with _blaming(0):
-        png = seal.sealed(decode.encode_png(making.made(pictures, task.recipe), text))
+        png = seal.sealed(images_png.encode_png(making.made(pictures, task.recipe), text))
     return {"event": "done", "files": [[target, len(png)]], "stale": [], "bytes": len(png)}, png
 
 
@@ -91,7 +92,7 @@ def _blaming(source: int) -> Iterator[None]:
     """Turn what may be wrong with a source into its refusal."""
     try:
         yield
-    except (ImageRejectedError, scan.NotRegularError) as error:
+    except (ImageRejectedError, safe_open.NotRegularError) as error:
         raise _RefusedError(source, error.message) from error
     except MemoryError:
         raise _RefusedError(source, TOO_MUCH_MEMORY) from None
@@ -110,7 +111,7 @@ def _read(root: Path, name: str) -> bytes:
         OSError: it cannot be read.
     """
     most = decode.DEFAULT_LIMITS.max_bytes
-    with os.fdopen(scan.open_regular(root, name), "rb") as file:
+    with os.fdopen(safe_open.open_regular(root, name), "rb") as file:
         size = os.fstat(file.fileno()).st_size
         if size > most:
             raise ImageRejectedError(

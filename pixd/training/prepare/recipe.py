@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from pixd.system.names import canonical_json
+from pixd.system.digests import canonical_json
 
 REVISION: Final = 1
 """Of how pictures are made. A change of pixels makes it higher, and all is made again."""

@@ -10,6 +10,7 @@ import pytest
 
 from pixd.folders import scan
 from pixd.folders.intake import POLL_S
+from pixd.system import safe_open, stamps
 from tests.support.watched import SETTLE_S, Folder
 
 
@@ -215,7 +216,7 @@ def test_another_device_is_a_hold_only_where_files_are_missing(
     folder.fill(3)
     real = scan._identity
 
-    def elsewhere(root: Path, root_fd: int) -> scan.RootIdentity:
+    def elsewhere(root: Path, root_fd: int) -> stamps.RootIdentity:
         return real(root, root_fd)._replace(device=12345)
 
     monkeypatch.setattr(scan, "_identity", elsewhere)
@@ -248,7 +249,7 @@ def test_a_folder_on_hold_leaves_nothing_due(
     def fail(_root: Path, _name: str) -> int:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(scan, "open_regular", fail)
+    monkeypatch.setattr(safe_open, "open_regular", fail)
     (folder.root / "new.png").write_bytes(b"new")
     folder.settle()
     assert folder.intake.unreadable == 1

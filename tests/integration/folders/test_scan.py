@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from pixd.folders import scan
+from pixd.system import safe_open
 from pixd.system.names import name_from_bytes
 
 IS_ROOT = os.geteuid() == 0
@@ -28,7 +29,7 @@ def open_descriptors() -> int:
 
 
 def read(root: Path, name: str) -> bytes:
-    fd = scan.open_regular(root, name)
+    fd = safe_open.open_regular(root, name)
     try:
         return os.read(fd, 4096)
     finally:
@@ -119,11 +120,11 @@ def test_pipes_sockets_and_links_are_refused_with_the_reason(tmp_path: Path) -> 
     for name in found.special:
         assert scan.stamp(root, name) is None
         assert scan.scan_under(root, name).special == {name: found.special[name]}
-        with pytest.raises((scan.NotRegularError, FileNotFoundError)):
-            scan.open_regular(root, name)
+        with pytest.raises((safe_open.NotRegularError, FileNotFoundError)):
+            safe_open.open_regular(root, name)
     for name in ("out-folder/secret.png", "in-folder/x.png"):
-        with pytest.raises((scan.NotRegularError, FileNotFoundError)):
-            scan.open_regular(root, name)
+        with pytest.raises((safe_open.NotRegularError, FileNotFoundError)):
+            safe_open.open_regular(root, name)
 
 
 def test_a_link_to_a_file_inside_counts_as_that_file(tmp_path: Path) -> None:
@@ -167,7 +168,7 @@ def test_a_link_swapped_in_again_and_again_never_leads_out(tmp_path: Path) -> No
             try:
                 assert read(root, "sub/f.png") == b"root/sub/f.png"
                 opened += 1
-            except (FileNotFoundError, scan.NotRegularError):
+            except (FileNotFoundError, safe_open.NotRegularError):
                 pass
             files = scan.scan(root).files
             assert all(stamp.size == len("root/sub/f.png") for stamp in files.values())
@@ -181,7 +182,7 @@ def test_a_missing_file_and_a_missing_folder_raise_file_not_found(tmp_path: Path
     make(tmp_path, "a.png")
     for name in ("none.png", "none/b.png", "a.png/b.png"):
         with pytest.raises(FileNotFoundError):
-            scan.open_regular(tmp_path, name)
+            safe_open.open_regular(tmp_path, name)
         assert scan.stamp(tmp_path, name) is None
         assert scan.scan_under(tmp_path, name).files == {}
 
@@ -194,10 +195,10 @@ def test_a_root_that_is_gone_is_said_and_not_taken_for_empty(tmp_path: Path, wha
     elif what == "dangling link":
         root.symlink_to("none")
     for call in (scan.scan, scan.root_identity):
-        with pytest.raises(scan.RootGoneError, match="root"):
+        with pytest.raises(safe_open.RootGoneError, match="root"):
             call(root)
-    for named in (scan.stamp, scan.scan_under, scan.open_regular):
-        with pytest.raises(scan.RootGoneError):
+    for named in (scan.stamp, scan.scan_under, safe_open.open_regular):
+        with pytest.raises(safe_open.RootGoneError):
             named(root, "a.png")
 
 

@@ -12,10 +12,11 @@ import pytest
 from pixd.folders import scan
 from pixd.folders.unreadable import Unreadable
 from pixd.store.objects import ObjectStore, SourceError, StoredObject
+from pixd.system import safe_open, stamps
 from pixd.system.backoff import FIRST_RETRY_S, LONGEST_RETRY_S
 from tests.support.watched import SETTLE_S, Folder
 
-STAMP = scan.FileStamp(1, 1, 1, 1, 1)
+STAMP = stamps.FileStamp(1, 1, 1, 1, 1)
 
 
 @pytest.fixture
@@ -31,8 +32,8 @@ class Disk:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.broken: dict[str, int] = {}
         self.opened: list[str] = []
-        self._open = scan.open_regular
-        monkeypatch.setattr(scan, "open_regular", self.open)
+        self._open = safe_open.open_regular
+        monkeypatch.setattr(safe_open, "open_regular", self.open)
 
     def open(self, root: Path, name: str) -> int:
         self.opened.append(name)

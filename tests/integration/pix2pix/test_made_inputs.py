@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from pixd.images import fitting, input_makers, lab
+from pixd.images import fitting, input_makers, lab, pair_files
 from tests.support.children import TEXT, Child, Spec, result_of, translate_spec
 
 Start = Callable[..., Child]
@@ -72,7 +72,7 @@ def test_a_training_scores_pictures_beside_the_input_that_was_made(
     metrics = result["metrics"]
     expected = []
     for path in trained.pictures:
-        made, target = fitting.load_pair([path], mode, "AtoB", 32, "pad")
+        made, target = pair_files.load_pair([path], mode, "AtoB", 32, "pad")
         expected.append(np.abs(made.astype(float) - target).mean())
     assert metrics["baselines"]["identity"]["l1"] == pytest.approx(np.mean(expected))
     assert metrics["held_out"] == 4
@@ -95,7 +95,7 @@ def test_the_samples_are_what_the_networks_mean_in_colours(trained: Trained) -> 
         )
         tiles = np.split(pixels_of(column), len(trained.pictures))
         for tile, path in zip(tiles, trained.pictures, strict=True):
-            made, _ = fitting.load_pair([path], mode, "AtoB", 32, "pad")
+            made, _ = pair_files.load_pair([path], mode, "AtoB", 32, "pad")
             assert tile.shape == made.shape
             assert not np.array_equal(tile, made)
             if mode == "colorization":

@@ -17,6 +17,7 @@ import pytest
 
 from pixd.service import control
 from pixd.service.control import ControlServer
+from pixd.system import control_socket
 from pixd.system.errors import PixdError, ServiceNotRunningError, UsageError
 
 
@@ -63,23 +64,23 @@ def connect(stepped: Stepped) -> socket.socket:
     client = socket.socket(socket.AF_UNIX)
     client.settimeout(5)
     folder = os.open(stepped.store, os.O_PATH)
-    client.connect(f"/proc/self/fd/{folder}/{control.SOCKET}")
+    client.connect(f"/proc/self/fd/{folder}/{control_socket.SOCKET}")
     os.close(folder)
     return client
 
 
 def test_a_request_is_carried_out_with_who_asked(stepped: Stepped) -> None:
-    assert control.request(stepped.store, "try", {"text": "x" * 100_000}) == {
+    assert control_socket.request(stepped.store, "try", {"text": "x" * 100_000}) == {
         "op": "try",
         "echo": "x" * 100_000,
     }
     assert stepped.asked[0][2] == os.getuid()
-    assert (stepped.store / control.SOCKET).stat().st_mode & 0o777 == 0o660
+    assert (stepped.store / control_socket.SOCKET).stat().st_mode & 0o777 == 0o660
 
 
 def test_a_refusal_comes_back_as_the_same_error(stepped: Stepped) -> None:
     with pytest.raises(UsageError, match="no") as caught:
-        control.request(stepped.store, "refuse", {})
+        control_socket.request(stepped.store, "refuse", {})
     assert caught.value.advice == "ask for something else"
 
 
@@ -110,7 +111,7 @@ def test_silent_and_deaf_clients_do_not_keep_others_waiting(stepped: Stepped) ->
     request = {"pixd": 1, "op": "big", "arguments": {"text": "x" * 900_000}}
     deaf.sendall(json.dumps(request).encode() + b"\n")  # and never reads the answer
     for number in range(20):
-        assert control.request(stepped.store, "n", {"text": number})["echo"] == number
+        assert control_socket.request(stepped.store, "n", {"text": number})["echo"] == number
     for client in (*silent, deaf):
         client.close()
 
@@ -118,7 +119,7 @@ def test_silent_and_deaf_clients_do_not_keep_others_waiting(stepped: Stepped) ->
 def test_a_client_that_waits_too_long_is_dropped(tmp_path: Path) -> None:
     server = ControlServer(tmp_path, lambda *_: {})
     client = socket.socket(socket.AF_UNIX)
-    client.connect(str(tmp_path / control.SOCKET))
+    client.connect(str(tmp_path / control_socket.SOCKET))
     server.step(0.0)
     assert len(list(server.interests())) == 2
     assert server.next_at() == control.CLIENT_TIMEOUT_S
@@ -127,7 +128,7 @@ def test_a_client_that_waits_too_long_is_dropped(tmp_path: Path) -> None:
     assert len(list(server.interests())) == 1
     client.close()
     server.stop()
-    assert not (tmp_path / control.SOCKET).exists()
+    assert not (tmp_path / control_socket.SOCKET).exists()
 
 
 def test_half_a_line_is_waited_for_and_then_dropped(tmp_path: Path) -> None:
@@ -140,7 +141,7 @@ def test_half_a_line_is_waited_for_and_then_dropped(tmp_path: Path) -> None:
     server = ControlServer(tmp_path, perform)
     clients = [socket.socket(socket.AF_UNIX) for _ in range(2)]
     for client in clients:
-        client.connect(str(tmp_path / control.SOCKET))
+        client.connect(str(tmp_path / control_socket.SOCKET))
         client.sendall(b'{"pixd": 1, "op"')
     assert server.step(0.0) is False
     clients[0].sendall(b': "late"}\n')
@@ -157,7 +158,7 @@ def test_a_full_house_does_not_wake_the_loop_and_makes_room_soon(tmp_path: Path)
     server = ControlServer(tmp_path, lambda *_: {"done": True})
     crowd = [socket.socket(socket.AF_UNIX) for _ in range(control.MAX_CLIENTS + 4)]
     for client in crowd:
-        client.connect(str(tmp_path / control.SOCKET))
+        client.connect(str(tmp_path / control_socket.SOCKET))
     server.step(0.0)
     waited_for = dict(server.interests())
     assert len(waited_for) == control.MAX_CLIENTS  # and not the door: four stand before it
@@ -178,7 +179,7 @@ def test_a_full_house_does_not_wake_the_loop_and_makes_room_soon(tmp_path: Path)
 def test_a_deaf_client_does_not_wake_the_loop(tmp_path: Path) -> None:
     server = ControlServer(tmp_path, lambda *_: {"much": "x" * 900_000})
     deaf = socket.socket(socket.AF_UNIX)
-    deaf.connect(str(tmp_path / control.SOCKET))
+    deaf.connect(str(tmp_path / control_socket.SOCKET))
     deaf.sendall(b'{"pixd": 1, "op": "x"}\n')
     server.step(0.0)
     poll = select.poll()
@@ -198,17 +199,17 @@ def test_a_deaf_client_does_not_wake_the_loop(tmp_path: Path) -> None:
 def test_fifty_commands_at_once_are_all_answered(stepped: Stepped) -> None:
     with ThreadPoolExecutor(50) as pool:
         answers = list(
-            pool.map(lambda n: control.request(stepped.store, "n", {"text": n}), range(50))
+            pool.map(lambda n: control_socket.request(stepped.store, "n", {"text": n}), range(50))
         )
     assert [answer["echo"] for answer in answers] == list(range(50))
 
 
 def test_without_a_service_the_error_says_so(tmp_path: Path) -> None:
     with pytest.raises(ServiceNotRunningError):
-        control.request(tmp_path, "promote", {})
+        control_socket.request(tmp_path, "promote", {})
     listener = socket.socket(socket.AF_UNIX)  # left behind by a service that was killed
-    listener.bind(str(tmp_path / control.SOCKET))
+    listener.bind(str(tmp_path / control_socket.SOCKET))
     listener.close()
     with pytest.raises(PixdError):
-        control.request(tmp_path, "promote", {})
+        control_socket.request(tmp_path, "promote", {})
     ControlServer(tmp_path, lambda *_: {}).stop()  # and it does not hinder the next one

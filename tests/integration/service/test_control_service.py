@@ -24,8 +24,9 @@ from pixd.store import manifests
 from pixd.store.manifests import Entry
 from pixd.store.runs import Edge
 from pixd.store.store import Store
+from pixd.system import control_socket
+from pixd.system.digests import canonical_json, digest_of
 from pixd.system.errors import PixdError
-from pixd.system.names import canonical_json, digest_of
 from tests.support.commits import record
 from tests.support.status_states import CONFIG
 from tests.support.tiny import Tiny
@@ -116,7 +117,7 @@ class Rubbish(threading.Thread):
 def client_of(store: Path) -> socket.socket:
     client = socket.socket(socket.AF_UNIX)
     client.settimeout(20)
-    control.connect(client, store)
+    control_socket.connect(client, store)
     return client
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from pixd.store import gc
+from pixd.system.digests import digest_of
 from pixd.system.errors import PixdError
-from pixd.system.names import digest_of
 from tests.support.store_world import World
 
 

@@ -10,8 +10,8 @@ import pytest
 from pixd.store import gc, tensorboard
 from pixd.store.runs import Edge
 from pixd.store.store import Store
+from pixd.system.digests import digest_of
 from pixd.system.errors import PixdError, StoreError
-from pixd.system.names import digest_of
 from tests.support.commits import record
 from tests.support.models import add_model, pairs
 

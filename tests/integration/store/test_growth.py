@@ -19,7 +19,7 @@ from pixd.store import connection, manifests
 from pixd.store.commits import Change
 from pixd.store.queries import changes, files, history, lineage
 from pixd.store.store import Store
-from pixd.system.names import digest_of
+from pixd.system.digests import digest_of
 from tests.support.commits import record
 from tests.support.models import add_model
 

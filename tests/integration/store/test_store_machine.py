@@ -25,8 +25,8 @@ from hypothesis.stateful import (
 )
 
 from pixd.store import connection, verify
+from pixd.system.digests import digest_of
 from pixd.system.errors import PixdError
-from pixd.system.names import digest_of
 from tests.support.store_facts import assert_same, read_facts
 from tests.support.store_ledger import Ledger
 from tests.support.store_world import KINDS, World

@@ -11,7 +11,7 @@ import pytest
 from pixd.store import connection
 from pixd.store.store import Store
 from pixd.store.verify import Finding, verify
-from pixd.system.names import digest_of
+from pixd.system.digests import digest_of
 from tests.support.commits import record
 from tests.support.models import add_model, pairs
 

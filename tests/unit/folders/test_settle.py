@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pixd.folders.settle import Ready, Settling, ends_as_it_should, looks_whole
+from pixd.folders.settle import Ready, Settling
+from pixd.images.formats import ends_as_it_should, looks_whole
 
 SETTLE_S = 2.0
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from pixd.images import decode, fitting, picture
+from pixd.images import decode, fitting, pair_files, picture, png
 from pixd.system.errors import ImageRejectedError
 from tests.support.images import encoded, gradient
 
@@ -134,18 +134,18 @@ def test_direction_says_which_half_is_the_input() -> None:
     both.paste((0, 0, 255), (32, 0, 64, 32))
     with tempfile.NamedTemporaryFile(suffix=".png") as file:
         both.save(file.name)
-        one, two = fitting.load_pair([Path(file.name)], "side-by-side", "AtoB", 32, "pad")
+        one, two = pair_files.load_pair([Path(file.name)], "side-by-side", "AtoB", 32, "pad")
         assert tuple(one[0, 0]) == (255, 0, 0)
         assert tuple(two[0, 0]) == (0, 0, 255)
-        swapped = fitting.load_pair([Path(file.name)], "side-by-side", "BtoA", 32, "pad")
+        swapped = pair_files.load_pair([Path(file.name)], "side-by-side", "BtoA", 32, "pad")
         assert np.array_equal(swapped[0], two)
         assert np.array_equal(swapped[1], one)
 
 
 def test_the_same_picture_is_encoded_to_the_same_bytes_with_its_text() -> None:
     image, text = gradient(20, 20), {"b": "2", "pixd:model": "sha256:1"}
-    data = decode.encode_png(image, text)
-    assert data == decode.encode_png(image, dict(reversed(text.items())))
+    data = png.encode_png(image, text)
+    assert data == png.encode_png(image, dict(reversed(text.items())))
     with Image.open(BytesIO(data)) as decoded:
         assert decoded.text == text  # type: ignore[attr-defined]
         assert np.array_equal(np.asarray(decoded), np.asarray(image))

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from pixd.images import edges, fitting, input_makers
+from pixd.images import edges, input_makers, pair_files
 from pixd.images.demo_set import facade_pair
 
 Pixels = NDArray[np.uint8]
@@ -143,6 +143,6 @@ def test_without_opencv_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch)
 def test_a_pair_is_a_single_picture_of_any_shape(pairs: str, tmp_path: Path) -> None:
     Image.fromarray(noise(40, 90)).save(tmp_path / "wide.png")
     for direction in ("AtoB", "BtoA"):
-        made, target = fitting.load_pair([tmp_path / "wide.png"], pairs, direction, 32, "pad")
+        made, target = pair_files.load_pair([tmp_path / "wide.png"], pairs, direction, 32, "pad")
         assert target.shape == (32, 32, 3)
         assert np.array_equal(made, input_makers.input_of(target, pairs))

@@ -12,8 +12,8 @@ import pytest
 
 from pixd.cli.arguments import parser
 from pixd.service import logs
+from pixd.store.events import Event
 from pixd.system.errors import EXIT_CONFIG
-from pixd.system.names import Event
 from tests.support.tiny import Tiny
 
 EVENT = Event(

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pixd.service import prometheus
-from pixd.service.prometheus import BUCKETS_S, METRICS, Histogram, Sample, Tally
+from pixd.service.prometheus import METRICS, Sample
+from pixd.translation.tally import BUCKETS_S, Histogram, Tally
 from tests.support import exposition
 
 PAGE = Path(__file__).parents[3] / "docs" / "metrics.md"
@@ -46,7 +47,8 @@ def test_a_histogram_cumulates_and_counts_every_observation(waits: list[float]) 
     for wait in waits:
         histogram.observe(wait)
     name = "pixd_drop_to_output_seconds"
-    (family,) = exposition.parse(prometheus.render(histogram.samples(name, pipeline="p"))).values()
+    found = prometheus._of_histogram(name, histogram, pipeline="p")
+    (family,) = exposition.parse(prometheus.render(found)).values()
     for bound in BUCKETS_S:
         expected = sum(wait <= bound for wait in waits)
         assert family.value(pipeline="p", le=prometheus._number(bound)) == expected
@@ -62,10 +64,9 @@ def test_a_wait_is_counted_once_for_each_drop_and_from_the_start_at_the_earliest
     tally.published(105.0, None)  # made anew under another model
     tally.published(105.0, 300.0)  # by a clock that is ahead
     assert tally.results["published"] == 4
-    name = "pixd_drop_to_output_seconds"
-    samples = {(s.suffix, s.labels.get("le")): s.value for s in tally.waits.samples(name)}
-    assert samples["_count", None] == 3
-    assert samples["_sum", None] == 1.0 + 5.0 + 0.0
+    *_, (_, count) = tally.waits.cumulated()
+    assert count == 3
+    assert tally.waits.sum_s == 1.0 + 5.0 + 0.0
 
 
 def test_every_metric_is_explained_with_its_type() -> None:

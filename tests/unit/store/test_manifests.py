@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from pixd.store import manifests
 from pixd.store.manifests import FLAT_FILES, Entry
 from pixd.store.objects import ObjectStore
-from pixd.system.names import digest_of, name_from_bytes, name_to_bytes
+from pixd.system.digests import digest_of
+from pixd.system.names import name_from_bytes, name_to_bytes
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pixd.store.objects import ObjectStore
-from pixd.system.names import digest_of
+from pixd.system.digests import digest_of
 
 
 @pytest.fixture

@@ -57,7 +57,7 @@ def test_a_migration_cut_off_leaves_the_older_store_as_it_was(
         raise RuntimeError
 
     with monkeypatch.context() as patch:
-        patch.setattr("pixd.system.durable.crash_point", fail)
+        patch.setattr("pixd.system.crash_points.crash_point", fail)
         with pytest.raises(RuntimeError):
             Store(folder)
     db = sqlite3.connect(folder / connection.DATABASE)

@@ -14,13 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from pixd.folders.scan import FileStamp
 from pixd.store import connection, lock, schema
 from pixd.store.files import HashedFile
 from pixd.store.queries import history
 from pixd.store.runs import Edge, run_key
 from pixd.store.store import Store
 from pixd.system.errors import CannotTellError, StoreBusyError, StoreError
+from pixd.system.stamps import FileStamp
 from tests.support.commits import record
 
 

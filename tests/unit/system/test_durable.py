@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from pixd.system import durable
+from pixd.system import crash_points, durable
 
 
 def names_in(folder: Path) -> list[str]:
@@ -143,7 +143,7 @@ def test_a_wrong_request_for_a_crash_is_an_error(wanted: str, tmp_path: Path) ->
 
 def test_a_crash_point_that_is_not_listed_is_an_error() -> None:
     with pytest.raises(ValueError, match="no-such-point"):
-        durable.crash_point("no-such-point")
+        crash_points.crash_point("no-such-point")
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ def test_every_crash_point_in_the_code_is_listed() -> None:
         for path in package.rglob("*.py")
         for name in re.findall(r"crash_point\(\s*\"([^\"]+)\"", path.read_text("utf-8"))
     }
-    assert used <= set(durable.CRASH_POINTS)
+    assert used <= set(crash_points.CRASH_POINTS)
 
 
 @pytest.mark.parametrize("count", [1, 3, durable.SYNC_APART + 3])

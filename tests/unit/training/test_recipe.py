@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from pixd.config import PipelineSettings, TrainSettings
+from pixd.store import recipes
 from pixd.training import recipe
+from pixd.translation import recipe as translation_recipe
 
 
 def pipeline(**settings: object) -> PipelineSettings:
@@ -16,16 +18,16 @@ def pipeline(**settings: object) -> PipelineSettings:
 
 
 def translate(pairs: str = "side-by-side", **settings: object) -> dict[str, object]:
-    return recipe.translate_recipe(pipeline(**settings), "auto", 256, pairs)
+    return translation_recipe.translate_recipe(pipeline(**settings), "auto", 256, pairs)
 
 
 def test_a_default_pipeline_translates_under_the_recipe_that_it_always_had() -> None:
     # Written out: another digest here makes every output of every user due again.
-    assert recipe.recipe_body("translate", translate()) == (
+    assert recipes.recipe_body("translate", translate()) == (
         '{"fit":"pad","image_size":256,"output_size":"model","precision":"auto","sample":false,'
         '"seed":0,"stage":"translate"}'
     )
-    assert recipe.recipe_body("train", recipe.train_recipe(pipeline(), "auto")) == (
+    assert recipes.recipe_body("train", recipe.train_recipe(pipeline(), "auto")) == (
         '{"batch_size":1,"beta_1":0.5,"direction":"AtoB","epochs":200,"fit":"pad","flip":true,'
         '"gan_weight":1.0,"image_size":256,"jitter":true,"l1_weight":100.0,"learning_rate":0.0002,'
         '"ndf":64,"ngf":64,"pairs":"side-by-side","precision":"auto","seed":0,"stage":"train",'

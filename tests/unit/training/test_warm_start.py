@@ -12,7 +12,7 @@ import pytest
 from pixd.config import PipelineSettings, TrainSettings
 from pixd.store.runs import Edge, run_key
 from pixd.store.store import Store
-from pixd.system.names import canonical_json, digest_of
+from pixd.system.digests import canonical_json, digest_of
 from pixd.training import recipe as recipes
 from pixd.training import warm_start
 from pixd.training.dataset import pairs

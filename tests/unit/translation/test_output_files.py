@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pixd.system.names import digest_of
+from pixd.system.digests import digest_of
 from pixd.translation import output_files
 from pixd.translation.output_files import Standing
 

@@ -22,7 +22,7 @@ from pixd.answers.doctor import machine
 from pixd.answers.doctor.model import test_image as ramp
 from pixd.cli import main
 from pixd.images import decode
-from pixd.store.connection import rfc3339
+from pixd.system.clock import rfc3339
 from tests.support.status_states import STATES, Clock, World
 from tests.support.tiny import Tiny
 

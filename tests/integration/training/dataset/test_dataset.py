@@ -20,7 +20,7 @@ from pixd.store import connection
 from pixd.store.store import Store
 from pixd.store.training_set import kin_of
 from pixd.system.children.warm_worker import WarmWorker
-from pixd.system.names import digest_of
+from pixd.system.digests import digest_of
 from pixd.training.dataset import pairs
 from pixd.training.dataset import split as kinship
 from pixd.training.dataset.dataset import Dataset

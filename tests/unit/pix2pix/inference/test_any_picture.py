@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
-from pixd.images import decode, decoder_child, fitting, lab
+from pixd.images import decode, decoder_child, fitting, lab, png
 from pixd.pix2pix.inference import tiled
 from pixd.pix2pix.inference.batching import Square
 from pixd.pix2pix.inference.decoding import Rows
@@ -98,7 +98,7 @@ def translated(data: bytes, fit: str, output_size: str, alpha: str = "drop") -> 
         if alpha == "keep" and picture.has_alpha:
             size = MODEL_PX if output_size == "model" else None
             image = fitting.with_alpha(image, fitting.alpha_of(picture, size, fit))
-        return decode.encode_png(image, {})
+        return png.encode_png(image, {})
 
 
 def rows_of(path: Path, alpha: str = "drop") -> Rows:

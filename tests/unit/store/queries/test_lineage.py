@@ -15,7 +15,7 @@ from pixd.store.objects import ObjectStore
 from pixd.store.queries import lineage
 from pixd.store.queries.lineage import Appearance
 from pixd.store.store import Store
-from pixd.system.names import digest_of
+from pixd.system.digests import digest_of
 from tests.support.commits import record
 from tests.support.models import add_model, pairs
 

@@ -11,7 +11,7 @@ from PIL import Image, ImageFilter
 
 from pixd.images import decode
 from pixd.images.demo_set import facade_pair
-from pixd.system.names import digest_of
+from pixd.system.digests import digest_of
 from pixd.training.dataset import findings, measures, pairs, swapped_halves
 from pixd.training.dataset import split as kinship
 from pixd.training.dataset.findings import LOOK, WRONG, Finding, Judgement, Setting

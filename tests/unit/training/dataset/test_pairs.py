@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pixd.system.names import digest_of
+from pixd.system.digests import digest_of
 from pixd.training.dataset import pairs
 from pixd.training.dataset import split as kinship
 

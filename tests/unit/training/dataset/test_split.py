@@ -9,7 +9,7 @@ import hashlib
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pixd.system.names import digest_of
+from pixd.system.digests import digest_of
 from pixd.training.dataset import pairs
 from pixd.training.dataset import split as kinship
 from pixd.training.dataset.near_duplicates import Index, Part, are_near

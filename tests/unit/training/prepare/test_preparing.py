@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pixd.cli import arguments
-from pixd.images import decode, edges, fitting
+from pixd.images import decode, edges, fitting, png
 from pixd.images.demo_set import facade_pair
 from pixd.system.errors import ImageRejectedError
 from pixd.training.prepare import listing, maker_child, making, seal
@@ -65,7 +65,7 @@ def test_shapes_further_apart_than_rounding_are_refused() -> None:
 
 
 def test_a_seal_is_known_again_and_any_changed_byte_breaks_it(tmp_path: Path) -> None:
-    data = seal.sealed(decode.encode_png(noise((5, 4)), {seal.RECIPE: "{}"}))
+    data = seal.sealed(png.encode_png(noise((5, 4)), {seal.RECIPE: "{}"}))
     path = tmp_path / "x.png"
     path.write_bytes(data)
     found = seal.read(path)

@@ -1,0 +1,37 @@
+"""The configuration and the pipeline that a command runs under."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pixd import config
+from pixd.system.errors import UsageError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from pixd.config import PipelineSettings, Settings
+
+
+def settings_of(args: argparse.Namespace) -> Settings:
+    """Find, read and check the configuration that a command runs under."""
+    return config.load(config.find(args.config, os.environ, Path.cwd()))
+
+
+def pick_pipeline(settings: Settings, name: str | None) -> PipelineSettings:
+    """Return the pipeline that the user means.
+
+    Raises:
+        UsageError: there are several and none was named, or none has that name.
+    """
+    names = ", ".join(p.name for p in settings.pipelines)
+    if name is None:
+        if len(settings.pipelines) == 1:
+            return settings.pipelines[0]
+        raise UsageError(f"which pipeline? there are {names}", advice="name one with -p NAME")
+    for pipeline in settings.pipelines:
+        if pipeline.name == name:
+            return pipeline
+    raise UsageError(f"there is no pipeline {name}", advice=f"one of: {names}")

@@ -1,0 +1,68 @@
+"""Files that go missing: whether so many went at once that the folder is not believed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LOSS_PATIENCE_S = 30.0
+"""Removals are recorded when no more follow, but no later than this after the first."""
+
+
+class Losses:
+    """The files that are missing and not recorded as removed yet."""
+
+    def __init__(self, settle_seconds: float) -> None:
+        """Miss nothing yet; removals wait until no other followed for `settle_seconds`."""
+        self._settle_s = settle_seconds
+        self._since: dict[str, float] = {}
+        self._last_at = 0.0
+        self.recorded = 0  # of the same spell, in which files go one after the other
+
+    def __len__(self) -> int:
+        """Return how many files are missing."""
+        return len(self._since)
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield their names, the first missed first."""
+        return iter(self._since)
+
+    @property
+    def last_at(self) -> float:
+        """When the last of them was missed (monotonic seconds)."""
+        return self._last_at
+
+    def miss(self, name: str, now: float) -> None:
+        """Note that a file is not there."""
+        if name not in self._since:
+            self._since[name] = now
+            self._last_at = now
+
+    def found(self, name: str) -> None:
+        """Note that a file is there (again)."""
+        self._since.pop(name, None)
+
+    def next_at(self) -> float | None:
+        """Return when the removals may be recorded (monotonic seconds), or None for nothing."""
+        if not self._since:
+            return None
+        first_at = next(iter(self._since.values()))
+        return min(self._last_at + self._settle_s, first_at + LOSS_PATIENCE_S)
+
+    def take(self, now: float) -> list[str]:
+        """Hand out what may be recorded as removed now; it is missed no longer."""
+        at = self.next_at()
+        if at is None or now < at:
+            return []
+        has_rested = now >= self._last_at + self._settle_s
+        names = list(self._since)
+        self.recorded = 0 if has_rested else self.recorded + len(names)
+        self._since.clear()
+        return names
+
+    def clear(self) -> None:
+        """Miss nothing: the folder is not believed."""
+        self._since.clear()
+        self.recorded = 0

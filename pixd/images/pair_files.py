@@ -1,0 +1,83 @@
+"""The files that make a pair: one twice as wide as high, or two, or one of which the input is made."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from pixd.images import input_makers
+from pixd.images.decode import decode_file
+from pixd.images.fitting import array_of, edge_padded, resized, split_side_by_side, to_model
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+
+def load_pair(
+    paths: Sequence[Path], pairs: str, direction: str, size: int, fit: str
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Read one training pair.
+
+    Args:
+        paths: the one side-by-side file, the files of a/ and b/, or the one target.
+        pairs: "side-by-side", "folders", or how the input is made from the target
+            (`pixd.images.input_makers`).
+        direction: "AtoB" or "BtoA"; nothing where the input is made.
+        size: side of the model's square, pixels.
+        fit: "pad", "crop", "stretch" or "tile".
+
+    Returns:
+        (input image, target), each uint8 (size, size, 3), RGB.
+
+    Raises:
+        ImageRejectedError: a file cannot be used.
+        EdgesMissingError: outlines are wanted, and OpenCV is not installed.
+        OSError: a file cannot be read.
+    """
+    if input_makers.makes(pairs):
+        target = to_model(decode_file(paths[0]), size, fit)[0]
+        return input_makers.input_of(target, pairs), target
+    input_image, target_image = _halves(paths, pairs, direction)
+    if fit == "tile":
+        target_image = resized(target_image, *input_image.size)
+    return to_model(input_image, size, fit)[0], to_model(target_image, size, fit)[0]
+
+
+def load_whole_pair(
+    paths: Sequence[Path], pairs: str, direction: str, size: int
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Read one training pair at its own scale, for squares to be cut out of it.
+
+    Args:
+        paths: as of `load_pair`.
+        pairs: as of `load_pair`. Where inputs are made, they are made of the squares and not
+            here: the target stands in for the input.
+        direction: as of `load_pair`.
+        size: side of the squares, pixels; what is smaller gets its edge pixels repeated.
+
+    Returns:
+        (input image, target), each uint8 (height, width, 3) of one shape, RGB.
+
+    Raises:
+        ImageRejectedError: a file cannot be used.
+        OSError: a file cannot be read.
+    """
+    if input_makers.makes(pairs):
+        target = edge_padded(array_of(decode_file(paths[0])), size)
+        return target, target
+    input_image, target_image = _halves(paths, pairs, direction)
+    target_image = resized(target_image, *input_image.size)
+    return edge_padded(array_of(input_image), size), edge_padded(array_of(target_image), size)
+
+
+def _halves(paths: Sequence[Path], pairs: str, direction: str) -> tuple[Image.Image, Image.Image]:
+    if pairs == "side-by-side":
+        a, b = split_side_by_side(decode_file(paths[0]))
+    else:
+        a, b = (decode_file(path) for path in paths)
+    return (a, b) if direction == "AtoB" else (b, a)

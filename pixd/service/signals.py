@@ -1,0 +1,57 @@
+"""Signals that ask the service to stop or to read its settings again."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+class Signals:
+    """What signals have asked for."""
+
+    def __init__(self, wake: Callable[[], None]) -> None:
+        """Ask for nothing yet.
+
+        Args:
+            wake: called by the handlers, to shorten the loop's wait.
+        """
+        self.stop = ""  # the name of the signal that said so
+        self.has_asked_to_scan = False
+        self.has_asked_to_reload = False
+        self._wake = wake
+
+    @contextlib.contextmanager
+    def installed(self) -> Iterator[None]:
+        """Listen to signals for the length of the block. Main thread only."""
+        handlers = {
+            signal.SIGTERM: self._on_stop,
+            signal.SIGINT: self._on_stop,
+            signal.SIGUSR1: self._on_scan,
+            signal.SIGHUP: self._on_reload,
+        }
+        old = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+        try:
+            yield
+        finally:
+            for number, handler in old.items():
+                signal.signal(number, handler)
+
+    def _on_stop(self, number: int, _frame: object) -> None:
+        if self.stop:
+            # At once: the kernel drops the lock, and the children die with us.
+            os._exit(128 + number)
+        self.stop = signal.Signals(number).name
+        self._wake()
+
+    def _on_scan(self, _number: int, _frame: object) -> None:
+        self.has_asked_to_scan = True
+        self._wake()
+
+    def _on_reload(self, _number: int, _frame: object) -> None:
+        self.has_asked_to_reload = True
+        self._wake()

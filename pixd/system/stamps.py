@@ -1,0 +1,55 @@
+"""What a file or folder is at one moment, by which a change is seen."""
+
+from __future__ import annotations
+
+import operator
+import os
+from typing import NamedTuple
+
+# In the order of `FileStamp`.
+stamp_fields = operator.attrgetter("st_size", "st_mtime_ns", "st_ctime_ns", "st_dev", "st_ino")
+
+
+class RootIdentity(NamedTuple):
+    """Which folder a watched folder is: another device, inode or birth means another folder.
+
+    Attributes:
+        device: number of its file system.
+        inode: its number there, which a folder made later may get again.
+        born_ns: when it was made; 0 where the file system does not know.
+        is_link: whether the path itself is a symbolic link to it.
+    """
+
+    device: int
+    inode: int
+    born_ns: int
+    is_link: bool
+
+
+class FileStamp(NamedTuple):
+    """What a file looks like from outside; two equal stamps mean that nothing was written.
+
+    The mtime alone does not tell: cp -p and rsync keep it. No program can set back the ctime.
+
+    A named tuple: a frozen dataclass costs the scan of 100,000 files 0.1 s more.
+    """
+
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    device: int
+    inode: int
+
+
+def stamp_of_descriptor(fd: int) -> FileStamp:
+    """Return the stamp of an open file, to compare with the one before it was opened.
+
+    Raises:
+        OSError: `fd` is not open.
+    """
+    return stamp_from(os.fstat(fd))
+
+
+def stamp_from(about: os.stat_result) -> FileStamp:
+    """Return the stamp in what stat(2) says."""
+    return FileStamp._make(stamp_fields(about))

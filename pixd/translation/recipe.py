@@ -1,0 +1,38 @@
+"""What changes a translation's result: the settings that go into its key."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pixd.config.pair_kinds import INPUT_IS_MADE
+
+if TYPE_CHECKING:
+    from pixd.config import PipelineSettings
+
+TRANSLATE_REVISION = 3
+"""Raise when the translator's code makes other bytes from the same model and image."""
+
+
+def translate_recipe(
+    pipeline: PipelineSettings, precision: str, image_size: int, pairs: str
+) -> dict[str, Any]:
+    """Return what changes a translation, apart from the image and the model.
+
+    Args:
+        pipeline: the settings.
+        precision: the configured one.
+        image_size: pixels, the live model's own; the config may already name another.
+        pairs: as above.
+    """
+    return {
+        **({"pairs": pairs} if pairs in INPUT_IS_MADE else {}),
+        "image_size": image_size,
+        # A model of blanks serves on until another is trained; a blank in each tile is no way to.
+        "fit": "pad" if (pipeline.fit, pairs) == ("tile", "blank") else pipeline.fit,
+        "output_size": pipeline.output_size,
+        # Only where it is kept: the keys of all translations from before it could be stay.
+        **({"alpha": pipeline.alpha} if pipeline.alpha != "drop" else {}),
+        "sample": pipeline.sample,
+        "seed": pipeline.train.seed if pipeline.sample else 0,
+        "precision": precision,
+    }

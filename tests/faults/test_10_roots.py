@@ -146,6 +146,7 @@ def test_folders_that_go_and_come_back(
     assert "secret.png" not in stub.taken()
 
 
+@pytest.mark.alone
 def test_an_unmounted_disk_that_is_mounted_again(
     stub: Tiny,
     figure: Figure,

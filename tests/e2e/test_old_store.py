@@ -65,6 +65,7 @@ def test_an_old_store_is_not_touched(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.skipif(not old_store.has_commit(), reason="the sources come without their history")
 def test_a_store_made_by_the_old_code_is_not_touched(tmp_path: Path) -> None:
     code = old_store.old_code(tmp_path / "source")

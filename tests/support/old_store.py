@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 COMMIT = "6279b39"  # the last one before the modules were moved
 FIXTURE = ROOT / "tests" / "fixtures" / "old_store.tar.xz"
 FOLDER, RECORDED = "pixd", "answers.json"  # in the fixture: the folders, what the old code said
-TIMEOUT_S = 280
+TIMEOUT_S = 840
 
 CONFIG = """\
 store: ./store

@@ -1,6 +1,6 @@
 """What a change of the code costs: benchmarks of an earlier commit and of this tree, in turns.
 
-Usage: python benchmarks/beside_before.py [--commit 6279b39] [--rounds 2] [--only NAME ...] [--short]
+Usage: python benchmarks/peers/before.py [--commit 6279b39] [--rounds 2] [--only NAME ...] [--short]
 
 Each side runs the benchmark files of its own tree, with its own pixd, in a process of its own; the
 order turns round from round to round, since a machine that is shared with others changes its
@@ -25,7 +25,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 COMMIT = "6279b39"  # the last one before the modules were moved
 GIT = ("git", "-C", str(ROOT))
 TIMEOUT_S = 600

@@ -22,8 +22,8 @@ from pixd.store.states import FileState
 from pixd.store.store import Store
 from pixd.system.children.worker import child_environment
 from pixd.system.errors import ImageRejectedError
-from tests.unit.images.test_decode import encoded, gradient
-from tests.unit.store.test_store import record
+from tests.support.commits import record
+from tests.support.images import encoded, gradient
 
 PHONE = Path(__file__).parents[4] / "shared" / "data" / "nasty" / "heic_phone.heic"
 

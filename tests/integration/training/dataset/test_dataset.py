@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -16,7 +15,6 @@ from PIL import Image
 from pixd import config
 from pixd.answers import status
 from pixd.folders.intake import Intake
-from pixd.images.demo_set import facade_pair
 from pixd.service import recall
 from pixd.store import connection
 from pixd.store.opening import open_store
@@ -26,39 +24,8 @@ from pixd.system.digests import digest_of
 from pixd.training.dataset import pairs
 from pixd.training.dataset import split as kinship
 from pixd.training.dataset.dataset import Dataset
-from tests.unit.store.test_store import record
-
-CONFIG = """\
-store: ./store
-pipelines:
-  p:
-    training: ./training
-    input: ./input
-    output: ./output
-    image_size: 64
-    train:
-      validation: 0.3
-"""
-
-
-def pair(number: int, *, swapped: bool = False) -> Image.Image:
-    both = Image.new("RGB", (128, 64))
-    halves = facade_pair(number, 64)
-    for place, half in enumerate(reversed(halves) if swapped else halves):
-        both.paste(half, (64 * place, 0))
-    return both
-
-
-def png(picture: Image.Image) -> bytes:
-    out = io.BytesIO()
-    picture.save(out, "PNG")
-    return out.getvalue()
-
-
-def jpeg(picture: Image.Image, quality: int) -> bytes:
-    out = io.BytesIO()
-    picture.save(out, "JPEG", quality=quality)
-    return out.getvalue()
+from tests.support.commits import record
+from tests.support.training_folder import CONFIG, jpeg, pair, png
 
 
 class Set:

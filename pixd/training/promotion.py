@@ -5,17 +5,17 @@ Pure: metrics in, decision out.
 
 from __future__ import annotations
 
+import json
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pixd.store.queries import lineage
-
-if TYPE_CHECKING:
-    from pixd.store.models import Model
-    from pixd.store.store import Store
+from pixd.store.queries import lineage, trainings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
+
+    from pixd.store.connection import Reader
 
 L1_TOLERANCE = 1.05
 """A candidate may be this much worse on held-out L1 before it is refused: two seeds of the
@@ -52,6 +52,22 @@ def decide(mode: str, metrics: Mapping[str, Any], *, has_live: bool) -> Decision
     if not has_live:
         return Decision(promote=True, why="the first model" + _score(metrics))
     return _compare(metrics)
+
+
+def decide_again(mode: str, metrics: str, verdict: str) -> Decision:
+    """Decide about a model that was trained before and is wanted again.
+
+    What was decided then holds, but for `always`: that may have been set since.
+
+    Args:
+        mode: `train.promote` of the config.
+        metrics: JSON, as they were measured then.
+        verdict: JSON of what was decided then.
+    """
+    if mode == "always" and not _what_is_broken(json.loads(metrics)):
+        return Decision(promote=True, why="promote is set to always")
+    before = json.loads(verdict)
+    return Decision(promote=bool(before["promote"]), why=str(before["why"]))
 
 
 def _what_is_broken(metrics: Mapping[str, Any]) -> str:
@@ -91,13 +107,22 @@ def _score(metrics: Mapping[str, Any]) -> str:
     return f", held-out L1 {metrics['l1']:.2f} on {metrics['held_out']} pairs"
 
 
-def excluded_in(store: Store, model: Model) -> str:
-    """Return the name of a recalled image that a model descends from, or ""."""
-    excluded = store.exclusions.of(model.pipeline)
+def excluded_in(reader: Reader, store: Path, pipeline: str, digest: str) -> str:
+    """Return the name of a recalled image that a model descends from, or "".
+
+    Args:
+        reader: the store's database.
+        store: the store's folder.
+        pipeline: its name.
+        digest: of the model.
+
+    Raises:
+        OSError: the listing of a training cannot be read.
+    """
+    excluded = trainings.excluded(reader, pipeline)
     if not excluded:
         return ""
-    for _, train_run, _ in lineage.lineage_of_model(store.db.conn, model.pipeline, model.digest):
-        digest = lineage.is_trained_on(store.db.conn, store.folder, train_run, excluded)
-        if digest:
-            return store.exclusions.name_of(model.pipeline, digest)
+    for _, train_run, _ in lineage.lineage_of_model(reader, pipeline, digest):
+        if found := lineage.is_trained_on(reader, store, train_run, excluded):
+            return excluded[found]
     return ""

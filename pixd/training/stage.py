@@ -21,8 +21,9 @@ from pixd.system.backoff import FIRST_RETRY_S, wait_s
 from pixd.training import warm_start
 from pixd.training.due import NO_PAIRS, decide
 from pixd.training.past import past_of
+from pixd.training.promotion import DamagedExportError, publish_model
 from pixd.training.recipe import train_key, train_recipe
-from pixd.training.run import DamagedExportError, TrainingRun, publish_model
+from pixd.training.run import TrainingRun
 from pixd.training.snapshot import take
 
 if TYPE_CHECKING:

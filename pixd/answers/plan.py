@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from pixd.folders import scan
 from pixd.store import training_set
 from pixd.store.queries import files, history
-from pixd.store.recipes import recipe_digest
 from pixd.training import due, snapshot, warm_start
 from pixd.training.dataset import pairs
 from pixd.training.dataset.split import Kin, split

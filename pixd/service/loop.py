@@ -22,7 +22,8 @@ from pixd.service.signals import Signals
 from pixd.store.events import Event
 from pixd.store.store import Store
 from pixd.system import disk, systemd
-from pixd.system.children.spec import SCHEMA
+from pixd.system.children.spawner import LocalSpawner
+from pixd.system.children.spec import InspectSpec
 from pixd.system.children.warm_worker import WarmWorker
 from pixd.system.clock import utc_now
 from pixd.system.errors import PixdError, StoreError
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
     from pixd.config import PipelineSettings, Settings
     from pixd.folders.intake import Intake
+    from pixd.system.children.spawner import Spawner
     from pixd.system.children.worker import Worker
 
 LONGEST_WAIT_S = 5.0
@@ -88,11 +90,13 @@ class Service:
         recovery.clear_leftovers(self.store, self._outputs().values())
         (self.store.folder / "logs").mkdir(exist_ok=True)
         self.control = ControlServer(self.store.folder, self._carry_out)
+        self.spawner: Spawner = LocalSpawner()
         self.inspector = WarmWorker(
             "pixd.training.dataset.inspector_child",
-            {"schema": SCHEMA, "kind": "inspect"},
+            InspectSpec(),
             self.store.scratch / "inspect",
             self.store.folder / "logs" / "inspect.log",
+            spawner=self.spawner,
             idle_s=INSPECTOR_IDLE_S,
             answer_within_s=INSPECT_WITHIN_S,
             answers_in_order=True,
@@ -101,7 +105,9 @@ class Service:
         self.leaving: list[Pipeline] = []  # taken out of the configuration, not over yet
 
     def _begin(self, pipeline: PipelineSettings) -> Pipeline:
-        return Pipeline(self.store, self.settings, pipeline, self.inspector, self.wake)
+        return Pipeline(
+            self.store, self.settings, pipeline, self.inspector, self.spawner, self.wake
+        )
 
     def _outputs(self) -> dict[str, Path]:
         return {pipeline.name: pipeline.output for pipeline in self.settings.pipelines}

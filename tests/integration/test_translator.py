@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.integration.test_control_service import ONE, add_model
+from tests.unit.test_store import record
 
 from pixd import config
 from pixd.config import Settings
@@ -14,10 +16,9 @@ from pixd.store import connection, model_files
 from pixd.store.files import DueInput
 from pixd.store.models import Model
 from pixd.store.store import Store
+from pixd.system.children.spawner import LocalSpawner
 from pixd.translation import due, translator
 from pixd.translation.publishing import Made
-from tests.integration.test_control_service import ONE, add_model
-from tests.unit.test_store import record
 
 
 class World:
@@ -45,7 +46,9 @@ class World:
         model = translator.model_of(reader, "p", None)
         reader.close()
         folder = self.apart_folder
-        return translator.start_apart(self.settings, self.pipeline, model, folder).prepared
+        return translator.start_apart(
+            self.settings, self.pipeline, model, folder, LocalSpawner()
+        ).prepared
 
 
 @pytest.fixture

@@ -10,17 +10,18 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from tests.unit.test_store import record
 
 from pixd.answers import plan
 from pixd.config import PipelineSettings, Settings
 from pixd.store import connection
 from pixd.store.runs import Edge, run_key
 from pixd.store.store import Store
+from pixd.system.children.spawner import LocalSpawner
 from pixd.system.digests import digest_of
 from pixd.training import recipe, snapshot, stage
 from pixd.training.dataset import pairs, split
 from pixd.training.run import TrainingRun
-from tests.unit.test_store import record
 
 NEVER_BETTER = "worse: held-out L1 40 against 31"
 
@@ -113,7 +114,12 @@ class Folder:
         )
         intake = SimpleNamespace(repo_id=repo, last_change_at=None, is_calm=True)
         training = stage.Training(
-            self.store, self.settings, self.pipeline, cast("Any", intake), cast("Any", dataset)
+            self.store,
+            self.settings,
+            self.pipeline,
+            cast("Any", intake),
+            cast("Any", dataset),
+            LocalSpawner(),
         )
         training.step(100.0, may_start=may_start)
         return training

@@ -15,7 +15,7 @@ import dataclasses
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Final, NotRequired, TypedDict, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypedDict, TypeVar, cast
 
 from pixd.system.children.confinement import MEGAPIXELS
 from pixd.system.errors import PixdError
@@ -27,6 +27,7 @@ SCHEMA: Final = 2
 """Of run specs and result manifests. The service and its children must have the same."""
 RESULT_FILE: Final = "result.json"
 """Name of the result manifest in the child's folder."""
+S = TypeVar("S", bound="Spec")
 _ADVICE: Final = "restart the service, so that it and its children are of one version"
 
 
@@ -37,20 +38,23 @@ class SpecError(PixdError):
 # -- parts of specs -------------------------------------------------------------------------------
 
 
-class Pair(TypedDict):
+class _Pair(TypedDict):
+    name: str
+    images: list[str]
+    digests: list[str]
+
+
+class Pair(_Pair, total=False):
     """An image pair of a training.
 
     Attributes:
         name: for people.
         images: path of the side-by-side image, or of input and target.
         digests: of the images, in the same order.
-        is_common: whether neither this model nor the live one was trained on it.
+        is_common: whether neither this model nor the live one was trained on it; may be left out.
     """
 
-    name: str
-    images: list[str]
-    digests: list[str]
-    is_common: NotRequired[bool]
+    is_common: bool
 
 
 class LiveModel(TypedDict):
@@ -318,7 +322,7 @@ def to_json(spec: Spec) -> dict[str, Any]:
     return {"schema": SCHEMA, "kind": spec.kind, **_values(spec)}
 
 
-def from_json[S: Spec](document: object, wanted: type[S]) -> S:
+def from_json(document: object, wanted: type[S]) -> S:
     """Return the run spec that `to_json` wrote.
 
     Args:
@@ -396,7 +400,10 @@ def _checked(fields: dict[str, Any], of: type[Any], what: str) -> dict[str, Any]
                 raise SpecError(f"{where} is no JSON object", advice=_ADVICE)
             keys = cast("Any", part)
             _check_names(
-                entry, keys.__required_keys__, keys.__required_keys__ | keys.__optional_keys__, where
+                entry,
+                keys.__required_keys__,
+                keys.__required_keys__ | keys.__optional_keys__,
+                where,
             )
     return fields
 

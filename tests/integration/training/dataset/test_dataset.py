@@ -19,6 +19,8 @@ from pixd.service import recall
 from pixd.store import connection
 from pixd.store.opening import open_store
 from pixd.store.queries.training_set import kin_of
+from pixd.system.children.spawner import LocalSpawner
+from pixd.system.children.spec import InspectSpec
 from pixd.system.children.warm_worker import WarmWorker
 from pixd.system.digests import digest_of
 from pixd.training.dataset import pairs
@@ -45,9 +47,9 @@ class Set:
         self.repo = self.store.history.repo_id("p", "training")
         self.intake = SimpleNamespace(repo_id=self.repo, revision=0)
         self.inspector = WarmWorker(
-            "pixd.training.dataset.inspector_child", {}, self.store.scratch / "inspect",
+            "pixd.training.dataset.inspector_child", InspectSpec(), self.store.scratch / "inspect",
             self.store.folder / "logs" / "inspect.log",
-            idle_s=60, answer_within_s=60, answers_in_order=True,
+            spawner=LocalSpawner(), idle_s=60, answer_within_s=60, answers_in_order=True,
         )  # fmt: skip
         self.dataset = Dataset(
             self.store, self.pipeline, cast("Intake", self.intake), self.inspector

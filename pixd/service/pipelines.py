@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pixd.service.pipeline import RECONFIGURED, Pipeline
 from pixd.system import disk
-from pixd.system.children.spec import SCHEMA
+from pixd.system.children.spec import InspectSpec
 from pixd.system.children.warm_worker import WarmWorker
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pixd.config import PipelineSettings, Settings
     from pixd.folders.intake import Intake
     from pixd.store.store import Store
+    from pixd.system.children.spawner import Spawner
     from pixd.system.children.worker import Worker
 
 INSPECTOR_IDLE_S = 20.0
@@ -29,22 +30,27 @@ INSPECT_WITHIN_S = 300.0  # on the clock; processor time is bounded far below it
 class Pipelines:
     """The pipelines of the settings in force. Iterating gives those that are served."""
 
-    def __init__(self, store: Store, settings: Settings, wake: Callable[[], None]) -> None:
+    def __init__(
+        self, store: Store, settings: Settings, spawner: Spawner, wake: Callable[[], None]
+    ) -> None:
         """Put every pipeline together; nothing is read before the first step.
 
         Args:
             store: the open store.
             settings: the checked configuration.
+            spawner: starts every child.
             wake: shortens the loop's wait; called from any thread.
         """
         self.settings = settings
         self._store = store
+        self._spawner = spawner
         self._wake = wake
         self.inspector = WarmWorker(
             "pixd.training.dataset.inspector_child",
-            {"schema": SCHEMA, "kind": "inspect"},
+            InspectSpec(),
             store.scratch / "inspect",
             store.folder / "logs" / "inspect.log",
+            spawner=spawner,
             idle_s=INSPECTOR_IDLE_S,
             answer_within_s=INSPECT_WITHIN_S,
             answers_in_order=True,
@@ -53,7 +59,9 @@ class Pipelines:
         self._leaving: list[Pipeline] = []  # taken out of the configuration, not over yet
 
     def _begin(self, pipeline: PipelineSettings) -> Pipeline:
-        return Pipeline(self._store, self.settings, pipeline, self.inspector, self._wake)
+        return Pipeline(
+            self._store, self.settings, pipeline, self.inspector, self._spawner, self._wake
+        )
 
     # -- which there are ----------------------------------------------------------------
 

@@ -17,7 +17,7 @@ from pixd.store.commits import Change
 from pixd.store.exclusions import EXCLUDED
 from pixd.store.queries import history, lineage
 from pixd.store.states import FileState, OutputState
-from pixd.system import crash_points
+from pixd.system import crash_points, roles
 from pixd.system.errors import PixdError
 from pixd.training.promotion import excluded_in
 from pixd.translation.publishing import withdraw
@@ -176,7 +176,7 @@ def withdraw_leftovers(store: Store, pipeline: PipelineSettings) -> None:
     left += [
         output
         for model in store.models.with_outputs(pipeline.name)
-        if excluded_in(store, model)
+        if excluded_in(store.db.conn, store.folder, pipeline.name, model.digest)
         for output in store.outputs.made_by(pipeline.name, model.digest)
         if not (has_live and _gets_another(store, repo, output))
     ]
@@ -221,8 +221,8 @@ def _live_after(store: Store, live: Model | None, touched: set[int]) -> Model | 
     for model in store.models.accepted(live.pipeline):
         if (
             model.number not in touched
-            and store.runs.output_digest(model.export_run, "generator")
-            and not excluded_in(store, model)
+            and store.runs.output_digest(model.export_run, roles.GENERATOR)
+            and not excluded_in(store.db.conn, store.folder, live.pipeline, model.digest)
         ):
             return model
     return None

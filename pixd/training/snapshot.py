@@ -12,20 +12,23 @@ from pixd.store import model_files
 from pixd.store import recipes as store_recipes
 from pixd.store.queries import lineage
 from pixd.store.runs import Edge
+from pixd.system import roles
 from pixd.system.digests import canonical_json
 from pixd.training import warm_start
 from pixd.training.dataset import pairs
 from pixd.training.warm_start import WarmStart
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from pixd.config import PipelineSettings
     from pixd.store.commits import Commit
     from pixd.store.connection import Reader
+    from pixd.store.models import Model
     from pixd.store.objects import StoredObject
     from pixd.store.store import Store
+    from pixd.system.children.spec import LiveModel, Pair
     from pixd.training.dataset.split import Split
 
 
@@ -68,16 +71,15 @@ def take(
     """
     reader = store.db.conn
     begin = warm_start.choose(reader, store.folder, pipeline, recipe, split)
-    listing = listing_of(split.train, split.held_out)
-    listed = store.objects.add(listing)
+    listed = store.objects.add(listing_of(split.train, split.held_out))
     store.objects.flush()
     live = store.models.live(pipeline.name)
     before = (
         warm_start.held_out_before(reader, store.folder, live.train_run) if live else frozenset()
     )
     inputs = [
-        Edge("version", f"training@{commit.seq}", commit.version),
-        Edge("pairs", "pairs", listed.digest),
+        Edge(roles.VERSION, f"training@{commit.seq}", commit.version),
+        Edge(roles.PAIRS, "pairs", listed.digest),
     ]
     if isinstance(begin, WarmStart):
         inputs.append(Edge(warm_start.ROLE, begin.model, begin.digest))
@@ -86,16 +88,42 @@ def take(
         "train": [_told(store, pair) for pair in split.train],
         # Candidate and live model are judged on the pairs that neither was trained on.
         "held_out": [{**_told(store, p), "is_common": p.digest in before} for p in split.held_out],
-        "live_model": str(model_files.folder_of(store.folder, live.digest)) if live else None,
+        "live_model": _live_model(store.folder, live) if live else None,
         **_beginning(store.folder, key, begin),
     }
-    changes = changes_since_last(reader, store.folder, pipeline.name, recipe, listing)
+    said = reason(reader, store.folder, pipeline.name, recipe, split, begin)
+    return Snapshot(listed, inputs, said, spec)
+
+
+def reason(
+    reader: Reader,
+    store: Path,
+    pipeline: str,
+    recipe: Mapping[str, Any],
+    split: Split,
+    begin: WarmStart | str,
+) -> str:
+    """Say why a training runs, and how it begins.
+
+    Args:
+        reader: the store's database.
+        store: the store's folder.
+        pipeline: its name.
+        recipe: of the training.
+        split: the pairs of the folder by side.
+        begin: as `warm_start.choose` returns it.
+
+    Raises:
+        OSError: the listing of the last training cannot be read.
+    """
+    listing = listing_of(split.train, split.held_out)
+    changes = changes_since_last(reader, store, pipeline, recipe, listing)
     if changes is None:
         count = len(split.used)
-        said = f"first training on {count} pair{'s' * (count != 1)}"
-    else:
-        said = reason_of(changes, begin)
-    return Snapshot(listed, inputs, said, spec)
+        return f"first training on {count} pair{'s' * (count != 1)}"
+    said = ", ".join(changes) or "again, on the same pairs and settings"
+    beginning = begin.told if isinstance(begin, WarmStart) else begin
+    return f"{said}; {beginning}" if beginning else said
 
 
 def changes_since_last(
@@ -119,13 +147,6 @@ def changes_since_last(
     run_id, body = last
     before = lineage.listing_of(reader, store, run_id)
     return pairs_difference(before, listing) + store_recipes.recipe_difference(body, recipe)
-
-
-def reason_of(changes: Sequence[str], begin: WarmStart | str) -> str:
-    """Say why a training runs that is not the first, and how it begins."""
-    said = ", ".join(changes) or "again, on the same pairs and settings"
-    beginning = begin.told if isinstance(begin, WarmStart) else begin
-    return f"{said}; {beginning}" if beginning else said
 
 
 def listing_of(train: Iterable[pairs.Pair], held_out: Iterable[pairs.Pair] = ()) -> bytes:
@@ -156,11 +177,16 @@ def pairs_difference(before: bytes, after: bytes) -> list[str]:
     return told
 
 
-def _told(store: Store, pair: pairs.Pair) -> dict[str, Any]:
+def _told(store: Store, pair: pairs.Pair) -> Pair:
     return {
         "name": pair.name,
         "images": [str(store.objects.path_of(digest)) for _, digest in pair.files],
+        "digests": [digest for _, digest in pair.files],
     }
+
+
+def _live_model(store: Path, live: Model) -> LiveModel:
+    return {"folder": str(model_files.folder_of(store, live.digest)), "digest": live.digest}
 
 
 def _beginning(store: Path, key: str, begin: WarmStart | str) -> dict[str, Any]:

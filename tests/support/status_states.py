@@ -26,7 +26,7 @@ from pixd.store.states import FileState, RunState
 from pixd.store.store import Store
 from pixd.system import clock as system_clock
 from pixd.system.digests import canonical_json
-from tests.unit.store.test_store import record
+from tests.support.commits import record
 
 CONFIG = """\
 store: ./store

@@ -15,8 +15,9 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import IO, Any, Final, NamedTuple
 
-from pixd.pix2pix.inference.batching import Pixels, Square
+from pixd.pix2pix.inference.batching import Square
 from pixd.pix2pix.inference.decoding import Rows
+from pixd.pix2pix.inference.engine import Pixels
 
 TOLD_EVERY_S: Final = 1.0
 

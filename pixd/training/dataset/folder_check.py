@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pixd.folders import scan
 from pixd.store.training_set import Looked
 from pixd.system.children.confinement import FILE_BYTES
-from pixd.system.children.spec import SCHEMA
+from pixd.system.children.spec import InspectSpec
 from pixd.system.children.warm_worker import WarmWorker
 from pixd.system.errors import PixdError
 from pixd.system.names import name_to_bytes
@@ -31,6 +31,7 @@ from pixd.training.dataset.near_duplicates import Part
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from pixd.system.children.spawner import Spawner
     from pixd.training.dataset.findings import Judgement, Setting
     from pixd.training.dataset.near_duplicates import Parts
 
@@ -68,13 +69,18 @@ class _Content(NamedTuple):
 
 
 def check(
-    folder: Path, setting: Setting, *, show: Callable[[int, int], None] = lambda *_: None
+    folder: Path,
+    setting: Setting,
+    spawner: Spawner,
+    *,
+    show: Callable[[int, int], None] = lambda *_: None,
 ) -> Checked:
     """Look at every picture of a training folder.
 
     Args:
         folder: the folder.
         setting: as a pipeline would have it.
+        spawner: starts the inspectors.
         show: told how many of how many are done.
 
     Raises:
@@ -103,7 +109,7 @@ def check(
             paths.setdefault(digests[name], path)
     contents: dict[str, _Content] = {}
     layout = pairs.layout_of(setting.pairs)
-    for digest, content in _inspected(paths, layout):
+    for digest, content in _inspected(paths, layout, spawner):
         contents[digest] = content
         show(len(contents), len(paths))
     looked = {name: contents[digest].looked for name, digest in digests.items()}
@@ -139,12 +145,14 @@ def _digest_of(path: Path) -> str:
     return f"sha256:{hashed.hexdigest()}"
 
 
-def _inspected(paths: Mapping[str, Path], layout: str) -> Iterator[tuple[str, _Content]]:
+def _inspected(
+    paths: Mapping[str, Path], layout: str, spawner: Spawner
+) -> Iterator[tuple[str, _Content]]:
     """Yield what the inspectors find of each content, in the order that they answer."""
     count = max(1, min(MOST_CHILDREN, len(os.sched_getaffinity(0)), len(paths)))
     waiting = iter(paths.items())
     with tempfile.TemporaryDirectory(prefix="pixd-check-") as scratch:
-        children = [_child(Path(scratch) / str(number)) for number in range(count)]
+        children = [_child(Path(scratch) / str(number), spawner) for number in range(count)]
         with _ended(children):
             left = len(paths)
             while left:
@@ -152,7 +160,9 @@ def _inspected(paths: Mapping[str, Path], layout: str) -> Iterator[tuple[str, _C
                 for child in children:
                     while child.load < ASKED_AHEAD and (one := next(waiting, None)):
                         digest, path = one
-                        child.submit(digest, {"image": str(path), "layout": layout})
+                        child.submit(
+                            digest, {"image": str(path), "digest": digest, "layout": layout}
+                        )
                     child.step(now)
                     for answer in child.collect():
                         left -= 1
@@ -166,12 +176,13 @@ def _inspected(paths: Mapping[str, Path], layout: str) -> Iterator[tuple[str, _C
                     _wait(children)
 
 
-def _child(scratch: Path) -> WarmWorker:
+def _child(scratch: Path, spawner: Spawner) -> WarmWorker:
     return WarmWorker(
         _INSPECTOR,
-        {"schema": SCHEMA, "kind": "inspect"},
+        InspectSpec(),
         scratch,
         scratch.with_suffix(".log"),
+        spawner=spawner,
         idle_s=ANSWER_WITHIN_S,
         answer_within_s=ANSWER_WITHIN_S,
         answers_in_order=True,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
+import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,58 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-ROOT = Path(__file__).parents[3]
-SIZE = 32
-
-Spec = dict[str, Any]
-
-
-class Child:
-    """A worker process and the events that it sends."""
-
-    def __init__(self, module: str, spec: Spec, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "spec.json").write_text(json.dumps(spec))
-        self.log = folder / "log"
-        with self.log.open("w") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", f"pixd.pix2pix.{module}", str(folder / "spec.json")],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-                cwd=folder,
-                env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
-            )
-
-    def events(self) -> Iterator[dict[str, Any]]:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            yield json.loads(line)
-
-    def until(self, **wanted: Any) -> dict[str, Any]:
-        for event in self.events():
-            if wanted.items() <= event.items():
-                return event
-        pytest.fail(f"no event {wanted}; its log ends: {self.log.read_text()[-2000:]}")
-
-    def ask(self, **request: Any) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.write(json.dumps(request) + "\n")
-        self.process.stdin.flush()
-
-    def ended(self) -> int:
-        for _ in self.events():
-            pass
-        return self.process.wait(timeout=60)
-
-    def close(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdout.close()
-        self.process.stdin.close()
+from pixd.system.children.spec import SCHEMA
+from tests.support.children import SIZE, Child, Spec
+from tests.support.shared import made_once
 
 
 @pytest.fixture(scope="session")
@@ -94,7 +43,8 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
         right = 255 - left[:, :, ::-1]
         path = folder / f"{number:02d}.png"
         Image.fromarray(np.concatenate([left, right], axis=1)).save(path)
-        made.append({"name": path.name, "images": [str(path)]})
+        digest = "sha256:" + hashlib.sha256(path.read_bytes()).hexdigest()
+        made.append({"name": path.name, "images": [str(path)], "digests": [digest]})
     return made
 
 
@@ -111,7 +61,7 @@ def make_spec(pairs: list[dict[str, Any]]) -> Callable[..., Spec]:
     ) -> Spec:
         return {
             **({"warm_start": warm_start} if warm_start else {}),
-            "schema": 1,
+            "schema": SCHEMA,
             "kind": "train",
             "run_id": "r1",
             "scratch": str(folder),
@@ -139,7 +89,7 @@ def make_spec(pairs: list[dict[str, Any]]) -> Callable[..., Spec]:
             "device": "cpu",
             "train": pairs[:12],
             "held_out": pairs[12:],
-            "live_model": str(live_model) if live_model else None,
+            "live_model": {"folder": str(live_model), "digest": "live"} if live_model else None,
             "checkpoint_every_s": 60,
             "checkpoint_every_steps": 1000,
         }
@@ -154,12 +104,9 @@ def trained(
     make_spec: Callable[..., Spec],
 ) -> Path:
     """Return the scratch folder of an undisturbed run of 40 steps."""
-    folder = tmp_path_factory.mktemp("trained")
-    child = start("train", make_spec(folder), folder)
-    assert child.ended() == 0, child.log.read_text()
-    return folder
 
+    def make(folder: Path) -> None:
+        child = start("train", make_spec(folder), folder)
+        assert child.ended() == 0, child.log.read_text()
 
-def result_of(folder: Path) -> dict[str, Any]:
-    result: dict[str, Any] = json.loads((folder / "result.json").read_text())
-    return result
+    return made_once(tmp_path_factory, "trained", make)

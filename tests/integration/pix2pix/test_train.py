@@ -10,26 +10,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import tensorflow as tf
 
 from pixd.pix2pix.learning.checkpoints import Best, Checkpoints
-from pixd.system.children.child import NotFiniteError
-from tests.integration.pix2pix.conftest import Child, result_of
+from pixd.system.children.spec import TrainSpec, from_json
+from pixd.system.children.task import NotFiniteError
+from tests.support.children import Child, result_of
+from tests.support.tensors import tensors_in
 
 Start = Callable[..., Child]
 MakeSpec = Callable[..., dict[str, Any]]
-
-
-def tensors_in(folder: Path) -> dict[str, bytes]:
-    (checkpoint,) = list((folder / "checkpoints").glob("step-00000040"))
-    reader = tf.train.load_checkpoint(str(checkpoint / "variables"))
-    return {
-        name: np.asarray(reader.get_tensor(name)).tobytes()
-        for name in reader.get_variable_to_shape_map()
-        if name != "_CHECKPOINTABLE_OBJECT_GRAPH"
-    }
 
 
 def test_a_run_leaves_a_result_that_describes_it(trained: Path) -> None:
@@ -144,7 +135,8 @@ def test_the_best_weights_are_exported_where_the_last_are_worse(
 
     with (tmp_path / "events").open("wb") as sink:
         events = Events(os.dup(sink.fileno()))
-    run = training_loop._Run(make_spec(tmp_path, steps=10), events, NoStop(), {"validate_s": 0.0})
+    spec = from_json(make_spec(tmp_path, steps=10), TrainSpec)
+    run = training_loop._Run(spec, events, NoStop(), {"validate_s": 0.0})
     run.train()
     kept = Best(10, 1.0, 1.0, 1.0)  # whatever the ten steps were worth
     run._checkpoints.remember_best(kept)

@@ -11,37 +11,11 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from tests.integration.pix2pix.conftest import Child, result_of
+from pixd.system.children.spec import SCHEMA
+from tests.support.children import TEXT, Child, digest_of, result_of, translate_spec
 
 Start = Callable[..., Child]
 Pairs = list[dict[str, Any]]
-TEXT = {"Software": "pixd test", "pixd:model": "sha256:00"}
-
-
-def digest_of(path: Path) -> str:
-    content = path.read_bytes() if path.exists() else b"none"
-    return "sha256:" + hashlib.sha256(content).hexdigest()
-
-
-def translate_spec(folder: Path, trained: Path) -> dict[str, Any]:
-    recipe = {
-        "image_size": 32,
-        "fit": "pad",
-        "output_size": "source",
-        "sample": False,
-        "seed": 0,
-    }
-    return {
-        "schema": 1,
-        "kind": "translate",
-        "scratch": str(folder),
-        "model": str(trained / "model"),
-        "files": {name: digest_of(trained / "model" / name) for name in ("generator.keras",)},
-        "recipe": recipe,
-        "device": "auto",
-        "precision": "auto",
-        "batch": 8,
-    }
 
 
 def test_a_translator_gives_the_same_bytes_alone_and_in_a_crowd(
@@ -99,10 +73,11 @@ def test_a_translator_without_its_model_says_so(tmp_path: Path, start: Start) ->
 
 def test_an_export_gives_what_the_model_gives(tmp_path: Path, trained: Path, start: Start) -> None:
     spec = {
-        "schema": 1,
+        "schema": SCHEMA,
         "kind": "export",
         "scratch": str(tmp_path),
         "model": str(trained / "model"),
+        "files": {"generator.keras": digest_of(trained / "model" / "generator.keras")},
     }
     child = start("export", spec, tmp_path)
     assert child.ended() == 0, child.log.read_text()
@@ -129,7 +104,7 @@ def test_scores_are_put_beside_baselines_that_learned_nothing(
         triples.append({"name": pair["name"], **paths})
         outputs[pair["name"]] = paths["target"]
     spec = {
-        "schema": 1,
+        "schema": SCHEMA,
         "kind": "score",
         "scratch": str(tmp_path),
         "size": 40,
@@ -152,7 +127,7 @@ def test_scores_are_put_beside_baselines_that_learned_nothing(
     assert rows["colour matrix"]["l1"] < 5 < rows["mean target"]["l1"] < rows["identity"]["l1"]
 
 
-@pytest.mark.parametrize("module", ["train", "export", "score", "translator"])
+@pytest.mark.parametrize("module", ["train", "export", "score", "translator", "pictures", "device"])
 def test_importing_a_worker_imports_no_tensorflow(module: str) -> None:
     import subprocess
     import sys

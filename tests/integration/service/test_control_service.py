@@ -29,9 +29,9 @@ from pixd.store.store import Store
 from pixd.system import control_socket
 from pixd.system.digests import canonical_json, digest_of
 from pixd.system.errors import PixdError
+from tests.support.commits import record
 from tests.support.status_states import CONFIG
 from tests.support.tiny import Tiny
-from tests.unit.store.test_store import record
 
 ONE = CONFIG.replace("facades:", "p:")
 
@@ -130,6 +130,7 @@ def client_of(store: Path) -> socket.socket:
     return client
 
 
+@pytest.mark.alone
 def test_no_client_makes_the_service_take_a_step(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text(ONE)
     service = Service(config.load(tmp_path / "config.yaml"), lambda _: None)
@@ -161,6 +162,7 @@ def test_no_client_makes_the_service_take_a_step(tmp_path: Path) -> None:
     assert len(steps) < 20, f"{len(steps)} steps for {rubbish.sent} pieces of rubbish"
 
 
+@pytest.mark.alone
 def test_a_real_service_answers_through_a_crowd_of_bad_clients(tmp_path: Path) -> None:
     tiny = Tiny(tmp_path / "tiny")
     tiny.start()

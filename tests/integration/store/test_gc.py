@@ -13,8 +13,8 @@ from pixd.store.runs import Edge
 from pixd.store.store import Store
 from pixd.system.digests import digest_of
 from pixd.system.errors import PixdError, StoreError
-from tests.unit.store.queries.test_lineage import add_model, pairs
-from tests.unit.store.test_store import record
+from tests.support.commits import record
+from tests.support.models import add_model, pairs
 
 OLD, NEW = digest_of(b"old"), digest_of(b"new")
 

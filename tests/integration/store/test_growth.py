@@ -21,8 +21,8 @@ from pixd.store.opening import open_store
 from pixd.store.queries import changes, files, history, lineage
 from pixd.store.store import Store
 from pixd.system.digests import digest_of
-from tests.unit.store.queries.test_lineage import add_model
-from tests.unit.store.test_store import record
+from tests.support.commits import record
+from tests.support.models import add_model
 
 FILES = 3000
 FEW, MANY = 10, 150

@@ -13,7 +13,7 @@ from pixd.store.opening import open_store
 from pixd.store.runs import Edge
 from pixd.store.states import RunState
 from pixd.store.store import Store
-from tests.unit.store.test_store import record
+from tests.support.commits import record
 
 FILES = {"generator.keras": b"weights", "card.json": b"{}"}
 

@@ -15,15 +15,16 @@ from pathlib import Path
 import pytest
 
 from pixd.store import connection, lock, schema
-from pixd.store.commits import Change, Commit
 from pixd.store.files import HashedFile
 from pixd.store.opening import open_store
 from pixd.store.queries import history
+from pixd.store.queries.trainings import failures_of_key
 from pixd.store.runs import Edge, run_key
 from pixd.store.states import FileState, RunState
 from pixd.store.store import Store
 from pixd.system.errors import CannotTellError, StoreBusyError, StoreError
 from pixd.system.stamps import FileStamp
+from tests.support.commits import record
 
 
 @pytest.fixture
@@ -31,30 +32,6 @@ def store(tmp_path: Path) -> Iterator[Store]:
     store = open_store(tmp_path / "store")
     yield store
     store.close()
-
-
-def record(store: Store, repo_id: int, files: dict[str, bytes], removed: list[str]) -> Commit:
-    """Do what intake does for files of these bytes."""
-    head = store.working.head(repo_id)
-    hashed, changes, kept = [], [], {}
-    store.working.mark_settling(repo_id, files)
-    for name, data in files.items():
-        stored = store.objects.add(data)
-        kept[stored.digest] = stored
-        stamp = FileStamp(size=len(data), mtime_ns=1, ctime_ns=1, device=1, inode=1)
-        hashed.append(HashedFile(name, stored.digest, stamp, is_racy=False))
-        changes.append(Change(name, head[name].digest if name in head else None, stored.digest))
-    changes += [Change(name, head[name].digest, None) for name in removed]
-    store.objects.flush()
-    with store.transaction():
-        store.history.add_objects(kept.values(), "application/octet-stream")
-        store.working.record(repo_id, hashed, FileState.RECORDED, "c1")
-        store.working.forget(repo_id, removed)
-        manifest = store.history.prepare_version(repo_id, changes, store.working)
-        store.objects.flush()
-        return store.history.commit(
-            repo_id, manifest, changes, change_id="c1", reason="test", objects=kept
-        )
 
 
 def test_the_writer_carries_no_arrays(tmp_path: Path) -> None:
@@ -338,10 +315,14 @@ def test_an_attempt_that_came_further_lets_those_before_it_count_no_more(store: 
         return run
 
     first, second, other, third = fail("k"), fail("k"), fail("another"), fail("k")
-    assert [run.id for run in store.runs.failures("p", "k")] == [first, second, third]
+    assert [run.run_id for run in failures_of_key(store.db.conn, "p", "k")] == [
+        first,
+        second,
+        third,
+    ]
     store.runs.forgive_before("p", "k", third)
-    assert [run.id for run in store.runs.failures("p", "k")] == [third]
-    assert [run.id for run in store.runs.failures("p", "another")] == [other]
+    assert [run.run_id for run in failures_of_key(store.db.conn, "p", "k")] == [third]
+    assert [run.run_id for run in failures_of_key(store.db.conn, "p", "another")] == [other]
 
 
 def test_a_bit_that_flipped_in_a_trigger_is_damage_and_told_by_name(tmp_path: Path) -> None:

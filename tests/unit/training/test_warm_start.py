@@ -19,7 +19,7 @@ from pixd.training import recipe as recipes
 from pixd.training import warm_start
 from pixd.training.dataset import pairs
 from pixd.training.dataset import split as kinship
-from tests.unit.store.test_store import record
+from tests.support.commits import record
 
 SETTINGS = PipelineSettings(name="p", training=Path("t"), input=Path("i"), output=Path("o"))
 RECIPE = recipes.train_recipe(SETTINGS, "float32")

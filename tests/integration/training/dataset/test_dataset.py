@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -16,49 +15,19 @@ from PIL import Image
 from pixd import config
 from pixd.answers import status
 from pixd.folders.intake import Intake
-from pixd.images.demo_set import facade_pair
 from pixd.service import recall
 from pixd.store import connection
 from pixd.store.opening import open_store
 from pixd.store.queries.training_set import kin_of
+from pixd.system.children.spawner import LocalSpawner
+from pixd.system.children.spec import InspectSpec
 from pixd.system.children.warm_worker import WarmWorker
 from pixd.system.digests import digest_of
 from pixd.training.dataset import pairs
 from pixd.training.dataset import split as kinship
 from pixd.training.dataset.dataset import Dataset
-from tests.unit.store.test_store import record
-
-CONFIG = """\
-store: ./store
-pipelines:
-  p:
-    training: ./training
-    input: ./input
-    output: ./output
-    image_size: 64
-    train:
-      validation: 0.3
-"""
-
-
-def pair(number: int, *, swapped: bool = False) -> Image.Image:
-    both = Image.new("RGB", (128, 64))
-    halves = facade_pair(number, 64)
-    for place, half in enumerate(reversed(halves) if swapped else halves):
-        both.paste(half, (64 * place, 0))
-    return both
-
-
-def png(picture: Image.Image) -> bytes:
-    out = io.BytesIO()
-    picture.save(out, "PNG")
-    return out.getvalue()
-
-
-def jpeg(picture: Image.Image, quality: int) -> bytes:
-    out = io.BytesIO()
-    picture.save(out, "JPEG", quality=quality)
-    return out.getvalue()
+from tests.support.commits import record
+from tests.support.training_folder import CONFIG, jpeg, pair, png
 
 
 class Set:
@@ -78,9 +47,9 @@ class Set:
         self.repo = self.store.history.repo_id("p", "training")
         self.intake = SimpleNamespace(repo_id=self.repo, revision=0)
         self.inspector = WarmWorker(
-            "pixd.training.dataset.inspector_child", {}, self.store.scratch / "inspect",
+            "pixd.training.dataset.inspector_child", InspectSpec(), self.store.scratch / "inspect",
             self.store.folder / "logs" / "inspect.log",
-            idle_s=60, answer_within_s=60, answers_in_order=True,
+            spawner=LocalSpawner(), idle_s=60, answer_within_s=60, answers_in_order=True,
         )  # fmt: skip
         self.dataset = Dataset(
             self.store, self.pipeline, cast("Intake", self.intake), self.inspector

@@ -24,9 +24,9 @@ from pixd.store.opening import open_store
 from pixd.store.queries import history
 from pixd.store.store import Store
 from pixd.system.digests import digest_of
-from tests.unit.store.queries.test_lineage import add_model
-from tests.unit.store.queries.test_lineage import pairs as named
-from tests.unit.store.test_store import record as write_commit
+from tests.support.commits import record as write_commit
+from tests.support.models import add_model
+from tests.support.models import pairs as named
 
 PNG = b"\x89PNG not really"
 SCRIPT = "<script>alert(1)</script>"
@@ -101,7 +101,7 @@ def record(**changes: Any) -> Record:
         },
         "sheet": PNG,
         "sheet_trouble": "",
-        "shown": [Shown("c.png", (), ""), Shown("d.png", (), "")],
+        "shown": [Shown("c.png", (), (), ""), Shown("d.png", (), (), "")],
         "shows_held_out": True,
         "pictures": [Picture("c.png", (PNG,) * 3, 21.0), Picture("d.png", (PNG,) * 3, 27.0)],
     }

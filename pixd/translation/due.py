@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from pixd.config import PipelineSettings
     from pixd.store.connection import Reader
-    from pixd.store.files import DueInput
+    from pixd.store.file_rows import DueInput
     from pixd.store.store import Store
 
 

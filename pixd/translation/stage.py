@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from pixd.config import PipelineSettings, Settings
     from pixd.folders.intake import Intake
-    from pixd.store.files import DueInput
+    from pixd.store.file_rows import DueInput
     from pixd.store.models import Model
     from pixd.store.store import Store
     from pixd.system.children.spawner import Spawner

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pixd.config import PipelineSettings
     from pixd.folders.intake import Intake
     from pixd.store.commits import Commit
-    from pixd.store.files import RecordedFile
+    from pixd.store.file_rows import RecordedFile
     from pixd.store.store import Store
     from pixd.store.training_set import Looked
     from pixd.system.children.warm_worker import Answer, WarmWorker

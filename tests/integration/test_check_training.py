@@ -164,7 +164,7 @@ def test_a_picture_that_breaks_the_decoder_is_one_finding_and_no_end(
     training: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "pixd.training.dataset.folder_check._INSPECTOR", "tests.integration.fatal_inspector"
+        "pixd.training.dataset.inspector.CHILD", "tests.integration.fatal_inspector"
     )
     (training / "fatal.png").write_bytes(b"ends the child that reads it")
     code, found = told(capsys, "training", "--image-size", "64")

@@ -21,7 +21,7 @@ class Trained(NamedTuple):
         train_run: the run that made it.
         metrics: JSON, as the trainer measured them.
         verdict: JSON of what was decided about it then.
-        has_weights: whether the bytes of its generator are still present.
+        has_weights: 1 while the bytes of its generator are present, then 0.
     """
 
     number: int
@@ -29,7 +29,7 @@ class Trained(NamedTuple):
     train_run: int
     metrics: str
     verdict: str
-    has_weights: bool
+    has_weights: int
 
 
 class Failure(NamedTuple):
@@ -58,7 +58,7 @@ def newest_of_key(reader: sqlite3.Connection, pipeline: str, key: str) -> Traine
         " ORDER BY run.id DESC, model.id DESC LIMIT 1",
         (key, pipeline),
     ).fetchone()
-    return Trained(*row[:5], has_weights=bool(row[5])) if row else None
+    return Trained(*row) if row else None
 
 
 def failures_of_key(reader: sqlite3.Connection, pipeline: str, key: str) -> list[Failure]:

@@ -15,6 +15,7 @@ from pixd.training.dataset.near_duplicates import FLOOR, Part, Parts, difference
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from pixd.config import PipelineSettings
     from pixd.training.dataset.split import Split
 
 WRONG: Final = "wrong"
@@ -44,6 +45,12 @@ class Setting(NamedTuple):
     direction: str
     image_size: int
     validation: float
+
+    @classmethod
+    def of(cls, pipeline: PipelineSettings) -> Setting:
+        """Take them from a pipeline's settings."""
+        validation = pipeline.train.validation
+        return cls(pipeline.pairs, pipeline.direction, pipeline.image_size, validation)
 
 
 class Refused(NamedTuple):

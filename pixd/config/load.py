@@ -14,6 +14,7 @@ from typing import NamedTuple
 import yaml
 
 from pixd.config.document import ADVICE, Problem, Section, compose, report
+from pixd.config.pair_kinds import KINDS
 from pixd.config.settings import (
     LONE_PIPELINE_NAME,
     KeepSettings,
@@ -27,8 +28,6 @@ _SYSTEM_FILE = Path("/etc/pixd/config.yaml")
 _DEFAULT_STORE = "./store"
 _FOLDERS = ("training", "input", "output")
 _OF_THE_FILE = ("store", "device", "precision", "metrics")
-_PAIRS_GIVEN = ("side-by-side", "folders")
-_INPUTS_MADE = ("edges", "grayscale", "blank", "colorization")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # safe in "facades/model@3" and on disk
 _LARGEST_BYTES = 1 << 20  # a config.yaml is a page; more is the wrong file
 _YEAR_S = 31_536_000
@@ -206,7 +205,7 @@ def _lone_name(root: Section) -> str | None:
 
 def _pipeline(name: str, section: Section, folders: _Folders) -> PipelineSettings:
     default = PipelineSettings(name=name, training=Path(), input=Path(), output=Path())
-    pairs = section.choice("pairs", default.pairs, (*_PAIRS_GIVEN, *_INPUTS_MADE))
+    pairs = section.choice("pairs", default.pairs, tuple(KINDS))
     fit = _fit(section, default.fit, pairs)
     return PipelineSettings(
         name=name,
@@ -231,10 +230,10 @@ def _pipeline(name: str, section: Section, folders: _Folders) -> PipelineSetting
 
 def _fit(section: Section, default: str, pairs: str) -> str:
     fit = section.choice("fit", default, ("pad", "crop", "stretch", "tile"))
-    if fit == "tile" and pairs == "blank":
+    if fit == "tile" and KINDS[pairs].hides_middle:
         section.note(
             "fit",
-            "expected pad, crop or stretch with pairs: blank, where each tile would get a blank"
+            f"expected pad, crop or stretch with pairs: {pairs}, where each tile would get a blank"
             " of its own; got tile",
         )
         return default
@@ -257,7 +256,7 @@ def _output_size(section: Section, default: str, fit: str) -> str:
 
 def _direction(section: Section, default: str, pairs: str) -> str:
     direction = section.choice("direction", default, ("AtoB", "BtoA"))
-    if pairs in _INPUTS_MADE and direction != default:
+    if KINDS[pairs].is_made and direction != default:
         # Passed over, it would leave somebody waiting for a model that goes the other way.
         section.note(
             "direction",

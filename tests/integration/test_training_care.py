@@ -14,8 +14,8 @@ from typing import Any, cast
 import pytest
 from PIL import Image
 
-from pixd import config
 from pixd.answers import status
+from pixd.config.load import load
 from pixd.folders import scan
 from pixd.folders.intake import Intake
 from pixd.images.demo_set import facade_pair
@@ -70,7 +70,7 @@ class Set:
     def __init__(self, folder: Path) -> None:
         (folder / "config.yaml").write_text(CONFIG)
         self.folder = folder
-        self.settings = config.load(folder / "config.yaml")
+        self.settings = load(folder / "config.yaml")
         self.store = Store(self.settings.store)
         (self.store.folder / "logs").mkdir(exist_ok=True)
         self.begin()

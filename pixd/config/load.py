@@ -113,21 +113,6 @@ def load(path: Path) -> Settings:
     return settings
 
 
-def effective_yaml(settings: Settings) -> str:
-    """Write the settings as a config.yaml that sets every key. Reading it gives them again."""
-    tree = {
-        "store": str(settings.store),
-        "device": settings.device,
-        "precision": settings.precision,
-        **({"metrics": str(settings.metrics)} if settings.metrics else {}),
-        "pipelines": {
-            pipeline.name: _as_mapping(pipeline, leave_out=("name",))
-            for pipeline in settings.pipelines
-        },
-    }
-    return yaml.safe_dump(tree, sort_keys=False, allow_unicode=True, width=_MILLION)
-
-
 def _user_file(environ: Mapping[str, str]) -> Iterator[Path]:
     """Yield where the XDG base directory specification puts it; relative values do not count."""
     home = environ.get("XDG_CONFIG_HOME", "")
@@ -403,20 +388,3 @@ def _known_keys() -> list[str]:
     keys = [*_OF_THE_FILE, "pipelines", *keys]
     keys += [f"train.{field.name}" for field in fields(TrainSettings)]
     return keys + [f"keep.{field.name}" for field in fields(KeepSettings)]
-
-
-def _as_mapping(
-    settings: PipelineSettings | TrainSettings | KeepSettings, leave_out: tuple[str, ...] = ()
-) -> dict[str, object]:
-    mapping: dict[str, object] = {}
-    for field in fields(settings):
-        value = getattr(settings, field.name)
-        if field.name in leave_out or value is None:
-            continue
-        if isinstance(value, TrainSettings | KeepSettings):
-            mapping[field.name] = _as_mapping(value)
-        elif isinstance(value, float) and value.is_integer():
-            mapping[field.name] = int(value)
-        else:
-            mapping[field.name] = str(value) if isinstance(value, Path) else value
-    return mapping

@@ -9,8 +9,8 @@ import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pixd.store import model_files
-from pixd.store import recipes as store_recipes
 from pixd.store.queries import lineage
+from pixd.store.recipes import recipe_difference
 from pixd.store.runs import Edge
 from pixd.system.digests import canonical_json
 from pixd.training import warm_start
@@ -143,7 +143,7 @@ def changes_since_last(
         return None
     run_id, body = last
     before = lineage.listing_of(reader, store, run_id)
-    return pairs_difference(before, listing) + store_recipes.recipe_difference(body, recipe)
+    return pairs_difference(before, listing) + recipe_difference(body, recipe)
 
 
 def listing_of(train: Iterable[pairs.Pair], held_out: Iterable[pairs.Pair] = ()) -> bytes:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tiny import Tiny
+from tests.support.tiny import Tiny
 
 
 @pytest.fixture

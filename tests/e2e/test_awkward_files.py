@@ -17,7 +17,7 @@ from PIL import Image
 
 from pixd.folders.scan import is_ignored
 from pixd.translation.output_files import output_name
-from tests.tiny import Tiny
+from tests.support.tiny import Tiny
 
 FOLDER = Path(__file__).parents[3] / "shared" / "data" / "nasty"
 
@@ -91,7 +91,7 @@ def test_awkward_files_dropped_at_once_do_as_their_manifest_says(tiny: Tiny) -> 
 
 
 def test_names_that_no_terminal_likes_are_translated_and_printed_safely(tiny: Tiny) -> None:
-    from tests.tiny import picture
+    from tests.support.tiny import picture
 
     tiny.pairs(range(2))
     names = [b"-rf.png", b"a\nb.png", b"\xff\xfe.png", b"\x1b[31mred.png", "žluť 🏠.png".encode()]
@@ -107,7 +107,7 @@ def test_names_that_no_terminal_likes_are_translated_and_printed_safely(tiny: Ti
 
 
 def test_two_inputs_that_want_one_output_name_are_told_apart(tiny: Tiny) -> None:
-    from tests.tiny import picture
+    from tests.support.tiny import picture
 
     tiny.pairs(range(2))
     picture(1).save(tiny.folder / "input" / "x.jpg")

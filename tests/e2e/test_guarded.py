@@ -9,7 +9,7 @@ import yaml
 from PIL import Image
 
 from pixd.images.demo_set import facade_pair
-from tests.tiny import Tiny
+from tests.support.tiny import Tiny
 
 PAIRS = 60
 SIZE = 32

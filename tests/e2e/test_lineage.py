@@ -13,7 +13,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from pixd.store.objects import hash_file
-from tests.tiny import Tiny, pair
+from tests.support.tiny import Tiny, pair
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.tiny import Tiny
+from tests.support.tiny import Tiny
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "lineage-format.md"
 BLOCKS = re.findall(r"```(sql|sh)\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from tests.tiny import Tiny, picture
+from tests.support.tiny import Tiny, picture
 
 
 def test_pairs_and_inputs_dropped_at_once_become_a_model_and_outputs(trained: Tiny) -> None:

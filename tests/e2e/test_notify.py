@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import pytest
 
 from pixd.store.lock import holder_pid
-from tests.notify_socket import NotifySocket, listening
-from tests.tiny import Tiny
+from tests.support.notify_socket import NotifySocket, listening
+from tests.support.tiny import Tiny
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from tests.tiny import Tiny, picture
+from tests.support.tiny import Tiny, picture
 
 
 def test_a_paused_pipeline_records_and_starts_nothing_until_it_is_resumed(trained: Tiny) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.tiny import Tiny
+from tests.support.tiny import Tiny
 
 
 def test_a_restore_that_removes_most_files_is_recorded(tiny: Tiny) -> None:

@@ -20,7 +20,7 @@ from PIL import Image
 from pixd.store import gc
 from pixd.store.queries import lineage
 from pixd.store.store import Store
-from tests.tiny import Tiny, pair, picture
+from tests.support.tiny import Tiny, pair, picture
 
 HOSTILE = "<script>alert({n})<b>&\"' {n:03d}.png"
 FIRST = re.compile(r"^<script>alert\((\d+)\)")

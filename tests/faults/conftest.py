@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tiny import Tiny
+from tests.support.tiny import Tiny
 
 Figure = Callable[..., None]
 

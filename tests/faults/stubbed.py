@@ -19,7 +19,7 @@ from typing import Any
 from PIL import Image
 
 from pixd.system.crash_points import CRASH_VARIABLE
-from tests.tiny import Tiny, pair, picture
+from tests.support.tiny import Tiny, pair, picture
 
 MODULE = "tests.faults.stubbed"
 ROOT = Path(__file__).resolve().parents[2]

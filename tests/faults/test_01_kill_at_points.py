@@ -29,7 +29,7 @@ from pixd.system.crash_points import CRASH_POINTS, CRASH_VARIABLE
 from pixd.training import recipe
 from tests.faults.conftest import Figure
 from tests.faults.stubbed import ROOT, Stubbed, undisturbed
-from tests.tiny import Tiny, pair, picture
+from tests.support.tiny import Tiny, pair, picture
 
 CRASHES = 20  # at each point, at full size
 KILLED = -signal.SIGKILL

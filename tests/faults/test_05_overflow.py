@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.conftest import Figure
-from tests.tiny import Tiny, small_png
+from tests.support.tiny import Tiny, small_png
 
 NAIVE = Path(__file__).resolve().parents[2] / "benchmarks" / "peers" / "naive_watcher.py"
 QUEUE = Path("/proc/sys/fs/inotify/max_queued_events")

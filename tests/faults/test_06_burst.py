@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.faults.conftest import Figure
-from tests.proc import Proc
-from tests.tiny import Tiny, small_png
+from tests.support.proc import Proc
+from tests.support.tiny import Tiny, small_png
 
 MOST_GROWTH_MB = 100
 MOST_STATUS_S = 0.3

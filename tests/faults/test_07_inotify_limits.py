@@ -12,7 +12,7 @@ import pytest
 from pixd.folders.intake import POLL_S
 from pixd.folders.watch import PROBE_EVERY_S
 from tests.faults.conftest import Figure
-from tests.tiny import Tiny, picture
+from tests.support.tiny import Tiny, picture
 
 pytestmark = pytest.mark.skipif(
     not shutil.which("unshare")

@@ -20,7 +20,7 @@ from pixd.store.objects import hash_file
 from pixd.system.durable import FICLONE
 from tests.faults.conftest import Figure
 from tests.faults.naive import Naive
-from tests.tiny import Tiny, picture
+from tests.support.tiny import Tiny, picture
 
 Way = Callable[[Path, Path], None]  # (folder of new images, folder to bring them into)
 

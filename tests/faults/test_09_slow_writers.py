@@ -14,7 +14,7 @@ import pytest
 from pixd.store.objects import hash_file
 from tests.faults.conftest import Figure
 from tests.faults.naive import Naive
-from tests.tiny import Tiny, picture
+from tests.support.tiny import Tiny, picture
 
 Writer = Callable[[Path, bytes, float], None]  # (path, its bytes in the end, the long pause)
 

@@ -14,7 +14,7 @@ import pytest
 
 from pixd.service.loop import LONGEST_WAIT_S
 from tests.faults.conftest import Figure
-from tests.tiny import Tiny, picture
+from tests.support.tiny import Tiny, picture
 
 TICK_S = LONGEST_WAIT_S + 1.0
 """A step of the loop at rest, and a second for status to say so."""

@@ -16,8 +16,8 @@ from pixd.folders.settle import Ready
 from pixd.system.clock import rfc3339, utc_now
 from pixd.translation.publishing import Publisher
 from tests.faults.conftest import Figure
-from tests.tiny import Tiny, picture
-from tests.watched import Folder
+from tests.support.tiny import Tiny, picture
+from tests.support.watched import Folder
 
 HOUR_S, DAY_S = 3600.0, 86400.0
 JUMPS_S = (HOUR_S, -HOUR_S, DAY_S, -DAY_S)

@@ -20,7 +20,7 @@ from PIL import Image
 
 from tests.faults import children, damaged
 from tests.faults.conftest import Figure
-from tests.tiny import Tiny
+from tests.support.tiny import Tiny
 
 MODULES = (
     "pixd.images.decoder_child",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pixd.system.names import name_from_bytes
 from tests.faults.conftest import Figure
-from tests.tiny import Tiny, picture
+from tests.support.tiny import Tiny, picture
 
 LONGEST = 255
 NAMES = {

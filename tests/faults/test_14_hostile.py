@@ -15,7 +15,7 @@ from pixd.store.objects import hash_file
 from pixd.system import safe_open
 from tests.faults.conftest import Figure
 from tests.faults.naive import Naive
-from tests.tiny import Tiny, picture
+from tests.support.tiny import Tiny, picture
 
 SECRET = b"secret"
 INSIDE = b"inside"

@@ -19,7 +19,7 @@ import pytest
 
 from tests.faults import children
 from tests.faults.conftest import Figure
-from tests.tiny import Tiny, picture
+from tests.support.tiny import Tiny, picture
 
 TRAINS = "starts several trainers or translators; `make faults` runs it"
 SOON = {"pixd.training.stage.FIRST_RETRY_S": 0.5, "pixd.translation.stage.CHECK_MODEL_S": 1.0}

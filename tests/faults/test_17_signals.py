@@ -18,7 +18,7 @@ import yaml
 
 from tests.faults import children
 from tests.faults.conftest import Figure
-from tests.tiny import Tiny, picture
+from tests.support.tiny import Tiny, picture
 
 STOP_P95_S = 10.0
 

@@ -7,7 +7,7 @@ import signal
 import time
 
 from tests.faults.conftest import Figure
-from tests.tiny import Tiny
+from tests.support.tiny import Tiny
 
 
 def test_a_second_service_names_the_first_and_leaves_the_store_to_it(

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import pytest
 
 from tests.faults.conftest import Figure
-from tests.proc import Proc
-from tests.tiny import Tiny, small_png
+from tests.support.proc import Proc
+from tests.support.tiny import Tiny, small_png
 
 MOST_GROWTH_MB = 8.0
 WAVE = 100

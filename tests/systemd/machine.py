@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.wheel import ROOT, build_wheel
+from tests.support.wheel import ROOT, build_wheel
 
 _BUILD = Path(__file__).with_name("build-tree.sh")
 _LOCK = ROOT / "requirements.lock"

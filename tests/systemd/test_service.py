@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.tiny import pair, picture
 from tests.systemd.conftest import Service, text
 from tests.systemd.machine import Machine
-from tests.tiny import pair, picture
 
 pytestmark = [pytest.mark.systemd, pytest.mark.timeout(1800)]  # the tree is built once, in minutes
 

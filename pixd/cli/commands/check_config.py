@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pixd.cli.configuration import settings_of
 from pixd.cli.terminal import warn
-from pixd.config.load import effective_yaml
+from pixd.config.effective import effective_yaml
 from pixd.config.pair_kinds import KINDS
 from pixd.config.surprises import surprises
 

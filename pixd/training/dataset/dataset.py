@@ -11,7 +11,7 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from pixd.store.exclusions import EXCLUDED
-from pixd.store.queries.files import unread as unread_files
+from pixd.store.queries.files import unread
 from pixd.store.training_set import KinRow, kin_of
 from pixd.system.digests import canonical_json, digest_of
 from pixd.system.errors import ADVICE_DISK, DiskError
@@ -140,8 +140,11 @@ class Dataset:
                 )
             return None
         self.trouble = ""
-        unread = unread_files(self._store.db.conn, self._repo_id, but_for=EXCLUDED)
-        seen = Seen([(name, digest) for name, digest, _, _ in files], looked, unread)
+        seen = Seen(
+            [(name, digest) for name, digest, _, _ in files],
+            looked,
+            unread(self._store.db.conn, self._repo_id, but_for=EXCLUDED),
+        )
         plan = pair_up(self._setting, seen)
         return _Paired((head.seq, self._intake.revision), files, seen, plan)
 

@@ -1,0 +1,295 @@
+"""The units: what is shipped, what is made from a configuration, and what systemd thinks of both."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pixd.cli import units
+from pixd.cli.units import Installation
+from pixd.config.load import load
+from pixd.config.settings import Settings
+from pixd.system.errors import UsageError
+from tests.support.wheel import ROOT, build_wheel
+
+SHIPPED = ("pixd.service", "pixd.sysusers", "gpu.conf", "home.conf", "user/pixd.service")
+OPT = Installation(command=("/opt/pixd/bin/pixd",), folders=(Path("/opt/pixd"), Path("/usr")))
+
+needs_analyze = pytest.mark.skipif(
+    shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed here"
+)
+
+
+def settings_in(folder: str, base: Path, store: str = "/var/lib/pixd/store") -> Settings:
+    path = base / "config.yaml"
+    path.write_text(
+        f"store: {store}\n"
+        + "".join(f'{kind}: "{folder}/{kind}"\n' for kind in ("training", "input", "output"))
+    )
+    return load(path)
+
+
+def pixd(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if name != "XDG_RUNTIME_DIR"}
+    return subprocess.run(
+        [sys.executable, "-m", "pixd", *words],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    folder = tmp_path / "my pictures"
+    assert pixd(tmp_path, "init", str(folder)).returncode == 0
+    return folder
+
+
+@pytest.fixture
+def printed(pictures: Path, tmp_path: Path) -> dict[str, Path]:
+    """Return what `service print` says for the machine and for a person, as unit files."""
+    made = {}
+    for kind, words in (("system", []), ("user", ["--user"])):
+        done = pixd(pictures, "service", "print", *words)
+        assert done.returncode == 0, done.stderr
+        made[kind] = tmp_path / kind / "pixd.service"
+        made[kind].parent.mkdir()
+        made[kind].write_text(done.stdout)
+    return made
+
+
+# -- what systemd thinks --------------------------------------------------------------------
+
+
+@needs_analyze
+def test_systemd_finds_nothing_to_complain_about(printed: dict[str, Path]) -> None:
+    for kind, path in printed.items():
+        done = subprocess.run(
+            ["systemd-analyze", "verify", f"--{kind}", "--man=no", "--generators=no", path],
+            capture_output=True,
+            text=True,
+            env={**os.environ, "XDG_RUNTIME_DIR": str(path.parent)},
+            check=False,
+        )
+        about = [line for line in done.stderr.splitlines() if "pixd" in line]
+        assert (done.returncode, about) == (0, []), kind
+
+
+@needs_analyze
+@pytest.mark.parametrize("drop_in", ["", "home.conf", "gpu.conf"])
+def test_the_exposure_is_low_with_every_drop_in(tmp_path: Path, drop_in: str) -> None:
+    unit = tmp_path / "pixd.service"
+    unit.write_text(units.shipped("pixd.service") + (units.shipped(drop_in) if drop_in else ""))
+    # Of 100, so 1.5 on the scale of 10 that the report uses.
+    done = subprocess.run(
+        ["systemd-analyze", "security", "--offline=true", "--threshold=15", "--no-pager", unit],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-300:]
+
+
+# -- what is shipped ------------------------------------------------------------------------
+
+
+def test_the_wheel_carries_units_and_shell_scripts_byte_for_byte(tmp_path: Path) -> None:
+    with zipfile.ZipFile(build_wheel(tmp_path / "wheel")) as wheel:
+        for name in SHIPPED:
+            carried = wheel.read(f"pixd/cli/unit_files/{name}")
+            assert carried == (ROOT / "systemd" / name).read_bytes()
+        for script in (ROOT / "pixd" / "cli" / "shell_scripts").iterdir():
+            assert wheel.read(f"pixd/cli/shell_scripts/{script.name}") == script.read_bytes()
+
+
+def test_every_file_of_the_folder_is_shipped_and_every_line_has_a_place_in_the_docs() -> None:
+    folder = ROOT / "systemd"
+    there = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    assert there == set(SHIPPED)
+    docs = (ROOT / "docs" / "service.md").read_text()
+    for name in ("pixd.service", "gpu.conf", "home.conf"):
+        for key in re.findall(r"^(\w+)=", units.shipped(name), re.MULTILINE):
+            assert f"`{key}" in docs, key
+
+
+# -- what is made from a configuration ------------------------------------------------------
+
+
+def drop_in(settings: Settings, installation: Installation = OPT) -> list[str]:
+    files = units.system_files(settings, installation, has_gpu=False)
+    return files[-1].text.splitlines()
+
+
+def test_the_drop_in_names_the_commands_and_what_may_be_read_and_written(tmp_path: Path) -> None:
+    settings = settings_in("/srv/pictures", tmp_path)
+    made = drop_in(settings)
+    start = f"ExecStart=/opt/pixd/bin/pixd --config {settings.path} run"
+    assert made[made.index("ExecStart=") + 1] == start
+    assert "ReadWritePaths=-/var/lib/pixd/store" in made
+    assert "ReadOnlyPaths=-/srv/pictures/training" in made
+    assert "ReadOnlyPaths=-/srv/pictures/input" in made
+    assert "ReadWritePaths=-/srv/pictures/output" in made
+    assert not [line for line in made if "/opt/pixd" in line and not line.startswith("Exec")]
+
+
+def test_the_folder_of_the_metrics_file_may_be_written_and_never_the_root(tmp_path: Path) -> None:
+    settings = settings_in("/srv/pictures", tmp_path)
+    prom = dataclasses.replace(settings, metrics=Path("/var/lib/prometheus/pixd.prom"))
+    assert "ReadWritePaths=-/var/lib/prometheus" in drop_in(prom)
+    root = dataclasses.replace(settings, metrics=Path("/pixd.prom"))
+    assert drop_in(root) == drop_in(settings)
+
+
+def test_what_lies_in_a_home_is_bound_and_brings_the_drop_in_for_homes(tmp_path: Path) -> None:
+    settings = settings_in("/home/anna/pictures", tmp_path)
+    venv = Installation(
+        command=("/home/anna/venv/bin/pixd",), folders=(Path("/home/anna/venv"), Path("/usr"))
+    )
+    files = units.system_files(settings, venv, has_gpu=True)
+    assert [file.path.name for file in files] == [
+        *("pixd.conf", "pixd.service", "gpu.conf", "home.conf", "installed.conf")
+    ]
+    made = files[-1].text.splitlines()
+    assert "BindReadOnlyPaths=-/home/anna/pictures/training" in made
+    assert "BindPaths=-/home/anna/pictures/output" in made
+    assert "BindReadOnlyPaths=-/home/anna/venv" in made
+
+
+def test_a_link_out_of_a_home_keeps_its_place_and_one_into_it_finds_its_end(
+    tmp_path: Path,
+) -> None:
+    # /tmp is as empty to the service as a home; what links there or from there is bound.
+    real = tmp_path / "real"
+    (real / "training").mkdir(parents=True)
+    link = tmp_path / "link"
+    link.symlink_to(real)
+    made = drop_in(settings_in(str(link), tmp_path))
+    assert f"BindReadOnlyPaths=-{real}/training:{link}/training" in made
+
+
+def test_a_user_s_unit_has_no_folders_to_name(tmp_path: Path) -> None:
+    files = units.user_files(settings_in("/srv/pictures", tmp_path), OPT, Path("/home/a/systemd"))
+    assert [str(file.path) for file in files] == [
+        "/home/a/systemd/pixd.service",
+        "/home/a/systemd/pixd.service.d/installed.conf",
+    ]
+    assert "Paths=" not in files[1].text
+
+
+@pytest.mark.parametrize(
+    ("word", "in_setting", "in_command"),
+    [
+        ("/srv/a", "/srv/a", "/srv/a"),
+        ("/srv/a b", '"/srv/a b"', '"/srv/a b"'),
+        ("/srv/50%", "/srv/50%%", "/srv/50%%"),
+        ("/srv/$x", "/srv/$x", "/srv/$$x"),
+        ('/srv/"', '"/srv/\\""', '"/srv/\\""'),
+        ("/srv/a\\b", '"/srv/a\\\\b"', '"/srv/a\\\\b"'),
+        ("/srv/a:b", '"/srv/a:b"', '"/srv/a:b"'),
+        ("/srv/größe", "/srv/größe", "/srv/größe"),
+    ],
+)
+def test_systemd_reads_a_quoted_word_as_it_was(word: str, in_setting: str, in_command: str) -> None:
+    assert units.quoted(word) == in_setting
+    assert units.quoted(word, is_command=True) == in_command
+
+
+@given(st.text(st.characters(categories=["Cc", "Zl", "Zp"]), min_size=1))
+def test_a_name_that_would_break_the_line_is_refused(word: str) -> None:
+    with pytest.raises(UsageError):
+        units.quoted(f"/srv/{word}")
+
+
+# -- the command ----------------------------------------------------------------------------
+
+
+def test_install_below_a_root_writes_what_is_shipped_and_starts_nothing(
+    pictures: Path, tmp_path: Path
+) -> None:
+    root = tmp_path / "root"
+    done = pixd(pictures, "service", "install", "--root", str(root))
+    assert done.returncode == 0, done.stderr
+    unit = root / "etc/systemd/system/pixd.service"
+    assert unit.read_text() == units.shipped("pixd.service")
+    assert (root / "etc/sysusers.d/pixd.conf").read_text() == units.shipped("pixd.sysusers")
+    drop_ins = unit.with_name("pixd.service.d")
+    assert str(pictures) in (drop_ins / "installed.conf").read_text()
+    assert f"wrote {unit}" in done.stdout
+    assert "nothing was started" in done.stdout
+
+
+def test_installing_again_removes_a_drop_in_of_ours_that_is_not_needed(
+    pictures: Path, tmp_path: Path
+) -> None:
+    root = tmp_path / "root"
+    drop_ins = root / "etc/systemd/system/pixd.service.d"
+    drop_ins.mkdir(parents=True)
+    (drop_ins / "gpu.conf").write_text("[Service]\n")
+    (drop_ins / "override.conf").write_text("[Service]\nNice=19\n")
+    config_file = pictures / "config.yaml"
+    config_file.write_text(config_file.read_text().replace("device: auto", "device: cpu"))
+    assert pixd(pictures, "service", "install", "--root", str(root)).returncode == 0
+    assert not (drop_ins / "gpu.conf").exists()
+    assert (drop_ins / "override.conf").exists()
+
+
+def test_uninstall_leaves_what_the_administrator_wrote_and_the_data(
+    pictures: Path, tmp_path: Path
+) -> None:
+    root = tmp_path / "root"
+    assert pixd(pictures, "service", "install", "--root", str(root)).returncode == 0
+    override = root / "etc/systemd/system/pixd.service.d/override.conf"
+    override.write_text("[Service]\nNice=19\n")
+    before = sorted(pictures.rglob("*"))
+    done = pixd(pictures, "service", "uninstall", "--root", str(root))
+    assert done.returncode == 0, done.stderr
+    assert [path for path in root.rglob("*") if path.is_file()] == [override]
+    assert "override.conf" in done.stdout
+    assert sorted(pictures.rglob("*")) == before
+    again = pixd(pictures, "service", "uninstall", "--root", str(root))
+    assert again.returncode == 2
+    assert "pixd service uninstall --user" in again.stderr
+
+
+def test_a_wrong_configuration_installs_nothing(pictures: Path, tmp_path: Path) -> None:
+    (pictures / "config.yaml").write_text("storr: x\n")
+    done = pixd(pictures, "service", "install", "--root", str(tmp_path / "root"))
+    assert done.returncode == 78
+    assert not (tmp_path / "root").exists()
+
+
+@pytest.mark.skipif(Path("/run/systemd/system").exists(), reason="this machine has a systemd")
+@pytest.mark.parametrize("words", [[], ["--user"]])
+def test_without_systemd_it_says_what_to_do_instead(pictures: Path, words: list[str]) -> None:
+    done = pixd(pictures, "service", "install", *words)
+    assert done.returncode == 1
+    assert "not started by systemd" in done.stderr
+    assert "pixd run" in done.stderr
+
+
+def test_check_config_can_be_brief_for_the_journal(pictures: Path) -> None:
+    done = pixd(pictures, "check-config", "--quiet")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr == f"{pictures}/config.yaml is good\n"
+
+
+def test_a_place_that_cannot_be_written_is_named(pictures: Path, tmp_path: Path) -> None:
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root" / "etc").write_text("no folder")
+    done = pixd(pictures, "service", "install", "--root", str(tmp_path / "root"))
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"pixd: {tmp_path}/root/etc")

@@ -1,0 +1,157 @@
+"""Recalls in the orders that once left something of the image behind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pixd.store import gc
+from pixd.system.digests import digest_of
+from pixd.system.errors import PixdError
+from tests.support.store_world import World
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    world = World(tmp_path)
+    yield world
+    world.close()
+
+
+def put(world: World, kind: str, **files: bytes) -> None:
+    """Make these the only files of a folder, and record them."""
+    root = world.watched("p", kind)
+    for left in root.iterdir():
+        left.unlink()
+    for name, data in files.items():
+        (root / f"{name}.png").write_bytes(data)
+    world.record("p", kind)
+
+
+def train(world: World, seed: int = 0) -> None:
+    world.start_training("p", seed)
+    world.finish_training("p", seed)
+
+
+def recall(world: World, image: bytes) -> dict[str, Any]:
+    digest = digest_of(image)
+    return world.perform("recall", pipeline="p", mode="apply", digest=digest, name="it")
+
+
+def live(world: World) -> int | None:
+    model = world.store.models.live("p")
+    return model.number if model else None
+
+
+def outputs(world: World) -> list[str]:
+    return sorted(name for _, name in world.output_files())
+
+
+@pytest.fixture
+def old_and_new(world: World) -> World:
+    """Have model@1 of an old image and model@2 of a new one, and outputs of model@1."""
+    put(world, "input", gone=b"gone", stays=b"stays")
+    put(world, "training", a=b"old")
+    train(world)
+    world.translate("p")
+    put(world, "training", a=b"new")
+    train(world)
+    return world
+
+
+def test_a_recall_withdraws_the_outputs_whose_inputs_are_gone(old_and_new: World) -> None:
+    put(old_and_new, "input", stays=b"stays")
+    planned = recall(old_and_new, b"old")
+    assert (planned["replaced"], planned["withdrawn"]) == (["stays.png"], ["gone.png"])
+    assert outputs(old_and_new) == ["stays.png"]
+
+
+def test_an_output_that_waits_to_be_replaced_goes_with_its_input(old_and_new: World) -> None:
+    assert recall(old_and_new, b"old")["withdrawn"] == []
+    put(old_and_new, "input", stays=b"stays")
+    assert outputs(old_and_new) == ["stays.png"]
+
+
+def test_a_second_recall_withdraws_what_the_first_left_to_be_replaced(old_and_new: World) -> None:
+    recall(old_and_new, b"old")
+    recall(old_and_new, b"new")
+    assert live(old_and_new) is None
+    assert outputs(old_and_new) == []
+
+
+def test_an_edited_output_of_a_recalled_input_stays_edited_when_the_input_goes(
+    old_and_new: World,
+) -> None:
+    world = old_and_new
+    (world.folder / "output" / "p" / "gone.png").write_bytes(b"by hand")
+    recall(world, b"gone")
+    put(world, "input", stays=b"stays")
+    digest = digest_of(b"gone")
+    proof = world.perform("recall", pipeline="p", mode="proof", digest=digest)
+    assert (proof["outputs"], proof["edited"]) == ([], ["gone.png"])
+
+
+def test_a_model_trained_twice_over_is_recalled_under_both_numbers(world: World) -> None:
+    put(world, "training", a=b"a")
+    train(world)
+    train(world)
+    assert [m["name"] for m in recall(world, b"a")["models"]] == ["model@1", "model@2"]
+    assert live(world) is None
+
+
+def test_a_recall_cut_off_before_its_files_are_gone_is_finished_at_the_next_start(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(world, "input", a=b"in", b=b"in too")
+    put(world, "training", a=b"a")
+    train(world)
+    world.translate("p")
+
+    def cut(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", cut)
+        with pytest.raises(KeyboardInterrupt):
+            recall(world, b"a")
+    assert outputs(world) == ["a.png", "b.png"]
+    world.restart()
+    assert outputs(world) == []
+
+
+def test_bytes_that_a_crash_left_without_a_row_do_not_let_restore_remove_a_file(
+    world: World,
+) -> None:
+    put(world, "training", a=b"recorded")
+    head = world.store.history.head(world.repo("p", "training"))
+    assert head is not None
+    file = world.watched("p", "training") / "a.png"
+    file.write_bytes(b"never recorded")
+    world.store.objects.add(b"never recorded")
+    world.store.objects.flush()
+    world.restore("p", "training", head.version)
+    assert file.read_bytes() == b"never recorded"
+
+
+def test_the_card_of_a_model_outlives_its_bytes(world: World) -> None:
+    put(world, "training", a=b"a")
+    for seed in range(2 * gc.RECENT_REFS):
+        train(world, seed)
+    taken = {one["name"] for one in world.perform("gc", mode="apply")["garbage"]}
+    assert "p/model@1 (generator)" in taken
+    assert not [name for name in taken if "card" in name]
+    with pytest.raises(PixdError, match="the bytes of model@1"):
+        world.perform("promote", pipeline="p", number=1)
+
+
+def test_the_newest_of_two_batches_of_one_second_comes_back_first(world: World) -> None:
+    batches = []
+    for image in (b"1", b"2", b"3", b"4", b"5", b"6"):
+        put(world, "training", a=image)
+        put(world, "training")
+        batches.append(world.perform("gc", mode="apply")["batch"])
+    for batch in reversed(batches):
+        assert world.perform("gc", mode="undo")["batch"] == batch

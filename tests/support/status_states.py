@@ -1,0 +1,381 @@
+"""Real stores in every state that `pixd status` can find one in, at a fixed time.
+
+The rows are written by the store's own code and the heartbeat has the shape that a real
+`Service` gives it; only what a heartbeat says is chosen.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pixd.answers import status
+from pixd.config.load import load
+from pixd.service.loop import Service
+from pixd.store import connection
+from pixd.store.heartbeat import read_live, write_live
+from pixd.store.store import Store
+from pixd.system import clock as system_clock
+from pixd.system.digests import canonical_json
+from tests.unit.store.test_store import record
+
+CONFIG = """\
+store: ./store
+device: cpu
+pipelines:
+  facades:
+    training: ./training
+    input: ./input
+    output: ./output
+"""
+NOW = 1_790_000_000.0  # 2026-09-21 14:13:20 UTC
+MINUTE_S, HOUR_S, DAY_S = 60.0, 3600.0, 86400.0
+PID = 4711  # what the page shows
+SHA = "sha256:" + "0" * 64
+
+Live = dict[str, Any]
+
+
+class Clock:
+    """The time of day, as the code under test sees it."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.now = NOW
+        patch.setattr(time, "time", lambda: self.now)
+        patch.setattr(status, "_free_bytes", lambda _: 212_000_000_000)
+        patch.setattr(status, "_store_bytes", lambda *_: 1_840_000_000)
+
+
+class World:
+    """One folder with a configuration, and what a service would have left or be doing there."""
+
+    def __init__(self, folder: Path, clock: Clock) -> None:
+        self.folder = folder
+        self.clock = clock
+        self.config = folder / "config.yaml"
+        if not self.config.exists():
+            folder.mkdir(parents=True)
+            self.config.write_text(CONFIG)
+        self.settings = load(self.config)
+
+    # -- what is in the store -----------------------------------------------------------
+
+    def fill(self) -> None:
+        """Record pairs, a model that is live since yesterday, and inputs with their outputs."""
+        self.clock.now = NOW - DAY_S
+        store = Store(self.settings.store)
+        training = store.history.repo_id("facades", "training")
+        pairs = {f"{n:03d}.png": b"pair %d" % n for n in range(120)}
+        record(store, training, pairs, [])
+        store.working.set_state(training, ["007.png"], "rejected", "not twice as wide as high")
+        told = "007.png: not twice as wide as high (512 x 512)"
+        store.note("facades", "warning", "rejected", told, "c1")
+        self.add_model(store)
+        inputs = store.history.repo_id("facades", "input")
+        images = {f"{n:03d}.png": b"image %d" % n for n in range(48)}
+        record(store, inputs, images, [])
+        store.working.set_state(inputs, images, "translated")
+        store.db.execute("INSERT INTO output_total VALUES ('facades', 'current', 48)")
+        store.close()
+        self.clock.now = NOW
+
+    def add_model(self, store: Store) -> None:
+        export = store.objects.add(b"a generator")
+        store.objects.flush()
+        recipe = store.runs.add_recipe("train", {})
+        metrics = {"l1": 21.4, "held_out": 12}
+        with store.transaction():
+            store.history.add_objects([export], "application/json")
+            run = self.add_run(store, "succeeded", recipe)
+            version = store.db.execute('SELECT version FROM "commit"').fetchone()[0]
+            model = store.models.add(
+                "facades", export.digest, train_run=run, export_run=run, version=version,
+                commit_seq=1, steps=24_000, metrics=metrics,
+                verdict=canonical_json({"promote": True, "why": "the first model"}),
+            )  # fmt: skip
+        store.models.promote(model, who="service", why="the first model", change_id="c1")
+
+    def add_run(self, store: Store, state: str, recipe: str, reason: str = "") -> int:
+        run = store.runs.queue(
+            "facades", "train", f"key of {state}", change_id="c1", recipe=recipe, inputs=[],
+            reason="first training on 120 pairs", state="running",
+        )  # fmt: skip
+        store.runs.move(run, ("running",), state, **({"reason": reason} if reason else {}))
+        return run
+
+    def add_failed_training(self, store: Store) -> None:
+        recipe = store.runs.add_recipe("train", {"batch_size": 64})
+        reason = "out of memory (lower batch_size, now 64)"
+        for attempt in range(3):
+            self.clock.now = NOW - (3 - attempt) * 5 * MINUTE_S
+            self.add_run(store, "failed", recipe, reason)
+            store.note("facades", "error", "train", f"training failed: {reason}", "c1")
+        self.clock.now = NOW
+
+    def add_inputs(self, store: Store, count: int, state: str, reason: str = "") -> None:
+        inputs = store.history.repo_id("facades", "input")
+        images = {f"new-{n:03d}.png": b"new %d" % n for n in range(count)}
+        record(store, inputs, images, [])
+        store.working.set_state(inputs, images, state, reason)
+
+    # -- what a service does ------------------------------------------------------------
+
+    @contextmanager
+    def running(
+        self, change: Callable[[Live], None] = lambda _: None, *, silent_s: float = 0.4
+    ) -> Iterator[Store]:
+        """Hold the store as a service that started three hours ago, and leave its heartbeat."""
+        service = Service(self.settings, lambda _: None)
+        service.heartbeat.started_at = NOW - 3 * HOUR_S - 12 * MINUTE_S
+        service._beat(0.0)
+        live: Live = read_live(self.settings.store)
+        live["idle"] = True
+        for folder in ("training", "input"):
+            seen = live["pipelines"]["facades"][folder]
+            seen.update(watch="inotify", last_scan_at=system_clock.rfc3339(NOW - 7.0))
+        train = live["pipelines"]["facades"]["train"]
+        train.update(state="idle", reason="the live model is of these pairs and settings")
+        change(live)
+        live["at"] = system_clock.rfc3339(NOW - silent_s)
+        write_live(self.settings.store, live)
+        try:
+            yield service.store
+        finally:
+            service.control.stop()
+            service.store.close()
+            os.close(service._wake_r)
+            os.close(service._wake_w)
+
+    def ran(self, *, was_stopped: bool) -> None:
+        """Leave what a service leaves that ended two hours ago."""
+        with self.running():
+            pass
+        live = read_live(self.settings.store)
+        live["at"] = system_clock.rfc3339(NOW - 2 * HOUR_S)
+        if was_stopped:
+            live["stopped_at"] = system_clock.rfc3339(NOW - 2 * HOUR_S)
+        write_live(self.settings.store, live)
+
+
+@contextmanager
+def filled_world(folder: Path, patch: pytest.MonkeyPatch) -> Iterator[World]:
+    """Give a filled world as the working folder, in a process that stands in for its service."""
+    world = World(folder, Clock(patch))
+    world.fill()
+    patch.chdir(world.folder)
+    # `wait` asks the service for a scan by this signal; here the service is this process.
+    before = signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    yield world
+    signal.signal(signal.SIGUSR1, before)
+
+
+def part(live: Live, name: str) -> Live:
+    """Return one part of the heartbeat, whose keys may be set and not added to."""
+    found = live["pipelines"]["facades"][name]
+    assert isinstance(found, dict)
+    return found
+
+
+def set_part(live: Live, name: str, **values: Any) -> None:
+    found = part(live, name)
+    assert set(values) <= set(found), f"a real heartbeat has no {set(values) - set(found)}"
+    found.update(values)
+
+
+@contextmanager
+def open_store(world: World) -> Iterator[Store]:
+    store = Store(world.settings.store)
+    yield store
+    store.close()
+
+
+# -- the states ---------------------------------------------------------------------------------
+
+
+@contextmanager
+def never_run(world: World) -> Iterator[None]:
+    shutil.rmtree(world.settings.store)
+    yield
+
+
+@contextmanager
+def starting(world: World) -> Iterator[None]:
+    world.ran(was_stopped=True)
+    live = read_live(world.settings.store)
+    live["pid"] = 1  # it was another process
+    write_live(world.settings.store, live)
+    store = Store(world.settings.store)
+    yield
+    store.close()
+
+
+@contextmanager
+def idle(world: World) -> Iterator[None]:
+    with world.running():
+        yield
+
+
+@contextmanager
+def training_set_is_wrong(world: World) -> Iterator[None]:
+    with world.running() as store:
+        worst = "1 pair looks the other way round than the other 118, such as 042.png"
+        store.care.note("facades", SHA, (1, 2), worst, {})
+        yield
+
+
+@contextmanager
+def training(world: World) -> Iterator[None]:
+    def change(live: Live) -> None:
+        live["idle"] = False
+        set_part(
+            live, "train", state="running", run=2, step=9_120, steps=24_000, images_per_second=6.1,
+            eta_seconds=2_440.0, reason="+20 pairs",
+            losses={"gen_l1_loss": 18.34, "gen_gan_loss": 0.921, "disc_loss": 0.583},
+            validation={"step": 7_200, "l1": 24.06, "psnr": 17.2, "ssim": 0.41, "sharpness": 0.9},
+            preview=str(world.settings.store / "previews" / "facades.png"),
+        )  # fmt: skip
+
+    with world.running(change):
+        yield
+
+
+@contextmanager
+def translating(world: World) -> Iterator[None]:
+    def change(live: Live) -> None:
+        live["idle"] = False
+        set_part(live, "translate", phase="loading the model")
+
+    with world.running(change) as store:
+        world.add_inputs(store, 16, "queued")
+        yield
+
+
+@contextmanager
+def translating_in_tiles(world: World) -> Iterator[None]:
+    def change(live: Live) -> None:
+        live["idle"] = False
+        set_part(live, "translate", tiles={"name": "new-000.png", "done": 1_203, "all": 2_961})
+
+    with world.running(change) as store:
+        world.add_inputs(store, 3, "queued")
+        yield
+
+
+@contextmanager
+def waiting_for_pairs(world: World) -> Iterator[None]:
+    shutil.rmtree(world.settings.store)
+
+    def change(live: Live) -> None:
+        set_part(live, "train", reason="the training folder is empty")
+
+    with world.running(change) as store:
+        world.add_inputs(store, 3, "queued")
+        yield
+
+
+@contextmanager
+def training_failed(world: World) -> Iterator[None]:
+    reason = "given up after 3 attempts: out of memory (lower batch_size, now 64)"
+    with world.running(lambda live: set_part(live, "train", state="failed", reason=reason)) as s:
+        world.add_failed_training(s)
+        yield
+
+
+@contextmanager
+def inputs_failed(world: World) -> Iterator[None]:
+    with world.running() as store:
+        reason = "something else stands at output/new-000.png, which pixd did not make"
+        world.add_inputs(store, 2, "failed", reason)
+        store.note("facades", "error", "translate", f"new-000.png: {reason}", "c1")
+        yield
+
+
+@contextmanager
+def paused(world: World) -> Iterator[None]:
+    reason = "by ada; `pixd resume` goes on"
+    with world.running(lambda live: set_part(live, "train", state="paused", reason=reason)) as s:
+        s.holds.pause("facades", "ada")
+        yield
+
+
+@contextmanager
+def blocked(world: World) -> Iterator[None]:
+    def change(live: Live) -> None:
+        set_part(live, "translate", blocked="the disk of /srv/output is full (12 MB free)")
+
+    with world.running(change) as store:
+        world.add_inputs(store, 16, "queued")
+        yield
+
+
+@contextmanager
+def on_hold(world: World) -> Iterator[None]:
+    with world.running() as store:
+        for kind in ("training", "input"):
+            folder = Path("/mnt/nas") / kind
+            why = f"the folder {folder} cannot be read: No such file or directory: mount it"
+            store.holds.hold(store.history.repo_id("facades", kind), folder, why)
+        yield
+
+
+@contextmanager
+def stuck(world: World) -> Iterator[None]:
+    with world.running(silent_s=190.0):
+        yield
+
+
+@contextmanager
+def stopped(world: World) -> Iterator[None]:
+    world.ran(was_stopped=True)
+    yield
+
+
+@contextmanager
+def killed(world: World) -> Iterator[None]:
+    world.ran(was_stopped=False)
+    with open_store(world) as store:
+        world.add_failed_training(store)
+    yield
+
+
+@contextmanager
+def newer_store(world: World) -> Iterator[None]:
+    _migration(world, "INSERT INTO _sqlite_migrations (migration_set, name, applied_at)"
+               " VALUES ('pixd', 'm012_next_year', '2027')")  # fmt: skip
+    yield
+
+
+@contextmanager
+def older_store(world: World) -> Iterator[None]:
+    last = connection.MIGRATIONS[-1]
+    _migration(world, f"DELETE FROM _sqlite_migrations WHERE name = '{last}'")  # noqa: S608
+    yield
+
+
+def _migration(world: World, sql: str) -> None:
+    with open_store(world) as store:
+        store.db.execute(sql)
+
+
+STATES = {
+    state.__name__.replace("_", " "): state
+    for state in (
+        never_run, starting, idle, training_set_is_wrong, training, translating, translating_in_tiles,
+        waiting_for_pairs, training_failed,
+        inputs_failed, paused, blocked, on_hold, stuck, stopped, killed, newer_store, older_store,
+    )
+}  # fmt: skip
+EXIT_CODES = {
+    "never run": 3, "starting": 0, "idle": 0, "training set is wrong": 0, "training": 0, "translating": 0,
+    "translating in tiles": 0,
+    "waiting for pairs": 0, "training failed": 1, "inputs failed": 1, "paused": 0, "blocked": 1,
+    "on hold": 1, "stuck": 1, "stopped": 3, "killed": 3, "newer store": 4, "older store": 4,
+}  # fmt: skip

@@ -1,7 +1,7 @@
 """What the service would do now: the work that is due, with estimates from recorded runs.
 
-It only reads, and opens no file of a folder. A file that changed since it was recorded is only counted:
-what it means is known only once it is recorded.
+It only reads, and opens no file of a folder. A file that changed since it was recorded is only
+counted: what it means is known only once it is recorded.
 """
 
 from __future__ import annotations

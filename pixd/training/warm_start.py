@@ -4,9 +4,9 @@ It may if the only difference to the live model's training is that pairs were ad
 quarter of all. It then goes on from that model's weights and optimisers. The share of the steps
 follows from the share of new pairs: with 40 new pairs of 400 it is a quarter.
 
-If a pair was removed or edited, training is from scratch. A model must not keep what it learned from
-an image that is gone, and the listing of its training must name every image that it ever saw. If
-a setting changed, training is from scratch too, so that the user sees what the setting does.
+If a pair was removed or edited, training is from scratch. A model must not keep what it learned
+from an image that is gone, and the listing of its training must name every image that it ever saw.
+If a setting changed, training is from scratch too, so that the user sees what the setting does.
 """
 
 from __future__ import annotations

@@ -2,16 +2,16 @@
 
 A thumbnail is 8 x 8 means of luma and of both colour differences, the latter at half weight. Two
 parts are nearly the same if their thumbnails differ, on average, by less than `NEAR` times the
-contrast of the flatter one, and their means and tilts by less than `MEAN_NEAR` times it. Two pairs are
-nearly the same if all their parts are.
+contrast of the flatter one, and their means and tilts by less than `MEAN_NEAR` times it. Two pairs
+are nearly the same if all their parts are.
 
-A picture that was encoded again and enlarged or reduced stays within that: with JPEG of quality 30 to
-90 at scales of 0.5 to 1.5 the difference is 0.05 in the middle and at most 0.12. Different pictures
-are outside: of 400 photographed facades with their label maps the nearest two differ by 0.33, of 200
-that one program drew by 0.22.
+A picture that was encoded again and enlarged or reduced stays within that: with JPEG of quality 30
+to 90 at scales of 0.5 to 1.5 the difference is 0.05 in the middle and at most 0.12. Different
+pictures are outside: of 400 photographed facades with their label maps the nearest two differ by
+0.33, of 200 that one program drew by 0.22.
 
-`Index` finds near pairs without comparing all with all. Near pictures have nearly the same mean and
-contrast, so only pictures with such a mean and contrast are compared. No near pair is missed.
+`Index` finds near pairs without comparing all with all. Near pictures have nearly the same mean
+and contrast, so only pictures with such a mean and contrast are compared. No near pair is missed.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Files of a training folder -> pairs of input image and target. Pure: names and digests in.
 
-The identity of a pair is the digest of its contents. So renaming files makes no new pair, and the order
-of pairs, their sides and the key of a training follow from contents alone.
+The identity of a pair is the digest of its contents. So renaming files makes no new pair, and the
+order of pairs, their sides and the key of a training follow from contents alone.
 """
 
 from __future__ import annotations

@@ -1,17 +1,18 @@
 """Keeps near-duplicates on one side of the split into train and held-out pairs. Pure.
 
-A model that was trained on a picture does well on a copy of it that was saved again, so that a score
-on the copy says nothing. The side of a pair follows from a digest
+A model that was trained on a picture does well on a copy of it that was saved again, so that a
+score on the copy says nothing. The side of a pair follows from a digest
 (`pixd.training.dataset.pairs.is_held_out`): that of its *anchor*. The first pair of a group of
-near-duplicates is its own anchor; a later pair that is near to one of the group gets the same anchor.
-An anchor, once given, does not change. So a pair never changes sides while a folder grows, and a pair
-that was removed and comes back is on its old side.
+near-duplicates is its own anchor; a later pair that is near to one of the group gets the same
+anchor. An anchor, once given, does not change. So a pair never changes sides while a folder grows,
+and a pair that was removed and comes back is on its old side.
 
-If the pairs of a group come together, the one with the smallest digest is the anchor. A new pair may
-be near to two groups; it gets the anchor of the older one. If the two groups are on different sides,
-the new pair is *left out*: it is neither trained on nor scored, for as long as the pairs of the other
-side are there. No pair that is there already moves. So a pair that is trained on and a pair that is
-held out are never near each other. Without near-duplicates this module changes nothing.
+If the pairs of a group come together, the one with the smallest digest is the anchor. A new pair
+may be near to two groups; it gets the anchor of the older one. If the two groups are on different
+sides, the new pair is *left out*: it is neither trained on nor scored, for as long as the pairs of
+the other side are there. No pair that is there already moves. So a pair that is trained on and a
+pair that is held out are never near each other. Without near-duplicates this module changes
+nothing.
 """
 
 from __future__ import annotations

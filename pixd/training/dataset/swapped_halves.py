@@ -1,9 +1,9 @@
 """Which pairs of a set have their halves swapped. Pure.
 
-The two halves of a pair are of two kinds, such as a map and a photograph. Several numbers then differ
-between them, in nearly every pair in the same direction. If all these numbers differ the other way in
-one pair, by about as much, its halves are swapped. If the numbers say too little, or if too many pairs
-are unclear, there is no answer.
+The two halves of a pair are of two kinds, such as a map and a photograph. Several numbers then
+differ between them, in nearly every pair in the same direction. If all these numbers differ the
+other way in one pair, by about as much, its halves are swapped. If the numbers say too little, or
+if too many pairs are unclear, there is no answer.
 """
 
 from __future__ import annotations

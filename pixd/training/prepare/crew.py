@@ -1,11 +1,11 @@
 """Runs the children of `pixd prepare`: jobs in, files in their places out, problems reported.
 
-There is a child for each core. Each makes one picture at a time, and has a thread that feeds it. One
-more thread writes what they make while they go on; it writes some dozens of files together, with two
-syncs for all. So memory holds a few pictures, however many there are.
+There is a child for each core. Each makes one picture at a time, and has a thread that feeds it.
+One more thread writes what they make while they go on; it writes some dozens of files together,
+with two syncs for all. So memory holds a few pictures, however many there are.
 
-Promises: a file that kills or hangs its child is refused by name and disturbs nothing else. Whenever
-this ends, each file is whole or absent.
+Promises: a file that kills or hangs its child is refused by name and disturbs nothing else.
+Whenever this ends, each file is whole or absent.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Lists the pictures to prepare: folders in, jobs out, one folder at a time.
 
-Promises that memory holds the names of one folder, however many files there are in all. Names that the
-service ignores (`pixd.folders.scan`) are ignored here too. Whether a name is a picture or, say, a pipe,
-is found by the child that opens it.
+Promises that memory holds the names of one folder, however many files there are in all. Names that
+the service ignores (`pixd.folders.scan`) are ignored here too. Whether a name is a picture or,
+say, a pipe, is found by the child that opens it.
 """
 
 from __future__ import annotations

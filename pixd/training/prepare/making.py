@@ -1,7 +1,7 @@
 """The pictures that `pixd prepare` makes: pixels in, pixels out.
 
-A picture is fitted to a square exactly as training does it. So a prepared picture of the model's size
-is not changed again.
+A picture is fitted to a square exactly as training does it. So a prepared picture of the model's
+size is not changed again.
 """
 
 from __future__ import annotations

@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Any
 from pixd.folders import scan
 from pixd.store import training_set
 from pixd.store.queries import files, history
-from pixd.store.recipes import recipe_digest
 from pixd.training import due, snapshot, warm_start
 from pixd.training.dataset import pairs
 from pixd.training.dataset.split import Kin, split
 from pixd.training.past import past_of
 from pixd.training.recipe import train_key, train_recipe
 from pixd.training.warm_start import WarmStart
-from pixd.translation.recipe import translate_recipe
+from pixd.translation.due import stale_under
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -119,21 +118,14 @@ def _translate(
     repo = files.repo_id(reader, pipeline.name, "input")
     live = history.model(reader, pipeline.name, None)
     total = files.translatable(reader, repo) if repo is not None else 0
-    stale = total
-    if live and repo is not None:
-        trained = live["training"]["recipe"]
-        recipe = translate_recipe(
-            pipeline, settings.precision, int(trained["image_size"]), trained["pairs"]
-        )
-        digest = recipe_digest("translate", recipe)
-        stale = files.stale_inputs(reader, pipeline.name, repo, live["digest"], digest)
+    stale = stale_under(reader, pipeline, settings.precision, live) if live else 0
     changes_model = train["action"] in {"run", "reuse"}
     after = total if changes_model else 0
     seconds, size = history.translation_rate(reader, pipeline.name)
-    work = (stale if live else 0) + after
+    work = stale + after
     return {
         "inputs": total,
-        "due": stale if live else 0,
+        "due": stale,
         "due_after_training": after,
         "seconds": round(seconds * work, 1) if seconds is not None else None,
         "bytes": round(size * work) if size is not None else None,

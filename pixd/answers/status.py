@@ -11,13 +11,14 @@ import json
 import os
 import sqlite3
 import time
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import pixd
 from pixd.answers import health
 from pixd.config.pair_kinds import KINDS
-from pixd.store import connection, holds, lock, training_set
-from pixd.store.heartbeat import read_live
+from pixd.store import connection, heartbeat, holds, lock, training_set
+from pixd.store.heartbeat import Folder, Heartbeat, HeartbeatError, PipelineBeat, Train
 from pixd.system import disk
 from pixd.system.clock import seconds_of
 from pixd.system.errors import EXIT_FAILED, EXIT_NOT_RUNNING, EXIT_OK, CannotTellError
@@ -46,10 +47,10 @@ def snapshot(settings: Settings) -> dict[str, Any]:
     """
     folder = settings.store
     pid = lock.holder_pid(folder)
-    last = read_live(folder)
+    last, not_understood = _last_heartbeat(folder)
     # Until its first heartbeat, what the service before it left behind says nothing of this one.
-    is_starting = pid is not None and last.get("pid") != pid
-    live = {} if is_starting else last
+    is_starting = pid is not None and last.pid != pid and not not_understood
+    live = Heartbeat() if is_starting else last
     now = time.time()
     had_one = connection.has_database(folder) or connection.what_outlived_database(folder)
     reader = connection.open_reader(folder) if had_one else None
@@ -57,7 +58,7 @@ def snapshot(settings: Settings) -> dict[str, Any]:
         if reader:
             reader.execute("BEGIN")  # all numbers of one moment
         pipelines = {
-            p.name: _pipeline(reader, p, _of(live, "pipelines", p.name), pid, now)
+            p.name: _pipeline(reader, p, live.pipelines.get(p.name), pid, now)
             for p in settings.pipelines
         }
         store_bytes = _store_bytes(reader, folder) if reader else 0
@@ -70,10 +71,12 @@ def snapshot(settings: Settings) -> dict[str, Any]:
     finally:
         if reader:
             reader.close()
-    beat_at = seconds_of(live.get("at")) or now
-    state, found = health.judge(pipelines, live, pid=pid, silent_s=now - beat_at)
+    beat_at = seconds_of(live.at or None) or now
+    state, found = health.judge(
+        pipelines, live, pid=pid, silent_s=now - beat_at, not_understood=not_understood
+    )
     problems = [problem.told() for problem in found]
-    started_at = seconds_of(live.get("started_at"))
+    started_at = seconds_of(live.started_at or None)
     return {
         "schema": 1,
         "state": state,
@@ -83,11 +86,11 @@ def snapshot(settings: Settings) -> dict[str, Any]:
         "version": pixd.__version__,
         "pid": pid or 0,
         "uptime_seconds": round(now - started_at, 1) if pid is not None and started_at else 0.0,
-        "last_seen": last.get("stopped_at") or last.get("at"),
-        "was_stopped": pid is None and "stopped_at" in last,
+        "last_seen": last.stopped_at or last.at or None,
+        "was_stopped": pid is None and last.stopped_at is not None,
         "starting": is_starting,
-        "idle": bool(pid is not None and live.get("idle")),
-        "device": live.get("device", "cpu"),
+        "idle": pid is not None and live.idle,
+        "device": live.device,
         "disk_free_bytes": _free_bytes(folder),
         "store_bytes": store_bytes,
         "pipelines": pipelines,
@@ -95,24 +98,33 @@ def snapshot(settings: Settings) -> dict[str, Any]:
     }
 
 
+def _last_heartbeat(folder: Path) -> tuple[Heartbeat, HeartbeatError | None]:
+    """Return the last heartbeat, empty where there is none, and why it is not understood."""
+    try:
+        return heartbeat.read(folder) or Heartbeat(), None
+    except HeartbeatError as error:
+        return Heartbeat(), error
+
+
 def _pipeline(
     reader: sqlite3.Connection | None,
     settings: PipelineSettings,
-    live: Mapping[str, Any],
+    said: PipelineBeat | None,
     pid: int | None,
     now: float,
 ) -> dict[str, Any]:
     training = _repo(reader, settings.name, "training")
     inputs = _repo(reader, settings.name, "input")
-    seen = _of(live, "training")
-    scanned_at = seconds_of(seen.get("last_scan_at"))
+    live = said or PipelineBeat()
+    seen, translate = live.training, live.translate
+    scanned_at = seconds_of(seen.last_scan_at)
     age = now - scanned_at if scanned_at and pid is not None else None
     outputs = _counts(
         reader,
         "SELECT state, outputs FROM output_total WHERE pipeline = ?",
         settings.name,
     )
-    train = _train(reader, settings.name, live.get("train", {}), pid)
+    train = _train(reader, settings.name, said.train if said else None, pid)
     held = holds.held_roots(reader, settings.name) if reader else {}
     pause = holds.pause_of(reader, settings.name) if reader else None
     if pause and train["state"] == "idle":  # no service says so
@@ -123,15 +135,15 @@ def _pipeline(
             "version": training["version"],
             "pairs": _pairs(settings.pairs, training["states"]),
             "last_scan_age_seconds": round(age, 1) if age is not None else None,
-            "overflows": seen.get("overflows", 0),
-            "missed_events": seen.get("missed_events", 0),
+            "overflows": seen.overflows,
+            "missed_events": seen.missed_events,
             "findings": training_set.found_of(reader, settings.name) if reader else None,
         },
         "train": train,
         "paused": pause._asdict() if pause else None,
         "model": _model(reader, settings.name, training["version"]),
         "input": {
-            **_folder(inputs, held.get("input", ""), _of(live, "input"), pid),
+            **_folder(inputs, held.get("input", ""), live.input, pid),
             **{
                 state: inputs["states"].get(state, 0)
                 for state in ("queued", "translated", "failed")
@@ -145,24 +157,21 @@ def _pipeline(
             "edited": outputs.get("edited", 0),
         },
         "translate": {
-            **{
-                name: _of(live, "translate").get(name, "") if pid is not None else ""
-                for name in ("phase", "trouble", "blocked")
-            },
-            "tiles": _of(live, "translate").get("tiles") if pid is not None else None,
+            "phase": translate.phase if pid is not None else "",
+            "trouble": translate.trouble if pid is not None else "",
+            "blocked": translate.blocked if pid is not None else "",
+            "tiles": asdict(translate.tiles) if translate.tiles and pid is not None else None,
         },
     }
 
 
-def _folder(
-    repo: Mapping[str, Any], held: str, seen: Mapping[str, Any], pid: int | None
-) -> dict[str, Any]:
+def _folder(repo: Mapping[str, Any], held: str, seen: Folder, pid: int | None) -> dict[str, Any]:
     """Return what is told of a training folder as of an input folder.
 
     Args:
         repo: what the store has of it, from `_repo`.
         held: why it is on hold, or "".
-        seen: its part of the heartbeat, empty where there was none.
+        seen: its part of the heartbeat.
         pid: of the running service.
     """
     states = repo["states"]
@@ -171,12 +180,12 @@ def _folder(
         "files": sum(states.values()),
         "settling": states.get("settling", 0),
         "rejected": states.get("rejected", 0),
-        "ignored": seen.get("ignored", 0),
-        "watch": seen.get("watch", "poll"),
-        "watch_why": seen.get("watch_why", ""),
+        "ignored": seen.ignored,
+        "watch": seen.watch,
+        "watch_why": seen.watch_why,
         "held": held,
         "unreadable": repo["unreadable"],
-        "blocked": seen.get("blocked", "") if pid is not None else "",
+        "blocked": seen.blocked if pid is not None else "",
     }
 
 
@@ -235,7 +244,7 @@ def _pairs(layout: str, states: Mapping[str, int]) -> int:
 
 
 def _train(
-    reader: sqlite3.Connection | None, pipeline: str, live: Mapping[str, Any], pid: int | None
+    reader: sqlite3.Connection | None, pipeline: str, live: Train | None, pid: int | None
 ) -> dict[str, Any]:
     last = None
     if reader:
@@ -246,19 +255,19 @@ def _train(
         ).fetchone()
     if last is None:
         last = {"id": None, "state": "", "reason": "", "progress": None}
-    if pid is not None and live:
+    if pid is not None and live is not None:
         return {
-            "state": live["state"],
-            "run": live["run"] or last["id"],
-            "step": live["step"],
-            "steps": live["steps"],
-            "images_per_second": live["images_per_second"],
-            "eta_seconds": live["eta_seconds"],
-            "reason": live["reason"],
-            "losses": live["losses"],
-            "validation": live.get("validation"),
-            "preview": live.get("preview", ""),
-            "blocked": live.get("blocked", ""),
+            "state": live.state,
+            "run": live.run or last["id"],
+            "step": live.step,
+            "steps": live.steps,
+            "images_per_second": live.images_per_second,
+            "eta_seconds": live.eta_seconds,
+            "reason": live.reason,
+            "losses": live.losses,
+            "validation": live.validation,
+            "preview": live.preview,
+            "blocked": live.blocked,
         }
     progress = json.loads(last["progress"] or "{}")
     failed = last["state"] == "failed"
@@ -339,10 +348,3 @@ def _free_bytes(folder: Path) -> int:
         if place.exists():
             return disk.free_bytes(place)
     return 0
-
-
-def _of(mapping: Mapping[str, Any], *keys: str) -> Mapping[str, Any]:
-    for key in keys:
-        value = mapping.get(key, {})
-        mapping = value if isinstance(value, dict) else {}
-    return mapping

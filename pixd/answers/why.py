@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pixd.folders import scan
-from pixd.store import recipes
+from pixd.store import heartbeat, recipes
 from pixd.store.exclusions import EXCLUDED
-from pixd.store.heartbeat import read_live
+from pixd.store.heartbeat import HeartbeatError, PipelineBeat
 from pixd.store.lock import holder_pid
 from pixd.store.queries import files, history, lineage
 from pixd.system.digests import canonical_json
@@ -173,7 +173,7 @@ def _of_training(
         return _of_rejected(row)
     if row["state"] == "settling":
         return _of_settling(pipeline, row)
-    reason = _live(store, pipeline.name, "train").get("reason", "")
+    reason = _live(store, pipeline.name).train.reason
     found = lineage.models_of(reader, store, pipeline.name, row["digest"])
     words = {"train": "learned from it", "held_out": "is scored on it"}
     live = history.model(reader, pipeline.name, None)
@@ -224,24 +224,27 @@ def _of_queued(
     reader: Reader, store: Path, pipeline: PipelineSettings, row: Mapping[str, Any]
 ) -> list[str]:
     if history.model(reader, pipeline.name, None) is None:
-        train = _live(store, pipeline.name, "train")
-        return [f"there is no model yet: {train.get('reason') or 'put pairs into training'}"]
+        train = _live(store, pipeline.name).train
+        return [f"there is no model yet: {train.reason or 'put pairs into training'}"]
     if row["retry_at"]:
         return [
             f"{row['attempts']} attempts failed, the last with: {row['reason']}",
             f"tried again at {row['retry_at'][:19].replace('T', ' ')} UTC, at once by: pixd retry",
         ]
-    translate = _live(store, pipeline.name, "translate")
-    trouble = translate.get("blocked") or translate.get("trouble") or translate.get("phase")
+    translate = _live(store, pipeline.name).translate
+    trouble = translate.blocked or translate.trouble or translate.phase
     return [row["reason"] or "its turn has not come yet", *([trouble] if trouble else [])]
 
 
-def _live(store: Path, pipeline: str, part: str) -> Mapping[str, Any]:
-    """Return a part of the running service's heartbeat; {} where none runs."""
-    found: Any = read_live(store) if holder_pid(store) is not None else {}
-    for name in ("pipelines", pipeline, part):
-        found = found.get(name, {})
-    return dict(found)
+def _live(store: Path, pipeline: str) -> PipelineBeat:
+    """Return what the running service says of a pipeline; nothing where none runs."""
+    if holder_pid(store) is None:
+        return PipelineBeat()
+    try:
+        last = heartbeat.read(store)
+    except HeartbeatError:  # `pixd status` says so
+        last = None
+    return last.pipeline(pipeline) if last else PipelineBeat()
 
 
 def _of_output(

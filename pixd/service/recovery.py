@@ -1,6 +1,6 @@
-"""What a crash or an error of the disk cut off, found from the store and taken up again.
+"""Take up again what a crash or a disk error cut off.
 
-The same two steps do for both: nothing that was under way is believed but what the store says.
+After either, only the store is trusted. So the same steps serve for both.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 
 
 def give_up_runs(store: Store, why: str, alive: Collection[int] = ()) -> int:
-    """Give up the runs that nobody works on.
+    """Give up the runs that no process works on.
 
-    They are taken up again by the next steps, since their keys have no success; a training goes
-    on from its checkpoint. A translation that was being published is done: its bytes are kept.
+    The next steps take them up again, since their keys have no success. A training goes on from
+    its checkpoint. A translation that was being published counts as done: its bytes are kept.
 
     Args:
         store: the open store.
         why: the reason that their rows get.
-        alive: runs that somebody works on.
+        alive: runs that a child still works on.
 
     Returns:
         How many were lost.
@@ -52,13 +52,13 @@ def give_up_runs(store: Store, why: str, alive: Collection[int] = ()) -> int:
 
 
 def settle_outputs(store: Store, folders: dict[str, Path]) -> None:
-    """Finish or drop the publishings that were cut off.
+    """Finish or drop each publishing that was cut off.
 
     Args:
         store: the open store.
         folders: the output folder of each pipeline.
 
-    An output folder that cannot be looked at keeps its intents for the next time.
+    Where an output folder cannot be read, its intents are kept for the next time.
     """
     for gone in store.outputs.withdrawn():
         withdrawn_from = folders.get(gone.pipeline)
@@ -87,9 +87,9 @@ def settle_outputs(store: Store, folders: dict[str, Path]) -> None:
 
 
 def clear_leftovers(store: Store, folders: Iterable[Path]) -> None:
-    """Remove the scratch of earlier children, and what was half made of models and outputs.
+    """Remove the scratch of earlier children, and models and outputs that are half made.
 
-    Only at start: later, children work there.
+    Call it only at start: later, children work there.
     """
     shutil.rmtree(store.scratch, ignore_errors=True)
     store.scratch.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,7 @@ from pixd.store.connection import transaction
 from pixd.store.events import Event
 from pixd.store.exclusions import Exclusions
 from pixd.store.files import WorkingFiles
-from pixd.store.heartbeat import read_live
+from pixd.store.heartbeat import read_heights
 from pixd.store.holds import Holds
 from pixd.store.models import Models
 from pixd.store.objects import ObjectStore
@@ -45,7 +45,7 @@ class Store:
         was_cut_off = (folder / f"{connection.DATABASE}-wal").exists()
         try:
             self.db: Database = writer.open_writer(folder)
-            writer.refuse_older_than(read_live(folder), self.db.conn, folder)
+            writer.refuse_older_than(read_heights(folder), self.db.conn, folder)
         except BaseException:
             self._lock.release()
             raise

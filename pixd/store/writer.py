@@ -28,6 +28,8 @@ from pixd.system import disk, durable, systemd
 from pixd.system.errors import StoreBusyError, StoreError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sqlite_utils import Database
 
 EXTEND_EVERY_S = 1.0
@@ -188,7 +190,7 @@ def heights(reader: sqlite3.Connection) -> dict[str, int]:
     }
 
 
-def refuse_older_than(live: dict[str, object], reader: sqlite3.Connection, folder: Path) -> None:
+def refuse_older_than(said: Mapping[str, int], reader: sqlite3.Connection, folder: Path) -> None:
     """See that the database is not older than what the last service said that it had written.
 
     It is if lineage.db-wal was lost after a crash, or an old copy was put in its place. Working
@@ -197,11 +199,8 @@ def refuse_older_than(live: dict[str, object], reader: sqlite3.Connection, folde
     Raises:
         StoreError: it is older.
     """
-    said = live.get("heights")
-    if not isinstance(said, dict):
-        return
     for table, height in heights(reader).items():
-        if height < int(said.get(table, 0)):
+        if height < said.get(table, 0):
             raise StoreError(
                 f"{folder / DATABASE} is older than the store: it has {table} {height}, and the"
                 f" last service had written {table} {said[table]}",

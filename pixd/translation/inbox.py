@@ -1,8 +1,9 @@
-"""Work done beside the service, handed in to be recorded.
+"""Work that a command did beside the service, handed in to be recorded.
 
-`pixd translate` runs in its own process and must not write the store while a service holds
-it. It leaves an *entry* in the store's inbox: a folder with the images and a JSON note, made
-visible by one rename. Whoever holds the lock takes entries in; one that is cut off is not seen.
+`pixd translate` runs in its own process, and must not write the store while a service holds it.
+So it leaves an *entry* in the store's inbox: a folder with the images and a JSON note, made
+visible by one rename. The process that holds the lock records the entries. One that is not
+finished is never seen.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ def take_in(store: Store) -> None:
     """Record every whole entry and remove it. Cheap when there is none.
 
     Raises:
-        OSError: the store's disk refuses; what was not taken in stays.
+        OSError: the store's disk refuses; entries that were not recorded stay.
     """
     inbox = store.folder / INBOX
     try:

@@ -20,8 +20,7 @@ import pytest
 from pixd.answers import status
 from pixd.config.load import load
 from pixd.service.loop import Service
-from pixd.store import connection
-from pixd.store.heartbeat import read_live, write_live
+from pixd.store import connection, heartbeat
 from pixd.store.store import Store
 from pixd.system import clock as system_clock
 from pixd.system.digests import canonical_json
@@ -42,6 +41,18 @@ PID = 4711  # what the page shows
 SHA = "sha256:" + "0" * 64
 
 Live = dict[str, Any]
+
+
+def read_live(store: Path) -> Live:
+    """Return the heartbeat in a store as JSON, whose values may be set."""
+    found = heartbeat.read(store)
+    assert found is not None
+    return heartbeat.to_json(found)
+
+
+def write_live(store: Path, live: Live) -> None:
+    """Leave a heartbeat in a store."""
+    heartbeat.write(store, heartbeat.from_json(live))
 
 
 class Clock:

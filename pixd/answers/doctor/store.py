@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from pixd.answers.doctor.check import Check, fail, ok, warn
 from pixd.answers.status_text import size
 from pixd.store import connection, holds, lock, model_files, verify, writer
-from pixd.store.heartbeat import read_live
+from pixd.store.heartbeat import read_heights
 from pixd.store.queries import history
 from pixd.system import disk, libc
 from pixd.system.errors import CannotTellError, StoreError
@@ -131,8 +131,8 @@ def database_checks(examined: Examined) -> Iterator[Check]:
         yield fail(name, f"damaged: {why}", writer.ADVICE_DAMAGED)
         return
     try:
-        last = read_live(examined.folder)
-        writer.refuse_older_than(last, examined.reader, examined.folder)
+        said = read_heights(examined.folder)
+        writer.refuse_older_than(said, examined.reader, examined.folder)
     except StoreError as error:
         yield fail(name, error.message, error.advice)
         return

@@ -8,9 +8,16 @@ from pathlib import Path
 import pytest
 
 from pixd.cli import main
-from pixd.store.heartbeat import read_live, write_live
 from pixd.system.clock import rfc3339
-from tests.support.status_states import NOW, Live, World, filled_world, set_part
+from tests.support.status_states import (
+    NOW,
+    Live,
+    World,
+    filled_world,
+    read_live,
+    set_part,
+    write_live,
+)  # fmt: skip
 
 CHANGE = "c1"  # of all that World.fill records
 

@@ -1,8 +1,8 @@
-"""Is all well? What is wrong with a status, worst first, each with the next step. Pure.
+"""What is wrong with a status, worst first, each with the next step. Pure.
 
-*Blocked* means that nothing more comes out until somebody does something; *degraded* that a
-part failed and the rest goes on. Each problem is one line that says what is wrong and one that
-says what to do, so that `status`, `wait` and whatever else asks agree.
+*Blocked*: nothing more comes out until somebody does something. *Degraded*: a part failed and the
+rest goes on. Each problem has one line that says what is wrong and one that says what to do. All
+callers use this module, so that `status` and `wait` agree.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ MAKE_ROOM = (
     " nothing needs); it goes on by itself"
 )
 SILENT_S = 45.0
-"""A heartbeat comes at least every ten seconds; one so old means that the loop is stuck."""
+"""A heartbeat comes at least every ten seconds. If the last one is this old, the loop is stuck."""
 
 
 class Problem(NamedTuple):
@@ -55,7 +55,7 @@ def judge(
 
     Args:
         pipelines: as `pixd.answers.status.snapshot` has them.
-        live: the last heartbeat; what it says of the service as a whole counts.
+        live: the last heartbeat, for what concerns the whole service.
         pid: of the service, or None where none runs.
         silent_s: age of its last heartbeat in seconds.
         not_understood: why its last heartbeat cannot be read.

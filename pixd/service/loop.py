@@ -22,7 +22,7 @@ from pixd.service.pipelines import Pipelines
 from pixd.service.signals import Signals
 from pixd.service.status_line import status_line
 from pixd.store.events import Event
-from pixd.store.store import Store
+from pixd.store.opening import open_store
 from pixd.system import disk, systemd
 from pixd.system.clock import utc_now
 from pixd.system.errors import PixdError, StoreError
@@ -72,7 +72,7 @@ class Service:
             raise
 
     def _open(self, settings: Settings) -> None:
-        self.store = Store(settings.store)
+        self.store = open_store(settings.store)
         self.store.listener = self._say
         reload.make_folders(settings, self.store)
         self._wake_r, self._wake_w = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)

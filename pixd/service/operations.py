@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pixd.images import formats
 from pixd.service import recall
 from pixd.store import gc
-from pixd.store.holds import held_roots
+from pixd.store.queries.holds import held_roots
 from pixd.system.errors import PixdError, UsageError
 from pixd.training import promotion
 from pixd.translation import publishing

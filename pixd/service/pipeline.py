@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pixd.folders.intake import Intake
 from pixd.service import recall
+from pixd.store.states import FileState
 from pixd.system.children import confinement
 from pixd.training.dataset.dataset import Dataset
 from pixd.training.stage import Training
@@ -117,7 +118,7 @@ class Pipeline:
             or self.training.state == "failed"
             or self.translation.is_stuck
             or any(intake.held or intake.unreadable for intake in self.intakes)
-            or self._store.working.counts(self.input_folder.repo_id).get("failed")
+            or self._store.working.counts(self.input_folder.repo_id).get(FileState.FAILED)
         )
 
     def withdraw_leftovers(self) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pixd.store.states import FileState
 from pixd.translation.tally import RESULTS, Histogram, Tally
 
 if TYPE_CHECKING:
@@ -20,8 +21,14 @@ if TYPE_CHECKING:
 STATES = ("ok", "degraded", "blocked")
 TRAINING_STATES = ("idle", "waiting", "running", "failed", "paused")
 FILE_STATES = {
-    "training": ("settling", "recorded", "rejected"),
-    "input": ("settling", "queued", "translated", "rejected", "failed"),
+    "training": (FileState.SETTLING, FileState.RECORDED, FileState.REJECTED),
+    "input": (
+        FileState.SETTLING,
+        FileState.QUEUED,
+        FileState.TRANSLATED,
+        FileState.REJECTED,
+        FileState.FAILED,
+    ),
 }
 
 METRICS = {

@@ -13,10 +13,10 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pixd.folders.recorder import write_commit
 from pixd.store.commits import Change
 from pixd.store.exclusions import EXCLUDED
 from pixd.store.queries import history, lineage
+from pixd.store.states import FileState, OutputState
 from pixd.system import crash_points
 from pixd.system.errors import PixdError
 from pixd.training.promotion import excluded_in
@@ -92,9 +92,9 @@ def plan(store: Store, pipeline: PipelineSettings, digest: str) -> Plan:
         models=list(touched.values()),
         live=live,
         live_after=after,
-        replaced=[o.path for o in replaced if o.state != "edited"],
-        withdrawn=[o.path for o in gone if o.state != "edited"],
-        edited=[o.path for o in (*from_input, *from_models) if o.state == "edited"],
+        replaced=[o.path for o in replaced if o.state is not OutputState.EDITED],
+        withdrawn=[o.path for o in gone if o.state is not OutputState.EDITED],
+        edited=[o.path for o in (*from_input, *from_models) if o.state is OutputState.EDITED],
         estimate={
             "train_s": store.runs.mean_seconds(name, "train") if files["training"] else 0.0,
             "translate_s": (history.translation_rate(conn, name)[0] or 0.0) * len(from_models),
@@ -180,7 +180,7 @@ def withdraw_leftovers(store: Store, pipeline: PipelineSettings) -> None:
         for output in store.outputs.made_by(pipeline.name, model.digest)
         if not (has_live and _gets_another(store, repo, output))
     ]
-    left = [output for output in dict.fromkeys(left) if output.state != "edited"]
+    left = [output for output in dict.fromkeys(left) if output.state is not OutputState.EDITED]
     if not left:
         return
     change_id = secrets.token_hex(5)
@@ -206,8 +206,10 @@ def proof(store: Store, pipeline: PipelineSettings, digest: str) -> dict[str, An
     return {
         "digest": digest,
         "is_recalled": digest in store.exclusions.of(name),
-        "outputs": sorted(path for path, state in standing.items() if state != "edited"),
-        "edited": sorted(path for path, state in standing.items() if state == "edited"),
+        "outputs": sorted(
+            path for path, state in standing.items() if state is not OutputState.EDITED
+        ),
+        "edited": sorted(path for path, state in standing.items() if state is OutputState.EDITED),
         "live": f"model@{live.number}" if live and live.id in {m.id for m in models} else None,
         "checked": store.outputs.count_standing(name),
     }
@@ -229,7 +231,11 @@ def _live_after(store: Store, live: Model | None, touched: set[int]) -> Model | 
 def _gets_another(store: Store, repo: int, standing: Output, recalled: str = "") -> bool:
     """Tell whether the input of an output is there, so that it is translated again."""
     found = store.working.find(repo, standing.input_path)
-    return found is not None and found[0] != "rejected" and found[1] not in {None, recalled}
+    return (
+        found is not None
+        and found.state is not FileState.REJECTED
+        and found.digest not in {None, recalled}
+    )
 
 
 def _outputs(
@@ -254,7 +260,7 @@ def _commit_without(
     store.working.exclude(repo, paths, EXCLUDED)
     changes = [Change(path, digest, None) for path in paths]
     reason = f"recalled {paths[0]}" + (f" and {len(paths) - 1} more" if len(paths) > 1 else "")
-    commit = write_commit(store, pipeline, kind, changes, change_id=change_id, reason=reason)
+    commit = store.write_commit(pipeline, kind, changes, change_id=change_id, reason=reason)
     return f"{kind}@{commit.seq}"
 
 

@@ -10,6 +10,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 from pixd.store import model_files
+from pixd.store.states import RunState
 from pixd.system import durable
 from pixd.training.run import PREVIEWS
 from pixd.translation import output_files
@@ -41,10 +42,10 @@ def give_up_runs(store: Store, why: str, alive: Collection[int] = ()) -> int:
         for run in store.runs.active():
             if run.id in alive:
                 continue
-            if run.state == "publishing" and store.runs.output_digest(run.id, "image"):
-                store.runs.move(run.id, ("publishing",), "succeeded")
+            if run.state is RunState.PUBLISHING and store.runs.output_digest(run.id, "image"):
+                store.runs.move(run.id, (RunState.PUBLISHING,), RunState.SUCCEEDED)
                 continue
-            lost += store.runs.move(run.id, (run.state,), "lost", reason=why)
+            lost += store.runs.move(run.id, (run.state,), RunState.LOST, reason=why)
         if lost:
             told = f"{lost} runs were cut off ({why}); what is still due is done again"
             store.note("", "warning", "recover", told)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pixd.store import tensorboard
+from pixd.store.states import RunState
 from pixd.system.children.spec import SCHEMA
 from pixd.system.children.worker import Worker
 
@@ -53,7 +54,7 @@ class TrainingRun:
         self.preview = ""  # path of the sheet of samples, once it is there
         self.preview_trouble = ""  # why it could not be drawn
         self._store = store
-        self._leaving: tuple[str, str] | None = None
+        self._leaving: tuple[RunState, str] | None = None
         self._kill_at: float | None = None
         self._noted_at = 0.0
         self._heard_at: float | None = None
@@ -105,7 +106,9 @@ class TrainingRun:
             store.folder / "logs" / f"train-{run_id}.log",
             nice=NICENESS,
         )
-        store.runs.move(run_id, ("queued",), "running", worker=worker.identity._asdict())
+        store.runs.move(
+            run_id, (RunState.QUEUED,), RunState.RUNNING, worker=worker.identity._asdict()
+        )
         run = cls(store, run_id, key, commit, worker, scratch)
         if beginning := spec.get("warm_start"):
             run.beginning = Path(beginning["checkpoints"])
@@ -171,7 +174,7 @@ class TrainingRun:
         """Tell whether it sent something lately, or was ended because it did not."""
         return self._heard_at is None or now - self._heard_at < SILENT_S + HANG_GRACE_S
 
-    def leave_as(self, state: str, reason: str, now: float) -> None:
+    def leave_as(self, state: RunState, reason: str, now: float) -> None:
         """Ask the child to write a checkpoint and end; the run will get `state` and `reason`.
 
         However it ends after this, the run has not failed. `now`: monotonic seconds.
@@ -198,7 +201,7 @@ class TrainingRun:
         if result["state"] == "succeeded":
             return dict(result)
         if result["state"] == "interrupted":
-            state, reason = self._leaving or ("cancelled", "somebody ended the trainer")
+            state, reason = self._leaving or (RunState.CANCELLED, "somebody ended the trainer")
             if result.get("step"):
                 reason += f": stopped at step {result['step']}; goes on from there"
             return {"state": state, "reason": reason}

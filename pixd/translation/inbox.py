@@ -15,6 +15,7 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 from pixd.store.runs import Edge
+from pixd.store.states import RunState
 from pixd.system import disk, durable
 
 if TYPE_CHECKING:
@@ -92,10 +93,12 @@ def _record(store: Store, entry: Path, note: Mapping[str, Any]) -> None:
                     Edge("model", f"model@{note['model_number']}", str(note["model"])),
                 ],
                 reason="asked for by `pixd translate`",
-                state="running",
+                state=RunState.RUNNING,
             )
             store.runs.add_outputs(run_id, [Edge("image", "image.png", made.digest)])
-            store.runs.move(run_id, ("running",), "succeeded", timings=note.get("ms", {}))
+            store.runs.move(
+                run_id, (RunState.RUNNING,), RunState.SUCCEEDED, timings=note.get("ms", {})
+            )
             store.note(pipeline, "info", "translate", f"{note['name']} by `pixd translate`")
 
 

@@ -12,6 +12,7 @@ import os
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
+from pixd.store.states import FileState, OutputState, RunState
 from pixd.system import backoff, disk, durable
 from pixd.system.clock import rfc3339
 from pixd.system.errors import PixdError
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pixd.config import PipelineSettings
+    from pixd.store.events import Level
     from pixd.store.files import DueInput
     from pixd.store.outputs import Output
     from pixd.store.store import Store
@@ -116,10 +118,10 @@ class Publisher:
             for intent in standing:
                 store.outputs.settle_intent(intent.row)
                 store.working.finish(
-                    self._repo_id, intent.input.name, intent.input.digest, "translated"
+                    self._repo_id, intent.input.name, intent.input.digest, FileState.TRANSLATED
                 )
             for one in made:
-                store.runs.move(one.run_id, ("publishing",), "succeeded")
+                store.runs.move(one.run_id, (RunState.PUBLISHING,), RunState.SUCCEEDED)
         now = time.time()
         for intent in standing:
             self._tally.published(now, intent.input.ctime_ns / 1e9 if intent.is_first else None)
@@ -132,13 +134,13 @@ class Publisher:
         self._store.working.set_state(
             self._repo_id,
             [inp.name],
-            "failed" if gives_up else "queued",
+            FileState.FAILED if gives_up else FileState.QUEUED,
             reason,
             retry_at=None if gives_up else rfc3339(time.time() + backoff.spread_wait_s(attempts)),
             count_attempt=True,
         )
         self._tally.results["failed" if gives_up else "postponed"] += 1
-        level = "error" if gives_up else "warning"
+        level: Level = "error" if gives_up else "warning"
         self._store.note(self._pipeline, level, "translate", f"{inp.name}: {reason}")
 
     def find_missing(self) -> str:
@@ -227,17 +229,21 @@ class Publisher:
         working = self._store.working
         ours = standing.digest if standing else None
         found = output_files.look(path_of(self._folder, path), digest, ours)
-        if found is output_files.Standing.WANTED and standing and standing.state == "current":
+        if (
+            found is output_files.Standing.WANTED
+            and standing
+            and standing.state is OutputState.CURRENT
+        ):
             if (
                 standing.input_digest == inp.digest
                 and (standing.model_digest, standing.recipe) == made_with
             ):
-                working.finish(self._repo_id, inp.name, inp.digest, "translated")
+                working.finish(self._repo_id, inp.name, inp.digest, FileState.TRANSLATED)
                 return True
         elif found is output_files.Standing.EDITED and standing:
-            self._store.outputs.set_state(standing.id, "edited")
+            self._store.outputs.set_state(standing.id, OutputState.EDITED)
             why = f"{path} was edited by hand and is kept; delete it to get the new one"
-            working.finish(self._repo_id, inp.name, inp.digest, "translated", why)
+            working.finish(self._repo_id, inp.name, inp.digest, FileState.TRANSLATED, why)
             self._store.note(self._pipeline, "warning", "edited", why)
             return True
         elif found is output_files.Standing.FOREIGN:
@@ -287,10 +293,12 @@ def withdraw(store: Store, pipeline: PipelineSettings, repo_id: int, path: str) 
         return None
     target = path_of(pipeline.output, path)
     if output_files.look(target, standing.digest, None) is output_files.Standing.FOREIGN:
-        store.outputs.set_state(standing.id, "edited")
+        store.outputs.set_state(standing.id, OutputState.EDITED)
         return None
-    store.outputs.set_state(standing.id, "withdrawn")
-    store.working.set_state(repo_id, [standing.input_path], "queued", if_in=("translated",))
+    store.outputs.set_state(standing.id, OutputState.WITHDRAWN)
+    store.working.set_state(
+        repo_id, [standing.input_path], FileState.QUEUED, if_in=(FileState.TRANSLATED,)
+    )
     return target
 
 
@@ -309,7 +317,7 @@ def publish_beside(store: Store, pipeline: PipelineSettings, path: str) -> str:
         PixdError: it was not edited, or there is no newer translation.
     """
     standing = store.outputs.standing(pipeline.name, path)
-    if standing is None or standing.state != "edited":
+    if standing is None or standing.state is not OutputState.EDITED:
         raise PixdError(f"{path} is no output that was edited by hand", advice="pixd why " + path)
     live = store.models.live(pipeline.name)
     made = store.runs.translation_of(

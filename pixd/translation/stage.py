@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pixd.store.heartbeat import Tiles
 from pixd.store.runs import Edge
+from pixd.store.states import FileState, RunState
 from pixd.system import crash_points, disk
 from pixd.system.children.warm_worker import WarmWorker
 from pixd.translation import due, translator
@@ -162,7 +163,9 @@ class Translation:
             self._translator.stop()
         with self._store.transaction():
             for asked in self._held.values():
-                self._store.runs.move(asked.run_id, ("running",), "cancelled", reason=reason)
+                self._store.runs.move(
+                    asked.run_id, (RunState.RUNNING,), RunState.CANCELLED, reason=reason
+                )
         self._held.clear()
 
     def step(self, now: float, *, may_start: bool = True) -> None:
@@ -211,7 +214,7 @@ class Translation:
         recipe = store.runs.add_recipe("translate", prepared.settings)
         with store.transaction():
             store.outputs.requeue_stale(name, self._intake.repo_id, live.digest, recipe)
-            queued = store.working.counts(self._intake.repo_id).get("queued", 0)
+            queued = store.working.counts(self._intake.repo_id).get(FileState.QUEUED, 0)
         if queued:
             store.note(name, "info", "due", f"{queued} inputs are due under model@{live.number}")
         if self._translator:
@@ -252,7 +255,9 @@ class Translation:
             work = due.sort_out(inputs, known)
             for inp, why in work.refused:
                 self._tally.results["rejected"] += 1
-                self._store.working.set_state(self._intake.repo_id, [inp.name], "rejected", why)
+                self._store.working.set_state(
+                    self._intake.repo_id, [inp.name], FileState.REJECTED, why
+                )
             for digest, same in work.joins.items():
                 held = self._held[digest]
                 self._held[digest] = held._replace(inputs=(*held.inputs, *same))
@@ -293,7 +298,7 @@ class Translation:
                 Edge("model", f"model@{model.number}", model.digest),
             ],
             reason=f"{first.name} has no output under model@{model.number} and this recipe",
-            state="running",
+            state=RunState.RUNNING,
         )
         return Asked(run_id, new.key, new.digest, scratch / f"{run_id}.png", new.inputs)
 
@@ -347,8 +352,8 @@ class Translation:
             for asked, stored, timings in made:
                 self._store.runs.move(
                     asked.run_id,
-                    ("running",),
-                    "publishing",
+                    (RunState.RUNNING,),
+                    RunState.PUBLISHING,
                     timings=timings,
                     environment=environment,
                 )
@@ -374,17 +379,17 @@ class Translation:
 
     def _give_back(self, asked: Asked, reason: str, now: float) -> None:
         """Leave the inputs due, because the disk is at fault."""
-        self._store.runs.move(asked.run_id, ("running",), "cancelled", reason=reason)
+        self._store.runs.move(asked.run_id, (RunState.RUNNING,), RunState.CANCELLED, reason=reason)
         self._note_blockage(f"the translator: {reason}", now)
 
     def _reject(self, asked: Asked, reason: str) -> None:
         self._tally.results["rejected"] += len(asked.inputs)
         with self._store.transaction():
-            self._store.runs.move(asked.run_id, ("running",), "failed", reason=reason)
+            self._store.runs.move(asked.run_id, (RunState.RUNNING,), RunState.FAILED, reason=reason)
             self._store.working.decide(asked.digest, self._queue.layout, reason, None, None)
             for inp in asked.inputs:
                 self._store.working.finish(
-                    self._intake.repo_id, inp.name, inp.digest, "rejected", reason
+                    self._intake.repo_id, inp.name, inp.digest, FileState.REJECTED, reason
                 )
                 note = f"{inp.name}: {reason}"
                 self._store.note(self._pipeline.name, "warning", "rejected", note)
@@ -392,6 +397,6 @@ class Translation:
     def _fail(self, asked: Asked, reason: str) -> None:
         """Try again later, each time after twice the wait; the fifth failure is final and shown."""
         with self._store.transaction():
-            self._store.runs.move(asked.run_id, ("running",), "failed", reason=reason)
+            self._store.runs.move(asked.run_id, (RunState.RUNNING,), RunState.FAILED, reason=reason)
             for inp in asked.inputs:
                 self._publisher.postpone(inp, reason)

@@ -1,4 +1,4 @@
-"""The running service, if there is one: whether it stirs, and what it says is wrong."""
+"""The running service, if there is one: whether it responds, and what it reports as wrong."""
 
 from __future__ import annotations
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pixd.store.exclusions import EXCLUDED
 from pixd.store.queries.files import unread
-from pixd.store.training_set import KinRow, kin_of
+from pixd.store.queries.training_set import KinRow, kin_of
+from pixd.store.states import FileState
 from pixd.system.digests import canonical_json, digest_of
 from pixd.system.errors import ADVICE_DISK, DiskError
 from pixd.training.dataset import findings, pairs
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from pixd.config import PipelineSettings
     from pixd.folders.intake import Intake
     from pixd.store.commits import Commit
+    from pixd.store.files import RecordedFile
     from pixd.store.store import Store
     from pixd.system.children.warm_worker import Answer, WarmWorker
     from pixd.training.dataset.assessment import Assessment
@@ -49,7 +51,7 @@ class _Paired(NamedTuple):
     """
 
     of: tuple[int, int]
-    files: list[tuple[str, str, str, str]]
+    files: list[RecordedFile]
     seen: Seen
     plan: pairs.PairPlan
 
@@ -110,10 +112,10 @@ class Dataset:
         with self._store.transaction():
             for name, _, state, reason in files:
                 why = found.refused[name].reason if name in found.refused else None
-                if why is not None and (state, reason) != ("rejected", why):
-                    self._store.working.set_state(self._repo_id, [name], "rejected", why)
-                elif why is None and state == "rejected":
-                    self._store.working.set_state(self._repo_id, [name], "recorded")
+                if why is not None and (state, reason) != (FileState.REJECTED, why):
+                    self._store.working.set_state(self._repo_id, [name], FileState.REJECTED, why)
+                elif why is None and state is FileState.REJECTED:
+                    self._store.working.set_state(self._repo_id, [name], FileState.RECORDED)
             self._note_findings(head, found)
         split = found.split
         self.commit, self.plan, self.split = head, plan, split
@@ -123,7 +125,9 @@ class Dataset:
 
     def _pair_up(self, head: Commit, now: float) -> _Paired | None:
         """Make the pairs of the head; None while contents are not known, which are asked about."""
-        files = self._store.working.recorded(self._repo_id, ("recorded", "rejected", "settling"))
+        files = self._store.working.recorded(
+            self._repo_id, (FileState.RECORDED, FileState.REJECTED, FileState.SETTLING)
+        )
         digests = {digest for _, digest, _, _ in files}
         looked = self._store.care.looked_at(digests, self._layout, REVISION)
         # Contents of an older store have no measures, and are looked at again.

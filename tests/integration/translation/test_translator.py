@@ -17,7 +17,7 @@ from pixd.store.store import Store
 from pixd.translation import due, translator
 from pixd.translation.publishing import Made
 from tests.integration.service.test_control_service import ONE, add_model
-from tests.unit.store.test_store import record
+from tests.support.commits import record
 
 
 class World:

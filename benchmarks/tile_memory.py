@@ -21,6 +21,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from pixd.system.children.spec import SCHEMA
+
 SIZE = 256
 BIG = 1 << 40
 
@@ -78,7 +80,7 @@ def main() -> None:
         folder = Path(temporary)
         source = large_image(folder / "large", width, height, kind)
         spec = {
-            "schema": 1, "kind": "translate", "scratch": str(folder), "model": str(folder / "model"),
+            "schema": SCHEMA, "kind": "translate", "scratch": str(folder), "model": str(folder / "model"),
             "files": {"generator.keras": model(folder / "model", ngf)},
             "recipe": {
                 "image_size": SIZE, "fit": "tile", "output_size": "source", "sample": False,

@@ -23,6 +23,7 @@ from typing import Any
 from PIL import Image
 
 from pixd.images.contact_sheet import contact_sheet
+from pixd.system.children.spec import SCHEMA
 
 PIXD = [sys.executable, "-m", "pixd"]
 SHOWN = 8
@@ -148,7 +149,7 @@ def score(data: Path, out: Path) -> None:
         triples.append({"name": name, "input": str(given), "target": str(target)})
         made[name] = str(out / "output" / name)
     spec = {
-        "schema": 1,
+        "schema": SCHEMA,
         "kind": "score",
         "run_id": "facades",
         "scratch": str(scratch),

@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-import json
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pixd.cli.terminal import Progress
-from pixd.system.children.spec import SCHEMA
-from pixd.system.children.worker import Worker
+from pixd.system.children.spawner import NoResultError, run_to_end
 from pixd.system.errors import PixdError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
-LOOK_EVERY_S = 0.05
+    from pixd.system.children.spawner import Spawner
+    from pixd.system.children.spec import Result, Spec
 
 
 def run_child(
-    module: str, spec: Mapping[str, Any], scratch: Path, *, what: str, advice: str
-) -> dict[str, Any]:
+    spawner: Spawner, module: str, spec: Spec, scratch: Path, *, what: str, advice: str
+) -> Result:
     """Run a child to its end and return its result.
 
     Args:
+        spawner: starts it.
         module: what ``python -m`` runs.
-        spec: its run spec but for schema and scratch folder.
+        spec: its run spec; the scratch folder is filled in.
         scratch: an empty folder of the caller's.
         what: for people, as in "the export failed".
         advice: what to do where the child has none.
@@ -33,27 +32,21 @@ def run_child(
     Raises:
         PixdError: it failed, or was killed.
     """
-    full = {"schema": SCHEMA, "scratch": str(scratch), **spec}
-    worker = Worker.start(module, full, scratch, scratch / "log")
     progress = Progress()
-    phase = "starting"
     began = time.monotonic()
-    while worker.poll() is None:
-        for event in worker.read_events():
-            phase = str(event.get("phase", phase))
+
+    def told(phase: str) -> None:
         progress.show(f"{phase}, {time.monotonic() - began:.0f} s")
-        time.sleep(LOOK_EVERY_S)
-    progress.clear()
+
     try:
-        result: dict[str, Any] = json.loads((scratch / "result.json").read_bytes())
-    except (OSError, ValueError):
+        result = run_to_end(spawner, module, spec, scratch, told=told)
+    except NoResultError as error:
         raise PixdError(
-            f"{what} failed: {worker.exit_text()}",
+            f"{what} failed: {error.message}",
             advice="free memory if it was killed, then try again; `pixd verify` checks the model",
         ) from None
-    if result["state"] != "succeeded":
-        raise PixdError(
-            f"{what} failed: {result['error']['message']}",
-            advice=result["error"]["advice"] or advice,
-        )
+    finally:
+        progress.clear()
+    if problem := result.error:
+        raise PixdError(f"{what} failed: {problem['message']}", advice=problem["advice"] or advice)
     return result

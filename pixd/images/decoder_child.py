@@ -4,7 +4,7 @@ TensorFlow lives in the translator, where neither memory nor time can be bounded
 alone. So this process decodes (`pixd.system.children.confinement` bounds it) and may die: which image ended it
 is known, since it has one at a time, and the warm network next door never notices.
 
-Started with the `max_megapixels` that it takes. Protocol: a JSON object a line in, such as
+Its run spec says how large an image it takes. Protocol: a JSON object a line in, such as
 ``{"image", "want"}``; out comes one line, ``{"event": "done", "width", "height", "bytes", ...}``
 followed by as many bytes, or ``rejected`` or ``failed`` with a reason. What can be wanted:
 
@@ -20,29 +20,26 @@ The end of input ends it.
 
 from __future__ import annotations
 
-import json
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pixd.images import decode as images
 from pixd.images import fitting, tiles
+from pixd.images.decode import DEFAULT_LIMITS, Limits, open_picture, read_file, size_of
 from pixd.images.picture import BAND_PIXELS, TOO_MUCH_MEMORY
 from pixd.system import disk
-from pixd.system.children import confinement
+from pixd.system.children import child, confinement
+from pixd.system.children.spec import DecodeSpec
 from pixd.system.errors import ImageRejectedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from pixd.images.decode import Limits
     from pixd.images.picture import Picture
+    from pixd.system.children.child import Answer
 
-Answer = tuple[dict[str, Any], "Iterable[bytes]"]
 
-
-def decode(request: Mapping[str, Any], limits: Limits = images.DEFAULT_LIMITS) -> Answer:
+def decode(request: Mapping[str, Any], limits: Limits = DEFAULT_LIMITS) -> Answer:
     """Decode one image; return the event that says how it went, and the pixels if it did.
 
     Args:
@@ -62,12 +59,12 @@ def decode(request: Mapping[str, Any], limits: Limits = images.DEFAULT_LIMITS) -
 
 
 def _answer(request: Mapping[str, Any], limits: Limits) -> Answer:
-    data, want = images.read_file(Path(request["image"]), limits), request["want"]
+    data, want = read_file(Path(request["image"]), limits), request["want"]
     if want == "rows" and request["most"] is not None:
-        size = images.size_of(data, limits)
+        size = size_of(data, limits)
         if tiles.count_of(*size, request["size"]) > request["most"]:
             return {"event": "large"}, ()
-    picture = images.open_picture(data, limits)
+    picture = open_picture(data, limits)
     event = {"event": "done", "width": picture.size[0], "height": picture.size[1]}
     if want == "rows":
         mode = "RGBA" if request["alpha"] and picture.has_alpha else "RGB"
@@ -100,19 +97,11 @@ def _rows(picture: Picture, mode: str) -> Iterable[bytes]:
 
 def main() -> int:
     """Answer requests until the end of input."""
-    megapixels = int(sys.argv[1]) if len(sys.argv) > 1 else confinement.MEGAPIXELS
-    limits = images.Limits.of_megapixels(megapixels)
+    spec, events = child.begin(DecodeSpec, stdin_fd=-1)
+    megapixels = spec.max_megapixels
+    limits = Limits.of_megapixels(megapixels)
     confinement.confine(megapixels)
-    out = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # whatever a library prints goes to the log
-    for line in sys.stdin:
-        with confinement.one_image(megapixels):
-            event, pixels = decode(json.loads(line), limits)
-            out.write(json.dumps(event).encode() + b"\n")
-            out.flush()
-            for part in pixels:
-                out.write(part)
-        out.flush()
+    child.answer_requests(events, lambda asked: decode(asked, limits), megapixels=megapixels)
     return 0
 
 

@@ -12,34 +12,45 @@ from pathlib import Path
 from typing import Any, Final
 
 from pixd.pix2pix.network import hardware
-from pixd.system.children import child
-from pixd.system.children.child import Events, Spec
+from pixd.system import roles
+from pixd.system.children import task
+from pixd.system.children.child import Events
+from pixd.system.children.spec import ExportSpec
 from pixd.system.errors import PixdError
 
 AGREEMENT: Final = 1.0 / 255.0  # of 0..2: under half of one step of 8-bit colour
 SIGNATURE: Final = "serving_default"
 
 
-def export_model(spec: Spec, events: Events) -> None:
+def export_model(spec: ExportSpec, events: Events) -> None:
     """Export the model folder of the spec and leave the result.
 
     Raises:
         PixdError: the model cannot be loaded, or the export does not give what it gives.
     """
-    from pixd.pix2pix.network import generator as generation
+    events.phase("importing TensorFlow")
+    from pixd.pix2pix.network.generator import (
+        CARD_FILE,
+        GENERATOR_FILE,
+        check_files,
+        describe_file,
+        load_generator,
+        read_card,
+    )
 
     hardware.choose_device("cpu")  # the export belongs to no device
-    model, target = Path(spec["model"]), Path(spec["scratch"]) / "export"
+    model, target = Path(spec.model), Path(spec.scratch) / "export"
     events.phase("building the model")
-    generator = generation.load_generator(model)
-    card = generation.read_card(model)
+    check_files(model, spec.files)
+    generator = load_generator(model)
+    card = read_card(model)
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
 
     events.phase("exporting")
     saved_model = target / "saved_model"
     generator.export(saved_model, format="tf_saved_model", verbose=False)
-    for name in (generation.GENERATOR_FILE, generation.CARD_FILE):
+    for name in (GENERATOR_FILE, CARD_FILE):
         shutil.copyfile(model / name, target / name)
     (target / "README.md").write_text(_readme(card), encoding="utf-8")
 
@@ -50,13 +61,17 @@ def export_model(spec: Spec, events: Events) -> None:
             f"the SavedModel differs from the model by {difference:.3g} of 2",
             advice="export another model (`pixd models`), or use the generator.keras of this one",
         )
-    roles = {"generator.keras": "generator", "model.json": "card", "README.md": "readme"}
+    roles_by_name = {
+        GENERATOR_FILE: roles.GENERATOR,
+        CARD_FILE: roles.CARD,
+        "README.md": roles.README,
+    }
     outputs = [
-        generation.describe_file(roles.get(path.name, "saved_model"), path, target.parent)
+        describe_file(roles_by_name.get(path.name, roles.SAVED_MODEL), path, target.parent)
         for path in sorted(target.rglob("*"))
         if path.is_file()
     ]
-    child.write_result(spec, outputs=outputs, metrics={"largest_difference": difference})
+    task.write_result(spec, outputs=outputs, metrics={"largest_difference": difference})
 
 
 def largest_difference(generator: Any, saved_model: Path) -> float:
@@ -110,4 +125,4 @@ An image that is not square is to be fitted first: this model was trained with
 
 
 if __name__ == "__main__":
-    sys.exit(child.run_child("export", export_model))
+    sys.exit(task.run(ExportSpec, export_model))

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pixd.pix2pix.network import hardware
-from pixd.system.children import child
-from pixd.system.children.child import DataError, Events, Spec
+from pixd.system.children import task
+from pixd.system.children.child import Events
+from pixd.system.children.spec import Pair, PicturesSpec
+from pixd.system.children.task import DataError
 
 if TYPE_CHECKING:
     from pixd.pix2pix.network.generator import Inference
@@ -22,52 +24,56 @@ if TYPE_CHECKING:
 PARTS: Final = ("input", "output", "target")
 
 
-def make_pictures(spec: Spec, events: Events) -> None:
+def make_pictures(spec: PicturesSpec, events: Events) -> None:
     """Draw the pairs of the spec and leave the result.
 
     Args:
-        spec: ``model`` is the model folder, ``files`` the digest of each file in it; ``recipe``
-            that of its training; ``pairs`` have name and images, as in a run spec of kind train;
-            ``precision`` is the configured one.
+        spec: the model and the pairs.
         events: where it goes how far it is.
 
     Raises:
         PixdError: the model cannot be loaded, or is damaged.
     """
-    from pixd.pix2pix.network import generator as generation
+    events.phase("importing TensorFlow")
+    from pixd.pix2pix.network.generator import (
+        check_files,
+        image_size_of,
+        load_generator,
+        make_inference,
+    )
 
     # A report waits for nobody's GPU: the service may train on it just now.
     device = hardware.choose_device("cpu")
-    policy = hardware.choose_policy(spec["precision"], device)
+    policy = hardware.choose_policy(spec.precision, device)
     hardware.make_deterministic(0)
-    model, folder = Path(spec["model"]), Path(spec["scratch"]) / "pictures"
-    generation.check_files(model, spec["files"])
+    model, folder = Path(spec.model), Path(spec.scratch) / "pictures"
+    check_files(model, spec.files)
     folder.mkdir(exist_ok=True)
     events.phase("building the model")
-    generator = generation.load_generator(model, policy)
-    infer, size = generation.make_inference(generator), generation.image_size_of(generator)
+    generator = load_generator(model, policy)
+    infer, size = make_inference(generator), image_size_of(generator)
     pictures = []
-    for number, pair in enumerate(spec["pairs"]):
-        events.phase(f"picture {number + 1} of {len(spec['pairs'])}")
-        pictures.append(_draw(infer, pair, spec["recipe"], size, folder / f"{number:04d}"))
-    child.write_result(spec, pictures=pictures)
+    for number, pair in enumerate(spec.pairs):
+        events.phase(f"picture {number + 1} of {len(spec.pairs)}")
+        pictures.append(_draw(infer, pair, spec.recipe, size, folder / f"{number:04d}"))
+    task.write_result(spec, pictures=pictures)
 
 
 def _draw(
-    infer: Inference, pair: Mapping[str, Any], recipe: Mapping[str, Any], size: int, stem: Path
+    infer: Inference, pair: Pair, recipe: Mapping[str, Any], size: int, stem: Path
 ) -> dict[str, Any]:
     """Write the three pictures of a pair as ``STEM-input.png`` and so on; return what to say."""
     from PIL import Image
 
     from pixd.pix2pix.learning import scores
     from pixd.pix2pix.learning.input_pipeline import load_pair
-    from pixd.pix2pix.network import generator as generation
+    from pixd.pix2pix.network.generator import generate
 
     try:
         input_image, target = load_pair(pair, recipe, size)
     except DataError as error:
         return {"name": pair["name"], "trouble": error.message}
-    (output,) = generation.generate(infer, [input_image])
+    (output,) = generate(infer, [input_image])
     files = {}
     for part, pixels in zip(PARTS, (input_image, output, target), strict=True):
         path = stem.with_name(f"{stem.name}-{part}.png")
@@ -77,4 +83,4 @@ def _draw(
 
 
 if __name__ == "__main__":
-    sys.exit(child.run_child("pictures", make_pictures))
+    sys.exit(task.run(PicturesSpec, make_pictures))

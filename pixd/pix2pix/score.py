@@ -3,15 +3,12 @@
 Scores folders of translated images against their targets, beside baselines that have learned
 nothing: the input itself, the mean target, one colour matrix for all pixels, and the target
 of the nearest training input. Imports no TensorFlow.
-
-Spec: ``size``; ``triples`` of name, input and target; ``train`` (may be empty) of input and
-target, or of ``pair``, a side-by-side image whose ``direction`` the spec names; ``runs``: name -> {triple's name -> path of its output}. Every path is an image's.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,8 +17,9 @@ from numpy.typing import NDArray
 
 from pixd.images import decode, fitting, pair_files
 from pixd.pix2pix.learning import scores
-from pixd.system.children import child
-from pixd.system.children.child import Events, Spec
+from pixd.system.children import task
+from pixd.system.children.child import Events
+from pixd.system.children.spec import ScoredPair, ScoreSpec, Triple
 
 STRIDE_PX: Final = 8  # baselines look at every eighth pixel of every eighth row
 
@@ -29,32 +27,32 @@ Pixels = NDArray[np.uint8]
 Pair = tuple[scores.Image, scores.Image]
 
 
-def score_runs(spec: Spec, events: Events) -> None:
+def score_runs(spec: ScoreSpec, events: Events) -> None:
     """Score every run and baseline of the spec and leave the result."""
     events.phase("validating")
-    child.write_result(spec, metrics={"rows": rows_of(spec, events)})
+    task.write_result(spec, metrics={"rows": rows_of(spec, events)})
 
 
-def rows_of(spec: Spec, events: Events) -> dict[str, dict[str, Any]]:
+def rows_of(spec: ScoreSpec, events: Events) -> dict[str, dict[str, Any]]:
     """Return the table: row name -> ``l1``, ``psnr``, ``ssim``, ``sharpness`` and ``n``.
 
     Raises:
         ImageRejectedError: an image of the spec cannot be read.
         OSError: it is gone.
     """
-    size, triples = int(spec["size"]), spec["triples"]
+    size, triples = spec.size, spec.triples
     rows: dict[str, dict[str, Any]] = {}
 
     def add(name: str, pairs: Iterator[Pair]) -> None:
         rows[name] = scores.score(_beating(pairs, events))
 
-    def targets() -> Iterator[tuple[Mapping[str, Any], Pixels]]:
+    def targets() -> Iterator[tuple[Triple, Pixels]]:
         for triple in triples:
             yield triple, load(triple["target"], size)
 
     add("identity", ((load(triple["input"], size), target) for triple, target in targets()))
-    if spec["train"]:
-        baselines = Baselines(spec["train"], spec.get("direction", "AtoB"), size, events)
+    if spec.train:
+        baselines = Baselines(spec.train, spec.direction, size, events)
         add("mean target", ((baselines.mean, target) for _, target in targets()))
         add(
             "colour matrix",
@@ -70,7 +68,7 @@ def rows_of(spec: Spec, events: Events) -> dict[str, dict[str, Any]]:
                 for triple, target in targets()
             ),
         )
-    for name, outputs in spec["runs"].items():
+    for name, outputs in spec.runs.items():
         add(
             name,
             (
@@ -86,7 +84,7 @@ class Baselines:
     """Translators that only know averages and neighbours of the training pairs."""
 
     def __init__(
-        self, train: Sequence[Mapping[str, str]], direction: str, size: int, events: Events
+        self, train: Sequence[ScoredPair], direction: str, size: int, events: Events
     ) -> None:
         """Read the training pairs once, keeping every `STRIDE_PX`-th pixel.
 
@@ -136,7 +134,7 @@ def load(path: str, size: int) -> Pixels:
     return fitting.to_model(decode.decode(Path(path).read_bytes()), size, "stretch")[0]
 
 
-def load_training_pair(pair: Mapping[str, str], direction: str, size: int) -> tuple[Pixels, Pixels]:
+def load_training_pair(pair: ScoredPair, direction: str, size: int) -> tuple[Pixels, Pixels]:
     """Read input and target of a line of ``train``.
 
     Raises:
@@ -166,4 +164,4 @@ def _beating(pairs: Iterator[Pair], events: Events) -> Iterator[Pair]:
 
 
 if __name__ == "__main__":
-    sys.exit(child.run_child("score", score_runs))
+    sys.exit(task.run(ScoreSpec, score_runs))

@@ -11,17 +11,16 @@ import logging
 import sys
 import time
 
-from pixd.system.children import child
+from pixd.system.children import child, task
+from pixd.system.children.spec import TrainSpec
 
 _log = logging.getLogger(__name__)
 
 
 def main() -> int:
     """Run the spec named on the command line; return the exit code."""
-    events = child.claim_stdout()
     # The end of stdin is no order to stop here: SIGTERM is, because it leaves a checkpoint.
-    child.die_with_parent(leave_at_eof=False)
-    spec = child.read_spec(sys.argv[1:], "train")
+    spec, events = child.begin(TrainSpec, leave_at_eof=False)
     timings = {"validate_s": 0.0}
     try:
         stop = child.StopFlag()
@@ -33,13 +32,13 @@ def main() -> int:
         outcome = training_loop.train_and_evaluate(spec, events, stop, timings)
         stop.leaves_at_once = False
     except child.Interrupted:  # before its first step: there is nothing to keep
-        child.write_result(spec, state="interrupted", timings=timings)
+        task.write_result(spec, state="interrupted", timings=timings)
         return 0
     except Exception as error:  # noqa: BLE001 - a child's last resort: the result says it
         _log.exception("training failed")
-        child.write_result(spec, state="failed", error=child.describe_error(error), timings=timings)
+        task.write_result(spec, state="failed", error=task.describe_error(error), timings=timings)
         return 1
-    child.write_result(spec, **outcome, timings=timings)
+    task.write_result(spec, **outcome, timings=timings)
     return 1 if outcome["state"] == "failed" else 0
 
 

@@ -18,7 +18,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,12 +26,13 @@ from typing import Any, Final
 
 from pixd.config.pair_kinds import keeps_lightness
 from pixd.pix2pix.inference import tiled
-from pixd.pix2pix.inference.batching import Batcher, Lanes, Pixels, Square
+from pixd.pix2pix.inference.batching import Batcher, Lanes, Square
 from pixd.pix2pix.inference.decoding import Decoder, Decoders, LargeImage, Rows
-from pixd.pix2pix.network import hardware
+from pixd.pix2pix.inference.engine import Engine, Pixels
 from pixd.system import crash_points
-from pixd.system.children import child, confinement
-from pixd.system.children.child import HEARTBEAT_S, Events, Spec
+from pixd.system.children import child, task
+from pixd.system.children.child import HEARTBEAT_S, Events
+from pixd.system.children.spec import TranslateSpec
 from pixd.system.errors import ImageRejectedError
 
 DECODERS: Final = 2
@@ -64,7 +65,7 @@ class Translator:
         self,
         decoders: Decoders,
         batcher: Batcher,
-        recipe: dict[str, Any],
+        recipe: Mapping[str, Any],
         events: Events,
         megapixels: int,
     ) -> None:
@@ -253,7 +254,7 @@ class Translator:
 
     def _fail(self, request: Request, error: Exception) -> None:
         _log.error("request %s failed", request.id, exc_info=error)
-        described = child.describe_error(error)
+        described = task.describe_error(error)
         self._answer(request, "failed", kind=described["kind"], reason=described["message"])
 
     def _answer(self, request: Request, event: str, **fields: Any) -> None:
@@ -263,15 +264,13 @@ class Translator:
 
 def main() -> int:
     """Load the model, say ready, and translate until stdin ends; return the exit code."""
-    events = child.claim_stdout()
-    child.die_with_parent(leave_at_eof=True, stdin_fd=-1)
-    spec = child.read_spec(sys.argv[1:], "translate")
+    spec, events = child.begin(TranslateSpec, stdin_fd=-1)
     try:
         translator = start(spec, events)
     except Exception as error:  # noqa: BLE001 - a child's last resort: the result says it
         _log.exception("the translator cannot start")
-        described = child.describe_error(error)
-        child.write_result(spec, state="failed", error=described)
+        described = task.describe_error(error)
+        task.write_result(spec, state="failed", error=described)
         events.send("note", message=described["message"])
         return 1
     threading.Thread(target=_read_requests, args=(translator,), daemon=True).start()
@@ -279,33 +278,46 @@ def main() -> int:
     return 0
 
 
-def start(spec: Spec, events: Events) -> Translator:
-    """Import TensorFlow, load the model, translate one grey image, and say ready.
+def start(spec: TranslateSpec, events: Events) -> Translator:
+    """Load the model, translate one grey image, and say ready.
 
     Raises:
         PixdError: no such device or precision, or the model cannot be loaded.
     """
-    megapixels = int(spec.get("max_megapixels", confinement.MEGAPIXELS))
-    decoders = Decoders(DECODERS, megapixels)
+    decoders = Decoders(DECODERS, spec.max_megapixels)
+    engine = load_engine(spec, events)
+    events.phase("compiling the first step")
+    engine([grey_image(engine.size)])
+    largest = spec.batch if engine.largest is None else min(spec.batch, engine.largest)
+    batcher = Batcher(engine, largest, lambda message: events.send("note", message=message))
+    environment = dict(engine.environment)
+    events.send(
+        "ready",
+        device=environment.get("device"),
+        device_name=environment.get("device_name"),
+        environment=environment,
+    )
+    return Translator(decoders, batcher, spec.recipe, events, spec.max_megapixels)
+
+
+def load_engine(spec: TranslateSpec, events: Events) -> Engine:
+    """Load the model of the spec with the engine that runs it: Keras is the only one.
+
+    Raises:
+        PixdError: no such device or precision, or the model cannot be loaded.
+    """
     events.phase("importing TensorFlow")
-    from pixd.pix2pix.network import generator as generation
+    from pixd.pix2pix.inference.keras_engine import KerasEngine
 
     events.phase("building the model")
-    recipe = dict(spec["recipe"])
-    device = hardware.choose_device(spec["device"])
-    policy = hardware.choose_policy(spec["precision"], device)
-    generation.check_files(Path(spec["model"]), spec["files"])
-    generator = generation.load_generator(Path(spec["model"]), policy)
-    generate, largest = generation.make_generate(generator), int(spec["batch"])
-    if recipe["sample"]:
-        generate, largest = generation.make_sampling(generator, int(recipe["seed"])), 1
+    return KerasEngine(spec)
 
-    events.phase("compiling the first step")
-    generate([generation.grey_image(generator)])
-    batcher = Batcher(generate, largest, lambda message: events.send("note", message=message))
-    environment = hardware.describe_environment(device, policy)
-    events.send("ready", device=device.kind, device_name=device.name, environment=environment)
-    return Translator(decoders, batcher, recipe, events, megapixels)
+
+def grey_image(size: int) -> Pixels:
+    """Return an image to warm up with, `size` square."""
+    import numpy as np
+
+    return np.full((size, size, 3), 128, np.uint8)
 
 
 def _read_requests(translator: Translator) -> None:

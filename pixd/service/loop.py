@@ -24,6 +24,7 @@ from pixd.service.status_line import status_line
 from pixd.store.events import Event
 from pixd.store.opening import open_store
 from pixd.system import disk, systemd
+from pixd.system.children.spawner import LocalSpawner
 from pixd.system.clock import utc_now
 from pixd.system.errors import PixdError, StoreError
 from pixd.system.users import user_name
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from pixd.config import Settings
+    from pixd.system.children.spawner import Spawner
 
 LONGEST_WAIT_S = 5.0
 SHORTEST_WAIT_S = 0.005
@@ -87,7 +89,8 @@ class Service:
         recovery.clear_leftovers(self.store, outputs.values())
         (self.store.folder / "logs").mkdir(exist_ok=True)
         self.control = ControlServer(self.store.folder, self._carry_out)
-        self.pipelines = Pipelines(self.store, settings, self.wake)
+        self.spawner: Spawner = LocalSpawner()
+        self.pipelines = Pipelines(self.store, settings, self.spawner, self.wake)
 
     @property
     def settings(self) -> Settings:

@@ -15,6 +15,7 @@ from pixd.images import formats
 from pixd.service import recall
 from pixd.store import gc
 from pixd.store.queries.holds import held_roots
+from pixd.system import roles
 from pixd.system.errors import PixdError, UsageError
 from pixd.training import promotion
 from pixd.translation import publishing
@@ -84,7 +85,7 @@ def _rollback(
 
 def _make_live(store: Store, model: Model, who: str, why: str) -> dict[str, Any]:
     name = model.pipeline
-    if not store.runs.output_digest(model.export_run, "generator"):
+    if not store.runs.output_digest(model.export_run, roles.GENERATOR):
         raise PixdError(
             f"the bytes of model@{model.number} are not there any more",
             advice="`pixd gc --undo` brings them back from the trash",

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from pixd.config import PipelineSettings, Settings
     from pixd.store.store import Store
+    from pixd.system.children.spawner import Spawner
     from pixd.system.children.warm_worker import WarmWorker
     from pixd.system.children.worker import Worker
     from pixd.training.run import TrainingRun
@@ -39,6 +40,7 @@ class Pipeline:
         settings: Settings,
         pipeline: PipelineSettings,
         inspector: WarmWorker,
+        spawner: Spawner,
         wake: Callable[[], None],
     ) -> None:
         """Put the parts together; nothing is read before the first step."""
@@ -48,6 +50,7 @@ class Pipeline:
         self._store = store
         self._service_settings = settings
         self._inspector = inspector
+        self._spawner = spawner
         self._wake = wake
         self._tidied_at = -1  # revision of the input folder
         self.training_folder = self._intake("training")
@@ -210,6 +213,7 @@ class Pipeline:
             self._service_settings,
             self.settings,
             self.input_folder,
+            self._spawner,
             tally=self.tally,
         )
 
@@ -220,6 +224,7 @@ class Pipeline:
             self.settings,
             self.training_folder,
             self.dataset,
+            self._spawner,
             run=run,
         )
 

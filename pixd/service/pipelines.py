@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pixd.config import PipelineSettings, Settings
     from pixd.folders.intake import Intake
     from pixd.store.store import Store
+    from pixd.system.children.spawner import Spawner
     from pixd.system.children.worker import Worker
 
 INSPECTOR_IDLE_S = 20.0
@@ -28,20 +29,25 @@ INSPECT_WITHIN_S = 300.0  # on the clock; processor time is bounded far below it
 class Pipelines:
     """The pipelines of the settings in force. Iterating gives those that are served."""
 
-    def __init__(self, store: Store, settings: Settings, wake: Callable[[], None]) -> None:
+    def __init__(
+        self, store: Store, settings: Settings, spawner: Spawner, wake: Callable[[], None]
+    ) -> None:
         """Put every pipeline together; nothing is read before the first step.
 
         Args:
             store: the open store.
             settings: the checked configuration.
+            spawner: starts every child.
             wake: shortens the loop's wait; called from any thread.
         """
         self.settings = settings
         self._store = store
+        self._spawner = spawner
         self._wake = wake
         self.inspector = inspector(
             store.scratch / "inspect",
             store.folder / "logs" / "inspect.log",
+            spawner=spawner,
             idle_s=INSPECTOR_IDLE_S,
             answer_within_s=INSPECT_WITHIN_S,
         )
@@ -49,7 +55,9 @@ class Pipelines:
         self._leaving: list[Pipeline] = []  # taken out of the configuration, not over yet
 
     def _begin(self, pipeline: PipelineSettings) -> Pipeline:
-        return Pipeline(self._store, self.settings, pipeline, self.inspector, self._wake)
+        return Pipeline(
+            self._store, self.settings, pipeline, self.inspector, self._spawner, self._wake
+        )
 
     # -- which there are ----------------------------------------------------------------
 

@@ -17,7 +17,7 @@ from pixd.store.commits import Change
 from pixd.store.exclusions import EXCLUDED
 from pixd.store.queries import history, lineage
 from pixd.store.states import FileState, OutputState
-from pixd.system import crash_points
+from pixd.system import crash_points, roles
 from pixd.system.errors import PixdError
 from pixd.training.promotion import excluded_in
 from pixd.translation.publishing import withdraw
@@ -221,7 +221,7 @@ def _live_after(store: Store, live: Model | None, touched: set[int]) -> Model | 
     for model in store.models.accepted(live.pipeline):
         if (
             model.number not in touched
-            and store.runs.output_digest(model.export_run, "generator")
+            and store.runs.output_digest(model.export_run, roles.GENERATOR)
             and not excluded_in(store.db.conn, store.folder, live.pipeline, model.digest)
         ):
             return model

@@ -15,7 +15,7 @@ from pixd.store import manifests, model_files
 from pixd.store.queries import lineage, trainings
 from pixd.store.runs import Edge, run_key
 from pixd.store.states import ACTIVE_RUNS, RunState
-from pixd.system import crash_points
+from pixd.system import crash_points, roles
 from pixd.system.digests import canonical_json
 from pixd.system.errors import PixdError
 
@@ -31,11 +31,9 @@ if TYPE_CHECKING:
     from pixd.training.run import TrainingRun
 
 EXPORT_REVISION = 1
-EXPORTED = ("generator", "card")
+EXPORTED = (roles.GENERATOR, roles.CARD)
 """Roles of the files that are a model."""
-SAMPLES = "samples"
-"""Role of the sheet of samples among a run's outputs; it is no part of the model's export."""
-MEDIA_TYPES = {"card": "application/json", SAMPLES: "image/png"}
+MEDIA_TYPES = {roles.CARD: "application/json", roles.SAMPLES: "image/png"}
 """gc keeps what is JSON: a card is small, and says what a model was when it is gone."""
 
 L1_TOLERANCE = 1.05
@@ -270,7 +268,7 @@ def _record_export(
         run_key("export", EXPORT_REVISION, recipe, [run.key, made.manifest.digest]),
         change_id=run.commit.change_id,
         recipe=recipe,
-        inputs=[Edge("trained", f"run@{run.run_id}", made.edge("generator").digest)],
+        inputs=[Edge(roles.TRAINED, f"run@{run.run_id}", made.edge(roles.GENERATOR).digest)],
         reason="the training succeeded",
         state=RunState.RUNNING,
     )
@@ -281,7 +279,7 @@ def _record_export(
         environment=environment,
         timings={"export_s": result.get("timings", {}).get("export_s")},
     )
-    outputs = [Edge("model", "model", made.manifest.digest), *map(made.edge, EXPORTED)]
+    outputs = [Edge(roles.MODEL, "model", made.manifest.digest), *map(made.edge, EXPORTED)]
     store.runs.add_outputs(export_run, outputs)
     return export_run
 

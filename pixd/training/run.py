@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pixd.store import tensorboard
 from pixd.store.states import RunState
-from pixd.system.children.spec import SCHEMA
+from pixd.system.children.spec import TrainSpec, read_result, result_to_json
 from pixd.system.children.worker import Worker
+from pixd.system.errors import PixdError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from pixd.config import Settings
     from pixd.store.commits import Commit
     from pixd.store.store import Store
+    from pixd.system.children.spawner import Spawner
+    from pixd.system.children.worker import Worker
 
 PREVIEWS = "previews"
 """The folder of the store with one sheet of samples a pipeline, while it trains."""
@@ -70,6 +72,7 @@ class TrainingRun:
         key: str,
         commit: Commit,
         spec: Mapping[str, Any],
+        spawner: Spawner,
     ) -> TrainingRun:
         """Start the child of a queued run.
 
@@ -80,6 +83,7 @@ class TrainingRun:
             key: the run's key.
             commit: the training commit that it works on.
             spec: recipe, pairs, live_model and checkpoints.
+            spawner: starts the child.
         """
         scratch = store.scratch / f"train-{run_id}"
         shutil.rmtree(scratch, ignore_errors=True)
@@ -87,19 +91,17 @@ class TrainingRun:
         for name in ("logs", PREVIEWS):
             (store.folder / name).mkdir(exist_ok=True)
         pipeline = store.runs.get(run_id).pipeline
-        full = {
-            "schema": SCHEMA,
-            "kind": "train",
-            "run_id": str(run_id),
-            "scratch": str(scratch),
-            "device": settings.device,
-            "checkpoint_every_s": CHECKPOINT_EVERY_S,
-            "checkpoint_every_steps": CHECKPOINT_EVERY_STEPS,
-            "preview": str(store.folder / PREVIEWS / f"{pipeline}.png"),
-            "event_files": str(store.folder / tensorboard.folder_of(pipeline, run_id)),
+        full = TrainSpec(
+            run_id=str(run_id),
+            scratch=str(scratch),
+            device=settings.device,
+            checkpoint_every_s=CHECKPOINT_EVERY_S,
+            checkpoint_every_steps=CHECKPOINT_EVERY_STEPS,
+            preview=str(store.folder / PREVIEWS / f"{pipeline}.png"),
+            event_files=str(store.folder / tensorboard.folder_of(pipeline, run_id)),
             **spec,
-        }
-        worker = Worker.start(
+        )
+        worker = spawner.start(
             "pixd.pix2pix.train",
             full,
             scratch,
@@ -191,8 +193,8 @@ class TrainingRun:
         if self.worker.poll() is None:
             return None
         try:
-            result = json.loads((self.scratch / "result.json").read_bytes())
-        except (OSError, ValueError):
+            result = result_to_json(read_result(self.scratch))
+        except (OSError, ValueError, PixdError):
             if self._hung:
                 message = f"the trainer was silent for {SILENT_S:.0f} s and was ended"
             else:

@@ -12,6 +12,7 @@ from pixd.store import model_files
 from pixd.store.queries import lineage
 from pixd.store.recipes import recipe_difference
 from pixd.store.runs import Edge
+from pixd.system import roles
 from pixd.system.digests import canonical_json
 from pixd.training import warm_start
 from pixd.training.dataset import pairs
@@ -24,8 +25,10 @@ if TYPE_CHECKING:
     from pixd.config import PipelineSettings
     from pixd.store.commits import Commit
     from pixd.store.connection import Reader
+    from pixd.store.models import Model
     from pixd.store.objects import StoredObject
     from pixd.store.store import Store
+    from pixd.system.children.spec import LiveModel, Pair
     from pixd.training.dataset.split import Split
 
 
@@ -75,8 +78,8 @@ def take(
         warm_start.held_out_before(reader, store.folder, live.train_run) if live else frozenset()
     )
     inputs = [
-        Edge("version", f"training@{commit.seq}", commit.version),
-        Edge("pairs", "pairs", listed.digest),
+        Edge(roles.VERSION, f"training@{commit.seq}", commit.version),
+        Edge(roles.PAIRS, "pairs", listed.digest),
     ]
     if isinstance(begin, WarmStart):
         inputs.append(Edge(warm_start.ROLE, begin.model, begin.digest))
@@ -85,7 +88,7 @@ def take(
         "train": [_told(store, pair) for pair in split.train],
         # The new model and the live one are compared on pairs that neither was trained on.
         "held_out": [{**_told(store, p), "is_common": p.digest in before} for p in split.held_out],
-        "live_model": str(model_files.folder_of(store.folder, live.digest)) if live else None,
+        "live_model": _live_model(store.folder, live) if live else None,
         **_beginning(store.folder, key, begin),
     }
     said = reason(reader, store.folder, pipeline.name, recipe, split, begin)
@@ -174,11 +177,16 @@ def pairs_difference(before: bytes, after: bytes) -> list[str]:
     return told
 
 
-def _told(store: Store, pair: pairs.Pair) -> dict[str, Any]:
+def _told(store: Store, pair: pairs.Pair) -> Pair:
     return {
         "name": pair.name,
         "images": [str(store.objects.path_of(digest)) for _, digest in pair.files],
+        "digests": [digest for _, digest in pair.files],
     }
+
+
+def _live_model(store: Path, live: Model) -> LiveModel:
+    return {"folder": str(model_files.folder_of(store, live.digest)), "digest": live.digest}
 
 
 def _beginning(store: Path, key: str, begin: WarmStart | str) -> dict[str, Any]:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from pixd.folders.intake import Intake
     from pixd.store.events import Level
     from pixd.store.store import Store
+    from pixd.system.children.spawner import Spawner
     from pixd.system.children.worker import Worker
     from pixd.training.dataset.dataset import Dataset
     from pixd.training.due import Due
@@ -56,6 +57,7 @@ class Training:
         pipeline: PipelineSettings,
         intake: Intake,
         dataset: Dataset,
+        spawner: Spawner,
         *,
         run: TrainingRun | None = None,
     ) -> None:
@@ -67,6 +69,7 @@ class Training:
             pipeline: its own.
             intake: of the training folder.
             dataset: the pairs in it.
+            spawner: starts the trainer.
             run: a training that was started before the settings changed, and still runs.
         """
         self._store = store
@@ -74,6 +77,7 @@ class Training:
         self._pipeline = pipeline
         self._intake = intake
         self._dataset = dataset
+        self._spawner = spawner
         self._run = run
         self._retry_at = 0.0
         self._may_start_at = 0.0
@@ -241,7 +245,9 @@ class Training:
                 reason=snapshot.reason,
             )
         crash_points.crash_point("before-run-row")
-        self._run = TrainingRun.start(store, self._settings, run_id, key, commit, snapshot.spec)
+        self._run = TrainingRun.start(
+            store, self._settings, run_id, key, commit, snapshot.spec, self._spawner
+        )
         self.state, self.reason = "running", snapshot.reason
         told = f"training started: {snapshot.reason}"
         store.note(self._pipeline.name, "info", "train", told, commit.change_id)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pixd.store.files import DueInput
     from pixd.store.models import Model
     from pixd.store.store import Store
+    from pixd.system.children.spawner import Spawner
     from pixd.system.children.warm_worker import Answer
     from pixd.system.children.worker import Worker
 
@@ -66,18 +67,20 @@ class Translation:
         settings: Settings,
         pipeline: PipelineSettings,
         intake: Intake,
+        spawner: Spawner,
         *,
         tally: Tally | None = None,
     ) -> None:
         """Translate what `intake` records, under the pipeline's live model.
 
-        `tally` counts what came of it.
+        `spawner` starts the translator; `tally` counts what came of it.
         """
         self._tally = tally or Tally()
         self._store = store
         self._settings = settings
         self._pipeline = pipeline
         self._intake = intake
+        self._spawner = spawner
         self._publisher = Publisher(
             store, pipeline.name, intake.repo_id, pipeline.output, tally=self._tally
         )
@@ -220,7 +223,9 @@ class Translation:
         if self._translator:
             self.stop("its model is live no more")
         self._aim = Aim(live, prepared)
-        self._translator = translator.start(store, self._settings, self._pipeline, prepared)
+        self._translator = translator.start(
+            store, self._settings, self._pipeline, prepared, self._spawner
+        )
         return self._aim
 
     def _note_damage(self, live: Model, error: translator.DamagedModelError, now: float) -> None:

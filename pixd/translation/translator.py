@@ -18,7 +18,7 @@ from pixd.store import manifests, model_files
 from pixd.store.queries import history
 from pixd.store.queries.lineage import object_path
 from pixd.store.recipes import recipe_digest
-from pixd.system.children.spec import SCHEMA
+from pixd.system.children.spec import TranslateSpec
 from pixd.system.children.warm_worker import WarmWorker
 from pixd.system.errors import PixdError
 from pixd.translation import recipe
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pixd.store.connection import Reader
     from pixd.store.models import Model
     from pixd.store.store import Store
+    from pixd.system.children.spawner import Spawner
 
 MODULE = "pixd.pix2pix.translator"
 BATCH = 8
@@ -103,7 +104,11 @@ def prepare(store: Store, settings: Settings, pipeline: PipelineSettings, model:
 
 
 def start(
-    store: Store, settings: Settings, pipeline: PipelineSettings, prepared: Prepared
+    store: Store,
+    settings: Settings,
+    pipeline: PipelineSettings,
+    prepared: Prepared,
+    spawner: Spawner,
 ) -> WarmWorker:
     """Return the service's child that translates so; it starts with its first request."""
     (store.folder / "logs").mkdir(exist_ok=True)
@@ -112,6 +117,7 @@ def start(
         run_spec(settings, pipeline, prepared),
         store.scratch / f"translate-{pipeline.name}",
         store.folder / "logs" / f"translate-{pipeline.name}.log",
+        spawner=spawner,
         idle_s=IDLE_S,
         answer_within_s=ANSWER_WITHIN_S,
     )
@@ -136,7 +142,11 @@ def model_of(reader: Reader, pipeline: str, number: int | None) -> dict[str, Any
 
 
 def start_apart(
-    settings: Settings, pipeline: PipelineSettings, model: Mapping[str, Any], folder: Path
+    settings: Settings,
+    pipeline: PipelineSettings,
+    model: Mapping[str, Any],
+    folder: Path,
+    spawner: Spawner,
 ) -> Apart:
     """Return a translator that reads the store and writes only to a folder of the caller's.
 
@@ -147,6 +157,7 @@ def start_apart(
         pipeline: whose model it is.
         model: as `model_of` returns it.
         folder: an empty folder, for its work and its log.
+        spawner: starts the child.
 
     Raises:
         DamagedModelError: the model's files cannot be read.
@@ -166,6 +177,7 @@ def start_apart(
         run_spec(settings, pipeline, prepared),
         folder / "work",
         folder / "log",
+        spawner=spawner,
         idle_s=APART_IDLE_S,
         answer_within_s=APART_ANSWER_WITHIN_S,
     )
@@ -249,7 +261,7 @@ def read_card(folder: Path) -> Card:
     return Card(int(card["image_size"]), str(card["pairs"]))
 
 
-def run_spec(settings: Settings, pipeline: PipelineSettings, prepared: Prepared) -> dict[str, Any]:
+def run_spec(settings: Settings, pipeline: PipelineSettings, prepared: Prepared) -> TranslateSpec:
     """Return the run spec for `pixd.system.children.warm_worker.WarmWorker`.
 
     Args:
@@ -257,17 +269,15 @@ def run_spec(settings: Settings, pipeline: PipelineSettings, prepared: Prepared)
         pipeline: whose images are translated.
         prepared: what they are translated with.
     """
-    return {
-        "schema": SCHEMA,
-        "kind": "translate",
-        "model": str(prepared.folder),
-        "files": {name: entry.digest for name, entry in prepared.files.items()},
-        "recipe": prepared.settings,
-        "device": settings.device,
-        "precision": settings.precision,
-        "batch": BATCH,
-        "max_megapixels": pipeline.max_megapixels,
-    }
+    return TranslateSpec(
+        model=str(prepared.folder),
+        files={name: entry.digest for name, entry in prepared.files.items()},
+        recipe=prepared.settings,
+        device=settings.device,
+        precision=settings.precision,
+        batch=BATCH,
+        max_megapixels=pipeline.max_megapixels,
+    )
 
 
 def request(
@@ -285,6 +295,7 @@ def request(
     """
     return {
         "image": str(image),
+        "digest": input_digest,
         "out": str(out),
         # The run is named by its key and not by its number, so that the same image under
         # the same model gives the same bytes whenever and wherever it is made.

@@ -5,31 +5,29 @@ from __future__ import annotations
 import hashlib
 import sys
 from pathlib import Path
-from typing import Any
 
 from pixd.system import durable
-from pixd.system.children import child
+from pixd.system.children import child, task
+from pixd.system.children.spec import OutputFile, TrainSpec
 from pixd.system.digests import canonical_json
 
 
 def main() -> int:
-    events = child.claim_stdout()
-    child.die_with_parent(leave_at_eof=False)
-    spec = child.read_spec(sys.argv[1:], "train")
+    spec, events = child.begin(TrainSpec, leave_at_eof=False)
     events.send("device", device="cpu")
     # Of contents, not of paths: an object's path ends with its digest.
-    asked = [[Path(p).name for p in one["images"]] for one in (*spec["train"], *spec["held_out"])]
-    seed = canonical_json([spec["recipe"], sorted(asked)]).encode()
-    folder = Path(spec["scratch"]) / "model"
+    asked = [[Path(p).name for p in one["images"]] for one in (*spec.train, *spec.held_out)]
+    seed = canonical_json([spec.recipe, sorted(asked)]).encode()
+    folder = Path(spec.scratch) / "model"
     folder.mkdir()
-    outputs: list[dict[str, Any]] = []
-    card = canonical_json({name: spec["recipe"][name] for name in ("image_size", "pairs")}).encode()
+    outputs: list[OutputFile] = []
+    card = canonical_json({name: spec.recipe[name] for name in ("image_size", "pairs")}).encode()
     files = (("generator", "generator.keras", seed * 20), ("card", "model.json", card))
     for role, name, data in files:
         durable.write_file(folder / name, data)
         sha256 = "sha256:" + hashlib.sha256(data).hexdigest()
         outputs.append({"role": role, "path": f"model/{name}", "sha256": sha256, "size": len(data)})
-    child.write_result(spec, step=4, steps=4, outputs=outputs, metrics={}, environment={})
+    task.write_result(spec, step=4, steps=4, outputs=outputs, metrics={}, environment={})
     return 0
 
 

@@ -13,7 +13,8 @@ from PIL import ImageOps
 
 from pixd.images import decode, png
 from pixd.system import crash_points
-from pixd.system.children import child
+from pixd.system.children import child, task
+from pixd.system.children.spec import TranslateSpec
 from pixd.system.errors import ImageRejectedError
 
 
@@ -28,15 +29,13 @@ def translate(request: dict[str, Any]) -> dict[str, Any]:
     try:
         Path(request["out"]).write_bytes(data)
     except OSError as error:
-        described = child.describe_error(error)
+        described = task.describe_error(error)
         return {"event": "failed", "kind": described["kind"], "reason": described["message"]}
     return {"event": "done", "sha256": "sha256:" + hashlib.sha256(data).hexdigest()}
 
 
 def main() -> int:
-    events = child.claim_stdout()
-    child.die_with_parent(leave_at_eof=True, stdin_fd=-1)
-    child.read_spec(sys.argv[1:], "translate")
+    _, events = child.begin(TranslateSpec, stdin_fd=-1)
     events.send("ready", device="cpu", environment={})
     for line in sys.stdin:
         request = json.loads(line)

@@ -285,7 +285,7 @@ class Trainer:
         for number in range(6):
             path = folder / f"{number}.png"
             pair(number).save(path)
-            images.append({"name": path.name, "images": [str(path)]})
+            images.append({"name": path.name, "images": [str(path)], "digests": [path.name]})
         pipeline = PipelineSettings(
             name="tiny",
             training=folder,

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from pixd.system.children.spec import SCHEMA
 from tests.support.shared import THREAD_VARIABLES
 
 ROOT = Path(__file__).parents[2]
@@ -92,7 +93,7 @@ def translate_spec(folder: Path, trained: Path) -> dict[str, Any]:
         "seed": 0,
     }
     return {
-        "schema": 1,
+        "schema": SCHEMA,
         "kind": "translate",
         "scratch": str(folder),
         "model": str(trained / "model"),

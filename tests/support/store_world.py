@@ -31,6 +31,8 @@ from pixd.store.queries import lineage
 from pixd.store.runs import Edge, run_key
 from pixd.store.states import RunState
 from pixd.system import crash_points
+from pixd.system.children.spawner import LocalSpawner
+from pixd.system.children.spec import TranslateSpec
 from pixd.system.children.warm_worker import Answer
 from pixd.system.children.worker import Worker
 from pixd.system.digests import canonical_json, digest_of
@@ -92,12 +94,12 @@ class InProcessTranslator:
     """What `WarmWorker` is to `Translation`, with an answer at the next step."""
 
     def __init__(
-        self, _module: str, spec: Mapping[str, Any], scratch: Path, *_: Any, **__: Any
+        self, _module: str, spec: TranslateSpec, scratch: Path, *_: Any, **__: Any
     ) -> None:
         self.ready: Mapping[str, Any] = {"device": "cpu", "environment": {}}
         self.notes: list[str] = []
         self.scratch = scratch
-        self._generator = (Path(spec["model"]) / "generator.keras").read_bytes()
+        self._generator = (Path(spec.model) / "generator.keras").read_bytes()
         self._asked: list[tuple[Any, Mapping[str, Any]]] = []
         self._answers: list[Answer] = []
 
@@ -182,6 +184,7 @@ class World:
                 pipeline,
                 # Translation asks its folder for nothing but the repo.
                 cast("Intake", SimpleNamespace(repo_id=self.repo(pipeline.name, "input"))),
+                LocalSpawner(),
             )
             for pipeline in self.settings.pipelines
         }

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import struct
-import subprocess
 import sys
 import tempfile
 import time
@@ -15,7 +13,13 @@ from typing import TYPE_CHECKING, Any
 from pixd.answers.doctor.check import Check, fail, ok, warn
 from pixd.images import png_text
 from pixd.store.queries import history
-from pixd.system.children.worker import child_environment
+from pixd.system.children.spawner import (
+    LocalSpawner,
+    NoResultError,
+    OvertimeError,
+    run_to_end,
+)
+from pixd.system.children.spec import DeviceSpec
 from pixd.system.errors import PixdError
 from pixd.system.machine import has_gpu
 from pixd.translation import translator
@@ -25,25 +29,16 @@ if TYPE_CHECKING:
 
     from pixd.answers.doctor.store import Examined
     from pixd.config import PipelineSettings, Settings
+    from pixd.system.children.spawner import Spawner
     from pixd.system.children.warm_worker import Answer
 
 WITHIN_S = 120.0
 """For TensorFlow to start, the model to load and one image to be made."""
-_FIND_DEVICE = """\
-import json, sys
-from pixd.system.errors import PixdError
-from pixd.pix2pix.network.hardware import choose_device
-try:
-    device = choose_device(sys.argv[1])
-except PixdError as error:
-    print(json.dumps({"error": [error.message, error.advice]}))
-else:
-    print(json.dumps({"device": device.kind, "device_name": device.name}))
-"""
 
 
 def checks(settings: Settings, examined: Examined, show: Callable[[str], None]) -> Iterator[Check]:
     """Try the live model of each pipeline; where there is none, only look for the device."""
+    spawner = LocalSpawner()
     environment: Mapping[str, Any] | None = None
     for pipeline in settings.pipelines:
         name = f"{pipeline.name} model"
@@ -52,12 +47,12 @@ def checks(settings: Settings, examined: Examined, show: Callable[[str], None]) 
         if live is None:
             yield ok(name, "none is live yet; it comes from pairs in the training folder")
             continue
-        check, found = _try(name, settings, pipeline, live, show)
+        check, found = _try(name, settings, pipeline, live, show, spawner)
         environment = found or environment
         yield check
     if environment is None:
         show("TensorFlow looks for the device")
-        yield _device(settings.device, _find_device(settings.device))
+        yield _device(settings.device, _find_device(settings.device, spawner))
     else:
         yield _device(settings.device, environment)
 
@@ -68,12 +63,13 @@ def _try(
     pipeline: PipelineSettings,
     live: Mapping[str, Any],
     show: Callable[[str], None],
+    spawner: Spawner,
 ) -> tuple[Check, Mapping[str, Any] | None]:
     """Translate a test image; return also what the child reported about its device, if anything."""
     with tempfile.TemporaryDirectory(prefix="pixd-doctor-") as temporary:
         folder = Path(temporary)
         try:
-            worker, prepared = translator.start_apart(settings, pipeline, live, folder)
+            worker, prepared = translator.start_apart(settings, pipeline, live, folder, spawner)
         except PixdError as error:
             return fail(name, error.message, f"pixd rollback -p {pipeline.name}; pixd verify"), None
         image, made = folder / "test.png", folder / "work" / "made.png"
@@ -111,25 +107,28 @@ def _try(
         return ok(name, told), environment
 
 
-def _find_device(wanted: str) -> Mapping[str, Any]:
+def _find_device(wanted: str, spawner: Spawner) -> Mapping[str, Any]:
     """Ask TensorFlow for the device, in a child."""
-    try:
-        done = subprocess.run(
-            [sys.executable, "-c", _FIND_DEVICE, wanted],
-            env=child_environment(),
-            capture_output=True,
-            text=True,
-            timeout=WITHIN_S,
-            check=False,
-        )
-        found: dict[str, Any] = json.loads(done.stdout)
-    except subprocess.TimeoutExpired:
-        return {"error": [f"TensorFlow did not start within {WITHIN_S:.0f} s", "try again"]}
-    except ValueError:
-        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-        mend = f"{sys.executable} -c 'import tensorflow'"
-        return {"error": [f"TensorFlow does not start: {last}", mend]}
-    return found
+    by_hand = f"{sys.executable} -c 'import tensorflow'"
+    with tempfile.TemporaryDirectory(prefix="pixd-doctor-") as temporary:
+        try:
+            result = run_to_end(
+                spawner,
+                "pixd.pix2pix.device",
+                DeviceSpec(device=wanted),
+                Path(temporary),
+                told=lambda _: None,
+                within_s=WITHIN_S,
+            )
+        except OvertimeError:
+            return {"error": [f"TensorFlow did not start within {WITHIN_S:.0f} s", "try again"]}
+        except NoResultError as error:
+            return {"error": [f"TensorFlow does not start: {error.message}", by_hand]}
+    if problem := result.error:
+        if problem["advice"]:
+            return {"error": [problem["message"], problem["advice"]]}
+        return {"error": [f"TensorFlow does not start: {problem['message']}", by_hand]}
+    return result.environment
 
 
 def _device(wanted: str, found: Mapping[str, Any]) -> Check:

@@ -68,6 +68,7 @@ class Shown(NamedTuple):
 
     name: str
     images: tuple[Path, ...]
+    digests: tuple[str, ...]
     trouble: str
 
 
@@ -216,12 +217,13 @@ def _sheet(
 
 
 def _shown(store: Path, pair: Mapping[str, Any], recalled: set[str]) -> Shown:
-    paths = tuple(lineage.object_path(store, file["digest"]) for file in pair["files"])
+    digests = tuple(file["digest"] for file in pair["files"])
+    paths = tuple(lineage.object_path(store, digest) for digest in digests)
     if recalled & _digests(pair):
-        return Shown(pair["name"], paths, "recalled: it is in no report any more")
+        return Shown(pair["name"], paths, digests, "recalled: it is in no report any more")
     if not all(path.exists() for path in paths):
-        return Shown(pair["name"], paths, "its pictures are no longer kept")
-    return Shown(pair["name"], paths, "")
+        return Shown(pair["name"], paths, digests, "its pictures are no longer kept")
+    return Shown(pair["name"], paths, digests, "")
 
 
 def _weights_trouble(model: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pixd.cli.configuration import pick_pipeline, settings_of
 from pixd.cli.terminal import Progress, bar
+from pixd.system.children.spawner import LocalSpawner
 from pixd.system.errors import EXIT_FAILED, EXIT_OK, UsageError
 from pixd.training.dataset import folder_check
 from pixd.training.dataset.findings import LOOK, WRONG, Finding, Setting
@@ -100,7 +101,7 @@ def _check(folder: Path, setting: Setting, progress: Progress) -> Checked:
 
     progress.show(f"reading {folder}")
     try:
-        return folder_check.check(folder, setting, show=show)
+        return folder_check.check(folder, setting, LocalSpawner(), show=show)
     finally:
         progress.clear()
 

@@ -7,7 +7,6 @@ into folders, and waits. The pictures and the contact sheet are `pixd.images`'s.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import subprocess
@@ -21,8 +20,8 @@ from pixd.answers.status_text import duration
 from pixd.cli.terminal import Progress, bar
 from pixd.config.load import load
 from pixd.store import lock
-from pixd.system.children.spec import SCHEMA
-from pixd.system.children.worker import Worker
+from pixd.system.children.spawner import LocalSpawner, NoResultError, run_to_end
+from pixd.system.children.spec import ScoreSpec
 from pixd.system.errors import PixdError
 
 if TYPE_CHECKING:
@@ -201,14 +200,10 @@ def _score(folder: Path, progress: Progress) -> dict[str, dict[str, float]]:
     scratch = folder / "store" / "scratch" / "score"
     scratch.mkdir(parents=True, exist_ok=True)
     names = [_name(number) for number in range(INPUTS)]
-    train = [{"pair": str(path)} for path in sorted((folder / "training").iterdir())]
-    spec = {
-        "schema": SCHEMA,
-        "kind": "score",
-        "run_id": "demo",
-        "scratch": str(scratch),
-        "size": IMAGE_SIZE,
-        "triples": [
+    spec = ScoreSpec(
+        run_id="demo",
+        size=IMAGE_SIZE,
+        triples=[
             {
                 "name": name,
                 "input": str(folder / "input" / name),
@@ -216,23 +211,26 @@ def _score(folder: Path, progress: Progress) -> dict[str, dict[str, float]]:
             }
             for name in names
         ],
-        "train": train,
-        "direction": "AtoB",
-        "runs": {"pixd": {name: str(folder / "output" / name) for name in names}},
-    }
-    worker = Worker.start("pixd.pix2pix.score", spec, scratch, scratch / "log")
-    while worker.poll() is None:
-        worker.read_events()
-        progress.show("scoring the outputs beside the baselines")
-        time.sleep(0.05)
+        train=[{"pair": str(path)} for path in sorted((folder / "training").iterdir())],
+        runs={"pixd": {name: str(folder / "output" / name) for name in names}},
+    )
     try:
-        result = json.loads((scratch / "result.json").read_bytes())
-        return dict(result["metrics"]["rows"])
-    except (OSError, ValueError, KeyError):
+        result = run_to_end(
+            LocalSpawner(),
+            "pixd.pix2pix.score",
+            spec,
+            scratch,
+            told=lambda _: progress.show("scoring the outputs beside the baselines"),
+        )
+        why = result.error["message"] if result.error else ""
+    except NoResultError as error:
+        why = error.message
+    if why:
         raise PixdError(
-            f"scoring failed: {worker.exit_text()}",
-            advice="the outputs stand all the same; `pixd models` has the model's own scores",
-        ) from None
+            f"scoring failed: {why}",
+            advice="the outputs are there all the same; `pixd models` has the model's own scores",
+        )
+    return dict(result.metrics["rows"])
 
 
 def _contact_sheet(folder: Path) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import shutil
 import tempfile
@@ -13,7 +14,10 @@ from pixd.cli.commands.translate import find_model
 from pixd.cli.configuration import settings_of
 from pixd.cli.naming import pipeline_and_thing
 from pixd.cli.run_child import run_child
-from pixd.store import connection, model_files
+from pixd.store import connection, manifests, model_files
+from pixd.store.queries.lineage import object_path
+from pixd.system.children.spawner import LocalSpawner
+from pixd.system.children.spec import ExportSpec
 from pixd.system.errors import PixdError
 
 if TYPE_CHECKING:
@@ -34,12 +38,14 @@ def run(args: argparse.Namespace) -> int:
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".pixd-export-", dir=target.parent) as temporary:
         scratch = Path(temporary)
-        spec = {
-            "kind": "export",
-            "run_id": f"export-{model['number']}",
-            "model": str(model_files.folder_of(settings.store, model["digest"])),
-        }
+        entries = manifests.read(functools.partial(object_path, settings.store), model["digest"])
+        spec = ExportSpec(
+            run_id=f"export-{model['number']}",
+            model=str(model_files.folder_of(settings.store, model["digest"])),
+            files={name: entry.digest for name, entry in entries.items()},
+        )
         run_child(
+            LocalSpawner(),
             "pixd.pix2pix.export",
             spec,
             scratch,

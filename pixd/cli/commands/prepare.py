@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from pixd.answers.status_text import duration
 from pixd.cli.terminal import Progress, bar, warn
+from pixd.system.children.spawner import LocalSpawner
 from pixd.system.errors import EXIT_FAILED, EXIT_OK, PixdError, UsageError
 from pixd.training.prepare import crew, listing
 from pixd.training.prepare.recipe import SETS, Recipe, Task
@@ -52,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
         progress.show(f"{bar(done, total)} {done} of {total}{_left(began, done, total)}")
 
     try:
-        crew.work_off(find(), task, tally, tell, show)
+        crew.work_off(find(), task, tally, tell, show, LocalSpawner())
     except KeyboardInterrupt:
         progress.clear()
         warn(

@@ -25,13 +25,17 @@ from pixd.store import connection, manifests
 from pixd.store.queries import history
 from pixd.store.queries.lineage import object_path
 from pixd.system import durable
+from pixd.system.children.spawner import LocalSpawner
+from pixd.system.children.spec import PicturesSpec
 from pixd.system.errors import PixdError, UsageError
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Mapping
 
     from pixd.answers.report.record import Picture, Record, Shown
     from pixd.config import Settings
+    from pixd.system.children.spec import Pair
 
 REPORTS = "reports"
 """The folder of the store where reports go that are to go nowhere else."""
@@ -112,17 +116,6 @@ def _make(settings: Settings, found: Record, asked: list[tuple[int, Shown]]) -> 
     digest = found.model["digest"]
     recipe = found.model["training"]["recipe"]
     entries = manifests.read(functools.partial(object_path, settings.store), digest)
-    spec: dict[str, Any] = {
-        "kind": "pictures",
-        "run_id": f"pictures-{found.model['number']}",
-        "files": {name: entry.digest for name, entry in entries.items()},
-        "precision": settings.precision,
-        "recipe": recipe,
-        "pairs": [
-            {"name": one.name, "images": [str(path.absolute()) for path in one.images]}
-            for _, one in asked
-        ],
-    }
     with tempfile.TemporaryDirectory(prefix="pixd-report-") as temporary:
         scratch = Path(temporary)
         # Its folder in the store is made by the service, for the models that it translates with.
@@ -130,20 +123,34 @@ def _make(settings: Settings, found: Record, asked: list[tuple[int, Shown]]) -> 
         model.mkdir()
         for name, entry in entries.items():
             (model / name).symlink_to(object_path(settings.store.absolute(), entry.digest))
+        spec = PicturesSpec(
+            run_id=f"pictures-{found.model['number']}",
+            model=str(model),
+            files={name: entry.digest for name, entry in entries.items()},
+            precision=settings.precision,
+            recipe=recipe,
+            pairs=[_pair_of(one) for _, one in asked],
+        )
         result = run_child(
+            LocalSpawner(),
             "pixd.pix2pix.pictures",
-            spec | {"model": str(model)},
+            spec,
             scratch,
             what="drawing",
             advice="`pixd verify` checks the model",
         )
         return {
             number: _picture(scratch, told)
-            for (number, _), told in zip(asked, result["pictures"], strict=True)
+            for (number, _), told in zip(asked, result.pictures, strict=True)
         }
 
 
-def _picture(scratch: Path, told: dict[str, Any]) -> Picture:
+def _pair_of(shown: Shown) -> Pair:
+    images = [path.absolute() for path in shown.images]
+    return {"name": shown.name, "images": list(map(str, images)), "digests": list(shown.digests)}
+
+
+def _picture(scratch: Path, told: Mapping[str, Any]) -> Picture:
     if "trouble" in told:
         return record.Picture(told["name"], trouble=told["trouble"])
     parts = tuple((scratch / told["files"][part]).read_bytes() for part in PARTS)

@@ -13,6 +13,7 @@ from pixd.cli.terminal import Progress, warn
 from pixd.store import connection
 from pixd.store.objects import hash_file
 from pixd.system import durable
+from pixd.system.children.spawner import LocalSpawner
 from pixd.system.errors import PixdError, StoreBusyError, UsageError
 from pixd.system.names import name_from_bytes
 from pixd.translation import due, inbox, output_files, translator
@@ -33,7 +34,9 @@ def run(args: argparse.Namespace) -> int:
     jobs = _plan(args.files, Path(args.out))
     failures = 0
     with tempfile.TemporaryDirectory(prefix="pixd-translate-") as temporary:
-        worker, prepared = translator.start_apart(settings, pipeline, model, Path(temporary))
+        worker, prepared = translator.start_apart(
+            settings, pipeline, model, Path(temporary), LocalSpawner()
+        )
         for number, (source, target) in enumerate(jobs):
             digest = hash_file(source)
             key = due.key_of(prepared.recipe, digest, model["digest"])

@@ -15,11 +15,10 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from pixd.system.children import child
+from pixd.pix2pix.inference.engine import Pixels
+from pixd.system.children.task import describe_error
 
-Pixels = Any  # NDArray[np.uint8]; numpy is imported late here
 Generate = Callable[[Sequence[Pixels]], list[Pixels]]
 
 
@@ -112,7 +111,7 @@ class Batcher:
         try:
             outputs = self._generate(inputs)
         except Exception as error:
-            if child.describe_error(error)["kind"] != "out-of-memory" or len(inputs) == 1:
+            if describe_error(error)["kind"] != "out-of-memory" or len(inputs) == 1:
                 raise
             self.largest = max(1, len(inputs) // 2)
             self._note(f"out of memory: translating at most {self.largest} images at once now")

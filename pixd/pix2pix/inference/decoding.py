@@ -11,12 +11,12 @@ import queue
 from collections.abc import Callable, Iterator
 from typing import Any, Final, NamedTuple
 
+from pixd.pix2pix.inference.engine import Pixels
 from pixd.system.children.confined_child import ConfinedChild
+from pixd.system.children.spec import DecodeSpec
 from pixd.system.errors import ADVICE_DISK, DiskError, ImageRejectedError, PixdError
 
 _DECODER: Final = "pixd.images.decoder_child"
-
-Pixels = Any  # NDArray[np.uint8]; numpy is imported late here
 
 
 class LargeImage(Exception):  # noqa: N818 - another way for it, not an error
@@ -69,7 +69,9 @@ class Decoder:
         """
         # The kernel ends a decoder with the thread that started it (`libc.die_with_parent`): the
         # threads here live as long as the translator does.
-        self._child = ConfinedChild(_DECODER, [str(megapixels)], megapixels=megapixels)
+        self._child = ConfinedChild(
+            _DECODER, DecodeSpec(max_megapixels=megapixels), megapixels=megapixels
+        )
 
     def square(self, image: str, size: int, fit: str) -> Square:
         """Decode an image and bring it to the model's square.

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import IO, Any, Final, NamedTuple
 
 from pixd.config.pair_kinds import keeps_lightness
-from pixd.pix2pix.inference.batching import Pixels, Square
+from pixd.pix2pix.inference.batching import Square
 from pixd.pix2pix.inference.decoding import Rows
+from pixd.pix2pix.inference.engine import Pixels
 
 TOLD_EVERY_S: Final = 1.0
 

@@ -19,7 +19,7 @@ from typing import Any, Final, NamedTuple
 import tensorflow as tf
 
 from pixd.system import crash_points, durable
-from pixd.system.children.child import NotFiniteError
+from pixd.system.children.task import NotFiniteError
 from pixd.system.errors import DiskError
 
 _PREFIX: Final = "step-"

@@ -11,8 +11,15 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from pixd.pix2pix.learning import scores as metrics
 from pixd.pix2pix.learning.input_pipeline import load_pair
+from pixd.pix2pix.learning.scores import (
+    is_collapsed,
+    is_identity_like,
+    mean_image,
+    mean_scores,
+    score,
+    score_one,
+)
 from pixd.pix2pix.network.generator import (
     Inference,
     generate,
@@ -76,19 +83,17 @@ def validate(infer: Inference, held_out: HeldOut, limit: int) -> dict[str, Any]:
     scores: list[dict[str, float | None]] = []
     for input_image, target in held_out.decoded(limit):
         output = generate(infer, [input_image])[0]
-        scores.append(metrics.score_one(output, target))
+        scores.append(score_one(output, target))
         if len(outputs) < COLLAPSE_PAIRS:
             inputs.append(input_image)
             outputs.append(output)
             targets.append(target)
-    common = [
-        score for score, is_common in zip(scores, held_out.are_common, strict=False) if is_common
-    ]
+    common = [one for one, is_common in zip(scores, held_out.are_common, strict=False) if is_common]
     return {
-        **metrics.mean_scores(scores),
-        "collapsed": metrics.is_collapsed(outputs, inputs),
-        "identity_like": metrics.is_identity_like(outputs, inputs, targets),
-        "common": metrics.mean_scores(common),
+        **mean_scores(scores),
+        "collapsed": is_collapsed(outputs, inputs),
+        "identity_like": is_identity_like(outputs, inputs, targets),
+        "common": mean_scores(common),
     }
 
 
@@ -113,12 +118,10 @@ def evaluate(
         scores["common"] = {**common, "live": live.pop("common")}
     baselines: dict[str, Any] = {"identity": None, "mean_target": None}
     if len(held_out):
-        mean = metrics.mean_image(target for _, target in train.decoded(MEAN_PAIRS))
+        mean = mean_image(target for _, target in train.decoded(MEAN_PAIRS))
         baselines = {
-            "identity": metrics.score(held_out.decoded(FINAL_PAIRS)),
-            "mean_target": metrics.score(
-                (mean, target) for _, target in held_out.decoded(FINAL_PAIRS)
-            ),
+            "identity": score(held_out.decoded(FINAL_PAIRS)),
+            "mean_target": score((mean, target) for _, target in held_out.decoded(FINAL_PAIRS)),
         }
     return {
         **scores,

@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from pixd.config.pair_kinds import KINDS
 from pixd.images import input_makers, pair_files
 from pixd.pix2pix.network.codec import codec_for
-from pixd.system.children.child import DataError
+from pixd.system.children.task import DataError
 from pixd.system.errors import ImageRejectedError
 
 JITTER_NUMERATOR: Final = 286  # of 256: Isola et al., section 6.2

@@ -21,14 +21,14 @@ from PIL import Image
 from pixd.images.contact_sheet import contact_sheet
 from pixd.pix2pix.learning.evaluation import Beat, HeldOut
 from pixd.pix2pix.network.generator import Inference, describe_file, generate
-from pixd.system import durable
-from pixd.system.children.child import Events, Interrupted, Spec
+from pixd.system import durable, roles
+from pixd.system.children.child import Events, Interrupted
+from pixd.system.children.spec import OutputFile, TrainSpec
 
 SHOWN_PAIRS: Final = 4
 TILE_PX: Final = 160  # a larger image is shown smaller: twelve columns are 2,000 pixels wide
 LEAST_TILE_PX: Final = 128  # a smaller one larger, so that the words above it have room
 SAMPLES_FILE: Final = "samples.png"
-SAMPLES_ROLE: Final = "samples"
 _COLUMN: Final = "column-"
 
 _log = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ _log = logging.getLogger(__name__)
 class Previews:
     """The sheet of one run."""
 
-    def __init__(self, spec: Spec, step: int, events: Events, beat: Beat) -> None:
+    def __init__(self, spec: TrainSpec, step: int, events: Events, beat: Beat) -> None:
         """Go on from the columns that the run has drawn until `step`.
 
         Args:
@@ -47,16 +47,16 @@ class Previews:
             events: where the sheet's path goes, or why there is none.
             beat: called between images.
         """
-        recipe = spec["recipe"]
+        recipe = spec.recipe
         size = int(recipe["image_size"])
-        held_out = sorted(spec["held_out"], key=_name)[:SHOWN_PAIRS]
-        shown = held_out or sorted(spec["train"], key=_name)[:SHOWN_PAIRS]
+        held_out = sorted(spec.held_out, key=_name)[:SHOWN_PAIRS]
+        shown = held_out or sorted(spec.train, key=_name)[:SHOWN_PAIRS]
         self._captions = [pair["name"] + ("" if held_out else " (trained on)") for pair in shown]
         self._pairs = HeldOut(shown, recipe, size, beat)
         self._side = min(size, TILE_PX)
-        self._folder = Path(spec["checkpoints"]) / "previews"
-        self._sheet = Path(spec.get("preview") or self._folder / "sheet.png")
-        self._samples = Path(spec["scratch"]) / SAMPLES_FILE
+        self._folder = Path(spec.checkpoints) / "previews"
+        self._sheet = Path(spec.preview or self._folder / "sheet.png")
+        self._samples = Path(spec.scratch) / SAMPLES_FILE
         self._events = events
         for path in self._folder.glob(f"{_COLUMN}*"):
             if _step_of(path) > step:
@@ -96,7 +96,7 @@ class Previews:
         self._events.send("preview", step=step, path=str(self._sheet))
         return alone
 
-    def finish(self, exported: int, infer: Inference) -> list[dict[str, Any]]:
+    def finish(self, exported: int, infer: Inference) -> list[OutputFile]:
         """Leave the final sheet in the scratch folder, the exported weights marked.
 
         Args:
@@ -114,7 +114,7 @@ class Previews:
                 self._add_column(exported, infer)
             sheet = self._drawn(self._steps(), exported)
             durable.write_file(self._samples, _png(sheet))
-            return [describe_file(SAMPLES_ROLE, self._samples, self._samples.parent)]
+            return [describe_file(roles.SAMPLES, self._samples, self._samples.parent)]
         except Interrupted:
             raise
         except Exception as error:  # noqa: BLE001 - as above

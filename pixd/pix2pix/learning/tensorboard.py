@@ -20,7 +20,6 @@ from PIL import Image
 
 from pixd.pix2pix.learning.previews import pixels_of
 from pixd.system import durable
-from pixd.system.children.child import Spec
 
 FLUSH_EVERY_MS: Final = 10_000
 _NOTE: Final = "event-files"
@@ -37,20 +36,20 @@ class EventFiles:
         self._writer: Any = None
 
     @classmethod
-    def of(cls, spec: Spec, *, resumes: bool) -> EventFiles:
-        """Return the event files of a run spec.
+    def of(cls, wanted: str | None, checkpoints: Path, *, resumes: bool) -> EventFiles:
+        """Return the event files of a run.
 
         Args:
-            spec: ``event_files`` is the run's folder, ``PIPELINE/run-N`` in the one that
-                TensorBoard is pointed to; none are written where it is missing.
+            wanted: the run's folder, ``PIPELINE/run-N`` in the one that TensorBoard is pointed
+                to; None writes none.
+            checkpoints: folder of the run's checkpoints.
             resumes: whether the run goes on from a checkpoint; then it writes on in the folder
                 that it began in, under its earlier number.
         """
-        wanted = spec.get("event_files")
         if not wanted or importlib.util.find_spec("tensorboard") is None:
             return cls(None)
         folder = Path(wanted)
-        note = Path(spec["checkpoints"]) / _NOTE
+        note = checkpoints / _NOTE
         try:
             pipeline, _, run = note.read_text(encoding="utf-8").partition("/")
             if resumes and pipeline == folder.parent.name and run == Path(run).name:

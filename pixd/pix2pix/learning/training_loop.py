@@ -13,19 +13,19 @@ import logging
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import tensorflow as tf
 
 from pixd.pix2pix.learning import evaluation
-from pixd.pix2pix.learning import scores as metrics
 from pixd.pix2pix.learning.checkpoints import Best, Checkpoints, not_finite
 from pixd.pix2pix.learning.evaluation import HeldOut
 from pixd.pix2pix.learning.input_pipeline import Prefetcher, TrainingPairs, steps_of
 from pixd.pix2pix.learning.previews import Previews
 from pixd.pix2pix.learning.schedule import Schedule
+from pixd.pix2pix.learning.scores import NAMES, thin
 from pixd.pix2pix.learning.tensorboard import EventFiles
 from pixd.pix2pix.network import hardware, replicas
 from pixd.pix2pix.network.codec import codec_for
@@ -45,8 +45,9 @@ from pixd.pix2pix.network.steps import (
     make_networks,
     make_train_step,
 )
-from pixd.system.children import child
-from pixd.system.children.child import BeginningError, Events, Interrupted, Spec, StopFlag
+from pixd.system.children.child import Events, Interrupted, StopFlag
+from pixd.system.children.spec import Beginning, OutputFile, TrainSpec
+from pixd.system.children.task import BeginningError, describe_error
 from pixd.system.errors import PixdError
 
 PROGRESS_EVERY_S: Final = 1.0
@@ -61,7 +62,9 @@ Outcome = dict[str, Any]  # the fields of result.json
 _log = logging.getLogger(__name__)
 
 
-def train_and_evaluate(spec: Spec, events: Events, stop: StopFlag, timings: Outcome) -> Outcome:
+def train_and_evaluate(
+    spec: TrainSpec, events: Events, stop: StopFlag, timings: Outcome
+) -> Outcome:
     """Train to the end of the recipe, score, and write the model folder.
 
     Args:
@@ -88,7 +91,7 @@ def train_and_evaluate(spec: Spec, events: Events, stop: StopFlag, timings: Outc
         _log.exception("training failed at step %d", run.step)
         return {
             **run.outcome("failed", [], {}),
-            "error": child.describe_error(error),
+            "error": describe_error(error),
         }
 
 
@@ -96,35 +99,37 @@ class _Run:
     """One run's state, and its stages in the order in which they happen."""
 
     def __init__(
-        self, spec: Spec, events: Events, stop: StopFlag, timings: dict[str, float]
+        self, spec: TrainSpec, events: Events, stop: StopFlag, timings: dict[str, float]
     ) -> None:
         started = time.monotonic()
         events.phase("building the model")
         self._spec, self._events, self._stop, self._timings = spec, events, stop, timings
-        self._recipe: dict[str, Any] = dict(spec["recipe"])
-        self._device = hardware.choose_device(spec["device"])
+        self._recipe: dict[str, Any] = dict(spec.recipe)
+        self._device = hardware.choose_device(spec.device)
         events.send("device", device=self._device.kind, device_name=self._device.name)
         self._policy = hardware.choose_policy(self._recipe["precision"], self._device)
         self._strategy = replicas.make_strategy(
-            self._recipe.get("replicas", 1), self._device, logical_cpus=spec.get("logical_cpus", 0)
+            self._recipe.get("replicas", 1), self._device, logical_cpus=spec.logical_cpus
         )
         hardware.make_deterministic(self._recipe["seed"])
 
-        self._pairs = TrainingPairs(spec["train"], self._recipe)
-        self._held_out = self._at_model_size(spec["held_out"])
-        self._begins_from: dict[str, Any] | None = spec.get("warm_start")
+        self._pairs = TrainingPairs(spec.train, self._recipe)
+        self._held_out = self._at_model_size(spec.held_out)
+        self._begins_from = spec.warm_start
         share = self._begins_from["steps"] if self._begins_from else 1.0
         self.steps = math.ceil(share * steps_of(self._recipe, len(self._pairs)))
         with replicas.scope_of(self._strategy):
             self._networks = build_networks(self._recipe, self._policy)
-        self._checkpoints = self._checkpoints_in(spec["checkpoints"])
+        self._checkpoints = self._checkpoints_in(spec.checkpoints)
         self.step, notes = self._checkpoints.restore()
         if self._begins_from and not self.step:
             self._begin_from(self._begins_from)
         self._saved_step = self.step
         self._curve: list[dict[str, Any]] = list(notes.get("curve", []))
         self._previews = Previews(spec, self.step, events, self._beat)
-        self._event_files = EventFiles.of(spec, resumes=bool(self.step))
+        self._event_files = EventFiles.of(
+            spec.event_files, Path(spec.checkpoints), resumes=bool(self.step)
+        )
         timings["build_s"] = time.monotonic() - started
 
     def train(self) -> None:
@@ -137,8 +142,8 @@ class _Run:
         )
         infer = make_inference(self._networks.generator)
         schedule = Schedule(
-            every_s=self._spec["checkpoint_every_s"],
-            every_steps=self._spec["checkpoint_every_steps"],
+            every_s=self._spec.checkpoint_every_s,
+            every_steps=self._spec.checkpoint_every_steps,
             step=self.step,
             now=started,
         )
@@ -174,13 +179,13 @@ class _Run:
         started = time.monotonic()
         self._events.phase("validating")
         self._take_the_best()
-        live_model = self._spec["live_model"]
+        live_model = self._spec.live_model
         live = None
         if live_model is not None:
             try:
                 live = evaluation.evaluate_live(
-                    Path(live_model),
-                    self._spec["held_out"],
+                    Path(live_model["folder"]),
+                    self._spec.held_out,
                     self._recipe,
                     self._policy,
                     self._beat,
@@ -190,7 +195,7 @@ class _Run:
                 _log.warning("the live model cannot be scored: %s", error.message)
         generator = self._networks.generator
         scores = evaluation.evaluate(
-            generator, self._held_out, self._at_model_size(self._spec["train"]), live
+            generator, self._held_out, self._at_model_size(self._spec.train), live
         )
         self._timings["validate_s"] += time.monotonic() - started
 
@@ -203,7 +208,7 @@ class _Run:
             metrics=scores,
             begun_from=self._begins_from["digest"] if self._begins_from else None,
         )
-        outputs = save_model(generator, Path(self._spec["scratch"]) / "model", card)
+        outputs = save_model(generator, Path(self._spec.scratch) / "model", card)
         outputs += self._previews.finish(self.step, make_inference(generator))
         self._event_files.close()
         self._checkpoints.keep_only(self.step)  # the next training may begin from it
@@ -219,7 +224,7 @@ class _Run:
         self._saved_step = self.step
         self._events.send("checkpoint", step=self.step)
 
-    def outcome(self, state: str, outputs: list[dict[str, Any]], scores: dict[str, Any]) -> Outcome:
+    def outcome(self, state: str, outputs: list[OutputFile], scores: dict[str, Any]) -> Outcome:
         """Return the fields of the result manifest."""
         return {
             "state": state,
@@ -227,14 +232,14 @@ class _Run:
             "steps": self.steps,
             "outputs": outputs,
             "metrics": scores,
-            "curve": metrics.thin(self._curve, CURVE_POINTS - 2 * VALIDATIONS),
+            "curve": thin(self._curve, CURVE_POINTS - 2 * VALIDATIONS),
             "environment": hardware.describe_environment(self._device, self._policy),
         }
 
     def _checkpoints_in(self, folder: str) -> Checkpoints:
         return Checkpoints(Path(folder), self._networks.state, may_lack=(LOSS_SCALES,))
 
-    def _begin_from(self, origin: Mapping[str, Any]) -> None:
+    def _begin_from(self, origin: Beginning) -> None:
         """Put the last training state of an earlier model into the networks, at step 0."""
         step, _ = self._checkpoints_in(origin["checkpoints"]).restore()
         if not step:
@@ -275,7 +280,7 @@ class _Run:
     def _score(self, infer: Inference) -> None:
         scores = evaluation.validate(infer, self._held_out, self._validation_limit)
         self._events.send("validation", step=self.step, metrics=scores)
-        kept = {name: scores[name] for name in metrics.NAMES}
+        kept = {name: scores[name] for name in NAMES}
         self._curve.append({"step": self.step, **{f"{VALIDATION}{n}": v for n, v in kept.items()}})
         self._event_files.add(self.step, "validation", kept)
         is_broken = scores["collapsed"] or scores["identity_like"]
@@ -290,7 +295,7 @@ class _Run:
         """Say anew what was last said before the run was cut off: a parent has just begun."""
         for point in reversed(self._curve):
             if "validation_l1" in point:
-                kept = {n: point.get(f"{VALIDATION}{n}") for n in metrics.NAMES}
+                kept = {n: point.get(f"{VALIDATION}{n}") for n in NAMES}
                 self._events.send("validation", step=point["step"], metrics=kept)
                 return
 
@@ -306,7 +311,7 @@ class _Run:
     def _validation_steps(self) -> set[int]:
         return {self.steps * part // VALIDATIONS for part in range(1, VALIDATIONS + 1)} - {0}
 
-    def _at_model_size(self, pairs: list[Mapping[str, Any]]) -> HeldOut:
+    def _at_model_size(self, pairs: Sequence[Mapping[str, Any]]) -> HeldOut:
         return HeldOut(pairs, self._recipe, int(self._recipe["image_size"]), self._beat)
 
     def _beat(self) -> None:

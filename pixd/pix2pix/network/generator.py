@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 from pixd.pix2pix.network import usage
 from pixd.pix2pix.network.codec import Codec, codec_of
 from pixd.pix2pix.network.models import FLOAT32, for_computing, for_saving
-from pixd.system import crash_points, durable
+from pixd.system import crash_points, durable, roles
+from pixd.system.children.spec import OutputFile
 from pixd.system.errors import ADVICE_DISK, DiskError, PixdError
 
 GENERATOR_FILE: Final = "generator.keras"
@@ -165,13 +166,7 @@ def make_sampling(generator: keras.Model, seed: int) -> Callable[[Sequence[Pixel
     return sample
 
 
-def grey_image(generator: keras.Model) -> Pixels:
-    """Return an image to warm up with, of the generator's size."""
-    size = image_size_of(generator)
-    return np.full((size, size, 3), 128, np.uint8)
-
-
-def save_model(generator: keras.Model, folder: Path, card: dict[str, Any]) -> list[dict[str, Any]]:
+def save_model(generator: keras.Model, folder: Path, card: dict[str, Any]) -> list[OutputFile]:
     """Write the model folder: float32, stock Keras layers, and the card that explains it.
 
     Args:
@@ -198,8 +193,8 @@ def save_model(generator: keras.Model, folder: Path, card: dict[str, Any]) -> li
     text = json.dumps(card, indent=2, sort_keys=True, allow_nan=False) + "\n"
     durable.write_file(folder / CARD_FILE, text.encode())
     return [
-        describe_file("generator", path, folder.parent),
-        describe_file("card", folder / CARD_FILE, folder.parent),
+        describe_file(roles.GENERATOR, path, folder.parent),
+        describe_file(roles.CARD, folder / CARD_FILE, folder.parent),
     ]
 
 
@@ -257,7 +252,7 @@ def make_card(
     }
 
 
-def describe_file(role: str, path: Path, root: Path) -> dict[str, Any]:
+def describe_file(role: str, path: Path, root: Path) -> OutputFile:
     """Flush a file and return its line of a result's ``outputs``."""
     digest, size = hashlib.sha256(), 0
     with path.open("rb+") as stream:

@@ -1,19 +1,20 @@
-"""What every child process of pixd does before and beside its work.
+"""What every child process of pixd shares: its spec, its voice, its limits and its end.
 
-The protocol with the parent is one JSON object a line on the stdout that the process was
-started with; `claim_stdout` moves that aside first, so that no library's chatter can ever
-enter it. The parent's death ends the child.
+A child speaks one JSON object a line on the stdout that it was started with. `claim_stdout` moves
+that stream aside first, so that nothing a library prints can enter the protocol. A child ends when
+its parent ends.
 
-Silence: events come from the loop that does the work, never from a thread of its own, so
-that a heartbeat proves progress. The longest silence to expect is the import of TensorFlow
-and the first step, together well under a minute on two cores.
+A heartbeat is sent by the loop that does the work and never by a thread of its own. So it proves
+progress. The longest silence to expect is the import of TensorFlow and the first step: together
+well under a minute on two cores.
+
+Imports little: the children that decode pictures start often. What a child with one task needs
+besides is in `pixd.system.children.task`.
 """
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import errno
 import json
 import logging
 import os
@@ -21,39 +22,59 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from pixd.system import disk, durable
-from pixd.system.children.spec import SCHEMA
-from pixd.system.errors import ADVICE_DISK, DeviceError, PixdError
+from pixd.system import libc
+from pixd.system.children import confinement
+from pixd.system.children.spec import S, from_json
+from pixd.system.errors import PixdError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    Answer = tuple[Mapping[str, Any], Iterable[bytes]]
 
 HEARTBEAT_S: Final = 5.0
-_PR_SET_PDEATHSIG: Final = 1  # Source: prctl(2)
-
-Spec = Mapping[str, Any]
-
-_log = logging.getLogger(__name__)
-
-
-class NotFiniteError(PixdError):
-    """A loss or a weight is NaN or infinite: training has diverged."""
-
-
-class DataError(PixdError):
-    """A pair that the run needs cannot be used."""
-
-
-class BeginningError(PixdError):
-    """What the run is to begin from cannot be used."""
 
 
 class Interrupted(Exception):  # noqa: N818 - control flow, not an error
     """SIGTERM or SIGINT arrived; the work stops where it can go on later."""
 
 
-# ---------------------------------------------------------------- the protocol
+def begin(kind: type[S], *, leave_at_eof: bool = True, stdin_fd: int = 0) -> tuple[S, Events]:
+    """Do what every child does first: claim stdout, end with the parent, read the run spec.
+
+    Args:
+        kind: the class of spec that this child takes.
+        leave_at_eof: see `die_with_parent`.
+        stdin_fd: see `die_with_parent`.
+
+    Raises:
+        PixdError: there is no run spec, or it is another's.
+    """
+    events = claim_stdout()
+    die_with_parent(leave_at_eof=leave_at_eof, stdin_fd=stdin_fd)
+    return read_spec(sys.argv[1:], kind), events
+
+
+def read_spec(arguments: list[str], kind: type[S]) -> S:
+    """Read the run spec named on the command line: the path of a file, or the JSON itself.
+
+    Raises:
+        PixdError: there is none, or it is of another kind or schema.
+    """
+    if len(arguments) != 1:
+        raise PixdError(
+            f"a {kind.kind} child takes one argument, its run spec",
+            advice="pixd starts it; `pixd run` and `pixd translate` are the ways to it",
+        )
+    (told,) = arguments
+    text = told if told.startswith("{") else Path(told).read_text(encoding="utf-8")
+    return from_json(json.loads(text), kind)
+
+
+# ---------------------------------------------------------------- the voice
 
 
 class Events:
@@ -61,20 +82,29 @@ class Events:
 
     def __init__(self, fd: int) -> None:
         """Send to file descriptor `fd`, which the object then owns."""
-        self._stream = os.fdopen(fd, "w", encoding="utf-8")
+        self._stream = os.fdopen(fd, "wb")
         self._lock = threading.Lock()
         self._sent_at = time.monotonic()
 
     def send(self, event: str, **fields: Any) -> None:
         """Send one event. A parent that no longer reads is no error: its death ends us."""
-        line = json.dumps({"event": event, **fields}, ensure_ascii=True, allow_nan=False)
-        with self._lock, contextlib.suppress(BrokenPipeError, ValueError):
-            self._stream.write(line + "\n")
+        self.answer({"event": event, **fields}, ())
+
+    def answer(self, event: Mapping[str, Any], parts: Iterable[bytes]) -> None:
+        """Send one event, and bytes behind it. Parts that are made late are sent as they come."""
+        line = json.dumps(event, ensure_ascii=True, allow_nan=False).encode("ascii")
+        with self._lock, contextlib.suppress(BrokenPipeError):
+            if self._stream.closed:
+                return
+            self._stream.write(line + b"\n")
+            self._stream.flush()
+            for part in parts:
+                self._stream.write(part)
             self._stream.flush()
             self._sent_at = time.monotonic()
 
     def phase(self, phase: str) -> None:
-        """Tell, in words for people, what is being waited for."""
+        """Say, in words for people, what is being waited for."""
         self.send("phase", phase=phase)
 
     def beat(self) -> None:
@@ -103,66 +133,23 @@ def claim_stdout() -> Events:
     return events
 
 
-def read_spec(arguments: list[str], kind: str) -> Spec:
-    """Read the run spec named on the command line.
+def answer_requests(
+    events: Events, answer: Callable[[dict[str, Any]], Answer], *, megapixels: int
+) -> None:
+    """Answer requests one by one until the end of input, each within the limits of one picture.
 
-    Raises:
-        PixdError: there is none, or it is of another kind or schema.
+    Call `confinement.confine` before, once all that is large is loaded.
+
+    Args:
+        events: where the answers go.
+        answer: returns the event that answers a request, and the bytes that follow it.
+        megapixels: of the largest picture that is taken; the limits grow with it.
     """
-    if len(arguments) != 1:
-        raise PixdError(
-            f"a {kind} child takes one argument, the path of its run spec",
-            advice="pixd starts it; `pixd run` and `pixd translate` are the ways to it",
-        )
-    spec: dict[str, Any] = json.loads(Path(arguments[0]).read_text(encoding="utf-8"))
-    if spec.get("schema") != SCHEMA or spec.get("kind") != kind:
-        found = f"{spec.get('kind')} of schema {spec.get('schema')}"
-        raise PixdError(
-            f"the run spec is {found}, not {kind} of schema {SCHEMA}",
-            advice="restart the service, so that it and its children are of one version",
-        )
-    return spec
-
-
-def write_result(spec: Spec, **fields: Any) -> None:
-    """Leave the result manifest in the scratch folder; its presence means the run has ended."""
-    result = {
-        "schema": SCHEMA,
-        "run_id": spec.get("run_id"),
-        "state": "succeeded",
-        "error": None,
-        "outputs": [],
-        "metrics": {},
-        **fields,
-    }
-    text = json.dumps(result, indent=1, sort_keys=True, allow_nan=False)
-    # The service starts a child in its scratch folder.
-    durable.write_file(Path(spec.get("scratch", ".")) / "result.json", text.encode())
-
-
-def describe_error(error: BaseException) -> dict[str, str]:
-    """Turn any failure into the result's ``error``: kind, message and what to do about it."""
-    kind, message, advice = "internal", f"{type(error).__name__}: {error}", ""
-    is_memory = isinstance(error, OSError) and error.errno == errno.ENOMEM
-    if (refused := disk.refusal(error)) and not is_memory:
-        kind, message, advice = "disk", refused, ADVICE_DISK
-    elif isinstance(error, PixdError):
-        kinds = (
-            (NotFiniteError, "nan"),
-            (DataError, "data"),
-            (DeviceError, "device"),
-            (BeginningError, "beginning"),
-        )
-        kind = next((name for type_, name in kinds if isinstance(error, type_)), "internal")
-        message, advice = error.message, error.advice
-    elif (
-        is_memory
-        or isinstance(error, MemoryError)
-        or type(error).__name__ == "ResourceExhaustedError"
-    ):
-        kind, message = "out-of-memory", "the model or its batch does not fit into memory"
-        advice = "lower train.batch_size, then image_size, then train.ngf and train.ndf"
-    return {"kind": kind, "message": message[:2000], "advice": advice}
+    for line in sys.stdin:
+        request = json.loads(line)
+        # Sent inside: some bytes are made while they are sent.
+        with confinement.one_image(megapixels):
+            events.answer(*answer(request))
 
 
 # ---------------------------------------------------------------- life and death
@@ -179,8 +166,7 @@ def die_with_parent(*, leave_at_eof: bool, stdin_fd: int = 0) -> None:
         stdin_fd: the pipe from the parent; -1 to leave stdin to the caller.
     """
     parent = os.getppid()
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    libc.die_with_parent()
     if os.getppid() != parent:
         os._exit(1)
     if stdin_fd >= 0:
@@ -228,22 +214,3 @@ class StopFlag:
         """Raise `Interrupted` once a signal has come."""
         if self.is_set:
             raise Interrupted
-
-
-def run_child(kind: str, work: Callable[[Spec, Events], None]) -> int:
-    """Run a child that is asked once: read the spec, work, leave a result whatever happens.
-
-    Returns:
-        The exit code: 0 if `work` came through, 1 if the result says why it did not.
-    """
-    events = claim_stdout()
-    die_with_parent(leave_at_eof=True)
-    spec = read_spec(sys.argv[1:], kind)
-    try:
-        events.phase("importing TensorFlow")
-        work(spec, events)
-    except Exception as error:  # noqa: BLE001 - a child's last resort: the result says it
-        _log.exception("%s failed", kind)
-        write_result(spec, state="failed", error=describe_error(error))
-        return 1
-    return 0

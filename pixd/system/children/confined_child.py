@@ -19,10 +19,13 @@ import tempfile
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from pixd.system.children import confinement
+from pixd.system.children.spec import to_json
 from pixd.system.errors import ImageRejectedError, PixdError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
+
+    from pixd.system.children.spec import Spec
 
 ANSWER_WITHIN_S: Final = 300.0
 """On the clock. Processor time is bounded at a tenth of it, so that only a child which is
@@ -45,18 +48,18 @@ class ConfinedChild:
     def __init__(
         self,
         module: str,
-        arguments: Sequence[str] = (),
+        spec: Spec,
         *,
         megapixels: int = confinement.MEGAPIXELS,
     ) -> None:
-        """Start ``python -m module arguments``.
+        """Start ``python -m module SPEC``.
 
         Args:
             module: what to run.
-            arguments: its own.
+            spec: its run spec, which it gets as JSON: it has no folder of its own.
             megapixels: what it confines itself for.
         """
-        self._command = [sys.executable, "-m", module, *arguments]
+        self._command = [sys.executable, "-m", module, json.dumps(to_json(spec))]
         self._megapixels = megapixels
         # A file and no pipe: nobody reads it while the child works.
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`

@@ -13,8 +13,6 @@ import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pixd.system import libc
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -41,12 +39,11 @@ def file_bytes_of(megapixels: int) -> int:
 
 
 def confine(megapixels: int = MEGAPIXELS) -> None:
-    """Limit this process for good: no more memory than allowed, no core dump, no orphanhood.
+    """Limit this process for good: no more memory than allowed, and no core dump.
 
     Args:
         megapixels: of the largest picture that is taken.
     """
-    libc.die_with_parent()
     # Libraries map address space for each core as they are loaded; that is not the file's doing.
     pages = int(Path("/proc/self/statm").read_text("ascii").split()[0])
     limit = pages * resource.getpagesize() + round(MEMORY_BYTES * share_of(megapixels))

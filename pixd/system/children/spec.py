@@ -1,5 +1,417 @@
-"""The run spec: what a child is asked to do, as JSON."""
+"""The run spec says what a child is to do; the result manifest says what came of it.
+
+Both are frozen dataclasses here and JSON on the way. This module alone turns one into the other.
+It refuses what it does not know: another schema or kind, a missing field, a field too many.
+
+Where a spec names a file of the store, the file's digest is beside its path. So an engine on
+another machine can fetch the file by its digest.
+
+Imports little: the children that decode pictures import this too.
+"""
 
 from __future__ import annotations
 
-SCHEMA = 1  # version of the run spec and result manifest protocol between service and children
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypedDict, TypeVar, cast
+
+from pixd.system.children.confinement import MEGAPIXELS
+from pixd.system.errors import PixdError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SCHEMA: Final = 2
+"""Of run specs and result manifests. The service and its children must have the same."""
+RESULT_FILE: Final = "result.json"
+"""Name of the result manifest in the child's folder."""
+S = TypeVar("S", bound="Spec")
+_ADVICE: Final = "restart the service, so that it and its children are of one version"
+
+
+class SpecError(PixdError):
+    """A run spec or result manifest is not what this version of pixd reads."""
+
+
+# -- parts of specs -------------------------------------------------------------------------------
+
+
+class _Pair(TypedDict):
+    name: str
+    images: list[str]
+    digests: list[str]
+
+
+class Pair(_Pair, total=False):
+    """An image pair of a training.
+
+    Attributes:
+        name: for people.
+        images: path of the side-by-side image, or of input and target.
+        digests: of the images, in the same order.
+        is_common: whether neither this model nor the live one was trained on it; may be left out.
+    """
+
+    is_common: bool
+
+
+class LiveModel(TypedDict):
+    """A model to compare with: its folder, and the digest of the manifest of its files."""
+
+    folder: str
+    digest: str
+
+
+class Beginning(TypedDict):
+    """What a training begins from.
+
+    Attributes:
+        model: name of the earlier model.
+        digest: of that model.
+        checkpoints: folder with the state of its training.
+        steps: the share of the usual steps that this training does.
+    """
+
+    model: str
+    digest: str
+    checkpoints: str
+    steps: float
+
+
+class Triple(TypedDict):
+    """An output's place in a scoring: its name, and the paths of its input and target."""
+
+    name: str
+    input: str
+    target: str
+
+
+class ScoredPair(TypedDict, total=False):
+    """A training pair that baselines learn from: one side-by-side image, or two images."""
+
+    pair: str
+    input: str
+    target: str
+
+
+# -- the specs ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spec:
+    """What every run spec has.
+
+    Attributes:
+        kind: names the kind of child in JSON.
+        scratch: the child's own folder, where its result goes; filled in by whoever starts it.
+        run_id: names the run in its result.
+    """
+
+    kind: ClassVar[str] = ""
+    scratch: str = ""
+    run_id: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainSpec(Spec):
+    """For `pixd.pix2pix.train`.
+
+    Attributes:
+        recipe: the settings that decide the result.
+        train: the pairs to learn from.
+        held_out: the pairs to score with.
+        checkpoints: folder of the checkpoints; what is there is gone on from.
+        device: "auto", "gpu" or "cpu".
+        checkpoint_every_s: seconds.
+        checkpoint_every_steps: steps.
+        live_model: what the result is compared with.
+        warm_start: what it begins from; None starts from scratch.
+        preview: path of the sheet of samples.
+        event_files: folder for TensorBoard.
+        logical_cpus: how many devices to make of the processor; 0 leaves that to TensorFlow.
+    """
+
+    kind: ClassVar[str] = "train"
+    recipe: Mapping[str, Any]
+    train: list[Pair] = field(metadata={"of": Pair})
+    held_out: list[Pair] = field(metadata={"of": Pair})
+    checkpoints: str
+    device: str
+    checkpoint_every_s: float
+    checkpoint_every_steps: int
+    live_model: LiveModel | None = field(default=None, metadata={"of": LiveModel})
+    warm_start: Beginning | None = field(default=None, metadata={"of": Beginning})
+    preview: str | None = None
+    event_files: str | None = None
+    logical_cpus: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class TranslateSpec(Spec):
+    """For `pixd.pix2pix.translator`.
+
+    Attributes:
+        model: the model's folder.
+        files: digest of each file in it, by name.
+        recipe: the settings that decide the result.
+        device: "auto", "gpu" or "cpu".
+        precision: "auto" or a Keras dtype policy.
+        batch: how many images go through the network together at most.
+        max_megapixels: of the largest image that is taken.
+    """
+
+    kind: ClassVar[str] = "translate"
+    model: str
+    files: Mapping[str, str]
+    recipe: Mapping[str, Any]
+    device: str
+    precision: str
+    batch: int
+    max_megapixels: int = MEGAPIXELS
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportSpec(Spec):
+    """For `pixd.pix2pix.export`: the model's folder, and the digest of each file in it by name."""
+
+    kind: ClassVar[str] = "export"
+    model: str
+    files: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PicturesSpec(Spec):
+    """For `pixd.pix2pix.pictures`.
+
+    Attributes:
+        model: the model's folder.
+        files: digest of each file in it, by name.
+        precision: as configured.
+        recipe: of the model's training.
+        pairs: what to draw.
+    """
+
+    kind: ClassVar[str] = "pictures"
+    model: str
+    files: Mapping[str, str]
+    precision: str
+    recipe: Mapping[str, Any]
+    pairs: list[Pair] = field(metadata={"of": Pair})
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreSpec(Spec):
+    """For `pixd.pix2pix.score`. Its images are a person's files and not the store's: no digests.
+
+    Attributes:
+        size: side in pixels of the square at which all is compared.
+        triples: the images that every run has an output of.
+        train: what baselines learn from; may be empty.
+        runs: path of each output by the triple's name, by the run's name.
+        direction: which half of a ``pair`` is the input, AtoB or BtoA.
+    """
+
+    kind: ClassVar[str] = "score"
+    size: int
+    triples: list[Triple] = field(metadata={"of": Triple})
+    train: list[ScoredPair] = field(metadata={"of": ScoredPair})
+    runs: Mapping[str, Mapping[str, str]]
+    direction: str = "AtoB"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceSpec(Spec):
+    """For `pixd.pix2pix.device`: the device that is wanted, "auto", "gpu" or "cpu"."""
+
+    kind: ClassVar[str] = "device"
+    device: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class InspectSpec(Spec):
+    """For `pixd.training.dataset.inspector_child`; what to look at comes in its requests."""
+
+    kind: ClassVar[str] = "inspect"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecodeSpec(Spec):
+    """For `pixd.images.decoder_child`: megapixels of the largest image that is taken."""
+
+    kind: ClassVar[str] = "decode"
+    max_megapixels: int = MEGAPIXELS
+
+
+@dataclass(frozen=True, kw_only=True)
+class MakeSpec(Spec):
+    """For `pixd.training.prepare.maker_child`: folders that it reads, the one written, the recipe."""
+
+    kind: ClassVar[str] = "make"
+    roots: list[str]
+    out: str
+    recipe: Mapping[str, Any]
+
+
+KINDS: Final[Mapping[str, type[Spec]]] = {
+    spec.kind: spec
+    for spec in (
+        *(TrainSpec, TranslateSpec, ExportSpec, PicturesSpec, ScoreSpec, DeviceSpec),
+        *(InspectSpec, DecodeSpec, MakeSpec),
+    )
+}
+
+
+# -- the result manifest ----------------------------------------------------------------------------
+
+
+class Problem(TypedDict):
+    """Why a run failed: a kind for programs, a message for people, and what to do about it."""
+
+    kind: str
+    message: str
+    advice: str
+
+
+class OutputFile(TypedDict):
+    """A file that a run made: its role, its path in the scratch folder, its digest and bytes."""
+
+    role: str
+    path: str
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What came of a run.
+
+    Attributes:
+        run_id: as in its spec.
+        state: "succeeded", "interrupted" or "failed".
+        error: why it failed.
+        outputs: the files that it made.
+        metrics: what it measured.
+        step: how far a training came.
+        steps: how far it was to come.
+        curve: losses and scores by step.
+        environment: the device and versions that it ran on.
+        timings: seconds by phase.
+        pictures: what became of each pair that was to be drawn.
+    """
+
+    run_id: str = ""
+    state: str = "succeeded"
+    error: Problem | None = field(default=None, metadata={"of": Problem})
+    outputs: list[OutputFile] = field(default_factory=list, metadata={"of": OutputFile})
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    step: int | None = None
+    steps: int | None = None
+    curve: list[Mapping[str, Any]] = field(default_factory=list)
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    timings: Mapping[str, Any] = field(default_factory=dict)
+    pictures: list[Mapping[str, Any]] = field(default_factory=list)
+
+
+# -- JSON -----------------------------------------------------------------------------------------
+
+
+def to_json(spec: Spec) -> dict[str, Any]:
+    """Return a run spec as JSON has it."""
+    return {"schema": SCHEMA, "kind": spec.kind, **_values(spec)}
+
+
+def from_json(document: object, wanted: type[S]) -> S:
+    """Return the run spec that `to_json` wrote.
+
+    Args:
+        document: what was read from JSON.
+        wanted: the class of spec that the child takes.
+
+    Raises:
+        SpecError: it is of another schema or kind, lacks a field or has one too many.
+    """
+    what = "the run spec"
+    fields = _object(document, what)
+    kind = fields.pop("kind", None)
+    if kind not in KINDS:
+        raise SpecError(f"{what} is of an unknown kind: {kind!r}", advice=_ADVICE)
+    if kind != wanted.kind:
+        raise SpecError(f"{what} is {kind}, not {wanted.kind}", advice=_ADVICE)
+    return wanted(**_checked(fields, wanted, what))
+
+
+def result_to_json(result: Result) -> dict[str, Any]:
+    """Return a result manifest as JSON has it."""
+    return {"schema": SCHEMA, **_values(result)}
+
+
+def result_from_json(document: object) -> Result:
+    """Return the result manifest that `result_to_json` wrote.
+
+    Raises:
+        SpecError: it is of another schema, lacks a field or has one too many.
+    """
+    what = "the result"
+    return Result(**_checked(_object(document, what), Result, what))
+
+
+def read_result(scratch: Path) -> Result:
+    """Read the result manifest that a child left in its folder.
+
+    Raises:
+        OSError: there is none.
+        ValueError: it is no JSON.
+        SpecError: it is not what this version of pixd writes.
+    """
+    return result_from_json(json.loads((scratch / RESULT_FILE).read_bytes()))
+
+
+def _values(of: Any) -> dict[str, Any]:
+    # Not dataclasses.asdict, which copies the pairs of a training one by one.
+    return {one.name: getattr(of, one.name) for one in dataclasses.fields(of)}
+
+
+def _object(document: object, what: str) -> dict[str, Any]:
+    if not isinstance(document, dict):
+        raise SpecError(f"{what} is no JSON object", advice=_ADVICE)
+    fields = dict(document)
+    if (schema := fields.pop("schema", None)) != SCHEMA:
+        raise SpecError(f"{what} is of schema {schema}, not {SCHEMA}", advice=_ADVICE)
+    return fields
+
+
+def _checked(fields: dict[str, Any], of: type[Any], what: str) -> dict[str, Any]:
+    known = {one.name: one for one in dataclasses.fields(of)}
+    required = {
+        name
+        for name, one in known.items()
+        if one.default is dataclasses.MISSING and one.default_factory is dataclasses.MISSING
+    }
+    _check_names(fields, required, set(known), what)
+    for name, value in fields.items():
+        part = known[name].metadata.get("of")
+        if part is None or value is None:
+            continue
+        for entry in value if isinstance(value, list) else [value]:
+            where = f"an entry of {name} in {what}"
+            if not isinstance(entry, dict):
+                raise SpecError(f"{where} is no JSON object", advice=_ADVICE)
+            keys = cast("Any", part)
+            _check_names(
+                entry,
+                keys.__required_keys__,
+                keys.__required_keys__ | keys.__optional_keys__,
+                where,
+            )
+    return fields
+
+
+def _check_names(
+    fields: Mapping[str, Any], required: set[str] | frozenset[str], known: set[str], what: str
+) -> None:
+    if missing := sorted(required - fields.keys()):
+        raise SpecError(f"{what} lacks {', '.join(missing)}", advice=_ADVICE)
+    if unknown := sorted(fields.keys() - known):
+        raise SpecError(f"{what} has unknown fields: {', '.join(unknown)}", advice=_ADVICE)

@@ -9,7 +9,7 @@ child that cannot even start is tried again after a growing wait, and `trouble` 
 from __future__ import annotations
 
 import contextlib
-import json
+import dataclasses
 import shutil
 import signal
 from collections import deque
@@ -18,11 +18,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pixd.system import backoff
 from pixd.system.children import confinement
-from pixd.system.children.worker import Worker
+from pixd.system.children.spec import read_result
+from pixd.system.errors import PixdError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from pixd.system.children.spawner import Spawner
+    from pixd.system.children.spec import Spec
+    from pixd.system.children.worker import Worker
 
 FIRST_BACKOFF_S = 1.0
 LONGEST_BACKOFF_S = 300.0
@@ -68,10 +73,11 @@ class WarmWorker:
     def __init__(
         self,
         module: str,
-        spec: Mapping[str, Any],
+        spec: Spec,
         scratch: Path,
         log: Path,
         *,
+        spawner: Spawner,
         idle_s: float,
         answer_within_s: float,
         answers_in_order: bool = False,
@@ -80,9 +86,10 @@ class WarmWorker:
 
         Args:
             module: Python module to run.
-            spec: its run spec; "scratch" is filled in.
+            spec: its run spec; the scratch folder is filled in.
             scratch: a folder of its own, emptied before each start.
             log: file that takes its standard error.
+            spawner: starts the child.
             idle_s: it is ended after so long without requests.
             answer_within_s: so long without an answer or a heartbeat, while it has requests,
                 means that it hangs.
@@ -94,7 +101,8 @@ class WarmWorker:
         self.phase = ""
         self.scratch = scratch
         self._module = module
-        self._spec = {**spec, "scratch": str(scratch)}
+        self._spec = dataclasses.replace(spec, scratch=str(scratch))
+        self._spawner = spawner
         self._log = log
         self._idle_s = idle_s
         self._answer_within_s = answer_within_s
@@ -196,7 +204,7 @@ class WarmWorker:
     def _start(self, now: float) -> None:
         shutil.rmtree(self.scratch, ignore_errors=True)
         self.scratch.mkdir(parents=True)
-        self._worker = Worker.start(self._module, self._spec, self.scratch, self._log)
+        self._worker = self._spawner.start(self._module, self._spec, self.scratch, self._log)
         self._last_used_at = now
         self._has_answered = False
         self._is_hung = False
@@ -300,7 +308,8 @@ class WarmWorker:
         assert self._worker is not None  # only called with a child
         if self._is_hung:
             return f"did not answer within {self._answer_within_s:.0f} s and was ended"
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            error = json.loads((self.scratch / "result.json").read_bytes())["error"]
-            return f"{error['message']}: {error['advice']}" if error["advice"] else error["message"]
+        with contextlib.suppress(OSError, ValueError, PixdError):
+            if error := read_result(self.scratch).error:
+                advice = error["advice"]
+                return f"{error['message']}: {advice}" if advice else error["message"]
         return self._worker.exit_text()

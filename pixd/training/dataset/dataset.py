@@ -140,7 +140,7 @@ class Dataset:
                 image = str(self._store.objects.path_of(digest))
                 self._inspector.submit(
                     (self._pipeline.name, self._layout, digest),
-                    {"image": image, "layout": self._layout},
+                    {"image": image, "digest": digest, "layout": self._layout},
                 )
             return None
         self.trouble = ""

@@ -31,6 +31,7 @@ from pixd.training.dataset.split import Placing
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from pixd.system.children.spawner import Spawner
     from pixd.system.children.warm_worker import WarmWorker
     from pixd.training.dataset.findings import Judgement, Setting
     from pixd.training.dataset.near_duplicates import Parts
@@ -69,13 +70,18 @@ class _Content(NamedTuple):
 
 
 def check(
-    folder: Path, setting: Setting, *, show: Callable[[int, int], None] = lambda *_: None
+    folder: Path,
+    setting: Setting,
+    spawner: Spawner,
+    *,
+    show: Callable[[int, int], None] = lambda *_: None,
 ) -> Checked:
     """Look at every picture of a training folder.
 
     Args:
         folder: the folder.
         setting: the settings that count, as a pipeline has them.
+        spawner: starts the inspectors.
         show: called with how many contents are done, and how many there are.
 
     Raises:
@@ -99,7 +105,7 @@ def check(
             paths.setdefault(digests[name], path)
     contents: dict[str, _Content] = {}
     layout = layout_of(setting.pairs)
-    for digest, content in _inspected(paths, layout):
+    for digest, content in _inspected(paths, layout, spawner):
         contents[digest] = content
         show(len(contents), len(paths))
     looked = {digest: content.looked for digest, content in contents.items()}
@@ -127,7 +133,9 @@ def _digest_of(path: Path) -> str:
     return f"sha256:{hashed.hexdigest()}"
 
 
-def _inspected(paths: Mapping[str, Path], layout: str) -> Iterator[tuple[str, _Content]]:
+def _inspected(
+    paths: Mapping[str, Path], layout: str, spawner: Spawner
+) -> Iterator[tuple[str, _Content]]:
     """Yield what the inspectors find about each content, in the order of their answers."""
     count = max(1, min(MOST_CHILDREN, len(os.sched_getaffinity(0)), len(paths)))
     waiting = iter(paths.items())
@@ -136,6 +144,7 @@ def _inspected(paths: Mapping[str, Path], layout: str) -> Iterator[tuple[str, _C
             inspector(
                 Path(scratch) / str(number),
                 Path(scratch) / f"{number}.log",
+                spawner=spawner,
                 idle_s=ANSWER_WITHIN_S,
                 answer_within_s=ANSWER_WITHIN_S,
             )
@@ -148,7 +157,9 @@ def _inspected(paths: Mapping[str, Path], layout: str) -> Iterator[tuple[str, _C
                 for child in children:
                     while child.load < ASKED_AHEAD and (one := next(waiting, None)):
                         digest, path = one
-                        child.submit(digest, {"image": str(path), "layout": layout})
+                        child.submit(
+                            digest, {"image": str(path), "digest": digest, "layout": layout}
+                        )
                     child.step(now)
                     for answer in child.collect():
                         left -= 1

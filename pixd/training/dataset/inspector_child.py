@@ -12,18 +12,20 @@ The end of input ends it.
 
 from __future__ import annotations
 
-import json
-import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pixd.images import decode
 from pixd.images.picture import TOO_MUCH_MEMORY
 from pixd.system import disk
-from pixd.system.children import confinement
+from pixd.system.children import child, confinement
+from pixd.system.children.spec import InspectSpec
 from pixd.system.errors import ImageRejectedError
 from pixd.training.dataset import measures
+
+if TYPE_CHECKING:
+    from pixd.system.children.child import Answer
 
 
 def inspect(path: Path, layout: str) -> dict[str, Any]:
@@ -51,16 +53,15 @@ def inspect(path: Path, layout: str) -> dict[str, Any]:
 
 def main() -> int:
     """Answer requests until the end of input."""
+    _, events = child.begin(InspectSpec, stdin_fd=-1)
     confinement.confine()
-    out = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)  # whatever a library prints goes to the log
-    out.write(json.dumps({"event": "ready"}) + "\n")
-    for line in sys.stdin:
-        request = json.loads(line)
-        with confinement.one_image():
-            answer = inspect(Path(request["image"]), request["layout"])
-        out.write(json.dumps({"id": request["id"], **answer}) + "\n")
+    events.send("ready")
+    child.answer_requests(events, _answer, megapixels=confinement.MEGAPIXELS)
     return 0
+
+
+def _answer(request: dict[str, Any]) -> Answer:
+    return {"id": request["id"], **inspect(Path(request["image"]), request["layout"])}, ()
 
 
 if __name__ == "__main__":

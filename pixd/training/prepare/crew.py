@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 from pixd.system import disk, durable, machine
-from pixd.system.children.confined_child import ChildDiedError, ConfinedChild
+from pixd.system.children.confined_child import ChildDiedError
 from pixd.system.errors import DiskError, ImageRejectedError, PixdError
 from pixd.training.prepare.listing import Ignored, Job, Problem, path_of
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
+    from pixd.system.children.confined_child import ConfinedChild
+    from pixd.system.children.spawner import Spawner
     from pixd.training.prepare.listing import Found
     from pixd.training.prepare.recipe import Task
 
@@ -77,6 +79,7 @@ def work_off(
     tally: Tally,
     tell: Callable[[Path, str], None],
     progress: Callable[[], None],
+    spawner: Spawner,
 ) -> None:
     """Do all the jobs.
 
@@ -86,13 +89,14 @@ def work_off(
         tally: counts the results.
         tell: called with each file that is refused, and the reason.
         progress: called when the tally changed.
+        spawner: starts the children.
 
     Raises:
         DiskError: a disk cannot be written; what was made before is kept.
         PixdError: the children cannot work.
         KeyboardInterrupt: a person pressed Ctrl-C; what was made before is kept.
     """
-    with _Crew(task, tally, tell, progress) as crew:
+    with _Crew(task, tally, tell, progress, spawner) as crew:
         for item in found:
             crew.take(item)
         crew.finish()
@@ -107,8 +111,10 @@ class _Crew:
         tally: Tally,
         tell: Callable[[Path, str], None],
         progress: Callable[[], None],
+        spawner: Spawner,
     ) -> None:
         self.tally = tally
+        self._spawner = spawner
         self._task, self._tell, self._progress = task, tell, progress
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._answers: queue.SimpleQueue[_Answer | BaseException] = queue.SimpleQueue()
@@ -250,7 +256,7 @@ class _Crew:
     def _feed(self) -> None:
         child: ConfinedChild | None = None
         try:
-            child = ConfinedChild(_CHILD, self._task.arguments())
+            child = self._spawner.start_confined(_CHILD, self._task.spec())
             self._children.add(child)
             while (job := self._jobs.get()) is not None and not self._is_stopping:
                 self._answers.put(self._asked(child, job))

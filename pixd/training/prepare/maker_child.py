@@ -1,7 +1,7 @@
 """The child of `pixd prepare` that reads sources and makes pictures: hostile bytes in, PNG out.
 
 It has bounded memory and time (`pixd.system.children.confinement`), writes no file, and may die: what it was
-given is then refused by name. It is started with the folders and the recipe as JSON.
+given is then refused by name. Its run spec has the folders and the recipe.
 
 Protocol (`pixd.system.children.confined_child`): ``{"names", "target"}`` in. Out comes ``{"event": "done",
 "files": [[name, bytes], ...], "stale": [name, ...], "bytes"}`` and the bytes of the files one
@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import os
 import sys
 from pathlib import Path
@@ -24,10 +23,11 @@ import numpy as np
 
 import pixd
 from pixd.images import decode, edges
-from pixd.images import png as images_png
 from pixd.images.picture import TOO_MUCH_MEMORY
+from pixd.images.png import encode_png
 from pixd.system import safe_open
-from pixd.system.children import confinement
+from pixd.system.children import child, confinement
+from pixd.system.children.spec import MakeSpec
 from pixd.system.digests import digest_of
 from pixd.system.errors import ImageRejectedError, PixdError
 from pixd.training.dataset.pairs import digest_of_files
@@ -83,7 +83,7 @@ def _make(task: Task, contents: list[bytes], target: str) -> Answer:
         with _blaming(number):
             pictures.append(decode.decode(content))
     with _blaming(0):
-        png = seal.sealed(images_png.encode_png(making.made(pictures, task.recipe), text))
+        png = seal.sealed(encode_png(making.made(pictures, task.recipe), text))
     return {"event": "done", "files": [[target, len(png)]], "stale": [], "bytes": len(png)}, png
 
 
@@ -211,27 +211,28 @@ def _copy_at(out: Path, name: str, digest: str) -> bool:
 
 def main() -> int:
     """Answer requests until the end of input."""
-    task = Task.of(sys.argv[1:])
+    spec, events = child.begin(MakeSpec, stdin_fd=-1)
+    task = Task.of(spec)
     if task.recipe.op == "edges":
         # Loads OpenCV: what that maps is not a picture's doing.
         edges.outlines(np.full((8, 8, 3), 255, np.uint8))
     confinement.confine()
-    out = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # whatever a library prints goes to the log
-    for line in sys.stdin:
-        request = json.loads(line)
-        try:
-            with confinement.one_image():
-                event, data = answer(task, request["names"], request["target"])
-        except PixdError as error:
-            event, data = {"event": "failed", "reason": error.message}, b""
-        # OpenCV has errors of its own; one picture that it cannot draw must not stop the rest.
-        except Exception as error:  # noqa: BLE001
-            reason = f"nothing can be made of it: {type(error).__name__}: {error}"
-            event, data = {"event": "rejected", "source": 0, "reason": reason}, b""
-        out.write(json.dumps(event).encode() + b"\n" + data)
-        out.flush()
+    child.answer_requests(
+        events, lambda asked: _answer(task, asked), megapixels=confinement.MEGAPIXELS
+    )
     return 0
+
+
+def _answer(task: Task, request: dict[str, Any]) -> tuple[dict[str, Any], tuple[bytes]]:
+    try:
+        event, data = answer(task, request["names"], request["target"])
+    except PixdError as error:
+        event, data = {"event": "failed", "reason": error.message}, b""
+    # OpenCV has errors of its own; one picture that it cannot draw must not stop the rest.
+    except Exception as error:  # noqa: BLE001
+        reason = f"nothing can be made of it: {type(error).__name__}: {error}"
+        event, data = {"event": "rejected", "source": 0, "reason": reason}, b""
+    return event, (data,)
 
 
 if __name__ == "__main__":

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from pixd.system.children.spec import MakeSpec
 from pixd.system.digests import canonical_json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 REVISION: Final = 1
 """Raise it when the code makes other pixels: everything is then made again."""
@@ -46,17 +49,11 @@ class Recipe:
             said["combine"] = self.is_pair
         return canonical_json(said)
 
-    def to_json(self) -> str:
-        """Write it for a child; `from_json` reads it."""
-        return json.dumps(asdict(self))
-
     @classmethod
-    def from_json(cls, text: str) -> Recipe:
-        """Read what `to_json` wrote."""
-        fields = json.loads(text)
-        fields["size"] = fields["size"] and tuple(fields["size"])
-        fields["shares"] = tuple(fields["shares"])
-        return cls(**fields)
+    def from_fields(cls, fields: Mapping[str, Any]) -> Recipe:
+        """Return the recipe of these fields, as they come from JSON: with lists for tuples."""
+        size, shares = fields["size"], fields["shares"]
+        return cls(**{**fields, "size": size and tuple(size), "shares": tuple(shares)})
 
 
 class Task(NamedTuple):
@@ -66,13 +63,13 @@ class Task(NamedTuple):
     out: Path
     recipe: Recipe
 
-    def arguments(self) -> list[str]:
-        """Return the arguments of a child that has this task."""
-        roots = [os.fsdecode(root) for root in (*self.roots, self.out)]
-        return [json.dumps(roots), self.recipe.to_json()]
+    def spec(self) -> MakeSpec:
+        """Return the run spec of a child that has this task."""
+        roots = [os.fsdecode(root) for root in self.roots]
+        return MakeSpec(roots=roots, out=os.fsdecode(self.out), recipe=asdict(self.recipe))
 
     @classmethod
-    def of(cls, arguments: list[str]) -> Task:
-        """Return the task of `arguments`."""
-        *roots, out = (Path(root) for root in json.loads(arguments[0]))
-        return cls(tuple(roots), out, Recipe.from_json(arguments[1]))
+    def of(cls, spec: MakeSpec) -> Task:
+        """Return the task of a run spec."""
+        roots = tuple(Path(root) for root in spec.roots)
+        return cls(roots, Path(spec.out), Recipe.from_fields(spec.recipe))

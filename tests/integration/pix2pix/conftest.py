@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pixd.system.children.spec import SCHEMA
 from tests.support.children import SIZE, Child, Spec
 from tests.support.shared import made_once
 
@@ -41,7 +43,8 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
         right = 255 - left[:, :, ::-1]
         path = folder / f"{number:02d}.png"
         Image.fromarray(np.concatenate([left, right], axis=1)).save(path)
-        made.append({"name": path.name, "images": [str(path)]})
+        digest = "sha256:" + hashlib.sha256(path.read_bytes()).hexdigest()
+        made.append({"name": path.name, "images": [str(path)], "digests": [digest]})
     return made
 
 
@@ -58,7 +61,7 @@ def make_spec(pairs: list[dict[str, Any]]) -> Callable[..., Spec]:
     ) -> Spec:
         return {
             **({"warm_start": warm_start} if warm_start else {}),
-            "schema": 1,
+            "schema": SCHEMA,
             "kind": "train",
             "run_id": "r1",
             "scratch": str(folder),
@@ -86,7 +89,7 @@ def make_spec(pairs: list[dict[str, Any]]) -> Callable[..., Spec]:
             "device": "cpu",
             "train": pairs[:12],
             "held_out": pairs[12:],
-            "live_model": str(live_model) if live_model else None,
+            "live_model": {"folder": str(live_model), "digest": "live"} if live_model else None,
             "checkpoint_every_s": 60,
             "checkpoint_every_steps": 1000,
         }

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pixd.images import fitting, input_makers, lab, pair_files
+from pixd.system.children.spec import SCHEMA
 from tests.support.children import TEXT, Child, Spec, result_of, translate_spec
 
 Start = Callable[..., Child]
@@ -51,7 +52,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, start: Start, make_spec: M
     for number in range(20):
         paths.append(root / f"{number:02d}.png")
         Image.fromarray(picture(number)).save(paths[-1])
-    listed = [{"name": path.name, "images": [str(path)]} for path in paths]
+    listed = [{"name": path.name, "images": [str(path)], "digests": [path.name]} for path in paths]
     children = {}
     for pairs in MADE:
         changes = LEARNING if pairs == "colorization" else {"steps": 3}
@@ -178,7 +179,7 @@ def pixels_of(path: Path) -> Pixels:
 def test_a_card_says_how_each_model_is_called_and_that_is_right(
     trained: Trained, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spec = {"schema": 1, "kind": "export", "scratch": str(tmp_path)}
+    spec = {"schema": SCHEMA, "kind": "export", "scratch": str(tmp_path), "files": {}}
     spec["model"] = str(trained.folders["colorization"] / "model")
     child = start("export", spec, tmp_path)
     cards = {

@@ -14,7 +14,8 @@ import pytest
 import tensorflow as tf
 
 from pixd.pix2pix.learning.checkpoints import Best, Checkpoints
-from pixd.system.children.child import NotFiniteError
+from pixd.system.children.spec import TrainSpec, from_json
+from pixd.system.children.task import NotFiniteError
 from tests.support.children import Child, result_of
 from tests.support.tensors import tensors_in
 
@@ -134,7 +135,8 @@ def test_the_best_weights_are_exported_where_the_last_are_worse(
 
     with (tmp_path / "events").open("wb") as sink:
         events = Events(os.dup(sink.fileno()))
-    run = training_loop._Run(make_spec(tmp_path, steps=10), events, NoStop(), {"validate_s": 0.0})
+    spec = from_json(make_spec(tmp_path, steps=10), TrainSpec)
+    run = training_loop._Run(spec, events, NoStop(), {"validate_s": 0.0})
     run.train()
     kept = Best(10, 1.0, 1.0, 1.0)  # whatever the ten steps were worth
     run._checkpoints.remember_best(kept)

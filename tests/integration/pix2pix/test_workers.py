@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from tests.support.children import TEXT, Child, result_of, translate_spec
+from pixd.system.children.spec import SCHEMA
+from tests.support.children import TEXT, Child, digest_of, result_of, translate_spec
 
 Start = Callable[..., Child]
 Pairs = list[dict[str, Any]]
@@ -72,10 +73,11 @@ def test_a_translator_without_its_model_says_so(tmp_path: Path, start: Start) ->
 
 def test_an_export_gives_what_the_model_gives(tmp_path: Path, trained: Path, start: Start) -> None:
     spec = {
-        "schema": 1,
+        "schema": SCHEMA,
         "kind": "export",
         "scratch": str(tmp_path),
         "model": str(trained / "model"),
+        "files": {"generator.keras": digest_of(trained / "model" / "generator.keras")},
     }
     child = start("export", spec, tmp_path)
     assert child.ended() == 0, child.log.read_text()
@@ -102,7 +104,7 @@ def test_scores_are_put_beside_baselines_that_learned_nothing(
         triples.append({"name": pair["name"], **paths})
         outputs[pair["name"]] = paths["target"]
     spec = {
-        "schema": 1,
+        "schema": SCHEMA,
         "kind": "score",
         "scratch": str(tmp_path),
         "size": 40,
@@ -125,7 +127,7 @@ def test_scores_are_put_beside_baselines_that_learned_nothing(
     assert rows["colour matrix"]["l1"] < 5 < rows["mean target"]["l1"] < rows["identity"]["l1"]
 
 
-@pytest.mark.parametrize("module", ["train", "export", "score", "translator"])
+@pytest.mark.parametrize("module", ["train", "export", "score", "translator", "pictures", "device"])
 def test_importing_a_worker_imports_no_tensorflow(module: str) -> None:
     import subprocess
     import sys

@@ -14,6 +14,7 @@ from pixd.store import connection, model_files
 from pixd.store.files import DueInput
 from pixd.store.models import Model
 from pixd.store.store import Store
+from pixd.system.children.spawner import LocalSpawner
 from pixd.translation import due, translator
 from pixd.translation.publishing import Made
 from tests.integration.service.test_control_service import ONE, add_model
@@ -45,7 +46,9 @@ class World:
         model = translator.model_of(reader, "p", None)
         reader.close()
         folder = self.apart_folder
-        return translator.start_apart(self.settings, self.pipeline, model, folder).prepared
+        return translator.start_apart(
+            self.settings, self.pipeline, model, folder, LocalSpawner()
+        ).prepared
 
 
 @pytest.fixture

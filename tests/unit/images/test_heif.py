@@ -21,6 +21,7 @@ from pixd.service import operations
 from pixd.store.opening import open_store
 from pixd.store.states import FileState
 from pixd.store.store import Store
+from pixd.system.children.spec import InspectSpec, to_json
 from pixd.system.children.worker import child_environment
 from pixd.system.errors import ImageRejectedError
 from tests.support.commits import record
@@ -118,8 +119,9 @@ def test_without_the_extra_it_is_refused_with_the_command_that_helps(
 @pytest.mark.skipif(not PHONE.exists(), reason="the awkward files are not part of the project")
 def test_a_phone_s_own_file_is_taken_by_the_confined_child() -> None:
     question = json.dumps({"id": 1, "image": str(PHONE), "layout": "single"}) + "\n"
+    spec = json.dumps(to_json(InspectSpec()))
     done = subprocess.run(
-        [sys.executable, "-m", "pixd.training.dataset.inspector_child"],
+        [sys.executable, "-m", "pixd.training.dataset.inspector_child", spec],
         input=question, capture_output=True, text=True, env=child_environment(), check=True,
     )  # fmt: skip
     answer = json.loads(done.stdout.splitlines()[-1])

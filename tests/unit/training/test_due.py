@@ -17,6 +17,7 @@ from pixd.store import connection
 from pixd.store.opening import open_store
 from pixd.store.runs import Edge, run_key
 from pixd.store.states import FileState, RunState
+from pixd.system.children.spawner import LocalSpawner
 from pixd.system.digests import digest_of
 from pixd.training import recipe, snapshot, stage
 from pixd.training.dataset import pairs, split
@@ -115,7 +116,12 @@ class Folder:
         )
         intake = SimpleNamespace(repo_id=repo, last_change_at=None, is_calm=True)
         training = stage.Training(
-            self.store, self.settings, self.pipeline, cast("Any", intake), cast("Any", dataset)
+            self.store,
+            self.settings,
+            self.pipeline,
+            cast("Any", intake),
+            cast("Any", dataset),
+            LocalSpawner(),
         )
         training.step(100.0, may_start=may_start)
         return training

@@ -23,6 +23,7 @@ from pixd.pix2pix.learning.input_pipeline import load_pair
 from pixd.pix2pix.learning.previews import Previews
 from pixd.pix2pix.learning.tensorboard import EventFiles
 from pixd.pix2pix.network.generator import generate, load_generator, make_inference
+from pixd.system.children.spec import TrainSpec, from_json
 from tests.support.children import ROOT, SIZE, Child, Spec, result_of
 
 Start = Callable[..., Child]
@@ -44,7 +45,7 @@ class Told:
 
 
 def sheet_of(spec: Spec, step: int, told: Told) -> Previews:
-    return Previews(spec, step, told, lambda: None)  # type: ignore[arg-type]  # as said there
+    return Previews(from_json(spec, TrainSpec), step, told, lambda: None)  # type: ignore[arg-type]  # as said there
 
 
 def tile(sheet: NDArray[np.uint8], column: int, row: int) -> NDArray[np.uint8]:
@@ -211,8 +212,8 @@ def test_an_attempt_that_goes_on_writes_on_where_the_run_began(tmp_path: Path) -
     root = tmp_path / "tensorboard/p"
 
     def attempt(number: int, *, resumes: bool, step: int) -> None:
-        spec = {"event_files": str(root / f"run-{number}"), "checkpoints": tmp_path / "checkpoints"}
-        files = EventFiles.of(spec, resumes=resumes)
+        folder = str(root / f"run-{number}")
+        files = EventFiles.of(folder, tmp_path / "checkpoints", resumes=resumes)
         files.add(step, "loss", {"disc_loss": 0.5, "left_out": None})
         files.close()
 
@@ -227,11 +228,8 @@ def test_event_files_that_cannot_be_written_are_given_up_quietly(tmp_path: Path)
     pytest.importorskip("tensorboard", reason="the extra `tensorboard` is not installed")
     (tmp_path / "tensorboard").write_text("no folder")
     (tmp_path / "checkpoints").mkdir()
-    spec = {
-        "event_files": str(tmp_path / "tensorboard/p/run-1"),
-        "checkpoints": str(tmp_path / "checkpoints"),
-    }
-    files = EventFiles.of(spec, resumes=False)
+    folder = str(tmp_path / "tensorboard/p/run-1")
+    files = EventFiles.of(folder, tmp_path / "checkpoints", resumes=False)
     files.add(1, "loss", {"disc_loss": 0.5})
     files.flush()
     files.close()

@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 
 from pixd.system.children import warm_worker
+from pixd.system.children.spawner import LocalSpawner
+from pixd.system.children.spec import InspectSpec
 from pixd.system.children.warm_worker import WarmWorker
 
 WaitUntil = Callable[..., None]
@@ -47,8 +49,10 @@ class Asker:
         self.answers: dict[str, str] = {}
         self.reasons: dict[str, str] = {}
         self.notes: list[str] = []
-        options = {"idle_s": 600.0, "answer_within_s": 600.0, **options}
-        self.warm = WarmWorker("answers", {}, folder / "scratch", folder / "log", **options)
+        options = {"spawner": LocalSpawner(), "idle_s": 600.0, "answer_within_s": 600.0, **options}
+        self.warm = WarmWorker(
+            "answers", InspectSpec(), folder / "scratch", folder / "log", **options
+        )
 
     def ask(self, *whats: str) -> None:
         for what in whats:

@@ -21,6 +21,7 @@ from pixd.service import recall
 from pixd.store import connection
 from pixd.store.opening import open_store
 from pixd.store.queries.training_set import kin_of
+from pixd.system.children.spawner import LocalSpawner
 from pixd.system.digests import digest_of
 from pixd.training.dataset import folder_check, pairs
 from pixd.training.dataset import split as kinship
@@ -50,6 +51,7 @@ class Set:
         self.inspector = inspector(
             self.store.scratch / "inspect",
             self.store.folder / "logs" / "inspect.log",
+            spawner=LocalSpawner(),
             idle_s=60,
             answer_within_s=60,
         )
@@ -159,7 +161,7 @@ def test_check_training_finds_what_the_service_finds(followed: Set) -> None:
     }  # fmt: skip
     for name, data in files.items():
         (folder / name).write_bytes(data)
-    checked = folder_check.check(folder, Setting.of(followed.pipeline))
+    checked = folder_check.check(folder, Setting.of(followed.pipeline), LocalSpawner())
     followed.store.working.refuse(followed.repo, dict(scan.scan(folder).special))
     followed.add(**{name: data for name, data in files.items() if not name.isdigit()})
     (body,) = followed.store.db.execute("SELECT body FROM care").fetchone()

@@ -101,7 +101,7 @@ def record(**changes: Any) -> Record:
         },
         "sheet": PNG,
         "sheet_trouble": "",
-        "shown": [Shown("c.png", (), ""), Shown("d.png", (), "")],
+        "shown": [Shown("c.png", (), (), ""), Shown("d.png", (), (), "")],
         "shows_held_out": True,
         "pictures": [Picture("c.png", (PNG,) * 3, 21.0), Picture("d.png", (PNG,) * 3, 27.0)],
     }

@@ -15,7 +15,7 @@ from pixd.images.edges import EdgesMissingError
 from pixd.pix2pix.learning import input_pipeline
 from pixd.pix2pix.learning.input_pipeline import Prefetcher, TrainingPairs
 from pixd.pix2pix.network import codec
-from pixd.system.children.child import DataError, describe_error
+from pixd.system.children.task import DataError, describe_error
 
 RECIPE: dict[str, Any] = {
     "pairs": "side-by-side",

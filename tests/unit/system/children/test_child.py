@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from pixd.pix2pix.learning.schedule import Schedule
-from pixd.system.children import child as runtime
+from pixd.system.children import child, task
+from pixd.system.children.spec import SCHEMA, ExportSpec, TrainSpec
 from pixd.system.errors import DeviceError, PixdError
 
 
@@ -23,7 +24,7 @@ def run_python(code: str) -> subprocess.CompletedProcess[str]:
 
 def test_what_libraries_print_never_enters_the_protocol() -> None:
     ended = run_python(
-        "import os; from pixd.system.children import child as runtime; events = runtime.claim_stdout();"
+        "import os; from pixd.system.children import child; events = child.claim_stdout();"
         "print('chatter', flush=True); os.write(1, b'more chatter\\n'); events.phase('x')"
     )
     assert json.loads(ended.stdout) == {"event": "phase", "phase": "x"}
@@ -32,8 +33,8 @@ def test_what_libraries_print_never_enters_the_protocol() -> None:
 
 def test_a_child_dies_with_its_parent() -> None:
     child = (
-        "from pixd.system.children import child as runtime; import time;"
-        "runtime.die_with_parent(leave_at_eof=False, stdin_fd=-1);"
+        "from pixd.system.children import child; import time;"
+        "child.die_with_parent(leave_at_eof=False, stdin_fd=-1);"
         "print('up', flush=True); time.sleep(60)"
     )
     # The grandchild holds the pipe open: reading to its end waits for the grandchild's death.
@@ -47,8 +48,8 @@ def test_a_child_dies_with_its_parent() -> None:
 
 def test_the_end_of_stdin_ends_a_child_that_leaves_at_eof() -> None:
     code = (
-        "from pixd.system.children import child as runtime; import time;"
-        "runtime.die_with_parent(leave_at_eof=True); time.sleep(60)"
+        "from pixd.system.children import child; import time;"
+        "child.die_with_parent(leave_at_eof=True); time.sleep(60)"
     )
     child = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE)
     assert child.stdin is not None
@@ -58,29 +59,29 @@ def test_the_end_of_stdin_ends_a_child_that_leaves_at_eof() -> None:
 
 def test_a_spec_of_another_kind_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "spec.json"
-    path.write_text(json.dumps({"schema": 1, "kind": "export"}))
-    assert runtime.read_spec([str(path)], "export")["kind"] == "export"
+    path.write_text(json.dumps({"schema": SCHEMA, "kind": "export", "model": "m", "files": {}}))
+    assert child.read_spec([str(path)], ExportSpec).kind == "export"
     with pytest.raises(PixdError, match="not train"):
-        runtime.read_spec([str(path)], "train")
+        child.read_spec([str(path)], TrainSpec)
 
 
 def test_every_failure_has_a_kind_and_what_to_do() -> None:
-    describe = runtime.describe_error
+    describe = task.describe_error
     assert describe(MemoryError())["kind"] == "out-of-memory"
     assert "batch_size" in describe(MemoryError())["advice"]
-    assert describe(runtime.NotFiniteError("x", advice="y")) == {
+    assert describe(task.NotFiniteError("x", advice="y")) == {
         "kind": "nan",
         "message": "x",
         "advice": "y",
     }
-    assert describe(runtime.DataError("x"))["kind"] == "data"
+    assert describe(task.DataError("x"))["kind"] == "data"
     assert describe(DeviceError("x"))["kind"] == "device"
     assert describe(KeyError("x")) == {"kind": "internal", "message": "KeyError: 'x'", "advice": ""}
 
 
 def test_a_heartbeat_is_sent_only_after_silence() -> None:
     reading, writing = os.pipe()
-    events = runtime.Events(writing)
+    events = child.Events(writing)
     events.beat()
     events.send("progress", step=1)
     events.close()

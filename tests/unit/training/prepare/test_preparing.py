@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from PIL import Image
 from pixd.cli import arguments
 from pixd.images import decode, edges, fitting, png
 from pixd.images.demo_set import facade_pair
+from pixd.system.children.spec import MakeSpec, from_json, to_json
 from pixd.system.errors import ImageRejectedError
 from pixd.training.prepare import listing, maker_child, making, seal
 from pixd.training.prepare.listing import Ignored, Job, Problem
@@ -112,7 +114,7 @@ def test_the_usual_strength_is_that_of_training() -> None:
 
 def test_a_task_arrives_as_it_was_sent(tmp_path: Path) -> None:
     task = Task((tmp_path / "a\udcff", tmp_path), tmp_path / "out", Recipe("edges", (3, 4)))
-    assert Task.of(task.arguments()) == task
+    assert Task.of(from_json(json.loads(json.dumps(to_json(task.spec()))), MakeSpec)) == task
 
 
 # -- sets ------------------------------------------------------------------------------------

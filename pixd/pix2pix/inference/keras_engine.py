@@ -1,0 +1,49 @@
+"""The engine that runs a model with Keras and TensorFlow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pixd.pix2pix.network import hardware
+from pixd.pix2pix.network.generator import (
+    Pixels,
+    check_files,
+    image_size_of,
+    load_generator,
+    make_generate,
+    make_sampling,
+    read_card,
+)
+from pixd.system.children.spec import TranslateSpec
+
+
+class KerasEngine:
+    """A generator as the `Engine` of a translator."""
+
+    def __init__(self, spec: TranslateSpec) -> None:
+        """Load the model of a spec.
+
+        Raises:
+            PixdError: no such device or precision, or the model is damaged or cannot be loaded.
+        """
+        device = hardware.choose_device(spec.device)
+        policy = hardware.choose_policy(spec.precision, device)
+        folder = Path(spec.model)
+        check_files(folder, spec.files)
+        generator = load_generator(folder, policy)
+        self.card: Mapping[str, Any] = read_card(folder)
+        self.size = image_size_of(generator)
+        self.environment: Mapping[str, Any] = hardware.describe_environment(device, policy)
+        samples = bool(spec.recipe["sample"])
+        self.largest = 1 if samples else None
+        self._generate = (
+            make_sampling(generator, int(spec.recipe["seed"]))
+            if samples
+            else make_generate(generator)
+        )
+
+    def __call__(self, images: Sequence[Pixels]) -> list[Pixels]:
+        """Translate images; see `Engine`."""
+        return self._generate(images)

@@ -1,0 +1,121 @@
+"""How children are started: as processes of this machine, or as another `Spawner` does it.
+
+Whoever needs a child is given the spawner. So children can come to run elsewhere, and nothing
+that uses them changes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from typing import TYPE_CHECKING, Protocol
+
+from pixd.system.children import confinement
+from pixd.system.children.confined_child import ConfinedChild
+from pixd.system.children.spec import SpecError, read_result, to_json
+from pixd.system.children.worker import Worker
+from pixd.system.errors import PixdError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from pixd.system.children.spec import Result, Spec
+
+LOOK_EVERY_S = 0.05
+
+
+class Spawner(Protocol):
+    """Starts children."""
+
+    def start(self, module: str, spec: Spec, scratch: Path, log: Path, *, nice: int = 0) -> Worker:
+        """Start a child that is followed by its events.
+
+        Args:
+            module: what ``python -m`` runs.
+            spec: its run spec.
+            scratch: a folder that exists; its working directory.
+            log: takes its standard error.
+            nice: how much to lower its priority.
+
+        Raises:
+            OSError: the spec or log cannot be written, or no process can be made.
+        """
+
+    def start_confined(
+        self, module: str, spec: Spec, *, megapixels: int = confinement.MEGAPIXELS
+    ) -> ConfinedChild:
+        """Start a child that decodes pictures and is asked one thing at a time.
+
+        Args:
+            module: what ``python -m`` runs.
+            spec: its run spec.
+            megapixels: what it confines itself for.
+
+        Raises:
+            OSError: no process can be made.
+        """
+
+
+class LocalSpawner:
+    """Starts children as processes of this machine."""
+
+    def start(self, module: str, spec: Spec, scratch: Path, log: Path, *, nice: int = 0) -> Worker:
+        """Start a child; see `Spawner`."""
+        return Worker.start(module, to_json(spec), scratch, log, nice=nice)
+
+    def start_confined(
+        self, module: str, spec: Spec, *, megapixels: int = confinement.MEGAPIXELS
+    ) -> ConfinedChild:
+        """Start a child; see `Spawner`."""
+        return ConfinedChild(module, spec, megapixels=megapixels)
+
+
+class NoResultError(PixdError):
+    """A child ended without a result; the message says how."""
+
+
+class OvertimeError(NoResultError):
+    """A child took too long and was ended."""
+
+
+def run_to_end(
+    spawner: Spawner,
+    module: str,
+    spec: Spec,
+    scratch: Path,
+    *,
+    told: Callable[[str], object],
+    within_s: float = math.inf,
+) -> Result:
+    """Start a child with one task, wait for its end and return its result.
+
+    Args:
+        spawner: starts it.
+        module: what ``python -m`` runs.
+        spec: its run spec; the scratch folder is filled in.
+        scratch: an empty folder of the caller's; takes the child's log too.
+        told: hears again and again what the child does.
+        within_s: it is ended after so long.
+
+    Raises:
+        NoResultError: it left none.
+        OSError: it cannot be started.
+    """
+    full = dataclasses.replace(spec, scratch=str(scratch))
+    worker = spawner.start(module, full, scratch, scratch / "log")
+    began = time.monotonic()
+    phase = "starting"
+    while worker.poll() is None:
+        for event in worker.read_events():
+            phase = str(event.get("phase", phase))
+        told(phase)
+        if time.monotonic() - began > within_s:
+            worker.kill()
+            raise OvertimeError(f"it did not end within {within_s:.0f} s")
+        time.sleep(LOOK_EVERY_S)
+    try:
+        return read_result(scratch)
+    except (OSError, ValueError, SpecError):
+        raise NoResultError(worker.exit_text()) from None

@@ -1,7 +1,7 @@
 """What the service would do now: the work that is due, with estimates from recorded runs.
 
-Read-only, and reads no files. A file that changed since it was recorded is only counted: its effect
-is known when it is recorded.
+It only reads, and opens no file of a folder. A file that changed since it was recorded is only
+counted: what it means is known only once it is recorded.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def _train(reader: Reader, settings: Settings, pipeline: PipelineSettings) -> di
 
 
 def _kin(reader: Reader, pipeline: PipelineSettings) -> dict[str, Kin]:
-    """Return what the service has decided; a pair that it has not met counts for itself."""
+    """Return what the service decided about near-duplicates; a pair that it has not seen has none."""
     rows = training_set.kin_of(reader, pipeline.name, pairs.layout_of(pipeline.pairs))
     return {row.pair: Kin(row.anchor, row.touches, row.since) for row in rows}
 
@@ -93,7 +93,7 @@ def _kin(reader: Reader, pipeline: PipelineSettings) -> dict[str, Kin]:
 def _estimate_training(
     reader: Reader, pipeline: PipelineSettings, count: int, share: float
 ) -> dict[str, Any]:
-    """Estimate from the last training of the same network, if there was one."""
+    """Estimate from the last training of a network of the same size, if there was one."""
     train = pipeline.train
     held_out = round(count * train.validation) if count >= pairs.MIN_HELD_OUT_FROM else 0
     steps = train.steps or math.ceil((train.epochs or 0) * (count - held_out) / train.batch_size)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pixd
 from pixd.answers import health
+from pixd.config.pair_kinds import KINDS
 from pixd.store import connection, heartbeat, lock
 from pixd.store.heartbeat import Folder, Heartbeat, HeartbeatError, PipelineBeat, Train
 from pixd.store.queries import holds, training_set
@@ -184,7 +185,7 @@ def _failed_example(reader: Reader | None, inputs: queries.Repo) -> dict[str, st
 
 
 def _pairs(layout: str, recorded: int) -> int:
-    return recorded // 2 if layout == "folders" else recorded
+    return recorded // KINDS[layout].files
 
 
 def _train(

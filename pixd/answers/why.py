@@ -1,7 +1,7 @@
-"""Why a file is in its state, and why a run ran: what differs between its key and the last one.
+"""Why a file is in its state, and why a run ran: how its key differs from the run before.
 
-What goes into a key is a reason to work again. What is only recorded with a run, such as library
-versions and the device, is listed as no reason.
+What is part of a key is a reason to work again. What is only recorded with a run (library versions,
+device) is listed too, as no reason.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def of_file(
 
 
 def of_run(reader: Reader, store: Path, run_id: int) -> dict[str, Any] | None:
-    """Explain a run by its difference to the last one before it that did the same job."""
+    """Explain a run by its difference from the last run before it that did the same job."""
     run = runs.recorded_run(reader, run_id)
     if run is None:
         return None
@@ -88,7 +88,7 @@ def difference(
     """Compare two runs of one kind.
 
     Returns:
-        What differs in their keys, and what differs only in what was recorded beside them.
+        The differences of their keys, and the differences of what was only recorded with them.
     """
     changes = recipes.recipe_difference(canonical_json(before.recipe), after.settings)
     if after.kind == "train":
@@ -119,7 +119,7 @@ def difference(
 
 
 def _why_model(reader: Reader, pipeline: str, old: runs.RunEdge, new: runs.RunEdge) -> str:
-    """Say "model@1 -> model@2 (+3 pairs)": the newer model's own reason is the reason here."""
+    """Say "model@1 -> model@2 (+3 pairs)"; in brackets is the reason for the newer model."""
     words = f"{old.path} -> {new.path}"
     models = [history.model_of_digest(reader, pipeline, edge.digest) for edge in (old, new)]
     if not all(models) or models[0]["number"] > models[1]["number"]:  # type: ignore[index]
@@ -208,7 +208,7 @@ def _of_settling(pipeline: PipelineSettings, row: files.FileRow) -> list[str]:
 def _of_rejected(row: files.FileRow) -> list[str]:
     if row.reason == EXCLUDED:
         return [row.reason]
-    return [row.reason, "mend it, or after a mistake: pixd retry"]
+    return [row.reason, "fix it, or after a mistake: pixd retry"]
 
 
 def _of_queued(
@@ -258,7 +258,7 @@ def _of_output(
         before = runs.recorded_run(reader, rows[1].run_id)
         assert before is not None
         changes, recorded = difference(reader, store, before, run)
-        why.append(f"anew because: {', '.join(changes) or run.reason}")
+        why.append(f"again because: {', '.join(changes) or run.reason}")
         if recorded:
             why.append(f"recorded, not a reason: {', '.join(recorded)}")
     elif run.reason:

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 from pixd.service.pipeline import RECONFIGURED, Pipeline
 from pixd.system import disk
-from pixd.system.children.spec import InspectSpec
-from pixd.system.children.warm_worker import WarmWorker
+from pixd.training.dataset.inspector import inspector
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -45,15 +44,12 @@ class Pipelines:
         self._store = store
         self._spawner = spawner
         self._wake = wake
-        self.inspector = WarmWorker(
-            "pixd.training.dataset.inspector_child",
-            InspectSpec(),
+        self.inspector = inspector(
             store.scratch / "inspect",
             store.folder / "logs" / "inspect.log",
             spawner=spawner,
             idle_s=INSPECTOR_IDLE_S,
             answer_within_s=INSPECT_WITHIN_S,
-            answers_in_order=True,
         )
         self._served = [self._begin(pipeline) for pipeline in settings.pipelines]
         self._leaving: list[Pipeline] = []  # taken out of the configuration, not over yet

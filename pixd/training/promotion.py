@@ -37,13 +37,13 @@ MEDIA_TYPES = {roles.CARD: "application/json", roles.SAMPLES: "image/png"}
 """gc keeps what is JSON: a card is small, and says what a model was when it is gone."""
 
 L1_TOLERANCE = 1.05
-"""A candidate may be this much worse on held-out L1 before it is refused: two seeds of the
-same training on real facades differ by 2.7 %, so a smaller difference says nothing."""
+"""A new model is refused if its held-out L1 is worse by more than this factor. Two seeds of the same
+training on real facades differ by 2.7 %, so a smaller difference says nothing."""
 SSIM_TOLERANCE = 0.05
-"""And this much lower in held-out SSIM: two seeds differ by 0.02. L1 alone forgives a network that
-paints every picture alike, which is what wrong pairs teach."""
+"""It is also refused if its held-out SSIM is lower by more than this; two seeds differ by 0.02. L1
+alone does not notice a network that paints every picture alike, which wrong pairs teach."""
 MIN_COMMON = 4
-"""So many pairs that neither model was trained on are enough to compare the two on them alone."""
+"""With at least so many pairs that neither model was trained on, these alone decide."""
 
 
 class DamagedExportError(PixdError):
@@ -58,11 +58,11 @@ class Decision(NamedTuple):
 
 
 def decide(mode: str, metrics: Mapping[str, Any], *, has_live: bool) -> Decision:
-    """Decide about a candidate.
+    """Decide whether a new model may be live.
 
     Args:
         mode: `train.promote` of the config: "if-better", "always" or "manual".
-        metrics: the candidate's, with "live" holding the live model's on the same pairs.
+        metrics: of the new model; "live" holds those of the live model on the same pairs.
         has_live: whether a model is live now.
     """
     if mode == "manual":
@@ -78,9 +78,9 @@ def decide(mode: str, metrics: Mapping[str, Any], *, has_live: bool) -> Decision
 
 
 def decide_again(mode: str, metrics: str, verdict: str) -> Decision:
-    """Decide about a model that was trained before and is wanted again.
+    """Decide whether a model that was trained before may be live now.
 
-    What was decided then holds, but for `always`: that may have been set since.
+    What was decided then holds, except where `train.promote` has become `always` since.
 
     Args:
         mode: `train.promote` of the config.
@@ -111,7 +111,7 @@ def _compare(metrics: Mapping[str, Any]) -> Decision:
     mine, others, which = metrics, live, f"the same {metrics['held_out']} pairs"
     common = metrics.get("common") or {"n": 0}
     if MIN_COMMON <= common["n"] < metrics["held_out"]:
-        # The new pairs may be wrong: a model that learned from them is not judged by them.
+        # The new pairs may be wrong. The new model learned from such pairs, so they cannot judge it.
         mine, others = common, common["live"]
         which = f"the {common['n']} of {metrics['held_out']} pairs that it held out too"
     words = f"held-out L1 {mine['l1']:.2f} against {others['l1']:.2f} of the live model on {which}"

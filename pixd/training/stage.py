@@ -1,10 +1,10 @@
-"""Is a retrain due; start it, follow it, publish its model, and let the gate decide.
+"""Trains when a training is due: starts the child, follows it, and publishes its model.
 
-The rule: the live model should come from the pairs in the folder and the settings in the
-config. If a succeeded run with that key exists, its model is used again without work. If
-not, and the folder has been still for `quiet_seconds`, a training child is started on a
-snapshot. A change while it runs lets it finish if it is at least half done; otherwise it is
-superseded once the folder is still again.
+The live model should come from the pairs in the folder and the settings in the configuration
+(`pixd.training.due`). If a model of these was trained before, it is used again. If not, a training
+child starts once the folder has been still for `quiet_seconds`; it works on a snapshot. If the
+folder changes while the child runs, a training that is at least half done goes on to its end. Any
+other is superseded, once the folder is still again.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 FLOAT32_BYTES = 4
 GENERATOR_PARAMETERS = 54_400_000  # at ngf 64; they grow with its square
 KEPT_COPIES = 8  # two checkpoints of the weights and Adam's two moments, and the export, twice
-FINISH_SHARE = 0.5  # a run that is so far along is not superseded
+FINISH_SHARE = 0.5  # a run that has done this share of its steps is not superseded
 RECALLED = "one of its images was recalled"
 
 
@@ -61,16 +61,16 @@ class Training:
         *,
         run: TrainingRun | None = None,
     ) -> None:
-        """Follow `dataset` and keep its pipeline's live model true to it.
+        """Keep the live model of a pipeline up to date with `dataset`.
 
         Args:
             store: the open store.
             settings: of the service.
             pipeline: its own.
-            intake: the training folder.
+            intake: of the training folder.
             dataset: the pairs in it.
             spawner: starts the trainer.
-            run: a training that is under way, from before the settings changed.
+            run: a training that was started before the settings changed, and still runs.
         """
         self._store = store
         self._settings = settings
@@ -87,7 +87,7 @@ class Training:
 
     @property
     def blocked(self) -> str:
-        """Why no training can be begun or go on, or ""."""
+        """Why no training can start or go on, or ""."""
         return self._blockage.reason
 
     @property
@@ -97,17 +97,17 @@ class Training:
 
     @property
     def run(self) -> TrainingRun | None:
-        """The training that is under way."""
+        """The training that runs now."""
         return self._run
 
     @property
     def considered(self) -> int:
-        """The number of the newest commit that `state` speaks of; 0 before the first."""
+        """The number of the newest commit that `state` is about; 0 before the first."""
         commit = self._dataset.commit
         return commit.seq if commit and self._dataset.plan is not None else 0
 
     def next_at(self, now: float) -> float:
-        """Return when the next step has something to do without a message from the child."""
+        """Return when to take the next step if the child sends no message before."""
         if self._dataset.is_placing:
             return now
         if self.state == "waiting":
@@ -115,11 +115,12 @@ class Training:
         return now + 3600.0
 
     def step(self, now: float, *, may_start: bool = True) -> None:
-        """Bring training one step closer.
+        """Do what can be done now, without waiting.
 
         Args:
             now: monotonic seconds.
-            may_start: whether a new run may begin (one trains at a time; none when stopping).
+            may_start: whether a new run may start. Only one pipeline trains at a time, and none
+                while the service stops.
         """
         if self._run:
             self._follow(now)
@@ -142,16 +143,16 @@ class Training:
         self.state, self.reason = ("failed" if due.has_given_up else "idle"), due.why
 
     def recover(self) -> None:
-        """Find out anew what is under way after an error of the store's disk.
+        """Look again at what is under way, after an error of the store's disk.
 
-        A child that runs goes on. One that has ended may have been half published: its run is
-        lost, and is taken up again from the last checkpoint.
+        A child that runs goes on. The model of one that has ended may be half published: its run
+        is lost, and another goes on from the last checkpoint.
         """
         if self._run and self._run.worker.poll() is not None:
             self._run = None
 
     def stop(self, reason: str, now: float) -> None:
-        """Ask a running training to checkpoint and leave. `now`: monotonic seconds."""
+        """Ask a running training to write a checkpoint and end. `now`: monotonic seconds."""
         if self._run:
             self._run.leave_as(RunState.CANCELLED, reason, now)
 
@@ -286,7 +287,7 @@ class Training:
                 told = {"kind": "export", "message": error.message, "advice": advice}
                 result = {"state": RunState.FAILED, "error": told}
         if result["state"] == RunState.FAILED and result["error"]["kind"] == "disk":
-            # No failure of the training: it goes on from its checkpoint when the disk lets it.
+            # The training did not fail: it goes on from its checkpoint when the disk can be written.
             reason = result["error"]["message"]
             store.runs.move(
                 run.run_id, (RunState.QUEUED, RunState.RUNNING), RunState.CANCELLED, reason=reason
@@ -303,7 +304,7 @@ class Training:
                 progress=run.progress,
             )
             store.note(name, "info", "train", f"training {result['state']}: {result['reason']}")
-            if not run.is_leaving:  # somebody else ended it, and may do so again
+            if not run.is_leaving:  # somebody else ended it, and may end the next one too
                 self._retry_at = now + FIRST_RETRY_S
         if result["state"] in {RunState.SUCCEEDED, RunState.SUPERSEDED}:
             run.drop_preview()
@@ -337,11 +338,13 @@ class Training:
             error=error,
         )
         store.note(name, "error", "train", f"training failed: {reason}", run.commit.change_id)
-        if error["kind"] == "beginning":  # what it began from is damaged: the next one does not
-            assert run.beginning is not None  # it was told of none otherwise
+        if (
+            error["kind"] == "beginning"
+        ):  # the model that it began from is damaged: the next one begins from scratch
+            assert run.beginning is not None  # only a run that begins from a model can fail so
             shutil.rmtree(run.beginning, ignore_errors=True)
         if run.has_checkpointed and error["kind"] == "died":
-            # Killed often, it still gets there: only attempts without progress are counted up.
+            # A training that is killed often still ends: only attempts without progress count.
             store.runs.forgive_before(name, run.key, run.run_id)
         failures = len(failures_of_key(store.db.conn, name, run.key))
         self._retry_at = now + wait_s(failures, FIRST_RETRY_S)
@@ -355,7 +358,7 @@ class Training:
 
 
 def room_for_training(store: Path, pipeline: PipelineSettings) -> str:
-    """Say why the disk of the store has no room for a training of a pipeline, or ""."""
+    """Say why the disk of the store has too little room for a training, or ""."""
     width = pipeline.train.ngf / 64
     needed_bytes = int(GENERATOR_PARAMETERS * width**2) * FLOAT32_BYTES * KEPT_COPIES
     return disk.shortage(store, needed_bytes, pipeline.keep.free_bytes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pixd.config.pair_kinds import INPUT_IS_MADE
+from pixd.config.pair_kinds import KINDS
 
 if TYPE_CHECKING:
     from pixd.config import PipelineSettings
@@ -24,12 +24,14 @@ def translate_recipe(
         image_size: pixels, the live model's own; the configuration may already name another.
         pairs: the setting that the live model was trained under.
     """
+    kind = KINDS[pairs]
     return {
-        **({"pairs": pairs} if pairs in INPUT_IS_MADE else {}),
+        # Nothing is made of a drawing for `edges`: it is taken as it comes, as a given input is.
+        **({"pairs": pairs} if kind.takes_pictures else {}),
         "image_size": image_size,
         # A model trained on blank inputs has nothing to do with tiles. It serves until another
         # is trained.
-        "fit": "pad" if (pipeline.fit, pairs) == ("tile", "blank") else pipeline.fit,
+        "fit": "pad" if pipeline.fit == "tile" and kind.hides_middle else pipeline.fit,
         "output_size": pipeline.output_size,
         # Added only where alpha is kept, so that keys of older translations stay the same.
         **({"alpha": pipeline.alpha} if pipeline.alpha != "drop" else {}),

@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
-from pixd import config
 from pixd.answers import status
+from pixd.config.load import load
 from pixd.service.loop import Service
 from pixd.store import connection, heartbeat
 from pixd.store.opening import open_store
@@ -77,7 +77,7 @@ class World:
         if not self.config.exists():
             folder.mkdir(parents=True)
             self.config.write_text(CONFIG)
-        self.settings = config.load(self.config)
+        self.settings = load(self.config)
 
     # -- what is in the store -----------------------------------------------------------
 

@@ -209,10 +209,10 @@ class Tiny:
         The command takes a third of a second of a core, most of it Python's start, and while a
         test waits it would take that from the service. `status` is for tests of the command.
         """
-        from pixd import config
         from pixd.answers import status
+        from pixd.config.load import load
 
-        found = status.snapshot(config.load(self.folder / "config.yaml"))
+        found = status.snapshot(load(self.folder / "config.yaml"))
         return dict(json.loads(json.dumps(found["pipelines"]["tiny"])))
 
     def until(

@@ -1,20 +1,23 @@
 """What is wrong with a training set, and what to do about it. Pure, and without arrays.
 
-From names, what was measured of each picture (`pixd.training.dataset.measures`) and which pairs are near one another
-(`pixd.training.dataset.split`). *Wrong* is what harms a training or is not used at all; *look* what may be meant so. The
-service works this out at each commit of a training folder, `pixd check-training` of any folder.
+It is worked out from names, from what was measured of each picture
+(`pixd.training.dataset.measures`), and from which pairs are near each other
+(`pixd.training.dataset.split`). *Wrong* is what harms a training or cannot be used. *Look* is what
+may be intended.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from pixd.config.pair_kinds import KINDS
 from pixd.training.dataset import pairs, swapped_halves
 from pixd.training.dataset.near_duplicates import FLOOR, Part, Parts, difference
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from pixd.config import PipelineSettings
     from pixd.training.dataset.split import Split
 
 WRONG: Final = "wrong"
@@ -23,18 +26,19 @@ LOOK: Final = "look"
 FEW: Final = 50
 """pix2pix was shown to learn facades from 400 pairs and day to night from 91 scenes (Isola et al. 2017,
 arXiv:1611.07004, section 4, data requirements and speed); half of that is little."""
-_BLANK: Final = 99_900  # of 100,000 pixels: a line of one pixel across a half is more than the rest
-_MANY_BLANK: Final = 0.05  # share of pairs: so many are meant, such as masks of what is not there
-_SAME_THUMB: Final = 0.02  # of the contrast: halves of one JPEG that show the same
-_SAME_DETAIL: Final = 0.05  # a picture and its blurred, sharpened or noisy version differ by more
+_BLANK: Final = (
+    99_900  # of 100,000 pixels with nearly one value: a one-pixel line keeps a half below that
+)
+_MANY_BLANK: Final = (
+    0.05  # share of pairs: so many blank halves are intended, such as masks without an object
+)
+_SAME_THUMB: Final = (
+    0.02  # of the contrast: two halves of one JPEG that show the same differ by less
+)
+_SAME_DETAIL: Final = 0.05  # a picture differs from its blurred, sharpened or noisy version by more
 _MUCH_SMALLER: Final = 0.75  # of image_size
 _SHAPE: Final = 0.05  # as `pixd.images.decode.ASPECT_TOLERANCE`
-_GREY: Final = 3  # levels of mean saturation: JPEG's noise on a grey picture
-_FOR_COLOUR: Final = ("grayscale", "colorization")
-_HALF: Final = {
-    "side-by-side": ("left half", "right half"),
-    "folders": ("picture in a/", "picture in b/"),
-}
+_GREY: Final = 3  # levels of mean saturation: the noise of JPEG on a grey picture stays within it
 
 
 class Setting(NamedTuple):
@@ -44,6 +48,12 @@ class Setting(NamedTuple):
     direction: str
     image_size: int
     validation: float
+
+    @classmethod
+    def of(cls, pipeline: PipelineSettings) -> Setting:
+        """Take them from a pipeline's settings."""
+        validation = pipeline.train.validation
+        return cls(pipeline.pairs, pipeline.direction, pipeline.image_size, validation)
 
 
 class Refused(NamedTuple):
@@ -62,12 +72,12 @@ class Finding(NamedTuple):
     """One thing to know about the set.
 
     Attributes:
-        kind: one word for programs.
+        kind: one word, for programs.
         level: WRONG or LOOK.
-        message: what is so, in a line.
+        message: what was found, in a line.
         advice: what to do.
-        groups: the files that it is about; those of one group belong together. Each name may have
-            something to say behind it, after ": ".
+        groups: the files that it is about; those of one group belong together. After a name may
+            follow ": " and a remark.
     """
 
     kind: str
@@ -77,12 +87,12 @@ class Finding(NamedTuple):
     groups: tuple[tuple[str, ...], ...] = ()
 
     def told(self) -> dict[str, Any]:
-        """Return it as ``pixd check-training --json`` has it."""
+        """Return it as ``pixd check-training --json`` prints it."""
         return {**self._asdict(), "groups": [list(group) for group in self.groups]}
 
 
 class Judgement(NamedTuple):
-    """Everything about a set: what is wrong first, and what is simply so."""
+    """Everything about a set: the findings, wrong ones first, and notes that ask for nothing."""
 
     findings: tuple[Finding, ...]
     notes: tuple[str, ...]
@@ -93,7 +103,7 @@ class Judgement(NamedTuple):
 
     @property
     def worst(self) -> str:
-        """The first finding in a line, with a file that it is about; "" where there is none."""
+        """The first finding as one line, with a file that it is about; "" if there is none."""
         if not self.findings:
             return ""
         first = self.findings[0]
@@ -112,7 +122,7 @@ def judge(
     Args:
         setting: the settings that count.
         split: its pairs by side.
-        parts: of each pair, by its digest; a pair without any is passed over.
+        parts: what was measured of each pair, by its digest; a pair without is left out.
         anchors: of each pair (`pixd.training.dataset.split`), by its digest.
         refused: the files that are in no pair, by name.
     """
@@ -120,7 +130,7 @@ def judge(
     seen = [(pair.name, parts[pair.digest]) for pair in found if pair.digest in parts]
     findings = [*_of_refused(refused), *_of_numbers(found, split, setting)]
     notes: list[str] = []
-    if setting.pairs in _HALF:
+    if not KINDS[setting.pairs].is_made:
         findings += _of_halves(seen, setting)
         swapped, more = _of_sides(seen, setting)
         findings += swapped
@@ -141,7 +151,7 @@ def _of_refused(refused: Mapping[str, Refused]) -> Iterator[Finding]:
     for name, why in sorted(refused.items()):
         by_kind.setdefault(why.kind, []).append(f"{name}: {why.reason}")
     for kind, level, what, advice in (
-        ("unusable", WRONG, "cannot be used", "take out what is no picture; save the others anew as PNG"),
+        ("unusable", WRONG, "cannot be used", "take out what is no picture; save the others again as PNG"),
         (
             "aspect", WRONG, "not twice as wide as high",
             "put input and target side by side, both of the same size: `pixd prepare combine`",
@@ -186,7 +196,7 @@ def _of_numbers(found: Sequence[pairs.Pair], split: Split, setting: Setting) -> 
 
 
 def _of_halves(seen: Sequence[tuple[str, Parts]], setting: Setting) -> Iterator[Finding]:
-    sides = _HALF[setting.pairs]
+    sides = _halves(setting)
     blank = [(name, side) for name, parts in seen for side in (0, 1) if _is_blank(parts[side])]
     for side in (0, 1):
         names = [name for name, which in blank if which == side]
@@ -221,14 +231,20 @@ def _of_halves(seen: Sequence[tuple[str, Parts]], setting: Setting) -> Iterator[
         )  # fmt: skip
 
 
+def _halves(setting: Setting) -> tuple[str, str]:
+    halves = KINDS[setting.pairs].halves
+    assert halves is not None  # only called where both pictures are given
+    return halves
+
+
 def _is_blank(part: Part) -> bool:
     return part.plain >= _BLANK
 
 
 def are_the_same(one: Part, other: Part) -> bool:
-    """Tell whether two halves show the very same, as fine as they are.
+    """Tell whether two halves are the same picture, in detail too.
 
-    A picture and its noisy, blurred or recoloured version, which are pairs to learn from, are not.
+    A picture and its noisy, blurred or recoloured version are not: these are pairs to learn from.
     """
     contrast = max(FLOOR, min(one.contrast, other.contrast))
     if difference(one.thumb, other.thumb) > _SAME_THUMB * contrast:
@@ -264,7 +280,7 @@ def _of_sides(
     if sides.flatter is not None:
         a_is_input = setting.direction == "AtoB"
         input_is_flat = sides.flatter == (0 if a_is_input else 1)
-        first, second = _HALF[setting.pairs] if a_is_input else reversed(_HALF[setting.pairs])
+        first, second = _halves(setting) if a_is_input else reversed(_halves(setting))
         kinds = ("flatter", "richer") if input_is_flat else ("richer", "flatter")
         other = "BtoA" if a_is_input else "AtoB"
         told = f"direction {setting.direction}: the {kinds[1]} {second} is made out of the {kinds[0]} {first}"
@@ -284,7 +300,7 @@ def _of_singles(seen: Sequence[tuple[str, Parts]], setting: Setting) -> Iterator
             "blank", WRONG, f"{_count(len(blank), 'picture')} {_have(blank)} nothing but one colour",
             "there is nothing to learn in it: take it out", _each(blank),
         )  # fmt: skip
-    if setting.pairs in _FOR_COLOUR:
+    if KINDS[setting.pairs].learns_colours:
         grey = [
             name for name, (part,) in seen if part.stat("saturation") <= _GREY and name not in blank
         ]
@@ -343,7 +359,7 @@ def _of_sizes(
             f" {setting.image_size} and {_are(small)} enlarged",
             f"take larger pictures, or image_size: {fitting}", _each(small),
         )  # fmt: skip
-    what = "halves" if setting.pairs == "side-by-side" else "pictures"
+    what = "halves" if KINDS[setting.pairs].is_side_by_side else "pictures"
     each = f"{smallest} px" if smallest == largest else f"{smallest} to {largest} px"
     notes.append(f"{what}: {each} on the longer side; image_size: {setting.image_size}")
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from pixd import config
 from pixd.config import Settings
+from pixd.config.load import load
 from pixd.store import connection, model_files
 from pixd.store.file_rows import DueInput
 from pixd.store.models import Model
@@ -26,7 +26,7 @@ class World:
 
     def __init__(self, folder: Path) -> None:
         (folder / "config.yaml").write_text(ONE)
-        self.settings: Settings = config.load(folder / "config.yaml")
+        self.settings: Settings = load(folder / "config.yaml")
         self.pipeline = self.settings.pipelines[0]
         self.store = open_store(self.settings.store)
         record(self.store, self.store.history.repo_id("p", "training"), {"a.png": b"a"}, [])

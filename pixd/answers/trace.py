@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pixd.store.queries import files, history, lineage
+from pixd.store.queries import files, history, lineage, runs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,7 +72,7 @@ def of_text(reader: Reader, store: Path, text: Mapping[str, str]) -> dict[str, A
 
 def of_run(reader: Reader, store: Path, run_id: int) -> dict[str, Any]:
     """Return a run with its input image, and its model where it is a translation."""
-    run = history.recorded_run(reader, run_id)
+    run = runs.recorded_run(reader, run_id)
     assert run is not None  # an edge names it
     found: dict[str, Any] = {"run": _facts(run), "pipeline": run.pipeline}
     for edge in run.inputs:
@@ -92,11 +92,11 @@ def of_model(reader: Reader, store: Path, model: Mapping[str, Any]) -> dict[str,
         store: the store's folder.
         model: a row as `views.model` gives it.
     """
-    run = history.recorded_run(reader, model["train_run"])
+    run = runs.recorded_run(reader, model["train_run"])
     assert run is not None  # the model's row refers to it
     started_from = [
         {"path": edge.path, "digest": edge.digest}
-        for edge in history.edges(reader, model["train_run"], "warm-start")
+        for edge in runs.edges(reader, model["train_run"], "warm-start")
     ]
     return {
         "name": model["name"],
@@ -198,5 +198,5 @@ def _places(reader: Reader, digest: str, kind: str) -> list[dict[str, Any]]:
     ]
 
 
-def _facts(run: history.RecordedRun) -> dict[str, Any]:
+def _facts(run: runs.RecordedRun) -> dict[str, Any]:
     return {name: getattr(run, name) for name in _RUN_FACTS}

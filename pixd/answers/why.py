@@ -13,7 +13,7 @@ from pixd.store import heartbeat, recipes
 from pixd.store.exclusions import EXCLUDED
 from pixd.store.heartbeat import HeartbeatError, PipelineBeat
 from pixd.store.lock import holder_pid
-from pixd.store.queries import files, history, lineage
+from pixd.store.queries import files, history, lineage, runs
 from pixd.store.states import FileState, OutputState
 from pixd.system.digests import canonical_json
 from pixd.training import snapshot
@@ -58,13 +58,13 @@ def of_file(
 
 def of_run(reader: Reader, store: Path, run_id: int) -> dict[str, Any] | None:
     """Explain a run by its difference from the last run before it that did the same job."""
-    run = history.recorded_run(reader, run_id)
+    run = runs.recorded_run(reader, run_id)
     if run is None:
         return None
     why = [f"it ran because {run.reason}"] if run.reason else []
     before_id = _run_before(reader, run)
     if before_id is not None:
-        before = history.recorded_run(reader, before_id)
+        before = runs.recorded_run(reader, before_id)
         assert before is not None  # just found
         changes, recorded = difference(reader, store, before, run)
         why.append(f"against run@{before_id}: {', '.join(changes) or 'the same key'}")
@@ -83,7 +83,7 @@ def of_run(reader: Reader, store: Path, run_id: int) -> dict[str, Any] | None:
 
 
 def difference(
-    reader: Reader, store: Path, before: history.RecordedRun, after: history.RecordedRun
+    reader: Reader, store: Path, before: runs.RecordedRun, after: runs.RecordedRun
 ) -> tuple[list[str], list[str]]:
     """Compare two runs of one kind.
 
@@ -118,17 +118,17 @@ def difference(
     return changes, recorded
 
 
-def _why_model(reader: Reader, pipeline: str, old: history.RunEdge, new: history.RunEdge) -> str:
+def _why_model(reader: Reader, pipeline: str, old: runs.RunEdge, new: runs.RunEdge) -> str:
     """Say "model@1 -> model@2 (+3 pairs)"; in brackets is the reason for the newer model."""
     words = f"{old.path} -> {new.path}"
     models = [history.model_of_digest(reader, pipeline, edge.digest) for edge in (old, new)]
     if not all(models) or models[0]["number"] > models[1]["number"]:  # type: ignore[index]
         return words
-    run = history.recorded_run(reader, models[1]["train_run"])  # type: ignore[index]
+    run = runs.recorded_run(reader, models[1]["train_run"])  # type: ignore[index]
     return f"{words} ({run.reason})" if run and run.reason else words
 
 
-def _run_before(reader: Reader, run: history.RecordedRun) -> int | None:
+def _run_before(reader: Reader, run: runs.RecordedRun) -> int | None:
     if run.kind == "train":
         return history.train_run_before(reader, run.pipeline, run.id)
     image = run.input("image")
@@ -247,7 +247,7 @@ def _of_output(
     row = rows[0]
     model = history.model_of_digest(reader, pipeline.name, row.model_digest)
     by = model["name"] if model else row.model_digest[:19]
-    run = history.recorded_run(reader, row.run_id)
+    run = runs.recorded_run(reader, row.run_id)
     assert run is not None  # the row refers to it
     why = [f"made from input/{row.input_path} by {by} in run@{row.run_id}"]
     if (run.finished_at or "") < row.published_at and len(
@@ -255,7 +255,7 @@ def _of_output(
     ) > 1:
         why.append("the same image was translated before under the same key: published again")
     if len(rows) > 1 and rows[1].run_id != row.run_id:
-        before = history.recorded_run(reader, rows[1].run_id)
+        before = runs.recorded_run(reader, rows[1].run_id)
         assert before is not None
         changes, recorded = difference(reader, store, before, run)
         why.append(f"again because: {', '.join(changes) or run.reason}")

@@ -1,11 +1,11 @@
-"""Find config.yaml, read it, check every rule once, and write the settings back out."""
+"""Read config.yaml, check every rule once, and write the settings back out."""
 
 from __future__ import annotations
 
 import os
 import re
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import fields
 from itertools import combinations
 from pathlib import Path
@@ -24,7 +24,6 @@ from pixd.config.settings import (
 )
 from pixd.system.errors import ConfigError
 
-_SYSTEM_FILE = Path("/etc/pixd/config.yaml")
 _DEFAULT_STORE = "./store"
 _FOLDERS = ("training", "input", "output")
 _OF_THE_FILE = ("store", "device", "precision", "metrics")
@@ -34,47 +33,6 @@ _YEAR_S = 31_536_000
 _MILLION = 1_000_000
 LARGEST_MEGAPIXELS = 2000
 """Pillow's own rows and offsets are 32-bit numbers."""
-
-
-def find(explicit: str | None, environ: Mapping[str, str], cwd: Path) -> Path:
-    """Find the configuration file.
-
-    Looks at `explicit` (the --config option), then $PIXD_CONFIG, then config.yaml in
-    the working folder, in $XDG_CONFIG_HOME/pixd (~/.config where unset) and in /etc/pixd.
-    A file that was named by the first two and is missing is an error: another one in
-    its place would run with the wrong folders.
-
-    Args:
-        explicit: what --config says, or None.
-        environ: the environment.
-        cwd: the working folder.
-
-    Returns:
-        The path of a file that exists.
-
-    Raises:
-        ConfigError: none is there.
-    """
-    for named, origin in ((explicit, "--config"), (environ.get("PIXD_CONFIG"), "$PIXD_CONFIG")):
-        if named:
-            path = cwd / named
-            try:
-                path.stat()
-            except OSError as error:
-                raise ConfigError(
-                    f"{path}: {error.strerror or error}, though {origin} names it",
-                    advice=f"correct {origin}, or make the file: pixd init {path.parent}",
-                ) from error
-            return path
-    places = [cwd / "config.yaml", *_user_file(environ), _SYSTEM_FILE]
-    for path in places:
-        if os.path.isfile(path):  # noqa: PTH113 - False, not an error, where it may not look
-            return path
-    looked_at = ", ".join(str(path) for path in places)
-    raise ConfigError(
-        f"no configuration file; looked for {looked_at}",
-        advice="make one with: pixd init, or name one with --config",
-    )
 
 
 def load(path: Path) -> Settings:
@@ -111,15 +69,6 @@ def load(path: Path) -> Settings:
     if problems:
         raise report(problems, str(path))
     return settings
-
-
-def _user_file(environ: Mapping[str, str]) -> Iterator[Path]:
-    """Yield where the XDG base directory specification puts it; relative values do not count."""
-    home = environ.get("XDG_CONFIG_HOME", "")
-    if Path(home).is_absolute():
-        yield Path(home, "pixd", "config.yaml")
-    elif Path(environ.get("HOME", "")).is_absolute():
-        yield Path(environ["HOME"], ".config", "pixd", "config.yaml")
 
 
 def _read(path: Path) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pixd.store import manifests
 from pixd.store.exclusions import EXCLUDED
+from pixd.store.file_rows import DueInput, FoundFile, RecordedFile
 from pixd.store.states import SETTLED_FILES, FileState
 from pixd.store.transaction import transaction
 from pixd.system.clock import utc_now
@@ -78,32 +79,12 @@ class HashedFile(NamedTuple):
         """
         return self.stamp.ctime_ns + (0 if self.is_racy else RACY_NS)
 
-
-class RecordedFile(NamedTuple):
-    """A file with content, and its state."""
-
-    name: str
-    digest: str
-    state: FileState
-    reason: str
-
-
-class FoundFile(NamedTuple):
-    """The state of one file; `digest` is None before the file was read."""
-
-    state: FileState
-    digest: str | None
-    attempts: int
-
-
-class DueInput(NamedTuple):
-    """An input image that waits for its translation."""
-
-    name: str
-    digest: str
-    attempts: int
-    change_id: str
-    ctime_ns: int = 0  # when it was written or renamed into place, by the clock of its disk
+    @property
+    def stamp_columns(self) -> tuple[int, ...]:
+        """The columns size_bytes, mtime_ns, ctime_ns, device, inode and hashed_at_ns."""
+        stamp = self.stamp
+        times = (stamp.mtime_ns, stamp.ctime_ns)
+        return (stamp.size, *times, stamp.device, stamp.inode, self.hashed_at_ns)
 
 
 _KNOWN = (
@@ -166,19 +147,7 @@ class WorkingFiles:
             " ctime_ns = ?, device = ?, inode = ?, hashed_at_ns = ?, attempts = 0,"
             " retry_at = NULL, change_id = ? WHERE repo_id = ? AND path = ?",
             [
-                (
-                    state,
-                    file.digest,
-                    file.stamp.size,
-                    file.stamp.mtime_ns,
-                    file.stamp.ctime_ns,
-                    file.stamp.device,
-                    file.stamp.inode,
-                    file.hashed_at_ns,
-                    change_id,
-                    repo_id,
-                    file.name,
-                )
+                (state, file.digest, *file.stamp_columns, change_id, repo_id, file.name)
                 for file in files
             ],
         )
@@ -193,20 +162,7 @@ class WorkingFiles:
                 f" state = iif(state = '{FileState.SETTLING}', ?, state), size_bytes = ?,"
                 " mtime_ns = ?, ctime_ns = ?, device = ?, inode = ?, hashed_at_ns = ?"
                 " WHERE repo_id = ? AND path = ?",
-                [
-                    (
-                        resting,
-                        file.stamp.size,
-                        file.stamp.mtime_ns,
-                        file.stamp.ctime_ns,
-                        file.stamp.device,
-                        file.stamp.inode,
-                        file.hashed_at_ns,
-                        repo_id,
-                        file.name,
-                    )
-                    for file in files
-                ],
+                [(resting, *file.stamp_columns, repo_id, file.name) for file in files],
             )
 
     def exclude(self, repo_id: int, names: Iterable[str], reason: str) -> None:

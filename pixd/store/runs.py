@@ -242,7 +242,7 @@ class Runs:
         return self.output_digest(rows[0], "image") if rows else None
 
     def forgive(self, pipeline: str) -> int:
-        """Forgive every failed training so far, so that its key may be tried again; return how many."""
+        """Forgive every failed training so far, so that its key is tried again; return how many."""
         cursor = self._db.conn.execute(
             "INSERT INTO forgiven SELECT id, ? FROM run WHERE pipeline = ? AND kind = 'train'"
             f" AND state = '{RunState.FAILED}' ON CONFLICT DO NOTHING",

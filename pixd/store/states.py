@@ -1,7 +1,7 @@
 """The states that rows of the store can be in.
 
 The CHECKs of the schema refuse any other value when it is written. `of` refuses it when it is
-read, because a damaged database can hold one. `tests/unit/test_states.py` checks that the schema
+read, because a damaged database can hold one. `tests/unit/store/test_states.py` checks that the schema
 and these enums agree.
 """
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from pixd.store.queries import files
 from pixd.store.recipes import recipe_digest
 from pixd.store.runs import run_key
+from pixd.system import disk
 from pixd.system.children import confinement
 from pixd.system.clock import rfc3339, utc_now
 from pixd.translation import output_files
@@ -27,8 +28,11 @@ if TYPE_CHECKING:
 
     from pixd.config import PipelineSettings
     from pixd.store.connection import Reader
-    from pixd.store.files import DueInput
+    from pixd.store.file_rows import DueInput
     from pixd.store.store import Store
+
+IMAGE_BYTES = 4_000_000
+"""Free space that is asked for each image under way. A PNG of 1024 px is seldom as large."""
 
 
 def key_of(recipe: str, input_digest: str, model_digest: str) -> str:
@@ -134,6 +138,8 @@ class Queue:
         """Look at the repo `repo_id`, the pipeline's input folder."""
         self._store = store
         self._pipeline = pipeline.name
+        self._output = pipeline.output
+        self._free_bytes = pipeline.keep.free_bytes
         self._repo_id = repo_id
         # An image that is too large for one pipeline may be small enough for another, or for this
         # one after its limit was raised. So a refusal is kept under the limit.
@@ -151,6 +157,14 @@ class Queue:
         queued = self._store.working.due_inputs(self._repo_id, room + len(busy), utc_now(), latest)
         waits = self._store.working.has_queued(self._repo_id, for_retry=True)
         return [inp for inp in queued if inp.name not in busy], waits
+
+    def shortage(self) -> str:
+        """Say why nothing may begin, or "": both disks need room for what the translator makes."""
+        for folder in (self._output, self._store.folder):
+            why = disk.shortage(folder, IMAGE_BYTES, self._free_bytes)
+            if why:
+                return why
+        return ""
 
     def known(
         self, model: str, recipe: str, inputs: Iterable[DueInput], held: Collection[str]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from pixd.config import PipelineSettings
     from pixd.store.events import Level
-    from pixd.store.files import DueInput
+    from pixd.store.file_rows import DueInput
     from pixd.store.outputs import Output
     from pixd.store.store import Store
 

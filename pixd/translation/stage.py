@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from pixd.config import PipelineSettings, Settings
     from pixd.folders.intake import Intake
-    from pixd.store.files import DueInput
+    from pixd.store.file_rows import DueInput
     from pixd.store.models import Model
     from pixd.store.store import Store
     from pixd.system.children.spawner import Spawner
@@ -35,8 +35,6 @@ MOST_AT_ONCE = 512
 AHEAD_S = 0.5
 """It holds as many small images as it makes in this time. What comes back together is published
 together, and publishing costs by the sync, not by the file."""
-IMAGE_BYTES = 4_000_000
-"""Free space that is asked for each image under way. A PNG of 1024 px is seldom as large."""
 CHECK_OUTPUTS_S = 60.0
 CHECK_MODEL_S = 30.0  # how soon a live model whose files could not be read is tried again
 
@@ -253,7 +251,7 @@ class Translation:
             if not self._held:
                 self._go_on(now)
             return
-        if self._note_blockage(self._shortage(), now):
+        if self._note_blockage(self._queue.shortage(), now):
             return
         with self._store.transaction():
             known = self._queue.known(aim.model.digest, aim.prepared.recipe, inputs, self._held)
@@ -272,15 +270,6 @@ class Translation:
         if work.again:
             self._publish(aim, work.again, now)
         child.step(now)
-
-    def _shortage(self) -> str:
-        """Say why nothing may begin, or "": both disks need room for what the translator makes."""
-        floor = self._pipeline.keep.free_bytes
-        for folder in (self._pipeline.output, self._store.folder):
-            why = disk.shortage(folder, IMAGE_BYTES, floor)
-            if why:
-                return why
-        return ""
 
     def _note_blockage(self, why: str, now: float) -> bool:
         """Begin nothing new while `why` holds. It is reported once, and work goes on by itself."""

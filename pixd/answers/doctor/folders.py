@@ -10,7 +10,7 @@ from pixd.answers.doctor.check import Check, fail, ok, warn
 from pixd.folders import scan
 from pixd.system import disk, libc, safe_open
 from pixd.system.users import user_name
-from pixd.translation.stage import IMAGE_BYTES
+from pixd.translation.due import IMAGE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,7 +16,7 @@ from pixd.store.queries import history, holds
 from pixd.system import disk, libc
 from pixd.system.errors import CannotTellError, StoreError
 from pixd.training.stage import room_for_training
-from pixd.translation.stage import IMAGE_BYTES
+from pixd.translation.due import IMAGE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pixd.config.settings import PipelineSettings
-from pixd.store.queries import files, history, lineage
+from pixd.store.queries import files, history, lineage, runs
 from pixd.store.states import BytesState
 from pixd.training import recipe, snapshot
 
@@ -137,7 +137,7 @@ def gather(reader: Reader, store: Path, model: Mapping[str, Any], count: int) ->
     recalled = set(files.recalled_in(reader, name))
     side = "held_out" if listed["held_out"] else "train"
     sheet, sheet_trouble = _sheet(reader, store, model, listed[side], recalled)
-    begun = history.edges(reader, model["train_run"], "warm-start")
+    begun = runs.edges(reader, model["train_run"], "warm-start")
     return Record(
         model=model,
         commit=history.commit(reader, name, "training", str(model["commit_seq"])),

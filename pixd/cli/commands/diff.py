@@ -11,7 +11,7 @@ from pixd.cli.configuration import settings_of
 from pixd.cli.naming import model_number, pipeline_and_thing
 from pixd.cli.terminal import warn
 from pixd.store import connection, manifests, recipes
-from pixd.store.queries import history, lineage
+from pixd.store.queries import history, lineage, runs
 from pixd.system.digests import canonical_json
 from pixd.system.errors import PixdError, UsageError
 from pixd.training import snapshot
@@ -92,7 +92,7 @@ def _models(
     reader: Reader, store: Path, pipeline: PipelineSettings, a: str, b: str
 ) -> dict[str, Any]:
     old, new = (_model(reader, pipeline.name, name) for name in (a, b))
-    before, after = (history.recorded_run(reader, model["train_run"]) for model in (old, new))
+    before, after = (runs.recorded_run(reader, model["train_run"]) for model in (old, new))
     assert before is not None  # a model's row refers to its run
     assert after is not None
     return {

@@ -6,7 +6,6 @@ Standard library only: these serve commands that must start quickly.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pixd.store.states import BytesState, OutputState, RunState
@@ -24,58 +23,6 @@ _MODEL = (
     "  (SELECT state FROM object_bytes WHERE object_bytes.digest = model.digest)) AS bytes_state"
     " FROM model LEFT JOIN ref ON ref.model_id = model.id AND ref.name = 'live'"
 )
-
-
-class RunEdge(NamedTuple):
-    """An input or output of a run: what it is to the run, its name, its content."""
-
-    role: str
-    path: str
-    digest: str
-
-
-@dataclass(frozen=True, slots=True)
-class RecordedRun:
-    """A run with all that explains it.
-
-    Attributes:
-        id: number of its row.
-        pipeline: whose run it is.
-        kind: the stage: train, export or translate.
-        key: digest of all that changes its result.
-        change_id: the change that brought it about.
-        state: how far it is, or how it ended.
-        reason: why it ran; where it failed, with what.
-        recipe: the stage's settings, with their digest.
-        environment: library versions, host and device; None before it began.
-        error: what went wrong, or None.
-        started_at: RFC 3339 UTC; None before it began.
-        finished_at: as `started_at`; None before it ended.
-        inputs: what went into it.
-    """
-
-    id: int
-    pipeline: str
-    kind: str
-    key: str
-    change_id: str
-    state: RunState
-    reason: str
-    recipe: Mapping[str, Any]
-    environment: Mapping[str, Any] | None
-    error: Mapping[str, Any] | None
-    started_at: str | None
-    finished_at: str | None
-    inputs: tuple[RunEdge, ...]
-
-    def input(self, role: str) -> RunEdge | None:
-        """Return the first input in a role."""
-        return next((edge for edge in self.inputs if edge.role == role), None)
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The recipe without its digest."""
-        return {name: value for name, value in self.recipe.items() if name != "digest"}
 
 
 class RunOutput(NamedTuple):
@@ -225,28 +172,6 @@ def run(reader: sqlite3.Connection, run_id: int) -> dict[str, Any] | None:
     return found
 
 
-def recorded_run(reader: sqlite3.Connection, run_id: int) -> RecordedRun | None:
-    """Return one run with its recipe, inputs and environment."""
-    found = run(reader, run_id)
-    if found is None:
-        return None
-    return RecordedRun(
-        id=found["id"],
-        pipeline=found["pipeline"],
-        kind=found["kind"],
-        key=found["key"],
-        change_id=found["change_id"],
-        state=RunState.of(found["state"]),
-        reason=found["reason"],
-        recipe=found["recipe"],
-        environment=found["environment"],
-        error=found["error"],
-        started_at=found["started_at"],
-        finished_at=found["finished_at"],
-        inputs=tuple(RunEdge(**edge) for edge in found["inputs"]),
-    )
-
-
 def output_of_run(reader: sqlite3.Connection, run_id: int, role: str) -> RunOutput | None:
     """Return what a run made in a role."""
     row = reader.execute(
@@ -330,14 +255,6 @@ def runs_that_made(reader: sqlite3.Connection, digest: str) -> list[int]:
         (digest,),
     )
     return [row[0] for row in rows]
-
-
-def edges(reader: sqlite3.Connection, run_id: int, role: str) -> list[RunEdge]:
-    """Return the inputs of a run in one role."""
-    rows = reader.execute(
-        "SELECT role, path, digest FROM run_input WHERE run_id = ? AND role = ?", (run_id, role)
-    )
-    return [RunEdge(*row) for row in rows]
 
 
 def pipelines_with_model(reader: sqlite3.Connection, digest: str) -> list[str]:

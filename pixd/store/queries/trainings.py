@@ -1,12 +1,14 @@
 """What was trained before: the model of a key, its failures, the live model, what was recalled.
 
 Standard library only. Every question is answered from an index; without statistics SQLite would
-rather walk all runs of a pipeline, so the index is named.
+read all runs of a pipeline, so the index is named.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
+
+from pixd.store.states import BytesState, RunState
 
 if TYPE_CHECKING:
     import sqlite3
@@ -21,7 +23,7 @@ class Trained(NamedTuple):
         train_run: the run that made it.
         metrics: JSON, as the trainer measured them.
         verdict: JSON of what was decided about it then.
-        has_weights: 1 while the bytes of its generator are present, then 0.
+        has_weights: whether the bytes of its generator are still present.
     """
 
     number: int
@@ -29,7 +31,7 @@ class Trained(NamedTuple):
     train_run: int
     metrics: str
     verdict: str
-    has_weights: int
+    has_weights: bool
 
 
 class Failure(NamedTuple):
@@ -52,19 +54,19 @@ def newest_of_key(reader: sqlite3.Connection, pipeline: str, key: str) -> Traine
     row = reader.execute(
         "SELECT number, digest, train_run, metrics, verdict, EXISTS (SELECT 1 FROM run_output"
         "   JOIN object_bytes USING (digest) WHERE run_output.run_id = model.export_run"
-        "   AND role = 'generator' AND object_bytes.state = 'present')"
+        f"   AND role = 'generator' AND object_bytes.state = '{BytesState.PRESENT}')"
         " FROM run INDEXED BY run_by_key CROSS JOIN model ON model.train_run = run.id"
-        " WHERE run.key = ? AND run.state = 'succeeded' AND run.pipeline = ?"
+        f" WHERE run.key = ? AND run.state = '{RunState.SUCCEEDED}' AND run.pipeline = ?"
         " ORDER BY run.id DESC, model.id DESC LIMIT 1",
         (key, pipeline),
     ).fetchone()
-    return Trained(*row) if row else None
+    return Trained._make((*row[:5], bool(row[5]))) if row else None
 
 
 def failures_of_key(reader: sqlite3.Connection, pipeline: str, key: str) -> list[Failure]:
     """Return the failed attempts at a key that no person has forgiven, oldest first."""
     rows = reader.execute(
-        "SELECT id, reason FROM run INDEXED BY run_by_key WHERE key = ? AND state = 'failed'"
+        f"SELECT id, reason FROM run INDEXED BY run_by_key WHERE key = ? AND state = '{RunState.FAILED}'"
         " AND pipeline = ? AND NOT EXISTS (SELECT 1 FROM forgiven WHERE run_id = run.id)"
         " ORDER BY id",
         (key, pipeline),

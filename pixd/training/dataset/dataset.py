@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pixd.config import PipelineSettings
     from pixd.folders.intake import Intake
     from pixd.store.commits import Commit
-    from pixd.store.files import RecordedFile
+    from pixd.store.file_rows import RecordedFile
     from pixd.store.store import Store
     from pixd.system.children.warm_worker import Answer, WarmWorker
     from pixd.training.dataset.assessment import Assessment

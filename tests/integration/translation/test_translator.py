@@ -11,9 +11,9 @@ import pytest
 from pixd.config import Settings
 from pixd.config.load import load
 from pixd.store import connection, model_files
-from pixd.store.files import DueInput
+from pixd.store.file_rows import DueInput
 from pixd.store.models import Model
-from pixd.store.store import Store
+from pixd.store.opening import open_store
 from pixd.system.children.spawner import LocalSpawner
 from pixd.translation import due, translator
 from pixd.translation.publishing import Made
@@ -28,7 +28,7 @@ class World:
         (folder / "config.yaml").write_text(ONE)
         self.settings: Settings = load(folder / "config.yaml")
         self.pipeline = self.settings.pipelines[0]
-        self.store = Store(self.settings.store)
+        self.store = open_store(self.settings.store)
         record(self.store, self.store.history.repo_id("p", "training"), {"a.png": b"a"}, [])
         add_model(self.store, 1)
         live = self.store.models.live("p")

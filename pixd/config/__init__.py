@@ -5,6 +5,8 @@ wrong is refused with all its problems at once, each with its file, line and key
 known and not supported yet is refused too, never ignored. Importing this is cheap: `pixd status`
 and the child programs do, and only `load` and `document` read YAML.
 
+This package, unlike the others, gives names here: the settings, which nearly every module reads.
+
 Leaves to others: whether the folders exist, can be read, or lie on a local disk (`pixd doctor` and
 the service).
 """

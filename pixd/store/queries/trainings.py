@@ -23,7 +23,7 @@ class Trained(NamedTuple):
         train_run: the run that made it.
         metrics: JSON, as the trainer measured them.
         verdict: JSON of what was decided about it then.
-        has_weights: 1 while the bytes of its generator are present, then 0.
+        has_weights: whether the bytes of its generator are still present.
     """
 
     number: int
@@ -31,7 +31,7 @@ class Trained(NamedTuple):
     train_run: int
     metrics: str
     verdict: str
-    has_weights: int
+    has_weights: bool
 
 
 class Failure(NamedTuple):

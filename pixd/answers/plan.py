@@ -1,7 +1,7 @@
 """What the service would do now: the work that is due, with estimates from recorded runs.
 
-Read-only, and without looking into files: a file that changed since it was recorded is counted
-and not read, because what it means shows only when it is recorded.
+Read-only, and reads no files. A file that changed since it was recorded is only counted: its effect
+is known when it is recorded.
 """
 
 from __future__ import annotations
@@ -10,8 +10,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from pixd.folders import scan
-from pixd.store import training_set
-from pixd.store.queries import files, history
+from pixd.store.queries import files, history, training_set
 from pixd.training import due, snapshot, warm_start
 from pixd.training.dataset import pairs
 from pixd.training.dataset.split import Kin, split
@@ -103,11 +102,11 @@ def _estimate_training(
     names = ("image_size", "ngf", "batch_size", "replicas")
     recipe = train_recipe(pipeline, "")
     for rate in past:
-        if all(rate["recipe"].get(name) == recipe.get(name) for name in names):
+        if all(rate.recipe.get(name) == recipe.get(name) for name in names):
             return {
                 "steps": steps,
-                "seconds": round(rate["seconds_per_step"] * steps, 1),
-                "bytes": rate["bytes"],
+                "seconds": round(rate.seconds_per_step * steps, 1),
+                "bytes": rate.bytes,
             }
     return {"steps": steps, "seconds": None, "bytes": None}
 

@@ -14,6 +14,7 @@ from pixd.folders.recorder import REFUSED, Recorder
 from pixd.folders.settle import Settling
 from pixd.folders.unreadable import Unreadable
 from pixd.store.files import RACY_NS, KnownFile
+from pixd.store.states import FileState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
     from pixd.system.stamps import FileStamp
 
 RACY_S = RACY_NS / 1e9
-_NEW = KnownFile("settling", None, 0, 0, 0, 0, 0, is_racy=False)  # one for all: a burst is large
+_NEW = KnownFile(
+    FileState.SETTLING, None, 0, 0, 0, 0, 0, is_racy=False
+)  # one for all: a burst is large
 
 
 class Tracking:
@@ -96,7 +99,7 @@ class Tracking:
             known = known_as(name)
             if (
                 known is not None
-                and known.state != "settling"
+                and known.state is not FileState.SETTLING
                 # The whole stamp at once first: of 100,000 files that rest this is half the time.
                 and (known[2:7] == stamp or known.matches(stamp))
             ):
@@ -109,7 +112,7 @@ class Tracking:
             self.recorder.drop(name)
             self.settling.observe(name, stamp, now)
             self._rechecks.discard(name)
-            if known is None or known.state != "settling":
+            if known is None or known.state is not FileState.SETTLING:
                 unsettled.append(name)
                 self.known[name] = _settling_again(known)
         if unsettled:
@@ -195,4 +198,4 @@ class Tracking:
 
 
 def _settling_again(known: KnownFile | None) -> KnownFile:
-    return known._replace(state="settling") if known is not None else _NEW
+    return known._replace(state=FileState.SETTLING) if known is not None else _NEW

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pixd.store import manifests, model_files
 from pixd.store.queries import lineage, trainings
 from pixd.store.runs import Edge, run_key
+from pixd.store.states import ACTIVE_RUNS, RunState
 from pixd.system import crash_points, roles
 from pixd.system.digests import canonical_json
 from pixd.system.errors import PixdError
@@ -246,8 +247,8 @@ def _end_training(
     """Write that the training succeeded, with its curve and what it made."""
     store.runs.move(
         run.run_id,
-        ("queued", "running", "publishing"),
-        "succeeded",
+        ACTIVE_RUNS,
+        RunState.SUCCEEDED,
         timings=result.get("timings", {}),
         environment=environment,
         progress=run.progress or {"step": result["step"], "steps": result["steps"]},
@@ -269,12 +270,12 @@ def _record_export(
         recipe=recipe,
         inputs=[Edge(roles.TRAINED, f"run@{run.run_id}", made.edge(roles.GENERATOR).digest)],
         reason="the training succeeded",
-        state="running",
+        state=RunState.RUNNING,
     )
     store.runs.move(
         export_run,
-        ("running",),
-        "succeeded",
+        (RunState.RUNNING,),
+        RunState.SUCCEEDED,
         environment=environment,
         timings={"export_s": result.get("timings", {}).get("export_s")},
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pixd.store import tensorboard
+from pixd.store.states import RunState
 from pixd.system.children.spec import TrainSpec, read_result, result_to_json
 from pixd.system.errors import PixdError
 
@@ -54,7 +55,7 @@ class TrainingRun:
         self.preview = ""  # path of the sheet of samples, once it is there
         self.preview_trouble = ""  # why it could not be drawn
         self._store = store
-        self._leaving: tuple[str, str] | None = None
+        self._leaving: tuple[RunState, str] | None = None
         self._kill_at: float | None = None
         self._noted_at = 0.0
         self._heard_at: float | None = None
@@ -106,7 +107,9 @@ class TrainingRun:
             store.folder / "logs" / f"train-{run_id}.log",
             nice=NICENESS,
         )
-        store.runs.move(run_id, ("queued",), "running", worker=worker.identity._asdict())
+        store.runs.move(
+            run_id, (RunState.QUEUED,), RunState.RUNNING, worker=worker.identity._asdict()
+        )
         run = cls(store, run_id, key, commit, worker, scratch)
         if beginning := spec.get("warm_start"):
             run.beginning = Path(beginning["checkpoints"])
@@ -172,7 +175,7 @@ class TrainingRun:
         """Tell whether it was heard of lately, or was dealt with because it was not."""
         return self._heard_at is None or now - self._heard_at < SILENT_S + HANG_GRACE_S
 
-    def leave_as(self, state: str, reason: str, now: float) -> None:
+    def leave_as(self, state: RunState, reason: str, now: float) -> None:
         """Ask the child to checkpoint and end; the run will get `state` and `reason`.
 
         Whatever ends it from here on is no failure of the run. `now`: monotonic seconds.
@@ -199,7 +202,7 @@ class TrainingRun:
         if result["state"] == "succeeded":
             return dict(result)
         if result["state"] == "interrupted":
-            state, reason = self._leaving or ("cancelled", "somebody ended the trainer")
+            state, reason = self._leaving or (RunState.CANCELLED, "somebody ended the trainer")
             if result.get("step"):
                 reason += f": stopped at step {result['step']}; goes on from there"
             return {"state": state, "reason": reason}

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from pixd.store.queries import lineage
 from pixd.store.queries.trainings import failures_of_key
+from pixd.store.states import ACTIVE_RUNS, RunState
 from pixd.system import crash_points, disk
 from pixd.system.backoff import FIRST_RETRY_S, wait_s
 from pixd.training import warm_start
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from pixd.config import PipelineSettings, Settings
     from pixd.folders.intake import Intake
+    from pixd.store.events import Level
     from pixd.store.store import Store
     from pixd.system.children.spawner import Spawner
     from pixd.system.children.worker import Worker
@@ -151,7 +153,7 @@ class Training:
     def stop(self, reason: str, now: float) -> None:
         """Ask a running training to checkpoint and leave. `now`: monotonic seconds."""
         if self._run:
-            self._run.leave_as("cancelled", reason, now)
+            self._run.leave_as(RunState.CANCELLED, reason, now)
 
     # -- deciding -----------------------------------------------------------------------
 
@@ -257,12 +259,12 @@ class Training:
         if key == run.key or run.is_leaving:
             return
         if self._uses_recalled(run):
-            run.leave_as("superseded", RECALLED, now)
+            run.leave_as(RunState.SUPERSEDED, RECALLED, now)
         if run.share_done >= FINISH_SHARE:
             return
         quiet_s = self._pipeline.train.quiet_seconds
         if now - (self._intake.last_change_at or 0.0) >= quiet_s and self._intake.is_calm:
-            run.leave_as("superseded", "the training folder or the settings changed", now)
+            run.leave_as(RunState.SUPERSEDED, "the training folder or the settings changed", now)
 
     def _follow(self, now: float) -> None:
         run = self._run
@@ -274,34 +276,36 @@ class Training:
             return
         self._run = None
         store, name = self._store, self._pipeline.name
-        if result["state"] == "succeeded" and self._uses_recalled(run):
-            result = {"state": "superseded", "reason": RECALLED}
-        if result["state"] == "succeeded":
+        if result["state"] == RunState.SUCCEEDED and self._uses_recalled(run):
+            result = {"state": RunState.SUPERSEDED, "reason": RECALLED}
+        if result["state"] == RunState.SUCCEEDED:
             try:
                 self._publish(run, result)
             except DamagedExportError as error:
                 advice = "it is trained on from its last checkpoint"
                 told = {"kind": "export", "message": error.message, "advice": advice}
-                result = {"state": "failed", "error": told}
-        if result["state"] == "failed" and result["error"]["kind"] == "disk":
+                result = {"state": RunState.FAILED, "error": told}
+        if result["state"] == RunState.FAILED and result["error"]["kind"] == "disk":
             # No failure of the training: it goes on from its checkpoint when the disk lets it.
             reason = result["error"]["message"]
-            store.runs.move(run.run_id, ("queued", "running"), "cancelled", reason=reason)
+            store.runs.move(
+                run.run_id, (RunState.QUEUED, RunState.RUNNING), RunState.CANCELLED, reason=reason
+            )
             self._note_blockage(f"the trainer: {reason}", now)
-        elif result["state"] == "failed":
+        elif result["state"] == RunState.FAILED:
             self._note_failure(run, result["error"], now)
-        elif result["state"] != "succeeded":
+        elif result["state"] != RunState.SUCCEEDED:
             store.runs.move(
                 run.run_id,
-                ("queued", "running"),
-                result["state"],
+                (RunState.QUEUED, RunState.RUNNING),
+                RunState.of(result["state"]),
                 reason=result["reason"],
                 progress=run.progress,
             )
             store.note(name, "info", "train", f"training {result['state']}: {result['reason']}")
             if not run.is_leaving:  # somebody else ended it, and may do so again
                 self._retry_at = now + FIRST_RETRY_S
-        if result["state"] in {"succeeded", "superseded"}:
+        if result["state"] in {RunState.SUCCEEDED, RunState.SUPERSEDED}:
             run.drop_preview()
         shutil.rmtree(run.scratch, ignore_errors=True)
 
@@ -316,7 +320,7 @@ class Training:
         warm_start.drop_what_none_begins_from(self._store, self._pipeline.name, run.run_id)
         decision = json.loads(model.verdict)
         told = "is live" if decision["promote"] else "was not promoted"
-        level = "info" if decision["promote"] else "warning"
+        level: Level = "info" if decision["promote"] else "warning"
         said = f"model@{model.number} {told}: {decision['why']}"
         self._store.note(self._pipeline.name, level, "model", said, run.commit.change_id)
         self.state, self.reason = "idle", said
@@ -327,8 +331,8 @@ class Training:
         reason = error["message"] + (f" ({error['advice']})" if error.get("advice") else "")
         store.runs.move(
             run.run_id,
-            ("queued", "running", "publishing"),
-            "failed",
+            ACTIVE_RUNS,
+            RunState.FAILED,
             reason=reason,
             error=error,
         )

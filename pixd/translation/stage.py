@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pixd.store.heartbeat import Tiles
 from pixd.store.runs import Edge
+from pixd.store.states import FileState, RunState
 from pixd.system import crash_points, disk
 from pixd.system.children.warm_worker import WarmWorker
 from pixd.translation import due, translator
@@ -17,7 +19,6 @@ from pixd.translation.publishing import Made, Publisher
 from pixd.translation.tally import Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from pixd.config import PipelineSettings, Settings
@@ -29,13 +30,13 @@ if TYPE_CHECKING:
     from pixd.system.children.warm_worker import Answer
     from pixd.system.children.worker import Worker
 
-AT_ONCE = 32  # inputs that the translator holds: enough for decode, inference and encode to overlap
+AT_ONCE = 32  # inputs that the translator holds, so that decode, inference and encode overlap
 MOST_AT_ONCE = 512
 AHEAD_S = 0.5
-"""Of small images, which take a millisecond, it holds as many as it makes in this time: what
-comes back together is published together, and the price of that is in the syncs, not the files."""
+"""It holds as many small images as it makes in this time. What comes back together is published
+together, and publishing costs by the sync, not by the file."""
 IMAGE_BYTES = 4_000_000
-"""What is asked of a disk for one image under way: a PNG of 1024 px is seldom as large."""
+"""Free space that is asked for each image under way. A PNG of 1024 px is seldom as large."""
 CHECK_OUTPUTS_S = 60.0
 CHECK_MODEL_S = 30.0  # how soon a live model whose files could not be read is tried again
 
@@ -119,7 +120,7 @@ class Translation:
         return self._damaged is not None or stuck
 
     def is_fresh(self, now: float) -> bool:
-        """Tell whether the translator answers, or was dealt with because it does not."""
+        """Tell whether the translator answers, or was ended because it does not."""
         return self._translator is None or self._translator.is_fresh(now)
 
     @property
@@ -128,13 +129,13 @@ class Translation:
         return self._translator.phase if self._translator else ""
 
     @property
-    def tiles(self) -> dict[str, Any] | None:
+    def tiles(self) -> Tiles | None:
         """The name of the image that is translated in tiles, how many are done, and of how many."""
         step = self._translator.step_made if self._translator else None
         asked = self._held.get(step.token.digest) if step else None
         if step is None or asked is None:
             return None
-        return {"name": asked.inputs[0].name, "done": step.done, "all": step.of}
+        return Tiles(name=asked.inputs[0].name, done=step.done, all=step.of)
 
     @property
     def is_busy(self) -> bool:
@@ -142,7 +143,7 @@ class Translation:
         return bool(self._held)
 
     def next_at(self, now: float) -> float:
-        """Return when the next step has something to do without a message from the child."""
+        """Return when the next step has work, even without a message from the child."""
         times = [self._next_check_at if self._aim else now + 3600.0]
         if self._translator:
             times.append(self._translator.next_at(now))
@@ -153,11 +154,11 @@ class Translation:
         return min(times)
 
     def recover(self) -> None:
-        """Forget what is under way after an error of the store's disk; it is due still."""
+        """Forget what is under way after an error of the store's disk; it is still due."""
         if self._translator:
             self._translator.abandon()
         self._held.clear()
-        self._aim = None  # what was stale may not have been queued
+        self._aim = None  # stale outputs may not have been queued
 
     def stop(self, reason: str) -> None:
         """Drop what is under way: its inputs stay due, and its runs say `reason`."""
@@ -165,7 +166,9 @@ class Translation:
             self._translator.stop()
         with self._store.transaction():
             for asked in self._held.values():
-                self._store.runs.move(asked.run_id, ("running",), "cancelled", reason=reason)
+                self._store.runs.move(
+                    asked.run_id, (RunState.RUNNING,), RunState.CANCELLED, reason=reason
+                )
         self._held.clear()
 
     def step(self, now: float, *, may_start: bool = True) -> None:
@@ -214,7 +217,7 @@ class Translation:
         recipe = store.runs.add_recipe("translate", prepared.settings)
         with store.transaction():
             store.outputs.requeue_stale(name, self._intake.repo_id, live.digest, recipe)
-            queued = store.working.counts(self._intake.repo_id).get("queued", 0)
+            queued = store.working.counts(self._intake.repo_id).get(FileState.QUEUED, 0)
         if queued:
             store.note(name, "info", "due", f"{queued} inputs are due under model@{live.number}")
         if self._translator:
@@ -226,7 +229,7 @@ class Translation:
         return self._aim
 
     def _note_damage(self, live: Model, error: translator.DamagedModelError, now: float) -> None:
-        """Say once that the live model cannot be read, and look again now and then."""
+        """Report once that the live model cannot be read; look again every `CHECK_MODEL_S`."""
         self.stop("its model is damaged")
         self._aim = None
         self._aim_again_at = now + CHECK_MODEL_S
@@ -243,7 +246,8 @@ class Translation:
         room = self._at_once - len(self._held)
         if room <= 0:
             return
-        inputs, waits = self._queue.next_inputs(room, {i.name for i in self._inputs_held()})
+        busy = {inp.name for asked in self._held.values() for inp in asked.inputs}
+        inputs, waits = self._queue.next_inputs(room, busy)
         self._retry_at = now + 1.0 if waits else None
         if not inputs:
             if not self._held:
@@ -256,7 +260,9 @@ class Translation:
             work = due.sort_out(inputs, known)
             for inp, why in work.refused:
                 self._tally.results["rejected"] += 1
-                self._store.working.set_state(self._intake.repo_id, [inp.name], "rejected", why)
+                self._store.working.set_state(
+                    self._intake.repo_id, [inp.name], FileState.REJECTED, why
+                )
             for digest, same in work.joins.items():
                 held = self._held[digest]
                 self._held[digest] = held._replace(inputs=(*held.inputs, *same))
@@ -267,12 +273,8 @@ class Translation:
             self._publish(aim, work.again, now)
         child.step(now)
 
-    def _inputs_held(self) -> Iterator[DueInput]:
-        for asked in self._held.values():
-            yield from asked.inputs
-
     def _shortage(self) -> str:
-        """Say why nothing may be begun: both disks must hold what the translator may make."""
+        """Say why nothing may begin, or "": both disks need room for what the translator makes."""
         floor = self._pipeline.keep.free_bytes
         for folder in (self._pipeline.output, self._store.folder):
             why = disk.shortage(folder, IMAGE_BYTES, floor)
@@ -281,7 +283,7 @@ class Translation:
         return ""
 
     def _note_blockage(self, why: str, now: float) -> bool:
-        """Wait with new work if `why` says so; it is told once, and goes on by itself."""
+        """Begin nothing new while `why` holds. It is reported once, and work goes on by itself."""
         if not why:
             return False
         if self._blockage.add(why, now):
@@ -301,7 +303,7 @@ class Translation:
                 Edge("model", f"model@{model.number}", model.digest),
             ],
             reason=f"{first.name} has no output under model@{model.number} and this recipe",
-            state="running",
+            state=RunState.RUNNING,
         )
         return Asked(run_id, new.key, new.digest, scratch / f"{run_id}.png", new.inputs)
 
@@ -355,8 +357,8 @@ class Translation:
             for asked, stored, timings in made:
                 self._store.runs.move(
                     asked.run_id,
-                    ("running",),
-                    "publishing",
+                    (RunState.RUNNING,),
+                    RunState.PUBLISHING,
                     timings=timings,
                     environment=environment,
                 )
@@ -381,25 +383,25 @@ class Translation:
             self._go_on(now)
 
     def _give_back(self, asked: Asked, reason: str, now: float) -> None:
-        """Leave the inputs due: the disk is at fault, not they."""
-        self._store.runs.move(asked.run_id, ("running",), "cancelled", reason=reason)
+        """Leave the inputs due, because the disk is at fault."""
+        self._store.runs.move(asked.run_id, (RunState.RUNNING,), RunState.CANCELLED, reason=reason)
         self._note_blockage(f"the translator: {reason}", now)
 
     def _reject(self, asked: Asked, reason: str) -> None:
         self._tally.results["rejected"] += len(asked.inputs)
         with self._store.transaction():
-            self._store.runs.move(asked.run_id, ("running",), "failed", reason=reason)
+            self._store.runs.move(asked.run_id, (RunState.RUNNING,), RunState.FAILED, reason=reason)
             self._store.working.decide(asked.digest, self._queue.layout, reason, None, None)
             for inp in asked.inputs:
                 self._store.working.finish(
-                    self._intake.repo_id, inp.name, inp.digest, "rejected", reason
+                    self._intake.repo_id, inp.name, inp.digest, FileState.REJECTED, reason
                 )
                 note = f"{inp.name}: {reason}"
                 self._store.note(self._pipeline.name, "warning", "rejected", note)
 
     def _fail(self, asked: Asked, reason: str) -> None:
-        """Try again later, five times, each wait twice as long; then it is failed and shown."""
+        """Try again later, each time after twice the wait; the fifth failure is final and shown."""
         with self._store.transaction():
-            self._store.runs.move(asked.run_id, ("running",), "failed", reason=reason)
+            self._store.runs.move(asked.run_id, (RunState.RUNNING,), RunState.FAILED, reason=reason)
             for inp in asked.inputs:
                 self._publisher.postpone(inp, reason)

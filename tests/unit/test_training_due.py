@@ -10,7 +10,6 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from tests.unit.test_store import record
 
 from pixd.answers import plan
 from pixd.config import PipelineSettings, Settings
@@ -22,6 +21,7 @@ from pixd.system.digests import digest_of
 from pixd.training import recipe, snapshot, stage
 from pixd.training.dataset import pairs, split
 from pixd.training.run import TrainingRun
+from tests.support.commits import record
 
 NEVER_BETTER = "worse: held-out L1 40 against 31"
 

@@ -65,7 +65,7 @@ def _try(
     show: Callable[[str], None],
     spawner: Spawner,
 ) -> tuple[Check, Mapping[str, Any] | None]:
-    """Translate a test image; returns also what the child said of its device, if it did."""
+    """Translate a test image; return also what the child reported about its device, if anything."""
     with tempfile.TemporaryDirectory(prefix="pixd-doctor-") as temporary:
         folder = Path(temporary)
         try:

@@ -135,10 +135,10 @@ def _record(settings: Settings, note: Mapping[str, Any], source: Path, made: Pat
 
 def _record_now(settings: Settings) -> None:
     """Take the entries in at once where no service does it."""
-    from pixd.store.store import Store  # noqa: PLC0415 - only needed here
+    from pixd.store.opening import open_store  # noqa: PLC0415 - only needed here
 
     try:
-        store = Store(settings.store)
+        store = open_store(settings.store)
     except (StoreBusyError, OSError):
         return  # the service takes them in at its next step
     try:

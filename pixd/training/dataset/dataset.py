@@ -10,7 +10,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from pixd.store.training_set import KinRow, kin_of
+from pixd.store.queries.training_set import KinRow, kin_of
+from pixd.store.states import FileState
 from pixd.system.digests import canonical_json, digest_of
 from pixd.system.errors import ADVICE_DISK, DiskError
 from pixd.training.dataset import findings, pairs
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from pixd.config import PipelineSettings
     from pixd.folders.intake import Intake
     from pixd.store.commits import Commit
+    from pixd.store.files import RecordedFile
     from pixd.store.store import Store
     from pixd.store.training_set import Looked
     from pixd.system.children.warm_worker import Answer, WarmWorker
@@ -45,7 +47,7 @@ class _Paired(NamedTuple):
     """
 
     of: tuple[int, int]
-    files: list[tuple[str, str, str, str]]
+    files: list[RecordedFile]
     looked: dict[str, Looked]
     plan: pairs.PairPlan
 
@@ -106,10 +108,10 @@ class Dataset:
         with self._store.transaction():
             for name, _, state, reason in files:
                 why = refused[name].reason if name in refused else None
-                if why is not None and (state, reason) != ("rejected", why):
-                    self._store.working.set_state(self._repo_id, [name], "rejected", why)
-                elif why is None and state == "rejected":
-                    self._store.working.set_state(self._repo_id, [name], "recorded")
+                if why is not None and (state, reason) != (FileState.REJECTED, why):
+                    self._store.working.set_state(self._repo_id, [name], FileState.REJECTED, why)
+                elif why is None and state is FileState.REJECTED:
+                    self._store.working.set_state(self._repo_id, [name], FileState.RECORDED)
             self._judge(head, split, kin, refused)
         self.commit, self.plan, self.split = head, plan, split
         self.key_inputs = split.key_inputs(self._pipeline.train.validation)
@@ -118,7 +120,9 @@ class Dataset:
 
     def _pair_up(self, head: Commit, now: float) -> _Paired | None:
         """Pair up the head, or ask about what is undecided."""
-        files = self._store.working.recorded(self._repo_id, ("recorded", "rejected", "settling"))
+        files = self._store.working.recorded(
+            self._repo_id, (FileState.RECORDED, FileState.REJECTED, FileState.SETTLING)
+        )
         digests = {digest for _, digest, _, _ in files}
         looked = self._store.care.looked_at(digests, self._layout, REVISION)
         # Contents from before there were measures are looked at once more.

@@ -15,7 +15,7 @@ from pixd.cli import arguments, main
 from pixd.config.load import _INPUTS_MADE as INPUTS_MADE
 from pixd.config.load import _PAIRS_GIVEN as PAIRS_GIVEN
 from pixd.images.demo_set import facade_pair
-from tests.integration.training.dataset.test_dataset import CONFIG, jpeg, pair, png
+from tests.support.training_folder import CONFIG, jpeg, pair, png
 
 
 @pytest.fixture(scope="module")

@@ -369,7 +369,7 @@ def deadly(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         "        return image\n"
         "    images.decode = deadly\n"
     )
-    paths = [str(folder), str(Path(main.__file__).parents[1])]
+    paths = [str(folder), str(Path(main.__file__).parents[2])]
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
 
 
@@ -461,6 +461,7 @@ def test_a_terminal_gets_a_bar_and_a_pipe_gets_none(desk: Desk) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_memory_does_not_grow_with_the_number_of_pictures(desk: Desk) -> None:
     first = desk.photo("0.png", 1, (32, 32)).read_bytes()
     peaks = []

@@ -13,19 +13,20 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pixd.answers.report import curves, page
 from pixd.answers.report.curves import Reference, Series
 from pixd.answers.report.record import Picture, Record, Setting, Shown, gather, settings_of
 from pixd.store import connection, gc
+from pixd.store.opening import open_store
 from pixd.store.queries import history
 from pixd.store.store import Store
 from pixd.system.digests import digest_of
-from tests.unit.store.queries.test_lineage import add_model
-from tests.unit.store.queries.test_lineage import pairs as named
-from tests.unit.store.test_store import record as write_commit
+from tests.support.commits import record as write_commit
+from tests.support.models import add_model
+from tests.support.models import pairs as named
 
 PNG = b"\x89PNG not really"
 SCRIPT = "<script>alert(1)</script>"
@@ -272,6 +273,10 @@ def test_a_running_mean_neither_lags_nor_moves_what_is_level() -> None:
     st.integers(0, 10**6),
     st.booleans(),
 )
+@example([0.0, 2.2e-309], [], 0, False)  # 10**309 is no float
+@example([2.2e-309], [5e-324], 0, False)
+@example([0.0, 5e-324], [], 0, True)  # a quarter of it is 0
+@example([1e6, math.nextafter(1e6, 2e6)], [], 0, False)  # less than two steps lie between them
 def test_whatever_the_values_a_chart_is_drawn_inside_of_its_frame(
     values: list[float],
     levels: list[float],
@@ -303,7 +308,7 @@ def test_ticks_are_few_and_hold_the_range(low: float, span: float) -> None:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    store = Store(tmp_path / "store")
+    store = open_store(tmp_path / "store")
     yield store
     store.close()
 

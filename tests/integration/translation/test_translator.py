@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.integration.test_control_service import ONE, add_model
-from tests.unit.test_store import record
 
 from pixd import config
 from pixd.config import Settings
@@ -19,6 +17,8 @@ from pixd.store.store import Store
 from pixd.system.children.spawner import LocalSpawner
 from pixd.translation import due, translator
 from pixd.translation.publishing import Made
+from tests.integration.service.test_control_service import ONE, add_model
+from tests.support.commits import record
 
 
 class World:

@@ -142,7 +142,7 @@ class _Crew:
                 child.kill()
         for thread in self._threads:
             thread.join()
-        # What is made is whole: it is kept, also after Ctrl-C. A full disk has said its word.
+        # Save finished pictures even after Ctrl-C. A full disk was already reported.
         with contextlib.suppress(DiskError):
             self._write_batch()
             self._end_writing()

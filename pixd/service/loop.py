@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from pixd.config import Settings
-    from pixd.system.children.spawner import Spawner
 
 LONGEST_WAIT_S = 5.0
 SHORTEST_WAIT_S = 0.005
@@ -89,8 +88,7 @@ class Service:
         recovery.clear_leftovers(self.store, outputs.values())
         (self.store.folder / "logs").mkdir(exist_ok=True)
         self.control = ControlServer(self.store.folder, self._carry_out)
-        self.spawner: Spawner = LocalSpawner()
-        self.pipelines = Pipelines(self.store, settings, self.spawner, self.wake)
+        self.pipelines = Pipelines(self.store, settings, LocalSpawner(), self.wake)
 
     @property
     def settings(self) -> Settings:

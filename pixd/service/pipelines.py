@@ -37,7 +37,7 @@ class Pipelines:
         Args:
             store: the open store.
             settings: the checked configuration.
-            spawner: starts every child.
+            spawner: starts the children.
             wake: shortens the loop's wait; called from any thread.
         """
         self.settings = settings

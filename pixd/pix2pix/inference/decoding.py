@@ -1,6 +1,6 @@
-"""The translator's decoder processes: one image at a time each, and not a thread but a border.
+"""The translator's decoder processes. A bad file can crash one of them, and not the translator.
 
-Each is a `pixd.images.decoder_child` with bounded memory and time. When one dies, the image that it had is
+Each takes one image at a time. Each is a `pixd.images.decoder_child` with bounded memory and time. When one dies, the image that it had is
 to blame and no other, and another process takes its place; nothing else is asked again.
 """
 

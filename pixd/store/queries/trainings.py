@@ -60,7 +60,10 @@ def newest_of_key(reader: sqlite3.Connection, pipeline: str, key: str) -> Traine
         " ORDER BY run.id DESC, model.id DESC LIMIT 1",
         (key, pipeline),
     ).fetchone()
-    return Trained._make((*row[:5], bool(row[5]))) if row else None
+    if row is None:
+        return None
+    number, digest, train_run, metrics, verdict, has_weights = row
+    return Trained(number, digest, train_run, metrics, verdict, bool(has_weights))
 
 
 def failures_of_key(reader: sqlite3.Connection, pipeline: str, key: str) -> list[Failure]:

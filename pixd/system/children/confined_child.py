@@ -1,9 +1,9 @@
 """A child process that decodes what strangers wrote, seen from the process that asks it.
 
 The child confines itself (`pixd.system.children.confinement`) and may die of what it is given: then another
-takes its place, and who asked learns whether what it gave is to blame. For one thread at a
-time, and for one that lives as long as the child is wanted: the kernel ends the child with the
-thread that started it (`pixd.system.libc.die_with_parent`).
+takes its place, and the caller learns whether its request is to blame. For one thread at a
+time. That thread must live as long as the child is wanted, because the kernel ends the child
+with the thread that started it (`pixd.system.libc.die_with_parent`).
 
 Protocol: a JSON object a line in; a JSON object a line out, which may be followed by bytes.
 """
@@ -127,7 +127,7 @@ class ConfinedChild:
         return self._process.stdout
 
     def _died(self) -> PixdError:
-        """Put another process in its place and return what is to be told of this one's end."""
+        """Put another process in its place and return the error that says how this one ended."""
         try:
             code = self._process.wait(_END_WITHIN_S)
         except subprocess.TimeoutExpired:

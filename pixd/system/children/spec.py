@@ -35,9 +35,6 @@ class SpecError(PixdError):
     """A run spec or result manifest is not what this version of pixd reads."""
 
 
-# -- parts of specs -------------------------------------------------------------------------------
-
-
 class _Pair(TypedDict):
     name: str
     images: list[str]
@@ -94,9 +91,6 @@ class ScoredPair(TypedDict, total=False):
     pair: str
     input: str
     target: str
-
-
-# -- the specs ------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,15 +177,7 @@ class ExportSpec(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class PicturesSpec(Spec):
-    """For `pixd.pix2pix.pictures`.
-
-    Attributes:
-        model: the model's folder.
-        files: digest of each file in it, by name.
-        precision: as configured.
-        recipe: of the model's training.
-        pairs: what to draw.
-    """
+    """For `pixd.pix2pix.pictures`: a model and its files, the recipe of its training, the pairs."""
 
     kind: ClassVar[str] = "pictures"
     model: str
@@ -263,9 +249,6 @@ KINDS: Final[Mapping[str, type[Spec]]] = {
 }
 
 
-# -- the result manifest ----------------------------------------------------------------------------
-
-
 class Problem(TypedDict):
     """Why a run failed: a kind for programs, a message for people, and what to do about it."""
 
@@ -314,9 +297,6 @@ class Result:
     pictures: list[Mapping[str, Any]] = field(default_factory=list)
 
 
-# -- JSON -----------------------------------------------------------------------------------------
-
-
 def to_json(spec: Spec) -> dict[str, Any]:
     """Return a run spec as JSON has it."""
     return {"schema": SCHEMA, "kind": spec.kind, **_values(spec)}
@@ -353,8 +333,7 @@ def result_from_json(document: object) -> Result:
     Raises:
         SpecError: it is of another schema, lacks a field or has one too many.
     """
-    what = "the result"
-    return Result(**_checked(_object(document, what), Result, what))
+    return Result(**_checked(_object(document, "the result"), Result, "the result"))
 
 
 def read_result(scratch: Path) -> Result:

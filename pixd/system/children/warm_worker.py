@@ -1,8 +1,8 @@
 """A child kept warm that answers requests one by one, and survives what kills it.
 
 A child that dies or hangs is replaced, and what it held is asked again, so that nothing is
-lost. A request is blamed only on proof: the child that answers in order died of a signal that
-says so while it had this one, or a child died a second time while it held this one alone. A
+lost. A request is refused only if a child that answers in order crashed on it, or if a second
+child died while it held this request alone. A
 child that cannot even start is tried again after a growing wait, and `trouble` says why.
 """
 

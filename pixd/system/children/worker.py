@@ -5,7 +5,7 @@ is a pipe (the end of file means that the parent is gone), its standard output c
 JSON object a line, its standard error is a log. Every read and write here is non-blocking:
 a child that hangs, floods or talks rubbish costs the service nothing but memory with a bound.
 
-Leaves to the child: to die with its parent (`pixd.system.libc.die_with_parent`).
+The child itself must see to it that it ends with its parent (`pixd.system.children.child`).
 """
 
 from __future__ import annotations

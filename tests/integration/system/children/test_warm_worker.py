@@ -222,9 +222,11 @@ def test_a_child_that_cannot_start_is_tried_ever_more_rarely_and_says_why_in_its
 ) -> None:
     one = asker(
         """
-        import json, sys
-        error = {"message": "the model is damaged", "advice": "`pixd rollback`"}
-        open("result.json", "w").write(json.dumps({"error": error}))
+        import sys
+        from pixd.system.children import child, task
+        from pixd.system.children.spec import InspectSpec
+        error = {"kind": "model", "message": "the model is damaged", "advice": "`pixd rollback`"}
+        task.write_result(child.read_spec(sys.argv[1:], InspectSpec), state="failed", error=error)
         sys.exit(1)
         """
     )

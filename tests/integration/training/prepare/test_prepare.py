@@ -369,7 +369,7 @@ def deadly(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         "        return image\n"
         "    images.decode = deadly\n"
     )
-    paths = [str(folder), str(Path(main.__file__).parents[1])]
+    paths = [str(folder), str(Path(main.__file__).parents[2])]
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
 
 

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-HEAVY = {"tensorflow", "keras", "sqlite3", "sqlite_utils", "yaml", "cv2", "asyncio"}
+HEAVY = {"tensorflow", "keras", "sqlite_utils", "yaml", "cv2", "asyncio"}
 SHARED = {"child", "confinement", "spec"}
 
 

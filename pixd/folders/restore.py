@@ -7,7 +7,6 @@ lost: what was never recorded is left where it is and said.
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from pixd.folders import scan
@@ -16,7 +15,7 @@ from pixd.store.objects import hash_file
 from pixd.store.queries import files, lineage
 from pixd.system import durable
 from pixd.system.errors import PixdError
-from pixd.system.names import name_to_bytes
+from pixd.system.names import path_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -112,7 +111,7 @@ def apply(made: Plan, store: Path, folder: Path, progress: Callable[[int], None]
     left = set(changed)
     durable.publish_many(
         [
-            (lineage.object_path(store, digest), _path(folder, name))
+            (lineage.object_path(store, digest), path_in(folder, name))
             for name, digest in made.write.items()
             if name not in left
         ],
@@ -121,7 +120,7 @@ def apply(made: Plan, store: Path, folder: Path, progress: Callable[[int], None]
     for name in made.remove:
         if name in left:
             continue
-        target = _path(folder, name)
+        target = path_in(folder, name)
         target.unlink(missing_ok=True)
         for parent in target.parents:
             if parent == folder or not _remove_empty(parent):
@@ -139,10 +138,6 @@ def _is_kept(reader: Reader, store: Path, digest: str) -> bool:
     return is_present and lineage.object_path(store, digest).exists()
 
 
-def _path(folder: Path, name: str) -> Path:
-    return folder / os.fsdecode(name_to_bytes(name))
-
-
 def _digests(
     reader: Reader, folder: Path, there: Mapping[str, FileStamp], repo_id: int | None
 ) -> dict[str, str]:
@@ -152,7 +147,7 @@ def _digests(
     for name, stamp in there.items():
         digest, *seen = known.get(name, ("",))
         if seen != [stamp.size, stamp.mtime_ns, stamp.ctime_ns, stamp.inode]:
-            digest = hash_file(_path(folder, name))
+            digest = hash_file(path_in(folder, name))
         found[name] = digest
     return found
 

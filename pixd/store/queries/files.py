@@ -6,20 +6,12 @@ library only.
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 from pixd.store.queries.history import mappings
-from pixd.system.names import name_to_bytes
 
 if TYPE_CHECKING:
     import sqlite3
-    from pathlib import Path
-
-
-def path_in(folder: Path, name: str) -> Path:
-    """Return the path of a file in a folder by its name text."""
-    return folder / os.fsdecode(name_to_bytes(name))
 
 
 def repo_id(reader: sqlite3.Connection, pipeline: str, kind: str) -> int | None:

@@ -22,7 +22,7 @@ from pixd.system.children.confinement import FILE_BYTES
 from pixd.system.children.spec import SCHEMA
 from pixd.system.children.warm_worker import WarmWorker
 from pixd.system.errors import PixdError
-from pixd.system.names import name_to_bytes
+from pixd.system.names import path_in
 from pixd.training.dataset import findings, pairs
 from pixd.training.dataset import split as kinship
 from pixd.training.dataset.dataset import is_known, refusals
@@ -89,7 +89,7 @@ def check(
     digests: dict[str, str] = {}
     paths: dict[str, Path] = {}
     for name, stamp in listed.files.items():
-        path = root / os.fsdecode(name_to_bytes(name))
+        path = path_in(root, name)
         if stamp.size > FILE_BYTES:
             limit = f"over the limit of {FILE_BYTES // 2**20} MiB"
             refused[name] = findings.Refused(limit, "unusable")

@@ -187,8 +187,13 @@ def image_formats() -> Check:
         return warn(
             "image formats", told, "pip install --force-reinstall --only-binary :all: pillow"
         )
-    told = formats.NAME if formats.is_available() else f"no {formats.NAME} ({formats.INSTALL})"
-    return ok("image formats", ", ".join((*decode.FORMATS, told)))
+    listed = [
+        f"no {kind.name} ({kind.extra.install})"
+        if kind.extra and not formats.is_available(kind)
+        else kind.name
+        for kind in formats.FORMATS
+    ]
+    return ok("image formats", ", ".join(listed))
 
 
 def outlines(settings: Settings) -> Iterator[Check]:

@@ -11,7 +11,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from pixd.cli import arguments as command_line
+from pixd.cli import arguments
 from pixd.system.errors import EXIT_CANNOT_TELL, EXIT_FAILED, EXIT_USAGE, PixdError, UsageError
 
 if TYPE_CHECKING:
@@ -21,10 +21,10 @@ _COMPLETE = "__complete"
 """The word by which the scripts for shells ask. Not for people, so no parser knows it."""
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(words: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     try:
-        return _run(sys.argv[1:] if arguments is None else list(arguments))
+        return _run(sys.argv[1:] if words is None else list(words))
     except PixdError as error:
         print(f"pixd: {error.message}", file=sys.stderr)
         if error.advice:
@@ -45,14 +45,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(words: list[str]) -> int:
-    top = command_line.parser()
+    top = arguments.parser()
     if words[:1] == [_COMPLETE]:
         from pixd.cli.commands import complete  # noqa: PLC0415 - only for a shell
 
         return complete.run(top, " ".join(words[1:]))
     args = top.parse(words)
     if args.command is None:
-        usage = f"usage: {command_line.USAGE}\n\n{command_line.FIRST_STEPS}"
+        usage = f"usage: {arguments.USAGE}\n\n{arguments.FIRST_STEPS}"
         print(f"{usage}\nall commands: pixd --help", file=sys.stderr)
         return EXIT_USAGE
     _check_working_folder()

@@ -24,7 +24,7 @@ import numpy as np
 
 import pixd
 from pixd.images import decode, edges
-from pixd.images import png as images_png
+from pixd.images.png import encode_png
 from pixd.images.picture import TOO_MUCH_MEMORY
 from pixd.system import safe_open
 from pixd.system.children import confinement
@@ -83,7 +83,7 @@ def _make(task: Task, contents: list[bytes], target: str) -> Answer:
         with _blaming(number):
             pictures.append(decode.decode(content))
     with _blaming(0):
-        png = seal.sealed(images_png.encode_png(making.made(pictures, task.recipe), text))
+        png = seal.sealed(encode_png(making.made(pictures, task.recipe), text))
     return {"event": "done", "files": [[target, len(png)]], "stale": [], "bytes": len(png)}, png
 
 

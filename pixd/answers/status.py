@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pixd
 from pixd.answers import health
+from pixd.config.pair_kinds import KINDS
 from pixd.store import connection, holds, lock, training_set
 from pixd.store.heartbeat import read_live
 from pixd.system import disk
@@ -230,8 +231,7 @@ def _failed_example(
 
 
 def _pairs(layout: str, states: Mapping[str, int]) -> int:
-    recorded = states.get("recorded", 0)
-    return recorded // 2 if layout == "folders" else recorded
+    return states.get("recorded", 0) // KINDS[layout].files
 
 
 def _train(

@@ -13,6 +13,7 @@ from typing import Any
 import pixd
 from pixd.cli import prepare_arguments
 from pixd.cli.parser import CommandParser
+from pixd.config.pair_kinds import KINDS
 from pixd.system.errors import EXIT_MEANINGS
 
 _SUMMARY = "Turns folders into an image-translation service."
@@ -33,9 +34,6 @@ _EPILOG = f"""\
 exit codes:
 {_EXIT_CODES}
 """
-
-LAYOUTS = ("side-by-side", "folders", "edges", "grayscale", "blank", "colorization")
-"""The values of `pairs` in config.yaml; a test compares them."""
 
 Add = Callable[..., CommandParser]
 """Adds a command: name, module, summary, and what else `CommandParser` takes."""
@@ -199,7 +197,7 @@ def _add_asking(add: Add) -> None:
         metavar="DIR",
         help="a folder; needs no configuration (those of config.yaml)",
     )
-    check.add_argument("--pairs", choices=LAYOUTS, help="how DIR holds them (side-by-side)")
+    check.add_argument("--pairs", choices=tuple(KINDS), help="how DIR holds them (side-by-side)")
     check.add_argument("--direction", choices=["AtoB", "BtoA"], help="of DIR (AtoB)")
     check.add_argument("--image-size", type=int, metavar="N", help="for DIR, pixels (256)")
     check.add_argument(

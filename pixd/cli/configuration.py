@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pixd import config
+from pixd.config.load import find, load
 from pixd.system.errors import UsageError
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def settings_of(args: argparse.Namespace) -> Settings:
     """Find, read and check the configuration that a command runs under."""
-    return config.load(config.find(args.config, os.environ, Path.cwd()))
+    return load(find(args.config, os.environ, Path.cwd()))
 
 
 def pick_pipeline(settings: Settings, name: str | None) -> PipelineSettings:

@@ -1,9 +1,9 @@
 """config.yaml -> frozen settings; every rule checked once.
 
-Promises: settings that `load` returns need no further checks; a file that is wrong is
-refused with all its problems at once, each with its file, line and key. A value that
-is known and not supported yet is refused too, never ignored. Importing this is cheap,
-because `pixd status` does.
+Promises: settings that `pixd.config.load.load` returns need no further checks; a file that is wrong
+is refused with all its problems at once, each with its file, line and key. A value that is known and
+not supported yet is refused too, never ignored. Importing this is cheap: `pixd status` and the child
+programs do, and only `load` and `document` read YAML.
 
 Leaves to others: whether the folders exist, can be read, or lie on a local disk
 (`pixd doctor` and the service).
@@ -11,7 +11,6 @@ Leaves to others: whether the folders exist, can be read, or lie on a local disk
 
 from __future__ import annotations
 
-from pixd.config.load import effective_yaml, find, load
 from pixd.config.settings import (
     LONE_PIPELINE_NAME,
     KeepSettings,
@@ -19,7 +18,6 @@ from pixd.config.settings import (
     Settings,
     TrainSettings,
 )
-from pixd.config.surprises import surprises
 
 __all__ = [
     "LONE_PIPELINE_NAME",
@@ -27,8 +25,4 @@ __all__ = [
     "PipelineSettings",
     "Settings",
     "TrainSettings",
-    "effective_yaml",
-    "find",
-    "load",
-    "surprises",
 ]

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import yaml
 
 from pixd.config.document import ADVICE, Problem, Section, compose, report
+from pixd.config.pair_kinds import KINDS
 from pixd.config.settings import (
     LONE_PIPELINE_NAME,
     KeepSettings,
@@ -27,8 +28,6 @@ _SYSTEM_FILE = Path("/etc/pixd/config.yaml")
 _DEFAULT_STORE = "./store"
 _FOLDERS = ("training", "input", "output")
 _OF_THE_FILE = ("store", "device", "precision", "metrics")
-_PAIRS_GIVEN = ("side-by-side", "folders")
-_INPUTS_MADE = ("edges", "grayscale", "blank", "colorization")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # safe in "facades/model@3" and on disk
 _LARGEST_BYTES = 1 << 20  # a config.yaml is a page; more is the wrong file
 _YEAR_S = 31_536_000
@@ -114,21 +113,6 @@ def load(path: Path) -> Settings:
     return settings
 
 
-def effective_yaml(settings: Settings) -> str:
-    """Write the settings as a config.yaml that sets every key. Reading it gives them again."""
-    tree = {
-        "store": str(settings.store),
-        "device": settings.device,
-        "precision": settings.precision,
-        **({"metrics": str(settings.metrics)} if settings.metrics else {}),
-        "pipelines": {
-            pipeline.name: _as_mapping(pipeline, leave_out=("name",))
-            for pipeline in settings.pipelines
-        },
-    }
-    return yaml.safe_dump(tree, sort_keys=False, allow_unicode=True, width=_MILLION)
-
-
 def _user_file(environ: Mapping[str, str]) -> Iterator[Path]:
     """Yield where the XDG base directory specification puts it; relative values do not count."""
     home = environ.get("XDG_CONFIG_HOME", "")
@@ -206,7 +190,7 @@ def _lone_name(root: Section) -> str | None:
 
 def _pipeline(name: str, section: Section, folders: _Folders) -> PipelineSettings:
     default = PipelineSettings(name=name, training=Path(), input=Path(), output=Path())
-    pairs = section.choice("pairs", default.pairs, (*_PAIRS_GIVEN, *_INPUTS_MADE))
+    pairs = section.choice("pairs", default.pairs, tuple(KINDS))
     fit = _fit(section, default.fit, pairs)
     return PipelineSettings(
         name=name,
@@ -231,10 +215,10 @@ def _pipeline(name: str, section: Section, folders: _Folders) -> PipelineSetting
 
 def _fit(section: Section, default: str, pairs: str) -> str:
     fit = section.choice("fit", default, ("pad", "crop", "stretch", "tile"))
-    if fit == "tile" and pairs == "blank":
+    if fit == "tile" and KINDS[pairs].hides_middle:
         section.note(
             "fit",
-            "expected pad, crop or stretch with pairs: blank, where each tile would get a blank"
+            f"expected pad, crop or stretch with pairs: {pairs}, where each tile would get a blank"
             " of its own; got tile",
         )
         return default
@@ -257,7 +241,7 @@ def _output_size(section: Section, default: str, fit: str) -> str:
 
 def _direction(section: Section, default: str, pairs: str) -> str:
     direction = section.choice("direction", default, ("AtoB", "BtoA"))
-    if pairs in _INPUTS_MADE and direction != default:
+    if KINDS[pairs].is_made and direction != default:
         # Passed over, it would leave somebody waiting for a model that goes the other way.
         section.note(
             "direction",
@@ -404,20 +388,3 @@ def _known_keys() -> list[str]:
     keys = [*_OF_THE_FILE, "pipelines", *keys]
     keys += [f"train.{field.name}" for field in fields(TrainSettings)]
     return keys + [f"keep.{field.name}" for field in fields(KeepSettings)]
-
-
-def _as_mapping(
-    settings: PipelineSettings | TrainSettings | KeepSettings, leave_out: tuple[str, ...] = ()
-) -> dict[str, object]:
-    mapping: dict[str, object] = {}
-    for field in fields(settings):
-        value = getattr(settings, field.name)
-        if field.name in leave_out or value is None:
-            continue
-        if isinstance(value, TrainSettings | KeepSettings):
-            mapping[field.name] = _as_mapping(value)
-        elif isinstance(value, float) and value.is_integer():
-            mapping[field.name] = int(value)
-        else:
-            mapping[field.name] = str(value) if isinstance(value, Path) else value
-    return mapping

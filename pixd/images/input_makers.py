@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from pixd.config.pair_kinds import BLANK_SHARE, KINDS
 from pixd.images import edges, lab
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 Pixels = NDArray[np.uint8]  # (height, width, 3), RGB
 
-BLANK_SHARE: Final = 0.3  # of the side
 WHITE: Final = 255
 
 
@@ -72,12 +72,6 @@ _OF_TARGETS: Final[Mapping[str, Callable[[Pixels], Pixels]]] = {
     "blank": with_blank_centre,
     "colorization": lightness,
 }
-_OF_DROPPED: Final = {name: make for name, make in _OF_TARGETS.items() if name != "edges"}
-
-
-def makes(pairs: str) -> bool:
-    """Tell whether the inputs of `pairs`, a setting of config.yaml, are made by pixd."""
-    return pairs in _OF_TARGETS
 
 
 def require(pairs: str) -> None:
@@ -86,7 +80,7 @@ def require(pairs: str) -> None:
     Raises:
         EdgesMissingError: it is "edges", and OpenCV is not installed.
     """
-    if pairs == "edges":
+    if KINDS[pairs].needs_opencv:
         edges.require()
 
 
@@ -95,7 +89,7 @@ def input_of(target: Pixels, pairs: str) -> Pixels:
 
     Args:
         target: (size, size, 3) uint8, RGB.
-        pairs: one for which `makes` is true.
+        pairs: one whose input is made (`pixd.config.pair_kinds`).
 
     Returns:
         The same shape.
@@ -117,7 +111,7 @@ def input_after_jitter(input_image: Pixels, target: Pixels, pairs: str) -> Pixel
         target: the same shape, cut out of the target.
         pairs: the setting.
     """
-    return with_blank_centre(target) if pairs == "blank" else input_image
+    return _OF_TARGETS[pairs](target) if KINDS[pairs].hides_middle else input_image
 
 
 def input_for_translation(pixels: Pixels, pairs: str | None) -> Pixels:
@@ -127,5 +121,6 @@ def input_for_translation(pixels: Pixels, pairs: str | None) -> Pixels:
         pixels: (size, size, 3) uint8, RGB.
         pairs: of the translate recipe; None where what is dropped is taken as it is.
     """
-    make = _OF_DROPPED.get(pairs or "")
-    return make(pixels) if make else pixels
+    if pairs is None or not KINDS[pairs].takes_pictures:
+        return pixels
+    return _OF_TARGETS[pairs](pixels)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
+from pixd.config.pair_kinds import KINDS
 from pixd.images import input_makers
 from pixd.images.decode import decode_file
 from pixd.images.fitting import array_of, edge_padded, resized, split_side_by_side, to_model
@@ -39,7 +40,7 @@ def load_pair(
         EdgesMissingError: outlines are wanted, and OpenCV is not installed.
         OSError: a file cannot be read.
     """
-    if input_makers.makes(pairs):
+    if KINDS[pairs].is_made:
         target = to_model(decode_file(paths[0]), size, fit)[0]
         return input_makers.input_of(target, pairs), target
     input_image, target_image = _halves(paths, pairs, direction)
@@ -67,7 +68,7 @@ def load_whole_pair(
         ImageRejectedError: a file cannot be used.
         OSError: a file cannot be read.
     """
-    if input_makers.makes(pairs):
+    if KINDS[pairs].is_made:
         target = edge_padded(array_of(decode_file(paths[0])), size)
         return target, target
     input_image, target_image = _halves(paths, pairs, direction)
@@ -76,7 +77,7 @@ def load_whole_pair(
 
 
 def _halves(paths: Sequence[Path], pairs: str, direction: str) -> tuple[Image.Image, Image.Image]:
-    if pairs == "side-by-side":
+    if KINDS[pairs].is_side_by_side:
         a, b = split_side_by_side(decode_file(paths[0]))
     else:
         a, b = (decode_file(path) for path in paths)

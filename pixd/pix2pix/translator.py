@@ -24,6 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from pixd.config.pair_kinds import keeps_lightness
 from pixd.pix2pix.inference import tiled
 from pixd.pix2pix.inference.batching import Batcher, Lanes, Pixels, Square
 from pixd.pix2pix.inference.decoding import Decoder, Decoders, LargeImage, Rows
@@ -75,7 +76,7 @@ class Translator:
         self._decoders, self._megapixels = decoders, megapixels
         self._size, self._fit = int(recipe["image_size"]), str(recipe["fit"])
         self._pairs: str | None = recipe.get("pairs")  # only where inputs are made of what comes
-        self._keeps_lightness = self._pairs == "colorization" and recipe["output_size"] == "source"
+        self._keeps_lightness = keeps_lightness(self._pairs) and recipe["output_size"] == "source"
         self._keeps_alpha = recipe.get("alpha") == "keep"
         self._lanes = Lanes()
         self._room = threading.Semaphore(BATCHES_DECODED * max(batcher.largest, 1))

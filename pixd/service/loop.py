@@ -22,11 +22,10 @@ from pixd.service.signals import Signals
 from pixd.store.events import Event
 from pixd.store.store import Store
 from pixd.system import disk, systemd
-from pixd.system.children.spec import SCHEMA
-from pixd.system.children.warm_worker import WarmWorker
 from pixd.system.clock import utc_now
 from pixd.system.errors import PixdError, StoreError
 from pixd.system.users import user_name
+from pixd.training.dataset.inspector import inspector
 from pixd.translation import inbox
 
 if TYPE_CHECKING:
@@ -88,14 +87,11 @@ class Service:
         recovery.clear_leftovers(self.store, self._outputs().values())
         (self.store.folder / "logs").mkdir(exist_ok=True)
         self.control = ControlServer(self.store.folder, self._carry_out)
-        self.inspector = WarmWorker(
-            "pixd.training.dataset.inspector_child",
-            {"schema": SCHEMA, "kind": "inspect"},
+        self.inspector = inspector(
             self.store.scratch / "inspect",
             self.store.folder / "logs" / "inspect.log",
             idle_s=INSPECTOR_IDLE_S,
             answer_within_s=INSPECT_WITHIN_S,
-            answers_in_order=True,
         )
         self.pipelines = [self._begin(pipeline) for pipeline in self.settings.pipelines]
         self.leaving: list[Pipeline] = []  # taken out of the configuration, not over yet

@@ -89,7 +89,7 @@ def _make_live(store: Store, model: Model, who: str, why: str) -> dict[str, Any]
             f"the bytes of model@{model.number} are not there any more",
             advice="`pixd gc --undo` brings them back from the trash",
         )
-    recalled = promotion.excluded_in(store, model)
+    recalled = promotion.excluded_in(store.db.conn, store.folder, model.pipeline, model.digest)
     if recalled:
         raise PixdError(
             f"model@{model.number} was trained on {recalled}, which was recalled",

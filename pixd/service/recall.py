@@ -144,7 +144,7 @@ def withdraw_leftovers(store: Store, pipeline: PipelineSettings) -> None:
     left += [
         output
         for model in store.models.with_outputs(pipeline.name)
-        if excluded_in(store, model)
+        if excluded_in(store.db.conn, store.folder, pipeline.name, model.digest)
         for output in store.outputs.made_by(pipeline.name, model.digest)
         if not (has_live and _gets_another(store, repo, output))
     ]
@@ -188,7 +188,7 @@ def _live_after(store: Store, live: Model | None, touched: set[int]) -> Model | 
         if (
             model.number not in touched
             and store.runs.output_digest(model.export_run, "generator")
-            and not excluded_in(store, model)
+            and not excluded_in(store.db.conn, store.folder, live.pipeline, model.digest)
         ):
             return model
     return None

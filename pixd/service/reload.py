@@ -15,7 +15,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from pixd import config
+from pixd.config.load import load
 from pixd.system import disk, systemd
 from pixd.system.errors import ConfigError, DeviceError, PixdError
 from pixd.system.machine import has_gpu
@@ -71,7 +71,7 @@ def changed_settings(present: Settings, store: Store) -> Settings:
         ConfigError: it has problems, or asks for what only a restart can do.
         PixdError: it cannot be served: no such device, or a folder cannot be made.
     """
-    changed = config.load(present.path)
+    changed = load(present.path)
     if os.path.realpath(changed.store) != os.path.realpath(present.store):
         raise ConfigError(
             f"{changed.path}: store: a running service cannot change from {present.store}"

@@ -232,12 +232,6 @@ class Runs:
         ).fetchone()
         return self.output_digest(rows[0], "image") if rows else None
 
-    def failures(self, pipeline: str, key: str) -> list[Run]:
-        """Return the failed attempts of a key that a person has not forgiven, oldest first."""
-        forgiven = {row[0] for row in self._db.conn.execute("SELECT run_id FROM forgiven")}
-        attempts = self.attempts(pipeline, key)
-        return [run for run in attempts if run.state == "failed" and run.id not in forgiven]
-
     def forgive(self, pipeline: str) -> int:
         """Let no failed training so far count against its key; returns how many."""
         cursor = self._db.conn.execute(

@@ -1,21 +1,41 @@
-"""Whether a newly trained model may replace the live one, and the reason in numbers.
+"""A trained model on its way to be live: keep its files, write it, decide about it, promote it.
 
-Pure: metrics in, decision out.
+Whether a model may replace the live one is decided from its scores alone, with the reason in
+numbers. A model that descends from a recalled image may not be live (`excluded_in`).
 """
 
 from __future__ import annotations
 
+import json
 import math
+import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pixd.store.queries import lineage
+from pixd.store import manifests, model_files
+from pixd.store.queries import lineage, trainings
+from pixd.store.runs import Edge, run_key
+from pixd.system import crash_points
+from pixd.system.digests import canonical_json
+from pixd.system.errors import PixdError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from pixd.config import PipelineSettings
+    from pixd.store.connection import Reader
     from pixd.store.models import Model
+    from pixd.store.objects import StoredObject
     from pixd.store.store import Store
+    from pixd.training.run import TrainingRun
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+EXPORT_REVISION = 1
+EXPORTED = ("generator", "card")
+"""Roles of the files that are a model."""
+SAMPLES = "samples"
+"""Role of the sheet of samples among a run's outputs; it is no part of the model's export."""
+MEDIA_TYPES = {"card": "application/json", SAMPLES: "image/png"}
+"""gc keeps what is JSON: a card is small, and says what a model was when it is gone."""
 
 L1_TOLERANCE = 1.05
 """A candidate may be this much worse on held-out L1 before it is refused: two seeds of the
@@ -25,6 +45,10 @@ SSIM_TOLERANCE = 0.05
 paints every picture alike, which is what wrong pairs teach."""
 MIN_COMMON = 4
 """So many pairs that neither model was trained on are enough to compare the two on them alone."""
+
+
+class DamagedExportError(PixdError):
+    """The files that a trainer left are not the ones that its result names."""
 
 
 class Decision(NamedTuple):
@@ -52,6 +76,22 @@ def decide(mode: str, metrics: Mapping[str, Any], *, has_live: bool) -> Decision
     if not has_live:
         return Decision(promote=True, why="the first model" + _score(metrics))
     return _compare(metrics)
+
+
+def decide_again(mode: str, metrics: str, verdict: str) -> Decision:
+    """Decide about a model that was trained before and is wanted again.
+
+    What was decided then holds, but for `always`: that may have been set since.
+
+    Args:
+        mode: `train.promote` of the config.
+        metrics: JSON, as they were measured then.
+        verdict: JSON of what was decided then.
+    """
+    if mode == "always" and not _what_is_broken(json.loads(metrics)):
+        return Decision(promote=True, why="promote is set to always")
+    before = json.loads(verdict)
+    return Decision(promote=bool(before["promote"]), why=str(before["why"]))
 
 
 def _what_is_broken(metrics: Mapping[str, Any]) -> str:
@@ -91,13 +131,179 @@ def _score(metrics: Mapping[str, Any]) -> str:
     return f", held-out L1 {metrics['l1']:.2f} on {metrics['held_out']} pairs"
 
 
-def excluded_in(store: Store, model: Model) -> str:
-    """Return the name of a recalled image that a model descends from, or ""."""
-    excluded = store.exclusions.of(model.pipeline)
+# -- a model from its files to its place -------------------------------------------------------------
+
+
+def publish_model(
+    store: Store, run: TrainingRun, result: Mapping[str, Any], pipeline: PipelineSettings
+) -> Model:
+    """Keep what a training made, write its model, and make it live if it may be.
+
+    Bytes come first. Then one transaction says "succeeded", names the model and makes it live, so
+    that no state in between can be seen.
+
+    Args:
+        store: the open store.
+        run: the training; its child has ended.
+        result: the child's result manifest.
+        pipeline: its settings.
+
+    Raises:
+        DamagedExportError: what the trainer left is not what its result says; nothing is written.
+        OSError: the store cannot be written.
+    """
+    crash_points.crash_point("result-received")
+    made = _keep_files(store, run.scratch, result["outputs"])
+    crash_points.crash_point("model-kept")
+    model_files.lay_out(store, made.manifest.digest, made.export)
+    with store.transaction():
+        decision = _decision(store, pipeline, result["metrics"])
+        environment = store.runs.add_environment(result["environment"])
+        _record_objects(store, made)
+        _end_training(store, run, result, environment, made)
+        export_run = _record_export(store, run, result, environment, made)
+        crash_points.crash_point("before-promotion")
+        model = store.models.add(
+            pipeline.name,
+            made.manifest.digest,
+            train_run=run.run_id,
+            export_run=export_run,
+            version=run.commit.version,
+            commit_seq=run.commit.seq,
+            steps=int(result["step"]),
+            metrics=result["metrics"],
+            verdict=canonical_json(decision._asdict()),
+        )
+        if decision.promote:
+            change_id = run.commit.change_id
+            store.models.promote(model, who="service", why=decision.why, change_id=change_id)
+    crash_points.crash_point("after-promotion")
+    return model
+
+
+class _Made(NamedTuple):
+    """The files of a training, as the store keeps them.
+
+    Attributes:
+        files: of each role, the path that the trainer gave it, and the object.
+        export: the files of the model by name.
+        manifest: the object that names these, whose digest names the model.
+    """
+
+    files: Mapping[str, tuple[str, StoredObject]]
+    export: Mapping[str, manifests.Entry]
+    manifest: StoredObject
+
+    def edge(self, role: str) -> Edge:
+        """Return the edge of a run that made a file."""
+        path, kept = self.files[role]
+        return Edge(role, path, kept.digest)
+
+
+def _keep_files(store: Store, scratch: Path, outputs: Iterable[Mapping[str, Any]]) -> _Made:
+    """Move a trainer's files into the store and flush them.
+
+    Raises:
+        DamagedExportError: a file is missing, or is not the one that was named.
+    """
+    files: dict[str, tuple[str, StoredObject]] = {}
+    for output in outputs:
+        try:
+            kept = store.objects.adopt(scratch / output["path"])
+        except FileNotFoundError as error:
+            raise DamagedExportError(f"the export is missing: {output['path']}") from error
+        if kept.digest != output["sha256"]:
+            raise DamagedExportError(f"the export is damaged: {output['path']}")
+        files[output["role"]] = (output["path"], kept)
+    if not files.keys() >= set(EXPORTED):
+        raise DamagedExportError("the export is not whole: it has no generator or no card")
+    export = {
+        os.path.basename(path): manifests.Entry(kept.digest, kept.size_bytes)  # noqa: PTH119
+        for path, kept in (files[role] for role in EXPORTED)
+    }
+    manifest = store.objects.add(manifests.render(export))
+    store.objects.flush()
+    return _Made(files, export, manifest)
+
+
+def _decision(store: Store, pipeline: PipelineSettings, metrics: Mapping[str, Any]) -> Decision:
+    """Decide about a new model. A pinned one stays live, however good the new one is."""
+    live = store.models.live(pipeline.name)
+    decision = decide(pipeline.train.promote, metrics, has_live=live is not None)
+    if decision.promote and live and store.models.is_pinned(pipeline.name):
+        return Decision(promote=False, why=f"model@{live.number} is pinned")
+    return decision
+
+
+def _record_objects(store: Store, made: _Made) -> None:
+    for role, (_, kept) in made.files.items():
+        media_type = MEDIA_TYPES.get(role, "application/octet-stream")
+        store.history.add_objects([kept], media_type)
+    store.history.add_objects([made.manifest], "text/x-pixd-manifest")
+
+
+def _end_training(
+    store: Store, run: TrainingRun, result: Mapping[str, Any], environment: str, made: _Made
+) -> None:
+    """Write that the training succeeded, with its curve and what it made."""
+    store.runs.move(
+        run.run_id,
+        ("queued", "running", "publishing"),
+        "succeeded",
+        timings=result.get("timings", {}),
+        environment=environment,
+        progress=run.progress or {"step": result["step"], "steps": result["steps"]},
+    )
+    store.runs.add_curve(run.run_id, result.get("curve", ()))
+    store.runs.add_outputs(run.run_id, [made.edge(role) for role in made.files])
+
+
+def _record_export(
+    store: Store, run: TrainingRun, result: Mapping[str, Any], environment: str, made: _Made
+) -> int:
+    """Write the run that made the model of the trained weights; returns its id."""
+    recipe = store.runs.add_recipe("export", {})
+    export_run = store.runs.queue(
+        store.runs.get(run.run_id).pipeline,
+        "export",
+        run_key("export", EXPORT_REVISION, recipe, [run.key, made.manifest.digest]),
+        change_id=run.commit.change_id,
+        recipe=recipe,
+        inputs=[Edge("trained", f"run@{run.run_id}", made.edge("generator").digest)],
+        reason="the training succeeded",
+        state="running",
+    )
+    store.runs.move(
+        export_run,
+        ("running",),
+        "succeeded",
+        environment=environment,
+        timings={"export_s": result.get("timings", {}).get("export_s")},
+    )
+    outputs = [Edge("model", "model", made.manifest.digest), *map(made.edge, EXPORTED)]
+    store.runs.add_outputs(export_run, outputs)
+    return export_run
+
+
+# -- a model of recalled images -----------------------------------------------------------------------
+
+
+def excluded_in(reader: Reader, store: Path, pipeline: str, digest: str) -> str:
+    """Return the name of a recalled image that a model descends from, or "".
+
+    Args:
+        reader: the store's database.
+        store: the store's folder.
+        pipeline: its name.
+        digest: of the model.
+
+    Raises:
+        OSError: the listing of a training cannot be read.
+    """
+    excluded = trainings.excluded(reader, pipeline)
     if not excluded:
         return ""
-    for _, train_run, _ in lineage.lineage_of_model(store.db.conn, model.pipeline, model.digest):
-        digest = lineage.is_trained_on(store.db.conn, store.folder, train_run, excluded)
-        if digest:
-            return store.exclusions.name_of(model.pipeline, digest)
+    for _, train_run, _ in lineage.lineage_of_model(reader, pipeline, digest):
+        if found := lineage.is_trained_on(reader, store, train_run, excluded):
+            return excluded[found]
     return ""

@@ -7,7 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pixd.store.recipes import recipe_digest
+from pixd.store.runs import run_key
+
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from pixd.config import PipelineSettings
 
 TRAIN_REVISION = 4
@@ -39,3 +44,13 @@ def train_recipe(pipeline: PipelineSettings, precision: str) -> dict[str, Any]:
         # Only where it is not 1: the keys of all trainings from before it was there stay.
         **({"replicas": train.replicas} if train.replicas != 1 else {}),
     }
+
+
+def train_key(recipe: Mapping[str, Any], inputs: Iterable[str]) -> str:
+    """Return the key of a training.
+
+    Args:
+        recipe: as `train_recipe` returns it.
+        inputs: the digests of its pairs, from `pixd.training.dataset.split.key_inputs`.
+    """
+    return run_key("train", TRAIN_REVISION, recipe_digest("train", recipe), inputs)

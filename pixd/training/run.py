@@ -1,38 +1,26 @@
-"""One training child from its start to its model: the run spec out, the result manifest in."""
+"""One training child from its start to its end: the run spec out, the result manifest in."""
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pixd.store import manifests, model_files, tensorboard
-from pixd.store.runs import Edge, run_key
-from pixd.system import crash_points
+from pixd.store import tensorboard
 from pixd.system.children.spec import SCHEMA
 from pixd.system.children.worker import Worker
-from pixd.system.digests import canonical_json
-from pixd.system.errors import PixdError
-from pixd.training import promotion
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pixd.config import PipelineSettings, Settings
+    from pixd.config import Settings
     from pixd.store.commits import Commit
-    from pixd.store.models import Model
     from pixd.store.store import Store
 
-EXPORT_REVISION = 1
 PREVIEWS = "previews"
 """The folder of the store with one sheet of samples a pipeline, while it trains."""
-SAMPLES = "samples"
-"""Role of the sheet of samples among a run's outputs; it is no part of the model's export."""
 SCORES = ("l1", "psnr", "ssim", "sharpness")
-MEDIA_TYPES = {"card": "application/json", SAMPLES: "image/png"}
-"""gc keeps what is JSON: a card is small, and says what a model was when it is gone."""
 NICENESS = 10  # translation comes first
 CHECKPOINT_EVERY_S = 60
 CHECKPOINT_EVERY_STEPS = 1000
@@ -43,10 +31,6 @@ SILENT_S = 900.0
 longest honest silence is one step, of minutes for the largest model on a slow processor."""
 HANG_GRACE_S = 60.0
 """A trainer that is still there so long after its silence was up could not even be killed."""
-
-
-class DamagedExportError(PixdError):
-    """The files that a trainer left are not the ones that its result names."""
 
 
 class TrainingRun:
@@ -222,113 +206,3 @@ class TrainingRun:
             state, reason = self._leaving
             return {"state": state, "reason": reason}
         return dict(result)
-
-
-def publish_model(
-    store: Store, run: TrainingRun, result: Mapping[str, Any], pipeline: PipelineSettings
-) -> Model:
-    """Move a succeeded run's files into the store, write its model, and promote it if it may.
-
-    Bytes first, then one transaction that says succeeded, names the model and, if the gate
-    lets it, makes it live: no state in between can be seen.
-
-    Raises:
-        DamagedExportError: what the trainer left is not what its result says; nothing is written.
-        OSError: the store cannot be written.
-    """
-    crash_points.crash_point("result-received")
-    stored = {}
-    for output in result["outputs"]:
-        try:
-            kept = store.objects.adopt(run.scratch / output["path"])
-        except FileNotFoundError as error:
-            raise DamagedExportError(f"the export is missing: {output['path']}") from error
-        if kept.digest != output["sha256"]:
-            raise DamagedExportError(f"the export is damaged: {output['path']}")
-        stored[output["role"]] = (output["path"], kept)
-    if not {"generator", "card"} <= stored.keys():
-        raise DamagedExportError("the export is not whole: it has no generator or no card")
-    export = {
-        os.path.basename(path): manifests.Entry(kept.digest, kept.size_bytes)  # noqa: PTH119
-        for role, (path, kept) in stored.items()
-        if role in {"generator", "card"}
-    }
-    manifest = store.objects.add(manifests.render(export))
-    store.objects.flush()
-    crash_points.crash_point("model-kept")
-    model_files.lay_out(store, manifest.digest, export)
-    name = pipeline.name
-    metrics = result["metrics"]
-    recipe = store.runs.add_recipe("export", {})
-    export_key = run_key("export", EXPORT_REVISION, recipe, [run.key, manifest.digest])
-    with store.transaction():
-        live = store.models.live(name)
-        decision = promotion.decide(pipeline.train.promote, metrics, has_live=live is not None)
-        promote = decision.promote and not store.models.is_pinned(name)
-        if decision.promote and not promote:
-            decision = promotion.Decision(
-                promote=False, why=f"model@{live.number} is pinned" if live else ""
-            )
-        for role, (_, kept) in stored.items():
-            media_type = MEDIA_TYPES.get(role, "application/octet-stream")
-            store.history.add_objects([kept], media_type)
-        store.history.add_objects([manifest], "text/x-pixd-manifest")
-        environment = store.runs.add_environment(result["environment"])
-        timings = result.get("timings", {})
-        store.runs.move(
-            run.run_id,
-            ("queued", "running", "publishing"),
-            "succeeded",
-            timings=timings,
-            environment=environment,
-            progress=run.progress or {"step": result["step"], "steps": result["steps"]},
-        )
-        store.runs.add_curve(run.run_id, result.get("curve", ()))
-        store.runs.add_outputs(
-            run.run_id, [Edge(role, path, kept.digest) for role, (path, kept) in stored.items()]
-        )
-        export_run = store.runs.queue(
-            name,
-            "export",
-            export_key,
-            change_id=run.commit.change_id,
-            recipe=recipe,
-            inputs=[Edge("trained", f"run@{run.run_id}", stored["generator"][1].digest)],
-            reason="the training succeeded",
-            state="running",
-        )
-        store.runs.move(
-            export_run,
-            ("running",),
-            "succeeded",
-            environment=environment,
-            timings={"export_s": timings.get("export_s")},
-        )
-        store.runs.add_outputs(
-            export_run,
-            [
-                Edge("model", "model", manifest.digest),
-                *(
-                    Edge(role, stored[role][0], stored[role][1].digest)
-                    for role in ("generator", "card")
-                ),
-            ],
-        )
-        crash_points.crash_point("before-promotion")
-        model = store.models.add(
-            name,
-            manifest.digest,
-            train_run=run.run_id,
-            export_run=export_run,
-            version=run.commit.version,
-            commit_seq=run.commit.seq,
-            steps=int(result["step"]),
-            metrics=metrics,
-            verdict=canonical_json({"promote": promote, "why": decision.why}),
-        )
-        if promote:
-            store.models.promote(
-                model, who="service", why=decision.why, change_id=run.commit.change_id
-            )
-    crash_points.crash_point("after-promotion")
-    return model

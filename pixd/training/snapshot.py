@@ -9,8 +9,8 @@ import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pixd.store import model_files
-from pixd.store import recipes as store_recipes
 from pixd.store.queries import lineage
+from pixd.store.recipes import recipe_difference
 from pixd.store.runs import Edge
 from pixd.system.digests import canonical_json
 from pixd.training import warm_start
@@ -18,7 +18,7 @@ from pixd.training.dataset import pairs
 from pixd.training.warm_start import WarmStart
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from pixd.config import PipelineSettings
@@ -68,8 +68,7 @@ def take(
     """
     reader = store.db.conn
     begin = warm_start.choose(reader, store.folder, pipeline, recipe, split)
-    listing = listing_of(split.train, split.held_out)
-    listed = store.objects.add(listing)
+    listed = store.objects.add(listing_of(split.train, split.held_out))
     store.objects.flush()
     live = store.models.live(pipeline.name)
     before = (
@@ -89,13 +88,39 @@ def take(
         "live_model": str(model_files.folder_of(store.folder, live.digest)) if live else None,
         **_beginning(store.folder, key, begin),
     }
-    changes = changes_since_last(reader, store.folder, pipeline.name, recipe, listing)
+    said = reason(reader, store.folder, pipeline.name, recipe, split, begin)
+    return Snapshot(listed, inputs, said, spec)
+
+
+def reason(
+    reader: Reader,
+    store: Path,
+    pipeline: str,
+    recipe: Mapping[str, Any],
+    split: Split,
+    begin: WarmStart | str,
+) -> str:
+    """Say why a training runs, and how it begins.
+
+    Args:
+        reader: the store's database.
+        store: the store's folder.
+        pipeline: its name.
+        recipe: of the training.
+        split: the pairs of the folder by side.
+        begin: as `warm_start.choose` returns it.
+
+    Raises:
+        OSError: the listing of the last training cannot be read.
+    """
+    listing = listing_of(split.train, split.held_out)
+    changes = changes_since_last(reader, store, pipeline, recipe, listing)
     if changes is None:
         count = len(split.used)
-        said = f"first training on {count} pair{'s' * (count != 1)}"
-    else:
-        said = reason_of(changes, begin)
-    return Snapshot(listed, inputs, said, spec)
+        return f"first training on {count} pair{'s' * (count != 1)}"
+    said = ", ".join(changes) or "again, on the same pairs and settings"
+    beginning = begin.told if isinstance(begin, WarmStart) else begin
+    return f"{said}; {beginning}" if beginning else said
 
 
 def changes_since_last(
@@ -118,14 +143,7 @@ def changes_since_last(
         return None
     run_id, body = last
     before = lineage.listing_of(reader, store, run_id)
-    return pairs_difference(before, listing) + store_recipes.recipe_difference(body, recipe)
-
-
-def reason_of(changes: Sequence[str], begin: WarmStart | str) -> str:
-    """Say why a training runs that is not the first, and how it begins."""
-    said = ", ".join(changes) or "again, on the same pairs and settings"
-    beginning = begin.told if isinstance(begin, WarmStart) else begin
-    return f"{said}; {beginning}" if beginning else said
+    return pairs_difference(before, listing) + recipe_difference(body, recipe)
 
 
 def listing_of(train: Iterable[pairs.Pair], held_out: Iterable[pairs.Pair] = ()) -> bytes:

@@ -15,29 +15,31 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 from pixd.store.queries import lineage
-from pixd.store.runs import run_key
+from pixd.store.queries.trainings import failures_of_key
 from pixd.system import crash_points, disk
 from pixd.system.backoff import FIRST_RETRY_S, wait_s
-from pixd.training import promotion, warm_start
-from pixd.training import recipe as recipes
-from pixd.training import snapshot as training_snapshot
-from pixd.training.run import DamagedExportError, TrainingRun, publish_model
+from pixd.training import warm_start
+from pixd.training.due import NO_PAIRS, decide
+from pixd.training.past import past_of
+from pixd.training.promotion import DamagedExportError, publish_model
+from pixd.training.recipe import train_key, train_recipe
+from pixd.training.run import TrainingRun
+from pixd.training.snapshot import take
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from pixd.config import PipelineSettings, Settings
     from pixd.folders.intake import Intake
-    from pixd.store.models import Model
     from pixd.store.store import Store
     from pixd.system.children.worker import Worker
     from pixd.training.dataset.dataset import Dataset
+    from pixd.training.due import Due
 
 FLOAT32_BYTES = 4
 GENERATOR_PARAMETERS = 54_400_000  # at ngf 64; they grow with its square
 KEPT_COPIES = 8  # two checkpoints of the weights and Adam's two moments, and the export, twice
-MAX_FAILURES = 3
 FINISH_SHARE = 0.5  # a run that is so far along is not superseded
 RECALLED = "one of its images was recalled"
 
@@ -123,9 +125,15 @@ class Training:
         if self._run:
             self._reconsider(key, now)
             return
-        if self._is_settled_by_history(key):
+        name = self._pipeline.name
+        past = past_of(self._store.db.conn, self._store.folder, name, key)
+        due = decide(past, self._pipeline.train.promote)
+        if due.action == "run":
+            self._start_when_still(key, recipe, past.failures, now, may_start=may_start)
             return
-        self._start_when_still(key, recipe, now, may_start=may_start)
+        if due.action == "reuse":
+            self._reuse(due)
+        self.state, self.reason = ("failed" if due.has_given_up else "idle"), due.why
 
     def recover(self) -> None:
         """Find out anew what is under way after an error of the store's disk.
@@ -152,12 +160,10 @@ class Training:
             return None
         if not plan.pairs:
             if not self._run:
-                self.state, self.reason = "idle", "there are no pairs in the training folder"
+                self.state, self.reason = "idle", NO_PAIRS.why
             return None
-        recipe = recipes.train_recipe(self._pipeline, self._settings.precision)
-        digest = self._store.runs.add_recipe("train", recipe)
-        key = run_key("train", recipes.TRAIN_REVISION, digest, self._dataset.key_inputs)
-        return key, recipe
+        recipe = train_recipe(self._pipeline, self._settings.precision)
+        return train_key(recipe, self._dataset.key_inputs), recipe
 
     def _say_not_ready(self) -> str:
         if self._store.history.head(self._intake.repo_id) is None:
@@ -166,56 +172,24 @@ class Training:
             return f"an image cannot be looked at: {self._dataset.trouble}; `pixd verify` says more"
         return "looking at the images"
 
-    def _is_settled_by_history(self, key: str) -> bool:
-        """Tell whether what is wanted was done before; make its model live if it should be."""
-        store = self._store
-        name = self._pipeline.name
-        done = store.runs.succeeded(name, key)
-        if done is None:
-            return False
-        live = store.models.live(name)
-        model = store.models.of_train_run(done)
-        assert model is not None  # it is written in the transaction that says "succeeded"
-        if live and live.train_run == done:
-            self.state, self.reason = "idle", "the live model is of these pairs and settings"
-        elif store.models.is_pinned(name):
-            self.state, self.reason = "idle", f"model@{live.number if live else '?'} is pinned"
-        elif not self._bytes_present(model) or promotion.excluded_in(store, model):
-            return False
-        else:
-            decision = self._decide_again(model)
-            if decision.promote:
-                why = f"these pairs and settings made model@{model.number} before"
-                store.models.promote(model, who="service", why=why, change_id=self._change_id())
-                store.note(name, "info", "promote", f"model@{model.number} is live: {why}")
-                self.state, self.reason = "idle", why
-            else:
-                self.state = "idle"
-                self.reason = f"model@{model.number} was not promoted: {decision.why}"
-        return True
-
-    def _decide_again(self, model: Model) -> promotion.Decision:
-        verdict = json.loads(model.verdict)
-        mode = self._pipeline.train.promote
-        if mode == "always" and not json.loads(model.metrics).get("collapsed"):
-            return promotion.Decision(promote=True, why="promote is set to always")
-        return promotion.Decision(promote=bool(verdict["promote"]), why=str(verdict["why"]))
-
-    def _bytes_present(self, model: Model) -> bool:
-        return self._store.runs.output_digest(model.export_run, "generator") is not None
+    def _reuse(self, due: Due) -> None:
+        """Make a model live that was trained before."""
+        store, name = self._store, self._pipeline.name
+        assert due.model is not None  # it is what "reuse" means
+        model = store.models.numbered(name, due.model)
+        assert model is not None  # it was just read
+        store.models.promote(model, who="service", why=due.why, change_id=self._change_id())
+        store.note(name, "info", "promote", f"model@{model.number} is live: {due.why}")
 
     def _start_when_still(
-        self, key: str, recipe: dict[str, Any], now: float, *, may_start: bool
+        self,
+        key: str,
+        recipe: Mapping[str, Any],
+        failures: Sequence[str],
+        now: float,
+        *,
+        may_start: bool,
     ) -> None:
-        store = self._store
-        failures = store.runs.failures(self._pipeline.name, key)
-        if len(failures) >= MAX_FAILURES:
-            self.state = "failed"
-            self.reason = (
-                f"given up after {len(failures)} attempts: {failures[-1].reason};"
-                " `pixd retry` tries again"
-            )
-            return
         still_at = 0.0
         if self._intake.last_change_at is not None:
             still_at = self._intake.last_change_at + self._pipeline.train.quiet_seconds
@@ -225,7 +199,7 @@ class Training:
             self.reason = "waiting until the training folder is still"
             self._may_start_at = max(self._may_start_at, now + 0.2)
         elif now < self._retry_at:
-            self.reason = f"trying again after: {failures[-1].reason if failures else 'a failure'}"
+            self.reason = f"trying again after: {failures[-1] if failures else 'a failure'}"
         elif not may_start:
             self.reason = "waiting for another training to end"
             self._may_start_at = now + 1.0
@@ -248,10 +222,10 @@ class Training:
 
     # -- starting -----------------------------------------------------------------------
 
-    def _start(self, key: str, recipe: dict[str, Any]) -> None:
+    def _start(self, key: str, recipe: Mapping[str, Any]) -> None:
         store, split, commit = self._store, self._dataset.split, self._dataset.commit
         assert commit is not None  # _wanted saw it
-        snapshot = training_snapshot.take(store, self._pipeline, recipe, key, split, commit)
+        snapshot = take(store, self._pipeline, recipe, key, split, commit)
         with store.transaction():
             store.history.add_objects([snapshot.listed], "application/json")
             run_id = store.runs.queue(
@@ -359,7 +333,7 @@ class Training:
         if run.has_checkpointed and error["kind"] == "died":
             # Killed often, it still gets there: only attempts without progress are counted up.
             store.runs.forgive_before(name, run.key, run.run_id)
-        failures = len(store.runs.failures(name, run.key))
+        failures = len(failures_of_key(store.db.conn, name, run.key))
         self._retry_at = now + wait_s(failures, FIRST_RETRY_S)
 
     def _uses_recalled(self, run: TrainingRun) -> bool:

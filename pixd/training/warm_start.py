@@ -15,12 +15,10 @@ import json
 import shutil
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pixd.store import recipes as store_recipes
 from pixd.store.queries import lineage
-from pixd.store.runs import run_key
-from pixd.training import recipe as recipes
 from pixd.training.dataset import pairs
-from pixd.training.dataset import split as kinship
+from pixd.training.dataset.split import key_inputs
+from pixd.training.recipe import train_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -91,9 +89,8 @@ def choose(
         return ""
     number, live_digest, train_run = live
     before = _Sides.of(reader, store, train_run)
-    digest = store_recipes.recipe_digest("train", recipe)
-    inputs = kinship.key_inputs(before.train, before.held_out, pipeline.train.validation)
-    same_key = run_key("train", recipes.TRAIN_REVISION, digest, inputs)
+    inputs = key_inputs(before.train, before.held_out, pipeline.train.validation)
+    same_key = train_key(recipe, inputs)
     wanted = {pair.digest for pair in split.used}
     if lineage.key_of_run(reader, train_run) != same_key or wanted == before.all:
         return ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pixd.config.pair_kinds import INPUT_IS_MADE
+from pixd.config.pair_kinds import KINDS
 
 if TYPE_CHECKING:
     from pixd.config import PipelineSettings
@@ -24,11 +24,13 @@ def translate_recipe(
         image_size: pixels, the live model's own; the config may already name another.
         pairs: as above.
     """
+    kind = KINDS[pairs]
     return {
-        **({"pairs": pairs} if pairs in INPUT_IS_MADE else {}),
+        # Nothing is made of a drawing for `edges`: it is taken as it comes, as a given input is.
+        **({"pairs": pairs} if kind.takes_pictures else {}),
         "image_size": image_size,
         # A model of blanks serves on until another is trained; a blank in each tile is no way to.
-        "fit": "pad" if (pipeline.fit, pairs) == ("tile", "blank") else pipeline.fit,
+        "fit": "pad" if pipeline.fit == "tile" and kind.hides_middle else pipeline.fit,
         "output_size": pipeline.output_size,
         # Only where it is kept: the keys of all translations from before it could be stay.
         **({"alpha": pipeline.alpha} if pipeline.alpha != "drop" else {}),

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from pixd import config
+from pixd.config.load import load
 from pixd.service import reload
 from pixd.service.loop import Service
 from pixd.system.children.worker import Worker
@@ -71,7 +71,7 @@ class Running:
 
     def __init__(self, tiny: Stubbed) -> None:
         self.tiny = tiny
-        self.service = Service(config.load(tiny.folder / "config.yaml"), lambda *_: None)
+        self.service = Service(load(tiny.folder / "config.yaml"), lambda *_: None)
         self.blocked: set[str] = set()
 
     def settle(self) -> None:

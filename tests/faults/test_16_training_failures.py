@@ -137,7 +137,7 @@ def test_a_training_that_diverges_is_recorded_and_the_model_before_it_serves(
     if not is_full_size:
         pytest.skip(TRAINS)
     stub.tune(seed=1)
-    stub.start({**SOON, "pixd.training.stage.MAX_FAILURES": 1}, prelude=ABSURD)
+    stub.start({**SOON, "pixd.training.due.MAX_FAILURES": 1}, prelude=ABSURD)
     part = stub.until(lambda p: p["train"]["state"] == "failed")
     is_served = serves(stub, 2)
     figure(

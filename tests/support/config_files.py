@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pixd import config
 from pixd.config import KeepSettings, PipelineSettings, Settings, TrainSettings
+from pixd.config.load import load
 from pixd.system.errors import EXIT_CONFIG, ConfigError
 
 FOLDERS = "    training: ./training\n    input: ./input\n    output: ./output\n"
@@ -18,7 +18,7 @@ ONE_PIPELINE = "pipelines:\n  facades:\n" + FOLDERS
 def read(folder: Path, text: str) -> Settings:
     path = folder / "config.yaml"
     path.write_text(text, encoding="utf-8")
-    return config.load(path)
+    return load(path)
 
 
 def refusal(folder: Path, text: str) -> list[str]:

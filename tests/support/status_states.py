@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
-from pixd import config
 from pixd.answers import status
+from pixd.config.load import load
 from pixd.service.loop import Service
 from pixd.store import connection
 from pixd.store.heartbeat import read_live, write_live
@@ -64,7 +64,7 @@ class World:
         if not self.config.exists():
             folder.mkdir(parents=True)
             self.config.write_text(CONFIG)
-        self.settings = config.load(self.config)
+        self.settings = load(self.config)
 
     # -- what is in the store -----------------------------------------------------------
 

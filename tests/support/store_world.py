@@ -33,7 +33,8 @@ from pixd.system import crash_points
 from pixd.system.children.warm_worker import Answer
 from pixd.system.children.worker import Worker
 from pixd.system.digests import canonical_json, digest_of
-from pixd.training.run import TrainingRun, publish_model
+from pixd.training.promotion import publish_model
+from pixd.training.run import TrainingRun
 from pixd.translation import translator
 from pixd.translation.stage import Translation
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from pixd.answers.doctor.check import Check, fail, ok, warn
 from pixd.answers.doctor.store import EVENTS_FOLDER
+from pixd.config.pair_kinds import KINDS
 from pixd.folders.watch import Watch
 from pixd.store import lock
 
@@ -198,7 +199,9 @@ def image_formats() -> Check:
 
 def outlines(settings: Settings) -> Iterator[Check]:
     """Look whether OpenCV is there, where a pipeline trains on outlines."""
-    wanting = [pipeline.name for pipeline in settings.pipelines if pipeline.pairs == "edges"]
+    wanting = [
+        pipeline.name for pipeline in settings.pipelines if KINDS[pipeline.pairs].needs_opencv
+    ]
     if not wanting:
         return
     from pixd.images import edges  # noqa: PLC0415 - as above

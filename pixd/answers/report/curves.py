@@ -17,6 +17,8 @@ LEFT, RIGHT, TOP, BOTTOM = 46, 20, 14, 30
 LABEL_GAP = 13  # least distance of two labels, in units of the drawing
 TICKS = 4
 SMOOTHED_OVER = 10  # a mean over one part of so many of the points
+ALIKE = 1e-12  # values whose difference is a smaller share of them are drawn as one
+LEAST = 1e-15  # a smaller difference, or value, is drawn as none
 REACH = 1.0  # a reference further off than this many heights of the curve would flatten it
 _HUNDRED, _TEN_THOUSAND = 100, 10_000
 
@@ -120,12 +122,23 @@ def nice_ticks(low: float, high: float) -> list[float]:
 
     Source: Paul Heckbert, "Nice numbers for graph labels", Graphics Gems, 1990.
     """
-    span = (high - low) or abs(high) or 1.0
-    rough = span / TICKS
+    rough = _span(low, high) / TICKS
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(m for m in (1.0, 2.0, 2.5, 5.0, 10.0) if m * power >= rough * (1 - 1e-9)) * power
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
     return [number * step for number in range(first, max(last, first + 1) + 1)]
+
+
+def _span(low: float, high: float) -> float:
+    """Return the range that an axis shows; of values that hardly differ, their size, or 1.
+
+    Steps of less than a float can tell apart would fall together; of steps near the smallest float
+    there is no power of ten.
+    """
+    size = max(abs(low), abs(high))
+    if high - low > max(ALIKE * size, LEAST):
+        return high - low
+    return size if size > LEAST else 1.0
 
 
 def figure(value: float) -> str:

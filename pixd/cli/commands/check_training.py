@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
-    from pixd.config import PipelineSettings
     from pixd.training.dataset.folder_check import Checked
 
 SHOWN = 8  # groups of a finding, unless all are asked for
@@ -72,7 +71,7 @@ def _wanted(args: argparse.Namespace) -> Iterator[tuple[str, Path, Setting]]:
     settings = settings_of(args)
     chosen = (pick_pipeline(settings, args.pipeline),) if args.pipeline else settings.pipelines
     for pipeline in chosen:
-        yield pipeline.name, pipeline.training, _setting_of(pipeline)
+        yield pipeline.name, pipeline.training, Setting.of(pipeline)
 
 
 def _see_that_it_is_possible(setting: Setting) -> None:
@@ -90,12 +89,6 @@ def _see_that_it_is_possible(setting: Setting) -> None:
         raise UsageError(
             f"--validation {setting.validation:g} is no share", advice="from 0 to 0.9, such as 0.1"
         )
-
-
-def _setting_of(pipeline: PipelineSettings) -> Setting:
-    return Setting(
-        pipeline.pairs, pipeline.direction, pipeline.image_size, pipeline.train.validation
-    )
 
 
 def _check(folder: Path, setting: Setting, progress: Progress) -> Checked:

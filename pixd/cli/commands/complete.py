@@ -47,11 +47,11 @@ def _names(asked: Asked) -> Iterator[Word]:
 
 def _recorded(asked: Asked) -> Iterator[Word]:
     """Yield the names that the configuration and the store know."""
-    from pixd import config  # noqa: PLC0415 - commands and options need no configuration
+    from pixd.config.load import find, load  # noqa: PLC0415 - commands and options need no configuration
 
     named = asked.given.get("config")
-    path = config.find(named and str(Path(named).expanduser()), os.environ, Path.cwd())
-    settings = config.load(path)
+    path = find(named and str(Path(named).expanduser()), os.environ, Path.cwd())
+    settings = load(path)
     if asked.kind == "pipelines":
         yield from (Word(p.name, str(p.training.parent)) for p in settings.pipelines)
         return

@@ -16,10 +16,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pixd import config
 from pixd.answers import status
 from pixd.answers.status_text import duration
 from pixd.cli.terminal import Progress, bar
+from pixd.config.load import load
 from pixd.store import lock
 from pixd.system.children.spec import SCHEMA
 from pixd.system.children.worker import Worker
@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
     began = time.monotonic()
     progress = Progress()
     _prepare(folder, args.pairs, args.steps or STEPS, progress)
-    settings = config.load(folder / "config.yaml")
+    settings = load(folder / "config.yaml")
     print(f"1. made {args.pairs} pairs of label map and facade in {folder / 'training'}")
     with _service(folder, keep=args.keep) as log:
         late = _drop_inputs(folder, INPUTS - 1)

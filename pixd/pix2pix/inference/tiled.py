@@ -15,6 +15,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import IO, Any, Final, NamedTuple
 
+from pixd.config.pair_kinds import keeps_lightness
 from pixd.pix2pix.inference.batching import Pixels, Square
 from pixd.pix2pix.inference.decoding import Rows
 
@@ -83,7 +84,7 @@ def translate(
         out: the file; left incomplete where this raises.
         text: chunks of the file.
         size: side of a tile, pixels.
-        pairs: the setting, where the network's input is made of what comes. With "colorization"
+        pairs: the setting, where the network's input is made of what comes. Where the lightness is kept
             the output has the source's own lightness, whatever tiles overlap.
         put: gives a square to the network.
         at_once: squares under way at most.
@@ -101,7 +102,7 @@ def translate(
     ms = {"decode": 0.0, "encode": 0.0}
     across, down = Axis.along(source.width, size), Axis.along(source.height, size)
     band, canvas = Band(across, down), Canvas(across, down)
-    needs_source = pairs == "colorization" or source.channels == 4  # noqa: PLR2004 - RGBA
+    needs_source = keeps_lightness(pairs) or source.channels == 4  # noqa: PLR2004 - RGBA
     sources: deque[Pixels] = deque()  # of the rows that each tile row finishes
     under: deque[_Under] = deque()
     done, of = 0, len(across.starts) * len(down.starts)
@@ -156,7 +157,7 @@ def _dressed(rows: Pixels, source: Pixels, pairs: str | None) -> Pixels:
 
     from pixd.images import lab
 
-    if pairs == "colorization":
+    if keeps_lightness(pairs):
         rows = lab.with_lightness(rows, lab.grey_of(source[..., :3]))
     return np.concatenate([rows, source[..., 3:]], axis=2)
 

@@ -27,6 +27,7 @@ from typing import Any, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from pixd.config.pair_kinds import KINDS
 from pixd.images import input_makers, pair_files
 from pixd.pix2pix.network.codec import codec_for
 from pixd.system.children.child import DataError
@@ -228,7 +229,7 @@ class TrainingPairs:
             cut = random_jitter(*self._decoded(index), self._image_size, random, flip=flip)
             return input_makers.input_after_jitter(*cut, pairs), cut[1]
         cut = random_crop(*self._decoded(index), self._image_size, random, flip=flip)
-        if not input_makers.makes(pairs):
+        if not KINDS[pairs].is_made:
             return cut
         target = np.ascontiguousarray(cut[1])
         return input_makers.input_of(target, pairs), target

@@ -13,6 +13,7 @@ from typing import Any, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from pixd.config.pair_kinds import KINDS
 from pixd.images import lab
 
 LIGHTNESS_HALF: Final = np.float32(50.0)  # L* is 0..100
@@ -100,7 +101,7 @@ class Lab:
 
 def codec_for(pairs: str) -> Codec:
     """Return how the networks of a recipe's ``pairs`` see pictures."""
-    return Lab() if pairs == "colorization" else Rgb()
+    return Lab() if KINDS[pairs].keeps_lightness else Rgb()
 
 
 def codec_of(generator: Any) -> Codec:

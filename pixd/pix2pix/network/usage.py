@@ -4,16 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from pixd.images.input_makers import BLANK_SHARE, WHITE
+from pixd.config.pair_kinds import BLANK_SHARE, KINDS
+from pixd.images.input_makers import WHITE
 from pixd.pix2pix.network.codec import COLOUR_RANGE, LIGHTNESS_HALF, codec_for
-
-_OF_ITSELF = "an input picture as it is"
-_INPUTS = {
-    "edges": "a drawing: dark thin lines on white",
-    "grayscale": "a picture in grey (luma), the same in all three channels",
-    "blank": f"a picture with a white square in its middle, {BLANK_SHARE:.0%} of the side",
-    "colorization": "the lightness of a picture",
-}
 
 
 def describe(pairs: str, size: int, generator_file: str) -> dict[str, Any]:
@@ -25,10 +18,10 @@ def describe(pairs: str, size: int, generator_file: str) -> dict[str, Any]:
         generator_file: name of the saved generator.
     """
     codec = codec_for(pairs)
-    is_lab = pairs == "colorization"
+    is_lab = KINDS[pairs].keeps_lightness
     eight_bits = "0..255 / 127.5 - 1"
     return {
-        "input": _INPUTS.get(pairs, _OF_ITSELF),
+        "input": KINDS[pairs].input,
         "input_channels": codec.input_channels,
         "output_channels": codec.output_channels,
         "input_shape": [None, size, size, codec.input_channels],

@@ -189,3 +189,21 @@ def stale_inputs(
         (repo, pipeline, model_digest, recipe),
     ).fetchone()
     return int(row[0])
+
+
+def unread(reader: sqlite3.Connection, repo: int, but_for: str) -> dict[str, str]:
+    """Return the files of a repo that could not even be read, by name, with the reason.
+
+    Links, sockets and files over the limit, for example.
+
+    Args:
+        reader: the store's database.
+        repo: the repo.
+        but_for: a reason of files to leave out.
+    """
+    rows = reader.execute(
+        "SELECT path, reason FROM file WHERE repo_id = ? AND state = 'rejected'"
+        " AND digest IS NULL AND reason <> ?",
+        (repo, but_for),
+    )
+    return {str(row[0]): str(row[1]) for row in rows}

@@ -10,12 +10,16 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
+from pixd.store.exclusions import EXCLUDED
+from pixd.store.queries.files import unread
 from pixd.store.training_set import KinRow, kin_of
 from pixd.system.digests import canonical_json, digest_of
 from pixd.system.errors import ADVICE_DISK, DiskError
 from pixd.training.dataset import findings, pairs
-from pixd.training.dataset import split as kinship
+from pixd.training.dataset.assessment import Seen, assess, is_known, pair_up
+from pixd.training.dataset.findings import Setting
 from pixd.training.dataset.near_duplicates import REVISION, Part
+from pixd.training.dataset.split import Kin, Placing, Split
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,8 +28,8 @@ if TYPE_CHECKING:
     from pixd.folders.intake import Intake
     from pixd.store.commits import Commit
     from pixd.store.store import Store
-    from pixd.store.training_set import Looked
     from pixd.system.children.warm_worker import Answer, WarmWorker
+    from pixd.training.dataset.assessment import Assessment
     from pixd.training.dataset.near_duplicates import Parts
 
 AT_ONCE = 64  # requests that the inspector holds; enough to keep it busy
@@ -40,13 +44,13 @@ class _Paired(NamedTuple):
     Attributes:
         of: number of the commit, and the intake's revision.
         files: (name, digest, state, reason) of each.
-        looked: what the inspector found, by digest.
+        seen: the same, with what the inspector found.
         plan: the pairs.
     """
 
     of: tuple[int, int]
     files: list[tuple[str, str, str, str]]
-    looked: dict[str, Looked]
+    seen: Seen
     plan: pairs.PairPlan
 
 
@@ -62,12 +66,13 @@ class Dataset:
         self._intake = intake
         self._repo_id = intake.repo_id
         self._inspector = inspector
+        self._setting = Setting.of(pipeline)
         self._layout = pairs.layout_of(pipeline.pairs)
         self._asked: set[str] = set()
         self._retry_at = 0.0
         self._parts: dict[str, Parts] = {}  # by content, as they are asked for
-        self._kin: dict[str, kinship.Kin] | None = None
-        self._placing: kinship.Placing | None = None
+        self._kin: dict[str, Kin] | None = None
+        self._placing: Placing | None = None
         self._paired: _Paired | None = None
         self._to_admit: list[KinRow] = []
         self._to_meet: list[pairs.Pair] = []
@@ -75,7 +80,7 @@ class Dataset:
         self._planned_for: tuple[int, int] | None = None
         self.commit: Commit | None = None
         self.plan: pairs.PairPlan | None = None
-        self.split = kinship.Split((), ())
+        self.split = Split((), ())
         self.key_inputs: list[str] = []  # digests by which a training's key knows the pairs
 
     @property
@@ -97,23 +102,23 @@ class Dataset:
             self._paired = self._pair_up(head, now)
         if self._paired is None:
             return
-        _, files, looked, plan = self._paired
+        of, files, seen, plan = self._paired
         kin = self._place(plan.pairs, head.seq)
         if kin is None:
             return
-        refused = refusals({name: looked[digest] for name, digest, _, _ in files}, plan)
-        split = kinship.split(plan.pairs, self._pipeline.train.validation, kin)
+        found = assess(self._setting, seen, plan, kin, self._parts_of_pair)
         with self._store.transaction():
             for name, _, state, reason in files:
-                why = refused[name].reason if name in refused else None
+                why = found.refused[name].reason if name in found.refused else None
                 if why is not None and (state, reason) != ("rejected", why):
                     self._store.working.set_state(self._repo_id, [name], "rejected", why)
                 elif why is None and state == "rejected":
                     self._store.working.set_state(self._repo_id, [name], "recorded")
-            self._judge(head, split, kin, refused)
+            self._note_findings(head, found)
+        split = found.split
         self.commit, self.plan, self.split = head, plan, split
         self.key_inputs = split.key_inputs(self._pipeline.train.validation)
-        self._planned_for = self._paired.of
+        self._planned_for = of
         self._paired = None
 
     def _pair_up(self, head: Commit, now: float) -> _Paired | None:
@@ -135,23 +140,27 @@ class Dataset:
                 )
             return None
         self.trouble = ""
-        accepted = [(name, digest) for name, digest, _, _ in files if not looked[digest].reason]
-        plan = pairs.pair_up(self._pipeline.pairs, accepted)
-        return _Paired((head.seq, self._intake.revision), files, looked, plan)
+        seen = Seen(
+            [(name, digest) for name, digest, _, _ in files],
+            looked,
+            unread(self._store.db.conn, self._repo_id, but_for=EXCLUDED),
+        )
+        plan = pair_up(self._setting, seen)
+        return _Paired((head.seq, self._intake.revision), files, seen, plan)
 
     # -- sides --------------------------------------------------------------------------
 
-    def _place(self, found: Sequence[pairs.Pair], seq: int) -> Mapping[str, kinship.Kin] | None:
+    def _place(self, found: Sequence[pairs.Pair], seq: int) -> Mapping[str, Kin] | None:
         """Return the kin of all pairs; None while new ones still wait for theirs."""
         store, name = self._store, self._pipeline.name
         if self._kin is None:
             rows = kin_of(store.db.conn, name, self._layout)
-            self._kin = {row.pair: kinship.Kin(row.anchor, row.touches, row.since) for row in rows}
+            self._kin = {row.pair: Kin(row.anchor, row.touches, row.since) for row in rows}
         new = [pair for pair in found if pair.digest not in self._kin]
         if not new:
             return self._kin
         if self._placing is None:  # kept from the first new pair on: the next ones come soon
-            self._placing = kinship.Placing(self._kin)
+            self._placing = Placing(self._kin)
             self._to_admit = kin_of(store.db.conn, name, self._layout)
         self._to_meet = [pair for pair in new if not self._placing.has_met(pair.digest)]
         ends_at = time.monotonic() + STEP_BUDGET_S
@@ -161,7 +170,7 @@ class Dataset:
                 self._placing.admit(row.pair, parts)
         while self._to_meet and not self._to_admit and time.monotonic() < ends_at:
             pair = self._to_meet.pop()
-            parts = self._parts_of([digest for _, digest in pair.files])
+            parts = self._parts_of_pair(pair)
             assert parts is not None  # what has no measures is undecided
             self._placing.meet(pair.digest, parts)
         if self.is_placing:
@@ -191,36 +200,22 @@ class Dataset:
             found += self._parts[digest]
         return tuple(found)
 
+    def _parts_of_pair(self, pair: pairs.Pair) -> Parts | None:
+        return self._parts_of([digest for _, digest in pair.files])
+
     # -- findings -----------------------------------------------------------------------
 
-    def _judge(
-        self,
-        head: Commit,
-        split: kinship.Split,
-        kin: Mapping[str, kinship.Kin],
-        refused: Mapping[str, findings.Refused],
-    ) -> None:
+    def _note_findings(self, head: Commit, found: Assessment) -> None:
         """Keep what is wrong with the set for `status`, unless it was found already."""
-        pipeline = self._pipeline
-        setting = findings.Setting(
-            pipeline.pairs, pipeline.direction, pipeline.image_size, pipeline.train.validation
-        )
+        name, refused = self._pipeline.name, sorted(found.refused.items())
         basis = digest_of(
-            canonical_json([head.version, REVISION, *setting, sorted(refused.items())]).encode()
+            canonical_json([head.version, REVISION, *self._setting, refused]).encode()
         )
-        if basis == self._store.care.basis(pipeline.name):
+        if basis == self._store.care.basis(name):
             return
-        every = (*split.used, *split.left_out)
-        parts = {p.digest: self._parts_of([digest for _, digest in p.files]) for p in every}
-        judged = findings.judge(
-            setting,
-            split,
-            {digest: found for digest, found in parts.items() if found is not None},
-            {digest: one.anchor for digest, one in kin.items()},
-            refused,
-        )
+        judged = found.judgement
         self._store.care.note(
-            pipeline.name,
+            name,
             basis,
             (judged.count(findings.WRONG), judged.count(findings.LOOK)),
             judged.worst,
@@ -266,25 +261,3 @@ class Dataset:
         else:
             why = reason or "it cannot be decoded"
             self._store.working.decide(digest, layout, why, width, height)
-
-
-def is_known(looked: Looked) -> bool:
-    """Tell whether all that is asked about a content is known."""
-    return bool(looked.reason) or looked.is_measured
-
-
-def refusals(looked: Mapping[str, Looked], plan: pairs.PairPlan) -> dict[str, findings.Refused]:
-    """Return the files that are in no pair, by name.
-
-    Args:
-        looked: what the inspector found of each file.
-        plan: the pairs of those that it accepted.
-    """
-    refused = {
-        name: findings.Refused(one.reason, "aspect" if one.width else "unusable")
-        for name, one in looked.items()
-        if one.reason
-    }
-    for name, why in plan.problems.items():
-        refused[name] = findings.Refused(why, "copy" if name in plan.copies else "unpaired")
-    return refused

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from pixd.config.pair_kinds import KINDS
 from pixd.training.dataset import pairs, swapped_halves
 from pixd.training.dataset.near_duplicates import FLOOR, Part, Parts, difference
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from pixd.config import PipelineSettings
     from pixd.training.dataset.split import Split
 
 WRONG: Final = "wrong"
@@ -30,11 +32,6 @@ _SAME_DETAIL: Final = 0.05  # a picture and its blurred, sharpened or noisy vers
 _MUCH_SMALLER: Final = 0.75  # of image_size
 _SHAPE: Final = 0.05  # as `pixd.images.decode.ASPECT_TOLERANCE`
 _GREY: Final = 3  # levels of mean saturation: JPEG's noise on a grey picture
-_FOR_COLOUR: Final = ("grayscale", "colorization")
-_HALF: Final = {
-    "side-by-side": ("left half", "right half"),
-    "folders": ("picture in a/", "picture in b/"),
-}
 
 
 class Setting(NamedTuple):
@@ -44,6 +41,12 @@ class Setting(NamedTuple):
     direction: str
     image_size: int
     validation: float
+
+    @classmethod
+    def of(cls, pipeline: PipelineSettings) -> Setting:
+        """Take them from a pipeline's settings."""
+        validation = pipeline.train.validation
+        return cls(pipeline.pairs, pipeline.direction, pipeline.image_size, validation)
 
 
 class Refused(NamedTuple):
@@ -120,7 +123,7 @@ def judge(
     seen = [(pair.name, parts[pair.digest]) for pair in found if pair.digest in parts]
     findings = [*_of_refused(refused), *_of_numbers(found, split, setting)]
     notes: list[str] = []
-    if setting.pairs in _HALF:
+    if not KINDS[setting.pairs].is_made:
         findings += _of_halves(seen, setting)
         swapped, more = _of_sides(seen, setting)
         findings += swapped
@@ -186,7 +189,7 @@ def _of_numbers(found: Sequence[pairs.Pair], split: Split, setting: Setting) -> 
 
 
 def _of_halves(seen: Sequence[tuple[str, Parts]], setting: Setting) -> Iterator[Finding]:
-    sides = _HALF[setting.pairs]
+    sides = _halves(setting)
     blank = [(name, side) for name, parts in seen for side in (0, 1) if _is_blank(parts[side])]
     for side in (0, 1):
         names = [name for name, which in blank if which == side]
@@ -219,6 +222,12 @@ def _of_halves(seen: Sequence[tuple[str, Parts]], setting: Setting) -> Iterator[
             "what is at one place in a/ must be at the same in b/: cut both to the same part",
             _each(uneven),
         )  # fmt: skip
+
+
+def _halves(setting: Setting) -> tuple[str, str]:
+    halves = KINDS[setting.pairs].halves
+    assert halves is not None  # only called where both pictures are given
+    return halves
 
 
 def _is_blank(part: Part) -> bool:
@@ -264,7 +273,7 @@ def _of_sides(
     if sides.flatter is not None:
         a_is_input = setting.direction == "AtoB"
         input_is_flat = sides.flatter == (0 if a_is_input else 1)
-        first, second = _HALF[setting.pairs] if a_is_input else reversed(_HALF[setting.pairs])
+        first, second = _halves(setting) if a_is_input else reversed(_halves(setting))
         kinds = ("flatter", "richer") if input_is_flat else ("richer", "flatter")
         other = "BtoA" if a_is_input else "AtoB"
         told = f"direction {setting.direction}: the {kinds[1]} {second} is made out of the {kinds[0]} {first}"
@@ -284,7 +293,7 @@ def _of_singles(seen: Sequence[tuple[str, Parts]], setting: Setting) -> Iterator
             "blank", WRONG, f"{_count(len(blank), 'picture')} {_have(blank)} nothing but one colour",
             "there is nothing to learn in it: take it out", _each(blank),
         )  # fmt: skip
-    if setting.pairs in _FOR_COLOUR:
+    if KINDS[setting.pairs].learns_colours:
         grey = [
             name for name, (part,) in seen if part.stat("saturation") <= _GREY and name not in blank
         ]
@@ -343,7 +352,7 @@ def _of_sizes(
             f" {setting.image_size} and {_are(small)} enlarged",
             f"take larger pictures, or image_size: {fitting}", _each(small),
         )  # fmt: skip
-    what = "halves" if setting.pairs == "side-by-side" else "pictures"
+    what = "halves" if KINDS[setting.pairs].is_side_by_side else "pictures"
     each = f"{smallest} px" if smallest == largest else f"{smallest} to {largest} px"
     notes.append(f"{what}: {each} on the longer side; image_size: {setting.image_size}")
 

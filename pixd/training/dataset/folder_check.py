@@ -1,8 +1,8 @@
 """Look at a training folder as it stands, with neither a store nor a service.
 
 The pictures are decoded where the service's are, in confined children (`pixd.training.dataset.inspector_child`), several of them
-at once; this process reads names, hashes bytes and keeps of each picture what was measured. What is
-found is worked out as the service does it (`pixd.training.dataset.findings`).
+at once. This process reads names, hashes bytes and keeps of each picture what was measured. What
+that amounts to is worked out where the service does it (`pixd.training.dataset.assessment`).
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from typing import TYPE_CHECKING, NamedTuple
 from pixd.folders import scan
 from pixd.store.training_set import Looked
 from pixd.system.children.confinement import FILE_BYTES
-from pixd.system.children.spec import SCHEMA
-from pixd.system.children.warm_worker import WarmWorker
 from pixd.system.errors import PixdError
 from pixd.system.names import path_in
-from pixd.training.dataset import findings, pairs
-from pixd.training.dataset import split as kinship
-from pixd.training.dataset.dataset import is_known, refusals
+from pixd.training.dataset.assessment import Seen, assess, pair_up
+from pixd.training.dataset.inspector import inspector
 from pixd.training.dataset.near_duplicates import Part
+from pixd.training.dataset.pairs import layout_of
+from pixd.training.dataset.split import Placing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from pixd.system.children.warm_worker import WarmWorker
     from pixd.training.dataset.findings import Judgement, Setting
     from pixd.training.dataset.near_duplicates import Parts
+    from pixd.training.dataset.pairs import Pair
 
 MOST_CHILDREN = 8
-_INSPECTOR = "pixd.training.dataset.inspector_child"
 ASKED_AHEAD = 4  # of each child, so that none waits for this process
 ANSWER_WITHIN_S = 300.0  # on the clock; processor time is bounded far below it
 _CHUNK_BYTES = 1 << 20
@@ -82,53 +82,40 @@ def check(
     """
     root = folder.absolute()  # the children work elsewhere
     listed = scan.scan(root)
-    refused = {
-        name: findings.Refused(why, "unusable")
-        for name, why in (*listed.special.items(), *listed.unreadable.items())
-    }
+    unread = {**listed.special, **listed.unreadable}
     digests: dict[str, str] = {}
     paths: dict[str, Path] = {}
     for name, stamp in listed.files.items():
         path = path_in(root, name)
         if stamp.size > FILE_BYTES:
-            limit = f"over the limit of {FILE_BYTES // 2**20} MiB"
-            refused[name] = findings.Refused(limit, "unusable")
+            unread[name] = f"over the limit of {FILE_BYTES // 2**20} MiB"
             continue
         try:
             digests[name] = _digest_of(path)
         except OSError as error:
-            why = f"cannot be read: {error.strerror}"
-            refused[name] = findings.Refused(why, "unusable")
+            unread[name] = f"cannot be read: {error.strerror}"
         else:
             paths.setdefault(digests[name], path)
     contents: dict[str, _Content] = {}
-    layout = pairs.layout_of(setting.pairs)
+    layout = layout_of(setting.pairs)
     for digest, content in _inspected(paths, layout):
         contents[digest] = content
         show(len(contents), len(paths))
-    looked = {name: contents[digest].looked for name, digest in digests.items()}
-    accepted = [
-        (name, digests[name]) for name, one in looked.items() if is_known(one) and not one.reason
-    ]
-    plan = pairs.pair_up(setting.pairs, accepted)
-    parts = {
-        pair.digest: tuple(part for _, digest in pair.files for part in contents[digest].parts)
-        for pair in plan.pairs
-    }
-    placing = kinship.Placing({})
-    for digest, measured in parts.items():
-        placing.meet(digest, measured)
-    kin = placing.settle(1, parts.keys())
-    split = kinship.split(plan.pairs, setting.validation, kin)
-    judged = findings.judge(
-        setting,
-        split,
-        parts,
-        {digest: one.anchor for digest, one in kin.items()},
-        {**refused, **refusals(looked, plan)},
-    )
+    looked = {digest: content.looked for digest, content in contents.items()}
+    seen = Seen(list(digests.items()), looked, unread)
+    plan = pair_up(setting, seen)
+
+    def parts_of(pair: Pair) -> Parts:
+        return tuple(part for _, digest in pair.files for part in contents[digest].parts)
+
+    placing = Placing({})
+    for pair in plan.pairs:
+        placing.meet(pair.digest, parts_of(pair))
+    kin = placing.settle(1, {pair.digest for pair in plan.pairs})
+    found = assess(setting, seen, plan, kin, parts_of)
+    split = found.split
     count = len(listed.files) + len(listed.special) + len(listed.unreadable)
-    return Checked(count, listed.ignored, len(split.used), len(split.held_out), judged)
+    return Checked(count, listed.ignored, len(split.used), len(split.held_out), found.judgement)
 
 
 def _digest_of(path: Path) -> str:
@@ -144,7 +131,15 @@ def _inspected(paths: Mapping[str, Path], layout: str) -> Iterator[tuple[str, _C
     count = max(1, min(MOST_CHILDREN, len(os.sched_getaffinity(0)), len(paths)))
     waiting = iter(paths.items())
     with tempfile.TemporaryDirectory(prefix="pixd-check-") as scratch:
-        children = [_child(Path(scratch) / str(number)) for number in range(count)]
+        children = [
+            inspector(
+                Path(scratch) / str(number),
+                Path(scratch) / f"{number}.log",
+                idle_s=ANSWER_WITHIN_S,
+                answer_within_s=ANSWER_WITHIN_S,
+            )
+            for number in range(count)
+        ]
         with _ended(children):
             left = len(paths)
             while left:
@@ -164,18 +159,6 @@ def _inspected(paths: Mapping[str, Path], layout: str) -> Iterator[tuple[str, _C
                         )
                 if left:
                     _wait(children)
-
-
-def _child(scratch: Path) -> WarmWorker:
-    return WarmWorker(
-        _INSPECTOR,
-        {"schema": SCHEMA, "kind": "inspect"},
-        scratch,
-        scratch.with_suffix(".log"),
-        idle_s=ANSWER_WITHIN_S,
-        answer_within_s=ANSWER_WITHIN_S,
-        answers_in_order=True,
-    )
 
 
 @contextlib.contextmanager

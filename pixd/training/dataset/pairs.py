@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, NamedTuple
 
+from pixd.config.pair_kinds import KINDS
 from pixd.system.digests import canonical_json, digest_of
 
 if TYPE_CHECKING:
@@ -48,14 +49,14 @@ class PairPlan(NamedTuple):
 
 def layout_of(layout: str) -> str:
     """Return how each file is looked at under a value of `pairs`: "side-by-side" or "single"."""
-    return "side-by-side" if layout == "side-by-side" else "single"
+    return "side-by-side" if KINDS[layout].is_side_by_side else "single"
 
 
 def pair_up(layout: str, files: Sequence[tuple[str, str]]) -> PairPlan:
     """Turn the files of a training folder into pairs.
 
     Args:
-        layout: "side-by-side" (each file is a pair) or "folders" (a/NAME and b/NAME).
+        layout: a value of `pairs`: each file is a pair, or the two of a/NAME and b/NAME.
         files: (name text, digest) of each accepted image.
 
     Returns:
@@ -63,7 +64,9 @@ def pair_up(layout: str, files: Sequence[tuple[str, str]]) -> PairPlan:
     """
     problems: dict[str, str] = {}
     copies: dict[str, str] = {}
-    found = _in_folders(files, problems) if layout == "folders" else [(f,) for f in sorted(files)]
+    found = (
+        _in_folders(files, problems) if KINDS[layout].files > 1 else [(f,) for f in sorted(files)]
+    )
     pairs: dict[str, Pair] = {}
     for members in found:
         digest = digest_of_files([digest for _, digest in members])

@@ -15,9 +15,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pixd import config
 from pixd.cli import units
 from pixd.cli.units import Installation
+from pixd.config.load import load
+from pixd.config.settings import Settings
 from pixd.system.errors import UsageError
 from tests.support.wheel import ROOT, build_wheel
 
@@ -29,13 +30,13 @@ needs_analyze = pytest.mark.skipif(
 )
 
 
-def settings_in(folder: str, base: Path, store: str = "/var/lib/pixd/store") -> config.Settings:
+def settings_in(folder: str, base: Path, store: str = "/var/lib/pixd/store") -> Settings:
     path = base / "config.yaml"
     path.write_text(
         f"store: {store}\n"
         + "".join(f'{kind}: "{folder}/{kind}"\n' for kind in ("training", "input", "output"))
     )
-    return config.load(path)
+    return load(path)
 
 
 def pixd(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -128,7 +129,7 @@ def test_every_file_of_the_folder_is_shipped_and_every_line_has_a_place_in_the_d
 # -- what is made from a configuration ------------------------------------------------------
 
 
-def drop_in(settings: config.Settings, installation: Installation = OPT) -> list[str]:
+def drop_in(settings: Settings, installation: Installation = OPT) -> list[str]:
     files = units.system_files(settings, installation, has_gpu=False)
     return files[-1].text.splitlines()
 

@@ -16,8 +16,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pixd import config
 from pixd.cli import main
+from pixd.config.load import load
 from pixd.service import control, operations
 from pixd.service.loop import Service
 from pixd.store import manifests
@@ -123,7 +123,7 @@ def client_of(store: Path) -> socket.socket:
 
 def test_no_client_makes_the_service_take_a_step(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text(ONE)
-    service = Service(config.load(tmp_path / "config.yaml"), lambda _: None)
+    service = Service(load(tmp_path / "config.yaml"), lambda _: None)
     steps: list[float] = []
     rubbish = Rubbish(service.store.folder)
 
@@ -259,7 +259,7 @@ def opened(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tup
     folder = tmp_path_factory.mktemp("opened") / "p"
     shutil.copytree(made, folder)
     store = Store(folder / "store")
-    yield store, config.load(folder / "config.yaml")
+    yield store, load(folder / "config.yaml")
     store.close()
 
 

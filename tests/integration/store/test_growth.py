@@ -13,8 +13,9 @@ from typing import NamedTuple
 
 import pytest
 
-from pixd import config
 from pixd.answers import status, trace, why
+from pixd.config.load import load
+from pixd.config.settings import Settings
 from pixd.store import connection, manifests
 from pixd.store.commits import Change
 from pixd.store.queries import changes, files, history, lineage
@@ -96,7 +97,7 @@ def steps(conn: sqlite3.Connection, question: Callable[[], object]) -> int:
     return count
 
 
-def measure(store: Store, settings: config.Settings, patch: pytest.MonkeyPatch) -> Cost:
+def measure(store: Store, settings: Settings, patch: pytest.MonkeyPatch) -> Cost:
     asking = {}
     for name, question in questions(settings, patch).items():
         reader = connection.open_reader(store.folder)
@@ -108,7 +109,7 @@ def measure(store: Store, settings: config.Settings, patch: pytest.MonkeyPatch) 
     return Cost(asking, recording, after[0] - pages, after[1] - size)
 
 
-def questions(settings: config.Settings, patch: pytest.MonkeyPatch) -> dict[str, Question]:
+def questions(settings: Settings, patch: pytest.MonkeyPatch) -> dict[str, Question]:
     def ask_status(reader: sqlite3.Connection, _store: Path) -> object:
         with patch.context() as within:
             within.setattr(connection, "open_reader", lambda _: _Unclosed(reader))
@@ -136,10 +137,10 @@ def footprint(store: Store) -> tuple[int, int]:
 @pytest.fixture(scope="module")
 def grown(
     tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[tuple[Store, config.Settings, Cost, Cost]]:
+) -> Iterator[tuple[Store, Settings, Cost, Cost]]:
     folder = tmp_path_factory.mktemp("grown")
     (folder / "config.yaml").write_text(CONFIG)
-    settings = config.load(folder / "config.yaml")
+    settings = load(folder / "config.yaml")
     store = Store(folder / "store")
     record(
         store, store.history.repo_id("p", "training"), {name: name.encode() for name in NAMES}, []
@@ -162,7 +163,7 @@ def grown(
 
 
 def test_old_history_makes_no_question_dearer(
-    grown: tuple[Store, config.Settings, Cost, Cost],
+    grown: tuple[Store, Settings, Cost, Cost],
 ) -> None:
     _, _, few, many = grown
     for name, cost in few.asking.items():
@@ -171,7 +172,7 @@ def test_old_history_makes_no_question_dearer(
 
 
 def test_recording_a_change_grows_the_store_by_the_change(
-    grown: tuple[Store, config.Settings, Cost, Cost],
+    grown: tuple[Store, Settings, Cost, Cost],
 ) -> None:
     _, _, few, many = grown
     whole = sum(len(name) + 72 for name in NAMES)  # what a flat manifest of the folder would be
@@ -181,7 +182,7 @@ def test_recording_a_change_grows_the_store_by_the_change(
 
 
 def test_no_question_reads_a_whole_table(
-    grown: tuple[Store, config.Settings, Cost, Cost],
+    grown: tuple[Store, Settings, Cost, Cost],
 ) -> None:
     store, settings, _, _ = grown
     reader = connection.open_reader(store.folder)

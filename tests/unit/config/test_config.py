@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pixd import config
 from pixd.config import KeepSettings, TrainSettings
+from pixd.config.effective import effective_yaml
+from pixd.config.load import find, load
 from pixd.system.errors import ConfigError
 from tests.support.config_files import (
     ONE_PIPELINE,
@@ -90,7 +91,7 @@ def test_the_example_at_the_top_of_the_repository_sets_every_key_to_its_default(
 def test_the_metrics_file_is_named_relative_to_the_file_and_comes_back(tmp_path: Path) -> None:
     settings = read(tmp_path, "metrics: prom/pixd.prom\n" + ONE_PIPELINE)
     assert settings.metrics == tmp_path / "prom" / "pixd.prom"
-    assert read(tmp_path, config.effective_yaml(settings)).metrics == settings.metrics
+    assert read(tmp_path, effective_yaml(settings)).metrics == settings.metrics
 
 
 @pytest.mark.parametrize(
@@ -129,7 +130,7 @@ def test_paths_are_relative_to_the_file_and_not_to_the_working_folder(
         ONE_PIPELINE.replace("./input", "../in").replace("./output", "/srv/out")
     )
     monkeypatch.chdir(tmp_path)
-    settings = config.load(Path("etc/config.yaml"))
+    settings = load(Path("etc/config.yaml"))
     assert settings.path == home / "config.yaml"
     assert settings.store == home / "store"
     (pipeline,) = settings.pipelines
@@ -241,33 +242,33 @@ def test_the_first_place_that_has_a_file_wins(tmp_path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     by_environment = environ | {"PIXD_CONFIG": str(local)}
-    assert config.find(str(named), by_environment, local.parent) == named
-    assert config.find("../named.yaml", environ, local.parent).samefile(named)
-    assert config.find(None, environ | {"PIXD_CONFIG": str(named)}, local.parent) == named
-    assert config.find(None, environ, local.parent) == local
-    assert config.find(None, environ, tmp_path) == user
+    assert find(str(named), by_environment, local.parent) == named
+    assert find("../named.yaml", environ, local.parent).samefile(named)
+    assert find(None, environ | {"PIXD_CONFIG": str(named)}, local.parent) == named
+    assert find(None, environ, local.parent) == local
+    assert find(None, environ, tmp_path) == user
 
 
 def test_the_user_folder_is_dot_config_where_xdg_does_not_say(tmp_path: Path) -> None:
     path = tmp_path / ".config" / "pixd" / "config.yaml"
     path.parent.mkdir(parents=True)
     path.touch()
-    assert config.find(None, {"HOME": str(tmp_path)}, tmp_path) == path
+    assert find(None, {"HOME": str(tmp_path)}, tmp_path) == path
 
 
 def test_a_named_file_that_is_missing_is_not_replaced_by_another(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").touch()
     with pytest.raises(ConfigError, match="--config names it"):
-        config.find("none.yaml", {}, tmp_path)
+        find("none.yaml", {}, tmp_path)
     with pytest.raises(ConfigError, match=r"\$PIXD_CONFIG names it"):
-        config.find(None, {"PIXD_CONFIG": "none.yaml"}, tmp_path)
+        find(None, {"PIXD_CONFIG": "none.yaml"}, tmp_path)
 
 
 def test_where_no_file_is_found_all_places_are_told(tmp_path: Path) -> None:
     if Path("/etc/pixd/config.yaml").exists():
         pytest.skip("this machine has a pixd of its own")
     with pytest.raises(ConfigError) as caught:
-        config.find(None, {"HOME": "/nowhere"}, tmp_path)
+        find(None, {"HOME": "/nowhere"}, tmp_path)
     for place in (str(tmp_path), "/nowhere/.config/pixd", "/etc/pixd/config.yaml"):
         assert place in caught.value.message
     assert "pixd init" in caught.value.advice
@@ -283,9 +284,9 @@ def test_where_no_file_is_found_all_places_are_told(tmp_path: Path) -> None:
 )
 def test_the_effective_settings_read_back_as_they_are(tmp_path: Path, text: str) -> None:
     settings = read(tmp_path, text)
-    assert read(tmp_path, config.effective_yaml(settings)) == settings
+    assert read(tmp_path, effective_yaml(settings)) == settings
 
 
 def test_the_effective_settings_name_every_key(tmp_path: Path) -> None:
-    tree = yaml.safe_load(config.effective_yaml(read(tmp_path, ONE_PIPELINE)))
+    tree = yaml.safe_load(effective_yaml(read(tmp_path, ONE_PIPELINE)))
     assert set(keys_of(tree)) == set(every_key()) - WITHOUT_DEFAULT

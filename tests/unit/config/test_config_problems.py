@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pixd import config
+from pixd.config.load import load
+from pixd.config.surprises import surprises
 from pixd.system.errors import ConfigError
 from tests.support.config_files import (
     FOLDERS,
@@ -117,8 +118,8 @@ def test_tiles_of_the_size_of_the_model_are_refused(tmp_path: Path) -> None:
     ],
 )
 def test_what_may_surprise_is_told_and_no_error(tmp_path: Path, lines: str, told: str) -> None:
-    assert list(config.surprises(read(tmp_path, ONE_PIPELINE))) == []
-    (line,) = config.surprises(read(tmp_path, in_pipeline(lines)))
+    assert list(surprises(read(tmp_path, ONE_PIPELINE))) == []
+    (line,) = surprises(read(tmp_path, in_pipeline(lines)))
     assert line.startswith("facades: ")
     assert told in line
 
@@ -341,20 +342,20 @@ def test_text_that_is_not_utf8_names_the_line(tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     path.write_bytes(b"store: a\ndevice: \xff\n")
     with pytest.raises(ConfigError, match=r"config\.yaml:2: not UTF-8 text"):
-        config.load(path)
+        load(path)
 
 
 def test_a_byte_order_mark_does_no_harm(tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     path.write_bytes(b"\xef\xbb\xbf" + ONE_PIPELINE.encode())
-    assert config.load(path).pipelines
+    assert load(path).pipelines
 
 
 def test_a_file_that_cannot_be_one_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="No such file"):
-        config.load(tmp_path / "none.yaml")
+        load(tmp_path / "none.yaml")
     with pytest.raises(ConfigError, match="not a regular file"):
-        config.load(tmp_path)
+        load(tmp_path)
     (tmp_path / "big.yaml").write_text("#" * (1 << 20) + "\n")
     with pytest.raises(ConfigError, match="over 1 MiB"):
-        config.load(tmp_path / "big.yaml")
+        load(tmp_path / "big.yaml")

@@ -14,7 +14,8 @@ import pillow_heif
 import pytest
 from PIL import Image, ImageCms
 
-from pixd import config
+from pixd.config.load import load
+from pixd.config.settings import Settings
 from pixd.images import decode, formats, picture
 from pixd.service import operations
 from pixd.store.store import Store
@@ -138,11 +139,11 @@ pipelines:
 
 
 @pytest.fixture
-def refused(tmp_path: Path) -> Iterator[tuple[config.Settings, Store]]:
+def refused(tmp_path: Path) -> Iterator[tuple[Settings, Store]]:
     """Yield a store where a HEIC and a text were refused in both folders."""
     path = tmp_path / "config.yaml"
     path.write_text(CONFIG)
-    settings = config.load(path)
+    settings = load(path)
     store = Store(settings.store)
     for kind in ("training", "input"):
         repo = store.history.repo_id("p", kind)
@@ -156,7 +157,7 @@ def refused(tmp_path: Path) -> Iterator[tuple[config.Settings, Store]]:
 
 
 def test_retry_takes_the_refused_files_again_once_the_extra_is_there(
-    refused: tuple[config.Settings, Store],
+    refused: tuple[Settings, Store],
 ) -> None:
     settings, store = refused
     result = operations.perform(store, settings, "retry", {"pipeline": "p"}, "ada")
@@ -171,7 +172,7 @@ def test_retry_takes_the_refused_files_again_once_the_extra_is_there(
 
 
 def test_retry_leaves_them_refused_without_it(
-    refused: tuple[config.Settings, Store], monkeypatch: pytest.MonkeyPatch
+    refused: tuple[Settings, Store], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(formats, "is_available", lambda _format: False)
     settings, store = refused

@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from pixd.config.pair_kinds import KINDS
 from pixd.images import edges, input_makers, pair_files
 from pixd.images.demo_set import facade_pair
 
@@ -39,9 +40,15 @@ def test_an_input_has_the_shape_of_its_picture_and_is_made_the_same_each_time(
     assert np.array_equal(pixels, before)
 
 
+def test_every_kind_of_made_pairs_has_a_maker() -> None:
+    assert tuple(name for name, kind in KINDS.items() if kind.is_made) == MADE
+    for name in MADE:
+        assert input_makers.input_of(noise(8, 8), name).shape == (8, 8, 3)
+
+
 @pytest.mark.parametrize("pairs", ["side-by-side", "folders"])
 def test_given_inputs_are_not_made(pairs: str) -> None:
-    assert not input_makers.makes(pairs)
+    assert not KINDS[pairs].is_made
     assert input_makers.input_for_translation(noise(8, 8), pairs).tolist() == noise(8, 8).tolist()
 
 

@@ -18,6 +18,7 @@ from pixd.store import connection, lock, schema
 from pixd.store.commits import Change, Commit
 from pixd.store.files import HashedFile
 from pixd.store.queries import history
+from pixd.store.queries.trainings import failures_of_key
 from pixd.store.runs import Edge, run_key
 from pixd.store.store import Store
 from pixd.system.errors import CannotTellError, StoreBusyError, StoreError
@@ -322,10 +323,14 @@ def test_an_attempt_that_came_further_lets_those_before_it_count_no_more(store: 
         return run
 
     first, second, other, third = fail("k"), fail("k"), fail("another"), fail("k")
-    assert [run.id for run in store.runs.failures("p", "k")] == [first, second, third]
+    assert [run.run_id for run in failures_of_key(store.db.conn, "p", "k")] == [
+        first,
+        second,
+        third,
+    ]
     store.runs.forgive_before("p", "k", third)
-    assert [run.id for run in store.runs.failures("p", "k")] == [third]
-    assert [run.id for run in store.runs.failures("p", "another")] == [other]
+    assert [run.run_id for run in failures_of_key(store.db.conn, "p", "k")] == [third]
+    assert [run.run_id for run in failures_of_key(store.db.conn, "p", "another")] == [other]
 
 
 def test_a_bit_that_flipped_in_a_trigger_is_damage_and_told_by_name(tmp_path: Path) -> None:

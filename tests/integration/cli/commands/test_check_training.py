@@ -10,10 +10,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from pixd import config
 from pixd.cli import arguments, main
-from pixd.config.load import _INPUTS_MADE as INPUTS_MADE
-from pixd.config.load import _PAIRS_GIVEN as PAIRS_GIVEN
+from pixd.config.load import load
+from pixd.config.pair_kinds import KINDS
 from pixd.images.demo_set import facade_pair
 from tests.integration.training.dataset.test_dataset import CONFIG, jpeg, pair, png
 
@@ -132,7 +131,7 @@ def test_without_a_folder_the_pipelines_of_the_configuration_are_checked(
     assert (code, found["settings"]["image_size"], found["pairs"]) == (0, 64, 52)
     assert not Path("store").exists()
     assert check(capsys, "-p", "p")[0] == 0
-    assert config.load(Path("config.yaml")).pipelines[0].training == training
+    assert load(Path("config.yaml")).pipelines[0].training == training
 
 
 @pytest.mark.parametrize(
@@ -157,15 +156,14 @@ def test_a_wrong_command_line_says_what_is_meant(
 
 
 def test_the_command_line_knows_every_layout_of_the_configuration() -> None:
-    assert (*PAIRS_GIVEN, *INPUTS_MADE) == arguments.LAYOUTS
+    for pairs in KINDS:
+        assert arguments.parser().parse(["check-training", "--pairs", pairs, "t"]).pairs == pairs
 
 
 def test_a_picture_that_breaks_the_decoder_is_one_finding_and_no_end(
     training: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        "pixd.training.dataset.folder_check._INSPECTOR", "tests.support.fatal_inspector"
-    )
+    monkeypatch.setattr("pixd.training.dataset.inspector.CHILD", "tests.support.fatal_inspector")
     (training / "fatal.png").write_bytes(b"ends the child that reads it")
     code, found = told(capsys, "training", "--image-size", "64")
     assert (code, found["pairs"]) == (1, 52)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -13,19 +14,21 @@ from typing import Any, cast
 import pytest
 from PIL import Image
 
-from pixd import config
 from pixd.answers import status
+from pixd.config.load import load
+from pixd.folders import scan
 from pixd.folders.intake import Intake
 from pixd.images.demo_set import facade_pair
 from pixd.service import recall
 from pixd.store import connection
 from pixd.store.store import Store
 from pixd.store.training_set import kin_of
-from pixd.system.children.warm_worker import WarmWorker
 from pixd.system.digests import digest_of
-from pixd.training.dataset import pairs
+from pixd.training.dataset import folder_check, pairs
 from pixd.training.dataset import split as kinship
 from pixd.training.dataset.dataset import Dataset
+from pixd.training.dataset.findings import Setting
+from pixd.training.dataset.inspector import inspector
 from tests.unit.store.test_store import record
 
 CONFIG = """\
@@ -67,7 +70,7 @@ class Set:
     def __init__(self, folder: Path) -> None:
         (folder / "config.yaml").write_text(CONFIG)
         self.folder = folder
-        self.settings = config.load(folder / "config.yaml")
+        self.settings = load(folder / "config.yaml")
         self.store = Store(self.settings.store)
         (self.store.folder / "logs").mkdir(exist_ok=True)
         self.begin()
@@ -77,11 +80,12 @@ class Set:
         (self.pipeline,) = self.settings.pipelines
         self.repo = self.store.history.repo_id("p", "training")
         self.intake = SimpleNamespace(repo_id=self.repo, revision=0)
-        self.inspector = WarmWorker(
-            "pixd.training.dataset.inspector_child", {}, self.store.scratch / "inspect",
+        self.inspector = inspector(
+            self.store.scratch / "inspect",
             self.store.folder / "logs" / "inspect.log",
-            idle_s=60, answer_within_s=60, answers_in_order=True,
-        )  # fmt: skip
+            idle_s=60,
+            answer_within_s=60,
+        )
         self.dataset = Dataset(
             self.store, self.pipeline, cast("Intake", self.intake), self.inspector
         )
@@ -173,6 +177,32 @@ def test_status_has_what_is_wrong_as_of_the_last_commit(followed: Set) -> None:
     record(followed.store, followed.repo, {}, ["swapped", "notes", "narrow"])
     followed.plan()
     assert followed.found()["wrong"] == 0
+
+
+def test_check_training_finds_what_the_service_finds(followed: Set) -> None:
+    """Of every kind that a file can be wrong in, also a file that is not even read."""
+    folder = followed.pipeline.training
+    folder.mkdir()
+    (folder / "link").symlink_to("elsewhere")
+    files = {
+        **{f"{n:03d}": png(pair(n)) for n in range(14)},
+        "again": jpeg(pair(3), 70), "copy": png(pair(4)), "swapped": png(pair(20, swapped=True)),
+        "notes": b"no picture at all", "narrow": png(Image.new("RGB", (10, 40))),
+        "blank": png(Image.new("RGB", (128, 64))),
+    }  # fmt: skip
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+    checked = folder_check.check(folder, Setting.of(followed.pipeline))
+    followed.store.working.refuse(followed.repo, dict(scan.scan(folder).special))
+    followed.add(**{name: data for name, data in files.items() if not name.isdigit()})
+    (body,) = followed.store.db.execute("SELECT body FROM care").fetchone()
+    kept = json.loads(body)
+    assert [one.told() for one in checked.judgement.findings] == [
+        {**one, "groups": [list(group) for group in one["groups"]]} for one in kept["findings"]
+    ]
+    assert {one["kind"] for one in kept["findings"]} >= {"unusable", "aspect", "copy", "alike"}
+    assert any("link" in name for one in kept["findings"] for (name, *_) in one["groups"])
+    assert list(checked.judgement.notes) == kept["notes"]
 
 
 def test_a_store_from_before_is_completed_and_its_pairs_keep_their_sides(followed: Set) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pixd.answers.report import curves, page
@@ -272,6 +272,10 @@ def test_a_running_mean_neither_lags_nor_moves_what_is_level() -> None:
     st.integers(0, 10**6),
     st.booleans(),
 )
+@example([0.0, 2.2e-309], [], 0, False)  # 10**309 is no float
+@example([2.2e-309], [5e-324], 0, False)
+@example([0.0, 5e-324], [], 0, True)  # a quarter of it is 0
+@example([1e6, math.nextafter(1e6, 2e6)], [], 0, False)  # less than two steps lie between them
 def test_whatever_the_values_a_chart_is_drawn_inside_of_its_frame(
     values: list[float],
     levels: list[float],

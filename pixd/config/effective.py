@@ -1,0 +1,48 @@
+"""The settings as a config.yaml that sets every key, for `pixd check-config`."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import yaml
+
+from pixd.config.settings import KeepSettings, TrainSettings
+
+if TYPE_CHECKING:
+    from pixd.config.settings import PipelineSettings, Settings
+
+_ANY_WIDTH = 1_000_000  # characters: no line is folded
+
+
+def effective_yaml(settings: Settings) -> str:
+    """Write the settings as a config.yaml that sets every key. Reading it gives them again."""
+    tree = {
+        "store": str(settings.store),
+        "device": settings.device,
+        "precision": settings.precision,
+        **({"metrics": str(settings.metrics)} if settings.metrics else {}),
+        "pipelines": {
+            pipeline.name: _as_mapping(pipeline, leave_out=("name",))
+            for pipeline in settings.pipelines
+        },
+    }
+    return yaml.safe_dump(tree, sort_keys=False, allow_unicode=True, width=_ANY_WIDTH)
+
+
+def _as_mapping(
+    settings: PipelineSettings | TrainSettings | KeepSettings, leave_out: tuple[str, ...] = ()
+) -> dict[str, object]:
+    mapping: dict[str, object] = {}
+    for field in fields(settings):
+        value = getattr(settings, field.name)
+        if field.name in leave_out or value is None:
+            continue
+        if isinstance(value, TrainSettings | KeepSettings):
+            mapping[field.name] = _as_mapping(value)
+        elif isinstance(value, float) and value.is_integer():
+            mapping[field.name] = int(value)
+        else:
+            mapping[field.name] = str(value) if isinstance(value, Path) else value
+    return mapping

@@ -1,0 +1,88 @@
+"""What was trained before: the model of a key, its failures, the live model, what was recalled.
+
+Standard library only. Every question is answered from an index; without statistics SQLite would
+rather walk all runs of a pipeline, so the index is named.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    import sqlite3
+
+
+class Trained(NamedTuple):
+    """The model that a training made.
+
+    Attributes:
+        number: of the model in its pipeline.
+        digest: of its export.
+        train_run: the run that made it.
+        metrics: JSON, as the trainer measured them.
+        verdict: JSON of what was decided about it then.
+        has_weights: 1 while the bytes of its generator are present, then 0.
+    """
+
+    number: int
+    digest: str
+    train_run: int
+    metrics: str
+    verdict: str
+    has_weights: int
+
+
+class Failure(NamedTuple):
+    """A failed attempt: the run, and the reason."""
+
+    run_id: int
+    reason: str
+
+
+class Live(NamedTuple):
+    """The live model: its number, the run that made it, and whether a person pinned it."""
+
+    number: int
+    train_run: int
+    is_pinned: bool
+
+
+def newest_of_key(reader: sqlite3.Connection, pipeline: str, key: str) -> Trained | None:
+    """Return the model of the newest training that succeeded with a key."""
+    row = reader.execute(
+        "SELECT number, digest, train_run, metrics, verdict, EXISTS (SELECT 1 FROM run_output"
+        "   JOIN object_bytes USING (digest) WHERE run_output.run_id = model.export_run"
+        "   AND role = 'generator' AND object_bytes.state = 'present')"
+        " FROM run INDEXED BY run_by_key CROSS JOIN model ON model.train_run = run.id"
+        " WHERE run.key = ? AND run.state = 'succeeded' AND run.pipeline = ?"
+        " ORDER BY run.id DESC, model.id DESC LIMIT 1",
+        (key, pipeline),
+    ).fetchone()
+    return Trained(*row) if row else None
+
+
+def failures_of_key(reader: sqlite3.Connection, pipeline: str, key: str) -> list[Failure]:
+    """Return the failed attempts at a key that no person has forgiven, oldest first."""
+    rows = reader.execute(
+        "SELECT id, reason FROM run INDEXED BY run_by_key WHERE key = ? AND state = 'failed'"
+        " AND pipeline = ? AND NOT EXISTS (SELECT 1 FROM forgiven WHERE run_id = run.id)"
+        " ORDER BY id",
+        (key, pipeline),
+    )
+    return [Failure(*row) for row in rows]
+
+
+def live(reader: sqlite3.Connection, pipeline: str) -> Live | None:
+    """Return the live model of a pipeline."""
+    row = reader.execute(
+        "SELECT number, train_run, is_pinned FROM ref JOIN model ON model.id = ref.model_id"
+        " WHERE ref.pipeline = ? AND ref.name = 'live'",
+        (pipeline,),
+    ).fetchone()
+    return Live(row[0], row[1], bool(row[2])) if row else None
+
+
+def excluded(reader: sqlite3.Connection, pipeline: str) -> dict[str, str]:
+    """Return the recalled contents of a pipeline, each with the name that it had."""
+    rows = reader.execute("SELECT digest, name FROM exclusion WHERE pipeline = ?", (pipeline,))
+    return {str(row[0]): str(row[1]) for row in rows}

@@ -1,0 +1,79 @@
+"""A store that an older version made opens under this one, which does and says nothing anew."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support import old_store
+from tests.support.old_store import Code, lasting
+
+
+def nothing_is_touched(folder: Path, told: dict[str, Any]) -> None:
+    """Let the present code look, work until nothing is due, and look again.
+
+    Args:
+        folder: a copy of what the older code made.
+        told: that code's answers.
+    """
+    present = Code(old_store.ROOT)
+    recorded, written = old_store.records(folder), old_store.outputs(folder)
+    answers = lasting(present.answers(folder))
+    # A copied file has an inode of its own, so that the first plan expects it to be changed.
+    assert without_plans(answers) == without_plans(lasting(told))
+    done = present.python(folder, "-c", old_store.RUNNING)
+    assert done.returncode == 0, done.stderr
+    started = folder / "started"
+    assert not started.exists(), started.read_text()
+    assert old_store.records(folder) == recorded
+    assert old_store.outputs(folder) == written
+    assert lasting(present.answers(folder)) == lasting(told)
+
+
+def without_plans(answers: dict[str, Any]) -> dict[str, Any]:
+    return {words: answer for words, answer in answers.items() if words.split()[0] != "plan"}
+
+
+def restored(at: Path) -> tuple[Path, dict[str, Any]]:
+    """Unpack the fixture; return its folder and what the older code said of it."""
+    with tarfile.open(old_store.FIXTURE) as tar:
+        tar.extractall(at, filter="data")
+    return at / old_store.FOLDER, json.loads((at / old_store.RECORDED).read_text())
+
+
+def holds_what_it_is_for(folder: Path, told: dict[str, Any]) -> None:
+    pipelines = told["status"]["said"]["pipelines"]
+    live = {name: (p["model"]["number"], p["model"]["pinned"]) for name, p in pipelines.items()}
+    assert live == {"one": (1, True), "two": (1, False)}
+    assert [m["number"] for m in told["log model -p one -n 100"]["said"]] == [3, 2, 1]
+    assert pipelines["one"]["input"]["rejected"] == 2  # one is no picture, one is recalled
+    assert pipelines["two"]["training"]["rejected"] == 1
+    assert "recalled" in str(told["why one/training/012.png"])
+    assert len(old_store.outputs(folder)) == 4
+    assert {answer["code"] for words, answer in told.items() if words != "status"} == {0}
+
+
+def test_an_old_store_is_not_touched(tmp_path: Path) -> None:
+    folder, told = restored(tmp_path)
+    holds_what_it_is_for(folder, told)
+    nothing_is_touched(folder, told)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.skipif(not old_store.has_commit(), reason="the sources come without their history")
+def test_a_store_made_by_the_old_code_is_not_touched(tmp_path: Path) -> None:
+    code = old_store.old_code(tmp_path / "source")
+    folder = tmp_path / "made"
+    folder.mkdir()
+    old_store.make(folder, code)
+    told = code.answers(folder)
+    holds_what_it_is_for(folder, told)
+    shutil.copytree(folder, tmp_path / "copy", symlinks=True)  # keeps the times
+    nothing_is_touched(tmp_path / "copy", told)
+    nothing_is_touched(folder, told)  # where no file has another inode

@@ -21,7 +21,6 @@ from pixd.answers.doctor.store import EVENTS_FOLDER
 from pixd.config.pair_kinds import KINDS
 from pixd.folders.watch import Watch
 from pixd.store import lock
-
 from pixd.system import libc
 from pixd.system.clock import rfc3339, seconds_of
 from pixd.system.machine import has_gpu

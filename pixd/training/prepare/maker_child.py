@@ -24,8 +24,8 @@ import numpy as np
 
 import pixd
 from pixd.images import decode, edges
-from pixd.images.png import encode_png
 from pixd.images.picture import TOO_MUCH_MEMORY
+from pixd.images.png import encode_png
 from pixd.system import safe_open
 from pixd.system.children import confinement
 from pixd.system.digests import digest_of

@@ -9,7 +9,8 @@ import yaml
 
 from pixd.config import KeepSettings, TrainSettings
 from pixd.config.effective import effective_yaml
-from pixd.config.load import find, load
+from pixd.config.find import find
+from pixd.config.load import load
 from pixd.system.errors import ConfigError
 from tests.support.config_files import (
     ONE_PIPELINE,

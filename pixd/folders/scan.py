@@ -1,11 +1,11 @@
 """What is in a watched folder right now: names and stamps, without reading a single file.
 
-Promises: nothing outside the folder is ever read through it. Folders are walked by
-descriptor with O_NOFOLLOW, so that one swapped for a symbolic link mid-scan is not followed;
-files are opened the same way and must be regular. A symbolic link to a file inside counts
-as that file; one that leads out, or to a folder, is refused with the reason.
+Promises: every name that is not ignored is listed once, as a regular file, as refused with the
+reason, or as unreadable with the reason. The walk follows no symbolic link to a folder, even if
+one takes a folder's place during the scan.
 
-Accepted risk: bind mounts inside the folder are followed, since only root can make one.
+Leaves to others: opening a file, what counts as inside, and the risk that is accepted there
+(`pixd.system.safe_open`); whether what was found is believed (`pixd.folders.hold`).
 """
 
 from __future__ import annotations
@@ -35,8 +35,6 @@ from pixd.system.safe_open import (
 from pixd.system.stamps import FileStamp, RootIdentity, stamp_fields, stamp_from
 
 _IS_UTF8 = sys.getfilesystemencoding().lower().replace("-", "") == "utf8"
-
-
 _IGNORED_NAMES = frozenset({"Thumbs.db", "desktop.ini", "@eaDir", "__MACOSX"})
 _IGNORED_ENDINGS = ("~", ".part", ".partial", ".crdownload", ".download", ".tmp", ".swp")
 _IMAGE_ENDINGS = frozenset(
@@ -89,8 +87,8 @@ def scan(root: Path) -> ScanResult:
     """
     root_fd = open_root(root)
     found = ScanResult()
-    # The cyclic collector would go through every stamp again and again and find no cycle:
-    # with it, 100,000 files take a tenth longer.
+    # Without the cyclic collector, because it would look at every stamp many times and find no
+    # cycle. With it, 100,000 files take a tenth longer.
     collects = gc.isenabled()
     gc.disable()
     try:
@@ -150,9 +148,6 @@ def is_ignored(name_part: str) -> bool:
     )
 
 
-# -- opening ---------------------------------------------------------------------------------
-
-
 # -- private ---------------------------------------------------------------------------------
 
 
@@ -186,7 +181,7 @@ def _walk(root: Path, root_fd: int, top: tuple[str, ...], found: ScanResult) -> 
         parts = folders.pop()
         try:
             # From the root, part by part: descriptors do not pile up with the depth of the
-            # tree, and a part swapped for a link is refused wherever it stands.
+            # tree, and a part swapped for a link is refused at any depth.
             folder_fd = open_folder(root_fd, parts)
             try:
                 folders += _list(root, folder_fd, parts, found)
@@ -216,7 +211,7 @@ def _list(
             if part[0] == "." or (part[-4:] not in _IMAGE_ENDINGS and is_ignored(part)):
                 found.ignored += 1
                 continue
-            # What `_text` would say, without its cost, for nearly every file there is.
+            # Fast path: for most names `_text` would return the name as it is.
             is_plain = _IS_UTF8 and part.isprintable() and "\\" not in part
             name = prefix + (part if is_plain else _text(part))
             try:

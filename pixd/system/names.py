@@ -1,8 +1,9 @@
-"""The plain values that modules hand to one another, and how names become text.
+"""File names as text, and the way back to a path.
 
 A path inside a watched folder travels as *name text*: printable, injective, and
 free of newlines and escape codes, so that it can be stored, logged and put into a
-line-oriented manifest. `name_from_bytes` and `name_to_bytes` are the only converters.
+line-oriented manifest. `name_from_bytes` and `name_to_bytes` are
+the only converters.
 """
 
 from __future__ import annotations

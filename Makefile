@@ -42,16 +42,16 @@ check: $(READY)  ## lint, format, types and the direction of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-format: $(READY)  ## mend what can be mended by machine
+format: $(READY)  ## fix what can be fixed by machine
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
-lock: $(READY)  ## resolve the dependencies anew (add ARGS=--upgrade for the newest)
+lock: $(READY)  ## resolve the dependencies again (add ARGS=--upgrade for the newest)
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-emit-find-links \
 		--custom-compile-command "make lock" --quiet $(ARGS) --output-file requirements.lock
 
-pictures: $(READY)  ## draw the pictures of docs/training-sets.md anew
+pictures: $(READY)  ## draw the pictures of docs/training-sets.md again
 	$(BIN)/python docs/pictures.py
 
 bench: $(READY)  ## measure speed and memory; prints a table

@@ -140,7 +140,7 @@ def _options(command: CommandParser) -> Iterator[str]:
 
 
 def _placeholder(action: argparse.Action, *, is_bare: bool = False) -> str:
-    """Write what stands for a value, with brackets and dots as in a synopsis."""
+    """Write the placeholder of a value, with brackets and dots as in a synopsis."""
     if action.choices is not None and not isinstance(action.choices, dict):
         shown = "|".join(rf"\fB{_text(str(choice))}\fR" for choice in action.choices)
     else:

@@ -1,6 +1,6 @@
 """Read config.yaml and check every rule once.
 
-The rule of one key is beside its default (`pixd.config.settings`); here are those that join two.
+The rule of one key is next to its default (`pixd.config.settings`). Here are those that join two.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a key of config.yaml may be set to, written beside its default in `pixd.config.settings`.
+"""What a key of config.yaml may be set to; written next to its default in `pixd.config.settings`.
 
 Light, without YAML: the settings are imported where the file is not read. Leaves to others:
 reading a value by its rule, and rules that join two keys (`pixd.config.load`).

@@ -69,7 +69,7 @@ class Intake:
             root: the folder.
             settle_seconds: how long a file must be still.
             wake: called from the watch's thread when something may have changed.
-            keep_free_bytes: what stays free on the store's disk beside the files read.
+            keep_free_bytes: what stays free on the store's disk after the files are read.
             max_file_bytes: a larger file is refused unread.
         """
         self.root = root
@@ -188,7 +188,7 @@ class Intake:
             self._overflows_before += self._watch.overflows
             self._watch.stop()
             self._watch = None
-        self._watched_identity = None  # a step after this one arms anew
+        self._watched_identity = None  # the next step arms it again
 
     # -- the step -----------------------------------------------------------------------
 

@@ -1,8 +1,8 @@
 """Bring a folder back to what it was at a commit, or write that version elsewhere.
 
-The only code of pixd that writes into a user's training or input folder, and only when asked.
+The only code of pixd that writes into a user's training or input folder, and only on request.
 A file is removed or replaced only if its present bytes are in the store, so that nothing is
-lost: what was never recorded is left where it is and said.
+lost. A file that was never recorded stays where it is and is reported.
 """
 
 from __future__ import annotations

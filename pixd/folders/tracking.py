@@ -87,7 +87,7 @@ class Tracking:
             kind: "training" or "input".
             settle_seconds: how long a file must be still.
             max_file_bytes: a larger file is refused unread.
-            keep_free_bytes: what stays free on the store's disk beside the files read.
+            keep_free_bytes: what stays free on the store's disk after the files are read.
         """
         self._store = store
         self._pipeline = pipeline
@@ -111,7 +111,7 @@ class Tracking:
     @property
     def is_calm(self) -> bool:
         """Tell whether nothing is on the way to a commit."""
-        # A second look at bytes that are recorded already does not count: mostly it changes nothing.
+        # A second look at recorded bytes does not count: mostly it changes nothing.
         return not (self.is_settling or self.losses or self._recorder)
 
     @property

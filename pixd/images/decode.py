@@ -159,7 +159,7 @@ def _decode(data: bytes, limits: Limits) -> Picture:
     if image.format == "PNG":
         _check_png(data)
     try:
-        # Before anything reads EXIF: a damaged PNG whose EXIF was read first loads in silence.
+        # Before anything reads EXIF: a damaged PNG whose EXIF was read first loads without an error.
         image.load()
     except (OSError, SyntaxError) as error:
         if "truncated" in str(error) or "end of" in str(error).lower():
@@ -219,7 +219,7 @@ def _name_of(data: bytes, kind: formats.Format | None) -> str:
 
 
 def _check_png(data: bytes) -> None:
-    """Walk the chunks: Pillow decodes a PNG with a wrong checksum or a cut end in silence."""
+    """Walk the chunks: Pillow decodes a PNG with a wrong checksum or a cut end without an error."""
     at = 8
     while at + 8 <= len(data):
         length, kind = struct.unpack_from(">I4s", data, at)

@@ -55,7 +55,7 @@ class Format:
         pillow: what Pillow calls it, if not `name`.
         plugin: Pillow's module that opens it; "" where `pixd.images.decode` registers another.
         library: what Pillow calls the library that it may have been built without.
-        extra: what must be installed beside pixd.
+        extra: what must be installed in addition to pixd.
     """
 
     name: str
@@ -167,7 +167,7 @@ def looks_whole(fd: int, size: int) -> bool:
     """Tell whether an image ends as its format says it must, without decoding it.
 
     Enough to let a closed file go early: a cut-off one waits for the full time, and the
-    decoder has the last word either way. Formats without a length or an end mark (TIFF)
+    decoder decides in either case. Formats without a length or an end mark (TIFF)
     and everything unknown take the full time.
 
     Args:

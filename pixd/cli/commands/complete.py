@@ -27,7 +27,7 @@ _REPOS = ("training", "input", "model", "output")
 
 
 def run(top: CommandParser, line: str) -> int:
-    """Print what can stand at the end of `line`."""
+    """Print what can be typed at the end of `line`."""
     with contextlib.suppress(Exception):
         for answer in completion.complete(top, line, _names).lines():
             print(answer)

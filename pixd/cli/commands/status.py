@@ -48,7 +48,7 @@ def _text(snapshot: Mapping[str, Any]) -> str:
 
 
 def _watch(settings: Settings, *, is_json: bool) -> int:
-    """Show the status anew every second until Ctrl-C, which is its good end."""
+    """Show the status again every second until Ctrl-C, which ends it without an error."""
     if is_json:
         return _repeat(lambda: _print_line(settings))
     if not sys.stdout.isatty():

@@ -103,7 +103,7 @@ def _is_through(settings: Settings, reader: Reader, change: str, asked_at: str) 
         return False
     if not left["inputs"]:
         return True
-    # Inputs that wait while nothing is under way wait for a model that nobody ordered. A heartbeat
+    # Inputs that wait while nothing is under way wait for a model that no training will make. A heartbeat
     # from before may be from before the change: the service is idle in it, and has the work ahead.
     return bool(live.get("idle")) and _scanned_since(live, asked_at)
 

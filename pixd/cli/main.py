@@ -61,7 +61,7 @@ def _run(words: list[str]) -> int:
 
 
 def _check_working_folder() -> None:
-    """See that relative names mean something.
+    """Check that the working folder exists, because relative names need it.
 
     Raises:
         UsageError: the folder that the command was started in is gone.
@@ -80,7 +80,7 @@ def _disk_trouble(error: Exception) -> int:
     from pixd.system import disk  # noqa: PLC0415 - only when something went wrong
 
     if why := disk.refusal(error):
-        print(f"pixd: {why}\n  try: free some space or mend the disk", file=sys.stderr)
+        print(f"pixd: {why}\n  try: free some space or repair the disk", file=sys.stderr)
         return EXIT_FAILED
     if why := disk.damage(error):
         print(f"pixd: the database is damaged: {why}\n  try: pixd verify", file=sys.stderr)

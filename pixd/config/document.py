@@ -300,7 +300,7 @@ def compose(text: str, shown: str) -> yaml.Node | None:
         loader.dispose()
 
 
-ADVICE = "mend the file, then run: pixd check-config"
+ADVICE = "correct the file, then run: pixd check-config"
 
 
 def report(problems: Sequence[Problem], shown: str) -> ConfigError:

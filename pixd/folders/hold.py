@@ -141,7 +141,7 @@ class Guard:
         what, remedy, fewest = "lost files at once", "put them back", FEWEST_AT_ONCE
         if was is not None and was.inode:  # 0: it was gone before it was ever seen
             if was.path != str(self._root):
-                what, remedy = "is another folder by config.yaml", "mend config.yaml"
+                what, remedy = "is another folder by config.yaml", "correct config.yaml"
             elif identity.device != was.device:
                 what, remedy, fewest = "is on another file system", "mount it again", 1
             elif (identity.inode, identity.born_ns) != (was.inode, was.born_ns):

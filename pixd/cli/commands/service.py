@@ -46,10 +46,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 class _Manager:
-    """The systemd that shall run the service: the machine's, or this person's."""
+    """The systemd that will run the service: the machine's, or this person's."""
 
     def __init__(self, *, is_user: bool) -> None:
-        """Make sure that it is there and obeys us.
+        """Check that it is there and that this user may use it.
 
         Raises:
             PixdError: it is not there, or this user may not tell it anything.
@@ -89,7 +89,7 @@ class _Manager:
         _call([self._program, *(["--user"] if self.is_user else []), *words], advice=advice)
 
     def forget_failure(self) -> None:
-        """Have systemd forget that the unit failed, if it did: it is to leave no trace."""
+        """Have systemd forget that the unit failed, if it did, so that no trace is left."""
         words = [self._program, *(["--user"] if self.is_user else []), "reset-failed", units.UNIT]
         subprocess.run(words, capture_output=True, check=False)  # it fails where none had
 

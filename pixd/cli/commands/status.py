@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _text(snapshot: Mapping[str, Any]) -> str:
-    """Render a snapshot, with its verdict in colour where somebody looks and wants colour."""
+    """Render a snapshot, with its verdict in colour on a terminal, if colour is wanted."""
     text = status_text.render(snapshot)
     if not sys.stdout.isatty() or "NO_COLOR" in os.environ or os.environ.get("TERM") == "dumb":
         return text

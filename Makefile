@@ -7,6 +7,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+PROCESSES ?= 2
+QUICK := not slow and not realdata and not systemd
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -27,8 +29,11 @@ $(READY): requirements.lock pyproject.toml
 demo: $(READY)  ## train and translate a small made-up set into demo-out/
 	$(BIN)/pixd demo demo-out
 
-test: $(READY)  ## the tests that take seconds
-	$(BIN)/python -m pytest -m "not slow and not realdata and not systemd"
+# worksteal: whole modules, as they come, to each process, so that what a module makes for its
+# tests is made once; who is done first takes over the rest of the other's.
+test: $(READY)  ## the tests that take seconds, in two processes (PROCESSES=4: in more)
+	$(BIN)/python -m pytest -n $(PROCESSES) --dist worksteal -m "$(QUICK) and not alone"
+	$(BIN)/python -m pytest -m "$(QUICK) and alone"
 
 test-slow: $(READY)  ## the tests that take minutes
 	$(BIN)/python -m pytest -m "(slow or realdata) and not systemd" $(ARGS)
@@ -51,8 +56,8 @@ lock: $(READY)  ## resolve the dependencies again (add ARGS=--upgrade for the ne
 		--generate-hashes --no-emit-index-url --no-emit-find-links \
 		--custom-compile-command "make lock" --quiet $(ARGS) --output-file requirements.lock
 
-pictures: $(READY)  ## draw the pictures of docs/training-sets.md again
-	$(BIN)/python docs/pictures.py
+pictures: $(READY)  ## draw the pictures of the docs (the strip of README.md too after `make demo`)
+	$(BIN)/python docs/pictures.py $(if $(wildcard demo-out/contact-sheet.png),--demo demo-out)
 
 bench: $(READY)  ## measure speed and memory; prints a table
 	@set -e; for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script"; done

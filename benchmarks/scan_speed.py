@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 from pixd.folders.intake import Intake
-from pixd.store.store import Store
+from pixd.store.opening import open_store
 
 PAIRS = 9
 FOLDERS = 100
@@ -45,7 +45,7 @@ def main() -> None:
             (root / f"{folder:02d}").mkdir(parents=True)
         for number in range(files):
             (root / f"{number % FOLDERS:02d}" / f"{number:06d}.png").write_bytes(b"%d" % number)
-        store = Store(Path(at) / "store")
+        store = open_store(Path(at) / "store")
         intake = Intake(store, "p", "input", root, settle_seconds=0.1, wake=lambda: None)
         while intake.next_at() < time.monotonic() + AT_REST_S or not intake.is_calm:
             intake.step(time.monotonic())

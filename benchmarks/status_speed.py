@@ -16,7 +16,7 @@ from pathlib import Path
 from fixtures.service_folder import ServiceFolder
 
 from pixd.store.commits import Change
-from pixd.store.store import Store
+from pixd.store.opening import open_store
 
 PAIRS = 25
 COMMITS, INPUTS = 1_000, 50_000
@@ -36,7 +36,7 @@ def make(folder: ServiceFolder) -> None:
 
 def add_commits(folder: Path) -> None:
     """Record a folder that changed often, long ago."""
-    store = Store(folder / "store")
+    store = open_store(folder / "store")
     repo = store.history.repo_id("p", "training")
     with store.transaction():
         store.working.mark_settling(repo, ["old.png"])

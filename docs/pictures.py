@@ -1,10 +1,14 @@
-"""Draw the pictures of docs/training-sets.md: the demo's facades through `pixd prepare` itself.
+"""Draw the pictures of the docs: the demo's facades through `pixd prepare` itself.
 
-Usage: python docs/pictures.py [FOLDER]   (docs/pictures; `make pictures`)
+Usage: python docs/pictures.py [--demo DEMO-OUT] [FOLDER]   (docs/pictures; `make pictures`)
+
+With `--demo`, also the strip at the top of README.md, from a folder that `pixd demo` finished.
+Without it the strip stays as it is, because a training takes minutes.
 """
 
 from __future__ import annotations
 
+import argparse
 import subprocess
 import sys
 import tempfile
@@ -12,6 +16,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from pixd.images.contact_sheet import contact_sheet
 from pixd.images.demo_set import facade_pair
 
 SEEDS = (3, 12)
@@ -30,10 +35,23 @@ PAIRS: dict[str, tuple[str, ...]] = {
 STRENGTHS = ("0", "0.5", "1")
 FITS = ("pad", "crop", "stretch")
 
+DEMO_COLUMNS = {"input": "input", "output": "output", "target": "targets"}  # header: folder
+DEMO_SHOWN = 4  # the first by name, none chosen
+DEMO_TILE = 128  # the demo's own size, so that nothing is resized
+DEMO_COLOURS = 256
+
 
 def main() -> int:
-    out = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).with_name("pictures"))
+    parser = argparse.ArgumentParser(description="Draw the pictures of the docs.")
+    parser.add_argument(
+        "folder", nargs="?", type=Path, default=Path(__file__).with_name("pictures")
+    )
+    parser.add_argument("--demo", type=Path, help="what `pixd demo` made; draws demo.png from it")
+    asked = parser.parse_args()
+    out: Path = asked.folder
     out.mkdir(parents=True, exist_ok=True)
+    if asked.demo:
+        draw_demo(asked.demo, out / "demo.png")
     with tempfile.TemporaryDirectory(prefix="pixd-pictures-") as temporary:
         folder = Path(temporary)
         draw_sources(folder)
@@ -53,6 +71,17 @@ def main() -> int:
         ]
         save(out / "fit.png", wide + fitted)
     return 0
+
+
+def draw_demo(demo: Path, path: Path) -> None:
+    """Draw the strip of README.md: label maps, what the demo's model made of them, the targets."""
+    rows = []
+    for file in sorted((demo / "targets").iterdir())[:DEMO_SHOWN]:
+        places = [demo / folder / file.name for folder in DEMO_COLUMNS.values()]
+        rows.append((file.stem, [opened(place) for place in places]))
+    sheet = contact_sheet(rows, list(DEMO_COLUMNS), DEMO_TILE)
+    few = sheet.quantize(DEMO_COLOURS, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    few.save(path, optimize=True)
 
 
 def draw_sources(folder: Path) -> None:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.support.shared import THREAD_VARIABLES, made_once
+from tests.support.tiny import Tiny
 
 # Machines that run tests are often busy: a slow example is no failure.
 settings.register_profile(
@@ -17,6 +22,13 @@ settings.register_profile(
 settings.load_profile("pixd")
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # read when TensorFlow is first imported
+# Some thousand children import pixd; compiled each time, that is a quarter of a `pixd status`.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Two processes on two cores: threads that wait for one another only take each other's time.
+    for _name in THREAD_VARIABLES:
+        os.environ.setdefault(_name, "1")
 
 WaitUntil = Callable[..., None]
 
@@ -55,3 +67,44 @@ def wait_until() -> WaitUntil:
             time.sleep(0.02)  # the one sleep: between two looks
 
     return wait
+
+
+# -- pipelines that have trained: once a run, and copied --------------------------------------
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a pipeline that has a live model of 12 pairs and an empty input folder.
+
+    It is everybody's: copy it before anything is changed.
+    """
+
+    def make(folder: Path) -> None:
+        tiny = Tiny(folder)
+        tiny.pairs(range(12))
+        tiny.once()
+
+    return made_once(tmp_path_factory, "template", make)
+
+
+@pytest.fixture
+def ready(template: Path, tmp_path: Path) -> Iterator[Tiny]:
+    """Return a copy of the template, not started: a live model, nothing translated yet."""
+    with Tiny.at(template).copied(tmp_path / "tiny") as tiny:
+        yield tiny
+
+
+@pytest.fixture(scope="session")
+def translated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder whose pairs and three inputs were dropped at once, trained and translated.
+
+    It is everybody's too.
+    """
+
+    def make(folder: Path) -> None:
+        tiny = Tiny(folder)
+        tiny.pairs(range(12))
+        tiny.inputs(range(3))
+        tiny.once()
+
+    return made_once(tmp_path_factory, "translated", make)

@@ -1,14 +1,17 @@
-"""Is all well? What is wrong with a status, worst first, each with the next step. Pure.
+"""What is wrong with a status, worst first, each with the next step. Pure.
 
-*Blocked* means that nothing more comes out until somebody does something; *degraded* that a
-part failed and the rest goes on. Each problem is one line that says what is wrong and one that
-says what to do, so that `status`, `wait` and whatever else asks agree.
+*Blocked*: nothing more comes out until somebody does something. *Degraded*: a part failed and the
+rest goes on. Each problem has one line that says what is wrong and one that says what to do. All
+callers use this module, so that `status` and `wait` agree.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from pixd.store.heartbeat import Heartbeat, HeartbeatError
 
 BLOCKED = "blocked"
 DEGRADED = "degraded"
@@ -18,7 +21,7 @@ MAKE_ROOM = (
     " nothing needs); it goes on by itself"
 )
 SILENT_S = 45.0
-"""A heartbeat comes at least every ten seconds; one so old means that the loop is stuck."""
+"""A heartbeat comes at least every ten seconds. If the last one is this old, the loop is stuck."""
 
 
 class Problem(NamedTuple):
@@ -41,20 +44,29 @@ class Problem(NamedTuple):
 
 
 def judge(
-    pipelines: Mapping[str, Any], live: Mapping[str, Any], *, pid: int | None, silent_s: float
+    pipelines: Mapping[str, Any],
+    live: Heartbeat,
+    *,
+    pid: int | None,
+    silent_s: float,
+    not_understood: HeartbeatError | None = None,
 ) -> tuple[str, list[Problem]]:
     """Return the state and what is wrong, worst first.
 
     Args:
         pipelines: as `pixd.answers.status.snapshot` has them.
-        live: the last heartbeat; what it says of the service as a whole counts.
+        live: the last heartbeat, for what concerns the whole service.
         pid: of the service, or None where none runs.
         silent_s: age of its last heartbeat in seconds.
+        not_understood: why its last heartbeat cannot be read.
 
     Returns:
         One of ok, degraded, blocked and not-running, and the problems.
     """
-    problems = list(_problems(pipelines, live, pid=pid, silent_s=silent_s))
+    problems = []
+    if not_understood and pid is not None:
+        problems.append(Problem(DEGRADED, "", not_understood.message, not_understood.advice))
+    problems += _problems(pipelines, live, pid=pid, silent_s=silent_s)
     problems.sort(key=lambda problem: problem.state != BLOCKED)  # stable
     if pid is None:
         return "not-running", problems
@@ -62,7 +74,7 @@ def judge(
 
 
 def _problems(
-    pipelines: Mapping[str, Any], live: Mapping[str, Any], *, pid: int | None, silent_s: float
+    pipelines: Mapping[str, Any], live: Heartbeat, *, pid: int | None, silent_s: float
 ) -> Iterator[Problem]:
     if pid is not None and silent_s > SILENT_S:
         yield Problem(
@@ -79,29 +91,29 @@ def _problems(
         yield from _pipeline_problems(name, pipeline, which)
 
 
-def _service_problems(live: Mapping[str, Any]) -> Iterator[Problem]:
-    if live.get("blocked"):
-        yield Problem(BLOCKED, "", f"the store: {live['blocked']}", MAKE_ROOM)
-    if live.get("config"):
+def _service_problems(live: Heartbeat) -> Iterator[Problem]:
+    if live.blocked:
+        yield Problem(BLOCKED, "", f"the store: {live.blocked}", MAKE_ROOM)
+    if live.config:
         yield Problem(
             DEGRADED,
             "",
-            f"the changed configuration is not in force: {live['config']}",
+            f"the changed configuration is not in force: {live.config}",
             "mend it (`pixd check-config` says all), then `systemctl reload pixd` or SIGHUP",
         )
-    if live.get("metrics"):
+    if live.metrics:
         yield Problem(
             DEGRADED,
             "",
-            str(live["metrics"]),
+            live.metrics,
             "see that the folder is there and pixd may write it (`pixd service install` again lets"
             " the service); it is tried again by itself",
         )
-    if live.get("stale"):
+    if live.stale:
         yield Problem(
             DEGRADED,
             "",
-            str(live["stale"]),
+            live.stale,
             "if it stays so, restart the service; what is cut off goes on",
         )
 

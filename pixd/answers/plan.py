@@ -1,7 +1,7 @@
 """What the service would do now: the work that is due, with estimates from recorded runs.
 
-Read-only, and without looking into files: a file that changed since it was recorded is counted
-and not read, because what it means shows only when it is recorded.
+It only reads, and opens no file of a folder. A file that changed since it was recorded is only
+counted: what it means is known only once it is recorded.
 """
 
 from __future__ import annotations
@@ -10,16 +10,14 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from pixd.folders import scan
-from pixd.store import training_set
-from pixd.store.queries import files, history
-from pixd.store.recipes import recipe_digest
+from pixd.store.queries import files, history, training_set
 from pixd.training import due, snapshot, warm_start
 from pixd.training.dataset import pairs
 from pixd.training.dataset.split import Kin, split
 from pixd.training.past import past_of
 from pixd.training.recipe import train_key, train_recipe
 from pixd.training.warm_start import WarmStart
-from pixd.translation.recipe import translate_recipe
+from pixd.translation.due import stale_under
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -87,7 +85,7 @@ def _train(reader: Reader, settings: Settings, pipeline: PipelineSettings) -> di
 
 
 def _kin(reader: Reader, pipeline: PipelineSettings) -> dict[str, Kin]:
-    """Return what the service has decided; a pair that it has not met counts for itself."""
+    """Return what the service decided about near-duplicates; a pair that it has not seen has none."""
     rows = training_set.kin_of(reader, pipeline.name, pairs.layout_of(pipeline.pairs))
     return {row.pair: Kin(row.anchor, row.touches, row.since) for row in rows}
 
@@ -95,7 +93,7 @@ def _kin(reader: Reader, pipeline: PipelineSettings) -> dict[str, Kin]:
 def _estimate_training(
     reader: Reader, pipeline: PipelineSettings, count: int, share: float
 ) -> dict[str, Any]:
-    """Estimate from the last training of the same network, if there was one."""
+    """Estimate from the last training of a network of the same size, if there was one."""
     train = pipeline.train
     held_out = round(count * train.validation) if count >= pairs.MIN_HELD_OUT_FROM else 0
     steps = train.steps or math.ceil((train.epochs or 0) * (count - held_out) / train.batch_size)
@@ -104,11 +102,11 @@ def _estimate_training(
     names = ("image_size", "ngf", "batch_size", "replicas")
     recipe = train_recipe(pipeline, "")
     for rate in past:
-        if all(rate["recipe"].get(name) == recipe.get(name) for name in names):
+        if all(rate.recipe.get(name) == recipe.get(name) for name in names):
             return {
                 "steps": steps,
-                "seconds": round(rate["seconds_per_step"] * steps, 1),
-                "bytes": rate["bytes"],
+                "seconds": round(rate.seconds_per_step * steps, 1),
+                "bytes": rate.bytes,
             }
     return {"steps": steps, "seconds": None, "bytes": None}
 
@@ -119,21 +117,14 @@ def _translate(
     repo = files.repo_id(reader, pipeline.name, "input")
     live = history.model(reader, pipeline.name, None)
     total = files.translatable(reader, repo) if repo is not None else 0
-    stale = total
-    if live and repo is not None:
-        trained = live["training"]["recipe"]
-        recipe = translate_recipe(
-            pipeline, settings.precision, int(trained["image_size"]), trained["pairs"]
-        )
-        digest = recipe_digest("translate", recipe)
-        stale = files.stale_inputs(reader, pipeline.name, repo, live["digest"], digest)
+    stale = stale_under(reader, pipeline, settings.precision, live) if live else 0
     changes_model = train["action"] in {"run", "reuse"}
     after = total if changes_model else 0
     seconds, size = history.translation_rate(reader, pipeline.name)
-    work = (stale if live else 0) + after
+    work = stale + after
     return {
         "inputs": total,
-        "due": stale if live else 0,
+        "due": stale,
         "due_after_training": after,
         "seconds": round(seconds * work, 1) if seconds is not None else None,
         "bytes": round(size * work) if size is not None else None,

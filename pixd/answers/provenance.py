@@ -110,7 +110,7 @@ def _event(
     return {
         "eventType": "COMPLETE",
         "eventTime": run["finished_at"],
-        # The same run has the same id wherever and whenever it is exported.
+        # A run has the same id in every export.
         "run": {
             "runId": str(uuid.uuid5(_NAMESPACE, f"{pipeline}/{run['key']}")),
             "facets": {"pixd": {"_producer": PRODUCER, "_schemaURL": _FACET, **facts}},

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 LOSSES = (("gen_l1_loss", "L1", 1), ("gen_gan_loss", "GAN", 2), ("disc_loss", "D", 2))
-"""As they are told: the name, the word, and how many decimals say something."""
+"""How scores are shown: the name, the word, and the decimals that matter."""
 
 
 def render(status: Mapping[str, Any]) -> str:
@@ -78,7 +78,7 @@ def _last_seen(status: Mapping[str, Any]) -> str:
 
 
 def _failures(events: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    """Write the last warnings, newest first; what was said again and again, once."""
+    """Write the last warnings, newest first; repeated ones once."""
     for (pipeline, message), same in groupby(events, lambda e: (e["pipeline"], e["message"])):
         times = [event["at"] for event in same]
         where = f"{pipeline}: " if pipeline else ""

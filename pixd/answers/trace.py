@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pixd.store.queries import files as places
-from pixd.store.queries import history, lineage
+from pixd.store.queries import files, history, lineage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,17 +35,18 @@ def of_content(reader: Reader, store: Path, digest: str) -> dict[str, Any]:
     Raises:
         OSError: the listing of a training run cannot be read.
     """
+    kept = files.object_row(reader, digest)
     found: dict[str, Any] = {
         "schema": SCHEMA,
         "digest": digest,
-        "object": places.object_row(reader, digest),
+        "object": kept._asdict() if kept else None,
         "outputs": [
-            _output(reader, store, row) for row in places.outputs_with_digest(reader, digest)
+            _output(reader, store, row) for row in files.outputs_with_digest(reader, digest)
         ],
         "input": _as_input(reader, digest),
         "training": _as_training(reader, store, digest),
         "model": _as_model(reader, store, digest),
-        "recalled": places.exclusions_of(reader, digest),
+        "recalled": [one._asdict() for one in files.exclusions_of(reader, digest)],
     }
     if not found["outputs"]:
         found["made_by"] = [
@@ -72,15 +72,15 @@ def of_text(reader: Reader, store: Path, text: Mapping[str, str]) -> dict[str, A
 
 def of_run(reader: Reader, store: Path, run_id: int) -> dict[str, Any]:
     """Return a run with its input image, and its model where it is a translation."""
-    run = history.run(reader, run_id)
+    run = history.recorded_run(reader, run_id)
     assert run is not None  # an edge names it
-    found: dict[str, Any] = {"run": _facts(run), "pipeline": run["pipeline"]}
-    for edge in run["inputs"]:
-        if edge["role"] == "image":
-            found["input"] = {"path": edge["path"], "digest": edge["digest"]}
-        elif edge["role"] == "model":
-            model = history.model_of_digest(reader, run["pipeline"], edge["digest"])
-            found["model"] = of_model(reader, store, model) if model else dict(edge)
+    found: dict[str, Any] = {"run": _facts(run), "pipeline": run.pipeline}
+    for edge in run.inputs:
+        if edge.role == "image":
+            found["input"] = {"path": edge.path, "digest": edge.digest}
+        elif edge.role == "model":
+            model = history.model_of_digest(reader, run.pipeline, edge.digest)
+            found["model"] = of_model(reader, store, model) if model else edge._asdict()
     return found
 
 
@@ -92,9 +92,12 @@ def of_model(reader: Reader, store: Path, model: Mapping[str, Any]) -> dict[str,
         store: the store's folder.
         model: a row as `views.model` gives it.
     """
-    run = history.run(reader, model["train_run"])
+    run = history.recorded_run(reader, model["train_run"])
     assert run is not None  # the model's row refers to it
-    started_from = history.edges(reader, model["train_run"], "warm-start")
+    started_from = [
+        {"path": edge.path, "digest": edge.digest}
+        for edge in history.edges(reader, model["train_run"], "warm-start")
+    ]
     return {
         "name": model["name"],
         "digest": model["digest"],
@@ -116,52 +119,62 @@ def of_model(reader: Reader, store: Path, model: Mapping[str, Any]) -> dict[str,
     }
 
 
-def _output(reader: Reader, store: Path, row: Mapping[str, Any]) -> dict[str, Any]:
-    made = of_run(reader, store, row["run_id"])
+def _output(reader: Reader, store: Path, row: files.OutputRow) -> dict[str, Any]:
+    made = of_run(reader, store, row.run_id)
     commits = [
         f"input@{a.since}"
-        for a in lineage.appearances(reader, row["input_digest"])
-        if (a.pipeline, a.kind, a.path) == (row["pipeline"], "input", row["input_path"])
+        for a in lineage.appearances(reader, row.input_digest)
+        if (a.pipeline, a.kind, a.path) == (row.pipeline, "input", row.input_path)
     ]
     made["input"] = {
-        "path": row["input_path"], "digest": row["input_digest"], "commits": commits,
+        "path": row.input_path, "digest": row.input_digest, "commits": commits,
     }  # fmt: skip
     return {
-        **{name: row[name] for name in ("path", "digest", "state", "published_at", "change_id")},
+        "path": row.path,
+        "digest": row.digest,
+        "state": row.state,
+        "published_at": row.published_at,
+        "change_id": row.change_id,
         **made,
     }
 
 
 def _as_input(reader: Reader, digest: str) -> dict[str, Any]:
-    files = _places(reader, digest, "input")
+    found = _places(reader, digest, "input")
     outputs = [
-        {name: row[name] for name in ("pipeline", "path", "digest", "state", "published_at")}
-        | {"model": row["model_name"]}
-        for row in places.outputs_from_input(reader, digest)
+        {
+            "pipeline": row.pipeline,
+            "path": row.path,
+            "digest": row.digest,
+            "state": row.state,
+            "published_at": row.published_at,
+            "model": model,
+        }
+        for row, model in files.outputs_from_input(reader, digest)
     ]
-    return {"files": files, "outputs": outputs} if files or outputs else {}
+    return {"files": found, "outputs": outputs} if found or outputs else {}
 
 
 def _as_training(reader: Reader, store: Path, digest: str) -> dict[str, Any]:
-    files = _places(reader, digest, "training")
-    if not files:
+    found = _places(reader, digest, "training")
+    if not found:
         return {}
     models = []
-    for pipeline in dict.fromkeys(place["pipeline"] for place in files):
-        for found in lineage.models_of(reader, store, pipeline, digest):
-            model = history.model(reader, pipeline, found.number)
+    for pipeline in dict.fromkeys(place["pipeline"] for place in found):
+        for use in lineage.models_of(reader, store, pipeline, digest):
+            model = history.model(reader, pipeline, use.number)
             assert model is not None  # just found
             models.append(
                 {
                     "pipeline": pipeline,
                     "name": model["name"],
                     "digest": model["digest"],
-                    "how": found.how,
+                    "how": use.how,
                     "is_live": model["is_live"],
-                    "outputs": places.outputs_of_model(reader, pipeline, model["digest"]),
+                    "outputs": files.outputs_of_model(reader, pipeline, model["digest"]),
                 }
             )
-    return {"files": files, "models": models}
+    return {"files": found, "models": models}
 
 
 def _as_model(reader: Reader, store: Path, digest: str) -> dict[str, Any]:
@@ -185,5 +198,5 @@ def _places(reader: Reader, digest: str, kind: str) -> list[dict[str, Any]]:
     ]
 
 
-def _facts(run: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: run[name] for name in _RUN_FACTS}
+def _facts(run: history.RecordedRun) -> dict[str, Any]:
+    return {name: getattr(run, name) for name in _RUN_FACTS}

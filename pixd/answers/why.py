@@ -1,7 +1,7 @@
-"""Why a file stands as it does, and why a run ran: the difference of its key to the one before.
+"""Why a file is in its state, and why a run ran: how its key differs from the run before.
 
-What goes into a key is a reason to work again; what is only recorded with a run (library
-versions, device) is named as not being one.
+What is part of a key is a reason to work again. What is only recorded with a run (library versions,
+device) is listed too, as no reason.
 """
 
 from __future__ import annotations
@@ -9,16 +9,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pixd.folders import scan
-from pixd.store import recipes
+from pixd.store import heartbeat, recipes
 from pixd.store.exclusions import EXCLUDED
-from pixd.store.heartbeat import read_live
+from pixd.store.heartbeat import HeartbeatError, PipelineBeat
 from pixd.store.lock import holder_pid
 from pixd.store.queries import files, history, lineage
+from pixd.store.states import FileState, OutputState
 from pixd.system.digests import canonical_json
 from pixd.training import snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from pixd.config import PipelineSettings
@@ -49,67 +49,67 @@ def of_file(
     explain = _of_training if kind == "training" else _of_input
     return {
         "file": f"{kind}/{name}",
-        "state": row["state"],
-        "digest": row["digest"],
-        "change_id": row["change_id"],
+        "state": row.state,
+        "digest": row.digest,
+        "change_id": row.change_id,
         "why": explain(reader, store, pipeline, row),
     }
 
 
 def of_run(reader: Reader, store: Path, run_id: int) -> dict[str, Any] | None:
-    """Explain a run by its difference to the last one before it that did the same job."""
-    run = history.run(reader, run_id)
+    """Explain a run by its difference from the last run before it that did the same job."""
+    run = history.recorded_run(reader, run_id)
     if run is None:
         return None
-    why = [f"it ran because {run['reason']}"] if run["reason"] else []
+    why = [f"it ran because {run.reason}"] if run.reason else []
     before_id = _run_before(reader, run)
     if before_id is not None:
-        before = history.run(reader, before_id)
+        before = history.recorded_run(reader, before_id)
         assert before is not None  # just found
         changes, recorded = difference(reader, store, before, run)
         why.append(f"against run@{before_id}: {', '.join(changes) or 'the same key'}")
         if recorded:
             why.append(f"recorded, not a reason: {', '.join(recorded)}")
-    if run["error"]:
-        why.append(f"it failed: {run['error'].get('message', run['error'])}")
+    if run.error:
+        why.append(f"it failed: {run.error.get('message', run.error)}")
     return {
         "run": f"run@{run_id}",
-        "kind": run["kind"],
-        "state": run["state"],
-        "key": run["key"],
-        "change_id": run["change_id"],
+        "kind": run.kind,
+        "state": run.state,
+        "key": run.key,
+        "change_id": run.change_id,
         "why": why,
     }
 
 
 def difference(
-    reader: Reader, store: Path, before: Mapping[str, Any], after: Mapping[str, Any]
+    reader: Reader, store: Path, before: history.RecordedRun, after: history.RecordedRun
 ) -> tuple[list[str], list[str]]:
     """Compare two runs of one kind.
 
     Returns:
-        What differs in their keys, and what differs only in what was recorded beside them.
+        The differences of their keys, and the differences of what was only recorded with them.
     """
-    changes = recipes.recipe_difference(canonical_json(before["recipe"]), _settings(after))
-    if after["kind"] == "train":
+    changes = recipes.recipe_difference(canonical_json(before.recipe), after.settings)
+    if after.kind == "train":
         changes = (
             snapshot.pairs_difference(
-                lineage.listing_of(reader, store, before["id"]),
-                lineage.listing_of(reader, store, after["id"]),
+                lineage.listing_of(reader, store, before.id),
+                lineage.listing_of(reader, store, after.id),
             )
             + changes
         )
     else:
         for role in ("image", "model"):
-            old, new = _edge(before, role), _edge(after, role)
-            if old and new and old["digest"] != new["digest"]:
+            old, new = before.input(role), after.input(role)
+            if old and new and old.digest != new.digest:
                 changes.insert(
                     0,
-                    _why_model(reader, after["pipeline"], old, new)
+                    _why_model(reader, after.pipeline, old, new)
                     if role == "model"
                     else "the image changed",
                 )
-    was, is_ = before["environment"] or {}, after["environment"] or {}
+    was, is_ = before.environment or {}, after.environment or {}
     recorded = [
         f"{name} {was.get(name, 'unset')} -> {is_.get(name, 'unset')}"
         for name in sorted(was.keys() | is_.keys())
@@ -118,35 +118,25 @@ def difference(
     return changes, recorded
 
 
-def _why_model(
-    reader: Reader, pipeline: str, old: Mapping[str, Any], new: Mapping[str, Any]
-) -> str:
-    """Say "model@1 -> model@2 (+3 pairs)": the newer model's own reason is the reason here."""
-    words = f"{old['path']} -> {new['path']}"
-    models = [history.model_of_digest(reader, pipeline, edge["digest"]) for edge in (old, new)]
+def _why_model(reader: Reader, pipeline: str, old: history.RunEdge, new: history.RunEdge) -> str:
+    """Say "model@1 -> model@2 (+3 pairs)"; in brackets is the reason for the newer model."""
+    words = f"{old.path} -> {new.path}"
+    models = [history.model_of_digest(reader, pipeline, edge.digest) for edge in (old, new)]
     if not all(models) or models[0]["number"] > models[1]["number"]:  # type: ignore[index]
         return words
-    run = history.run(reader, models[1]["train_run"])  # type: ignore[index]
-    return f"{words} ({run['reason']})" if run and run["reason"] else words
+    run = history.recorded_run(reader, models[1]["train_run"])  # type: ignore[index]
+    return f"{words} ({run.reason})" if run and run.reason else words
 
 
-def _run_before(reader: Reader, run: Mapping[str, Any]) -> int | None:
-    if run["kind"] == "train":
-        return history.train_run_before(reader, run["pipeline"], run["id"])
-    image = _edge(run, "image")
+def _run_before(reader: Reader, run: history.RecordedRun) -> int | None:
+    if run.kind == "train":
+        return history.train_run_before(reader, run.pipeline, run.id)
+    image = run.input("image")
     if image is None:
         return None
-    rows = files.outputs_of_input(reader, run["pipeline"], image["path"], limit=20)
-    older = [row["run_id"] for row in rows if row["run_id"] < run["id"]]
+    rows = files.outputs_of_input(reader, run.pipeline, image.path, limit=20)
+    older = [row.run_id for row in rows if row.run_id < run.id]
     return max(older, default=None)
-
-
-def _edge(run: Mapping[str, Any], role: str) -> dict[str, Any] | None:
-    return next((edge for edge in run["inputs"] if edge["role"] == role), None)
-
-
-def _settings(run: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in run["recipe"].items() if name != "digest"}
 
 
 def _of_unknown(
@@ -158,23 +148,24 @@ def _of_unknown(
     if scan.stamp(getattr(pipeline, kind), name) is not None:
         return "unseen", ["it was not scanned yet: `pixd wait` scans at once and waits for it"]
     if change:
-        before = f"{kind}@{change['seq'] - 1}"
+        before = f"{kind}@{change.seq - 1}"
         return "gone", [
-            f"it went with {change['name']}: {change['reason']}",
+            f"it went with {change.name}: {change.reason}",
             f"its bytes are kept: pixd restore {before} --to DIR",
         ]
     return "unknown", ["no such file was ever there"]
 
 
 def _of_training(
-    reader: Reader, store: Path, pipeline: PipelineSettings, row: Mapping[str, Any]
+    reader: Reader, store: Path, pipeline: PipelineSettings, row: files.FileRow
 ) -> list[str]:
-    if row["state"] == "rejected":
+    if row.state == FileState.REJECTED:
         return _of_rejected(row)
-    if row["state"] == "settling":
+    if row.state == FileState.SETTLING:
         return _of_settling(pipeline, row)
-    reason = _live(store, pipeline.name, "train").get("reason", "")
-    found = lineage.models_of(reader, store, pipeline.name, row["digest"])
+    reason = _live(store, pipeline.name).train.reason
+    assert row.digest is not None  # it is recorded
+    found = lineage.models_of(reader, store, pipeline.name, row.digest)
     words = {"train": "learned from it", "held_out": "is scored on it"}
     live = history.model(reader, pipeline.name, None)
     lines = [
@@ -186,62 +177,65 @@ def _of_training(
 
 
 def _of_input(
-    reader: Reader, store: Path, pipeline: PipelineSettings, row: Mapping[str, Any]
+    reader: Reader, store: Path, pipeline: PipelineSettings, row: files.FileRow
 ) -> list[str]:
-    state, reason = row["state"], row["reason"]
-    if state == "settling":
+    state, reason = row.state, row.reason
+    if state == FileState.SETTLING:
         return _of_settling(pipeline, row)
-    if state == "rejected":
+    if state == FileState.REJECTED:
         return _of_rejected(row)
-    if state == "failed":
-        return [f"given up after {row['attempts']} attempts: {reason}", "again: pixd retry"]
-    if state == "queued":
+    if state == FileState.FAILED:
+        return [f"given up after {row.attempts} attempts: {reason}", "again: pixd retry"]
+    if state == FileState.QUEUED:
         return _of_queued(reader, store, pipeline, row)
     lines = [reason] if reason else []
-    for output in files.outputs_of_input(reader, pipeline.name, row["path"], limit=1):
-        lines += _of_output(reader, store, pipeline, output["path"])["why"]
+    for output in files.outputs_of_input(reader, pipeline.name, row.path, limit=1):
+        lines += _of_output(reader, store, pipeline, output.path)["why"]
     return lines
 
 
-def _of_settling(pipeline: PipelineSettings, row: Mapping[str, Any]) -> list[str]:
-    if not row["reason"]:
+def _of_settling(pipeline: PipelineSettings, row: files.FileRow) -> list[str]:
+    if not row.reason:
         return [f"it is waited for until it is still for {pipeline.settle_seconds:g} s"]
-    if row["retry_at"] is None:
-        return [row["reason"], "each scan of the folder tries again"]
+    if row.retry_at is None:
+        return [row.reason, "each scan of the folder tries again"]
     return [
-        f"{row['reason']}, after {row['attempts']} attempts",
-        f"tried again at {row['retry_at'][:19].replace('T', ' ')} UTC, at once by: pixd retry",
+        f"{row.reason}, after {row.attempts} attempts",
+        f"tried again at {row.retry_at[:19].replace('T', ' ')} UTC, at once by: pixd retry",
     ]
 
 
-def _of_rejected(row: Mapping[str, Any]) -> list[str]:
-    if row["reason"] == EXCLUDED:
-        return [str(row["reason"])]
-    return [row["reason"], "mend it, or after a mistake: pixd retry"]
+def _of_rejected(row: files.FileRow) -> list[str]:
+    if row.reason == EXCLUDED:
+        return [row.reason]
+    return [row.reason, "fix it, or after a mistake: pixd retry"]
 
 
 def _of_queued(
-    reader: Reader, store: Path, pipeline: PipelineSettings, row: Mapping[str, Any]
+    reader: Reader, store: Path, pipeline: PipelineSettings, row: files.FileRow
 ) -> list[str]:
     if history.model(reader, pipeline.name, None) is None:
-        train = _live(store, pipeline.name, "train")
-        return [f"there is no model yet: {train.get('reason') or 'put pairs into training'}"]
-    if row["retry_at"]:
+        train = _live(store, pipeline.name).train
+        return [f"there is no model yet: {train.reason or 'put pairs into training'}"]
+    if row.retry_at:
         return [
-            f"{row['attempts']} attempts failed, the last with: {row['reason']}",
-            f"tried again at {row['retry_at'][:19].replace('T', ' ')} UTC, at once by: pixd retry",
+            f"{row.attempts} attempts failed, the last with: {row.reason}",
+            f"tried again at {row.retry_at[:19].replace('T', ' ')} UTC, at once by: pixd retry",
         ]
-    translate = _live(store, pipeline.name, "translate")
-    trouble = translate.get("blocked") or translate.get("trouble") or translate.get("phase")
-    return [row["reason"] or "its turn has not come yet", *([trouble] if trouble else [])]
+    translate = _live(store, pipeline.name).translate
+    trouble = translate.blocked or translate.trouble or translate.phase
+    return [row.reason or "its turn has not come yet", *([trouble] if trouble else [])]
 
 
-def _live(store: Path, pipeline: str, part: str) -> Mapping[str, Any]:
-    """Return a part of the running service's heartbeat; {} where none runs."""
-    found: Any = read_live(store) if holder_pid(store) is not None else {}
-    for name in ("pipelines", pipeline, part):
-        found = found.get(name, {})
-    return dict(found)
+def _live(store: Path, pipeline: str) -> PipelineBeat:
+    """Return what the running service says of a pipeline; nothing where none runs."""
+    if holder_pid(store) is None:
+        return PipelineBeat()
+    try:
+        last = heartbeat.read(store)
+    except HeartbeatError:  # `pixd status` says so
+        last = None
+    return last.pipeline(pipeline) if last else PipelineBeat()
 
 
 def _of_output(
@@ -251,38 +245,38 @@ def _of_output(
     if not rows:
         return {"file": f"output/{name}", "state": "unknown", "why": ["pixd did not make it"]}
     row = rows[0]
-    model = history.model_of_digest(reader, pipeline.name, row["model_digest"])
-    by = model["name"] if model else row["model_digest"][:19]
-    run = history.run(reader, row["run_id"])
+    model = history.model_of_digest(reader, pipeline.name, row.model_digest)
+    by = model["name"] if model else row.model_digest[:19]
+    run = history.recorded_run(reader, row.run_id)
     assert run is not None  # the row refers to it
-    why = [f"made from input/{row['input_path']} by {by} in run@{row['run_id']}"]
-    if (run["finished_at"] or "") < row["published_at"] and len(
-        files.outputs_of_run(reader, row["run_id"])
+    why = [f"made from input/{row.input_path} by {by} in run@{row.run_id}"]
+    if (run.finished_at or "") < row.published_at and len(
+        files.outputs_of_run(reader, row.run_id)
     ) > 1:
         why.append("the same image was translated before under the same key: published again")
-    if len(rows) > 1 and rows[1]["run_id"] != row["run_id"]:
-        before = history.run(reader, rows[1]["run_id"])
+    if len(rows) > 1 and rows[1].run_id != row.run_id:
+        before = history.recorded_run(reader, rows[1].run_id)
         assert before is not None
         changes, recorded = difference(reader, store, before, run)
-        why.append(f"anew because: {', '.join(changes) or run['reason']}")
+        why.append(f"again because: {', '.join(changes) or run.reason}")
         if recorded:
             why.append(f"recorded, not a reason: {', '.join(recorded)}")
-    elif run["reason"]:
-        why.append(f"because {run['reason']}")
+    elif run.reason:
+        why.append(f"because {run.reason}")
     states = {
-        "edited": "it was edited by hand and is left; the new one beside it: pixd retry",
-        "orphaned": "its input is gone; keep.orphans says whether such outputs stay",
-        "missing": "its file was deleted and is made again",
-        "withdrawn": "what made it was recalled",
-        "superseded": "another took its place",
+        OutputState.EDITED: "it was edited by hand and is left; the new one beside it: pixd retry",
+        OutputState.ORPHANED: "its input is gone; keep.orphans says whether such outputs stay",
+        OutputState.MISSING: "its file was deleted and is made again",
+        OutputState.WITHDRAWN: "what made it was recalled",
+        OutputState.SUPERSEDED: "another took its place",
     }
-    if row["state"] in states:
-        why.append(states[row["state"]])
+    if row.state in states:
+        why.append(states[row.state])
     return {
         "file": f"output/{name}",
-        "state": row["state"],
-        "digest": row["digest"],
-        "run": row["run_id"],
-        "change_id": row["change_id"],
+        "state": row.state,
+        "digest": row.digest,
+        "run": row.run_id,
+        "change_id": row.change_id,
         "why": why,
     }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pixd.service import operations
 from pixd.store import connection, lock
-from pixd.store.store import Store
+from pixd.store.opening import open_store
 from pixd.system import control_socket
 from pixd.system.errors import CannotTellError, ServiceNotRunningError, StoreBusyError
 from pixd.system.users import user_name
@@ -44,7 +44,7 @@ def ask(settings: Settings, op: str, **arguments: Any) -> dict[str, Any]:
 
 
 def _do(settings: Settings, op: str, arguments: dict[str, Any]) -> dict[str, Any]:
-    store = Store(settings.store)
+    store = open_store(settings.store)
     try:
         return operations.perform(store, settings, op, arguments, user_name(os.getuid()))
     finally:

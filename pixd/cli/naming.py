@@ -100,9 +100,9 @@ def digest_of_file_or_name(reader: Reader, pipeline: PipelineSettings, text: str
     place = locate(reader, pipeline, text)
     if place and place.kind == "output":
         for row in files.outputs_at(reader, pipeline.name, place.name, 1):
-            return str(row["digest"])
+            return row.digest
     elif place:
         change = files.last_change(reader, pipeline.name, place.kind, place.name)
         if change:
-            return str(change["new_digest"] or change["old_digest"])
+            return str(change.new_digest or change.old_digest)
     raise UsageError(f"what is {text}?", advice="a file, its name, or sha256: and 8 hex digits")

@@ -1,12 +1,12 @@
 """config.yaml -> frozen settings; every rule checked once.
 
-Promises: settings that `pixd.config.load.load` returns need no further checks; a file that is wrong
-is refused with all its problems at once, each with its file, line and key. A value that is known and
-not supported yet is refused too, never ignored. Importing this is cheap: `pixd status` and the child
-programs do, and only `load` and `document` read YAML.
+Promises: settings that `pixd.config.load.load` returns need no further checks; a file that is
+wrong is refused with all its problems at once, each with its file, line and key. A value that is
+known and not supported yet is refused too, never ignored. Importing this is cheap: `pixd status`
+and the child programs do, and only `load` and `document` read YAML.
 
-Leaves to others: whether the folders exist, can be read, or lie on a local disk
-(`pixd doctor` and the service).
+Leaves to others: whether the folders exist, can be read, or lie on a local disk (`pixd doctor` and
+the service).
 """
 
 from __future__ import annotations

@@ -274,12 +274,13 @@ class Intake:
 
     def _is_believed(self, found: ScanResult, vanished: list[str], now: float) -> bool:
         """Tell whether what a scan found may be recorded; if not, the folder goes on hold."""
+        losses = self._files.losses
         why = self._guard.judge(
             found.identity,
             found.files,
             vanished,
             self._files.known,
-            self._files.removals_recorded,
+            losses.recorded,
         )
         if self.held and not why and not self._guard.is_accepted:
             # Files are coming back. Wait until no more come, or the rest would count as removed.
@@ -344,7 +345,6 @@ class Intake:
         if scan.root_identity(self.root) != self._watched_identity:
             self._watched_identity = None
             return False
-        has_judged = (
-            self.last_scan_at is not None and self.last_scan_at >= self._files.last_missed_at
-        )
-        return has_judged or not self._guard.is_suspicious(self._files.losses, self._files.known)
+        losses = self._files.losses
+        has_judged = self.last_scan_at is not None and self.last_scan_at >= losses.last_at
+        return has_judged or not self._guard.is_suspicious(losses, self._files.known)

@@ -13,25 +13,24 @@ import secrets
 from typing import TYPE_CHECKING
 
 from pixd.images.formats import looks_whole
-from pixd.store.commits import Change
+from pixd.store.commits import Change, summary
 from pixd.store.exclusions import EXCLUDED
 from pixd.store.files import HashedFile, KnownFile
 from pixd.store.objects import SourceError
+from pixd.store.states import FileState
 from pixd.system import crash_points, safe_open, stamps
 from pixd.system.children import confinement
 from pixd.system.errors import PixdError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from pixd.folders.settle import Ready
-    from pixd.store.commits import Commit
     from pixd.store.objects import StoredObject
     from pixd.store.store import Store
     from pixd.system.stamps import FileStamp
 
-REFUSED = KnownFile("rejected", None, 0, 0, 0, 0, 0, is_racy=False)
+REFUSED = KnownFile(FileState.REJECTED, None, 0, 0, 0, 0, 0, is_racy=False)
 
 
 class StillChangingError(Exception):
@@ -183,7 +182,7 @@ class Recorder:
             for name in (*(file.name for file in recalled), *self._refused)
             if known[name].digest
         ]
-        resting = "recorded" if self._kind == "training" else "queued"
+        resting = FileState.RECORDED if self._kind == "training" else FileState.QUEUED
         change_id = secrets.token_hex(5)
         store.objects.flush()
         with store.transaction():
@@ -197,8 +196,7 @@ class Recorder:
             if self._kind == "input" and (dropped or self._refused):
                 store.outputs.orphan(self._pipeline, [*dropped, *self._refused])
             if changes:
-                write_commit(
-                    store,
+                store.write_commit(
                     self._pipeline,
                     self._kind,
                     changes,
@@ -211,7 +209,7 @@ class Recorder:
         for file in (*fresh, *same):
             known[file.name] = _known(file, resting)
         for file in recalled:
-            known[file.name] = _known(file, "rejected")._replace(digest=None)
+            known[file.name] = _known(file, FileState.REJECTED)._replace(digest=None)
         for name in self._refused:
             known[name] = REFUSED
         for name in dropped:
@@ -220,40 +218,7 @@ class Recorder:
         return bool(changes)
 
 
-def write_commit(
-    store: Store,
-    pipeline: str,
-    kind: str,
-    changes: list[Change],
-    *,
-    change_id: str,
-    reason: str,
-    objects: Mapping[str, StoredObject] | None = None,
-) -> Commit:
-    """Write the version that the working rows now are, and the commit that led to it.
-
-    Join the caller's transaction, in which the working rows were brought up to date.
-    """
-    repo_id = store.history.repo_id(pipeline, kind)
-    manifest = store.history.prepare_version(repo_id, changes, store.working)
-    store.objects.flush()
-    commit = store.history.commit(
-        repo_id, manifest, changes, change_id=change_id, reason=reason, objects=objects or {}
-    )
-    store.note(pipeline, "info", "commit", f"{kind}@{commit.seq}: {reason}", change_id)
-    return commit
-
-
-def summary(changes: list[Change]) -> str:
-    """Say what a commit does, as "+3, ~1, -2 files"."""
-    added = sum(change.old_digest is None for change in changes)
-    removed = sum(change.new_digest is None for change in changes)
-    counts = {"+": added, "~": len(changes) - added - removed, "-": removed}
-    parts = ", ".join(f"{sign}{count}" for sign, count in counts.items() if count)
-    return f"{parts} file{'s' * (len(changes) != 1)}"
-
-
-def _known(file: HashedFile, state: str) -> KnownFile:
+def _known(file: HashedFile, state: FileState) -> KnownFile:
     return KnownFile(
         state,
         file.digest,

@@ -13,6 +13,7 @@ from pixd.folders import scan
 from pixd.store import manifests
 from pixd.store.objects import hash_file
 from pixd.store.queries import files, lineage
+from pixd.store.states import BytesState
 from pixd.system import durable
 from pixd.system.errors import PixdError
 from pixd.system.names import path_in
@@ -134,7 +135,7 @@ def _is_kept(reader: Reader, store: Path, digest: str) -> bool:
     A crash may leave bytes that no row names; nothing would ever find those again.
     """
     row = files.object_row(reader, digest)
-    is_present = row is not None and row["state"] == "present"
+    is_present = row is not None and row.state is BytesState.PRESENT
     return is_present and lineage.object_path(store, digest).exists()
 
 
@@ -145,8 +146,8 @@ def _digests(
     known = files.settled_digests(reader, repo_id) if repo_id is not None else {}
     found: dict[str, str] = {}
     for name, stamp in there.items():
-        digest, *seen = known.get(name, ("",))
-        if seen != [stamp.size, stamp.mtime_ns, stamp.ctime_ns, stamp.inode]:
+        digest, seen = known.get(name, ("", None))
+        if seen != (stamp.size, stamp.mtime_ns, stamp.ctime_ns, stamp.inode):
             digest = hash_file(path_in(folder, name))
         found[name] = digest
     return found

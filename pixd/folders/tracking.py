@@ -26,6 +26,7 @@ from pixd.folders.recorder import (
 from pixd.folders.settle import Settling
 from pixd.folders.unreadable import Unreadable
 from pixd.store.files import RACY_NS, KnownFile
+from pixd.store.states import FileState
 from pixd.system import disk
 from pixd.system.clock import rfc3339
 from pixd.system.stamps import FileStamp
@@ -44,7 +45,8 @@ STEP_BUDGET_S = 0.25
 READ_AT_ONCE = 500
 """Files handed out a step; giving thousands back each time would cost more than it saves."""
 RACY_S = RACY_NS / 1e9
-_NEW = KnownFile("settling", None, 0, 0, 0, 0, 0, is_racy=False)  # one for all: a burst is large
+_NEW = KnownFile(FileState.SETTLING, None, 0, 0, 0, 0, 0, is_racy=False)
+"""One for all new files, because a burst is large."""
 
 
 class Committed(NamedTuple):
@@ -134,16 +136,6 @@ class Tracking:
         """How many contents were recorded: new files and changed ones."""
         return self._recorder.recorded
 
-    @property
-    def removals_recorded(self) -> int:
-        """How many removals of the present spell are recorded already."""
-        return self.losses.recorded
-
-    @property
-    def last_missed_at(self) -> float:
-        """When the last missing file was missed (monotonic seconds)."""
-        return self.losses.last_at
-
     def removals_at(self) -> float | None:
         """Return when what is missing may be recorded as removed (monotonic seconds), or None."""
         return self.losses.next_at()
@@ -206,7 +198,7 @@ class Tracking:
             known = known_as(name)
             if (
                 known is not None
-                and known.state != "settling"
+                and known.state is not FileState.SETTLING
                 # The whole stamp at once first: of 100,000 files that rest this is half the time.
                 and (known[2:7] == stamp or known.matches(stamp))
             ):
@@ -219,7 +211,7 @@ class Tracking:
             self._recorder.drop(name)
             self._settling.observe(name, stamp, now)
             self._rechecks.discard(name)
-            if known is None or known.state != "settling":
+            if known is None or known.state is not FileState.SETTLING:
                 unsettled.append(name)
                 self.known[name] = _settling_again(known)
         if unsettled:
@@ -395,4 +387,4 @@ class Tracking:
 
 
 def _settling_again(known: KnownFile | None) -> KnownFile:
-    return known._replace(state="settling") if known is not None else _NEW
+    return known._replace(state=FileState.SETTLING) if known is not None else _NEW

@@ -1,10 +1,10 @@
-"""The service's door for commands: a Unix socket in the store, one JSON line each way.
+"""The control socket: a Unix socket in the store for commands, one JSON line each way.
 
 A request is ``{"pixd": 1, "op": NAME, "arguments": {...}}`` and its answer ``{"ok": true,
-"result": {...}}`` or ``{"ok": false, "error": {"message", "advice", "exit_code"}}``; then the
-connection ends. The socket is ``<store>/control.sock`` with mode 0660: who may write to it may
-change what the service does, and nobody else. A client that is slow, silent or sends rubbish
-costs the loop nothing: nothing here ever blocks, and what a client may send is bounded.
+"result": {...}}`` or ``{"ok": false, "error": {"message", "advice", "exit_code"}}``. Then the
+connection ends. The socket is ``<store>/control.sock`` with mode 0660: only users who may write
+to it may change what the service does. A client that is slow, is silent or sends rubbish costs
+the loop nothing, because nothing here blocks and what a client may send is bounded.
 """
 
 from __future__ import annotations
@@ -15,14 +15,13 @@ import math
 import select
 import socket
 import struct
-import time
 from typing import TYPE_CHECKING, Any
 
 from pixd.system.control_socket import PROTOCOL, SOCKET, short_path
 from pixd.system.errors import PixdError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
 MODE = 0o660
@@ -31,9 +30,7 @@ MAX_CLIENTS = 16
 QUEUE = 128  # commands that may wait outside
 CLIENT_TIMEOUT_S = 10.0
 CROWDED_TIMEOUT_S = 1.0
-"""While every place is taken: a command sends its line at once, so who is slower makes room."""
-BREATH_S = 0.01
-"""Between two looks at the clients: a client that asks without end gets hundredths of a core."""
+"""The same while every place is taken. A command sends its line at once, so a slower client can go."""
 
 
 class _Client:
@@ -47,7 +44,7 @@ class _Client:
 
 
 class ControlServer:
-    """The listening end, stepped by the service's loop."""
+    """The listening end: a `pixd.service.waiting.Listener`, stepped by the service's loop."""
 
     def __init__(
         self, store: Path, perform: Callable[[str, Mapping[str, Any], int], dict[str, Any]]
@@ -56,7 +53,7 @@ class ControlServer:
 
         Args:
             store: the store's folder.
-            perform: carries out (operation, arguments, uid of who asks) and returns its result;
+            perform: carries out (operation, arguments, uid of the client) and returns its result;
                 a `PixdError` of it becomes the answer.
         """
         self._perform = perform
@@ -70,38 +67,12 @@ class ControlServer:
         self._path.chmod(MODE)
         self._listener.listen(QUEUE)
 
-    def serve(self, until: float, others: Collection[int]) -> None:
-        """Serve clients until the time comes, something was carried out, or there is other work.
-
-        So a client that sends rubbish, or asks and never reads, brings no step of the loop about.
-
-        Args:
-            until: monotonic seconds.
-            others: descriptors that mean other work when they can be read.
-        """
-        now = listens_at = time.monotonic()
-        is_waiting = True
-        while is_waiting:
-            poll = select.poll()
-            for descriptor in others:
-                poll.register(descriptor, select.POLLIN)
-            listens = now >= listens_at
-            for descriptor, events in self.interests() if listens else ():
-                poll.register(descriptor, events)
-            wakes_at = min(until, self.next_at() if listens else listens_at)
-            ready = {descriptor for descriptor, _ in poll.poll(max(0.0, wakes_at - now) * 1000)}
-            now = time.monotonic()
-            if listens:
-                listens_at = now + BREATH_S
-                is_waiting = not self.step(now)
-            is_waiting = is_waiting and now < until and not ready.intersection(others)
-
     def interests(self) -> Iterator[tuple[int, int]]:
         """Yield each descriptor with the poll(2) events that give `step` work.
 
-        Who sends nothing, or never reads its answer, is not heard of again.
+        A client that sends nothing, or never reads its answer, gives no event.
         """
-        if len(self._clients) < MAX_CLIENTS:  # else who waits outside would wake us for nothing
+        if len(self._clients) < MAX_CLIENTS:  # else clients outside would wake the loop for nothing
             yield self._listener.fileno(), select.POLLIN
         for client in self._clients:
             event = select.POLLIN if client.answer is None else select.POLLOUT
@@ -158,7 +129,7 @@ class ControlServer:
         self._clients.clear()
 
     def _serve(self, client: _Client) -> bool:
-        """Bring one client a step on; tell whether it is done with."""
+        """Read from one client or write to it; tell whether it is finished."""
         if client.answer is None:
             try:
                 data = client.connection.recv(65536)
@@ -201,7 +172,7 @@ class ControlServer:
 
 
 def _peer_uid(connection: socket.socket) -> int:
-    """Return the user id of who connected, as the kernel saw it then (SO_PEERCRED)."""
+    """Return the user id of the client, as the kernel saw it at connect (SO_PEERCRED)."""
     size = struct.calcsize("3i")
     _, uid, _ = struct.unpack(
         "3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)

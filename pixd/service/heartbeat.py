@@ -1,47 +1,66 @@
-"""What only the running service knows, for `pixd status`; and whether it may tell systemd it lives.
+"""What only the running service knows, composed from its parts and written for readers.
 
-A ping of the watchdog proves something only if it stands for all that must move: the loop
-(which pings), every scan, every watch and its canary, and every child that has work. Whatever
-is not fresh keeps the ping back and is named in the status.
+A ping of systemd's watchdog proves something only if it covers all that must move: the loop
+(which pings), every scan, every watch and its canary, and every child that has work. Whatever is
+not fresh (`Pipelines.stale`) keeps the ping back, and is named in the heartbeat.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import time
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pixd
-from pixd.store.heartbeat import write_live
+from pixd.store import heartbeat
+from pixd.store.heartbeat import Folder, Heartbeat, PipelineBeat, Train, Translate
 from pixd.system.clock import rfc3339
 from pixd.system.machine import has_gpu
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping
     from pathlib import Path
 
-    from pixd.config import Settings
     from pixd.folders.intake import Intake
     from pixd.service.pipeline import Pipeline
-    from pixd.system.children.warm_worker import WarmWorker
+    from pixd.service.pipelines import Pipelines
 
 HEARTBEAT_S = 1.0
 QUIET_HEARTBEAT_S = 10.0
 
 
-class Heartbeat:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Troubles:
+    """What is wrong with the service as a whole; each is "" where nothing is.
+
+    Attributes:
+        stale: what should have moved and has not.
+        config: why a changed configuration is not in force.
+        blocked: what the store's disk refuses.
+        metrics: why the metrics file cannot be written.
+    """
+
+    stale: str = ""
+    config: str = ""
+    blocked: str = ""
+    metrics: str = ""
+
+
+class HeartbeatFile:
     """The file in the store that says how the service is doing."""
 
     def __init__(self, store: Path) -> None:
         """Begin to beat into the folder `store`."""
         self.next_at = 0.0  # monotonic seconds
-        self._store = store
         self.started_at = time.time()
-        self.last: dict[str, Any] = {}  # what was written
+        self.last = Heartbeat()  # what was written
+        self._store = store
         self._heights: Mapping[str, int] = {}
 
     def beat_soon(self) -> None:
-        """Make the next `beat` due: who asked is waiting for what it says."""
+        """Make the next `beat` due: the caller is waiting for what it says."""
         self.next_at = 0.0
 
     def is_due(self, now: float) -> bool:
@@ -50,28 +69,20 @@ class Heartbeat:
 
     def beat(
         self,
-        settings: Settings,
-        pipelines: Sequence[Pipeline],
+        pipelines: Pipelines,
         now: float,
         *,
         is_idle: bool,
-        stale: str,
-        config_trouble: str,
-        blocked: str,
-        metrics_trouble: str,
+        troubles: Troubles,
         heights: Mapping[str, int],
     ) -> None:
         """Write what is so now.
 
         Args:
-            settings: in force.
             pipelines: the ones that are served.
             now: monotonic seconds.
             is_idle: whether nothing is due.
-            stale: what `stale` said.
-            config_trouble: why a changed configuration is not in force, or "".
-            blocked: what the store's disk refuses, or "".
-            metrics_trouble: why the metrics file cannot be written, or "".
+            troubles: of the service as a whole.
             heights: see `pixd.store.store.Store.heights`; none where the store cannot be asked.
 
         Raises:
@@ -80,34 +91,21 @@ class Heartbeat:
         self.next_at = now + (QUIET_HEARTBEAT_S if is_idle else HEARTBEAT_S)
         self._heights = heights or self._heights
         wall = time.time()
-        self.last = {
-            "at": rfc3339(wall),
-            "pid": os.getpid(),
-            "version": pixd.__version__,
-            "started_at": rfc3339(self.started_at),
-            "device": _device(settings, pipelines),
-            "idle": is_idle,
-            "stale": stale,
-            "config": config_trouble,
-            "blocked": blocked,
-            "metrics": metrics_trouble,
-            "heights": self._heights,
-            "pipelines": {
-                p.name: {
-                    "training": _live_intake(p.training_folder, now, wall),
-                    "input": _live_intake(p.input_folder, now, wall),
-                    "train": _live_training(p),
-                    "translate": {
-                        "phase": p.translation.phase,
-                        "trouble": p.translation.trouble,
-                        "blocked": p.translation.blocked,
-                        "tiles": p.translation.tiles,
-                    },
-                }
-                for p in pipelines
-            },
-        }
-        write_live(self._store, self.last)
+        self.last = Heartbeat(
+            at=rfc3339(wall),
+            pid=os.getpid(),
+            version=pixd.__version__,
+            started_at=rfc3339(self.started_at),
+            device=_device(pipelines),
+            idle=is_idle,
+            stale=troubles.stale,
+            config=troubles.config,
+            blocked=troubles.blocked,
+            metrics=troubles.metrics,
+            heights=self._heights,
+            pipelines={pipeline.name: _pipeline(pipeline, now, wall) for pipeline in pipelines},
+        )
+        heartbeat.write(self._store, self.last)
 
     def stop(self, heights: Mapping[str, int]) -> None:
         """Write that the service has stopped in order, and how far the database had come.
@@ -115,52 +113,50 @@ class Heartbeat:
         Raises:
             OSError: the store's disk refuses.
         """
-        self.last |= {"stopped_at": rfc3339(time.time()), "heights": heights}
-        write_live(self._store, self.last)
+        stopped_at = rfc3339(time.time())
+        self.last = dataclasses.replace(self.last, stopped_at=stopped_at, heights=heights)
+        heartbeat.write(self._store, self.last)
 
 
-def stale(pipelines: Iterable[Pipeline], inspector: WarmWorker, now: float) -> str:
-    """Say what should have moved and has not, or "". `now`: monotonic seconds.
-
-    A child that is silent is first dealt with by who started it (killed, blamed, replaced);
-    it is stale only where that did not help.
-    """
-    for pipeline in pipelines:
-        for intake in pipeline.intakes:
-            if why := intake.stale(now):
-                return f"{pipeline.name}: {intake.kind}: {why}"
-        run = pipeline.training.run
-        if run and not run.is_fresh(now):
-            return f"{pipeline.name}: the trainer hangs and cannot be ended"
-        if not pipeline.translation.is_fresh(now):
-            return f"{pipeline.name}: the translator hangs and cannot be ended"
-    return "" if inspector.is_fresh(now) else "the inspector hangs and cannot be ended"
-
-
-def _device(settings: Settings, pipelines: Iterable[Pipeline]) -> str:
+def _device(pipelines: Pipelines) -> str:
     for pipeline in pipelines:
         run = pipeline.training.run
         known = (run.device if run else "") or pipeline.translation.device
         if known:
             return known
-    return "gpu" if settings.device != "cpu" and has_gpu() else "cpu"
+    return "gpu" if pipelines.settings.device != "cpu" and has_gpu() else "cpu"
 
 
-def _live_intake(intake: Intake, now: float, wall: float) -> dict[str, Any]:
+def _pipeline(pipeline: Pipeline, now: float, wall: float) -> PipelineBeat:
+    translation = pipeline.translation
+    return PipelineBeat(
+        training=_folder(pipeline.training_folder, now, wall),
+        input=_folder(pipeline.input_folder, now, wall),
+        train=_train(pipeline),
+        translate=Translate(
+            phase=translation.phase,
+            trouble=translation.trouble,
+            blocked=translation.blocked,
+            tiles=translation.tiles,
+        ),
+    )
+
+
+def _folder(intake: Intake, now: float, wall: float) -> Folder:
     scanned = intake.last_scan_at
-    return {
-        "watch": intake.watch_kind,
-        "watch_why": intake.watch_why,
-        "last_scan_at": rfc3339(wall - (now - scanned)) if scanned is not None else None,
-        "overflows": intake.overflows,
-        "missed_events": intake.missed_events,
-        "ignored": intake.ignored,
-        "held": intake.held,
-        "blocked": intake.blocked,
-    }
+    return Folder(
+        watch=intake.watch_kind,
+        watch_why=intake.watch_why,
+        last_scan_at=rfc3339(wall - (now - scanned)) if scanned is not None else None,
+        overflows=intake.overflows,
+        missed_events=intake.missed_events,
+        ignored=intake.ignored,
+        held=intake.held,
+        blocked=intake.blocked,
+    )
 
 
-def _live_training(pipeline: Pipeline) -> dict[str, Any]:
+def _train(pipeline: Pipeline) -> Train:
     part = pipeline.training
     run = part.run
     progress = run.progress if run else {}
@@ -170,17 +166,17 @@ def _live_training(pipeline: Pipeline) -> dict[str, Any]:
     if pipeline.pause is not None and state in {"idle", "waiting"}:
         due = "; a training is due" if state == "waiting" else ""
         state, reason = "paused", f"by {pipeline.pause.who}{due}; `pixd resume` goes on"
-    return {
-        "state": state,
-        "reason": reason,
-        "commit": part.considered,
-        "run": run.run_id if run else None,
-        "step": progress.get("step", 0),
-        "steps": progress.get("steps", 0),
-        "images_per_second": progress.get("images_per_second", 0.0),
-        "eta_seconds": progress.get("eta_s"),
-        "losses": progress.get("losses", {}),
-        "validation": run.validation if run else None,
-        "preview": run.preview if run else "",
-        "blocked": part.blocked,
-    }
+    return Train(
+        state=state,
+        reason=reason,
+        commit=part.considered,
+        run=run.run_id if run else None,
+        step=progress.get("step", 0),
+        steps=progress.get("steps", 0),
+        images_per_second=progress.get("images_per_second", 0.0),
+        eta_seconds=progress.get("eta_s"),
+        losses=progress.get("losses", {}),
+        validation=run.validation if run else None,
+        preview=run.preview if run else "",
+        blocked=part.blocked,
+    )

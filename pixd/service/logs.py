@@ -6,8 +6,8 @@
   and change behind, so that ``journalctl -u pixd -p warning`` and ``grep change=`` work.
 - ``json``: one object a line with the keys of `Event`.
 
-A message never spans lines and never carries a control character to a terminal, whatever a
-file's name or a child's last words were.
+A message never spans lines and never carries a control character to a terminal, whatever is in a
+file's name or a child's last output.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def line(event: Event, form: str, *, is_terminal: bool = False) -> str:
     Args:
         event: what happened.
         form: one of `FORMATS`.
-        is_terminal: whether somebody looks on as it comes; only ``text`` differs.
+        is_terminal: whether a person reads it as it comes; only ``text`` differs.
     """
     message = one_line(event.message)
     if form == "json":
@@ -70,7 +70,7 @@ class Log:
 
         Args:
             form: one of `FORMATS`; None for what fits.
-            before: called before each line, to take a progress line away.
+            before: called before each line, to remove a progress line.
         """
         self.form = form or fitting_format(sys.stderr, os.environ)
         self._is_terminal = sys.stderr.isatty()
@@ -80,7 +80,7 @@ class Log:
         """Write one event."""
         self._before()
         written = line(event, self.form, is_terminal=self._is_terminal)
-        # A name may hold what the terminal's encoding cannot say; the log must not end there.
+        # A name may hold characters that the terminal cannot show; the log must not end there.
         encoding = sys.stderr.encoding or "utf-8"
         sys.stderr.write(written.encode(encoding, "backslashreplace").decode(encoding) + "\n")
         sys.stderr.flush()

@@ -1,8 +1,9 @@
-"""The metrics, written for node_exporter's textfile collector again and again.
+"""The metrics file, written every 15 s for node_exporter's textfile collector.
 
-The file is whole at every instant: it is written beside its place and renamed there. It is not
-synced; after a power cut it is of a service that is gone. A folder that is missing or refuses
-ends nothing: `trouble` says so in the status, and the next time tries again.
+The file is whole at every instant, because it is written beside its place and renamed there. It
+is not synced: after a power cut it would describe a service that is gone. A folder that is
+missing or refuses does not end the service: `trouble` says so in the status, and the next write
+tries again.
 """
 
 from __future__ import annotations
@@ -19,12 +20,13 @@ from pixd.system import clock, disk, durable
 from pixd.system.errors import PixdError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from pathlib import Path
 
-    from pixd.config import Settings
-    from pixd.service.heartbeat import Heartbeat
+    from pixd.service.heartbeat import HeartbeatFile
     from pixd.service.pipeline import Pipeline
+    from pixd.service.pipelines import Pipelines
+    from pixd.store.heartbeat import Heartbeat
 
 WRITE_EVERY_S = 15.0
 """As often as Prometheus commonly scrapes node_exporter; a quarter of its default minute."""
@@ -39,13 +41,10 @@ class MetricsFile:
         self.next_at = math.inf  # monotonic seconds
         self._path: Path | None = None
 
-    def step(
-        self, settings: Settings, pipelines: Sequence[Pipeline], heartbeat: Heartbeat, now: float
-    ) -> str:
+    def step(self, pipelines: Pipelines, heartbeat: HeartbeatFile, now: float) -> str:
         """Write the file if it is time, or if the configuration names another one.
 
         Args:
-            settings: in force.
             pipelines: the ones that are served.
             heartbeat: after its first beat.
             now: monotonic seconds.
@@ -53,35 +52,29 @@ class MetricsFile:
         Returns:
             What went wrong and was not so the last time, or "".
         """
-        if settings.metrics != self._path:
+        wanted = pipelines.settings.metrics
+        if wanted != self._path:
             self._leave()
-            self._path = settings.metrics
+            self._path = wanted
             self.next_at = now if self._path else math.inf
         if now < self.next_at:
             return ""
         self.next_at = now + WRITE_EVERY_S
         before = self.trouble
-        self.write(settings, pipelines, heartbeat, is_up=True)
+        self.write(pipelines, heartbeat, is_up=True)
         return self.trouble if self.trouble != before else ""
 
-    def write(
-        self,
-        settings: Settings,
-        pipelines: Sequence[Pipeline],
-        heartbeat: Heartbeat,
-        *,
-        is_up: bool,
-    ) -> None:
+    def write(self, pipelines: Pipelines, heartbeat: HeartbeatFile, *, is_up: bool) -> None:
         """Write the file now, if there is one; `trouble` says what refused."""
         if self._path is None:
             return
         try:
-            now = status.snapshot(settings)
+            now = status.snapshot(pipelines.settings)
             found = prometheus.samples(
                 now,
                 {p.name: _facts(p, now["pipelines"][p.name], heartbeat.last) for p in pipelines},
                 started_at=heartbeat.started_at,
-                beat_at=clock.seconds_of(heartbeat.last["at"]) or 0.0,
+                beat_at=clock.seconds_of(heartbeat.last.at) or 0.0,
                 is_up=is_up,
             )
             _replace(self._path, prometheus.render(found))
@@ -93,22 +86,20 @@ class MetricsFile:
             self.trouble = ""
 
     def _leave(self) -> None:
-        """Remove the file that the configuration no longer names: it would be true for ever."""
+        """Remove the file that the configuration no longer names; nobody would ever correct it."""
         self.trouble = ""
         if self._path is not None:
             with contextlib.suppress(OSError):
                 self._path.unlink()
 
 
-def _facts(pipeline: Pipeline, part: Mapping[str, Any], live: Mapping[str, Any]) -> PipelineFacts:
-    seen = live["pipelines"].get(pipeline.name, {})
+def _facts(pipeline: Pipeline, part: Mapping[str, Any], last: Heartbeat) -> PipelineFacts:
+    seen = last.pipeline(pipeline.name)
     folders = {intake.kind: intake for intake in pipeline.intakes}
     return PipelineFacts(
         tally=pipeline.tally,
         recorded={kind: intake.recorded for kind, intake in folders.items()},
-        scanned_at={
-            kind: clock.seconds_of(seen.get(kind, {}).get("last_scan_at")) for kind in folders
-        },
+        scanned_at={kind: clock.seconds_of(seen.folder(kind).last_scan_at) for kind in folders},
         missed_events={kind: intake.missed_events for kind, intake in folders.items()},
         overflows={kind: intake.overflows for kind, intake in folders.items()},
         models=pipeline.models_made,
@@ -129,9 +120,9 @@ def _replace(path: Path, text: str) -> None:
     """Put the text at `path`, whole, for everybody to read whatever the umask.
 
     Raises:
-        OSError: the folder is missing, full or not writable; what stood there stands there.
+        OSError: the folder is missing, full or not writable; the old file is kept.
     """
-    # node_exporter reads what ends in .prom, so never this.
+    # node_exporter reads only names that end in .prom, so never this one.
     with durable.temporary_beside(path, 0o644) as (fd, temporary):
         os.fchmod(fd, 0o644)
         durable.write_all(fd, text.encode())

@@ -1,9 +1,9 @@
 """What commands change: promote, rollback, unpin, recall, retry, pause, resume, gc.
 
-Each operation is one transaction on the open store and a plain mapping as its result. The
-service carries them out between two steps for commands that ask it (`pixd.service.control`); where no
-service runs, the command takes the lock and carries them out itself. Nothing here waits for
-the consequences: the next steps of the service bring the outputs after.
+Each operation is one transaction on the open store, and gives a plain mapping as its result. The
+service carries them out between two steps, for commands that ask through `pixd.service.control`.
+Where no service runs, the command takes the lock and carries them out itself. Nothing here waits
+for the consequences: the next steps of the service make the outputs follow.
 """
 
 from __future__ import annotations
@@ -14,12 +14,10 @@ from typing import TYPE_CHECKING, Any
 from pixd.images import formats
 from pixd.service import recall
 from pixd.store import gc
-from pixd.store.holds import held_roots
+from pixd.store.queries.holds import held_roots
 from pixd.system.errors import PixdError, UsageError
 from pixd.training import promotion
 from pixd.translation import publishing
-
-_LARGEST_NUMBER = 1 << 32
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -27,6 +25,8 @@ if TYPE_CHECKING:
     from pixd.config import PipelineSettings, Settings
     from pixd.store.models import Model
     from pixd.store.store import Store
+
+_LARGEST_NUMBER = 1 << 32
 
 
 def perform(
@@ -39,7 +39,7 @@ def perform(
         settings: the configuration that it belongs to.
         op: a name in `OPERATIONS`.
         arguments: ``pipeline`` and what the operation needs; they come from outside.
-        who: the user who asks, for the record.
+        who: the user that asked, for the record.
 
     Raises:
         PixdError: it cannot be done; nothing was changed.
@@ -124,7 +124,7 @@ def _unpin(
 def _retry(
     store: Store, pipeline: PipelineSettings, arguments: Mapping[str, Any], who: str
 ) -> dict[str, Any]:
-    """Take up again what failed, or the named files; an edited output gets its new one beside."""
+    """Retry what failed, or the named files. Beside an edited output, the new one is put."""
     name = pipeline.name
     wanted = _files(arguments)
     change_id = secrets.token_hex(5)
@@ -152,7 +152,7 @@ def _retry(
 
 
 def _unfinished(store: Store, repo: int) -> list[str]:
-    """Return the files to try again unasked: failed ones, and those that an extra now opens."""
+    """Return the files to retry when none is named: failed ones, and those that an extra now opens."""
     names = store.working.unfinished(repo)
     for kind in formats.FORMATS:
         if kind.extra and formats.is_available(kind):
@@ -199,7 +199,7 @@ def _resume(
 def _expect(
     store: Store, pipeline: PipelineSettings, arguments: Mapping[str, Any], _who: str
 ) -> dict[str, Any]:
-    """Take a folder as it is: a command of ours has just changed it."""
+    """Take a folder as it is, because a command of pixd has just changed it."""
     kind = arguments.get("kind")
     if kind not in ("training", "input"):  # a list is in no set, and a client may send one
         raise UsageError(f"there is no folder {kind!r}", advice="training, or input")
@@ -213,7 +213,7 @@ def _recall(
     digest = _text(arguments, "digest")
     match arguments.get("mode"):
         case "plan":
-            return recall.plan(store, pipeline, digest)
+            return recall.plan(store, pipeline, digest).told()
         case "proof":
             return recall.proof(store, pipeline, digest)
         case "undo":

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pixd.folders.intake import Intake
 from pixd.service import recall
+from pixd.store.states import FileState
 from pixd.system.children import confinement
 from pixd.training.dataset.dataset import Dataset
 from pixd.training.stage import Training
@@ -40,7 +41,7 @@ class Pipeline:
         inspector: WarmWorker,
         wake: Callable[[], None],
     ) -> None:
-        """Put the parts together; nothing is read before the first `step`."""
+        """Put the parts together; nothing is read before the first step."""
         self.settings = pipeline
         self.pause = store.holds.paused(pipeline.name)
         self.tally = Tally()
@@ -72,7 +73,7 @@ class Pipeline:
 
     @property
     def may_train(self) -> bool:
-        """Whether a training may begin: not on what a folder on hold was."""
+        """Whether a training may begin. Not on a folder that is on hold: it may be incomplete."""
         return self.may_start and not self.training_folder.held
 
     @property
@@ -98,7 +99,7 @@ class Pipeline:
         waits = self.training.state == "waiting" and self.may_train and not self.training.blocked
         if self.training.run or waits:
             return False
-        if self.translation.is_stuck:  # it is tried for ever, and waited for by nobody
+        if self.translation.is_stuck:  # it is retried for ever, so nobody should wait for it
             return True
         if self.translation.is_busy:
             return False
@@ -117,17 +118,17 @@ class Pipeline:
             or self.training.state == "failed"
             or self.translation.is_stuck
             or any(intake.held or intake.unreadable for intake in self.intakes)
-            or self._store.working.counts(self.input_folder.repo_id).get("failed")
+            or self._store.working.counts(self.input_folder.repo_id).get(FileState.FAILED)
         )
 
     def withdraw_leftovers(self) -> None:
-        """Withdraw what a recall leaves when inputs go before their new translation."""
+        """Withdraw outputs that a recall left, once their inputs are gone."""
         if self._tidied_at != self.input_folder.revision:
             self._tidied_at = self.input_folder.revision
             recall.withdraw_leftovers(self._store, self.settings)
 
     def reload(self) -> None:
-        """Take anew what a command may have changed."""
+        """Read again what a command may have changed."""
         for intake in self.intakes:
             intake.reload()
         self.pause = self._store.holds.paused(self.name)
@@ -149,8 +150,8 @@ class Pipeline:
     def take(self, settings: Settings, pipeline: PipelineSettings) -> None:
         """Go on under other settings, keeping what they do not touch.
 
-        A running training goes on: whether it is still wanted is decided as ever, by its key.
-        Where the translator must be another, what it holds is asked again from that one.
+        A running training goes on. Whether it is still wanted is decided by its key, as always.
+        Where another translator is needed, it gets the requests that the present one holds.
         """
         old, old_service = self.settings, self._service_settings
         self.settings, self._service_settings = pipeline, settings
@@ -175,14 +176,14 @@ class Pipeline:
             self.translation = self._translation()
 
     def wind_up(self, reason: str, now: float) -> None:
-        """Begin no more; the training leaves a checkpoint. `follow` until `is_over`."""
+        """Begin nothing more, and have the trainer leave a checkpoint. `follow` until `is_over`."""
         for intake in self.intakes:
             intake.stop()
         self.translation.stop(reason)
         self.training.stop(reason, now)
 
     def follow(self, now: float) -> None:
-        """See the training off after `wind_up`. `now`: monotonic seconds."""
+        """Wait for the training to end after `wind_up`. `now`: monotonic seconds."""
         self.training.step(now, may_start=False)
 
     @property
@@ -230,6 +231,6 @@ def _of_intake(settings: PipelineSettings, kind: str) -> tuple[object, ...]:
 
 
 def _max_file_bytes(settings: PipelineSettings, kind: str) -> int:
-    """Return how large a file may be: only those to be translated may be larger than usual."""
+    """Return how large a file may be. Only files to be translated may be larger than usual."""
     megapixels = settings.max_megapixels if kind == "input" else confinement.MEGAPIXELS
     return max(confinement.FILE_BYTES, confinement.file_bytes_of(megapixels))

@@ -1,8 +1,8 @@
 """The service's state and counts as Prometheus' text format. Pure; the names are a contract.
 
-Names are as the field has them: base units, ``_total`` for what only counts up, ``_info`` for
-text. No label is a path or a reason, whose number has no bound. What counts up is counted since
-the service started, unless its help says otherwise: Prometheus' ``rate`` knows of resets.
+Names follow Prometheus' rules: base units, ``_total`` for what only counts up, ``_info`` for text.
+No label is a path or a reason, since their number has no bound. Counters count since the service
+started, unless their help says otherwise: Prometheus' ``rate`` handles resets.
 
 Source: https://prometheus.io/docs/instrumenting/exposition_formats/ "Text-based format",
     https://prometheus.io/docs/practices/naming/
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pixd.store.states import FileState
 from pixd.translation.tally import RESULTS, Histogram, Tally
 
 if TYPE_CHECKING:
@@ -20,8 +21,14 @@ if TYPE_CHECKING:
 STATES = ("ok", "degraded", "blocked")
 TRAINING_STATES = ("idle", "waiting", "running", "failed", "paused")
 FILE_STATES = {
-    "training": ("settling", "recorded", "rejected"),
-    "input": ("settling", "queued", "translated", "rejected", "failed"),
+    "training": (FileState.SETTLING, FileState.RECORDED, FileState.REJECTED),
+    "input": (
+        FileState.SETTLING,
+        FileState.QUEUED,
+        FileState.TRANSLATED,
+        FileState.REJECTED,
+        FileState.FAILED,
+    ),
 }
 
 METRICS = {
@@ -120,7 +127,7 @@ def samples(
         facts: of each of its pipelines.
         started_at: of the service, seconds since the epoch.
         beat_at: when its loop last stirred, seconds since the epoch.
-        is_up: whether it goes on.
+        is_up: whether it goes on running.
     """
     yield Sample("pixd_build_info", {"version": status["version"]}, 1)
     yield Sample("pixd_up", {}, is_up)

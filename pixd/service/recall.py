@@ -1,21 +1,22 @@
-"""Take one image out of everything that it touched.
+"""Take one image out of everything that it went into.
 
-A recall excludes a content from a pipeline for good. The user's folder is not written: the
-file stays where it is, rejected with the reason. One change id covers the commit without it,
-the model that is live from then on (the newest accepted one that has nothing of it, or none
-until a retrain), and the outputs that are replaced or withdrawn. Models and commits that hold
-it remain as history; they are never live again unless the recall is undone.
+A recall excludes a content from a pipeline for good. The user's folder is not written: the file
+stays where it is, and is rejected with the reason. One change id covers the commit without the
+image, the model that is live from then on, and the outputs that are replaced or withdrawn. The
+live model is then the newest accepted one that has nothing of the image, or none until a
+retrain. Models and commits that hold the image remain as history. They are never live again,
+unless the recall is undone.
 """
 
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pixd.folders.recorder import write_commit
 from pixd.store.commits import Change
 from pixd.store.exclusions import EXCLUDED
 from pixd.store.queries import history, lineage
+from pixd.store.states import FileState, OutputState
 from pixd.system import crash_points
 from pixd.system.errors import PixdError
 from pixd.training.promotion import excluded_in
@@ -32,14 +33,45 @@ if TYPE_CHECKING:
 KINDS = ("training", "input")
 
 
-def plan(store: Store, pipeline: PipelineSettings, digest: str) -> dict[str, Any]:
-    """Say what a recall would do, without doing it.
+class Plan(NamedTuple):
+    """What a recall would do.
 
-    Returns:
-        files: names by folder that hold it now; models: that descend from it, with how; live
-        and live_after: names of models or None; replaced and withdrawn: outputs; edited:
-        outputs changed by hand, which are left; retrain: whether one is to be expected.
+    Attributes:
+        digest: of the content.
+        files: names by folder that hold it now.
+        models: those that descend from it.
+        live: the model that is live now.
+        live_after: the one that would be live then.
+        replaced: outputs that get another translation.
+        withdrawn: outputs that are taken away.
+        edited: outputs changed by hand, which are left.
+        estimate: of the work that follows, in seconds.
     """
+
+    digest: str
+    files: dict[str, list[str]]
+    models: list[lineage.Descendant]
+    live: Model | None
+    live_after: Model | None
+    replaced: list[str]
+    withdrawn: list[str]
+    edited: list[str]
+    estimate: dict[str, float]
+
+    def told(self) -> dict[str, Any]:
+        """Return it as the commands and the control socket give it: models by their names."""
+        live, after = self.live, self.live_after
+        return {
+            **self._asdict(),
+            "models": [{"name": f"model@{m.number}", "how": m.how} for m in self.models],
+            "live": f"model@{live.number}" if live else None,
+            "live_after": f"model@{after.number}" if after else None,
+            "retrain": bool(self.files["training"]),
+        }
+
+
+def plan(store: Store, pipeline: PipelineSettings, digest: str) -> Plan:
+    """Find what a recall would do, without doing it."""
     name = pipeline.name
     conn = store.db.conn
     touched = {m.number: m for m in lineage.models_of(conn, store.folder, name, digest)}
@@ -54,21 +86,20 @@ def plan(store: Store, pipeline: PipelineSettings, digest: str) -> dict[str, Any
         o for o in from_models if after and _gets_another(store, repo, o, digest)
     )
     gone = [o for o in (*from_input, *from_models) if o not in replaced]
-    return {
-        "digest": digest,
-        "files": files,
-        "models": [{"name": f"model@{m.number}", "how": m.how} for m in touched.values()],
-        "live": f"model@{live.number}" if live else None,
-        "live_after": f"model@{after.number}" if after else None,
-        "replaced": [o.path for o in replaced if o.state != "edited"],
-        "withdrawn": [o.path for o in gone if o.state != "edited"],
-        "edited": [o.path for o in (*from_input, *from_models) if o.state == "edited"],
-        "retrain": bool(files["training"]),
-        "estimate": {
+    return Plan(
+        digest=digest,
+        files=files,
+        models=list(touched.values()),
+        live=live,
+        live_after=after,
+        replaced=[o.path for o in replaced if o.state is not OutputState.EDITED],
+        withdrawn=[o.path for o in gone if o.state is not OutputState.EDITED],
+        edited=[o.path for o in (*from_input, *from_models) if o.state is OutputState.EDITED],
+        estimate={
             "train_s": store.runs.mean_seconds(name, "train") if files["training"] else 0.0,
             "translate_s": (history.translation_rate(conn, name)[0] or 0.0) * len(from_models),
         },
-    }
+    )
 
 
 def apply(
@@ -94,24 +125,25 @@ def apply(
     with store.transaction():
         store.exclusions.add(pipeline.name, digest, name, why, change_id)
         store.care.forget(digest)
-        for kind, paths in planned["files"].items():
+        for kind, paths in planned.files.items():
             if paths:
                 commits.append(
                     _commit_without(store, pipeline.name, kind, paths, digest, change_id)
                 )
-        _change_live(store, pipeline.name, planned, name, who, change_id)
-        left = _withdraw(store, pipeline, planned["withdrawn"])
+        _change_live(store, planned, name, who, change_id)
+        left = _withdraw(store, pipeline, planned.withdrawn)
         told = f"{name} was recalled: {_summary(planned)}"
         store.note(pipeline.name, "info", "recall", told, change_id)
-    # Files go after the rows: cut off in between, `pixd.service.recovery` removes them at the next start.
+    # Files are removed after the rows are written. After a crash in between,
+    # `pixd.service.recovery` removes them at the next start.
     for target in left:
         crash_points.crash_point("withdrawn")
         target.unlink(missing_ok=True)
-    return {"change": change_id, "commits": commits, **planned}
+    return {"change": change_id, "commits": commits, **planned.told()}
 
 
 def undo(store: Store, pipeline: PipelineSettings, digest: str, who: str) -> dict[str, Any]:
-    """Let a recalled content in again; the files that hold it are read anew.
+    """Let a recalled content in again; the files that hold it are read again.
 
     Raises:
         PixdError: it is not recalled.
@@ -131,15 +163,15 @@ def undo(store: Store, pipeline: PipelineSettings, digest: str, who: str) -> dic
 def withdraw_leftovers(store: Store, pipeline: PipelineSettings) -> None:
     """Withdraw the outputs of recalled models that were to be replaced and will not be.
 
-    That is so when an input goes, or is refused, between the recall and its new translation, or
-    when another recall takes the model away that was to make it.
+    That happens when an input is removed or refused between the recall and its new translation,
+    or when another recall takes away the model that was to make it.
     """
     excluded = store.exclusions.of(pipeline.name)
     if not excluded:
         return
     repo = store.history.repo_id(pipeline.name, "input")
     has_live = store.models.live(pipeline.name) is not None
-    # Of a recalled input only what was edited is left; where its input goes it is orphaned.
+    # Of a recalled input only edited outputs are left. Where the input is gone they are orphaned.
     left = [o for digest in excluded for o in store.outputs.made_from(pipeline.name, digest)]
     left += [
         output
@@ -148,13 +180,13 @@ def withdraw_leftovers(store: Store, pipeline: PipelineSettings) -> None:
         for output in store.outputs.made_by(pipeline.name, model.digest)
         if not (has_live and _gets_another(store, repo, output))
     ]
-    left = [output for output in dict.fromkeys(left) if output.state != "edited"]
+    left = [output for output in dict.fromkeys(left) if output.state is not OutputState.EDITED]
     if not left:
         return
     change_id = secrets.token_hex(5)
     with store.transaction():
         targets = _withdraw(store, pipeline, [output.path for output in left])
-        if targets:  # the others turn out to be edited
+        if targets:  # the others are edited
             told = f"{len(targets)} outputs of a recalled image, not to be replaced, are withdrawn"
             store.note(pipeline.name, "info", "recall", told, change_id)
     for target in targets:
@@ -162,9 +194,9 @@ def withdraw_leftovers(store: Store, pipeline: PipelineSettings) -> None:
 
 
 def proof(store: Store, pipeline: PipelineSettings, digest: str) -> dict[str, Any]:
-    """Return what still descends from a content: every standing output and the live model.
+    """Return what still descends from a content: every present output, and the live model.
 
-    Nothing may, once a recall is through; outputs edited by hand are named apart.
+    Nothing may, once a recall is complete. Outputs edited by hand are named separately.
     """
     name = pipeline.name
     models = lineage.models_of(store.db.conn, store.folder, name, digest)
@@ -174,8 +206,10 @@ def proof(store: Store, pipeline: PipelineSettings, digest: str) -> dict[str, An
     return {
         "digest": digest,
         "is_recalled": digest in store.exclusions.of(name),
-        "outputs": sorted(path for path, state in standing.items() if state != "edited"),
-        "edited": sorted(path for path, state in standing.items() if state == "edited"),
+        "outputs": sorted(
+            path for path, state in standing.items() if state is not OutputState.EDITED
+        ),
+        "edited": sorted(path for path, state in standing.items() if state is OutputState.EDITED),
         "live": f"model@{live.number}" if live and live.id in {m.id for m in models} else None,
         "checked": store.outputs.count_standing(name),
     }
@@ -195,15 +229,19 @@ def _live_after(store: Store, live: Model | None, touched: set[int]) -> Model | 
 
 
 def _gets_another(store: Store, repo: int, standing: Output, recalled: str = "") -> bool:
-    """Tell whether the input of an output is there to be translated again."""
+    """Tell whether the input of an output is there, so that it is translated again."""
     found = store.working.find(repo, standing.input_path)
-    return found is not None and found[0] != "rejected" and found[1] not in {None, recalled}
+    return (
+        found is not None
+        and found.state is not FileState.REJECTED
+        and found.digest not in {None, recalled}
+    )
 
 
 def _outputs(
     store: Store, pipeline: str, digest: str, models: list[str]
 ) -> tuple[list[Output], list[Output]]:
-    """Return the standing outputs of the models, and those of the content itself as input."""
+    """Return the present outputs of the models, and those of the content itself as input."""
     from_input = store.outputs.made_from(pipeline, digest)
     seen = {output.id for output in from_input}
     from_models = [
@@ -222,24 +260,19 @@ def _commit_without(
     store.working.exclude(repo, paths, EXCLUDED)
     changes = [Change(path, digest, None) for path in paths]
     reason = f"recalled {paths[0]}" + (f" and {len(paths) - 1} more" if len(paths) > 1 else "")
-    commit = write_commit(store, pipeline, kind, changes, change_id=change_id, reason=reason)
+    commit = store.write_commit(pipeline, kind, changes, change_id=change_id, reason=reason)
     return f"{kind}@{commit.seq}"
 
 
-def _change_live(
-    store: Store, pipeline: str, planned: dict[str, Any], name: str, who: str, change_id: str
-) -> None:
-    if planned["live"] == planned["live_after"]:
+def _change_live(store: Store, planned: Plan, name: str, who: str, change_id: str) -> None:
+    live, after = planned.live, planned.live_after
+    if live is None or live == after:
         return
-    live = store.models.live(pipeline)
-    assert live is not None  # the plan says that it changes
     why = f"model@{live.number} was trained on {name}, which was recalled"
-    if planned["live_after"] is None:
+    if after is None:
         store.models.withdraw(live, who=who, why=why, change_id=change_id)
-        return
-    after = store.models.numbered(pipeline, int(planned["live_after"].split("@")[1]))
-    assert after is not None  # the plan found it
-    store.models.promote(after, who=who, why=why, change_id=change_id)
+    else:
+        store.models.promote(after, who=who, why=why, change_id=change_id)
 
 
 def _withdraw(store: Store, pipeline: PipelineSettings, paths: list[str]) -> list[Path]:
@@ -248,12 +281,13 @@ def _withdraw(store: Store, pipeline: PipelineSettings, paths: list[str]) -> lis
     return [target for target in left if target]
 
 
-def _summary(planned: dict[str, Any]) -> str:
-    live = planned["live_after"] or "no model"
-    parts = [f"{len(planned['models'])} models descend from it", f"{live} is live now"]
+def _summary(planned: Plan) -> str:
+    after = planned.live_after
+    live = f"model@{after.number}" if after else "no model"
+    parts = [f"{len(planned.models)} models descend from it", f"{live} is live now"]
     parts += [
-        f"{len(planned[what])} outputs are {what}"
-        for what in ("replaced", "withdrawn")
-        if planned[what]
+        f"{len(paths)} outputs are {what}"
+        for what, paths in (("replaced", planned.replaced), ("withdrawn", planned.withdrawn))
+        if paths
     ]
     return ", ".join(parts)

@@ -1,6 +1,6 @@
-"""What a crash or an error of the disk cut off, found from the store and taken up again.
+"""Take up again what a crash or a disk error cut off.
 
-The same two steps do for both: nothing that was under way is believed but what the store says.
+After either, only the store is trusted. So the same steps serve for both.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 from pixd.store import model_files
+from pixd.store.states import RunState
 from pixd.system import durable
 from pixd.system.names import path_in
 from pixd.training.run import PREVIEWS
@@ -23,15 +24,15 @@ if TYPE_CHECKING:
 
 
 def give_up_runs(store: Store, why: str, alive: Collection[int] = ()) -> int:
-    """Give up the runs that nobody works on.
+    """Give up the runs that no process works on.
 
-    They are taken up again by the next steps, since their keys have no success; a training goes
-    on from its checkpoint. A translation that was being published is done: its bytes are kept.
+    The next steps take them up again, since their keys have no success. A training goes on from
+    its checkpoint. A translation that was being published counts as done: its bytes are kept.
 
     Args:
         store: the open store.
         why: the reason that their rows get.
-        alive: runs that somebody works on.
+        alive: runs that a child still works on.
 
     Returns:
         How many were lost.
@@ -41,10 +42,10 @@ def give_up_runs(store: Store, why: str, alive: Collection[int] = ()) -> int:
         for run in store.runs.active():
             if run.id in alive:
                 continue
-            if run.state == "publishing" and store.runs.output_digest(run.id, "image"):
-                store.runs.move(run.id, ("publishing",), "succeeded")
+            if run.state is RunState.PUBLISHING and store.runs.output_digest(run.id, "image"):
+                store.runs.move(run.id, (RunState.PUBLISHING,), RunState.SUCCEEDED)
                 continue
-            lost += store.runs.move(run.id, (run.state,), "lost", reason=why)
+            lost += store.runs.move(run.id, (run.state,), RunState.LOST, reason=why)
         if lost:
             told = f"{lost} runs were cut off ({why}); what is still due is done again"
             store.note("", "warning", "recover", told)
@@ -52,13 +53,13 @@ def give_up_runs(store: Store, why: str, alive: Collection[int] = ()) -> int:
 
 
 def settle_outputs(store: Store, folders: dict[str, Path]) -> None:
-    """Finish or drop the publishings that were cut off.
+    """Finish or drop each publishing that was cut off.
 
     Args:
         store: the open store.
         folders: the output folder of each pipeline.
 
-    An output folder that cannot be looked at keeps its intents for the next time.
+    Where an output folder cannot be read, its intents are kept for the next time.
     """
     for gone in store.outputs.withdrawn():
         withdrawn_from = folders.get(gone.pipeline)
@@ -87,9 +88,9 @@ def settle_outputs(store: Store, folders: dict[str, Path]) -> None:
 
 
 def clear_leftovers(store: Store, folders: Iterable[Path]) -> None:
-    """Remove the scratch of earlier children, and what was half made of models and outputs.
+    """Remove the scratch of earlier children, and models and outputs that are half made.
 
-    Only at start: later, children work there.
+    Call it only at start: later, children work there.
     """
     shutil.rmtree(store.scratch, ignore_errors=True)
     store.scratch.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,11 @@
-"""Signals that ask the service to stop or to read its settings again."""
+"""What signals ask of the service. The handlers set flags; the loop looks at them between steps.
+
+| signal | what it asks for |
+|---|---|
+| SIGTERM, SIGINT | end in order; the second time: at once |
+| SIGHUP | read the configuration again |
+| SIGUSR1 | look at all folders now |
+"""
 
 from __future__ import annotations
 
@@ -20,7 +27,7 @@ class Signals:
         Args:
             wake: called by the handlers, to shorten the loop's wait.
         """
-        self.stop = ""  # the name of the signal that said so
+        self.stop = ""  # the name of the signal that asked for it
         self.has_asked_to_scan = False
         self.has_asked_to_reload = False
         self._wake = wake
@@ -43,7 +50,7 @@ class Signals:
 
     def _on_stop(self, number: int, _frame: object) -> None:
         if self.stop:
-            # At once: the kernel drops the lock, and the children die with us.
+            # At once: the kernel releases the lock, and the children end with this process.
             os._exit(128 + number)
         self.stop = signal.Signals(number).name
         self._wake()

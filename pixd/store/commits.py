@@ -1,7 +1,7 @@
 """Commits and versions: what a folder was, when and why it became so.
 
-Rows here are never changed (triggers refuse it). Each commit carries a hash over its own
-facts and its parent's hash, so that an edited past shows.
+Rows here are never changed; triggers refuse it. The hash of a commit covers its own facts and its
+parent's hash, so that a changed row is found.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from pixd.store import manifests
+from pixd.store.states import BytesState
 from pixd.system import crash_points
 from pixd.system.clock import utc_now
 from pixd.system.digests import canonical_json, digest_of
@@ -33,7 +34,7 @@ class Commit(NamedTuple):
 
 
 class Change(NamedTuple):
-    """What a commit does to one path: None means that the path was not, or is no more, there."""
+    """What a commit does to one path. None: there was no file before, or there is none after."""
 
     path: str
     old_digest: str | None
@@ -60,19 +61,19 @@ class History:
         return int(row[0])
 
     def add_objects(self, objects: Iterable[StoredObject], media_type: str) -> None:
-        """Note bytes that are durably in the object store. Join the caller's transaction."""
+        """Record bytes that are on disk in the object store. Join the caller's transaction."""
         now = utc_now()
         rows = [(stored.digest, stored.size_bytes, media_type, now) for stored in objects]
         self._db.conn.executemany(
             "INSERT INTO object VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", rows
         )
         self._db.conn.executemany(
-            "INSERT INTO object_bytes VALUES (?, 'present', ?) ON CONFLICT (digest)"
-            " DO UPDATE SET state = 'present', changed_at = excluded.changed_at"
-            " WHERE state <> 'present'",
+            f"INSERT INTO object_bytes VALUES (?, '{BytesState.PRESENT}', ?) ON CONFLICT (digest)"
+            f" DO UPDATE SET state = '{BytesState.PRESENT}', changed_at = excluded.changed_at"
+            f" WHERE state <> '{BytesState.PRESENT}'",
             [(row[0], now) for row in rows],
         )
-        # Arrived again: an older copy in the trash is of no more use.
+        # The bytes arrived again, so an older copy in the trash is of no use.
         self._db.conn.executemany("DELETE FROM trash WHERE digest = ?", [(row[0],) for row in rows])
 
     def head(self, repo_id: int) -> Commit | None:
@@ -136,7 +137,7 @@ class History:
             (manifest.digest, size, now),
         )
         conn.execute(
-            "INSERT INTO object_bytes VALUES (?, 'present', ?) ON CONFLICT DO NOTHING",
+            f"INSERT INTO object_bytes VALUES (?, '{BytesState.PRESENT}', ?) ON CONFLICT DO NOTHING",
             (manifest.digest, now),
         )
         conn.execute("INSERT INTO version VALUES (?, ?, ?) ON CONFLICT DO NOTHING", manifest)
@@ -178,3 +179,12 @@ def chain_hash(
     """Return the hash that binds a commit's facts to its parent's hash ("" for the first)."""
     facts = [parent, repo_id, seq, version, change_id, reason, at]
     return digest_of(canonical_json(facts).encode())
+
+
+def summary(changes: list[Change]) -> str:
+    """Say what a commit does, as "+3, ~1, -2 files"."""
+    added = sum(change.old_digest is None for change in changes)
+    removed = sum(change.new_digest is None for change in changes)
+    counts = {"+": added, "~": len(changes) - added - removed, "-": removed}
+    parts = ", ".join(f"{sign}{count}" for sign, count in counts.items() if count)
+    return f"{parts} file{'s' * (len(changes) != 1)}"

@@ -1,7 +1,7 @@
-"""The lineage database for readers, and the transaction of its one writer (`pixd.store.writer`).
+"""The lineage database for readers: where it is, whether it may be read, and a connection to it.
 
-The writer goes through sqlite-utils; readers use the standard library alone, because
-`pixd status` must stay light (sqlite-utils costs a tenth of a second to import).
+Readers use the standard library alone, because `pixd status` must start fast: importing
+sqlite-utils takes a tenth of a second. The writer, which uses it, is `pixd.store.writer`.
 """
 
 from __future__ import annotations
@@ -10,15 +10,9 @@ import contextlib
 import os
 import sqlite3
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pixd.store.lock import holder_pid, may_not_read
 from pixd.system.errors import CannotTellError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from sqlite_utils import Database
 
 Reader = sqlite3.Connection  # one that can only read; made by open_reader
 DATABASE = "lineage.db"
@@ -31,7 +25,7 @@ MIGRATIONS = (
     "m006_care",
 )
 """The names of `pixd.store.schema.migrations`, for readers, who do without sqlite-utils."""
-BUSY_TIMEOUT_S = 5.0  # a lock that lasts longer blocks the service, which goes on trying
+BUSY_TIMEOUT_S = 5.0  # a longer lock blocks the service, which tries again
 
 
 ADVICE_LOST = (
@@ -42,7 +36,7 @@ ADVICE_NEWER = "install that version again; this one would not understand the st
 
 
 def what_outlived_database(folder: Path) -> str:
-    """Say what is in a store without a database that must once have had one, or ""."""
+    """Return what shows that a store without a database once had one, or ""."""
     with contextlib.suppress(FileNotFoundError):
         if any(entry.name != "incoming" for entry in os.scandir(folder / "objects")):
             return f"{folder} has objects and no {DATABASE}: the database was lost"
@@ -53,46 +47,12 @@ def what_outlived_database(folder: Path) -> str:
 
 
 def say_newer(path: Path, newer: set[str]) -> str:
-    """Say that a database is of a newer pixd."""
+    """Return the message that a database is of a newer pixd."""
     return f"{path} was written by a newer pixd (it has {', '.join(sorted(newer))})"
 
 
-@contextlib.contextmanager
-def transaction(db: Database) -> Iterator[Database]:
-    """Run one write transaction that takes the write lock at its start.
-
-    sqlite-utils' own `atomic()` sends a deferred BEGIN, which can fail at once with
-    SQLITE_BUSY_SNAPSHOT when it upgrades from reading to writing; BEGIN IMMEDIATE waits
-    for the lock instead. Nested use joins the outer transaction.
-    Source: https://sqlite.org/lang_transaction.html
-    """
-    if is_in_transaction(db):
-        yield db
-        return
-    db.conn.execute("BEGIN IMMEDIATE")
-    try:
-        yield db
-    except BaseException:
-        if is_in_transaction(db):
-            db.conn.execute("ROLLBACK")
-        raise
-    else:
-        try:
-            db.conn.execute("COMMIT")
-        except BaseException:
-            # A full disk or a lock refuses here too, and would leave the transaction open.
-            if is_in_transaction(db):
-                db.conn.execute("ROLLBACK")
-            raise
-
-
-def is_in_transaction(db: Database) -> bool:
-    """Tell whether a transaction is open. SQLite itself ends one after some errors."""
-    return bool(db.conn.in_transaction)
-
-
 def has_database(folder: Path) -> bool:
-    """Tell whether there is a database that may be read.
+    """Return whether there is a database that may be read.
 
     Raises:
         CannotTellError: the caller may not look, or not read.
@@ -124,8 +84,8 @@ def open_reader(folder: Path) -> sqlite3.Connection:
         )
     quoted = str(path.absolute()).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
     # A reader without write permission cannot make the -shm file of a cleanly closed
-    # database; nobody writes then, so it may be read as immutable. Not where a log was left
-    # (the service was killed, and -shm is gone too): that would show an older state as the truth.
+    # database. Nobody writes then, so it is read as immutable. Not if a log was left (the service
+    # was killed, and -shm is gone too): that would show an older state.
     for options in ("mode=ro", "mode=ro&immutable=1"):
         if "immutable" in options and (holder_pid(folder) is not None or _has_log(path)):
             break

@@ -1,7 +1,7 @@
-"""Contents that a person took out of a pipeline: recalled, and never to be used again.
+"""Contents that a person recalled from a pipeline: they are not used again.
 
-An exclusion is by content, so that the file may stay in the user's folder, be renamed or come
-back under another name, and is still left out.
+The row names the content and not the file. So the file may stay in the folder or get another name
+and is still left out.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Exclusions:
         )
 
     def lift(self, pipeline: str, digest: str) -> bool:
-        """Let a content in again; tell whether it was excluded."""
+        """Allow a content again; return whether it was excluded."""
         cursor = self._db.conn.execute(
             "DELETE FROM exclusion WHERE pipeline = ? AND digest = ?", (pipeline, digest)
         )

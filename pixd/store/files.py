@@ -1,17 +1,18 @@
-"""The working state: every file of a watched folder, in exactly one state with a reason.
+"""The files of the watched folders now: each in exactly one state, with a reason.
 
-These rows change as the folder does; history is in `pixd.store.commits`. A row keeps the
-digest that was last committed while its file settles again, so that the head of a repo is
-always "the rows with a digest".
+These rows change with the folder; history is in `pixd.store.commits`. While a file settles again,
+its row keeps the digest of the last commit. So the head of a repo is always "the rows with a
+digest".
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pixd.store import manifests
-from pixd.store.connection import transaction
 from pixd.store.exclusions import EXCLUDED
+from pixd.store.states import SETTLED_FILES, FileState
+from pixd.store.transaction import transaction
 from pixd.system.clock import utc_now
 
 if TYPE_CHECKING:
@@ -22,14 +23,14 @@ if TYPE_CHECKING:
     from pixd.system.stamps import FileStamp
 
 RACY_NS = 2_000_000_000
-"""A digest taken less than this after the last change may hide a later change in the same
-clock tick (git calls such an entry racy); it is checked once more. Ext4's tick is 4 ms, FAT's 2 s."""
+"""A file that is hashed less than this after its last change is hashed once more: a later change in
+the same clock tick would not show. Git calls such an entry racy. Ext4's tick is 4 ms, FAT's 2 s."""
 
 
 class KnownFile(NamedTuple):
-    """What the store knows of one file: its stamp when hashed, and where it stands."""
+    """What the store knows of one file: its state, and its stamp when it was hashed."""
 
-    state: str
+    state: FileState
     digest: str | None
     size_bytes: int
     mtime_ns: int
@@ -38,8 +39,17 @@ class KnownFile(NamedTuple):
     inode: int
     is_racy: bool
 
+    @classmethod
+    def of_row(cls, row: Sequence[Any]) -> KnownFile:
+        """Return a row of `_KNOWN` as a file.
+
+        Raises:
+            StoreError: it is in no state that this pixd knows.
+        """
+        return cls._make((FileState.of(row[0]), *row[1:7], bool(row[7])))
+
     def matches(self, stamp: FileStamp) -> bool:
-        """Tell whether `stamp` is the one that the digest was taken under."""
+        """Return whether the file had this stamp when it was hashed."""
         return (
             self.size_bytes == stamp.size
             and self.mtime_ns == stamp.mtime_ns
@@ -51,7 +61,7 @@ class KnownFile(NamedTuple):
 class HashedFile(NamedTuple):
     """A file that settled and was read: its name, content and the stamp that it was read under.
 
-    `is_racy`: it was not seen still for `RACY_NS` by then, so that it must be read once more.
+    `is_racy`: it had been unchanged for less than `RACY_NS`, so it must be read once more.
     """
 
     name: str
@@ -63,10 +73,27 @@ class HashedFile(NamedTuple):
     def hashed_at_ns(self) -> int:
         """When it was read, by the clock that stamped the file.
 
-        The system's own clock is not asked: one that was set since, or a file from the future,
-        would make a file racy for ever or hide that it is.
+        Not by the system's clock. If that was set since, or if the file's time lies in the future,
+        the file would be racy for ever, or never.
         """
         return self.stamp.ctime_ns + (0 if self.is_racy else RACY_NS)
+
+
+class RecordedFile(NamedTuple):
+    """A file with content, and its state."""
+
+    name: str
+    digest: str
+    state: FileState
+    reason: str
+
+
+class FoundFile(NamedTuple):
+    """The state of one file; `digest` is None before the file was read."""
+
+    state: FileState
+    digest: str | None
+    attempts: int
 
 
 class DueInput(NamedTuple):
@@ -79,6 +106,12 @@ class DueInput(NamedTuple):
     ctime_ns: int = 0  # when it was written or renamed into place, by the clock of its disk
 
 
+_KNOWN = (
+    "state, digest, size_bytes, mtime_ns, ctime_ns, device, inode,"
+    " digest IS NOT NULL AND hashed_at_ns - ctime_ns < ?"
+)
+
+
 class WorkingFiles:
     """The table `file`."""
 
@@ -89,25 +122,23 @@ class WorkingFiles:
     def load(self, repo_id: int) -> dict[str, KnownFile]:
         """Return every known file of a repo by name."""
         rows = self._db.conn.execute(
-            "SELECT path, state, digest, size_bytes, mtime_ns, ctime_ns, device, inode,"
-            " digest IS NOT NULL AND hashed_at_ns - ctime_ns < ? FROM file WHERE repo_id = ?",
-            (RACY_NS, repo_id),
+            f"SELECT path, {_KNOWN} FROM file WHERE repo_id = ?", (RACY_NS, repo_id)
         )
-        return {row[0]: KnownFile._make((*row[1:8], bool(row[8]))) for row in rows}
+        return {row[0]: KnownFile.of_row(row[1:]) for row in rows}
 
     def mark_settling(self, repo_id: int, names: Iterable[str]) -> None:
-        """Say that these files are new or changing; a committed digest stays until replaced."""
+        """Mark files as new or changing; a committed digest stays until another replaces it."""
         now = utc_now()
         with transaction(self._db):
             self._db.conn.executemany(
                 "INSERT INTO file (repo_id, path, bucket, state, seen_at)"
-                " VALUES (?, ?, ?, 'settling', ?) ON CONFLICT (repo_id, path) DO UPDATE SET"
-                " state = 'settling', reason = '', attempts = 0, retry_at = NULL",
+                f" VALUES (?, ?, ?, '{FileState.SETTLING}', ?) ON CONFLICT (repo_id, path) DO UPDATE SET"
+                f" state = '{FileState.SETTLING}', reason = '', attempts = 0, retry_at = NULL",
                 ((repo_id, name, manifests.bucket_of(name), now) for name in names),
             )
 
     def postpone(self, repo_id: int, waiting: Mapping[str, tuple[str, str | None]]) -> None:
-        """Let files that cannot be read wait as settling; the content they had stays known.
+        """Keep files that cannot be read in the state settling; the content they had stays known.
 
         Args:
             repo_id: whose files.
@@ -117,8 +148,8 @@ class WorkingFiles:
         with transaction(self._db):
             self._db.conn.executemany(
                 "INSERT INTO file (repo_id, path, bucket, state, reason, attempts, retry_at,"
-                " seen_at) VALUES (?, ?, ?, 'settling', ?, 1, ?, ?) ON CONFLICT (repo_id, path)"
-                " DO UPDATE SET state = 'settling', reason = excluded.reason,"
+                f" seen_at) VALUES (?, ?, ?, '{FileState.SETTLING}', ?, 1, ?, ?) ON CONFLICT (repo_id, path)"
+                f" DO UPDATE SET state = '{FileState.SETTLING}', reason = excluded.reason,"
                 " attempts = attempts + 1, retry_at = excluded.retry_at",
                 [
                     (repo_id, name, manifests.bucket_of(name), why, retry_at, now)
@@ -126,7 +157,9 @@ class WorkingFiles:
                 ],
             )
 
-    def record(self, repo_id: int, files: Iterable[HashedFile], state: str, change_id: str) -> None:
+    def record(
+        self, repo_id: int, files: Iterable[HashedFile], state: FileState, change_id: str
+    ) -> None:
         """Write digest, stamp and state of files that were read. Join the commit's transaction."""
         self._db.conn.executemany(
             "UPDATE file SET state = ?, reason = '', digest = ?, size_bytes = ?, mtime_ns = ?,"
@@ -150,14 +183,14 @@ class WorkingFiles:
             ],
         )
 
-    def refresh(self, repo_id: int, files: Iterable[HashedFile], resting: str) -> None:
-        """Note new stamps of files whose bytes are the same; settling ones go to `resting`."""
+    def refresh(self, repo_id: int, files: Iterable[HashedFile], resting: FileState) -> None:
+        """Record new stamps of files whose bytes are the same; settling ones go to `resting`."""
         with transaction(self._db):
             self._db.conn.executemany(
-                "UPDATE file SET reason = iif(state = 'settling', '', reason),"
-                " attempts = iif(state = 'settling', 0, attempts),"
-                " retry_at = iif(state = 'settling', NULL, retry_at),"
-                " state = iif(state = 'settling', ?, state), size_bytes = ?,"
+                f"UPDATE file SET reason = iif(state = '{FileState.SETTLING}', '', reason),"
+                f" attempts = iif(state = '{FileState.SETTLING}', 0, attempts),"
+                f" retry_at = iif(state = '{FileState.SETTLING}', NULL, retry_at),"
+                f" state = iif(state = '{FileState.SETTLING}', ?, state), size_bytes = ?,"
                 " mtime_ns = ?, ctime_ns = ?, device = ?, inode = ?, hashed_at_ns = ?"
                 " WHERE repo_id = ? AND path = ?",
                 [
@@ -177,18 +210,18 @@ class WorkingFiles:
             )
 
     def exclude(self, repo_id: int, names: Iterable[str], reason: str) -> None:
-        """Leave files out of the head, whatever their state; their stamps stay known."""
+        """Remove files from the head, whatever their state; their stamps stay known."""
         self._db.conn.executemany(
-            "UPDATE file SET state = 'rejected', reason = ?, digest = NULL, retry_at = NULL"
+            f"UPDATE file SET state = '{FileState.REJECTED}', reason = ?, digest = NULL, retry_at = NULL"
             " WHERE repo_id = ? AND path = ?",
             [(reason, repo_id, name) for name in names],
         )
 
     def reread_excluded(self, repo_id: int) -> None:
-        """Have the files read again whose content was excluded."""
+        """Make files settle again whose content was excluded, so that they are read again."""
         self._db.conn.execute(
-            "UPDATE file SET state = 'settling', reason = '' WHERE repo_id = ?"
-            " AND state = 'rejected' AND digest IS NULL AND reason = ?",
+            f"UPDATE file SET state = '{FileState.SETTLING}', reason = '' WHERE repo_id = ?"
+            f" AND state = '{FileState.REJECTED}' AND digest IS NULL AND reason = ?",
             (repo_id, EXCLUDED),
         )
 
@@ -198,8 +231,8 @@ class WorkingFiles:
         with transaction(self._db):
             self._db.conn.executemany(
                 "INSERT INTO file (repo_id, path, bucket, state, reason, seen_at)"
-                " VALUES (?, ?, ?, 'rejected', ?, ?) ON CONFLICT (repo_id, path) DO UPDATE SET"
-                " state = 'rejected', reason = excluded.reason",
+                f" VALUES (?, ?, ?, '{FileState.REJECTED}', ?, ?) ON CONFLICT (repo_id, path) DO UPDATE SET"
+                f" state = '{FileState.REJECTED}', reason = excluded.reason",
                 [(repo_id, n, manifests.bucket_of(n), why, now) for n, why in reasons.items()],
             )
 
@@ -215,18 +248,12 @@ class WorkingFiles:
         self,
         repo_id: int,
         names: Iterable[str],
-        state: str,
+        state: FileState,
         reason: str = "",
         *,
         retry_at: str | None = None,
         count_attempt: bool = False,
-        if_in: Sequence[str] = (
-            "recorded",
-            "queued",
-            "translated",
-            "rejected",
-            "failed",
-        ),
+        if_in: Sequence[FileState] = SETTLED_FILES,
     ) -> None:
         """Move files to a state, unless they began to change meanwhile."""
         marks = ", ".join("?" * len(if_in))
@@ -237,23 +264,25 @@ class WorkingFiles:
                 [(state, reason, retry_at, int(count_attempt), repo_id, n, *if_in) for n in names],
             )
 
-    def finish(self, repo_id: int, name: str, digest: str, state: str, reason: str = "") -> None:
+    def finish(
+        self, repo_id: int, name: str, digest: str, state: FileState, reason: str = ""
+    ) -> None:
         """Move one file to its final state, if it still has the content that was worked on."""
         self._db.conn.execute(
             "UPDATE file SET state = ?, reason = ?, retry_at = NULL"
-            " WHERE repo_id = ? AND path = ? AND digest = ? AND state <> 'settling'",
+            f" WHERE repo_id = ? AND path = ? AND digest = ? AND state <> '{FileState.SETTLING}'",
             (state, reason, repo_id, name, digest),
         )
 
-    def recorded(self, repo_id: int, states: Sequence[str]) -> list[tuple[str, str, str, str]]:
-        """Return (name, digest, state, reason) of files with content in the given states."""
+    def recorded(self, repo_id: int, states: Sequence[FileState]) -> list[RecordedFile]:
+        """Return the files with content that are in the given states, by name."""
         marks = ", ".join("?" * len(states))
         rows = self._db.conn.execute(
             "SELECT path, digest, state, reason FROM file WHERE repo_id = ? AND state IN"
             f" ({marks}) AND digest IS NOT NULL ORDER BY path",
             (repo_id, *states),
         )
-        return [tuple(row) for row in rows]
+        return [RecordedFile(row[0], row[1], FileState.of(row[2]), row[3]) for row in rows]
 
     def head(self, repo_id: int) -> dict[str, manifests.Entry]:
         """Return the files that the next commit consists of."""
@@ -266,27 +295,27 @@ class WorkingFiles:
     def head_bucket(self, repo_id: int, bucket: str) -> dict[str, manifests.Entry]:
         """Return one bucket of `head`."""
         rows = self._db.conn.execute(
-            # Without statistics SQLite would rather walk the whole folder by its primary key.
+            # Without statistics SQLite would read the whole folder by its primary key.
             "SELECT path, digest, size_bytes FROM file INDEXED BY file_by_bucket"
             " WHERE repo_id = ? AND bucket = ? AND digest IS NOT NULL",
             (repo_id, bucket),
         )
         return {row[0]: manifests.Entry(row[1], row[2]) for row in rows}
 
-    def counts(self, repo_id: int) -> dict[str, int]:
+    def counts(self, repo_id: int) -> dict[FileState, int]:
         """Return the number of files by state; a state that no file is in is left out."""
         rows = self._db.conn.execute(
             "SELECT state, files FROM file_total WHERE repo_id = ? AND files <> 0", (repo_id,)
         )
-        return {row[0]: row[1] for row in rows}
+        return {FileState.of(row[0]): row[1] for row in rows}
 
     def due_inputs(
         self, repo_id: int, limit: int, now: str, latest: str = "9999"
     ) -> list[DueInput]:
         """Return queued inputs: those in name order that never failed, then due retries.
 
-        A retry time after `latest` was written before the clock was set back: it has come too.
-        The cost follows `limit`, however many are queued.
+        A retry time after `latest` was written before the clock was set back, so it is due too.
+        The cost depends on `limit`, not on how many are queued.
         """
         due: list[DueInput] = []
         for condition, order, values in (
@@ -295,9 +324,9 @@ class WorkingFiles:
             ("> ?", "retry_at, path", (latest,)),
         ):
             rows = self._db.conn.execute(
-                # Without statistics SQLite would rather walk the whole folder by its primary key.
+                # Without statistics SQLite would read the whole folder by its primary key.
                 "SELECT path, digest, attempts, change_id, ctime_ns FROM file INDEXED BY file_due"
-                f" WHERE repo_id = ? AND state = 'queued' AND retry_at {condition}"
+                f" WHERE repo_id = ? AND state = '{FileState.QUEUED}' AND retry_at {condition}"
                 f" AND digest IS NOT NULL ORDER BY {order} LIMIT ?",
                 (repo_id, *values, limit - len(due)),
             )
@@ -305,10 +334,10 @@ class WorkingFiles:
         return due
 
     def has_queued(self, repo_id: int, *, for_retry: bool = False) -> bool:
-        """Tell whether an input is queued, or with `for_retry` one that failed before."""
+        """Return whether an input is queued; with `for_retry`, one that failed before."""
         condition = " AND retry_at IS NOT NULL" if for_retry else ""
         row = self._db.conn.execute(
-            "SELECT 1 FROM file INDEXED BY file_due WHERE repo_id = ? AND state = 'queued'"
+            f"SELECT 1 FROM file INDEXED BY file_due WHERE repo_id = ? AND state = '{FileState.QUEUED}'"
             f"{condition} LIMIT 1",
             (repo_id,),
         ).fetchone()
@@ -323,9 +352,9 @@ class WorkingFiles:
         return [row[0] for row in rows]
 
     def retry(self, repo_id: int, names: Sequence[str], change_id: str) -> list[str]:
-        """Make refused or failed files due again; returns which were.
+        """Make rejected or failed files due again; return which were.
 
-        What was decided about their contents is forgotten, so that they are looked at anew.
+        The verdicts about their contents are removed, so that they are examined again.
         """
         retried = []
         with transaction(self._db):
@@ -334,16 +363,20 @@ class WorkingFiles:
                     "SELECT state, digest, retry_at FROM file WHERE repo_id = ? AND path = ?",
                     (repo_id, name),
                 ).fetchone()
-                if row is None or (row[0] not in {"rejected", "failed"} and row[2] is None):
+                if row is None or (
+                    row[0] not in {FileState.REJECTED, FileState.FAILED} and row[2] is None
+                ):
                     continue
                 retried.append(name)
-                if row[1] is None or row[0] == "settling":  # never read, or not as it is now
+                if (
+                    row[1] is None or row[0] == FileState.SETTLING
+                ):  # never read, or not as it is now
                     self.mark_settling(repo_id, [name])
                     continue
                 self._db.conn.execute("DELETE FROM verdict WHERE digest = ?", (row[1],))
                 self._db.conn.execute(
                     "UPDATE file SET state = iif((SELECT kind FROM repo WHERE id = ?1) = 'input',"
-                    " 'queued', 'recorded'), reason = '', attempts = 0, retry_at = NULL,"
+                    f" '{FileState.QUEUED}', '{FileState.RECORDED}'), reason = '', attempts = 0, retry_at = NULL,"
                     " change_id = ?3 WHERE repo_id = ?1 AND path = ?2",
                     (repo_id, name, change_id),
                 )
@@ -352,8 +385,8 @@ class WorkingFiles:
     def unfinished(self, repo_id: int) -> list[str]:
         """Return the files whose work failed or waits to be tried again."""
         rows = self._db.conn.execute(
-            "SELECT path FROM file WHERE repo_id = ? AND (state = 'failed' OR"
-            " (state IN ('queued', 'settling') AND retry_at IS NOT NULL)) ORDER BY path",
+            f"SELECT path FROM file WHERE repo_id = ? AND (state = '{FileState.FAILED}' OR"
+            f" (state IN ('{FileState.QUEUED}', '{FileState.SETTLING}') AND retry_at IS NOT NULL)) ORDER BY path",
             (repo_id,),
         )
         return [row[0] for row in rows]
@@ -361,19 +394,19 @@ class WorkingFiles:
     def rejected_for(self, repo_id: int, reason: str) -> list[str]:
         """Return the files that were refused for exactly this reason."""
         rows = self._db.conn.execute(
-            "SELECT path FROM file WHERE repo_id = ? AND state = 'rejected' AND reason = ?"
+            f"SELECT path FROM file WHERE repo_id = ? AND state = '{FileState.REJECTED}' AND reason = ?"
             " ORDER BY path",
             (repo_id, reason),
         )
         return [row[0] for row in rows]
 
-    def find(self, repo_id: int, name: str) -> tuple[str, str | None, int] | None:
-        """Return (state, digest, attempts) of one file."""
+    def find(self, repo_id: int, name: str) -> FoundFile | None:
+        """Return what is known of one file."""
         row = self._db.conn.execute(
             "SELECT state, digest, attempts FROM file WHERE repo_id = ? AND path = ?",
             (repo_id, name),
         ).fetchone()
-        return tuple(row) if row else None
+        return FoundFile(FileState.of(row[0]), row[1], row[2]) if row else None
 
     def verdicts(self, digests: Iterable[str], layout: str) -> dict[str, tuple[bool, str]]:
         """Return what was decided before about contents under a layout: (accepted, reason)."""
@@ -390,7 +423,7 @@ class WorkingFiles:
     def decide(
         self, digest: str, layout: str, reason: str, width_px: int | None, height_px: int | None
     ) -> None:
-        """Note a verdict about a content; an empty reason accepts it."""
+        """Record a verdict about a content; an empty reason accepts it."""
         with transaction(self._db):
             self._db.conn.execute(
                 "INSERT OR REPLACE INTO verdict VALUES (?, ?, ?, ?, ?, ?, ?)",

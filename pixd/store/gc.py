@@ -1,12 +1,12 @@
-"""What bytes could be removed, why, and how to bring them back.
+"""Which bytes can be removed, why, and how to bring them back.
 
-Never rows: history stays whole and readable, only the bytes of images, outputs and models go.
-Manifests, listings of pairs and model cards are kept for ever: they are small, and a trace needs
-them. Bytes go to a trash first, from where a whole batch comes back.
+Rows are never removed: history stays complete. Only the bytes of images, outputs and models go.
+Manifests, listings of pairs and model cards are always kept, because they are small and a trace
+needs them. Bytes go to a trash first; a whole batch can be brought back.
 
-Roots, whose bytes are kept: the heads of the watched folders; what is live or was, by the last
-changes of the refs; the newest models and the versions that they were trained on; every output
-that stands; what an unfinished run touches; the pins.
+These keep their bytes: the heads of the watched folders; the live model and the last ones before
+it; the newest models and the versions that they were trained on; every output that has not been
+replaced; the inputs and outputs of unfinished runs; the pins.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import shutil
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pixd.store import manifests, model_files, tensorboard
+from pixd.store.states import ACTIVE_RUNS, STANDING_OUTPUTS, BytesState, OutputState, listed
 from pixd.system import crash_points, durable
 from pixd.system.clock import utc_now
 from pixd.system.errors import PixdError, StoreError
@@ -32,7 +33,7 @@ _KEPT_TYPES = ("text/x-pixd-manifest", "application/json")
 
 
 class Garbage(NamedTuple):
-    """Bytes that nothing keeps."""
+    """Bytes that nothing needs."""
 
     digest: str
     size_bytes: int
@@ -49,12 +50,12 @@ def plan(store: Store, keep_models: Mapping[str, int]) -> list[Garbage]:
             that is not named keeps all of its own.
 
     Raises:
-        StoreError: a manifest on the way cannot be read; then nothing can be told to be garbage.
+        StoreError: a manifest cannot be read, so it is not known what is needed.
     """
     kept = _roots(store, keep_models)
     rows = store.db.conn.execute(
         "SELECT digest, size_bytes FROM object JOIN object_bytes USING (digest)"
-        " WHERE object_bytes.state = 'present' AND media_type NOT IN (?, ?)"
+        f" WHERE object_bytes.state = '{BytesState.PRESENT}' AND media_type NOT IN (?, ?)"
         " ORDER BY size_bytes DESC, digest",
         _KEPT_TYPES,
     )
@@ -68,8 +69,8 @@ def plan(store: Store, keep_models: Mapping[str, int]) -> list[Garbage]:
 def apply(store: Store, garbage: list[Garbage]) -> str:
     """Move bytes to the trash as one batch and return its name.
 
-    The rows go first: a crash in between leaves bytes that are said to be in the trash where
-    they were, and `recover` moves them.
+    The rows are written first. A crash in between leaves bytes in their old place that are recorded
+    as trashed; `recover` moves them.
     """
     now = utc_now()
     # To the millisecond: the newest batch is the last by name.
@@ -79,7 +80,7 @@ def apply(store: Store, garbage: list[Garbage]) -> str:
             "INSERT OR REPLACE INTO trash VALUES (?, ?, ?, ?, ?)",
             [(g.digest, batch, g.name, g.why, now) for g in garbage],
         )
-        _set_state(store, [g.digest for g in garbage], "trashed")
+        _set_state(store, [g.digest for g in garbage], BytesState.TRASHED)
     crash_points.crash_point("trashed")
     for one in garbage:
         _move(store.objects.path_of(one.digest), _in_trash(store, batch, one.digest))
@@ -108,7 +109,7 @@ def undo(store: Store, batch: str | None) -> tuple[str, int]:
     durable.sync_filesystem(store.folder)
     with store.transaction():
         store.db.conn.execute("DELETE FROM trash WHERE batch = ?", (row[0],))
-        _set_state(store, digests, "present")
+        _set_state(store, digests, BytesState.PRESENT)
     model_files.match_bytes(store)
     shutil.rmtree(store.folder / TRASH / row[0], ignore_errors=True)
     return row[0], len(digests)
@@ -121,7 +122,7 @@ def empty(store: Store) -> tuple[int, int]:
     ).fetchall()
     with store.transaction():
         store.db.conn.execute("DELETE FROM trash")
-        _set_state(store, [row[0] for row in rows], "removed")
+        _set_state(store, [row[0] for row in rows], BytesState.REMOVED)
     shutil.rmtree(store.folder / TRASH, ignore_errors=True)
     tensorboard.drop_of_removed_models(store.db.conn, store.folder)
     return len(rows), sum(row[1] for row in rows)
@@ -137,7 +138,7 @@ def in_trash(store: Store) -> list[dict[str, Any]]:
 
 
 def recover(store: Store) -> None:
-    """Finish what a crash cut off. Call once at start, under the lock."""
+    """Finish what a crash interrupted. Call once at start, under the lock."""
     for batch in in_trash(store):
         for digest in _trashed(store, batch["batch"]):
             _move(store.objects.path_of(digest), _in_trash(store, batch["batch"], digest))
@@ -145,7 +146,7 @@ def recover(store: Store) -> None:
     if folder.is_dir():
         known = {batch["batch"] for batch in in_trash(store)}
         for left in [f for f in folder.iterdir() if f.name not in known]:
-            shutil.rmtree(left, ignore_errors=True)  # of an emptying or an undo that was cut off
+            shutil.rmtree(left, ignore_errors=True)  # a crash interrupted `empty` or `undo`
     model_files.match_bytes(store)
 
 
@@ -165,7 +166,7 @@ def _roots(store: Store, keep_models: Mapping[str, int]) -> set[str]:
         kept.update(_made_by(store, export_run))
     for run_id, version in conn.execute(
         "SELECT run.id, run_input.digest FROM run JOIN run_input ON run_input.run_id = run.id"
-        " WHERE run.state IN ('queued', 'running', 'publishing')"
+        f" WHERE run.state IN ({listed(ACTIVE_RUNS)})"
     ):
         kept.add(version)
         kept.update(_made_by(store, run_id))
@@ -175,7 +176,7 @@ def _roots(store: Store, keep_models: Mapping[str, int]) -> set[str]:
         row[0]
         for row in conn.execute(
             "SELECT digest FROM output WHERE state IN"
-            " ('publishing', 'current', 'edited', 'missing', 'orphaned')"
+            f" ('{OutputState.PUBLISHING}', {listed(STANDING_OUTPUTS)})"
         )
     )
     kept.update(row[0] for row in conn.execute("SELECT digest FROM pin"))
@@ -223,7 +224,7 @@ def _made_by(store: Store, run_id: int) -> list[str]:
 
 
 def _name_and_why(store: Store, digest: str) -> tuple[str, str]:
-    """Say what bytes are, and why nothing keeps them."""
+    """Return what the bytes are, and why nothing needs them."""
     conn = store.db.conn
     row = conn.execute(
         "SELECT output.pipeline, path, output.state, model.number FROM output"
@@ -253,7 +254,7 @@ def _name_and_why(store: Store, digest: str) -> tuple[str, str]:
     return digest[:19], "no file, model or output is of it"
 
 
-def _set_state(store: Store, digests: list[str], state: str) -> None:
+def _set_state(store: Store, digests: list[str], state: BytesState) -> None:
     now = utc_now()
     store.db.conn.executemany(
         "UPDATE object_bytes SET state = ?, changed_at = ? WHERE digest = ?",
@@ -267,10 +268,10 @@ def _batch(store: Store, batch: str) -> list[str]:
 
 
 def _trashed(store: Store, batch: str) -> list[str]:
-    """Return those of a batch that did not arrive again since."""
+    """Return the contents of a batch that have not arrived again since."""
     rows = store.db.conn.execute(
         "SELECT digest FROM trash JOIN object_bytes USING (digest)"
-        " WHERE batch = ? AND object_bytes.state = 'trashed'",
+        f" WHERE batch = ? AND object_bytes.state = '{BytesState.TRASHED}'",
         (batch,),
     )
     return [row[0] for row in rows]

@@ -1,28 +1,188 @@
-"""The service's heartbeat in the store: what only the running service knows, for readers.
+"""The service's heartbeat: what only the running service knows, kept in the store for readers.
 
-Written by `pixd.service.heartbeat`, once a second or so; no part of the record.
+The file is `service.json`. `pixd.service.heartbeat` writes it once a second or so; it is no part
+of the record. The classes here are its only description: they are written as JSON and read back
+by this module alone.
+
+A reader may be older or newer than the service that wrote the file. So a field that is missing
+has its default, always. A field that is not known is passed over in a file of another version of
+pixd, and refused in one of this version. A value of another kind than its field is refused.
 """
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import functools
 import json
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-LIVE = "service.json"  # what only the running service knows; see write_live
+import pixd
+from pixd.system.errors import CannotTellError
+
+LIVE = "service.json"
 LIVE_BLOCK_BYTES = 4096  # padded by more than one, so that a longer one fits in place
 
 
-def write_live(folder: Path, live: dict[str, object]) -> None:
-    """Publish the service's heartbeat for readers. Not durable: it is true only while it runs.
+class HeartbeatError(CannotTellError):
+    """The heartbeat is not what a service of this version writes."""
 
-    On a full disk it is written over the last one in place, which takes no new block: a store
-    that cannot be written must still say so.
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Folder:
+    """A watched folder.
+
+    Attributes:
+        watch: how changes are noticed: inotify or poll.
+        watch_why: why it is polled, or "".
+        last_scan_at: RFC 3339; None before the first scan.
+        overflows: times that the kernel's event queue overflowed.
+        missed_events: files that a scan found and no event had named.
+        ignored: names that are not looked at.
+        held: why the folder is on hold, or "".
+        blocked: what a disk refuses, or "".
+    """
+
+    watch: str = "poll"
+    watch_why: str = ""
+    last_scan_at: str | None = None
+    overflows: int = 0
+    missed_events: int = 0
+    ignored: int = 0
+    held: str = ""
+    blocked: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Train:
+    """The training of a pipeline.
+
+    Attributes:
+        state: idle, waiting, running, failed or paused.
+        reason: why.
+        commit: sequence number of the newest commit that was looked at.
+        run: of the training that runs.
+        step: how many it has done.
+        steps: how many it will do.
+        images_per_second: its present rate.
+        eta_seconds: how long it still takes; None where nobody can tell.
+        losses: of its last step, by name.
+        validation: its last held-out scores by name, and their step; None before the first.
+        preview: path of the sheet of samples, or "".
+        blocked: what a disk refuses, or "".
+    """
+
+    state: str = "idle"
+    reason: str = ""
+    commit: int = 0
+    run: int | None = None
+    step: int = 0
+    steps: int = 0
+    images_per_second: float = 0.0
+    eta_seconds: float | None = None
+    losses: Mapping[str, float] = field(default_factory=dict)
+    validation: Mapping[str, float | None] | None = None
+    preview: str = ""
+    blocked: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tiles:
+    """An image that is translated in tiles: its name, how many are done, and of how many."""
+
+    name: str = ""
+    done: int = 0
+    all: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Translate:
+    """The translation of a pipeline.
+
+    Attributes:
+        phase: what the translator is doing while it starts, or "".
+        trouble: why it cannot work, or "".
+        blocked: what a disk refuses, or "".
+        tiles: the image that is translated in tiles, if there is one.
+    """
+
+    phase: str = ""
+    trouble: str = ""
+    blocked: str = ""
+    tiles: Tiles | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PipelineBeat:
+    """One pipeline: its two folders and its two stages."""
+
+    training: Folder = field(default_factory=Folder)
+    input: Folder = field(default_factory=Folder)
+    train: Train = field(default_factory=Train)
+    translate: Translate = field(default_factory=Translate)
+
+    def folder(self, kind: str) -> Folder:
+        """Return the training folder or the input folder."""
+        return {"training": self.training, "input": self.input}[kind]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heartbeat:
+    """What a service says of itself.
+
+    Attributes:
+        at: when it said so, RFC 3339.
+        pid: of the service.
+        version: of pixd.
+        started_at: RFC 3339.
+        stopped_at: when it was stopped in order, RFC 3339; None while it runs.
+        device: cpu or gpu.
+        idle: whether nothing is under way, and nothing will begin by itself.
+        stale: what should have moved and has not, or "".
+        config: why a changed configuration is not in force, or "".
+        blocked: what the store's disk refuses, or "".
+        metrics: why the metrics file cannot be written, or "".
+        heights: how far the database has come; see `pixd.store.writer.refuse_older_than`.
+        pipelines: by name.
+    """
+
+    at: str = ""
+    pid: int = 0
+    version: str = ""
+    started_at: str = ""
+    stopped_at: str | None = None
+    device: str = "cpu"
+    idle: bool = False
+    stale: str = ""
+    config: str = ""
+    blocked: str = ""
+    metrics: str = ""
+    heights: Mapping[str, int] = field(default_factory=dict)
+    pipelines: Mapping[str, PipelineBeat] = field(default_factory=dict)
+
+    def pipeline(self, name: str) -> PipelineBeat:
+        """Return what is said of a pipeline; where nothing is, the defaults."""
+        return self.pipelines.get(name) or PipelineBeat()
+
+
+# -- the file --------------------------------------------------------------------------------
+
+
+def write(folder: Path, heartbeat: Heartbeat) -> None:
+    """Publish the heartbeat for readers. It is not durable: it is true only while the service runs.
+
+    On a full disk it is written over the last one in place, which takes no new block: a service
+    whose store cannot be written must still be able to say so.
 
     Raises:
         OSError: the disk refuses that too.
     """
-    text = json.dumps(live, sort_keys=True)
+    text = json.dumps(to_json(heartbeat), sort_keys=True)
     text = text.ljust((len(text) // LIVE_BLOCK_BYTES + 2) * LIVE_BLOCK_BYTES)
     temporary = folder / f".{LIVE}.tmp"
     try:
@@ -31,15 +191,110 @@ def write_live(folder: Path, live: dict[str, object]) -> None:
     except OSError:
         with contextlib.suppress(OSError):
             temporary.unlink()  # its blocks are needed more
-        with (folder / LIVE).open("r+") as standing:
-            standing.write(text)
-            standing.truncate()
+        with (folder / LIVE).open("r+") as present:
+            present.write(text)
+            present.truncate()
 
 
-def read_live(folder: Path) -> dict[str, object]:
-    """Return the last heartbeat, or an empty mapping when there was none."""
+def read(folder: Path) -> Heartbeat | None:
+    """Return the last heartbeat, or None where there is none or it is no JSON.
+
+    Raises:
+        HeartbeatError: it is JSON, and not what a service writes.
+    """
+    found = _load(folder)
+    return from_json(found) if found else None
+
+
+def read_heights(folder: Path) -> dict[str, int]:
+    """Return the heights of the last heartbeat, whatever else it says; {} where it has none."""
+    heights = _load(folder).get("heights")
+    if not isinstance(heights, dict):
+        return {}
+    return {table: height for table, height in heights.items() if type(height) is int}
+
+
+def _load(folder: Path) -> dict[str, Any]:
     try:
-        live = json.loads((folder / LIVE).read_text())
+        found = json.loads((folder / LIVE).read_text())
     except (OSError, ValueError):
         return {}
-    return live if isinstance(live, dict) else {}
+    return found if isinstance(found, dict) else {}
+
+
+# -- JSON ------------------------------------------------------------------------------------
+
+
+def to_json(heartbeat: Heartbeat) -> dict[str, Any]:
+    """Return what `from_json` reads. Only a service that was stopped has `stopped_at`."""
+    found = dataclasses.asdict(heartbeat)
+    if found["stopped_at"] is None:
+        del found["stopped_at"]
+    return found
+
+
+def from_json(found: Mapping[str, Any]) -> Heartbeat:
+    """Return the heartbeat that a service wrote; the module says what is tolerated.
+
+    Raises:
+        HeartbeatError: a value is of another kind than its field, or a field is not known and
+            the file is of this version of pixd.
+    """
+    version = found.get("version")
+    reader = _Reader(str(version), is_of_another=version != pixd.__version__)
+    heartbeat = reader.read(Heartbeat, found, "")
+    assert isinstance(heartbeat, Heartbeat)  # as was asked for
+    return heartbeat
+
+
+_kinds = functools.cache(typing.get_type_hints)  # field names and their kinds
+
+
+class _Reader:
+    """Makes values of a kind from JSON."""
+
+    def __init__(self, version: str, *, is_of_another: bool) -> None:
+        self._version = version
+        self._is_of_another = is_of_another
+
+    def read(self, kind: Any, value: Any, where: str) -> Any:
+        """Return `value` as `kind`; `where` is the path of its field, for the message."""
+        if dataclasses.is_dataclass(kind):
+            return self._read_class(kind, value, where)
+        if isinstance(kind, types.UnionType):  # only "or None" occurs
+            (other,) = (one for one in typing.get_args(kind) if one is not types.NoneType)
+            return None if value is None else self.read(other, value, where)
+        if typing.get_origin(kind) is Mapping:
+            of = typing.get_args(kind)[1]
+            parts = self._mapping(value, where).items()
+            return {name: self.read(of, part, f"{where}.{name}") for name, part in parts}
+        is_number = kind is float and type(value) is int
+        if type(value) is not kind and not is_number:
+            self._refuse(where, f"is {value!r:.80}, which is no {kind.__name__}")
+        return value
+
+    def _read_class(self, kind: Any, value: Any, where: str) -> Any:
+        kinds = _kinds(kind)
+        found = self._mapping(value, where)
+        unknown = found.keys() - kinds.keys()
+        if unknown and not self._is_of_another:
+            self._refuse(f"{where}.{min(unknown)}", "is not known")
+        known = {name: part for name, part in found.items() if name in kinds}
+        return kind(
+            **{
+                name: self.read(kinds[name], part, f"{where}.{name}")
+                for name, part in known.items()
+            }
+        )
+
+    def _mapping(self, value: Any, where: str) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            self._refuse(where, f"is {value!r:.80}, which is no mapping")
+        return dict(value)
+
+    def _refuse(self, where: str, what: str) -> typing.NoReturn:
+        raise HeartbeatError(
+            f"the service's heartbeat ({LIVE} of pixd {self._version}) is not understood by pixd"
+            f" {pixd.__version__}: {where.lstrip('.') or 'it'} {what}",
+            advice="restart the service, so that both are of one version",
+        )

@@ -1,4 +1,4 @@
-"""The right to write one store: a lock that the kernel drops when its holder dies."""
+"""The lock of one store. Its holder may write; the kernel releases it when the holder dies."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pixd.system.errors import CannotTellError, StoreBusyError
 
 LOCK = "lock"
 LOCK_PATIENCE_S = 0.2
-"""Who asks `holder_pid` shares the lock for an instant; that must not keep a service away."""
+"""A caller of `holder_pid` shares the lock for an instant; a service that starts waits for that."""
 
 
 class StoreLock:
-    """The exclusive right to write one store, dropped by the kernel when the holder dies."""
+    """The exclusive lock of one store; the kernel releases it when the holder dies."""
 
     def __init__(self, folder: Path) -> None:
         """Take the lock of the store in `folder`, which must exist.
@@ -33,7 +33,7 @@ class StoreLock:
                 advice="ask it with `pixd status`, or stop it first",
             )
         os.ftruncate(self._fd, 0)
-        # The pid is a courtesy to the reader; the lock itself is the truth.
+        # The pid is only for messages; the lock itself decides.
         os.pwrite(self._fd, f"{os.getpid()}\n".encode(), 0)
 
     def _is_taken_within(self, patience_s: float) -> bool:
@@ -49,14 +49,14 @@ class StoreLock:
                 return True
 
     def release(self) -> None:
-        """Give the lock back. Children never hold it: the descriptor is close-on-exec."""
+        """Release the lock. Children never hold it: the descriptor is close-on-exec."""
         os.close(self._fd)
 
 
 def holder_pid(folder: Path) -> int | None:
     """Return the pid of the process that holds the store's lock, or None.
 
-    Needs only read permission: a shared lock is tried and dropped at once.
+    Needs only read permission: it tries a shared lock and releases it at once.
 
     Raises:
         CannotTellError: the caller may not even read it.
@@ -79,7 +79,7 @@ def holder_pid(folder: Path) -> int | None:
 
 
 def may_not_read(folder: Path) -> CannotTellError:
-    """Return the error of who may not look into a store."""
+    """Return the error for a caller that may not read a store."""
     return CannotTellError(
         f"you may not read the store {folder}",
         advice="ask as the user that runs pixd (sudo -u), or join its group",

@@ -104,7 +104,7 @@ def read(path_of: Callable[[str], Path], digest: str) -> dict[str, Entry]:
     """Return every file of a version by name.
 
     Args:
-        path_of: says where the bytes of a digest are.
+        path_of: returns where the bytes of a digest are.
         digest: the version.
 
     Raises:

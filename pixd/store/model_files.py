@@ -11,6 +11,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 from pixd.store import manifests
+from pixd.store.states import BytesState
 from pixd.system import crash_points, durable
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def lay_out(store: Store, digest: str, files: Mapping[str, manifests.Entry] | No
     Args:
         store: the open store.
         digest: the model's, which is that of its manifest.
-        files: what the manifest says, where it is known.
+        files: the manifest's entries, if known.
 
     Raises:
         OSError: an object cannot be read or linked.
@@ -64,10 +65,10 @@ def lay_out(store: Store, digest: str, files: Mapping[str, manifests.Entry] | No
 def match_bytes(store: Store) -> None:
     """Give every model with bytes its folder, and take it from every other: it links to them.
 
-    A model that is damaged gets none; who asks for it is told so, and `pixd verify` says more.
+    A damaged model gets none; its caller gets an error, and `pixd verify` says more.
     """
     rows = store.db.conn.execute(
-        "SELECT model.digest, min(object_bytes.state = 'present') FROM model JOIN run_output"
+        f"SELECT model.digest, min(object_bytes.state = '{BytesState.PRESENT}') FROM model JOIN run_output"
         " ON run_output.run_id = model.export_run JOIN object_bytes"
         " ON object_bytes.digest = run_output.digest WHERE role = 'generator'"
         " GROUP BY model.digest"

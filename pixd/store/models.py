@@ -1,15 +1,16 @@
 """Models and the ref that says which one is live.
 
 A model is named by the digest of its export and by a number that counts up in its pipeline.
-Which one is live is one row; every change of it is kept with who and why, so that "which
-model was live then" always has an answer.
+One row says which model is live. Every change of that row is kept with who and why, so that it is
+always known which model was live when.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pixd.store.connection import transaction
+from pixd.store.states import STANDING_OUTPUTS, TRANSLATABLE, FileState, OutputState, listed
+from pixd.store.transaction import transaction
 from pixd.system.clock import utc_now
 from pixd.system.digests import canonical_json
 
@@ -113,7 +114,7 @@ class Models:
         return Model(*row) if row else None
 
     def is_pinned(self, pipeline: str) -> bool:
-        """Tell whether a person fixed the live model."""
+        """Return whether a person pinned the live model."""
         row = self._db.conn.execute(
             "SELECT is_pinned FROM ref WHERE pipeline = ? AND name = ?", (pipeline, LIVE)
         ).fetchone()
@@ -143,7 +144,7 @@ class Models:
         return self.get(row[0]) if row and row[0] else None
 
     def accepted(self, pipeline: str) -> list[Model]:
-        """Return the models that the gate let pass or a person made live, newest first."""
+        """Return the models that were promoted, by their scores or by a person, newest first."""
         rows = self._db.conn.execute(
             f"SELECT {_COLUMNS} FROM model WHERE pipeline = ? AND (json_extract(verdict, '$.promote') = 1"
             " OR id IN (SELECT new_model_id FROM ref_log WHERE ref_log.pipeline = model.pipeline))"
@@ -153,11 +154,11 @@ class Models:
         return [Model(*row) for row in rows]
 
     def with_outputs(self, pipeline: str) -> list[Model]:
-        """Return the models of which an output stands, oldest first."""
+        """Return the models with outputs that are not replaced, oldest first."""
         rows = self._db.conn.execute(
             f"SELECT {_COLUMNS} FROM model WHERE pipeline = ? AND EXISTS (SELECT 1 FROM output"
             " WHERE model_digest = model.digest AND output.pipeline = model.pipeline"
-            " AND output.state IN ('current', 'edited', 'missing', 'orphaned')) ORDER BY number",
+            f" AND output.state IN ({listed(STANDING_OUTPUTS)})) ORDER BY number",
             (pipeline,),
         )
         return [Model(*row) for row in rows]
@@ -165,22 +166,22 @@ class Models:
     def promote(
         self, model: Model, *, who: str, why: str, change_id: str, pin: bool = False
     ) -> None:
-        """Make a model live and note who did it and why; every input is due under it.
+        """Make a model live, with who did it and why; every input is due under it.
 
-        The translations that follow carry the change that brought the model, also those of
-        inputs that waited for want of one: a drop of pairs and all that comes of it share one id.
+        The translations that follow carry the change that led to the model, also those of inputs
+        that waited for a first model: a drop of pairs and all its results share one id.
         """
         with transaction(self._db):
             old = self.live(model.pipeline)
             now = utc_now()
             self._db.conn.execute(
-                "UPDATE file SET state = 'queued', reason = '', attempts = 0, retry_at = NULL,"
+                f"UPDATE file SET state = '{FileState.QUEUED}', reason = '', attempts = 0, retry_at = NULL,"
                 " change_id = ?1 WHERE digest IS NOT NULL"
-                " AND state IN ('queued', 'translated', 'failed')"
+                f" AND state IN ({listed(TRANSLATABLE)})"
                 " AND repo_id = (SELECT id FROM repo WHERE pipeline = ?2 AND kind = 'input')"
                 " AND NOT EXISTS (SELECT 1 FROM output WHERE output.pipeline = ?2"
                 "   AND output.input_path = file.path AND output.input_digest = file.digest"
-                "   AND output.model_digest = ?3 AND output.state IN ('current', 'edited'))",
+                f"   AND output.model_digest = ?3 AND output.state IN ('{OutputState.CURRENT}', '{OutputState.EDITED}'))",
                 (change_id, model.pipeline, model.digest),
             )
             self._db.conn.execute(
@@ -192,7 +193,7 @@ class Models:
             self._log(model.pipeline, old, model, pin=pin, who=who, why=why, change_id=change_id)
 
     def unpin(self, model: Model, *, who: str, why: str, change_id: str) -> None:
-        """Let the live model be replaced by newer ones again."""
+        """Allow newer models to replace the live one again."""
         with transaction(self._db):
             self._db.conn.execute(
                 "UPDATE ref SET is_pinned = 0 WHERE pipeline = ? AND name = ?",

@@ -1,19 +1,20 @@
-"""Published translations: which bytes stand under which name, made from what.
+"""Published translations: which bytes have which name, and what they were made from.
 
-Publishing is an intent first: the row says which bytes will stand where, then the file is
-renamed into place, then the row becomes current. A crash between the two is finished at the
-next start, because the row names the digest that must be there.
+Publishing has three steps. The row is written as publishing, with the name and the digest; the file
+is renamed into place; the row becomes current. After a crash in between, the next start finishes
+the work, because the row names the digest that must be there.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pixd.store.connection import transaction
+from pixd.store.states import STANDING_OUTPUTS, FileState, OutputState, listed
+from pixd.store.transaction import transaction
 from pixd.system.clock import utc_now
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from sqlite_utils import Database
 
@@ -30,8 +31,17 @@ class Output(NamedTuple):
     recipe: str
     run_id: int
     digest: str
-    state: str
+    state: OutputState
     change_id: str
+
+    @classmethod
+    def of_row(cls, row: Sequence[Any]) -> Output:
+        """Return a row of `_COLUMNS` as an output.
+
+        Raises:
+            StoreError: it is in no state that this pixd knows.
+        """
+        return cls._make((*row[:9], OutputState.of(row[9]), row[10]))
 
 
 _COLUMNS = (
@@ -60,11 +70,11 @@ class Outputs:
         digest: str,
         change_id: str,
     ) -> int:
-        """Say which bytes are about to stand under `path`; returns the row's id."""
+        """Record which bytes will be published as `path`; return the row's id."""
         cursor = self._db.conn.execute(
             "INSERT INTO output (pipeline, path, input_path, input_digest, model_digest, recipe,"
             " run_id, digest, state, change_id, published_at)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'publishing', ?, ?)",
+            f" VALUES (?, ?, ?, ?, ?, ?, ?, ?, '{OutputState.PUBLISHING}', ?, ?)",
             (
                 pipeline,
                 path,
@@ -82,46 +92,48 @@ class Outputs:
         return cursor.lastrowid
 
     def settle_intent(self, output_id: int) -> None:
-        """Make an intended output the current one; what stood there before is superseded."""
+        """Make an intended output the current one; the one before it is superseded."""
         with transaction(self._db):
             pipeline, path = self._db.conn.execute(
                 "SELECT pipeline, path FROM output WHERE id = ?", (output_id,)
             ).fetchone()
             self._db.conn.execute(
-                "UPDATE output SET state = 'superseded' WHERE pipeline = ? AND path = ?"
-                " AND state IN ('current', 'edited', 'missing', 'orphaned') AND id <> ?",
+                f"UPDATE output SET state = '{OutputState.SUPERSEDED}' WHERE pipeline = ? AND path = ?"
+                f" AND state IN ({listed(STANDING_OUTPUTS)}) AND id <> ?",
                 (pipeline, path, output_id),
             )
             self._db.conn.execute(
-                "UPDATE output SET state = 'current', published_at = ? WHERE id = ?",
+                f"UPDATE output SET state = '{OutputState.CURRENT}', published_at = ? WHERE id = ?",
                 (utc_now(), output_id),
             )
 
     def drop_intent(self, output_id: int) -> None:
-        """Forget an intended output that never came to stand there."""
+        """Remove the row of an intended output that was never published."""
         self._db.conn.execute(
-            "DELETE FROM output WHERE id = ? AND state = 'publishing'", (output_id,)
+            f"DELETE FROM output WHERE id = ? AND state = '{OutputState.PUBLISHING}'", (output_id,)
         )
 
     def intents(self) -> list[Output]:
-        """Return the outputs whose publishing was begun and not noted as done."""
-        rows = self._db.conn.execute(f"SELECT {_COLUMNS} FROM output WHERE state = 'publishing'")
-        return [Output(*row) for row in rows]
+        """Return the outputs whose publishing began and is not recorded as done."""
+        rows = self._db.conn.execute(
+            f"SELECT {_COLUMNS} FROM output WHERE state = '{OutputState.PUBLISHING}'"
+        )
+        return [Output.of_row(row) for row in rows]
 
     def standing(self, pipeline: str, path: str) -> Output | None:
-        """Return the output that should stand under `path` now."""
+        """Return the output that has the name `path` now."""
         row = self._db.conn.execute(
             f"SELECT {_COLUMNS} FROM output WHERE pipeline = ? AND path = ?"
-            " AND state IN ('current', 'edited', 'missing', 'orphaned') ORDER BY id DESC LIMIT 1",
+            f" AND state IN ({listed(STANDING_OUTPUTS)}) ORDER BY id DESC LIMIT 1",
             (pipeline, path),
         ).fetchone()
-        return Output(*row) if row else None
+        return Output.of_row(row) if row else None
 
     def current_paths(self, pipeline: str) -> Iterator[str]:
         """Yield the path of every current output, from an index alone."""
         rows = self._db.conn.execute(
             "SELECT path FROM output INDEXED BY output_current"
-            " WHERE pipeline = ? AND state = 'current' ORDER BY path",
+            f" WHERE pipeline = ? AND state = '{OutputState.CURRENT}' ORDER BY path",
             (pipeline,),
         )
         return (row[0] for row in rows)
@@ -130,74 +142,74 @@ class Outputs:
         """Return when the newest current output was published, RFC 3339, from an index alone."""
         row = self._db.conn.execute(
             "SELECT published_at FROM output INDEXED BY output_by_state"
-            " WHERE pipeline = ? AND state = 'current' ORDER BY id DESC LIMIT 1",
+            f" WHERE pipeline = ? AND state = '{OutputState.CURRENT}' ORDER BY id DESC LIMIT 1",
             (pipeline,),
         ).fetchone()
         return str(row[0]) if row else None
 
-    def set_state(self, output_id: int, state: str) -> None:
+    def set_state(self, output_id: int, state: OutputState) -> None:
         """Move one output to another state."""
         self._db.conn.execute("UPDATE output SET state = ? WHERE id = ?", (state, output_id))
 
     def orphan(self, pipeline: str, input_paths: list[str]) -> None:
         """Mark the current outputs of inputs that are gone."""
         self._db.conn.executemany(
-            "UPDATE output SET state = 'orphaned' WHERE pipeline = ? AND input_path = ?"
-            " AND state IN ('current', 'edited', 'missing')",
+            f"UPDATE output SET state = '{OutputState.ORPHANED}' WHERE pipeline = ? AND input_path = ?"
+            f" AND state IN ('{OutputState.CURRENT}', '{OutputState.EDITED}', '{OutputState.MISSING}')",
             [(pipeline, path) for path in input_paths],
         )
 
     def count_standing(self, pipeline: str) -> int:
-        """Return how many outputs should stand in the output folder."""
+        """Return how many outputs the output folder should have."""
         row = self._db.conn.execute(
             "SELECT coalesce(sum(outputs), 0) FROM output_total WHERE pipeline = ?"
-            " AND state IN ('current', 'edited', 'missing', 'orphaned')",
+            f" AND state IN ({listed(STANDING_OUTPUTS)})",
             (pipeline,),
         ).fetchone()
         return int(row[0])
 
     def withdrawn(self) -> list[Output]:
-        """Return the outputs that were taken away and that nothing replaced since."""
+        """Return the withdrawn outputs that nothing has replaced since."""
         rows = self._db.conn.execute(
-            f"SELECT {_COLUMNS} FROM output AS gone WHERE state = 'withdrawn' AND NOT EXISTS"
+            f"SELECT {_COLUMNS} FROM output AS gone WHERE state = '{OutputState.WITHDRAWN}' AND NOT EXISTS"
             " (SELECT 1 FROM output WHERE output.pipeline = gone.pipeline"
             "   AND output.path = gone.path AND output.id > gone.id)"
         )
-        return [Output(*row) for row in rows]
+        return [Output.of_row(row) for row in rows]
 
     def made_by(self, pipeline: str, model_digest: str) -> list[Output]:
-        """Return the standing outputs of one model."""
+        """Return the outputs of one model that are not replaced."""
         rows = self._db.conn.execute(
             f"SELECT {_COLUMNS} FROM output WHERE model_digest = ?"
-            " AND state IN ('current', 'edited', 'missing', 'orphaned') AND pipeline = ?",
+            f" AND state IN ({listed(STANDING_OUTPUTS)}) AND pipeline = ?",
             (model_digest, pipeline),
         )
-        return [Output(*row) for row in rows]
+        return [Output.of_row(row) for row in rows]
 
     def made_from(self, pipeline: str, input_digest: str) -> list[Output]:
-        """Return the standing outputs of one input content."""
+        """Return the outputs of one input content that are not replaced."""
         rows = self._db.conn.execute(
             f"SELECT {_COLUMNS} FROM output WHERE input_digest = ? AND pipeline = ?"
-            " AND state IN ('current', 'edited', 'missing', 'orphaned')",
+            f" AND state IN ({listed(STANDING_OUTPUTS)})",
             (input_digest, pipeline),
         )
-        return [Output(*row) for row in rows]
+        return [Output.of_row(row) for row in rows]
 
     def requeue_stale(self, pipeline: str, repo_id: int, model_digest: str, recipe: str) -> int:
         """Queue every input whose current output is not of this model, recipe and content.
 
-        An output edited by hand counts as current: it is not replaced without being asked.
+        An output that was edited by hand counts as current: pixd does not replace it unasked.
 
         Returns:
             How many inputs became due.
         """
         cursor = self._db.conn.execute(
-            "UPDATE file SET state = 'queued', reason = '', attempts = 0, retry_at = NULL"
-            " WHERE repo_id = ?1 AND digest IS NOT NULL AND state IN ('translated', 'failed')"
+            f"UPDATE file SET state = '{FileState.QUEUED}', reason = '', attempts = 0, retry_at = NULL"
+            f" WHERE repo_id = ?1 AND digest IS NOT NULL AND state IN ('{FileState.TRANSLATED}', '{FileState.FAILED}')"
             " AND NOT EXISTS (SELECT 1 FROM output WHERE output.pipeline = ?2"
             "   AND output.input_path = file.path AND output.input_digest = file.digest"
             "   AND output.model_digest = ?3 AND output.recipe = ?4"
-            "   AND output.state IN ('current', 'edited'))",
+            f"   AND output.state IN ('{OutputState.CURRENT}', '{OutputState.EDITED}'))",
             (repo_id, pipeline, model_digest, recipe),
         )
         return cursor.rowcount
@@ -205,9 +217,9 @@ class Outputs:
     def requeue_missing(self, repo_id: int, output: Output) -> None:
         """Queue the input of an output whose file is gone."""
         with transaction(self._db):
-            self.set_state(output.id, "missing")
+            self.set_state(output.id, OutputState.MISSING)
             self._db.conn.execute(
-                "UPDATE file SET state = 'queued', reason = 'its output was deleted', attempts = 0,"
-                " retry_at = NULL WHERE repo_id = ? AND path = ? AND state = 'translated'",
+                f"UPDATE file SET state = '{FileState.QUEUED}', reason = 'its output was deleted', attempts = 0,"
+                f" retry_at = NULL WHERE repo_id = ? AND path = ? AND state = '{FileState.TRANSLATED}'",
                 (repo_id, output.input_path),
             )

@@ -1,8 +1,8 @@
 """Runs: every piece of work, its key, its inputs and outputs, and how it ended.
 
-A run's key is the digest of all that changes its result; nothing with a succeeded key is
-done again. Every change of state is a compare-and-set, so that a late report about a run
-that was given up cannot bring it back.
+A run's key is the digest of all that changes its result. Work whose key has succeeded is not done
+again. Every change of state is a compare-and-set, so that a late report cannot change a run that
+was given up.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pixd.store.connection import transaction
+from pixd.store.states import ACTIVE_RUNS, BytesState, RunState, listed
+from pixd.store.transaction import transaction
 from pixd.system.clock import utc_now
 from pixd.system.digests import canonical_json, digest_of
 
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from sqlite_utils import Database
-
-ACTIVE = ("queued", "running", "publishing")
 
 
 class Edge(NamedTuple):
@@ -38,9 +37,21 @@ class Run(NamedTuple):
     kind: str
     key: str
     change_id: str
-    state: str
+    state: RunState
     reason: str
     attempt: int
+
+    @classmethod
+    def of_row(cls, row: Sequence[Any]) -> Run:
+        """Return a row of `_COLUMNS` as a run.
+
+        Raises:
+            StoreError: it is in no state that this pixd knows.
+        """
+        return cls._make((*row[:5], RunState.of(row[5]), *row[6:]))
+
+
+_COLUMNS = "id, pipeline, kind, key, change_id, state, reason, attempt"
 
 
 def run_key(kind: str, revision: int, recipe: str, inputs: Iterable[str]) -> str:
@@ -63,7 +74,7 @@ class Runs:
         self._db = db
 
     def add_recipe(self, stage: str, settings: Mapping[str, Any]) -> str:
-        """Note the effective settings of a stage and return their digest."""
+        """Record the effective settings of a stage and return their digest."""
         body = canonical_json({"stage": stage, **settings})
         digest = digest_of(body.encode())
         self._db.execute(
@@ -81,7 +92,7 @@ class Runs:
         recipe: str,
         inputs: Sequence[Edge],
         reason: str,
-        state: str = "queued",
+        state: RunState = RunState.QUEUED,
     ) -> int:
         """Write a new run and its inputs; returns its id.
 
@@ -90,9 +101,9 @@ class Runs:
         """
         with transaction(self._db):
             attempts = self._db.conn.execute(
-                # Without statistics SQLite would rather walk every run of the pipeline.
+                # Without statistics SQLite would read every run of the pipeline.
                 "SELECT count(*) FROM run INDEXED BY run_by_key WHERE key = ? AND pipeline = ?"
-                " AND state IN ('failed', 'lost')",
+                f" AND state IN ('{RunState.FAILED}', '{RunState.LOST}')",
                 (key, pipeline),
             ).fetchone()[0]
             now = utc_now()
@@ -109,7 +120,7 @@ class Runs:
                     reason,
                     attempts + 1,
                     now,
-                    now if state == "running" else None,
+                    now if state == RunState.RUNNING else None,
                 ),
             )
             run_id = cursor.lastrowid
@@ -119,8 +130,10 @@ class Runs:
             )
         return run_id
 
-    def move(self, run_id: int, expected: Sequence[str], state: str, **columns: Any) -> bool:
-        """Change a run's state if it is still in one of the expected ones; tell whether it was.
+    def move(
+        self, run_id: int, expected: Sequence[RunState], state: RunState, **columns: Any
+    ) -> bool:
+        """Change a run's state if it is still in one of the expected ones; return whether it was.
 
         Args:
             run_id: the run.
@@ -128,9 +141,9 @@ class Runs:
             state: the new one.
             **columns: further columns of `run`; mappings and lists are written as JSON.
         """
-        if state == "running":
+        if state == RunState.RUNNING:
             columns.setdefault("started_at", utc_now())
-        elif state not in ACTIVE:
+        elif state not in ACTIVE_RUNS:
             columns.setdefault("finished_at", utc_now())
         values = [canonical_json(v) if isinstance(v, dict | list) else v for v in columns.values()]
         assignments = "".join(f", {name} = ?" for name in columns)
@@ -142,7 +155,7 @@ class Runs:
         return cursor.rowcount == 1
 
     def note_progress(self, run_id: int, progress: Mapping[str, Any]) -> None:
-        """Keep how far a run is, for readers when no service runs."""
+        """Record how far a run is, for readers while no service runs."""
         self._db.conn.execute(
             "UPDATE run SET progress = ? WHERE id = ?", (canonical_json(progress), run_id)
         )
@@ -155,7 +168,7 @@ class Runs:
         )
 
     def add_environment(self, environment: Mapping[str, Any]) -> str:
-        """Note library versions, host and device (recorded, never part of a key)."""
+        """Record library versions, host and device. They are never part of a key."""
         body = canonical_json(environment)
         digest = digest_of(body.encode())
         self._db.conn.execute(
@@ -175,19 +188,15 @@ class Runs:
 
     def get(self, run_id: int) -> Run:
         """Return one run."""
-        return Run(
-            *self._db.conn.execute(
-                "SELECT id, pipeline, kind, key, change_id, state, reason, attempt FROM run"
-                " WHERE id = ?",
-                (run_id,),
-            ).fetchone()
+        return Run.of_row(
+            self._db.conn.execute(f"SELECT {_COLUMNS} FROM run WHERE id = ?", (run_id,)).fetchone()
         )
 
     def succeeded(self, pipeline: str, key: str) -> int | None:
         """Return the newest run of a pipeline that succeeded with this key."""
         row = self._db.conn.execute(
             "SELECT id FROM run INDEXED BY run_by_key WHERE key = ? AND pipeline = ?"
-            " AND state = 'succeeded'"
+            f" AND state = '{RunState.SUCCEEDED}'"
             " ORDER BY id DESC LIMIT 1",
             (key, pipeline),
         ).fetchone()
@@ -197,7 +206,7 @@ class Runs:
         """Return the digest of a run's output of a role whose bytes are still present."""
         row = self._db.conn.execute(
             "SELECT digest FROM run_output JOIN object_bytes USING (digest)"
-            " WHERE run_id = ? AND role = ? AND object_bytes.state = 'present'",
+            f" WHERE run_id = ? AND role = ? AND object_bytes.state = '{BytesState.PRESENT}'",
             (run_id, role),
         ).fetchone()
         return str(row[0]) if row else None
@@ -205,17 +214,17 @@ class Runs:
     def attempts(self, pipeline: str, key: str) -> list[Run]:
         """Return every run of a key, oldest first."""
         rows = self._db.conn.execute(
-            "SELECT id, pipeline, kind, key, change_id, state, reason, attempt FROM run"
+            f"SELECT {_COLUMNS} FROM run"
             " INDEXED BY run_by_key WHERE key = ? AND pipeline = ? ORDER BY id",
             (key, pipeline),
         )
-        return [Run(*row) for row in rows]
+        return [Run.of_row(row) for row in rows]
 
     def mean_seconds(self, pipeline: str, kind: str) -> float:
         """Return how long the last successful runs of a kind took on average; 0.0 for none."""
         row = self._db.conn.execute(
             "SELECT avg(seconds) FROM (SELECT (julianday(finished_at) - julianday(started_at))"
-            " * 86400 AS seconds FROM run WHERE pipeline = ? AND kind = ? AND state = 'succeeded'"
+            f" * 86400 AS seconds FROM run WHERE pipeline = ? AND kind = ? AND state = '{RunState.SUCCEEDED}'"
             " ORDER BY id DESC LIMIT 20)",
             (pipeline, kind),
         ).fetchone()
@@ -227,44 +236,44 @@ class Runs:
             "SELECT run.id FROM run_input AS image JOIN run ON run.id = image.run_id"
             " JOIN run_input AS model ON model.run_id = run.id AND model.role = 'model'"
             " WHERE image.digest = ? AND image.role = 'image' AND model.digest = ?"
-            " AND run.pipeline = ? AND run.state = 'succeeded' ORDER BY run.id DESC LIMIT 1",
+            f" AND run.pipeline = ? AND run.state = '{RunState.SUCCEEDED}' ORDER BY run.id DESC LIMIT 1",
             (image, model, pipeline),
         ).fetchone()
         return self.output_digest(rows[0], "image") if rows else None
 
     def forgive(self, pipeline: str) -> int:
-        """Let no failed training so far count against its key; returns how many."""
+        """Forgive every failed training so far, so that its key may be tried again; return how many."""
         cursor = self._db.conn.execute(
             "INSERT INTO forgiven SELECT id, ? FROM run WHERE pipeline = ? AND kind = 'train'"
-            " AND state = 'failed' ON CONFLICT DO NOTHING",
+            f" AND state = '{RunState.FAILED}' ON CONFLICT DO NOTHING",
             (utc_now(), pipeline),
         )
         return cursor.rowcount
 
     def forgive_before(self, pipeline: str, key: str, run_id: int) -> None:
-        """Let the failed attempts of a key before a run count no more: it came further."""
+        """Forgive the failed attempts of a key before a run, because that run came further."""
         self._db.conn.execute(
             "INSERT INTO forgiven SELECT id, ? FROM run WHERE pipeline = ? AND key = ? AND id < ?"
-            " AND state = 'failed' ON CONFLICT DO NOTHING",
+            f" AND state = '{RunState.FAILED}' ON CONFLICT DO NOTHING",
             (utc_now(), pipeline, key, run_id),
         )
 
-    def last_finished(self, run_id: int) -> tuple[str, str | None]:
+    def last_finished(self, run_id: int) -> tuple[RunState, str | None]:
         """Return (state, finished_at) of a run."""
         row = self._db.conn.execute(
             "SELECT state, finished_at FROM run WHERE id = ?", (run_id,)
         ).fetchone()
-        return row[0], row[1]
+        return RunState.of(row[0]), row[1]
 
     def active(self, pipeline: str | None = None) -> list[Run]:
         """Return the runs that are not finished, oldest first."""
         rows = self._db.conn.execute(
-            "SELECT id, pipeline, kind, key, change_id, state, reason, attempt FROM run"
-            " WHERE state IN ('queued', 'running', 'publishing')"
+            f"SELECT {_COLUMNS} FROM run"
+            f" WHERE state IN ({listed(ACTIVE_RUNS)})"
             " AND (?1 IS NULL OR pipeline = ?1) ORDER BY id",
             (pipeline,),
         )
-        return [Run(*row) for row in rows]
+        return [Run.of_row(row) for row in rows]
 
     def worker_of(self, run_id: int) -> Mapping[str, Any] | None:
         """Return the identity of the process that worked on a run."""

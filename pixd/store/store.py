@@ -1,38 +1,43 @@
-"""The one writer's door to a store: lock, database, objects, and the tables by subject."""
+"""An open store for its one writer: lock, database, objects, and the tables by subject."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pixd.store import connection, gc, lock, writer
+from pixd.store import connection, lock, writer
 from pixd.store.commits import History
-from pixd.store.connection import transaction
-from pixd.store.events import Event
+from pixd.store.events import Event, Level
 from pixd.store.exclusions import Exclusions
 from pixd.store.files import WorkingFiles
-from pixd.store.heartbeat import read_live
+from pixd.store.heartbeat import read_heights
 from pixd.store.holds import Holds
 from pixd.store.models import Models
 from pixd.store.objects import ObjectStore
 from pixd.store.outputs import Outputs
 from pixd.store.runs import Runs
 from pixd.store.training_set import Care
+from pixd.store.transaction import is_in_transaction, transaction
 from pixd.system import durable
 from pixd.system.clock import utc_now
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from contextlib import AbstractContextManager
     from pathlib import Path
 
     from sqlite_utils import Database
 
+    from pixd.store.commits import Change, Commit
+    from pixd.store.objects import StoredObject
+
 
 class Store:
-    """Everything that may be written, held under one lock for the life of the process."""
+    """Everything that may be written, under one lock until it is closed."""
 
     def __init__(self, folder: Path) -> None:
         """Lock, open and migrate the store in `folder`, making it at first use.
+
+        Most callers want `pixd.store.opening.open_store`, which also finishes what a crash cut off.
 
         Raises:
             StoreBusyError: another process holds it.
@@ -45,14 +50,14 @@ class Store:
         was_cut_off = (folder / f"{connection.DATABASE}-wal").exists()
         try:
             self.db: Database = writer.open_writer(folder)
-            writer.refuse_older_than(read_live(folder), self.db.conn, folder)
+            writer.refuse_older_than(read_heights(folder), self.db.conn, folder)
         except BaseException:
             self._lock.release()
             raise
         self.objects = ObjectStore(folder / "objects")
         self.objects.discard_incoming()
         if was_cut_off:
-            # What was renamed and not synced is there, and would be taken for durable.
+            # Files that were renamed and not synced exist now and would be taken for durable.
             durable.sync_filesystem(folder)
         self.history = History(self.db, self.objects)
         self.working = WorkingFiles(self.db)
@@ -62,11 +67,10 @@ class Store:
         self.exclusions = Exclusions(self.db)
         self.holds = Holds(self.db)
         self.care = Care(self.db)
-        gc.recover(self)
 
     @property
     def scratch(self) -> Path:
-        """Where children work; nothing in it is worth keeping across a restart."""
+        """Where children work; nothing in it is needed after a restart."""
         return self.folder / "scratch"
 
     @property
@@ -75,12 +79,12 @@ class Store:
         return self.folder / "checkpoints"
 
     def forget_unfinished(self) -> None:
-        """Drop what an error cut off: an open transaction, and bytes that no row names yet.
+        """Drop what an error left: an open transaction, and bytes that no row names yet.
 
         Raises:
             OSError: the disk still refuses; so does sqlite3.Error.
         """
-        if connection.is_in_transaction(self.db):
+        if is_in_transaction(self.db):
             self.db.conn.execute("ROLLBACK")
         self.objects.discard_incoming()
 
@@ -89,11 +93,36 @@ class Store:
         return writer.heights(self.db.conn)
 
     def transaction(self) -> AbstractContextManager[Database]:
-        """Begin (or join) a write transaction; see `pixd.store.connection.transaction`."""
+        """Begin (or join) a write transaction; see `pixd.store.transaction.transaction`."""
         return transaction(self.db)
 
-    def note(self, pipeline: str, level: str, kind: str, message: str, change_id: str = "") -> None:
-        """Write one event to the feed that `status` and `log` show, and tell the listener."""
+    def write_commit(
+        self,
+        pipeline: str,
+        kind: str,
+        changes: list[Change],
+        *,
+        change_id: str,
+        reason: str,
+        objects: Mapping[str, StoredObject] | None = None,
+    ) -> Commit:
+        """Write the version that the working rows now are, and the commit that led to it.
+
+        Join the caller's transaction, in which the working rows were brought up to date.
+        """
+        repo_id = self.history.repo_id(pipeline, kind)
+        manifest = self.history.prepare_version(repo_id, changes, self.working)
+        self.objects.flush()
+        commit = self.history.commit(
+            repo_id, manifest, changes, change_id=change_id, reason=reason, objects=objects or {}
+        )
+        self.note(pipeline, "info", "commit", f"{kind}@{commit.seq}: {reason}", change_id)
+        return commit
+
+    def note(
+        self, pipeline: str, level: Level, kind: str, message: str, change_id: str = ""
+    ) -> None:
+        """Record one event for `status` and `log`, and pass it to the listener."""
         event = Event(utc_now(), level, pipeline, kind, change_id, message)
         self.db.execute(
             "INSERT INTO event (at, level, pipeline, kind, change_id, message)"
@@ -104,6 +133,6 @@ class Store:
             self.listener(event)
 
     def close(self) -> None:
-        """Close the database, then let the lock go."""
+        """Close the database, then release the lock."""
         self.db.close()
         self._lock.release()

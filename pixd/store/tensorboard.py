@@ -1,7 +1,7 @@
 """Where a training leaves event files for TensorBoard, and when they go.
 
-A folder a run: ``tensorboard/PIPELINE/run-7``. A training that was cut off and goes on under
-another number writes on into the folder that it began.
+Each run has a folder: ``tensorboard/PIPELINE/run-7``. A training that was interrupted and continues
+under another number keeps the folder in which it began.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from pixd.store.states import BytesState
 
 if TYPE_CHECKING:
     import sqlite3
@@ -33,7 +35,7 @@ def drop_of_removed_models(conn: sqlite3.Connection, store: Path) -> None:
         " JOIN run AS trained ON trained.id = model.train_run"
         " JOIN run AS attempt ON attempt.key = trained.key"
         "   AND attempt.pipeline = trained.pipeline AND attempt.id <= trained.id"
-        " WHERE object_bytes.state = 'removed'"
+        f" WHERE object_bytes.state = '{BytesState.REMOVED}'"
     )
     for pipeline, run_id in rows.fetchall():
         shutil.rmtree(store / folder_of(pipeline, run_id), ignore_errors=True)

@@ -1,7 +1,7 @@
 """What is known of training pictures beyond their bytes: verdicts, measures, kin, findings.
 
-Verdicts and measures are of contents and hold for every pipeline; kin is of the pairs of one; care
-is what was last found about its training folder.
+Verdicts and measures belong to a content and hold for every pipeline. Kin belongs to the pairs of
+one pipeline. Care is what was last found about its training folder.
 """
 
 from __future__ import annotations
@@ -9,18 +9,19 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pixd.store.connection import transaction
+from pixd.store.transaction import transaction
 from pixd.system.clock import utc_now
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Iterable, Mapping, Sequence
 
     from sqlite_utils import Database
 
+    from pixd.store.queries.training_set import KinRow
+
 
 class Looked(NamedTuple):
-    """What the inspector found of a content.
+    """What the inspector found about a content.
 
     Attributes:
         reason: why it is refused; "" if it is not.
@@ -33,16 +34,6 @@ class Looked(NamedTuple):
     width: int | None
     height: int | None
     is_measured: bool
-
-
-class KinRow(NamedTuple):
-    """One row of `kin`."""
-
-    pair: str
-    anchor: str
-    touches: tuple[str, ...]
-    contents: tuple[str, ...]
-    since: int
 
 
 class Care:
@@ -87,7 +78,7 @@ class Care:
         self._db.conn.execute("DELETE FROM measure WHERE digest = ?", (digest,))
 
     def add_kin(self, pipeline: str, layout: str, rows: Iterable[KinRow]) -> None:
-        """Note what was decided about new pairs; what was decided before stays."""
+        """Record what was decided about new pairs; earlier decisions stay."""
         with transaction(self._db):
             self._db.conn.executemany(
                 "INSERT INTO kin VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
@@ -134,28 +125,3 @@ class Care:
             "SELECT basis FROM care WHERE pipeline = ?", (pipeline,)
         ).fetchone()
         return str(row[0]) if row else ""
-
-
-def kin_of(reader: sqlite3.Connection, pipeline: str, layout: str) -> list[KinRow]:
-    """Return what was decided about every pair that a pipeline ever had under a layout."""
-    rows = reader.execute(
-        "SELECT pair, anchor, touches, contents, since_seq FROM kin"
-        " WHERE pipeline = ? AND layout = ?",
-        (pipeline, layout),
-    )
-    return [
-        KinRow(row[0], row[1], tuple(json.loads(row[2])), tuple(json.loads(row[3])), row[4])
-        for row in rows
-    ]
-
-
-def found_of(reader: sqlite3.Connection, pipeline: str) -> dict[str, Any] | None:
-    """Return what was last found about a training folder, in short; None before the first time.
-
-    Returns:
-        wrong and look, how many findings there are of each level, and the worst in a line.
-    """
-    row = reader.execute(
-        "SELECT wrong, look, worst FROM care WHERE pipeline = ?", (pipeline,)
-    ).fetchone()
-    return {"wrong": row[0], "look": row[1], "worst": row[2]} if row else None

@@ -1,7 +1,7 @@
 """Re-hash and re-derive everything that the store keeps, and name what does not agree.
 
-Read-only, and good for a copied store that no service ever ran on. Every finding says what is
-wrong and what depends on it: for bytes, the files, models and outputs that they are.
+Read-only; works on a copied store on which no service ever ran. Every finding says what is wrong
+and what depends on it: for bytes, the files, models and outputs that have them.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pixd.store import manifests, model_files
 from pixd.store.commits import chain_hash
 from pixd.store.objects import hash_file
-from pixd.store.queries import files as places
-from pixd.store.queries import history, lineage
+from pixd.store.queries import files, history, lineage
+from pixd.store.states import BytesState, OutputState
 from pixd.system.names import path_in
 
 if TYPE_CHECKING:
@@ -66,14 +66,14 @@ def verify(
         reader: its database.
         store: its folder.
         outputs: the output folder of each pipeline to be checked as well; {} for a copied store.
-        progress: told (what, done, of how many).
+        progress: called with (what, done, of how many).
     """
     findings = list(_database(reader))
     objects, size = 0, 0
     wrong: set[str] = set()
     rows = reader.execute(
         "SELECT digest, size_bytes FROM object JOIN object_bytes USING (digest)"
-        " WHERE state = 'present'"
+        f" WHERE state = '{BytesState.PRESENT}'"
     ).fetchall()
     with concurrent.futures.ThreadPoolExecutor(HASHERS) as pool:
         problems = pool.map(lambda row: _look_at(store, row[0], row[1]), rows, chunksize=16)
@@ -120,8 +120,8 @@ def dependents(reader: Reader, digest: str) -> Iterator[str]:
         (digest, SHOWN),
     ):
         yield f"{row[0]}/model@{row[1]}"
-    for output in places.outputs_with_digest(reader, digest)[:SHOWN]:
-        yield f"{output['pipeline']}/output/{output['path']} ({output['state']})"
+    for output in files.outputs_with_digest(reader, digest)[:SHOWN]:
+        yield f"{output.pipeline}/output/{output.path} ({output.state})"
 
 
 def _look_at(store: Path, digest: str, size_bytes: int) -> str:
@@ -240,7 +240,7 @@ def _models(reader: Reader, store: Path, wrong: set[str]) -> Iterator[Finding]:
 
 def _standing(reader: Reader, pipeline: str) -> list[Any]:
     return reader.execute(
-        "SELECT path, digest, state FROM output WHERE pipeline = ? AND state = 'current'"
+        f"SELECT path, digest, state FROM output WHERE pipeline = ? AND state = '{OutputState.CURRENT}'"
         " ORDER BY path",
         (pipeline,),
     ).fetchall()

@@ -1,6 +1,6 @@
-"""Opening the lineage database for its one writer: created, checked, migrated, or refused.
+"""Opens the lineage database for its one writer: creates, checks, migrates or refuses it.
 
-What is refused is left as it was. The writer goes through sqlite-utils, which readers do without.
+A database that is refused is not changed. The writer uses sqlite-utils; readers do not.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ from pixd.system import disk, durable, systemd
 from pixd.system.errors import StoreBusyError, StoreError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sqlite_utils import Database
 
 EXTEND_EVERY_S = 1.0
@@ -41,8 +43,8 @@ ADVICE_DAMAGED = (
 def open_writer(folder: Path) -> Database:
     """Open the database for its one writer, creating and migrating it as needed.
 
-    The whole database is checked for damage, at some 150 MB a second: a service starts rarely,
-    and what is written on top of a damaged page is lost for good.
+    The whole database is checked for damage, at some 150 MB a second. A service starts rarely, and
+    what is written on a damaged page is lost.
 
     Raises:
         StoreBusyError: another program keeps it locked.
@@ -62,7 +64,7 @@ def open_writer(folder: Path) -> Database:
         # isolation_level None: no implicit BEGIN; every write goes through transaction().
         connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_S)
         db = database(connection, execute_plugins=False)
-        # Looked at before anything is written: what is refused is left as it was.
+        # Checked before anything is written, so that a refused database is not changed.
         applied = {migration.name for migration in schema.migrations.applied(db)}
         with _extending_start(connection, "checking the store"):
             problems = [row[0] for row in db.execute("PRAGMA quick_check(3)") if row[0] != "ok"]
@@ -71,7 +73,7 @@ def open_writer(folder: Path) -> Database:
     except sqlite3.Error as error:
         raise _cannot_open(path, error) from error
     if problems or not applied:
-        # A file cut to nothing is an empty database to SQLite: ours is never without tables.
+        # To SQLite an empty file is an empty database. Ours always has tables.
         why = "; ".join(problems).replace("\n", " ") or "it holds no tables of pixd"
         raise StoreError(f"{path} is damaged: {why}", advice=ADVICE_DAMAGED)
     newer = applied.difference(MIGRATIONS)
@@ -90,10 +92,10 @@ def open_writer(folder: Path) -> Database:
 
 
 def _changed_definitions(db: Database) -> list[str]:
-    """Say which tables, indexes and triggers are not as the migrations make them.
+    """Return which tables, indexes and triggers differ from what the migrations make.
 
-    To `PRAGMA quick_check` their text is only text: a bit that flipped in a trigger is found when
-    it fires. What others have added does no harm.
+    `PRAGMA quick_check` does not check their text, so a flipped bit in a trigger would show only
+    when the trigger fires. What others have added does no harm.
     """
     from pixd.store import schema  # noqa: PLC0415 - needs sqlite-utils
 
@@ -107,10 +109,10 @@ def _changed_definitions(db: Database) -> list[str]:
 
 @contextlib.contextmanager
 def _extending_start(connection: sqlite3.Connection, what: str) -> Iterator[None]:
-    """Ask systemd for more time, again and again, for as long as SQLite is at `what`.
+    """Ask systemd for more time, again and again, while SQLite works on `what`.
 
-    SQLite's progress handler asks, in the midst of a statement: one that hangs in the kernel
-    asks for nothing, and systemd's time-out ends it.
+    SQLite's progress handler asks, during a statement. A statement that hangs in the kernel does
+    not ask, and systemd's time-out ends it.
 
     Source: https://sqlite.org/c3ref/progress_handler.html
     """
@@ -135,8 +137,8 @@ def _extending_start(connection: sqlite3.Connection, what: str) -> Iterator[None
 def _sqlite_utils_database() -> type[Database]:
     """Import sqlite-utils, which only the writer pays for, and keep NumPy and pandas out.
 
-    It imports them where they are installed, to store their types: 60 ms and 11 MB that the
-    service, which has no arrays, would carry for nothing.
+    Sqlite-utils imports them where they are installed, to store their types. That costs 60 ms and
+    11 MB, and the service has no arrays.
     """
     absent = [name for name in ("numpy", "pandas") if name not in sys.modules]
     sys.modules.update(dict.fromkeys(absent))  # type: ignore[arg-type]  # None: not importable
@@ -149,9 +151,9 @@ def _sqlite_utils_database() -> type[Database]:
 
 
 def _create(path: Path) -> None:
-    """Make an empty store's database beside its place and rename it there.
+    """Make an empty store's database beside its final name and rename it.
 
-    A reader never sees one without tables, and a crash leaves none.
+    So a reader never sees a database without tables, and a crash leaves none.
     """
     database = _sqlite_utils_database()
     from pixd.store import schema  # noqa: PLC0415 - needs sqlite-utils
@@ -188,20 +190,17 @@ def heights(reader: sqlite3.Connection) -> dict[str, int]:
     }
 
 
-def refuse_older_than(live: dict[str, object], reader: sqlite3.Connection, folder: Path) -> None:
-    """See that the database is not older than what the last service said that it had written.
+def refuse_older_than(said: Mapping[str, int], reader: sqlite3.Connection, folder: Path) -> None:
+    """Check that the database is not older than what the last service recorded as written.
 
-    It is if lineage.db-wal was lost after a crash, or an old copy was put in its place. Working
-    on would make things twice and take pixd's own outputs for somebody else's.
+    It is older if lineage.db-wal was lost after a crash, or if an old copy replaced it. Going on
+    would do work twice and take pixd's own outputs for somebody else's.
 
     Raises:
         StoreError: it is older.
     """
-    said = live.get("heights")
-    if not isinstance(said, dict):
-        return
     for table, height in heights(reader).items():
-        if height < int(said.get(table, 0)):
+        if height < said.get(table, 0):
             raise StoreError(
                 f"{folder / DATABASE} is older than the store: it has {table} {height}, and the"
                 f" last service had written {table} {said[table]}",

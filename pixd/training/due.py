@@ -1,4 +1,4 @@
-"""Is a training due, and why or why not. Pure: what the store knows in, an answer out.
+"""Whether a training is due, and why. Pure: it gets what the store knows and returns an answer.
 
 The live model should come from the pairs in the folder and the settings in the configuration. The
 service and `pixd plan` both ask here, so that a plan says what the service then does.
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pixd.training.past import Past
 
 MAX_FAILURES = 3
-"""After so many failed attempts at one key, a person has to ask for another: `pixd retry`."""
+"""After so many failed attempts at one key, only `pixd retry` starts another."""
 
 
 class Due(NamedTuple):

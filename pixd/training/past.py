@@ -1,4 +1,4 @@
-"""What the store knows of the training that is wanted: whether it was done, and with what end."""
+"""What the store knows of the wanted training: whether it was done before, and how it ended."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ class Past(NamedTuple):
     Attributes:
         live: the live model.
         made: the model of the newest training that succeeded with the wanted key.
-        is_usable: whether `made` can be live: its weights are there, and nothing that it learned
-            from was recalled. Not looked at where `made` is live.
-        failures: reasons of the failed attempts, oldest first. Not looked at where `made` will do.
+        is_usable: whether `made` can be made live: its weights are present, and none of its images was
+            recalled. It is not looked up if `made` is live already.
+        failures: reasons of the failed attempts, oldest first. They are looked up only if no model
+            can be used.
     """
 
     live: Live | None

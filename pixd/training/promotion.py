@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pixd.store import manifests, model_files
 from pixd.store.queries import lineage, trainings
 from pixd.store.runs import Edge, run_key
+from pixd.store.states import ACTIVE_RUNS, RunState
 from pixd.system import crash_points
 from pixd.system.digests import canonical_json
 from pixd.system.errors import PixdError
@@ -38,13 +39,13 @@ MEDIA_TYPES = {"card": "application/json", SAMPLES: "image/png"}
 """gc keeps what is JSON: a card is small, and says what a model was when it is gone."""
 
 L1_TOLERANCE = 1.05
-"""A candidate may be this much worse on held-out L1 before it is refused: two seeds of the
-same training on real facades differ by 2.7 %, so a smaller difference says nothing."""
+"""A new model is refused if its held-out L1 is worse by more than this factor. Two seeds of the same
+training on real facades differ by 2.7 %, so a smaller difference says nothing."""
 SSIM_TOLERANCE = 0.05
-"""And this much lower in held-out SSIM: two seeds differ by 0.02. L1 alone forgives a network that
-paints every picture alike, which is what wrong pairs teach."""
+"""It is also refused if its held-out SSIM is lower by more than this; two seeds differ by 0.02. L1
+alone does not notice a network that paints every picture alike, which wrong pairs teach."""
 MIN_COMMON = 4
-"""So many pairs that neither model was trained on are enough to compare the two on them alone."""
+"""With at least so many pairs that neither model was trained on, these alone decide."""
 
 
 class DamagedExportError(PixdError):
@@ -59,11 +60,11 @@ class Decision(NamedTuple):
 
 
 def decide(mode: str, metrics: Mapping[str, Any], *, has_live: bool) -> Decision:
-    """Decide about a candidate.
+    """Decide whether a new model may be live.
 
     Args:
         mode: `train.promote` of the config: "if-better", "always" or "manual".
-        metrics: the candidate's, with "live" holding the live model's on the same pairs.
+        metrics: of the new model; "live" holds those of the live model on the same pairs.
         has_live: whether a model is live now.
     """
     if mode == "manual":
@@ -79,9 +80,9 @@ def decide(mode: str, metrics: Mapping[str, Any], *, has_live: bool) -> Decision
 
 
 def decide_again(mode: str, metrics: str, verdict: str) -> Decision:
-    """Decide about a model that was trained before and is wanted again.
+    """Decide whether a model that was trained before may be live now.
 
-    What was decided then holds, but for `always`: that may have been set since.
+    What was decided then holds, except where `train.promote` has become `always` since.
 
     Args:
         mode: `train.promote` of the config.
@@ -112,7 +113,7 @@ def _compare(metrics: Mapping[str, Any]) -> Decision:
     mine, others, which = metrics, live, f"the same {metrics['held_out']} pairs"
     common = metrics.get("common") or {"n": 0}
     if MIN_COMMON <= common["n"] < metrics["held_out"]:
-        # The new pairs may be wrong: a model that learned from them is not judged by them.
+        # The new pairs may be wrong. The new model learned from such pairs, so they cannot judge it.
         mine, others = common, common["live"]
         which = f"the {common['n']} of {metrics['held_out']} pairs that it held out too"
     words = f"held-out L1 {mine['l1']:.2f} against {others['l1']:.2f} of the live model on {which}"
@@ -248,8 +249,8 @@ def _end_training(
     """Write that the training succeeded, with its curve and what it made."""
     store.runs.move(
         run.run_id,
-        ("queued", "running", "publishing"),
-        "succeeded",
+        ACTIVE_RUNS,
+        RunState.SUCCEEDED,
         timings=result.get("timings", {}),
         environment=environment,
         progress=run.progress or {"step": result["step"], "steps": result["steps"]},
@@ -271,12 +272,12 @@ def _record_export(
         recipe=recipe,
         inputs=[Edge("trained", f"run@{run.run_id}", made.edge("generator").digest)],
         reason="the training succeeded",
-        state="running",
+        state=RunState.RUNNING,
     )
     store.runs.move(
         export_run,
-        ("running",),
-        "succeeded",
+        (RunState.RUNNING,),
+        RunState.SUCCEEDED,
         environment=environment,
         timings={"export_s": result.get("timings", {}).get("export_s")},
     )

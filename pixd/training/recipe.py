@@ -1,6 +1,6 @@
-"""The settings that change a result, as the recipes that go into run keys.
+"""The settings that change a model, as the recipe that goes into the key of a training.
 
-Host, device and library versions are recorded with a run and are never part of its key.
+Host, device and library versions are recorded with a run and are not part of its key.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def train_recipe(pipeline: PipelineSettings, precision: str) -> dict[str, Any]:
         "seed": train.seed,
         "validation": train.validation,
         "precision": precision,
-        # Only where it is not 1: the keys of all trainings from before it was there stay.
+        # Added only when not 1, so that the keys of older runs stay the same.
         **({"replicas": train.replicas} if train.replicas != 1 else {}),
     }
 

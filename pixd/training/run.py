@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pixd.store import tensorboard
+from pixd.store.states import RunState
 from pixd.system.children.spec import SCHEMA
 from pixd.system.children.worker import Worker
 
@@ -27,14 +28,14 @@ CHECKPOINT_EVERY_STEPS = 1000
 NOTE_PROGRESS_S = 10.0
 LEAVE_WITHIN_S = 30.0
 SILENT_S = 900.0
-"""A trainer sends a heartbeat every few seconds; one that is silent for so long hangs. Its
-longest honest silence is one step, of minutes for the largest model on a slow processor."""
+"""A trainer that is silent for so long hangs: it sends a heartbeat every few seconds. The longest
+silence without a fault is one step, minutes for the largest model on a slow processor."""
 HANG_GRACE_S = 60.0
-"""A trainer that is still there so long after its silence was up could not even be killed."""
+"""A trainer that still exists so long after that could not even be killed."""
 
 
 class TrainingRun:
-    """A training that is under way."""
+    """A training that runs."""
 
     def __init__(
         self, store: Store, run_id: int, key: str, commit: Commit, worker: Worker, scratch: Path
@@ -48,12 +49,12 @@ class TrainingRun:
         self.phase = "starting"
         self.progress: dict[str, Any] = {}
         self.device = ""
-        self.has_checkpointed = False  # it came further than the attempts before it
+        self.has_checkpointed = False  # it has made progress that the next attempt can use
         self.validation: dict[str, Any] | None = None  # the last held-out scores and their step
         self.preview = ""  # path of the sheet of samples, once it is there
         self.preview_trouble = ""  # why it could not be drawn
         self._store = store
-        self._leaving: tuple[str, str] | None = None
+        self._leaving: tuple[RunState, str] | None = None
         self._kill_at: float | None = None
         self._noted_at = 0.0
         self._heard_at: float | None = None
@@ -105,7 +106,9 @@ class TrainingRun:
             store.folder / "logs" / f"train-{run_id}.log",
             nice=NICENESS,
         )
-        store.runs.move(run_id, ("queued",), "running", worker=worker.identity._asdict())
+        store.runs.move(
+            run_id, (RunState.QUEUED,), RunState.RUNNING, worker=worker.identity._asdict()
+        )
         run = cls(store, run_id, key, commit, worker, scratch)
         if beginning := spec.get("warm_start"):
             run.beginning = Path(beginning["checkpoints"])
@@ -117,7 +120,7 @@ class TrainingRun:
         return self._leaving is not None
 
     def drop_preview(self) -> None:
-        """Remove the sheet of samples: it is an output of the run now, or of no more use."""
+        """Remove the sheet of samples: by now it is an output of the run, or nobody needs it."""
         if self.preview:
             Path(self.preview).unlink(missing_ok=True)
 
@@ -129,11 +132,11 @@ class TrainingRun:
 
     @property
     def reason(self) -> str:
-        """What it is doing, for people."""
+        """What it does now, for people."""
         return self.phase
 
     def read(self, now: float) -> None:
-        """Take what the child has said since the last call. `now`: monotonic seconds."""
+        """Read what the child has sent since the last call. `now`: monotonic seconds."""
         if self._heard_at is None:
             self._heard_at = now
         for event in self.worker.read_events():
@@ -168,22 +171,22 @@ class TrainingRun:
             self.device = str(event.get("device"))
 
     def is_fresh(self, now: float) -> bool:
-        """Tell whether it was heard of lately, or was dealt with because it was not."""
+        """Tell whether it sent something lately, or was ended because it did not."""
         return self._heard_at is None or now - self._heard_at < SILENT_S + HANG_GRACE_S
 
-    def leave_as(self, state: str, reason: str, now: float) -> None:
-        """Ask the child to checkpoint and end; the run will get `state` and `reason`.
+    def leave_as(self, state: RunState, reason: str, now: float) -> None:
+        """Ask the child to write a checkpoint and end; the run will get `state` and `reason`.
 
-        Whatever ends it from here on is no failure of the run. `now`: monotonic seconds.
+        However it ends after this, the run has not failed. `now`: monotonic seconds.
         """
-        if self._leaving:  # asked already: a second signal would end it without a checkpoint
+        if self._leaving:  # it was asked before; a second signal would end it without a checkpoint
             return
         self._leaving = (state, reason)
         self._kill_at = now + LEAVE_WITHIN_S
         self.worker.terminate()
 
     def result(self, now: float) -> dict[str, Any] | None:
-        """Return the result manifest once the child has ended, else None."""
+        """Return the result manifest if the child has ended, else None."""
         del now
         if self.worker.poll() is None:
             return None
@@ -198,7 +201,7 @@ class TrainingRun:
         if result["state"] == "succeeded":
             return dict(result)
         if result["state"] == "interrupted":
-            state, reason = self._leaving or ("cancelled", "somebody ended the trainer")
+            state, reason = self._leaving or (RunState.CANCELLED, "somebody ended the trainer")
             if result.get("step"):
                 reason += f": stopped at step {result['step']}; goes on from there"
             return {"state": state, "reason": reason}

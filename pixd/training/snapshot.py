@@ -1,6 +1,6 @@
-"""What a training run works from: which pairs on which side, its beginning, and why it runs.
+"""What a training run works on: its pairs by side, what it begins from, and why it runs.
 
-Everything is read once, before the run; an edit made while it trains belongs to the next one.
+All of it is read once, before the run starts. A change during the run belongs to the next one.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 
 
 class Snapshot(NamedTuple):
-    """What a run is recorded with, and what its child is told.
+    """What is recorded with a run, and what its child is told.
 
     Attributes:
         listed: the object that names every pair, already flushed.
         inputs: the run's edges.
         reason: why it runs, for people.
-        spec: recipe, pairs, live model and beginning, as the run spec has them.
+        spec: the part of the run spec that says recipe, pairs, live model and beginning.
     """
 
     listed: StoredObject
@@ -61,7 +61,7 @@ def take(
         recipe: of the training.
         key: of the run.
         split: the pairs of the folder by side.
-        commit: the commit of the training folder that they are from.
+        commit: the commit of the training folder that the pairs are from.
 
     Raises:
         OSError: the store cannot be read or written.
@@ -83,7 +83,7 @@ def take(
     spec = {
         "recipe": recipe,
         "train": [_told(store, pair) for pair in split.train],
-        # Candidate and live model are judged on the pairs that neither was trained on.
+        # The new model and the live one are compared on pairs that neither was trained on.
         "held_out": [{**_told(store, p), "is_common": p.digest in before} for p in split.held_out],
         "live_model": str(model_files.folder_of(store.folder, live.digest)) if live else None,
         **_beginning(store.folder, key, begin),
@@ -159,7 +159,7 @@ def listing_of(train: Iterable[pairs.Pair], held_out: Iterable[pairs.Pair] = ())
 def pairs_difference(before: bytes, after: bytes) -> list[str]:
     """Say how the pairs of two training runs differ, as ["+3 pairs", "-1 pair"].
 
-    That pairs are on the other side of the split counts where nothing else differs.
+    If only the sides of the split differ, it says how many pairs changed sides.
 
     Args:
         before: the listing of the older run.

@@ -1,10 +1,10 @@
-"""Is a retrain due; start it, follow it, publish its model, and let the gate decide.
+"""Trains when a training is due: starts the child, follows it, and publishes its model.
 
-The rule: the live model should come from the pairs in the folder and the settings in the
-config. If a succeeded run with that key exists, its model is used again without work. If
-not, and the folder has been still for `quiet_seconds`, a training child is started on a
-snapshot. A change while it runs lets it finish if it is at least half done; otherwise it is
-superseded once the folder is still again.
+The live model should come from the pairs in the folder and the settings in the configuration
+(`pixd.training.due`). If a model of these was trained before, it is used again. If not, a training
+child starts once the folder has been still for `quiet_seconds`; it works on a snapshot. If the
+folder changes while the child runs, a training that is at least half done goes on to its end. Any
+other is superseded, once the folder is still again.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from pixd.store.queries import lineage
 from pixd.store.queries.trainings import failures_of_key
+from pixd.store.states import ACTIVE_RUNS, RunState
 from pixd.system import crash_points, disk
 from pixd.system.backoff import FIRST_RETRY_S, wait_s
 from pixd.training import warm_start
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from pixd.config import PipelineSettings, Settings
     from pixd.folders.intake import Intake
+    from pixd.store.events import Level
     from pixd.store.store import Store
     from pixd.system.children.worker import Worker
     from pixd.training.dataset.dataset import Dataset
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
 FLOAT32_BYTES = 4
 GENERATOR_PARAMETERS = 54_400_000  # at ngf 64; they grow with its square
 KEPT_COPIES = 8  # two checkpoints of the weights and Adam's two moments, and the export, twice
-FINISH_SHARE = 0.5  # a run that is so far along is not superseded
+FINISH_SHARE = 0.5  # a run that has done this share of its steps is not superseded
 RECALLED = "one of its images was recalled"
 
 
@@ -57,15 +59,15 @@ class Training:
         *,
         run: TrainingRun | None = None,
     ) -> None:
-        """Follow `dataset` and keep its pipeline's live model true to it.
+        """Keep the live model of a pipeline up to date with `dataset`.
 
         Args:
             store: the open store.
             settings: of the service.
             pipeline: its own.
-            intake: the training folder.
+            intake: of the training folder.
             dataset: the pairs in it.
-            run: a training that is under way, from before the settings changed.
+            run: a training that was started before the settings changed, and still runs.
         """
         self._store = store
         self._settings = settings
@@ -81,7 +83,7 @@ class Training:
 
     @property
     def blocked(self) -> str:
-        """Why no training can be begun or go on, or ""."""
+        """Why no training can start or go on, or ""."""
         return self._blockage.reason
 
     @property
@@ -91,17 +93,17 @@ class Training:
 
     @property
     def run(self) -> TrainingRun | None:
-        """The training that is under way."""
+        """The training that runs now."""
         return self._run
 
     @property
     def considered(self) -> int:
-        """The number of the newest commit that `state` speaks of; 0 before the first."""
+        """The number of the newest commit that `state` is about; 0 before the first."""
         commit = self._dataset.commit
         return commit.seq if commit and self._dataset.plan is not None else 0
 
     def next_at(self, now: float) -> float:
-        """Return when the next step has something to do without a message from the child."""
+        """Return when to take the next step if the child sends no message before."""
         if self._dataset.is_placing:
             return now
         if self.state == "waiting":
@@ -109,11 +111,12 @@ class Training:
         return now + 3600.0
 
     def step(self, now: float, *, may_start: bool = True) -> None:
-        """Bring training one step closer.
+        """Do what can be done now, without waiting.
 
         Args:
             now: monotonic seconds.
-            may_start: whether a new run may begin (one trains at a time; none when stopping).
+            may_start: whether a new run may start. Only one pipeline trains at a time, and none
+                while the service stops.
         """
         if self._run:
             self._follow(now)
@@ -136,18 +139,18 @@ class Training:
         self.state, self.reason = ("failed" if due.has_given_up else "idle"), due.why
 
     def recover(self) -> None:
-        """Find out anew what is under way after an error of the store's disk.
+        """Look again at what is under way, after an error of the store's disk.
 
-        A child that runs goes on. One that has ended may have been half published: its run is
-        lost, and is taken up again from the last checkpoint.
+        A child that runs goes on. The model of one that has ended may be half published: its run
+        is lost, and another goes on from the last checkpoint.
         """
         if self._run and self._run.worker.poll() is not None:
             self._run = None
 
     def stop(self, reason: str, now: float) -> None:
-        """Ask a running training to checkpoint and leave. `now`: monotonic seconds."""
+        """Ask a running training to write a checkpoint and end. `now`: monotonic seconds."""
         if self._run:
-            self._run.leave_as("cancelled", reason, now)
+            self._run.leave_as(RunState.CANCELLED, reason, now)
 
     # -- deciding -----------------------------------------------------------------------
 
@@ -251,12 +254,12 @@ class Training:
         if key == run.key or run.is_leaving:
             return
         if self._uses_recalled(run):
-            run.leave_as("superseded", RECALLED, now)
+            run.leave_as(RunState.SUPERSEDED, RECALLED, now)
         if run.share_done >= FINISH_SHARE:
             return
         quiet_s = self._pipeline.train.quiet_seconds
         if now - (self._intake.last_change_at or 0.0) >= quiet_s and self._intake.is_calm:
-            run.leave_as("superseded", "the training folder or the settings changed", now)
+            run.leave_as(RunState.SUPERSEDED, "the training folder or the settings changed", now)
 
     def _follow(self, now: float) -> None:
         run = self._run
@@ -268,34 +271,36 @@ class Training:
             return
         self._run = None
         store, name = self._store, self._pipeline.name
-        if result["state"] == "succeeded" and self._uses_recalled(run):
-            result = {"state": "superseded", "reason": RECALLED}
-        if result["state"] == "succeeded":
+        if result["state"] == RunState.SUCCEEDED and self._uses_recalled(run):
+            result = {"state": RunState.SUPERSEDED, "reason": RECALLED}
+        if result["state"] == RunState.SUCCEEDED:
             try:
                 self._publish(run, result)
             except DamagedExportError as error:
                 advice = "it is trained on from its last checkpoint"
                 told = {"kind": "export", "message": error.message, "advice": advice}
-                result = {"state": "failed", "error": told}
-        if result["state"] == "failed" and result["error"]["kind"] == "disk":
-            # No failure of the training: it goes on from its checkpoint when the disk lets it.
+                result = {"state": RunState.FAILED, "error": told}
+        if result["state"] == RunState.FAILED and result["error"]["kind"] == "disk":
+            # The training did not fail: it goes on from its checkpoint when the disk can be written.
             reason = result["error"]["message"]
-            store.runs.move(run.run_id, ("queued", "running"), "cancelled", reason=reason)
+            store.runs.move(
+                run.run_id, (RunState.QUEUED, RunState.RUNNING), RunState.CANCELLED, reason=reason
+            )
             self._note_blockage(f"the trainer: {reason}", now)
-        elif result["state"] == "failed":
+        elif result["state"] == RunState.FAILED:
             self._note_failure(run, result["error"], now)
-        elif result["state"] != "succeeded":
+        elif result["state"] != RunState.SUCCEEDED:
             store.runs.move(
                 run.run_id,
-                ("queued", "running"),
-                result["state"],
+                (RunState.QUEUED, RunState.RUNNING),
+                RunState.of(result["state"]),
                 reason=result["reason"],
                 progress=run.progress,
             )
             store.note(name, "info", "train", f"training {result['state']}: {result['reason']}")
-            if not run.is_leaving:  # somebody else ended it, and may do so again
+            if not run.is_leaving:  # somebody else ended it, and may end the next one too
                 self._retry_at = now + FIRST_RETRY_S
-        if result["state"] in {"succeeded", "superseded"}:
+        if result["state"] in {RunState.SUCCEEDED, RunState.SUPERSEDED}:
             run.drop_preview()
         shutil.rmtree(run.scratch, ignore_errors=True)
 
@@ -310,7 +315,7 @@ class Training:
         warm_start.drop_what_none_begins_from(self._store, self._pipeline.name, run.run_id)
         decision = json.loads(model.verdict)
         told = "is live" if decision["promote"] else "was not promoted"
-        level = "info" if decision["promote"] else "warning"
+        level: Level = "info" if decision["promote"] else "warning"
         said = f"model@{model.number} {told}: {decision['why']}"
         self._store.note(self._pipeline.name, level, "model", said, run.commit.change_id)
         self.state, self.reason = "idle", said
@@ -321,17 +326,19 @@ class Training:
         reason = error["message"] + (f" ({error['advice']})" if error.get("advice") else "")
         store.runs.move(
             run.run_id,
-            ("queued", "running", "publishing"),
-            "failed",
+            ACTIVE_RUNS,
+            RunState.FAILED,
             reason=reason,
             error=error,
         )
         store.note(name, "error", "train", f"training failed: {reason}", run.commit.change_id)
-        if error["kind"] == "beginning":  # what it began from is damaged: the next one does not
-            assert run.beginning is not None  # it was told of none otherwise
+        if (
+            error["kind"] == "beginning"
+        ):  # the model that it began from is damaged: the next one begins from scratch
+            assert run.beginning is not None  # only a run that begins from a model can fail so
             shutil.rmtree(run.beginning, ignore_errors=True)
         if run.has_checkpointed and error["kind"] == "died":
-            # Killed often, it still gets there: only attempts without progress are counted up.
+            # A training that is killed often still ends: only attempts without progress count.
             store.runs.forgive_before(name, run.key, run.run_id)
         failures = len(failures_of_key(store.db.conn, name, run.key))
         self._retry_at = now + wait_s(failures, FIRST_RETRY_S)
@@ -345,7 +352,7 @@ class Training:
 
 
 def room_for_training(store: Path, pipeline: PipelineSettings) -> str:
-    """Say why the disk of the store has no room for a training of a pipeline, or ""."""
+    """Say why the disk of the store has too little room for a training, or ""."""
     width = pipeline.train.ngf / 64
     needed_bytes = int(GENERATOR_PARAMETERS * width**2) * FLOAT32_BYTES * KEPT_COPIES
     return disk.shortage(store, needed_bytes, pipeline.keep.free_bytes)

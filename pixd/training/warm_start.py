@@ -1,12 +1,12 @@
-"""May a training begin from the live model, and with how many of its steps.
+"""Whether a training may begin from the live model, and how many of its steps it then needs.
 
-The rule: it goes on from the live model's weights and optimisers where nothing but added pairs
-sets the two trainings apart, and the added ones are at most a quarter of all. The share of the
-steps follows from the share of pairs that are new: 40 new pairs of 400 get a quarter.
+It may if the only difference to the live model's training is that pairs were added, at most a
+quarter of all. It then goes on from that model's weights and optimisers. The share of the steps
+follows from the share of new pairs: with 40 new pairs of 400 it is a quarter.
 
-Whatever is taken away or edited means training from scratch: a model must not go on knowing
-an image that is gone from its folder, and its own listing must name all that it ever saw.
-Changed settings mean it too: whoever changes one wants to see what it does.
+If a pair was removed or edited, training is from scratch. A model must not keep what it learned
+from an image that is gone, and the listing of its training must name every image that it ever saw.
+If a setting changed, training is from scratch too, so that the user sees what the setting does.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ if TYPE_CHECKING:
     from pixd.training.dataset.split import Split
 
 ROLE = "warm-start"
-"""Of the input edge that names the model which a training run began from."""
+"""Role of the input edge that names the model from which a training began."""
 MAX_ADDED = 0.25
-"""Above this share of new pairs, training from scratch is as well."""
+"""With a larger share of new pairs, training from scratch is as good."""
 STEPS_FOR_ADDED = 2.5
-"""Share of the steps for the share of new pairs: each is seen 2.5 times as often as if the
-whole training had known it, because the old ones are seen again too."""
+"""The share of the steps is this times the share of new pairs. Each new pair is then seen 2.5 times
+as often as in a training from scratch, because the old pairs are seen again too."""
 MIN_STEPS = 0.1
-"""A single new pair still gets this share of the steps."""
+"""The smallest share of the steps, also for a single new pair."""
 
 
 class WarmStart(NamedTuple):
@@ -46,8 +46,8 @@ class WarmStart(NamedTuple):
     Attributes:
         model: its name, "model@3".
         digest: of its export.
-        checkpoints: the folder with its last training state.
-        steps: the share of the recipe's steps that is trained, 0 to 1.
+        checkpoints: the folder with the last state of its training.
+        steps: the share of the recipe's steps to train, 0 to 1.
     """
 
     model: str
@@ -57,7 +57,7 @@ class WarmStart(NamedTuple):
 
     @property
     def told(self) -> str:
-        """What a run's reason says of it."""
+        """The words for a run's reason."""
         return f"goes on from {self.model} with {self.steps:.0%} of the steps"
 
 
@@ -68,7 +68,7 @@ def choose(
     recipe: Mapping[str, Any],
     split: Split,
 ) -> WarmStart | str:
-    """Return what a training of these pairs begins from, or why it starts from scratch.
+    """Choose what a training of these pairs begins from.
 
     Args:
         reader: the store's database.
@@ -78,8 +78,8 @@ def choose(
         split: the pairs of the folder by side.
 
     Returns:
-        A warm start, or a reason; "" where there is none to give: no model is live, it is
-        switched off, or the settings changed, which the run's reason names anyway.
+        A warm start, or the reason to train from scratch. The reason is "" if no model is live, if
+        warm starts are switched off, or if settings changed: the run's reason names those anyway.
 
     Raises:
         OSError: the listing of the live model's training cannot be read.
@@ -128,8 +128,8 @@ def checkpoints_folder(store: Path, key: str, begun_from: str) -> Path:
     Args:
         store: the store's folder.
         key: of the run.
-        begun_from: digest of the model that it began from, or "". Another beginning is another
-            training: one never goes on from a checkpoint of the other.
+        begun_from: digest of the model that it began from, or "". Trainings that began from
+            different models have different folders, so that neither uses the other's checkpoints.
     """
     name = key.removeprefix("sha256:")
     if begun_from:
@@ -138,12 +138,14 @@ def checkpoints_folder(store: Path, key: str, begun_from: str) -> Path:
 
 
 def drop_what_none_begins_from(store: Store, pipeline: str, newest: int) -> None:
-    """Drop the checkpoints of trainings that are through, but of the newest and the live one's.
+    """Remove the checkpoints of ended trainings that no later training can begin from.
+
+    Those of the newest training and of the live model's stay.
 
     Args:
         store: the open store.
         pipeline: its name.
-        newest: the training run that has just succeeded; its model may yet be promoted.
+        newest: the training run that has just succeeded; its model may be promoted later.
     """
     reader = store.db.conn
     live = store.models.live(pipeline)

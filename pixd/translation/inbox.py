@@ -1,8 +1,9 @@
-"""Work done beside the service, handed in to be recorded.
+"""Work that a command did beside the service, handed in to be recorded.
 
-`pixd translate` runs in its own process and must not write the store while a service holds
-it. It leaves an *entry* in the store's inbox: a folder with the images and a JSON note, made
-visible by one rename. Whoever holds the lock takes entries in; one that is cut off is not seen.
+`pixd translate` runs in its own process, and must not write the store while a service holds it.
+So it leaves an *entry* in the store's inbox: a folder with the images and a JSON note, made
+visible by one rename. The process that holds the lock records the entries. One that is not
+finished is never seen.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 from pixd.store.runs import Edge
+from pixd.store.states import RunState
 from pixd.system import disk, durable
 
 if TYPE_CHECKING:
@@ -52,7 +54,7 @@ def take_in(store: Store) -> None:
     """Record every whole entry and remove it. Cheap when there is none.
 
     Raises:
-        OSError: the store's disk refuses; what was not taken in stays.
+        OSError: the store's disk refuses; entries that were not recorded stay.
     """
     inbox = store.folder / INBOX
     try:
@@ -91,10 +93,12 @@ def _record(store: Store, entry: Path, note: Mapping[str, Any]) -> None:
                     Edge("model", f"model@{note['model_number']}", str(note["model"])),
                 ],
                 reason="asked for by `pixd translate`",
-                state="running",
+                state=RunState.RUNNING,
             )
             store.runs.add_outputs(run_id, [Edge("image", "image.png", made.digest)])
-            store.runs.move(run_id, ("running",), "succeeded", timings=note.get("ms", {}))
+            store.runs.move(
+                run_id, (RunState.RUNNING,), RunState.SUCCEEDED, timings=note.get("ms", {})
+            )
             store.note(pipeline, "info", "translate", f"{note['name']} by `pixd translate`")
 
 

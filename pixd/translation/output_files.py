@@ -1,4 +1,4 @@
-"""Name and publish one translated image.
+"""Name and publish a translated image.
 
 The output of ``x.png`` is ``x.png``; of any other ``x.jpg`` it is ``x.jpg.png``. A file that
 pixd did not write, or that somebody edited since, is never overwritten.
@@ -31,7 +31,7 @@ def refusal(input_name: str, *, is_input: bool) -> str:
     Args:
         input_name: name text of the input.
         is_input: whether the output's name, where it differs, is itself the name of an input
-            (``x.jpg`` beside ``x.jpg.png``); that one has the older claim.
+            (``x.jpg`` beside ``x.jpg.png``). The name then belongs to that one.
     """
     name = output_name(input_name)
     last = name_to_bytes(name).rsplit(b"/", 1)[-1]
@@ -43,7 +43,7 @@ def refusal(input_name: str, *, is_input: bool) -> str:
 
 
 class Standing(enum.Enum):
-    """What stands where an output should go."""
+    """What is where an output should go."""
 
     NOTHING = "nothing"
     OURS = "ours"
@@ -53,11 +53,11 @@ class Standing(enum.Enum):
 
 
 def look(target: Path, wanted: str, ours: str | None) -> Standing:
-    """Tell what stands at `target`.
+    """Tell what is at `target`.
 
     Args:
         target: the output's path.
-        wanted: digest of the bytes that are to stand there.
+        wanted: digest of the bytes that should be there.
         ours: digest of what pixd last put there, or None if it never did.
     """
     try:
@@ -77,7 +77,7 @@ def publish(source: Path, target: Path) -> None:
     """Put the bytes of an object under the output's name, whole or not at all.
 
     Raises:
-        OSError: the disk is full, or the folder cannot be written; what stood there stays.
+        OSError: the disk is full, or the folder cannot be written; what was there is kept.
     """
     crash_points.crash_point("before-publish")
     durable.publish(source, target)

@@ -1,8 +1,8 @@
-"""Put made images where they belong: the intent row, then the file, then the row that it stands.
+"""Publish images: write the intent row, then the file, then the row that says it is published.
 
-What the user did meanwhile wins: an input that changed or went while its translation was made
-gets nothing published under its name, an output edited by hand is kept, and a file that pixd
-did not make is never overwritten.
+What the user did meanwhile wins. An input that changed or disappeared while its translation was
+made gets nothing published under its name. An output edited by hand is kept. A file that pixd did
+not make is never overwritten.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import os
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
+from pixd.store.states import FileState, OutputState, RunState
 from pixd.system import backoff, disk, durable
 from pixd.system.clock import rfc3339
 from pixd.system.errors import PixdError
@@ -24,13 +25,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pixd.config import PipelineSettings
+    from pixd.store.events import Level
     from pixd.store.files import DueInput
     from pixd.store.outputs import Output
     from pixd.store.store import Store
 
 MAX_ATTEMPTS = 5
 LONGEST_WAIT_S = (1 + backoff.JITTER) * backoff.wait_s(MAX_ATTEMPTS - 1)
-"""A retry further ahead than `postpone` ever sets one was set by a clock that has been put back."""
+"""`postpone` never sets a retry later than this; one that is later was set by a clock that has been
+put back since."""
 
 
 class Made(NamedTuple):
@@ -75,10 +78,10 @@ class Publisher:
         self._refusal = ""
 
     def publish(self, made: list[Made], *, model_digest: str, recipe: str) -> str:
-        """Publish images: all intents, then all files, then all rows that say they stand.
+        """Publish images: all intents, then all files, then all rows that say they are published.
 
-        Their runs succeed in any case, since the bytes are in the store: what could not be
-        published stays due and needs no more work.
+        Their runs succeed in any case, since the bytes are in the store. What could not be
+        published stays due, and is published later without work.
 
         Args:
             made: what to publish; the objects are durable.
@@ -86,7 +89,7 @@ class Publisher:
             recipe: digest of the recipe that they were made under.
 
         Returns:
-            What the disk of the output folder refuses, or "". What stood there stands there still.
+            What the disk of the output folder refuses, or "". Files that were there before are kept.
         """
         with self._store.transaction():
             intents = self.intend(made, model_digest=model_digest, recipe=recipe)
@@ -104,7 +107,7 @@ class Publisher:
         ]
 
     def carry_out(self, made: list[Made], intents: list[Intent]) -> str:
-        """Put the intended files in place and write that they stand and their runs are done.
+        """Put the intended files in place; write that they are published and their runs are done.
 
         Returns:
             As `publish`.
@@ -115,29 +118,29 @@ class Publisher:
             for intent in standing:
                 store.outputs.settle_intent(intent.row)
                 store.working.finish(
-                    self._repo_id, intent.input.name, intent.input.digest, "translated"
+                    self._repo_id, intent.input.name, intent.input.digest, FileState.TRANSLATED
                 )
             for one in made:
-                store.runs.move(one.run_id, ("publishing",), "succeeded")
+                store.runs.move(one.run_id, (RunState.PUBLISHING,), RunState.SUCCEEDED)
         now = time.time()
         for intent in standing:
             self._tally.published(now, intent.input.ctime_ns / 1e9 if intent.is_first else None)
         return self._refusal
 
     def postpone(self, inp: DueInput, reason: str) -> None:
-        """Try an input again later, each wait twice as long; after five times it is failed."""
+        """Try an input again later, each time after twice the wait; the fifth failure is final."""
         attempts = inp.attempts + 1
         gives_up = attempts >= MAX_ATTEMPTS
         self._store.working.set_state(
             self._repo_id,
             [inp.name],
-            "failed" if gives_up else "queued",
+            FileState.FAILED if gives_up else FileState.QUEUED,
             reason,
             retry_at=None if gives_up else rfc3339(time.time() + backoff.spread_wait_s(attempts)),
             count_attempt=True,
         )
         self._tally.results["failed" if gives_up else "postponed"] += 1
-        level = "error" if gives_up else "warning"
+        level: Level = "error" if gives_up else "warning"
         self._store.note(self._pipeline, level, "translate", f"{inp.name}: {reason}")
 
     def find_missing(self) -> str:
@@ -151,7 +154,7 @@ class Publisher:
         with self._store.transaction():
             for path in [path for path in listed if path not in there]:
                 try:
-                    # By itself: the listing says nothing of what it could not read.
+                    # Looked at by itself, since the listing leaves out what it could not read.
                     if path_in(self._folder, path).exists():
                         continue
                 except OSError as error:
@@ -166,7 +169,7 @@ class Publisher:
         return found is not None and found[1] == inp.digest
 
     def _intend(self, made: Made, inp: DueInput, model_digest: str, recipe: str) -> list[Intent]:
-        """Write the intent, unless what stands there makes it needless or forbids it."""
+        """Write the intent, unless the file that is there makes it needless or forbids it."""
         store = self._store
         path = output_files.output_name(inp.name)
         standing = store.outputs.standing(self._pipeline, path)
@@ -193,7 +196,7 @@ class Publisher:
         return [Intent(row, path, made.digest, inp, is_first)]
 
     def _put(self, intents: list[Intent]) -> list[Intent]:
-        """Put the files in place and return the intents whose file stands."""
+        """Put the files in place and return the intents whose file is there now."""
         sources = [self._store.objects.path_of(intent.digest) for intent in intents]
         targets = [path_in(self._folder, intent.path) for intent in intents]
         errors = output_files.publish_each(list(zip(sources, targets, strict=True)))
@@ -207,7 +210,7 @@ class Publisher:
         return standing
 
     def _note_refusal(self, inp: DueInput, path: str, error: OSError) -> None:
-        """Wait for the disk where it is at fault; else try this one again later."""
+        """Wait if the disk is at fault; else try this input again later."""
         why = f"{path} could not be written: {error.strerror}"
         if disk.refusal(error):
             self._refusal = f"the output folder {self._folder}: {why}"
@@ -222,21 +225,25 @@ class Publisher:
         digest: str,
         made_with: tuple[str, str],
     ) -> bool:
-        """Deal with what stands at `path`; tell whether nothing is to be published."""
+        """Look at the file that is at `path`; tell whether nothing is to be published."""
         working = self._store.working
         ours = standing.digest if standing else None
         found = output_files.look(path_in(self._folder, path), digest, ours)
-        if found is output_files.Standing.WANTED and standing and standing.state == "current":
+        if (
+            found is output_files.Standing.WANTED
+            and standing
+            and standing.state is OutputState.CURRENT
+        ):
             if (
                 standing.input_digest == inp.digest
                 and (standing.model_digest, standing.recipe) == made_with
             ):
-                working.finish(self._repo_id, inp.name, inp.digest, "translated")
+                working.finish(self._repo_id, inp.name, inp.digest, FileState.TRANSLATED)
                 return True
         elif found is output_files.Standing.EDITED and standing:
-            self._store.outputs.set_state(standing.id, "edited")
+            self._store.outputs.set_state(standing.id, OutputState.EDITED)
             why = f"{path} was edited by hand and is kept; delete it to get the new one"
-            working.finish(self._repo_id, inp.name, inp.digest, "translated", why)
+            working.finish(self._repo_id, inp.name, inp.digest, FileState.TRANSLATED, why)
             self._store.note(self._pipeline, "warning", "edited", why)
             return True
         elif found is output_files.Standing.FOREIGN:
@@ -247,7 +254,7 @@ class Publisher:
 
 
 def _stands_after_all(target: Path, digest: str) -> bool:
-    """Tell whether a publishing failed only after the rename, and its name is on the disk now."""
+    """Tell whether publishing failed only after the rename, so that the file is on the disk."""
     try:
         if output_files.look(target, digest, None) is not output_files.Standing.WANTED:
             return False
@@ -268,10 +275,10 @@ def _names_below(folder: bytes, prefix: bytes = b"") -> Iterator[str]:
 
 
 def withdraw(store: Store, pipeline: PipelineSettings, repo_id: int, path: str) -> Path | None:
-    """Say that a published output is taken away; its bytes stay in the store.
+    """Record that a published output is withdrawn; its bytes stay in the store.
 
-    Join the caller's transaction, and remove the file that is returned after it: cut off in
-    between, `pixd.service.recovery` removes it. One that was edited by hand is left, and stays `edited`.
+    Join the caller's transaction, and remove the returned file after it. After a crash in between,
+    `pixd.service.recovery` removes it. A file that was edited by hand is left, as `edited`.
 
     Returns:
         The file to be removed, if there is one.
@@ -281,10 +288,12 @@ def withdraw(store: Store, pipeline: PipelineSettings, repo_id: int, path: str) 
         return None
     target = path_in(pipeline.output, path)
     if output_files.look(target, standing.digest, None) is output_files.Standing.FOREIGN:
-        store.outputs.set_state(standing.id, "edited")
+        store.outputs.set_state(standing.id, OutputState.EDITED)
         return None
-    store.outputs.set_state(standing.id, "withdrawn")
-    store.working.set_state(repo_id, [standing.input_path], "queued", if_in=("translated",))
+    store.outputs.set_state(standing.id, OutputState.WITHDRAWN)
+    store.working.set_state(
+        repo_id, [standing.input_path], FileState.QUEUED, if_in=(FileState.TRANSLATED,)
+    )
     return target
 
 
@@ -303,7 +312,7 @@ def publish_beside(store: Store, pipeline: PipelineSettings, path: str) -> str:
         PixdError: it was not edited, or there is no newer translation.
     """
     standing = store.outputs.standing(pipeline.name, path)
-    if standing is None or standing.state != "edited":
+    if standing is None or standing.state is not OutputState.EDITED:
         raise PixdError(f"{path} is no output that was edited by hand", advice="pixd why " + path)
     live = store.models.live(pipeline.name)
     made = store.runs.translation_of(

@@ -1,4 +1,4 @@
-"""What changes a translation's result: the settings that go into its key."""
+"""The settings that change a translation's result, and so go into its key."""
 
 from __future__ import annotations
 
@@ -21,18 +21,19 @@ def translate_recipe(
     Args:
         pipeline: the settings.
         precision: the configured one.
-        image_size: pixels, the live model's own; the config may already name another.
-        pairs: as above.
+        image_size: pixels, the live model's own; the configuration may already name another.
+        pairs: the setting that the live model was trained under.
     """
     kind = KINDS[pairs]
     return {
         # Nothing is made of a drawing for `edges`: it is taken as it comes, as a given input is.
         **({"pairs": pairs} if kind.takes_pictures else {}),
         "image_size": image_size,
-        # A model of blanks serves on until another is trained; a blank in each tile is no way to.
+        # A model trained on blank inputs has nothing to do with tiles. It serves until another
+        # is trained.
         "fit": "pad" if pipeline.fit == "tile" and kind.hides_middle else pipeline.fit,
         "output_size": pipeline.output_size,
-        # Only where it is kept: the keys of all translations from before it could be stay.
+        # Added only where alpha is kept, so that keys of older translations stay the same.
         **({"alpha": pipeline.alpha} if pipeline.alpha != "drop" else {}),
         "sample": pipeline.sample,
         "seed": pipeline.train.seed if pipeline.sample else 0,

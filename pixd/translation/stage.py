@@ -1,23 +1,21 @@
-"""Which inputs are due under the live model, and the way of each to its published output.
+"""Feed the translator with what is due, and publish what comes back.
 
-The rule: every input should have an output made from its present bytes by the live model
-under the present recipe. What was made before under the same key is published again without
-work; the rest goes to the warm translator in batches, and comes back to be published: the
-intent row first, then the file, then the rows that say it stands.
+What is due is decided in `pixd.translation.due`. What was made before is published at once; the
+rest goes to the warm translator in batches. Publishing writes the intent row first, then the
+file, then the rows that say the output exists.
 """
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pixd.store.heartbeat import Tiles
 from pixd.store.runs import Edge
+from pixd.store.states import FileState, RunState
 from pixd.system import crash_points, disk
-from pixd.system.children import confinement
 from pixd.system.children.warm_worker import WarmWorker
-from pixd.system.clock import rfc3339, utc_now
-from pixd.translation import output_files, translator, translator_child
-from pixd.translation.publishing import LONGEST_WAIT_S, Made, Publisher
+from pixd.translation import due, translator
+from pixd.translation.publishing import Made, Publisher
 from pixd.translation.tally import Tally
 
 if TYPE_CHECKING:
@@ -31,15 +29,22 @@ if TYPE_CHECKING:
     from pixd.system.children.warm_worker import Answer
     from pixd.system.children.worker import Worker
 
-AT_ONCE = 32  # inputs that the translator holds: enough for decode, inference and encode to overlap
+AT_ONCE = 32  # inputs that the translator holds, so that decode, inference and encode overlap
 MOST_AT_ONCE = 512
 AHEAD_S = 0.5
-"""Of small images, which take a millisecond, it holds as many as it makes in this time: what
-comes back together is published together, and the price of that is in the syncs, not the files."""
+"""It holds as many small images as it makes in this time. What comes back together is published
+together, and publishing costs by the sync, not by the file."""
 IMAGE_BYTES = 4_000_000
-"""What is asked of a disk for one image under way: a PNG of 1024 px is seldom as large."""
+"""Free space that is asked for each image under way. A PNG of 1024 px is seldom as large."""
 CHECK_OUTPUTS_S = 60.0
 CHECK_MODEL_S = 30.0  # how soon a live model whose files could not be read is tried again
+
+
+class Aim(NamedTuple):
+    """What outputs should be made with: the live model, laid out, and the present recipe."""
+
+    model: Model
+    prepared: translator.Prepared
 
 
 class Asked(NamedTuple):
@@ -76,7 +81,7 @@ class Translation:
         self._publisher = Publisher(
             store, pipeline.name, intake.repo_id, pipeline.output, tally=self._tally
         )
-        self._aim: translator.Aim | None = None
+        self._aim: Aim | None = None
         self._translator: WarmWorker | None = None
         self._held: dict[str, Asked] = {}
         self._at_once = AT_ONCE
@@ -85,9 +90,7 @@ class Translation:
         self._damaged: tuple[int, str] | None = None  # id of the live model, and why
         self._aim_again_at = 0.0
         self._blockage = disk.Blockage()
-        # What is too large for one pipeline is not for another, nor under a limit that was raised.
-        is_usual = pipeline.max_megapixels == confinement.MEGAPIXELS
-        self._layout = "input" if is_usual else f"input of {pipeline.max_megapixels} MP"
+        self._queue = due.Queue(store, pipeline, intake.repo_id)
         self.device = ""
 
     @property
@@ -114,7 +117,7 @@ class Translation:
         return self._damaged is not None or stuck
 
     def is_fresh(self, now: float) -> bool:
-        """Tell whether the translator answers, or was dealt with because it does not."""
+        """Tell whether the translator answers, or was ended because it does not."""
         return self._translator is None or self._translator.is_fresh(now)
 
     @property
@@ -123,13 +126,13 @@ class Translation:
         return self._translator.phase if self._translator else ""
 
     @property
-    def tiles(self) -> dict[str, Any] | None:
+    def tiles(self) -> Tiles | None:
         """The name of the image that is translated in tiles, how many are done, and of how many."""
         step = self._translator.step_made if self._translator else None
         asked = self._held.get(step.token.digest) if step else None
         if step is None or asked is None:
             return None
-        return {"name": asked.inputs[0].name, "done": step.done, "all": step.of}
+        return Tiles(name=asked.inputs[0].name, done=step.done, all=step.of)
 
     @property
     def is_busy(self) -> bool:
@@ -137,7 +140,7 @@ class Translation:
         return bool(self._held)
 
     def next_at(self, now: float) -> float:
-        """Return when the next step has something to do without a message from the child."""
+        """Return when the next step has work, even without a message from the child."""
         times = [self._next_check_at if self._aim else now + 3600.0]
         if self._translator:
             times.append(self._translator.next_at(now))
@@ -148,11 +151,11 @@ class Translation:
         return min(times)
 
     def recover(self) -> None:
-        """Forget what is under way after an error of the store's disk; it is due still."""
+        """Forget what is under way after an error of the store's disk; it is still due."""
         if self._translator:
             self._translator.abandon()
         self._held.clear()
-        self._aim = None  # what was stale may not have been queued
+        self._aim = None  # stale outputs may not have been queued
 
     def stop(self, reason: str) -> None:
         """Drop what is under way: its inputs stay due, and its runs say `reason`."""
@@ -160,7 +163,9 @@ class Translation:
             self._translator.stop()
         with self._store.transaction():
             for asked in self._held.values():
-                self._store.runs.move(asked.run_id, ("running",), "cancelled", reason=reason)
+                self._store.runs.move(
+                    asked.run_id, (RunState.RUNNING,), RunState.CANCELLED, reason=reason
+                )
         self._held.clear()
 
     def step(self, now: float, *, may_start: bool = True) -> None:
@@ -175,17 +180,18 @@ class Translation:
             self._translator.notes.clear()
             if self._translator.ready:
                 self.device = str(self._translator.ready.get("device", ""))
-        if not self._find_aim(now):
+        aim = self._find_aim(now)
+        if aim is None:
             return
         if now >= self._next_check_at:
             self._next_check_at = now + CHECK_OUTPUTS_S
             self._note_blockage(self._publisher.find_missing(), now)
         if may_start and now >= self._blockage.retry_at:
-            self._feed(now)
+            self._feed(aim, now)
 
     # -- what outputs should be ---------------------------------------------------------
 
-    def _find_aim(self, now: float) -> bool:
+    def _find_aim(self, now: float) -> Aim | None:
         """Find the live model and recipe; when they changed, queue what is stale."""
         store, name = self._store, self._pipeline.name
         live = store.models.live(name)
@@ -194,30 +200,31 @@ class Translation:
                 self.stop("its model is live no more")
                 self._aim = None
             self._damaged = None
-            return False
+            return None
         if self._aim and self._aim.model.id == live.id:
-            return True
+            return self._aim
         if self._damaged and self._damaged[0] == live.id and now < self._aim_again_at:
-            return False
+            return None
         try:
-            aim = translator.aim_at(store, self._settings, self._pipeline, live)
+            prepared = translator.prepare(store, self._settings, self._pipeline, live)
         except translator.DamagedModelError as error:
             self._note_damage(live, error, now)
-            return False
+            return None
         self._damaged = None
+        recipe = store.runs.add_recipe("translate", prepared.settings)
         with store.transaction():
-            store.outputs.requeue_stale(name, self._intake.repo_id, live.digest, aim.recipe)
-            due = store.working.counts(self._intake.repo_id).get("queued", 0)
-        if due:
-            store.note(name, "info", "due", f"{due} inputs are due under model@{live.number}")
+            store.outputs.requeue_stale(name, self._intake.repo_id, live.digest, recipe)
+            queued = store.working.counts(self._intake.repo_id).get(FileState.QUEUED, 0)
+        if queued:
+            store.note(name, "info", "due", f"{queued} inputs are due under model@{live.number}")
         if self._translator:
             self.stop("its model is live no more")
-        self._aim = aim
-        self._translator = translator.start_translator(store, self._settings, self._pipeline, aim)
-        return True
+        self._aim = Aim(live, prepared)
+        self._translator = translator.start(store, self._settings, self._pipeline, prepared)
+        return self._aim
 
     def _note_damage(self, live: Model, error: translator.DamagedModelError, now: float) -> None:
-        """Say once that the live model cannot be read, and look again now and then."""
+        """Report once that the live model cannot be read; look again every `CHECK_MODEL_S`."""
         self.stop("its model is damaged")
         self._aim = None
         self._aim_again_at = now + CHECK_MODEL_S
@@ -228,64 +235,41 @@ class Translation:
 
     # -- feeding ------------------------------------------------------------------------
 
-    def _feed(self, now: float) -> None:
-        assert self._aim is not None  # _find_aim made both
-        assert self._translator is not None
+    def _feed(self, aim: Aim, now: float) -> None:
+        child = self._translator
+        assert child is not None  # it was started when the aim was found
         room = self._at_once - len(self._held)
         if room <= 0:
             return
         busy = {inp.name for asked in self._held.values() for inp in asked.inputs}
-        latest = rfc3339(time.time() + LONGEST_WAIT_S)
-        due = self._store.working.due_inputs(
-            self._intake.repo_id, room + len(busy), utc_now(), latest
-        )
-        due = [inp for inp in due if inp.name not in busy]
-        waits = self._store.working.has_queued(self._intake.repo_id, for_retry=True)
+        inputs, waits = self._queue.next_inputs(room, busy)
         self._retry_at = now + 1.0 if waits else None
-        if not due:
+        if not inputs:
             if not self._held:
                 self._go_on(now)
             return
         if self._note_blockage(self._shortage(), now):
             return
-        by_digest = self._refuse_or_group(due)
-        ready: list[Made] = []
         with self._store.transaction():
-            for digest, inputs in by_digest.items():
-                key = self._key(digest)
-                done = self._done_before(key)
-                if done:
-                    ready.append(Made(*done, tuple(inputs)))
-                elif digest in self._held:
-                    held = self._held[digest]
-                    self._held[digest] = held._replace(inputs=(*held.inputs, *inputs))
-                else:
-                    self._held[digest] = self._begin(key, digest, tuple(inputs))
-                    asked = self._held[digest]
-                    self._translator.submit(asked, self._request(asked))
-        if ready:
-            self._publish(ready, now)
-        self._translator.step(now)
-
-    def _refuse_or_group(self, due: list[DueInput]) -> dict[str, list[DueInput]]:
-        """Reject the inputs that can have no output; return the others by content."""
-        by_digest: dict[str, list[DueInput]] = {}
-        refused = self._store.working.verdicts({inp.digest for inp in due}, self._layout)
-        for inp in due:
-            known = self._store.working.find(
-                self._intake.repo_id, output_files.output_name(inp.name)
-            )
-            why = output_files.refusal(inp.name, is_input=known is not None)
-            why = why or refused.get(inp.digest, (True, ""))[1]
-            if why:
+            known = self._queue.known(aim.model.digest, aim.prepared.recipe, inputs, self._held)
+            work = due.sort_out(inputs, known)
+            for inp, why in work.refused:
                 self._tally.results["rejected"] += 1
-                self._store.working.set_state(self._intake.repo_id, [inp.name], "rejected", why)
-            else:
-                by_digest.setdefault(inp.digest, []).append(inp)
-        return by_digest
+                self._store.working.set_state(
+                    self._intake.repo_id, [inp.name], FileState.REJECTED, why
+                )
+            for digest, same in work.joins.items():
+                held = self._held[digest]
+                self._held[digest] = held._replace(inputs=(*held.inputs, *same))
+            for new in work.new:
+                asked = self._held[new.digest] = self._begin(aim, new, child.scratch)
+                child.submit(asked, self._request(aim, asked))
+        if work.again:
+            self._publish(aim, work.again, now)
+        child.step(now)
 
     def _shortage(self) -> str:
-        """Say why nothing may be begun: both disks must hold what the translator may make."""
+        """Say why nothing may begin, or "": both disks need room for what the translator makes."""
         floor = self._pipeline.keep.free_bytes
         for folder in (self._pipeline.output, self._store.folder):
             why = disk.shortage(folder, IMAGE_BYTES, floor)
@@ -294,55 +278,38 @@ class Translation:
         return ""
 
     def _note_blockage(self, why: str, now: float) -> bool:
-        """Wait with new work if `why` says so; it is told once, and goes on by itself."""
+        """Begin nothing new while `why` holds. It is reported once, and work goes on by itself."""
         if not why:
             return False
         if self._blockage.add(why, now):
             self._store.note(self._pipeline.name, "warning", "blocked", f"translating: {why}")
         return True
 
-    def _key(self, digest: str) -> str:
-        assert self._aim is not None  # _find_aim made it
-        return translator_child.translation_key(self._aim.recipe, digest, self._aim.model.digest)
-
-    def _done_before(self, key: str) -> tuple[int, str] | None:
-        """Return (run, output digest) of an earlier success with this key and kept bytes."""
-        run_id = self._store.runs.succeeded(self._pipeline.name, key)
-        if run_id is None:
-            return None
-        made = self._store.runs.output_digest(run_id, "image")
-        return (run_id, made) if made else None
-
-    def _begin(self, key: str, digest: str, inputs: tuple[DueInput, ...]) -> Asked:
-        assert self._aim is not None  # _find_aim made both
-        assert self._translator is not None
-        model = self._aim.model
+    def _begin(self, aim: Aim, new: due.New, scratch: Path) -> Asked:
+        model, first = aim.model, new.inputs[0]
         run_id = self._store.runs.queue(
             self._pipeline.name,
             "translate",
-            key,
-            change_id=inputs[0].change_id or "none",
-            recipe=self._aim.recipe,
+            new.key,
+            change_id=first.change_id or "none",
+            recipe=aim.prepared.recipe,
             inputs=[
-                Edge("image", inputs[0].name, digest),
+                Edge("image", first.name, new.digest),
                 Edge("model", f"model@{model.number}", model.digest),
             ],
-            reason=f"{inputs[0].name} has no output under model@{model.number} and this recipe",
-            state="running",
+            reason=f"{first.name} has no output under model@{model.number} and this recipe",
+            state=RunState.RUNNING,
         )
-        scratch = self._translator.scratch / f"{run_id}.png"
-        return Asked(run_id, key, digest, scratch, inputs)
+        return Asked(run_id, new.key, new.digest, scratch / f"{run_id}.png", new.inputs)
 
-    def _request(self, asked: Asked) -> dict[str, Any]:
-        assert self._aim is not None  # _find_aim made it
-        model = self._aim.model
-        return translator_child.request(
+    def _request(self, aim: Aim, asked: Asked) -> dict[str, Any]:
+        return translator.request(
             self._store.objects.path_of(asked.digest),
             asked.scratch,
             key=asked.key,
             input_digest=asked.digest,
-            model_digest=model.digest,
-            version=model.version,
+            model_digest=aim.model.digest,
+            version=aim.model.version,
         )
 
     def _go_on(self, now: float) -> None:
@@ -385,23 +352,24 @@ class Translation:
             for asked, stored, timings in made:
                 self._store.runs.move(
                     asked.run_id,
-                    ("running",),
-                    "publishing",
+                    (RunState.RUNNING,),
+                    RunState.PUBLISHING,
                     timings=timings,
                     environment=environment,
                 )
                 self._store.runs.add_outputs(
                     asked.run_id, [Edge("image", "image.png", stored.digest)]
                 )
-            intents = self._publisher.intend(done, model_digest=aim.model.digest, recipe=aim.recipe)
+            intents = self._publisher.intend(
+                done, model_digest=aim.model.digest, recipe=aim.prepared.recipe
+            )
         self._note_published(self._publisher.carry_out(done, intents), now)
         took_ms = sum(sum(timings.values()) for _, _, timings in made) / len(made)
         self._at_once = round(min(max(1000 * AHEAD_S / max(took_ms, 1e-3), AT_ONCE), MOST_AT_ONCE))
 
-    def _publish(self, made: list[Made], now: float) -> None:
-        assert self._aim is not None  # _find_aim made it
+    def _publish(self, aim: Aim, made: list[Made], now: float) -> None:
         refused = self._publisher.publish(
-            made, model_digest=self._aim.model.digest, recipe=self._aim.recipe
+            made, model_digest=aim.model.digest, recipe=aim.prepared.recipe
         )
         self._note_published(refused, now)
 
@@ -410,25 +378,25 @@ class Translation:
             self._go_on(now)
 
     def _give_back(self, asked: Asked, reason: str, now: float) -> None:
-        """Leave the inputs due: the disk is at fault, not they."""
-        self._store.runs.move(asked.run_id, ("running",), "cancelled", reason=reason)
+        """Leave the inputs due, because the disk is at fault."""
+        self._store.runs.move(asked.run_id, (RunState.RUNNING,), RunState.CANCELLED, reason=reason)
         self._note_blockage(f"the translator: {reason}", now)
 
     def _reject(self, asked: Asked, reason: str) -> None:
         self._tally.results["rejected"] += len(asked.inputs)
         with self._store.transaction():
-            self._store.runs.move(asked.run_id, ("running",), "failed", reason=reason)
-            self._store.working.decide(asked.digest, self._layout, reason, None, None)
+            self._store.runs.move(asked.run_id, (RunState.RUNNING,), RunState.FAILED, reason=reason)
+            self._store.working.decide(asked.digest, self._queue.layout, reason, None, None)
             for inp in asked.inputs:
                 self._store.working.finish(
-                    self._intake.repo_id, inp.name, inp.digest, "rejected", reason
+                    self._intake.repo_id, inp.name, inp.digest, FileState.REJECTED, reason
                 )
                 note = f"{inp.name}: {reason}"
                 self._store.note(self._pipeline.name, "warning", "rejected", note)
 
     def _fail(self, asked: Asked, reason: str) -> None:
-        """Try again later, five times, each wait twice as long; then it is failed and shown."""
+        """Try again later, each time after twice the wait; the fifth failure is final and shown."""
         with self._store.transaction():
-            self._store.runs.move(asked.run_id, ("running",), "failed", reason=reason)
+            self._store.runs.move(asked.run_id, (RunState.RUNNING,), RunState.FAILED, reason=reason)
             for inp in asked.inputs:
                 self._publisher.postpone(inp, reason)

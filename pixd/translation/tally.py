@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 RESULTS = ("published", "rejected", "postponed", "failed")
-"""What comes of an input: its output exists, it is refused, it is tried again later, given up."""
+"""What became of an input: its output exists, it was refused, it is tried again later, given up."""
 BUCKETS_S = (0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0)
 
 
@@ -26,13 +26,13 @@ class Tally:
         self.waits = Histogram()
 
     def published(self, now: float, dropped_at: float | None) -> None:
-        """Count an output that stands.
+        """Count an output that was published.
 
         Args:
             now: seconds since the epoch.
             dropped_at: when its input was written or renamed into place, seconds since the epoch;
-                None where the same content under the same name has had an output before. What
-                came before the start is counted from there: while no service ran, none was slow.
+                None where the same content under the same name has had an output before. For an
+                input that is older than the service, the wait is counted from the service's start.
         """
         self.results["published"] += 1
         if dropped_at is not None:

@@ -1,79 +1,298 @@
-"""The live model as something to translate with: laid out, its recipe, its translator child."""
+"""A model as something to translate with: its files, its recipe, and the child that has it loaded.
+
+The service, `pixd translate` and `pixd doctor` all prepare a model and start the child here. That
+they ask for the same is a promise: the same image under the same model and settings is the same
+run, and gives the same bytes.
+"""
 
 from __future__ import annotations
 
+import functools
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import pixd
 from pixd.store import manifests, model_files
+from pixd.store.queries import history
+from pixd.store.queries.lineage import object_path
+from pixd.store.recipes import recipe_digest
+from pixd.system.children.spec import SCHEMA
 from pixd.system.children.warm_worker import WarmWorker
 from pixd.system.errors import PixdError
-from pixd.translation import recipe as translation_recipe
-from pixd.translation import translator_child
+from pixd.translation import recipe
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pixd.config import PipelineSettings, Settings
+    from pixd.store.connection import Reader
     from pixd.store.models import Model
     from pixd.store.store import Store
 
+MODULE = "pixd.pix2pix.translator"
+BATCH = 8
 IDLE_S = 600.0
 ANSWER_WITHIN_S = 180.0
+APART_IDLE_S = 60.0
+APART_ANSWER_WITHIN_S = 300.0
+"""A command waits longer: the service may have the processor to itself meanwhile."""
 
 
 class DamagedModelError(PixdError):
     """The files of a model are not all there, or are not what they were."""
 
 
-class Aim(NamedTuple):
-    """What outputs should be made with.
+class Card(NamedTuple):
+    """What a translation must know of its model.
 
     Attributes:
-        model: the live model.
-        recipe: digest of `settings`.
-        settings: the recipe of the translation.
-        folder: the model's files, laid out.
-        files: their digests, which the translator checks before it loads them.
+        image_size: side of the square that it works at, pixels.
+        pairs: the setting of that name that it was trained under.
     """
 
-    model: Model
-    recipe: str
-    settings: Mapping[str, Any]
+    image_size: int
+    pairs: str
+
+
+class Prepared(NamedTuple):
+    """A model that can be loaded, and the recipe that a pipeline translates with under it.
+
+    Attributes:
+        model: its digest.
+        folder: its files, laid out.
+        files: what they must be; the child checks this before it loads them.
+        card: what it says of itself.
+        settings: the recipe of the translation.
+        recipe: digest of `settings`.
+    """
+
+    model: str
     folder: Path
     files: Mapping[str, manifests.Entry]
+    card: Card
+    settings: Mapping[str, Any]
+    recipe: str
 
 
-def aim_at(store: Store, settings: Settings, pipeline: PipelineSettings, live: Model) -> Aim:
-    """Lay a model out and find the recipe that the pipeline translates with.
+class Apart(NamedTuple):
+    """A translator of a command's own: the child, and what it translates with."""
+
+    worker: WarmWorker
+    prepared: Prepared
+
+
+# -- for the service -------------------------------------------------------------------------
+
+
+def prepare(store: Store, settings: Settings, pipeline: PipelineSettings, model: Model) -> Prepared:
+    """Lay a model out in the store, and find the recipe that the pipeline translates with.
 
     Raises:
         DamagedModelError: its files cannot be read.
     """
-    try:
-        files = manifests.read(store.objects.path_of, live.digest)
-        folder = model_files.lay_out(store, live.digest, files)
-        card = translator_child.read_card(folder)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        why = (error.strerror if isinstance(error, OSError) else "") or "its card is damaged"
-        raise DamagedModelError(
-            f"the files of model@{live.number} cannot be read ({why})",
-            advice="`pixd rollback` goes back to another model, `pixd verify` names all that is"
-            " damaged",
-        ) from error
-    recipe = translation_recipe.translate_recipe(pipeline, settings.precision, *card)
-    return Aim(live, store.runs.add_recipe("translate", recipe), recipe, folder, files)
+    return _prepare(
+        settings,
+        pipeline,
+        f"model@{model.number}",
+        model.digest,
+        path_of=store.objects.path_of,
+        lay_out=lambda files: model_files.lay_out(store, model.digest, files),
+    )
 
 
-def start_translator(
-    store: Store, settings: Settings, pipeline: PipelineSettings, aim: Aim
+def start(
+    store: Store, settings: Settings, pipeline: PipelineSettings, prepared: Prepared
 ) -> WarmWorker:
-    """Return the child that translates so; it starts with its first request."""
+    """Return the service's child that translates so; it starts with its first request."""
     (store.folder / "logs").mkdir(exist_ok=True)
     return WarmWorker(
-        translator_child.MODULE,
-        translator_child.run_spec(settings, pipeline, aim.folder, aim.files, aim.settings),
+        MODULE,
+        run_spec(settings, pipeline, prepared),
         store.scratch / f"translate-{pipeline.name}",
         store.folder / "logs" / f"translate-{pipeline.name}.log",
         idle_s=IDLE_S,
         answer_within_s=ANSWER_WITHIN_S,
     )
+
+
+# -- for a command ---------------------------------------------------------------------------
+
+
+def model_of(reader: Reader, pipeline: str, number: int | None) -> dict[str, Any]:
+    """Return a model of a pipeline by its number, or the live one.
+
+    Raises:
+        PixdError: there is none, or its bytes were removed.
+    """
+    model = history.model(reader, pipeline, number)
+    if model is None:
+        which = f"model@{number}" if number is not None else "live model"
+        raise PixdError(f"{pipeline} has no {which}", advice="`pixd models` lists them")
+    if model["bytes_state"] != "present":
+        raise PixdError(f"the bytes of {model['name']} were removed", advice="train it again")
+    return model
+
+
+def start_apart(
+    settings: Settings, pipeline: PipelineSettings, model: Mapping[str, Any], folder: Path
+) -> Apart:
+    """Return a translator that reads the store and writes only to a folder of the caller's.
+
+    Nothing is recorded here. The child starts with its first request.
+
+    Args:
+        settings: the checked configuration.
+        pipeline: whose model it is.
+        model: as `model_of` returns it.
+        folder: an empty folder, for its work and its log.
+
+    Raises:
+        DamagedModelError: the model's files cannot be read.
+    """
+    digest = model["digest"]
+    path_of = functools.partial(object_path, settings.store)
+    prepared = _prepare(
+        settings,
+        pipeline,
+        model["name"],
+        digest,
+        path_of=path_of,
+        lay_out=lambda files: _laid_out(settings.store, digest, files, path_of, folder / "model"),
+    )
+    worker = WarmWorker(
+        MODULE,
+        run_spec(settings, pipeline, prepared),
+        folder / "work",
+        folder / "log",
+        idle_s=APART_IDLE_S,
+        answer_within_s=APART_ANSWER_WITHIN_S,
+    )
+    return Apart(worker, prepared)
+
+
+def _laid_out(
+    store: Path,
+    digest: str,
+    files: Mapping[str, manifests.Entry],
+    path_of: Callable[[str], Path],
+    folder: Path,
+) -> Path:
+    """Return a model's files in the store, or where some are missing there, links in `folder`.
+
+    Only the service may lay them out in the store. It does so from the objects, so a command
+    that reads the same objects must not call the model damaged.
+
+    Raises:
+        OSError: an object is missing, or `folder` cannot be written.
+    """
+    present = model_files.folder_of(store, digest)
+    if all((present / name).exists() for name in files):
+        return present
+    folder.mkdir()
+    for name, entry in files.items():
+        source = path_of(entry.digest)
+        source.stat()
+        (folder / name).symlink_to(source)
+    return folder
+
+
+# -- for both --------------------------------------------------------------------------------
+
+
+def _prepare(
+    settings: Settings,
+    pipeline: PipelineSettings,
+    name: str,
+    digest: str,
+    *,
+    path_of: Callable[[str], Path],
+    lay_out: Callable[[Mapping[str, manifests.Entry]], Path],
+) -> Prepared:
+    """Read what a model is made of, have it laid out, read its card, find the recipe.
+
+    Args:
+        settings: the checked configuration.
+        pipeline: whose images are translated.
+        name: of the model, for people.
+        digest: of the model.
+        path_of: says where the bytes of a digest are.
+        lay_out: returns the folder with the files of that manifest.
+
+    Raises:
+        DamagedModelError: its files cannot be read.
+    """
+    try:
+        files = manifests.read(path_of, digest)
+        folder = lay_out(files)
+        card = read_card(folder)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        why = (error.strerror if isinstance(error, OSError) else "") or "its card is damaged"
+        raise DamagedModelError(
+            f"the files of {name} cannot be read ({why})",
+            advice="`pixd rollback` goes back to another model, `pixd verify` names all that is"
+            " damaged",
+        ) from error
+    effective = recipe.translate_recipe(pipeline, settings.precision, *card)
+    return Prepared(digest, folder, files, card, effective, recipe_digest("translate", effective))
+
+
+def read_card(folder: Path) -> Card:
+    """Return the facts of the model laid out in `folder`.
+
+    Raises:
+        OSError: its card cannot be read.
+        ValueError, KeyError, TypeError: its card is damaged.
+    """
+    card: dict[str, Any] = json.loads((folder / "model.json").read_bytes())
+    return Card(int(card["image_size"]), str(card["pairs"]))
+
+
+def run_spec(settings: Settings, pipeline: PipelineSettings, prepared: Prepared) -> dict[str, Any]:
+    """Return the run spec for `pixd.system.children.warm_worker.WarmWorker`.
+
+    Args:
+        settings: the checked configuration.
+        pipeline: whose images are translated.
+        prepared: what they are translated with.
+    """
+    return {
+        "schema": SCHEMA,
+        "kind": "translate",
+        "model": str(prepared.folder),
+        "files": {name: entry.digest for name, entry in prepared.files.items()},
+        "recipe": prepared.settings,
+        "device": settings.device,
+        "precision": settings.precision,
+        "batch": BATCH,
+        "max_megapixels": pipeline.max_megapixels,
+    }
+
+
+def request(
+    image: Path, out: Path, *, key: str, input_digest: str, model_digest: str, version: str
+) -> dict[str, Any]:
+    """Return the request for one image.
+
+    Args:
+        image: the file to translate.
+        out: where the PNG goes.
+        key: of the run.
+        input_digest: of the image's bytes.
+        model_digest: of the model.
+        version: of the training folder that the model was trained on.
+    """
+    return {
+        "image": str(image),
+        "out": str(out),
+        # The run is named by its key and not by its number, so that the same image under
+        # the same model gives the same bytes whenever and wherever it is made.
+        "text": {
+            "Software": f"pixd {pixd.__version__}",
+            "pixd:model": model_digest,
+            "pixd:dataset": version,
+            "pixd:input-sha256": input_digest.removeprefix("sha256:"),
+            "pixd:run": key,
+        },
+    }

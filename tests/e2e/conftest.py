@@ -20,12 +20,14 @@ def tiny(tmp_path: Path) -> Iterator[Tiny]:
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tiny]:
-    """Return a pipeline that has trained once and translated three inputs."""
-    tiny = Tiny(tmp_path_factory.mktemp("trained") / "tiny")
-    tiny.pairs(range(12))
-    tiny.inputs(range(3))
-    tiny.once()
-    yield tiny
-    if tiny.service:
-        tiny.stop(signal.SIGKILL)
+def trained(tmp_path_factory: pytest.TempPathFactory, translated: Path) -> Iterator[Tiny]:
+    """Return a pipeline that has trained once and translated three inputs: a module's own copy."""
+    with Tiny.at(translated).copied(tmp_path_factory.mktemp("trained") / "tiny") as tiny:
+        yield tiny
+
+
+@pytest.fixture
+def own(translated: Path, tmp_path: Path) -> Iterator[Tiny]:
+    """Return such a pipeline for one test alone."""
+    with Tiny.at(translated).copied(tmp_path / "tiny") as tiny:
+        yield tiny

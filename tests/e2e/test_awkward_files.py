@@ -50,8 +50,8 @@ def chunks(png: bytes) -> Iterator[bytes]:
 
 
 @pytest.mark.skipif(not FOLDER.exists(), reason="the awkward files are not part of the project")
-def test_awkward_files_dropped_at_once_do_as_their_manifest_says(tiny: Tiny) -> None:
-    tiny.pairs(range(4))
+def test_awkward_files_dropped_at_once_do_as_their_manifest_says(ready: Tiny) -> None:
+    tiny = ready
     with (FOLDER / "MANIFEST.csv").open(newline="") as file:
         rows = {row["file"]: row for row in csv.DictReader(file)}
     names = [path.name for path in FOLDER.iterdir() if path.name != "MANIFEST.csv"]
@@ -90,10 +90,10 @@ def test_awkward_files_dropped_at_once_do_as_their_manifest_says(tiny: Tiny) -> 
         assert not {b"eXIf", b"iCCP", b"zTXt"} & set(chunks(data))
 
 
-def test_names_that_no_terminal_likes_are_translated_and_printed_safely(tiny: Tiny) -> None:
+def test_names_that_no_terminal_likes_are_translated_and_printed_safely(ready: Tiny) -> None:
     from tests.support.tiny import picture
 
-    tiny.pairs(range(2))
+    tiny = ready
     names = [b"-rf.png", b"a\nb.png", b"\xff\xfe.png", b"\x1b[31mred.png", "žluť 🏠.png".encode()]
     for number, name in enumerate(names):
         picture(number).save(tiny.folder / "plain.png")
@@ -106,10 +106,10 @@ def test_names_that_no_terminal_likes_are_translated_and_printed_safely(tiny: Ti
     assert "\x1b" not in tiny.pixd("log", "output").stdout
 
 
-def test_two_inputs_that_want_one_output_name_are_told_apart(tiny: Tiny) -> None:
+def test_two_inputs_that_want_one_output_name_are_told_apart(ready: Tiny) -> None:
     from tests.support.tiny import picture
 
-    tiny.pairs(range(2))
+    tiny = ready
     picture(1).save(tiny.folder / "input" / "x.jpg")
     picture(2).save(tiny.folder / "input" / "x.jpg.png")
     tiny.once()

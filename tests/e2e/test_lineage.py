@@ -13,21 +13,23 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from pixd.store.objects import hash_file
+from tests.support.shared import made_once
 from tests.support.tiny import Tiny, pair
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
-    """Make model@1 of 12 pairs and model@2 of one pair more and another setting."""
-    tiny = Tiny(tmp_path_factory.mktemp("made") / "tiny")
-    tiny.pairs(range(12))
-    tiny.inputs(range(3))
-    tiny.once()
-    shutil.copytree(tiny.folder / "output", tiny.folder / "first")
-    tiny.pairs(range(13))
-    tiny.configure(l1_weight=50)
-    tiny.once()
-    return tiny
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory, translated: Path) -> Tiny:
+    """Make model@2 of one pair more and another setting than model@1 has."""
+
+    def make(folder: Path) -> None:
+        shutil.copytree(translated, folder, symlinks=True)
+        tiny = Tiny.at(folder)
+        shutil.copytree(folder / "output", folder / "first")
+        tiny.pairs(range(13))
+        tiny.configure(l1_weight=50)
+        tiny.once()
+
+    return Tiny.at(made_once(tmp_path_factory, "two-models", make))
 
 
 @pytest.fixture

@@ -88,12 +88,12 @@ def test_the_model_is_exported_with_a_card(trained: Tiny, tmp_path: Path) -> Non
     assert "there already" in again.stderr
 
 
-def test_one_pair_more_means_a_version_a_model_and_every_output_anew(tiny: Tiny) -> None:
-    tiny.pairs(range(6))
-    tiny.inputs(range(2))
-    tiny.once()
+def test_one_pair_more_means_a_version_a_model_and_every_output_anew(
+    own: Tiny,
+) -> None:
+    tiny = own
     first = tiny.outputs()
-    tiny.pairs(range(7))
+    tiny.pairs(range(13))
     tiny.once()
     part = tiny.part()
     assert part["training"]["commit"] == 2
@@ -102,7 +102,7 @@ def test_one_pair_more_means_a_version_a_model_and_every_output_anew(tiny: Tiny)
     second = tiny.outputs()
     assert all(first[name] != second[name] for name in first)
     reason = tiny.shown("model@2")["training"]["reason"]
-    assert reason == "+1 pair; goes on from model@1 with 36% of the steps"
+    assert reason == "+1 pair; goes on from model@1 with 19% of the steps"
     traced = json.loads(tiny.pixd("trace", "output/in-000.png", "--json").stdout)
     assert traced["outputs"][0]["model"]["started_from"][0]["path"] == "model@1"
 
@@ -113,7 +113,7 @@ def test_one_pair_more_means_a_version_a_model_and_every_output_anew(tiny: Tiny)
 
     # As it was: the old model and the old outputs, without training or inference.
     trained, translated = tiny.runs("train"), tiny.runs("translate")
-    (tiny.folder / "training" / "006.png").unlink()
+    (tiny.folder / "training" / "012.png").unlink()
     tiny.configure()
     tiny.once()
     assert tiny.part()["model"]["number"] == 1
@@ -158,12 +158,11 @@ def test_a_drop_into_the_running_service_is_translated_and_counted(trained: Tiny
         assert trained.stop() == 0
 
 
-def test_a_damaged_beginning_costs_one_attempt_and_the_next_is_from_scratch(tiny: Tiny) -> None:
-    tiny.pairs(range(6))
-    tiny.once()
+def test_a_damaged_beginning_costs_one_attempt_and_the_next_is_from_scratch(ready: Tiny) -> None:
+    tiny = ready
     (state,) = (tiny.folder / "store" / "checkpoints").glob("*/step-*/state.json")
     state.write_text("{")
-    tiny.pairs(range(7))
+    tiny.pairs(range(13))
     tiny.start()
     tiny.until(lambda part: part["model"]["number"] == 2)
     tiny.stop()

@@ -18,23 +18,27 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pixd.store import gc
+from pixd.store.opening import open_store
 from pixd.store.queries import lineage
-from pixd.store.store import Store
+from tests.support.shared import made_once
 from tests.support.tiny import Tiny, pair, picture
 
 HOSTILE = "<script>alert({n})<b>&\"' {n:03d}.png"
 FIRST = re.compile(r"^<script>alert\((\d+)\)")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
     """Make a model of 16 pairs whose names are markup."""
-    tiny = Tiny(tmp_path_factory.mktemp("made") / "tiny")
-    for number in range(16):
-        pair(number).save(tiny.folder / "training" / HOSTILE.format(n=number))
-    tiny.tune(validation=0.5)  # so that several are held out
-    tiny.once()
-    return tiny
+
+    def make(folder: Path) -> None:
+        tiny = Tiny(folder)
+        for number in range(16):
+            pair(number).save(folder / "training" / HOSTILE.format(n=number))
+        tiny.tune(validation=0.5)  # so that several are held out
+        tiny.once()
+
+    return Tiny.at(made_once(tmp_path_factory, "names-of-markup", make))
 
 
 @pytest.fixture
@@ -216,7 +220,7 @@ def test_a_report_says_what_is_gone_and_shows_the_rest(mine: Tiny) -> None:
 
 
 def move_to_trash(tiny: Tiny, *digests: str) -> None:
-    store = Store(tiny.folder / "store")
+    store = open_store(tiny.folder / "store")
     gc.apply(store, [gc.Garbage(digest, 1, "x", "a test") for digest in digests])
     store.close()
 

@@ -8,7 +8,6 @@ puts its figures into the table by the fixture `figure`.
 from __future__ import annotations
 
 import json
-import shutil
 import signal
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -80,23 +79,10 @@ def pytest_terminal_summary(
         Path(target).write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
 
 
-@pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with a pipeline that has a live model and an empty input folder."""
-    tiny = Tiny(tmp_path_factory.mktemp("template") / "tiny")
-    tiny.pairs(range(12))
-    tiny.once()
-    return tiny.folder
-
-
 @pytest.fixture
-def stub(template: Path, tmp_path: Path) -> Iterator[Tiny]:
-    """Return a copy of the template, not started: a stub-sized model, nothing translated yet."""
-    shutil.copytree(template, tmp_path / "tiny", symlinks=True)
-    tiny = Tiny.at(tmp_path / "tiny")
-    yield tiny
-    if tiny.service:
-        tiny.stop(signal.SIGKILL)
+def stub(ready: Tiny) -> Tiny:
+    """Return a pipeline with a stub-sized live model, not started, nothing translated yet."""
+    return ready
 
 
 @pytest.fixture

@@ -17,7 +17,6 @@ from typing import Any
 import pytest
 
 from pixd.config.load import load
-from pixd.service import reload
 from pixd.service.loop import Service
 from pixd.system.children.worker import Worker
 from tests.faults.conftest import Figure
@@ -98,7 +97,7 @@ class Running:
             service._wait(now)
 
     def close(self) -> None:
-        reload.shut_down(self.service, None)
+        self.service.shut_down()
 
 
 @pytest.fixture

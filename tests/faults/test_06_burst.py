@@ -49,6 +49,7 @@ def drop(folder: Path, numbers: range) -> None:
         (folder / f"{number:06d}.png").write_bytes(small_png(number))
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("size", ["half", "whole"])
 def test_a_burst_is_translated_to_the_last_image_in_little_memory(

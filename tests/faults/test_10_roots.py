@@ -116,6 +116,7 @@ def open_again(folder: Path) -> None:
     folder.chmod(0o755)
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(600)
 def test_folders_that_go_and_come_back(
     stub: Tiny,
@@ -145,6 +146,7 @@ def test_folders_that_go_and_come_back(
     assert "secret.png" not in stub.taken()
 
 
+@pytest.mark.alone
 def test_an_unmounted_disk_that_is_mounted_again(
     stub: Tiny,
     figure: Figure,

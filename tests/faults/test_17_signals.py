@@ -96,6 +96,7 @@ PHASES: dict[str, Callable[[Tiny], None]] = {
 }
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("phase", PHASES)
 def test_sigterm_ends_in_order_whatever_is_under_way(
@@ -150,6 +151,7 @@ def test_a_training_goes_on_where_sigterm_stopped_it(
     )
 
 
+@pytest.mark.alone
 def test_a_second_sigterm_means_at_once(stub: Tiny, figure: Figure) -> None:
     reach_training(stub)
     assert stub.service is not None

@@ -48,6 +48,7 @@ def wave(stub: Tiny, number: int, size: int, there: int) -> Path:
     return folder
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(600)
 def test_thousands_of_drops_leave_no_descriptor_thread_watch_or_memory_behind(
     stub: Tiny, figure: Figure, *, is_full_size: bool

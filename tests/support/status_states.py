@@ -20,12 +20,13 @@ import pytest
 from pixd.answers import status
 from pixd.config.load import load
 from pixd.service.loop import Service
-from pixd.store import connection
-from pixd.store.heartbeat import read_live, write_live
+from pixd.store import connection, heartbeat
+from pixd.store.opening import open_store
+from pixd.store.states import FileState, RunState
 from pixd.store.store import Store
 from pixd.system.clock import rfc3339
 from pixd.system.digests import canonical_json
-from tests.unit.store.test_store import record
+from tests.support.commits import record
 
 CONFIG = """\
 store: ./store
@@ -42,6 +43,18 @@ PID = 4711  # what the page shows
 SHA = "sha256:" + "0" * 64
 
 Live = dict[str, Any]
+
+
+def read_live(store: Path) -> Live:
+    """Return the heartbeat in a store as JSON, whose values may be set."""
+    found = heartbeat.read(store)
+    assert found is not None
+    return heartbeat.to_json(found)
+
+
+def write_live(store: Path, live: Live) -> None:
+    """Leave a heartbeat in a store."""
+    heartbeat.write(store, heartbeat.from_json(live))
 
 
 class Clock:
@@ -71,18 +84,20 @@ class World:
     def fill(self) -> None:
         """Record pairs, a model that is live since yesterday, and inputs with their outputs."""
         self.clock.now = NOW - DAY_S
-        store = Store(self.settings.store)
+        store = open_store(self.settings.store)
         training = store.history.repo_id("facades", "training")
         pairs = {f"{n:03d}.png": b"pair %d" % n for n in range(120)}
         record(store, training, pairs, [])
-        store.working.set_state(training, ["007.png"], "rejected", "not twice as wide as high")
+        store.working.set_state(
+            training, ["007.png"], FileState.REJECTED, "not twice as wide as high"
+        )
         told = "007.png: not twice as wide as high (512 x 512)"
         store.note("facades", "warning", "rejected", told, "c1")
         self.add_model(store)
         inputs = store.history.repo_id("facades", "input")
         images = {f"{n:03d}.png": b"image %d" % n for n in range(48)}
         record(store, inputs, images, [])
-        store.working.set_state(inputs, images, "translated")
+        store.working.set_state(inputs, images, FileState.TRANSLATED)
         store.db.execute("INSERT INTO output_total VALUES ('facades', 'current', 48)")
         store.close()
         self.clock.now = NOW
@@ -94,7 +109,7 @@ class World:
         metrics = {"l1": 21.4, "held_out": 12}
         with store.transaction():
             store.history.add_objects([export], "application/json")
-            run = self.add_run(store, "succeeded", recipe)
+            run = self.add_run(store, RunState.SUCCEEDED, recipe)
             version = store.db.execute('SELECT version FROM "commit"').fetchone()[0]
             model = store.models.add(
                 "facades", export.digest, train_run=run, export_run=run, version=version,
@@ -103,12 +118,12 @@ class World:
             )  # fmt: skip
         store.models.promote(model, who="service", why="the first model", change_id="c1")
 
-    def add_run(self, store: Store, state: str, recipe: str, reason: str = "") -> int:
+    def add_run(self, store: Store, state: RunState, recipe: str, reason: str = "") -> int:
         run = store.runs.queue(
             "facades", "train", f"key of {state}", change_id="c1", recipe=recipe, inputs=[],
-            reason="first training on 120 pairs", state="running",
+            reason="first training on 120 pairs", state=RunState.RUNNING,
         )  # fmt: skip
-        store.runs.move(run, ("running",), state, **({"reason": reason} if reason else {}))
+        store.runs.move(run, (RunState.RUNNING,), state, **({"reason": reason} if reason else {}))
         return run
 
     def add_failed_training(self, store: Store) -> None:
@@ -116,11 +131,11 @@ class World:
         reason = "out of memory (lower batch_size, now 64)"
         for attempt in range(3):
             self.clock.now = NOW - (3 - attempt) * 5 * MINUTE_S
-            self.add_run(store, "failed", recipe, reason)
+            self.add_run(store, RunState.FAILED, recipe, reason)
             store.note("facades", "error", "train", f"training failed: {reason}", "c1")
         self.clock.now = NOW
 
-    def add_inputs(self, store: Store, count: int, state: str, reason: str = "") -> None:
+    def add_inputs(self, store: Store, count: int, state: FileState, reason: str = "") -> None:
         inputs = store.history.repo_id("facades", "input")
         images = {f"new-{n:03d}.png": b"new %d" % n for n in range(count)}
         record(store, inputs, images, [])
@@ -191,8 +206,8 @@ def set_part(live: Live, name: str, **values: Any) -> None:
 
 
 @contextmanager
-def open_store(world: World) -> Iterator[Store]:
-    store = Store(world.settings.store)
+def store_of(world: World) -> Iterator[Store]:
+    store = open_store(world.settings.store)
     yield store
     store.close()
 
@@ -212,7 +227,7 @@ def starting(world: World) -> Iterator[None]:
     live = read_live(world.settings.store)
     live["pid"] = 1  # it was another process
     write_live(world.settings.store, live)
-    store = Store(world.settings.store)
+    store = open_store(world.settings.store)
     yield
     store.close()
 
@@ -254,7 +269,7 @@ def translating(world: World) -> Iterator[None]:
         set_part(live, "translate", phase="loading the model")
 
     with world.running(change) as store:
-        world.add_inputs(store, 16, "queued")
+        world.add_inputs(store, 16, FileState.QUEUED)
         yield
 
 
@@ -265,7 +280,7 @@ def translating_in_tiles(world: World) -> Iterator[None]:
         set_part(live, "translate", tiles={"name": "new-000.png", "done": 1_203, "all": 2_961})
 
     with world.running(change) as store:
-        world.add_inputs(store, 3, "queued")
+        world.add_inputs(store, 3, FileState.QUEUED)
         yield
 
 
@@ -277,7 +292,7 @@ def waiting_for_pairs(world: World) -> Iterator[None]:
         set_part(live, "train", reason="the training folder is empty")
 
     with world.running(change) as store:
-        world.add_inputs(store, 3, "queued")
+        world.add_inputs(store, 3, FileState.QUEUED)
         yield
 
 
@@ -293,7 +308,7 @@ def training_failed(world: World) -> Iterator[None]:
 def inputs_failed(world: World) -> Iterator[None]:
     with world.running() as store:
         reason = "something else stands at output/new-000.png, which pixd did not make"
-        world.add_inputs(store, 2, "failed", reason)
+        world.add_inputs(store, 2, FileState.FAILED, reason)
         store.note("facades", "error", "translate", f"new-000.png: {reason}", "c1")
         yield
 
@@ -312,7 +327,7 @@ def blocked(world: World) -> Iterator[None]:
         set_part(live, "translate", blocked="the disk of /srv/output is full (12 MB free)")
 
     with world.running(change) as store:
-        world.add_inputs(store, 16, "queued")
+        world.add_inputs(store, 16, FileState.QUEUED)
         yield
 
 
@@ -341,7 +356,7 @@ def stopped(world: World) -> Iterator[None]:
 @contextmanager
 def killed(world: World) -> Iterator[None]:
     world.ran(was_stopped=False)
-    with open_store(world) as store:
+    with store_of(world) as store:
         world.add_failed_training(store)
     yield
 
@@ -361,7 +376,7 @@ def older_store(world: World) -> Iterator[None]:
 
 
 def _migration(world: World, sql: str) -> None:
-    with open_store(world) as store:
+    with store_of(world) as store:
         store.db.execute(sql)
 
 

@@ -26,9 +26,10 @@ from pixd.folders.settle import Ready
 from pixd.service import operations, recall, recovery
 from pixd.store import connection, gc
 from pixd.store.objects import hash_file
+from pixd.store.opening import open_store
 from pixd.store.queries import lineage
 from pixd.store.runs import Edge, run_key
-from pixd.store.store import Store
+from pixd.store.states import RunState
 from pixd.system import crash_points
 from pixd.system.children.warm_worker import Answer
 from pixd.system.children.worker import Worker
@@ -168,7 +169,7 @@ class World:
 
     def open(self) -> None:
         """Start as the service does: lock, recover, finish what was cut off."""
-        self.store = Store(self.settings.store)
+        self.store = open_store(self.settings.store)
         self.store.db.conn.set_trace_callback(self.cut.statement)
         outputs = {p.name: p.output for p in self.settings.pipelines}
         recovery.give_up_runs(self.store, "the service ended")
@@ -254,7 +255,7 @@ class World:
                 ],
                 reason="asked for by the test",
             )
-        store.runs.move(run_id, ("queued",), "running")
+        store.runs.move(run_id, (RunState.QUEUED,), RunState.RUNNING)
         scratch = store.scratch / f"train-{run_id}"
         worker = cast("Worker", None)  # only `read` and `leave_as` ask the child
         self.trainings[pipeline] = TrainingRun(store, run_id, key, commit, worker, scratch)
@@ -264,7 +265,7 @@ class World:
         store, run = self.store, self.trainings.pop(pipeline)
         excluded = store.exclusions.of(pipeline)
         if lineage.is_trained_on(store.db.conn, store.folder, run.run_id, excluded):
-            store.runs.move(run.run_id, ("running",), "superseded")
+            store.runs.move(run.run_id, (RunState.RUNNING,), RunState.SUPERSEDED)
             return
         listing = lineage.listing_of(store.db.conn, store.folder, run.run_id)
         card = json.dumps(

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from pixd.folders.intake import Intake
 from pixd.store import connection, manifests
+from pixd.store.opening import open_store
 from pixd.store.queries import history
-from pixd.store.store import Store
 
 SETTLE_S = 2.0
 
@@ -19,7 +19,7 @@ class Folder:
         self.root = path / "watched"
         self.root.mkdir()
         self.kind = kind
-        self.store = Store(path / "store")
+        self.store = open_store(path / "store")
         self.now = 100.0
         self.intake = self.make()
 

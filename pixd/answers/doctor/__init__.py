@@ -1,57 +1,7 @@
 """What `pixd doctor` looks at: the machine, the folders, the store, the service, the model.
 
-Each check is a small function that returns a `Check`: ok, warn or fail, and for what is not ok
-the command that mends it. They need no running service and change nothing; the event round trip
-makes a folder of its own in the store and removes it again. What is told of permissions is told
-of the user who asks, which the first check compares with the service's.
+`examination` lists the checks. Each is a small function that returns a `Check`: ok, warn or fail,
+and for what is not ok the command that fixes it. The checks need no running service and change
+nothing; only the test of an event makes a folder in the store, and removes it again. What a check
+says of permissions holds for the user who asks, whom the first check compares with the service's.
 """
-
-from __future__ import annotations
-
-from functools import partial
-from typing import TYPE_CHECKING
-
-from pixd.answers.doctor import folders, machine, model, service, store
-from pixd.answers.doctor.check import FAIL, OK, WARN, Check
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-
-    from pixd.config import Settings
-
-__all__ = ["FAIL", "OK", "WARN", "Check", "examination"]
-
-Step = tuple[str, "Callable[[], Iterable[Check]]"]
-
-
-def examination(
-    settings: Settings, *, with_model: bool, show: Callable[[str], None]
-) -> Iterator[Step]:
-    """Yield what is looked at next, and the function that looks, quick ones first.
-
-    Args:
-        settings: the checked configuration.
-        with_model: whether to start TensorFlow, and the live models in it; takes seconds.
-        show: told what a long check is waiting for.
-    """
-    examined = store.Examined(settings.store)
-    try:
-        yield "the user", lambda: [machine.user(settings)]
-        yield "the folders", partial(folders.checks, settings, examined)
-        yield "inotify", lambda: [machine.inotify(settings)]
-        yield "an event's round trip", lambda: [machine.events(settings.store)]
-        yield "the store's disk", partial(store.disk_checks, settings)
-        yield "the database", partial(store.database_checks, examined)
-        yield "leftovers", lambda: [store.leftovers(settings, examined)]
-        yield "the metrics", partial(machine.metrics_file, settings.metrics)
-        yield "the service", partial(service.checks, settings)
-        yield "systemd", lambda: [machine.unit()]
-        yield "open files", lambda: [machine.open_files(settings.store)]
-        yield "the clock", lambda: [machine.clock(examined.newest_event_at())]
-        yield "Pillow", lambda: [machine.image_formats()]
-        yield "OpenCV", partial(machine.outlines, settings)
-        yield "the GPU", lambda: [machine.gpu(settings.device)]
-        if with_model:
-            yield "the model", partial(model.checks, settings, examined, show)
-    finally:
-        examined.close()

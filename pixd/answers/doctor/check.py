@@ -1,4 +1,4 @@
-"""One thing that was looked at, and what came of it."""
+"""One check and its result."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ class Check:
     Attributes:
         name: what was looked at.
         state: "ok"; "warn", where pixd works and something should be known; "fail".
-        told: what was found.
-        mend: the command that mends it, or what else to do; "" where it is ok.
+        told: what the check found.
+        mend: the command that fixes it, or what else to do; "" if it is ok.
     """
 
     name: str
@@ -25,15 +25,15 @@ class Check:
 
 
 def ok(name: str, told: str) -> Check:
-    """Say that something is as it should be."""
+    """Return a check whose subject is as it should be."""
     return Check(name, OK, told)
 
 
 def warn(name: str, told: str, mend: str) -> Check:
-    """Say that something should be known, with which pixd works."""
+    """Return a check of something that the user should know and pixd can work with."""
     return Check(name, WARN, told, mend)
 
 
 def fail(name: str, told: str, mend: str) -> Check:
-    """Say that something keeps pixd from its work."""
+    """Return a check of something that prevents pixd from working."""
     return Check(name, FAIL, told, mend)

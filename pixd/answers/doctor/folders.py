@@ -1,4 +1,4 @@
-"""The watched folders and the output folders: there, allowed, and the ones that were there before."""
+"""The watched folders and the output folders: they exist, may be used, and are those of before."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from pixd.answers.doctor.store import Examined
     from pixd.config import PipelineSettings, Settings
-    from pixd.store.holds import Root
+    from pixd.store.queries.holds import Root
     from pixd.system.stamps import RootIdentity
 
 
@@ -57,7 +57,7 @@ def watched(name: str, folder: Path, root: Root | None, resume: str) -> Check:
 
 
 def _absent(name: str, folder: Path, root: Root | None, error: safe_open.RootGoneError) -> Check:
-    """Tell a folder that was never made from one that is gone."""
+    """Distinguish a folder that was never made from one that is gone."""
     if folder.is_dir():
         return _may_not_read(name, folder)
     is_known = root is not None and root.inode != 0 and root.path == str(folder)
@@ -107,7 +107,7 @@ def output(pipeline: PipelineSettings) -> Check:
 
 
 def _me() -> str:
-    # By name, since the command is typed by somebody else: who may not read may not mend.
+    # By name, because somebody else types the command: this user lacks the permission.
     return user_name(os.geteuid())
 
 

@@ -1,4 +1,4 @@
-"""What the machine gives: events, limits, a clock, image formats, a GPU, a service manager."""
+"""What the machine offers: events, limits, a clock, image formats, a GPU, a service manager."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ BOOTED = Path("/run/systemd/system")  # sd_booted(3)
 
 
 def user(settings: Settings) -> Check:
-    """Compare who asks with whom the store belongs to: permissions are told for who asks."""
+    """Compare the user who asks with the store's owner: permissions hold for the user who asks."""
     me = user_name(os.geteuid())
     try:
         owner = user_name(settings.store.stat().st_uid)
@@ -110,7 +110,7 @@ def _count_folders(roots: list[Path]) -> Iterator[int]:
 
 
 def events(store: Path) -> Check:
-    """Write a file into a folder of the store's own and see inotify tell of it."""
+    """Write a file into a folder in the store and wait for inotify to report it."""
     name = "live event"
     place = store if os.access(store, os.W_OK | os.X_OK) else Path(tempfile.gettempdir())
     try:
@@ -142,7 +142,7 @@ def _round_trip(name: str, folder: Path) -> Check:
 
 
 def open_files(store: Path) -> Check:
-    """Look how many files the service, or who asks where none runs, may have open."""
+    """Check how many files the service may have open; without one, this process."""
     pid = lock.holder_pid(store)
     limit = _open_file_limit(pid) if pid else None
     whose = f"the service (pid {pid})" if limit is not None else "you"

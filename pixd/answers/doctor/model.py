@@ -18,7 +18,7 @@ from pixd.store.queries import history
 from pixd.system.children.worker import child_environment
 from pixd.system.errors import PixdError
 from pixd.system.machine import has_gpu
-from pixd.translation import beside
+from pixd.translation import translator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -69,16 +69,15 @@ def _try(
     live: Mapping[str, Any],
     show: Callable[[str], None],
 ) -> tuple[Check, Mapping[str, Any] | None]:
-    """Translate a test image; returns also what the child said of its device, if it did."""
+    """Translate a test image; return also what the child reported about its device, if anything."""
     with tempfile.TemporaryDirectory(prefix="pixd-doctor-") as temporary:
         folder = Path(temporary)
         try:
-            translator = beside.translator(settings, pipeline, live, folder)
+            worker, prepared = translator.start_apart(settings, pipeline, live, folder)
         except PixdError as error:
             return fail(name, error.message, f"pixd rollback -p {pipeline.name}; pixd verify"), None
         image, made = folder / "test.png", folder / "work" / "made.png"
-        image.write_bytes(test_image(translator.pixels))
-        worker = translator.worker
+        image.write_bytes(test_image(prepared.card.image_size))
         worker.submit(None, {"image": str(image), "out": str(made), "text": {}})
         began = time.monotonic()
         ready_s = 0.0

@@ -1,4 +1,4 @@
-"""The running service, if there is one: whether it stirs, and what it says is wrong."""
+"""The running service, if there is one: whether it responds, and what it reports as wrong."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from pixd.answers import health
 from pixd.answers.doctor.check import Check, fail, ok, warn
-from pixd.store import lock
-from pixd.store.heartbeat import read_live
+from pixd.store import heartbeat, lock
+from pixd.store.heartbeat import Heartbeat, HeartbeatError
 from pixd.system.clock import seconds_of
 from pixd.system.control_socket import SOCKET
 from pixd.system.errors import CannotTellError
@@ -38,7 +38,10 @@ def checks(settings: Settings) -> Iterator[Check]:
         mend = f"fuser -v {store / lock.LOCK}, as root and outside of containers"
         yield warn("service", told, mend)
         return
-    yield _heartbeat(pid, read_live(store))
+    try:
+        yield _heartbeat(pid, heartbeat.read(store))
+    except HeartbeatError as error:
+        yield warn("service", error.message, "systemctl restart pixd; or end pixd run, start again")
     if os.access(store / SOCKET, os.W_OK, effective_ids=True):
         yield ok("control socket", "you may change what the service does")
     else:
@@ -46,15 +49,15 @@ def checks(settings: Settings) -> Iterator[Check]:
         yield warn("control socket", told, "sudo usermod -aG pixd $USER, and log in again")
 
 
-def _heartbeat(pid: int, live: dict[str, object]) -> Check:
-    at = seconds_of(live.get("at"))
-    if at is None or live.get("pid") != pid:
+def _heartbeat(pid: int, last: Heartbeat | None) -> Check:
+    at = seconds_of(last.at) if last else None
+    if last is None or at is None or last.pid != pid:
         return ok("service", f"pid {pid} starts, or is a command at work")
     silent_s = max(0.0, time.time() - at)
     if silent_s > health.SILENT_S:
         mend = f"systemctl restart pixd; or kill -9 {pid} and pixd run: what is cut off goes on"
         return fail("service", f"pid {pid} has not stirred for {silent_s:.0f} s", mend)
-    for key in ("blocked", "config", "stale"):
-        if live.get(key):
-            return warn("service", f"pid {pid}: {live[key]}", "pixd status says what to do")
+    for trouble in (last.blocked, last.config, last.stale):
+        if trouble:
+            return warn("service", f"pid {pid}: {trouble}", "pixd status says what to do")
     return ok("service", f"pid {pid}, stirred {silent_s:.0f} s ago")

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pixd.answers.doctor.check import Check, fail, ok, warn
 from pixd.answers.status_text import size
-from pixd.store import connection, holds, lock, model_files, verify, writer
-from pixd.store.heartbeat import read_live
-from pixd.store.queries import history
+from pixd.store import connection, lock, model_files, verify, writer
+from pixd.store.heartbeat import read_heights
+from pixd.store.queries import history, holds
 from pixd.system import disk, libc
 from pixd.system.errors import CannotTellError, StoreError
 from pixd.training.stage import room_for_training
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
     from pixd.config import Settings
     from pixd.store.connection import Reader
-    from pixd.store.holds import Root
+    from pixd.store.queries.holds import Root
 
 _T = TypeVar("_T")
 
 FEWEST_FREE_FILES = 10_000
 LEFT_AFTER_S = 3600.0
-"""A temporary file so old is nobody's work: none is held for longer than one image takes."""
+"""A temporary file this old is a leftover: none is in use for longer than one image takes."""
 LOOK_FOR_S = 0.3
 """How long leftovers are looked for: an output folder may hold any number of files."""
 EVENTS_FOLDER = ".doctor-"
@@ -53,7 +53,7 @@ class Examined:
             self.trouble = error
 
     def roots(self, pipeline: str) -> dict[str, Root]:
-        """Return what is remembered of the watched folders of a pipeline, by kind."""
+        """Return what is recorded of the watched folders of a pipeline, by kind."""
         nothing: dict[str, Root] = {}
         return self.ask(lambda reader: holds.roots(reader, pipeline), nothing)
 
@@ -131,8 +131,8 @@ def database_checks(examined: Examined) -> Iterator[Check]:
         yield fail(name, f"damaged: {why}", writer.ADVICE_DAMAGED)
         return
     try:
-        last = read_live(examined.folder)
-        writer.refuse_older_than(last, examined.reader, examined.folder)
+        said = read_heights(examined.folder)
+        writer.refuse_older_than(said, examined.reader, examined.folder)
     except StoreError as error:
         yield fail(name, error.message, error.advice)
         return
@@ -141,7 +141,7 @@ def database_checks(examined: Examined) -> Iterator[Check]:
 
 
 def leftovers(settings: Settings, examined: Examined) -> Check:
-    """Look for temporary files that nobody works on any more. The next start removes most."""
+    """Look for temporary files that are left over. The next start removes most of them."""
     outputs = [pipeline.output for pipeline in settings.pipelines]
     ends_at = time.monotonic() + LOOK_FOR_S
     old = [path for path in _temporaries(settings.store, outputs, ends_at) if _is_old(path)]

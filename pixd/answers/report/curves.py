@@ -40,7 +40,7 @@ class Series(NamedTuple):
 
 
 class Reference(NamedTuple):
-    """A value that stands beside the curves, as a level line."""
+    """A value that is drawn beside the curves, as a level line."""
 
     label: str
     value: float
@@ -142,7 +142,7 @@ def _span(low: float, high: float) -> float:
 
 
 def figure(value: float) -> str:
-    """Return a number with as many digits as tell something."""
+    """Return a number with as many digits as matter."""
     if value == 0:
         return "0"
     size = abs(value)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pixd.config.settings import PipelineSettings
 from pixd.store.queries import files, history, lineage
+from pixd.store.states import BytesState
 from pixd.training import recipe, snapshot
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ class Shown(NamedTuple):
 
 @dataclass(slots=True, kw_only=True)
 class Record:
-    """Everything that a report says.
+    """Everything that a report shows.
 
     Attributes:
         model: the row, as `views.model` gives it, with its training run.
@@ -142,7 +143,7 @@ def gather(reader: Reader, store: Path, model: Mapping[str, Any], count: int) ->
         pairs={part: [pair["name"] for pair in members] for part, members in listed.items()},
         changes=changes,
         before=before["name"] if before else "",
-        begun_from=begun[0]["path"] if begun else "",
+        begun_from=begun[0].path if begun else "",
         settings=settings_of(model, before),
         curves=history.curves(reader, model["train_run"]),
         sheet=sheet,
@@ -204,12 +205,12 @@ def _sheet(
     row = history.output_of_run(reader, model["train_run"], SHEET_ROLE)
     if row is None:
         return None, "the sheet of samples was not kept when this model was trained"
-    if row["state"] != "present":
+    if row.state is not BytesState.PRESENT:
         return None, "the sheet of samples was removed by `pixd gc`"
     if any(recalled & _digests(pair) for pair in drawn[:SHEET_PAIRS]):
         return None, "the sheet of samples shows a picture that was recalled since"
     try:
-        return lineage.object_path(store, row["digest"]).read_bytes(), ""
+        return lineage.object_path(store, row.digest).read_bytes(), ""
     except OSError as error:
         return None, f"the sheet of samples cannot be read: {error.strerror}; run `pixd verify`"
 
@@ -224,9 +225,11 @@ def _shown(store: Path, pair: Mapping[str, Any], recalled: set[str]) -> Shown:
 
 
 def _weights_trouble(model: Mapping[str, Any]) -> str:
-    if model["bytes_state"] == "present":
+    if model["bytes_state"] == BytesState.PRESENT:
         return ""
-    back = "; `pixd gc --undo` brings them back" if model["bytes_state"] == "trashed" else ""
+    back = (
+        "; `pixd gc --undo` brings them back" if model["bytes_state"] == BytesState.TRASHED else ""
+    )
     return f"the weights of {model['name']} are no longer kept, so it can draw nothing{back}"
 
 

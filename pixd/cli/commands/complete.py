@@ -10,8 +10,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pixd.cli import completion
-from pixd.cli.completion import Asked, Word
+from pixd.cli.completion import Asked, Word, complete
 from pixd.system.errors import EXIT_OK
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ _REPOS = ("training", "input", "model", "output")
 def run(top: CommandParser, line: str) -> int:
     """Print what can be typed at the end of `line`."""
     with contextlib.suppress(Exception):
-        for answer in completion.complete(top, line, _names).lines():
+        for answer in complete(top, line, _names).lines():
             print(answer)
     return EXIT_OK
 
@@ -64,10 +63,10 @@ def _recorded(asked: Asked) -> Iterator[Word]:
 
 
 def _of_store(reader: Reader, settings: Settings, asked: Asked) -> Iterator[Word]:
-    from pixd.store.queries import completion as names  # noqa: PLC0415 - as above
+    from pixd.store.queries import completion  # noqa: PLC0415 - as above
 
     if asked.kind in {"changes", "batches"}:
-        of_all = names.changes if asked.kind == "changes" else names.batches
+        of_all = completion.changes if asked.kind == "changes" else completion.batches
         limit = MOST_NAMES if asked.typed else MOST_AT_FIRST
         yield from (Word(*named) for named in of_all(reader, limit))
         return
@@ -84,7 +83,7 @@ def _of_store(reader: Reader, settings: Settings, asked: Asked) -> Iterator[Word
 def _of_pipeline(
     reader: Reader, pipeline: str, asked: Asked, prefix: str
 ) -> Iterator[tuple[str, str]]:
-    from pixd.store.queries import completion as names  # noqa: PLC0415 - as above
+    from pixd.store.queries import completion  # noqa: PLC0415 - as above
 
     first = asked.given.get("a", "").removeprefix(prefix).partition("@")[0]
     for kind in {"commits": ("training", "input"), "models": ("model",), "runs": ("run",)}[
@@ -95,9 +94,9 @@ def _of_pipeline(
         limit = MOST_NAMES if asked.typed.startswith(f"{prefix}{kind}@") else MOST_AT_FIRST
         match kind:
             case "model":
-                yield from names.models(reader, pipeline, limit)
+                yield from completion.models(reader, pipeline, limit)
             case "run":
-                yield from names.runs(reader, pipeline, limit)
+                yield from completion.runs(reader, pipeline, limit)
             case _:
-                yield from names.commits(reader, pipeline, kind, limit)
+                yield from completion.commits(reader, pipeline, kind, limit)
                 yield f"{kind}@HEAD", "the newest"

@@ -92,11 +92,13 @@ def _models(
     reader: Reader, store: Path, pipeline: PipelineSettings, a: str, b: str
 ) -> dict[str, Any]:
     old, new = (_model(reader, pipeline.name, name) for name in (a, b))
-    settings = {k: v for k, v in new["training"]["recipe"].items() if k != "digest"}
+    before, after = (history.recorded_run(reader, model["train_run"]) for model in (old, new))
+    assert before is not None  # a model's row refers to its run
+    assert after is not None
     return {
         "a": old["name"],
         "b": new["name"],
-        "settings": recipes.recipe_difference(canonical_json(old["training"]["recipe"]), settings),
+        "settings": recipes.recipe_difference(canonical_json(before.recipe), after.settings),
         "data": {
             "commits": [f"training@{old['commit_seq']}", f"training@{new['commit_seq']}"],
             "pairs": snapshot.pairs_difference(
@@ -104,7 +106,7 @@ def _models(
                 lineage.listing_of(reader, store, new["train_run"]),
             ),
         },
-        "recorded": why.difference(reader, store, old["training"], new["training"])[1],
+        "recorded": why.difference(reader, store, before, after)[1],
         "steps": [old["steps"], new["steps"]],
         "scores": {
             name: [old["metrics"].get(name), new["metrics"].get(name)]

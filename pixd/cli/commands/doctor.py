@@ -9,8 +9,8 @@ from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from pixd.answers import doctor
-from pixd.answers.doctor import FAIL, OK, WARN, Check
+from pixd.answers.doctor.check import FAIL, OK, WARN, Check
+from pixd.answers.doctor.examination import examination
 from pixd.cli.configuration import settings_of
 from pixd.cli.terminal import Progress
 from pixd.system.errors import EXIT_FAILED, EXIT_OK, ConfigError
@@ -54,7 +54,7 @@ def _examine(args: argparse.Namespace, progress: Progress) -> Iterator[Check]:
         return
     names = ", ".join(p.name for p in settings.pipelines)
     yield Check("config", OK, f"{settings.path}: {names}")
-    steps = doctor.examination(settings, with_model=not args.no_model, show=progress.show)
+    steps = examination(settings, with_model=not args.no_model, show=progress.show)
     for what, look in steps:
         progress.show(f"looking at {what}")
         yield from look()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pixd.cli.configuration import pick_pipeline, settings_of
 from pixd.store import connection
 from pixd.store.queries import history
+from pixd.store.states import BytesState
 from pixd.system.errors import UsageError
 
 if TYPE_CHECKING:
@@ -55,6 +56,6 @@ def _state(row: dict[str, Any]) -> str:
         words.append("LIVE, pinned" if row["is_pinned"] else "LIVE")
     if not row["verdict"]["promote"]:
         words.append(f"not promoted: {row['verdict']['why']}")
-    if row["bytes_state"] != "present":
+    if row["bytes_state"] != BytesState.PRESENT:
         words.append("bytes removed")
     return "; ".join(words)

@@ -8,7 +8,7 @@ from pixd.answers.status_text import duration
 from pixd.cli.configuration import settings_of
 from pixd.cli.terminal import Progress, bar
 from pixd.service.logs import Log
-from pixd.store.events import Event
+from pixd.store.events import Event, Level
 from pixd.system.clock import utc_now
 from pixd.system.errors import PixdError
 
@@ -45,7 +45,7 @@ def _serve(args: argparse.Namespace, log: Log, progress: Progress) -> int:
         log(_about_service("info", "stopped"))
 
 
-def _about_service(level: str, message: str) -> Event:
+def _about_service(level: Level, message: str) -> Event:
     return Event(utc_now(), level, "", "service", "", message)
 
 

@@ -11,12 +11,11 @@ from pixd.cli.configuration import settings_of
 from pixd.cli.naming import model_number, pipeline_and_thing
 from pixd.cli.terminal import Progress, warn
 from pixd.store import connection
-from pixd.store import recipes as store_recipes
 from pixd.store.objects import hash_file
 from pixd.system import durable
 from pixd.system.errors import PixdError, StoreBusyError, UsageError
 from pixd.system.names import name_from_bytes
-from pixd.translation import beside, inbox, output_files, translator_child
+from pixd.translation import due, inbox, output_files, translator
 
 if TYPE_CHECKING:
     import argparse
@@ -34,13 +33,12 @@ def run(args: argparse.Namespace) -> int:
     jobs = _plan(args.files, Path(args.out))
     failures = 0
     with tempfile.TemporaryDirectory(prefix="pixd-translate-") as temporary:
-        worker, recipe, _ = beside.translator(settings, pipeline, model, Path(temporary))
-        recipe_digest = store_recipes.recipe_digest("translate", recipe)
+        worker, prepared = translator.start_apart(settings, pipeline, model, Path(temporary))
         for number, (source, target) in enumerate(jobs):
             digest = hash_file(source)
-            key = translator_child.translation_key(recipe_digest, digest, model["digest"])
+            key = due.key_of(prepared.recipe, digest, model["digest"])
             made = Path(temporary) / "work" / f"{number}.png"
-            request = translator_child.request(
+            request = translator.request(
                 source,
                 made,
                 key=key,
@@ -57,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
                     warn(f"pixd: {source}: {event['reason']}")
                     continue
                 note = {
-                    "pipeline": pipeline.name, "key": key, "recipe": recipe, "name":
+                    "pipeline": pipeline.name, "key": key, "recipe": prepared.settings, "name":
                     name_from_bytes(source.name.encode("utf-8", "surrogateescape")),
                     "model": model["digest"], "model_number": model["number"], "ms": event["ms"],
                 }  # fmt: skip
@@ -77,7 +75,7 @@ def find_model(settings: Settings, pipeline: str, name: str) -> dict[str, Any]:
         PixdError: there is none, or its bytes were removed.
     """
     reader = connection.open_reader(settings.store)
-    return beside.model_of(reader, pipeline, model_number(name))
+    return translator.model_of(reader, pipeline, model_number(name))
 
 
 def _plan(files: list[str], out: Path) -> list[tuple[Path, Path]]:
@@ -116,7 +114,7 @@ def _answers(worker: WarmWorker, expected: int, progress: Progress) -> Any:
         if (
             worker.trouble
             and worker.ready is None
-            and time.monotonic() - began > beside.ANSWER_WITHIN_S
+            and time.monotonic() - began > translator.APART_ANSWER_WITHIN_S
         ):
             raise PixdError(
                 f"the translator does not start: {worker.trouble}",
@@ -134,10 +132,10 @@ def _record(settings: Settings, note: Mapping[str, Any], source: Path, made: Pat
 
 def _record_now(settings: Settings) -> None:
     """Take the entries in at once where no service does it."""
-    from pixd.store.store import Store  # noqa: PLC0415 - only needed here
+    from pixd.store.opening import open_store  # noqa: PLC0415 - only needed here
 
     try:
-        store = Store(settings.store)
+        store = open_store(settings.store)
     except (StoreBusyError, OSError):
         return  # the service takes them in at its next step
     try:

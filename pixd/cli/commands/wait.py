@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from pixd.answers import status
 from pixd.cli.configuration import settings_of
 from pixd.cli.terminal import Progress, warn
-from pixd.store import connection, lock
-from pixd.store.heartbeat import read_live
+from pixd.store import connection, heartbeat, lock
+from pixd.store.heartbeat import Heartbeat
 from pixd.store.queries import changes
 from pixd.system import clock
 from pixd.system.errors import (
@@ -43,8 +43,8 @@ def run(args: argparse.Namespace) -> int:
     _ask_for_a_scan(settings)
 
     def is_idle() -> bool:
-        live = read_live(settings.store)
-        return bool(live.get("idle")) and _scanned_since(live, asked_at)
+        last = heartbeat.read(settings.store)
+        return last is not None and last.idle and _scanned_since(last, asked_at)
 
     if not is_idle():
         _wait_until(settings, is_idle, args.timeout, "for pixd to be idle")
@@ -97,29 +97,28 @@ def _is_through(settings: Settings, reader: Reader, change: str, asked_at: str) 
         change: its whole id.
         asked_at: when it was first asked for; RFC 3339.
     """
-    live = read_live(settings.store)
+    last = heartbeat.read(settings.store) or Heartbeat()
     left = changes.unfinished(reader, change)
-    if left["runs"] or not _is_trained(live, reader, change):
+    if left["runs"] or not _is_trained(last, reader, change):
         return False
     if not left["inputs"]:
         return True
     # Inputs that wait while nothing is under way wait for a model that no training will make. An
     # older heartbeat may show a service that is idle only because the change came later.
-    return bool(live.get("idle")) and _scanned_since(live, asked_at)
+    return last.idle and _scanned_since(last, asked_at)
 
 
-def _is_trained(live: Mapping[str, Any], reader: Reader, change: str) -> bool:
+def _is_trained(last: Heartbeat, reader: Reader, change: str) -> bool:
     """Tell whether the service is done with the training commits of a change."""
     found = changes.change(reader, change)
     assert found is not None  # its id was looked up
     for commit in found["commits"]:
         if not commit["name"].startswith("training@"):
             continue
-        train = live.get("pipelines", {}).get(commit["pipeline"], {}).get("train", {})
-        considered = train.get("commit", 0)
-        if considered < commit["seq"]:
+        train = last.pipeline(commit["pipeline"]).train
+        if train.commit < commit["seq"]:
             return False
-        if considered == commit["seq"] and train.get("state") in {"waiting", "running"}:
+        if train.commit == commit["seq"] and train.state in {"waiting", "running"}:
             return False
     return True
 
@@ -161,11 +160,10 @@ def _wait_until(
         progress.clear()
 
 
-def _scanned_since(live: dict[str, object], at: str) -> bool:
-    pipelines = live.get("pipelines")
-    assert isinstance(pipelines, dict)  # the service writes it so
-    return str(live.get("at")) > at and all(
-        part[kind]["held"] or str(part[kind]["last_scan_at"]) > at
-        for part in pipelines.values()
+def _scanned_since(last: Heartbeat, at: str) -> bool:
+    return last.at > at and all(
+        # Idle without a scan: a disk refuses, and `pixd status` says so.
+        part.folder(kind).held or (part.folder(kind).last_scan_at or at + "~") > at
+        for part in last.pipelines.values()
         for kind in ("training", "input")
     )

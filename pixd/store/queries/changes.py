@@ -1,4 +1,4 @@
-"""A change and all that came of it: one drop, its commits, trainings, models and translations.
+"""A change and its results: one drop of files, its commits, trainings, models and translations.
 
 Every commit has a change id, and what happens because of it carries the same one. Read-only,
 standard library only.
@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pixd.store.queries.history import mappings
+from pixd.store.states import ACTIVE_RUNS, UNFINISHED_FILES, FileState, RunState, listed
 
 if TYPE_CHECKING:
     import sqlite3
@@ -73,19 +74,18 @@ def whole_id(reader: sqlite3.Connection, text: str) -> str | None:
 def unfinished(reader: sqlite3.Connection, change_id: str) -> dict[str, int]:
     """Return what of a change is still under way: active runs, and inputs that wait."""
     runs = reader.execute(
-        "SELECT count(*) FROM run WHERE change_id = ?"
-        " AND state IN ('queued', 'running', 'publishing')",
+        f"SELECT count(*) FROM run WHERE change_id = ? AND state IN ({listed(ACTIVE_RUNS)})",
         (change_id,),
     ).fetchone()[0]
     # An input that was dropped under this change and is now due under a later one counts too.
     inputs = reader.execute(
         "SELECT count(*) FROM (SELECT repo_id, path FROM file WHERE change_id = ?1"
-        "  AND state IN ('queued', 'settling')"
+        f"  AND state IN ({listed(UNFINISHED_FILES)})"
         # CROSS JOIN: in this order, from the few changes to their files.
         ' UNION SELECT file.repo_id, file.path FROM "commit" CROSS JOIN commit_change ON commit_id ='
         '  "commit".id CROSS JOIN file ON file.repo_id = "commit".repo_id'
         "  AND file.path = commit_change.path AND file.digest = new_digest"
-        "  WHERE \"commit\".change_id = ?1 AND file.state IN ('queued', 'settling'))",
+        f'  WHERE "commit".change_id = ?1 AND file.state IN ({listed(UNFINISHED_FILES)}))',
         (change_id,),
     ).fetchone()[0]
     return {"runs": int(runs), "inputs": int(inputs)}
@@ -94,13 +94,13 @@ def unfinished(reader: sqlite3.Connection, change_id: str) -> dict[str, int]:
 def failures(reader: sqlite3.Connection, change_id: str) -> list[str]:
     """Return what failed for good in a change: trainings without a later success, and inputs."""
     trainings = reader.execute(
-        "SELECT reason FROM run WHERE change_id = ? AND kind = 'train' AND state = 'failed'"
+        f"SELECT reason FROM run WHERE change_id = ? AND kind = 'train' AND state = '{RunState.FAILED}'"
         " AND NOT EXISTS (SELECT 1 FROM run AS later WHERE later.key = run.key"
         "   AND later.pipeline = run.pipeline AND later.id > run.id) ORDER BY id",
         (change_id,),
     )
     inputs = reader.execute(
-        "SELECT path || ': ' || reason FROM file WHERE change_id = ? AND state = 'failed'"
+        f"SELECT path || ': ' || reason FROM file WHERE change_id = ? AND state = '{FileState.FAILED}'"
         " ORDER BY path LIMIT 100",
         (change_id,),
     )

@@ -6,12 +6,87 @@ library only.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pixd.store.queries.history import mappings
+from pixd.store.states import TRANSLATABLE, BytesState, FileState, OutputState, listed
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Sequence
+
+
+class FileRow(NamedTuple):
+    """The working row of a file; `digest` is None before it was read."""
+
+    path: str
+    state: FileState
+    reason: str
+    digest: str | None
+    attempts: int
+    retry_at: str | None
+    change_id: str
+
+
+class LastChange(NamedTuple):
+    """The newest commit that touched a path, and what it did to it."""
+
+    kind: str
+    seq: int
+    old_digest: str | None
+    new_digest: str | None
+    reason: str
+
+    @property
+    def name(self) -> str:
+        """The commit's name, as "input@3"."""
+        return f"{self.kind}@{self.seq}"
+
+
+class OutputRow(NamedTuple):
+    """An output as it was published."""
+
+    pipeline: str
+    path: str
+    digest: str
+    state: OutputState
+    input_path: str
+    input_digest: str
+    model_digest: str
+    run_id: int
+    change_id: str
+    published_at: str
+
+
+_OUTPUT = ", ".join(f"output.{column}" for column in OutputRow._fields)
+
+
+class ObjectRow(NamedTuple):
+    """Size and type of a content, and where its bytes are."""
+
+    size_bytes: int
+    media_type: str
+    created_at: str
+    state: BytesState
+
+
+class Exclusion(NamedTuple):
+    """A content that was recalled from a pipeline."""
+
+    pipeline: str
+    digest: str
+    name: str
+    why: str
+    change_id: str
+    excluded_at: str
+
+
+class Stamp(NamedTuple):
+    """The stamp of a file when it was read."""
+
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
 
 
 def repo_id(reader: sqlite3.Connection, pipeline: str, kind: str) -> int | None:
@@ -22,52 +97,44 @@ def repo_id(reader: sqlite3.Connection, pipeline: str, kind: str) -> int | None:
     return int(row[0]) if row else None
 
 
-def file(reader: sqlite3.Connection, pipeline: str, kind: str, path: str) -> dict[str, Any] | None:
+def file(reader: sqlite3.Connection, pipeline: str, kind: str, path: str) -> FileRow | None:
     """Return the working row of a file."""
     row = reader.execute(
-        "SELECT file.* FROM file WHERE repo_id = (SELECT id FROM repo WHERE pipeline = ?"
-        " AND kind = ?) AND path = ?",
+        "SELECT path, state, reason, digest, attempts, retry_at, change_id FROM file"
+        " WHERE repo_id = (SELECT id FROM repo WHERE pipeline = ? AND kind = ?) AND path = ?",
         (pipeline, kind, path),
     ).fetchone()
-    return dict(row) if row else None
+    return FileRow(row[0], FileState.of(row[1]), *row[2:]) if row else None
 
 
 def last_change(
     reader: sqlite3.Connection, pipeline: str, kind: str, path: str
-) -> dict[str, Any] | None:
-    """Return the newest commit that touched a path: name, digests, reason."""
+) -> LastChange | None:
+    """Return the newest commit that touched a path."""
     row = reader.execute(
-        'SELECT seq, old_digest, new_digest, reason, committed_at, "commit".change_id'
+        "SELECT kind, seq, old_digest, new_digest, reason"
         ' FROM commit_change JOIN "commit" ON "commit".id = commit_id'
         " JOIN repo ON repo.id = repo_id WHERE path = ? AND pipeline = ? AND kind = ?"
         " ORDER BY commit_id DESC LIMIT 1",
         (path, pipeline, kind),
     ).fetchone()
-    return {"name": f"{kind}@{row['seq']}", **dict(row)} if row else None
+    return LastChange(*row) if row else None
 
 
 def outputs_at(
     reader: sqlite3.Connection, pipeline: str, path: str, limit: int = 2
-) -> list[dict[str, Any]]:
-    """Return what stood under an output's name, newest first."""
-    return mappings(
-        reader,
-        "SELECT * FROM output WHERE pipeline = ? AND path = ? AND state <> 'publishing'"
-        " ORDER BY id DESC LIMIT ?",
-        pipeline, path, limit,
-    )  # fmt: skip
+) -> list[OutputRow]:
+    """Return the outputs that ever had a name, newest first."""
+    where = "pipeline = ? AND path = ? AND state <> ? ORDER BY id DESC LIMIT ?"
+    return _outputs(reader, where, pipeline, path, OutputState.PUBLISHING, limit)
 
 
 def outputs_of_input(
     reader: sqlite3.Connection, pipeline: str, path: str, limit: int = 2
-) -> list[dict[str, Any]]:
+) -> list[OutputRow]:
     """Return the outputs of an input's name, newest first."""
-    return mappings(
-        reader,
-        "SELECT * FROM output WHERE pipeline = ? AND input_path = ? AND state <> 'publishing'"
-        " ORDER BY id DESC LIMIT ?",
-        pipeline, path, limit,
-    )  # fmt: skip
+    where = "pipeline = ? AND input_path = ? AND state <> ? ORDER BY id DESC LIMIT ?"
+    return _outputs(reader, where, pipeline, path, OutputState.PUBLISHING, limit)
 
 
 def digests_starting(reader: sqlite3.Connection, text: str) -> list[str]:
@@ -78,61 +145,73 @@ def digests_starting(reader: sqlite3.Connection, text: str) -> list[str]:
     return [row[0] for row in rows]
 
 
-def settled_digests(reader: sqlite3.Connection, repo: int) -> dict[str, tuple[Any, ...]]:
-    """Return (digest, size, mtime_ns, ctime_ns, inode) of each file whose stamp can be trusted."""
+def settled_digests(reader: sqlite3.Connection, repo: int) -> dict[str, tuple[str, Stamp]]:
+    """Return digest and stamp of each file whose stamp can be trusted."""
     rows = reader.execute(
         "SELECT path, digest, size_bytes, mtime_ns, ctime_ns, inode FROM file"
         " WHERE repo_id = ? AND digest IS NOT NULL"
         " AND hashed_at_ns - ctime_ns >= 2000000000",
         (repo,),
     )
-    return {row[0]: tuple(row)[1:] for row in rows}
+    return {row[0]: (row[1], Stamp(*row[2:])) for row in rows}
 
 
-def object_row(reader: sqlite3.Connection, digest: str) -> dict[str, Any] | None:
+def object_row(reader: sqlite3.Connection, digest: str) -> ObjectRow | None:
     """Return size, type and whether the bytes are present, trashed or removed."""
     row = reader.execute(
         "SELECT size_bytes, media_type, created_at, state FROM object JOIN object_bytes"
         " USING (digest) WHERE digest = ?",
         (digest,),
     ).fetchone()
-    return dict(row) if row else None
+    return ObjectRow._make((*row[:3], BytesState.of(row[3]))) if row else None
 
 
-def outputs_with_digest(reader: sqlite3.Connection, digest: str) -> list[dict[str, Any]]:
-    """Return the outputs with these bytes, standing ones first."""
-    return mappings(
-        reader,
-        "SELECT * FROM output WHERE digest = ? AND state <> 'publishing'"
-        " ORDER BY state = 'current' DESC, id DESC LIMIT 100",
-        digest,
-    )
+def outputs_with_digest(reader: sqlite3.Connection, digest: str) -> list[OutputRow]:
+    """Return the outputs with these bytes, current ones first."""
+    where = "digest = ? AND state <> ? ORDER BY state = ? DESC, id DESC LIMIT 100"
+    return _outputs(reader, where, digest, OutputState.PUBLISHING, OutputState.CURRENT)
 
 
-def outputs_from_input(reader: sqlite3.Connection, digest: str) -> list[dict[str, Any]]:
-    """Return the outputs made from an input content, newest first."""
-    return mappings(
-        reader,
-        "SELECT output.*, 'model@' || model.number AS model_name FROM output"
+def outputs_from_input(
+    reader: sqlite3.Connection, digest: str
+) -> list[tuple[OutputRow, str | None]]:
+    """Return the outputs made from an input content, newest first, each with its model's name."""
+    rows = reader.execute(
+        f"SELECT {_OUTPUT}, 'model@' || model.number FROM output"
         " LEFT JOIN model ON model.digest = output.model_digest AND model.pipeline = output.pipeline"
-        " WHERE input_digest = ? AND state <> 'publishing' ORDER BY output.id DESC",
-        digest,
+        " WHERE input_digest = ? AND state <> ? ORDER BY output.id DESC",
+        (digest, OutputState.PUBLISHING),
     )
+    return [(_output(row), row[-1]) for row in rows]
+
+
+def _outputs(reader: sqlite3.Connection, where: str, *values: object) -> list[OutputRow]:
+    rows = reader.execute(f"SELECT {_OUTPUT} FROM output WHERE {where}", values)
+    return [_output(row) for row in rows]
+
+
+def _output(row: Sequence[Any]) -> OutputRow:
+    return OutputRow._make((*row[:3], OutputState.of(row[3]), *row[4:10]))
 
 
 def outputs_of_model(reader: sqlite3.Connection, pipeline: str, digest: str) -> dict[str, int]:
     """Return how many outputs a model made, by their state now."""
     rows = reader.execute(
         "SELECT state, count(*) FROM output WHERE model_digest = ? AND pipeline = ?"
-        " AND state <> 'publishing' GROUP BY state",
+        f" AND state <> '{OutputState.PUBLISHING}' GROUP BY state",
         (digest, pipeline),
     )
     return {row[0]: row[1] for row in rows}
 
 
-def exclusions_of(reader: sqlite3.Connection, digest: str) -> list[dict[str, Any]]:
+def exclusions_of(reader: sqlite3.Connection, digest: str) -> list[Exclusion]:
     """Return where a content was recalled."""
-    return mappings(reader, "SELECT * FROM exclusion WHERE digest = ?", digest)
+    rows = reader.execute(
+        "SELECT pipeline, digest, name, why, change_id, excluded_at FROM exclusion"
+        " WHERE digest = ?",
+        (digest,),
+    )
+    return [Exclusion(*row) for row in rows]
 
 
 def recalled_in(reader: sqlite3.Connection, pipeline: str) -> list[str]:
@@ -147,18 +226,18 @@ def outputs_of_run(reader: sqlite3.Connection, run_id: int) -> list[int]:
     return [row[0] for row in rows]
 
 
-def stamps(reader: sqlite3.Connection, repo: int) -> dict[str, tuple[int, int, int, int]]:
-    """Return (size, mtime_ns, ctime_ns, inode) of each known file of a repo."""
+def stamps(reader: sqlite3.Connection, repo: int) -> dict[str, Stamp]:
+    """Return the stamp of each known file of a repo."""
     found = reader.execute(
         "SELECT path, size_bytes, mtime_ns, ctime_ns, inode FROM file WHERE repo_id = ?", (repo,)
     )
-    return {row[0]: (row[1], row[2], row[3], row[4]) for row in found}
+    return {row[0]: Stamp(*row[1:]) for row in found}
 
 
 def recorded(reader: sqlite3.Connection, repo: int) -> list[tuple[str, str]]:
     """Return (path, digest) of the files of a training repo that are no pair's trouble."""
     found = reader.execute(
-        "SELECT path, digest FROM file WHERE repo_id = ? AND state = 'recorded'"
+        f"SELECT path, digest FROM file WHERE repo_id = ? AND state = '{FileState.RECORDED}'"
         " AND digest IS NOT NULL ORDER BY path",
         (repo,),
     )
@@ -169,7 +248,7 @@ def translatable(reader: sqlite3.Connection, repo: int) -> int:
     """Return how many inputs have, or wait for, a translation."""
     row = reader.execute(
         "SELECT count(*) FROM file WHERE repo_id = ? AND digest IS NOT NULL"
-        " AND state IN ('queued', 'translated', 'failed')",
+        f" AND state IN ({listed(TRANSLATABLE)})",
         (repo,),
     ).fetchone()
     return int(row[0])
@@ -181,11 +260,11 @@ def stale_inputs(
     """Return how many inputs have no output of this model, recipe and their present content."""
     row = reader.execute(
         "SELECT count(*) FROM file WHERE repo_id = ?1 AND digest IS NOT NULL"
-        " AND state IN ('queued', 'translated', 'failed')"
+        f" AND state IN ({listed(TRANSLATABLE)})"
         " AND NOT EXISTS (SELECT 1 FROM output WHERE output.pipeline = ?2"
         "   AND output.input_path = file.path AND output.input_digest = file.digest"
         "   AND output.model_digest = ?3 AND output.recipe = ?4"
-        "   AND output.state IN ('current', 'edited'))",
+        f"   AND output.state IN ('{OutputState.CURRENT}', '{OutputState.EDITED}'))",
         (repo, pipeline, model_digest, recipe),
     ).fetchone()
     return int(row[0])

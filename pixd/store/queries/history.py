@@ -6,12 +6,15 @@ Standard library only: these serve commands that must start quickly.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pixd.store.states import BytesState, OutputState, RunState
 from pixd.system.errors import UsageError
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Mapping
 
 _MODEL = (
     "SELECT model.*, ref.is_pinned, ref.model_id IS NOT NULL AS is_live,"
@@ -21,6 +24,73 @@ _MODEL = (
     "  (SELECT state FROM object_bytes WHERE object_bytes.digest = model.digest)) AS bytes_state"
     " FROM model LEFT JOIN ref ON ref.model_id = model.id AND ref.name = 'live'"
 )
+
+
+class RunEdge(NamedTuple):
+    """An input or output of a run: what it is to the run, its name, its content."""
+
+    role: str
+    path: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedRun:
+    """A run with all that explains it.
+
+    Attributes:
+        id: number of its row.
+        pipeline: whose run it is.
+        kind: the stage: train, export or translate.
+        key: digest of all that changes its result.
+        change_id: the change that brought it about.
+        state: how far it is, or how it ended.
+        reason: why it ran; where it failed, with what.
+        recipe: the stage's settings, with their digest.
+        environment: library versions, host and device; None before it began.
+        error: what went wrong, or None.
+        started_at: RFC 3339 UTC; None before it began.
+        finished_at: as `started_at`; None before it ended.
+        inputs: what went into it.
+    """
+
+    id: int
+    pipeline: str
+    kind: str
+    key: str
+    change_id: str
+    state: RunState
+    reason: str
+    recipe: Mapping[str, Any]
+    environment: Mapping[str, Any] | None
+    error: Mapping[str, Any] | None
+    started_at: str | None
+    finished_at: str | None
+    inputs: tuple[RunEdge, ...]
+
+    def input(self, role: str) -> RunEdge | None:
+        """Return the first input in a role."""
+        return next((edge for edge in self.inputs if edge.role == role), None)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The recipe without its digest."""
+        return {name: value for name, value in self.recipe.items() if name != "digest"}
+
+
+class RunOutput(NamedTuple):
+    """A content that a run made, and where its bytes are."""
+
+    digest: str
+    state: BytesState
+
+
+class TrainingRate(NamedTuple):
+    """What a training took: seconds for a step, and the bytes that it made."""
+
+    recipe: Mapping[str, Any]
+    seconds_per_step: float
+    bytes: int
 
 
 def commits(
@@ -54,7 +124,7 @@ def outputs(reader: sqlite3.Connection, pipeline: str, limit: int) -> list[dict[
     rows = reader.execute(
         "SELECT output.*, model.number AS model_number FROM output"
         " LEFT JOIN model ON model.digest = output.model_digest AND model.pipeline = output.pipeline"
-        " WHERE output.pipeline = ? AND output.state <> 'publishing' ORDER BY output.id DESC LIMIT ?",
+        f" WHERE output.pipeline = ? AND output.state <> '{OutputState.PUBLISHING}' ORDER BY output.id DESC LIMIT ?",
         (pipeline, limit),
     )
     return [dict(row) for row in rows]
@@ -131,7 +201,7 @@ def model(reader: sqlite3.Connection, pipeline: str, number: int | None) -> dict
 
 
 def run(reader: sqlite3.Connection, run_id: int) -> dict[str, Any] | None:
-    """Return one run with its recipe, inputs, outputs and environment."""
+    """Return one run as `pixd show` prints it: with recipe, inputs, outputs and environment."""
     row = reader.execute(
         "SELECT run.*, recipe.body AS recipe_body, environment.body AS environment_body FROM run"
         " JOIN recipe ON recipe.digest = run.recipe"
@@ -155,16 +225,36 @@ def run(reader: sqlite3.Connection, run_id: int) -> dict[str, Any] | None:
     return found
 
 
-def output_of_run(reader: sqlite3.Connection, run_id: int, role: str) -> dict[str, Any] | None:
-    """Return digest and state (present, trashed, removed) of what a run made in a role."""
-    found = mappings(
-        reader,
+def recorded_run(reader: sqlite3.Connection, run_id: int) -> RecordedRun | None:
+    """Return one run with its recipe, inputs and environment."""
+    found = run(reader, run_id)
+    if found is None:
+        return None
+    return RecordedRun(
+        id=found["id"],
+        pipeline=found["pipeline"],
+        kind=found["kind"],
+        key=found["key"],
+        change_id=found["change_id"],
+        state=RunState.of(found["state"]),
+        reason=found["reason"],
+        recipe=found["recipe"],
+        environment=found["environment"],
+        error=found["error"],
+        started_at=found["started_at"],
+        finished_at=found["finished_at"],
+        inputs=tuple(RunEdge(**edge) for edge in found["inputs"]),
+    )
+
+
+def output_of_run(reader: sqlite3.Connection, run_id: int, role: str) -> RunOutput | None:
+    """Return what a run made in a role."""
+    row = reader.execute(
         "SELECT digest, state FROM run_output JOIN object_bytes USING (digest)"
         " WHERE run_id = ? AND role = ?",
-        run_id,
-        role,
-    )
-    return found[0] if found else None
+        (run_id, role),
+    ).fetchone()
+    return RunOutput(row[0], BytesState.of(row[1])) if row else None
 
 
 def curves(reader: sqlite3.Connection, run_id: int) -> dict[str, list[tuple[int, float]]]:
@@ -215,7 +305,8 @@ def by_digest(reader: sqlite3.Connection, digest: str) -> list[dict[str, Any]]:
 def runs_of_key(reader: sqlite3.Connection, key: str) -> list[int]:
     """Return the successful runs of a key, newest first."""
     rows = reader.execute(
-        "SELECT id FROM run WHERE key = ? AND state = 'succeeded' ORDER BY id DESC", (key,)
+        f"SELECT id FROM run WHERE key = ? AND state = '{RunState.SUCCEEDED}' ORDER BY id DESC",
+        (key,),
     )
     return [row[0] for row in rows]
 
@@ -241,11 +332,12 @@ def runs_that_made(reader: sqlite3.Connection, digest: str) -> list[int]:
     return [row[0] for row in rows]
 
 
-def edges(reader: sqlite3.Connection, run_id: int, role: str) -> list[dict[str, Any]]:
-    """Return the inputs of a run in one role, as path and digest."""
-    return mappings(
-        reader, "SELECT path, digest FROM run_input WHERE run_id = ? AND role = ?", run_id, role
+def edges(reader: sqlite3.Connection, run_id: int, role: str) -> list[RunEdge]:
+    """Return the inputs of a run in one role."""
+    rows = reader.execute(
+        "SELECT role, path, digest FROM run_input WHERE run_id = ? AND role = ?", (run_id, role)
     )
+    return [RunEdge(*row) for row in rows]
 
 
 def pipelines_with_model(reader: sqlite3.Connection, digest: str) -> list[str]:
@@ -258,7 +350,7 @@ def train_run_before(reader: sqlite3.Connection, pipeline: str, run_id: int) -> 
     """Return the last successful training before a run."""
     row = reader.execute(
         "SELECT id FROM run WHERE pipeline = ? AND kind = 'train' AND id < ?"
-        " AND state = 'succeeded' ORDER BY id DESC LIMIT 1",
+        f" AND state = '{RunState.SUCCEEDED}' ORDER BY id DESC LIMIT 1",
         (pipeline, run_id),
     ).fetchone()
     return int(row[0]) if row else None
@@ -270,23 +362,19 @@ def model_of_train_run(reader: sqlite3.Connection, run_id: int) -> dict[str, Any
     return _model(row) if row else None
 
 
-def training_rates(reader: sqlite3.Connection, pipeline: str) -> list[dict[str, Any]]:
-    """Return recipe, seconds a step and bytes made of the last trainings, newest first."""
+def training_rates(reader: sqlite3.Connection, pipeline: str) -> list[TrainingRate]:
+    """Return what the last trainings took, newest first."""
     rows = reader.execute(
         "SELECT recipe.body, (julianday(finished_at) - julianday(started_at)) * 86400 AS seconds,"
         " model.steps, (SELECT sum(size_bytes) FROM run_output JOIN object USING (digest)"
         "   WHERE run_output.run_id = run.id) AS bytes"
         " FROM run JOIN recipe ON recipe.digest = run.recipe JOIN model ON model.train_run = run.id"
-        " WHERE run.pipeline = ? AND run.kind = 'train' AND run.state = 'succeeded'"
+        f" WHERE run.pipeline = ? AND run.kind = 'train' AND run.state = '{RunState.SUCCEEDED}'"
         " ORDER BY run.id DESC LIMIT 20",
         (pipeline,),
     )
     return [
-        {
-            "recipe": json.loads(row["body"]),
-            "seconds_per_step": row["seconds"] / max(1, row["steps"]),
-            "bytes": row["bytes"],
-        }
+        TrainingRate(json.loads(row["body"]), row["seconds"] / max(1, row["steps"]), row["bytes"])
         for row in rows
     ]
 
@@ -302,9 +390,9 @@ def translation_rate(
         "SELECT (julianday(max(finished_at)) - julianday(min(started_at))) * 86400 / count(*),"
         " avg(size_bytes) FROM (SELECT started_at, finished_at, size_bytes FROM run"
         " JOIN run_output ON run_output.run_id = run.id JOIN object USING (digest)"
-        " WHERE pipeline = ? AND kind = 'translate' AND state = 'succeeded' AND change_id ="
+        f" WHERE pipeline = ? AND kind = 'translate' AND state = '{RunState.SUCCEEDED}' AND change_id ="
         "   (SELECT change_id FROM run WHERE pipeline = ?1 AND kind = 'translate'"
-        "    AND state = 'succeeded' ORDER BY id DESC LIMIT 1)"
+        f"    AND state = '{RunState.SUCCEEDED}' ORDER BY id DESC LIMIT 1)"
         " ORDER BY run.id DESC LIMIT 100)",
         (pipeline,),
     ).fetchone()

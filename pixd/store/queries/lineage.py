@@ -13,6 +13,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pixd.store.states import RunState
+
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable
@@ -152,7 +154,7 @@ def last_training(reader: sqlite3.Connection, pipeline: str) -> tuple[int, str] 
     """Return the last training that succeeded and the JSON of its recipe, or None."""
     row = reader.execute(
         "SELECT run.id, recipe.body FROM run JOIN recipe ON recipe.digest = run.recipe"
-        " WHERE run.pipeline = ? AND run.kind = 'train' AND run.state = 'succeeded'"
+        f" WHERE run.pipeline = ? AND run.kind = 'train' AND run.state = '{RunState.SUCCEEDED}'"
         " ORDER BY run.id DESC LIMIT 1",
         (pipeline,),
     ).fetchone()
@@ -169,7 +171,7 @@ def keys_of_ended_trainings(reader: sqlite3.Connection, pipeline: str) -> list[s
     """Return the keys of the trainings that are through or were superseded."""
     rows = reader.execute(
         "SELECT DISTINCT key FROM run WHERE pipeline = ? AND kind = 'train'"
-        " AND state IN ('succeeded', 'superseded')",
+        f" AND state IN ('{RunState.SUCCEEDED}', '{RunState.SUPERSEDED}')",
         (pipeline,),
     )
     return [row[0] for row in rows]

@@ -1,8 +1,8 @@
-"""What must be remembered of a watched folder, and of who asked for a rest.
+"""What must be kept about watched folders and pauses.
 
 - *root*: which folder it was that the files of a repo were found in, and why it is on hold
 - *pause*: pipelines that start no new work until `pixd resume`
-- an index of the files that cannot be read, so that `status` need not walk through all that settle
+- an index of the files that cannot be read, so that `status` need not read all that settle
 """
 
 from __future__ import annotations

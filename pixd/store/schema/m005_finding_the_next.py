@@ -1,4 +1,4 @@
-"""Indexes by which the next input and the outputs that stand are found without a walk.
+"""Indexes that find the next input and the current outputs without reading a whole table.
 
 - *file_due*: the queued inputs alone, those that wait for a retry apart from the others
 - *output_current*: the outputs whose file should be there, by path alone

@@ -1,9 +1,10 @@
 """What a training folder amounts to: its pairs, their sides, and what is wrong with it. Pure.
 
-The service at each commit and `pixd check-training` of any folder both ask here, so that they cannot
-disagree. Both first have each content looked at by an inspector (`pixd.training.dataset.inspector`),
-and both decide which pairs are near to which (`pixd.training.dataset.split.Placing`): the service as
-they come, `pixd check-training` of all at once.
+The service at each commit and `pixd check-training` of any folder both ask here, so that they
+cannot disagree. Both first have each content looked at by an inspector
+(`pixd.training.dataset.inspector`), and both decide which pairs are near to which
+(`pixd.training.dataset.split.Placing`): the service as they come, `pixd check-training` of all at
+once.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""What the head of a training repo amounts to: pairs, and files that are none, with why.
+"""The pairs in a training folder's newest commit, kept up to date.
 
-Each content is looked at once by the inspector child; its verdict and measures are kept, so that the
-same bytes are never decoded twice. The pairs follow from names and contents alone, their sides from
-what is near to what (`pixd.training.dataset.split`), and what is wrong with the set from both (`pixd.training.dataset.findings`).
+The inspector child looks at each content once. Its verdict and its measures are kept, so that the
+same bytes are never decoded twice. New pairs get their sides here, a little at a time. What all of
+that amounts to is worked out in `pixd.training.dataset.assessment`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pixd.store.exclusions import EXCLUDED
 from pixd.store.queries.files import unread
-from pixd.store.training_set import KinRow, kin_of
+from pixd.store.queries.training_set import KinRow, kin_of
+from pixd.store.states import FileState
 from pixd.system.digests import canonical_json, digest_of
 from pixd.system.errors import ADVICE_DISK, DiskError
 from pixd.training.dataset import findings, pairs
@@ -27,19 +28,20 @@ if TYPE_CHECKING:
     from pixd.config import PipelineSettings
     from pixd.folders.intake import Intake
     from pixd.store.commits import Commit
+    from pixd.store.files import RecordedFile
     from pixd.store.store import Store
     from pixd.system.children.warm_worker import Answer, WarmWorker
     from pixd.training.dataset.assessment import Assessment
     from pixd.training.dataset.near_duplicates import Parts
 
 AT_ONCE = 64  # requests that the inspector holds; enough to keep it busy
-RETRY_S = 10.0  # after contents that could not be read, which says nothing about them
+RETRY_S = 10.0  # after a content that could not be read: the image itself may be fine
 STEP_BUDGET_S = 0.2
-"""How long one step may look for near-duplicates, so that nobody is kept waiting for thousands."""
+"""How long one step may look for near-duplicates: with thousands of pairs the service must not stop."""
 
 
 class _Paired(NamedTuple):
-    """The head, paired up, while new pairs wait for their sides.
+    """The pairs of the head, while new ones wait for their sides.
 
     Attributes:
         of: number of the commit, and the intake's revision.
@@ -49,7 +51,7 @@ class _Paired(NamedTuple):
     """
 
     of: tuple[int, int]
-    files: list[tuple[str, str, str, str]]
+    files: list[RecordedFile]
     seen: Seen
     plan: pairs.PairPlan
 
@@ -81,15 +83,15 @@ class Dataset:
         self.commit: Commit | None = None
         self.plan: pairs.PairPlan | None = None
         self.split = Split((), ())
-        self.key_inputs: list[str] = []  # digests by which a training's key knows the pairs
+        self.key_inputs: list[str] = []  # the digests of the pairs that go into a training's key
 
     @property
     def is_placing(self) -> bool:
-        """Tell whether the next step goes on at once: pairs wait for their sides, and no child."""
+        """Tell whether pairs wait for their sides. The next step then has work without a child's answer."""
         return bool(self._to_admit or self._to_meet)
 
     def step(self, now: float) -> None:
-        """Ask about what is undecided; once all is decided, pair up the head.
+        """Ask about contents that are not known yet; when all are known, assess the head.
 
         Args:
             now: monotonic seconds.
@@ -110,10 +112,10 @@ class Dataset:
         with self._store.transaction():
             for name, _, state, reason in files:
                 why = found.refused[name].reason if name in found.refused else None
-                if why is not None and (state, reason) != ("rejected", why):
-                    self._store.working.set_state(self._repo_id, [name], "rejected", why)
-                elif why is None and state == "rejected":
-                    self._store.working.set_state(self._repo_id, [name], "recorded")
+                if why is not None and (state, reason) != (FileState.REJECTED, why):
+                    self._store.working.set_state(self._repo_id, [name], FileState.REJECTED, why)
+                elif why is None and state is FileState.REJECTED:
+                    self._store.working.set_state(self._repo_id, [name], FileState.RECORDED)
             self._note_findings(head, found)
         split = found.split
         self.commit, self.plan, self.split = head, plan, split
@@ -122,11 +124,13 @@ class Dataset:
         self._paired = None
 
     def _pair_up(self, head: Commit, now: float) -> _Paired | None:
-        """Pair up the head, or ask about what is undecided."""
-        files = self._store.working.recorded(self._repo_id, ("recorded", "rejected", "settling"))
+        """Make the pairs of the head; None while contents are not known, which are asked about."""
+        files = self._store.working.recorded(
+            self._repo_id, (FileState.RECORDED, FileState.REJECTED, FileState.SETTLING)
+        )
         digests = {digest for _, digest, _, _ in files}
         looked = self._store.care.looked_at(digests, self._layout, REVISION)
-        # Contents from before there were measures are looked at once more.
+        # Contents of an older store have no measures, and are looked at again.
         undecided = {d for d in digests if d not in looked or not is_known(looked[d])}
         if undecided:
             if now < self._retry_at:
@@ -151,7 +155,7 @@ class Dataset:
     # -- sides --------------------------------------------------------------------------
 
     def _place(self, found: Sequence[pairs.Pair], seq: int) -> Mapping[str, Kin] | None:
-        """Return the kin of all pairs; None while new ones still wait for theirs."""
+        """Return what was decided about all pairs; None while new ones still wait."""
         store, name = self._store, self._pipeline.name
         if self._kin is None:
             rows = kin_of(store.db.conn, name, self._layout)
@@ -159,19 +163,19 @@ class Dataset:
         new = [pair for pair in found if pair.digest not in self._kin]
         if not new:
             return self._kin
-        if self._placing is None:  # kept from the first new pair on: the next ones come soon
+        if self._placing is None:  # made for the first new pair and kept: more come soon
             self._placing = Placing(self._kin)
             self._to_admit = kin_of(store.db.conn, name, self._layout)
         self._to_meet = [pair for pair in new if not self._placing.has_met(pair.digest)]
         ends_at = time.monotonic() + STEP_BUDGET_S
         while self._to_admit and time.monotonic() < ends_at:
             row = self._to_admit.pop()
-            if parts := self._parts_of(row.contents):  # none where one was recalled
+            if parts := self._parts_of(row.contents):  # there are none if one was recalled
                 self._placing.admit(row.pair, parts)
         while self._to_meet and not self._to_admit and time.monotonic() < ends_at:
             pair = self._to_meet.pop()
             parts = self._parts_of_pair(pair)
-            assert parts is not None  # what has no measures is undecided
+            assert parts is not None  # all files of a pair have measures
             self._placing.meet(pair.digest, parts)
         if self.is_placing:
             return None
@@ -206,7 +210,7 @@ class Dataset:
     # -- findings -----------------------------------------------------------------------
 
     def _note_findings(self, head: Commit, found: Assessment) -> None:
-        """Keep what is wrong with the set for `status`, unless it was found already."""
+        """Keep what is wrong with the set for `status`, unless it is the same as before."""
         name, refused = self._pipeline.name, sorted(found.refused.items())
         basis = digest_of(
             canonical_json([head.version, REVISION, *self._setting, refused]).encode()
@@ -225,14 +229,14 @@ class Dataset:
     # -- the inspector ------------------------------------------------------------------
 
     def recover(self) -> None:
-        """Ask anew after an error of the store's disk: answers may have been lost with it."""
+        """Ask again after an error of the store's disk: answers may have been lost."""
         self._asked.clear()
         self._planned_for = None
         self._kin = self._placing = self._paired = None
         self._to_admit, self._to_meet = [], []
 
     def hear(self, answer: Answer, now: float) -> None:
-        """Take the inspector's answer about one content.
+        """Keep the inspector's answer about one content.
 
         Args:
             answer: to a request of `step`.

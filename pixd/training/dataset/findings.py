@@ -1,8 +1,9 @@
 """What is wrong with a training set, and what to do about it. Pure, and without arrays.
 
-From names, what was measured of each picture (`pixd.training.dataset.measures`) and which pairs are near one another
-(`pixd.training.dataset.split`). *Wrong* is what harms a training or is not used at all; *look* what may be meant so. The
-service works this out at each commit of a training folder, `pixd check-training` of any folder.
+It is worked out from names, from what was measured of each picture
+(`pixd.training.dataset.measures`), and from which pairs are near each other
+(`pixd.training.dataset.split`). *Wrong* is what harms a training or cannot be used. *Look* is what
+may be intended.
 """
 
 from __future__ import annotations
@@ -25,13 +26,19 @@ LOOK: Final = "look"
 FEW: Final = 50
 """pix2pix was shown to learn facades from 400 pairs and day to night from 91 scenes (Isola et al. 2017,
 arXiv:1611.07004, section 4, data requirements and speed); half of that is little."""
-_BLANK: Final = 99_900  # of 100,000 pixels: a line of one pixel across a half is more than the rest
-_MANY_BLANK: Final = 0.05  # share of pairs: so many are meant, such as masks of what is not there
-_SAME_THUMB: Final = 0.02  # of the contrast: halves of one JPEG that show the same
-_SAME_DETAIL: Final = 0.05  # a picture and its blurred, sharpened or noisy version differ by more
+_BLANK: Final = (
+    99_900  # of 100,000 pixels with nearly one value: a one-pixel line keeps a half below that
+)
+_MANY_BLANK: Final = (
+    0.05  # share of pairs: so many blank halves are intended, such as masks without an object
+)
+_SAME_THUMB: Final = (
+    0.02  # of the contrast: two halves of one JPEG that show the same differ by less
+)
+_SAME_DETAIL: Final = 0.05  # a picture differs from its blurred, sharpened or noisy version by more
 _MUCH_SMALLER: Final = 0.75  # of image_size
 _SHAPE: Final = 0.05  # as `pixd.images.decode.ASPECT_TOLERANCE`
-_GREY: Final = 3  # levels of mean saturation: JPEG's noise on a grey picture
+_GREY: Final = 3  # levels of mean saturation: the noise of JPEG on a grey picture stays within it
 
 
 class Setting(NamedTuple):
@@ -65,12 +72,12 @@ class Finding(NamedTuple):
     """One thing to know about the set.
 
     Attributes:
-        kind: one word for programs.
+        kind: one word, for programs.
         level: WRONG or LOOK.
-        message: what is so, in a line.
+        message: what was found, in a line.
         advice: what to do.
-        groups: the files that it is about; those of one group belong together. Each name may have
-            something to say behind it, after ": ".
+        groups: the files that it is about; those of one group belong together. After a name may
+            follow ": " and a remark.
     """
 
     kind: str
@@ -80,12 +87,12 @@ class Finding(NamedTuple):
     groups: tuple[tuple[str, ...], ...] = ()
 
     def told(self) -> dict[str, Any]:
-        """Return it as ``pixd check-training --json`` has it."""
+        """Return it as ``pixd check-training --json`` prints it."""
         return {**self._asdict(), "groups": [list(group) for group in self.groups]}
 
 
 class Judgement(NamedTuple):
-    """Everything about a set: what is wrong first, and what is simply so."""
+    """Everything about a set: the findings, wrong ones first, and notes that ask for nothing."""
 
     findings: tuple[Finding, ...]
     notes: tuple[str, ...]
@@ -96,7 +103,7 @@ class Judgement(NamedTuple):
 
     @property
     def worst(self) -> str:
-        """The first finding in a line, with a file that it is about; "" where there is none."""
+        """The first finding as one line, with a file that it is about; "" if there is none."""
         if not self.findings:
             return ""
         first = self.findings[0]
@@ -115,7 +122,7 @@ def judge(
     Args:
         setting: the settings that count.
         split: its pairs by side.
-        parts: of each pair, by its digest; a pair without any is passed over.
+        parts: what was measured of each pair, by its digest; a pair without is left out.
         anchors: of each pair (`pixd.training.dataset.split`), by its digest.
         refused: the files that are in no pair, by name.
     """
@@ -144,7 +151,7 @@ def _of_refused(refused: Mapping[str, Refused]) -> Iterator[Finding]:
     for name, why in sorted(refused.items()):
         by_kind.setdefault(why.kind, []).append(f"{name}: {why.reason}")
     for kind, level, what, advice in (
-        ("unusable", WRONG, "cannot be used", "take out what is no picture; save the others anew as PNG"),
+        ("unusable", WRONG, "cannot be used", "take out what is no picture; save the others again as PNG"),
         (
             "aspect", WRONG, "not twice as wide as high",
             "put input and target side by side, both of the same size: `pixd prepare combine`",
@@ -235,9 +242,9 @@ def _is_blank(part: Part) -> bool:
 
 
 def are_the_same(one: Part, other: Part) -> bool:
-    """Tell whether two halves show the very same, as fine as they are.
+    """Tell whether two halves are the same picture, in detail too.
 
-    A picture and its noisy, blurred or recoloured version, which are pairs to learn from, are not.
+    A picture and its noisy, blurred or recoloured version are not: these are pairs to learn from.
     """
     contrast = max(FLOOR, min(one.contrast, other.contrast))
     if difference(one.thumb, other.thumb) > _SAME_THUMB * contrast:

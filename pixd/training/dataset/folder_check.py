@@ -1,8 +1,9 @@
-"""Look at a training folder as it stands, with neither a store nor a service.
+"""Looks at a training folder as it is now, without a store or a service: `pixd check-training`.
 
-The pictures are decoded where the service's are, in confined children (`pixd.training.dataset.inspector_child`), several of them
-at once. This process reads names, hashes bytes and keeps of each picture what was measured. What
-that amounts to is worked out where the service does it (`pixd.training.dataset.assessment`).
+The pictures are decoded as the service has them decoded, in confined children
+(`pixd.training.dataset.inspector_child`), several at once. This process reads names, hashes bytes
+and keeps of each picture what was measured. What that amounts to is worked out where the service
+does it (`pixd.training.dataset.assessment`).
 """
 
 from __future__ import annotations
@@ -36,20 +37,20 @@ if TYPE_CHECKING:
     from pixd.training.dataset.pairs import Pair
 
 MOST_CHILDREN = 8
-ASKED_AHEAD = 4  # of each child, so that none waits for this process
-ANSWER_WITHIN_S = 300.0  # on the clock; processor time is bounded far below it
+ASKED_AHEAD = 4  # requests that each child holds, so that it never waits for this process
+ANSWER_WITHIN_S = 300.0  # of real time; the limit on processor time is far lower
 _CHUNK_BYTES = 1 << 20
 _WAIT_S = 0.2
 
 
 class Checked(NamedTuple):
-    """What there is to say of a folder.
+    """What was found in a folder.
 
     Attributes:
-        files: that were looked at.
-        ignored: that never are, such as dot-files.
-        pairs: that a training would use.
-        held_out: of these, those that it would not train on.
+        files: how many were looked at.
+        ignored: files that are never looked at, such as dot-files.
+        pairs: how many a training would use.
+        held_out: how many of these it would only score on.
         judgement: what is wrong, and what is worth a look.
     """
 
@@ -74,13 +75,13 @@ def check(
 
     Args:
         folder: the folder.
-        setting: as a pipeline would have it.
-        show: told how many of how many are done.
+        setting: the settings that count, as a pipeline has them.
+        show: called with how many contents are done, and how many there are.
 
     Raises:
         PixdError: the folder cannot be read, or no child can be started.
     """
-    root = folder.absolute()  # the children work elsewhere
+    root = folder.absolute()  # the children have another working folder
     listed = scan.scan(root)
     unread = {**listed.special, **listed.unreadable}
     digests: dict[str, str] = {}
@@ -127,7 +128,7 @@ def _digest_of(path: Path) -> str:
 
 
 def _inspected(paths: Mapping[str, Path], layout: str) -> Iterator[tuple[str, _Content]]:
-    """Yield what the inspectors find of each content, in the order that they answer."""
+    """Yield what the inspectors find about each content, in the order of their answers."""
     count = max(1, min(MOST_CHILDREN, len(os.sched_getaffinity(0)), len(paths)))
     waiting = iter(paths.items())
     with tempfile.TemporaryDirectory(prefix="pixd-check-") as scratch:
@@ -171,7 +172,7 @@ def _ended(children: Iterable[WarmWorker]) -> Iterator[None]:
 
 
 def _wait(children: Iterable[WarmWorker]) -> None:
-    """Wait until a child has said something, or for so long that a dead one is replaced."""
+    """Wait until a child has sent something. A short limit lets `step` replace a child that died."""
     with selectors.DefaultSelector() as selector:
         for child in children:
             if child.worker is not None:

@@ -1,9 +1,10 @@
 """What is measured of a training picture, once for each content: a thumbnail and a few numbers.
 
-In the child that decodes (`pixd.training.dataset.inspector_child`). What follows from the numbers of a whole set
-(duplicates, halves that look swapped) is worked out from them alone, without arrays, in
-`pixd.training.dataset.near_duplicates` and `pixd.training.dataset.findings`. All numbers are small integers, so that they can be kept and
-compared exactly. A change here needs another `pixd.training.dataset.near_duplicates.REVISION`.
+This runs in the child that decodes (`pixd.training.dataset.inspector_child`). What follows from the
+numbers of a whole set (duplicates, swapped halves) is worked out without arrays in
+`pixd.training.dataset.near_duplicates` and `pixd.training.dataset.findings`. All numbers are small
+integers, so that they can be kept and compared exactly. After a change here, raise
+`pixd.training.dataset.near_duplicates.REVISION`.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ from pixd.images import fitting
 from pixd.training.dataset.near_duplicates import THUMB_PX
 
 _LOOKED_AT_PX = 64
-"""Halves are reduced to about this side first: how flat or busy a picture is shows there too, and
-a picture of any size then costs the same milliseconds."""
-_SAME = 12  # levels of 255: noise, dithering and JPEG stay within it
-_FLAT = 2  # levels: less between neighbours is no edge
-_MARGIN = 16  # px at most: JPEG's blocks carry a half's border into the other half
+"""Pictures are first reduced to about this side. How flat or detailed a picture is can be seen there
+too, and large pictures then take no longer than small ones."""
+_SAME = 12  # levels of 255: noise, dithering and JPEG change a value by less
+_FLAT = 2  # levels: neighbours that differ by no more are no edge
+_MARGIN = 16  # px at most: the blocks of JPEG mix the two halves at their border
 
 
 def measure(image: Image.Image, layout: str) -> list[dict[str, Any]]:
@@ -60,7 +61,7 @@ def _thumb(image: Image.Image) -> bytes:
 
 
 def _plain(image: Image.Image) -> int:
-    """Return how many of 100,000 pixels have nearly the most common values, margins left out."""
+    """Return how many of 100,000 pixels have nearly the most common value, without the margins."""
     x, y = (min(_MARGIN, side // 8) for side in image.size)
     inside = image.crop((x, y, max(x + 1, image.width - x), max(y + 1, image.height - y)))
     counts = np.array(inside.histogram(), np.int64).reshape(3, 256)

@@ -1,15 +1,17 @@
 """Which pictures of a training set are nearly the same, from their thumbnails alone. Pure.
 
-A thumbnail is 8 x 8 means of luma and, at half their weight, of both colour differences. Two parts
-are nearly the same where their thumbnails differ, on average, by less than `NEAR` of the contrast of
-the flatter one, and their means and tilts by less than `MEAN_NEAR` of it; two pairs, where all their
-parts are. Encoded again and enlarged or reduced, a picture stays within that (JPEG of quality 30 to
-90 at scales of 0.5 to 1.5: 0.05 in the middle, 0.12 at the most), and different pictures stay apart: of 400
-photographed facades with their label maps the nearest two differ by 0.33, of 200 that one program
-drew by 0.22.
+A thumbnail is 8 x 8 means of luma and of both colour differences, the latter at half weight. Two
+parts are nearly the same if their thumbnails differ, on average, by less than `NEAR` times the
+contrast of the flatter one, and their means and tilts by less than `MEAN_NEAR` times it. Two pairs
+are nearly the same if all their parts are.
 
-`Index` finds what is near without comparing all with all: near pictures have nearly the same mean and
-contrast, and are looked for among those alone. Nothing that is near is missed.
+A picture that was encoded again and enlarged or reduced stays within that: with JPEG of quality 30
+to 90 at scales of 0.5 to 1.5 the difference is 0.05 in the middle and at most 0.12. Different
+pictures are outside: of 400 photographed facades with their label maps the nearest two differ by
+0.33, of 200 that one program drew by 0.22.
+
+`Index` finds near pairs without comparing all with all. Near pictures have nearly the same mean
+and contrast, so only pictures with such a mean and contrast are compared. No near pair is missed.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 REVISION: Final = 1
-"""Of what is measured; raise it when `pixd.training.dataset.measures` gives other numbers of the same picture."""
+"""Raise it when `pixd.training.dataset.measures` gives other numbers for the same picture."""
 THUMB_PX: Final = 8
 STATS: Final = (
     "colours",  # entropy of the colours at 16 levels a channel, hundredths of a bit
@@ -42,12 +44,12 @@ STATS: Final = (
 NEAR: Final = 0.14
 MEAN_NEAR: Final = 0.1
 FLOOR: Final = 3.0
-"""Levels. A picture of less contrast counts as having this much: what is nearly blank would else
-differ from itself by the noise of its encoding."""
+"""Levels. A picture of less contrast counts as having this much. Without that, a nearly blank picture
+would differ from its own copy by the noise of the encoding."""
 _BAND: Final = 1 + 2 * NEAR + 0.01
-"""Contrasts of one bucket. Of two near parts, the flatter of contrast c, the other's is at most
-c + 2 * NEAR * c: each value is off by NEAR * c on average, and so is the mean that it is taken from.
-So it is in the same band or the next."""
+"""The ratio of the contrasts at the two ends of a band. Let the flatter of two near parts have contrast
+c. The other one's is at most c + 2 * NEAR * c, because each value differs by NEAR * c on average, and
+so does the mean that it is taken from. So the other one is in the same band or in the next."""
 _PIXELS: Final = THUMB_PX * THUMB_PX
 _VALUES: Final = _PIXELS * 3
 
@@ -80,7 +82,7 @@ class Part(NamedTuple):
         """Read one part as `pixd.training.dataset.measures.measure` gives it.
 
         Raises:
-            ValueError: it has not the shape that this revision has; so do KeyError and TypeError.
+            ValueError: it does not have the form of this revision; KeyError and TypeError mean the same.
         """
         thumb = base64.b64decode(measured["thumb"], validate=True)
         stats = tuple(int(value) for value in measured["stats"])
@@ -122,10 +124,12 @@ def difference(one: bytes, other: bytes) -> float:
 
 
 def are_near(ones: Parts, others: Parts) -> bool:
-    """Tell whether two pairs are nearly the same: all their parts are."""
+    """Tell whether two pairs are nearly the same."""
     for one, other in zip(ones, others, strict=True):
         contrast = max(FLOOR, min(one.contrast, other.contrast))
-        limit = MEAN_NEAR * contrast  # looked at first: a tenth of the work of the thumbnails
+        limit = (
+            MEAN_NEAR * contrast
+        )  # compared first, because it takes a tenth of the time of the thumbnails
         if (
             abs(one.mean - other.mean) > limit
             or abs(one.tilts[0] - other.tilts[0]) > limit
@@ -137,7 +141,7 @@ def are_near(ones: Parts, others: Parts) -> bool:
 
 
 class Index:
-    """Pairs by what near ones have in common, each under a key and with a label."""
+    """Pairs, filed so that near ones are found quickly; each has a key and a label."""
 
     def __init__(self) -> None:
         """Begin with none."""
@@ -146,7 +150,7 @@ class Index:
         self._cells: dict[tuple[int, ...], list[str]] = {}
 
     def __contains__(self, key: str) -> bool:
-        """Tell whether there is a pair under this key."""
+        """Tell whether a pair has this key."""
         return key in self._parts
 
     def add(self, key: str, parts: Parts, label: str) -> None:
@@ -170,8 +174,8 @@ class Index:
     def labels_near(self, parts: Parts) -> set[str]:
         """Return the labels of the pairs that are near one.
 
-        Of those with one label, no more are compared once one is found, so that thousands of
-        pictures that are all alike cost thousands of comparisons and not their square.
+        Once a near pair with a label is found, other pairs with that label are not compared. So
+        thousands of pictures that are all alike need thousands of comparisons, not millions.
         """
         found: set[str] = set()
         for cell in _cells_around(parts):
@@ -183,7 +187,7 @@ class Index:
 
 
 def _cell(parts: Parts) -> tuple[int, ...]:
-    """Return where a pair is filed: for each part, the band of its contrast and its mean there."""
+    """Return where a pair is filed: for each part, the band of its contrast and its mean within it."""
     cell: list[int] = []
     for part in parts:
         band = _band(part.contrast)
@@ -212,5 +216,5 @@ def _band(contrast: float) -> int:
 
 
 def _width(band: int) -> float:
-    """Return the side of a cell of means: what near ones of this band differ by at most."""
+    """Return the width of a cell of means: means of near parts in this band differ by no more."""
     return MEAN_NEAR * FLOOR * _BAND ** (band + 1)

@@ -1,7 +1,7 @@
-"""Training layouts -> (input image, target) pairs. Pure: names and digests in, pairs out.
+"""Files of a training folder -> pairs of input image and target. Pure: names and digests in.
 
-A pair is named by the digest of its contents alone: renaming files makes no new pair, and
-the order of pairs, their split and a run's key follow from contents.
+The identity of a pair is the digest of its contents. So renaming files makes no new pair, and the
+order of pairs, their sides and the key of a training follow from contents alone.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 MIN_HELD_OUT_FROM = 10
-"""With fewer pairs none is held out: one or two pairs tell nothing, and each is needed."""
+"""With fewer pairs none is held out: one or two say nothing, and the training needs each of them."""
 
 
 class Pair(NamedTuple):
@@ -34,12 +34,12 @@ class Pair(NamedTuple):
 
 
 class PairPlan(NamedTuple):
-    """The pairs of a folder sorted by digest, and the files that are in none.
+    """The pairs of a folder, sorted by digest, and the files that are in no pair.
 
     Attributes:
-        pairs: with exact duplicates once.
-        problems: by name of each file that is in no pair, why.
-        copies: of those, the files of exact duplicates, each with the name of the pair that is used.
+        pairs: each once, even if files are exact copies.
+        problems: the reason, by the name of each file that is in no pair.
+        copies: those of these files that are exact copies, each with the name of the pair in use.
     """
 
     pairs: tuple[Pair, ...]
@@ -48,7 +48,7 @@ class PairPlan(NamedTuple):
 
 
 def layout_of(layout: str) -> str:
-    """Return how each file is looked at under a value of `pairs`: "side-by-side" or "single"."""
+    """Return how the inspector looks at each file under a value of `pairs`: "side-by-side" or "single"."""
     return "side-by-side" if KINDS[layout].is_side_by_side else "single"
 
 
@@ -111,27 +111,27 @@ def _stem(path: str) -> str:
 
 
 def is_held_out(digest: str, share: float) -> bool:
-    """Tell whether a pair is held out by its digest alone, whatever others there are.
+    """Tell whether a pair is held out. It follows from the digest alone, not from other pairs.
 
     Args:
         digest: of the pair, or of its anchor (`pixd.training.dataset.split`).
         share: about which share of all pairs to hold out, 0 to 1.
     """
-    # By a hash of its own, so that no other use of the digest is correlated.
+    # A hash of its own, so that nothing else that uses the digest is correlated with the sides.
     hexadecimal = hashlib.sha256(b"held out " + digest.encode()).hexdigest()
     return int(hexadecimal[:13], 16) / 16**13 < share
 
 
 def dataset_digest(pairs: Iterable[Pair]) -> str:
-    """Return the digest of a set of pairs: of their contents, not of their names."""
+    """Return the digest of a set of pairs; it follows from contents, not from names."""
     return digest_of_all(pair.digest for pair in pairs)
 
 
 def digest_of_files(files: Sequence[str]) -> str:
-    """Return the digest of a pair from those of its files, in order."""
+    """Return the digest of a pair from the digests of its files, in order."""
     return digest_of(canonical_json(list(files)).encode())
 
 
 def digest_of_all(digests: Iterable[str]) -> str:
-    """Return the digest of a set of pairs from theirs."""
+    """Return the digest of a set of pairs from the digests of the pairs."""
     return digest_of(canonical_json(sorted(digests)).encode())

@@ -1,16 +1,18 @@
-"""On which side of the held-out split near-duplicates are: all on one. Pure.
+"""Keeps near-duplicates on one side of the split into train and held-out pairs. Pure.
 
-A model that has seen a picture does well on the same picture saved anew, so that a score on one is
-worth nothing. Which side a pair is on follows from a digest (`pixd.training.dataset.pairs.is_held_out`): its own, or that
-of its *anchor*. The first pair of a group is its own anchor, and what comes later and is near to
-one of the group takes the group's. An anchor, once given, stays: a pair never changes sides while
-a folder grows, and comes back to its side after it was away.
+A model that was trained on a picture does well on a copy of it that was saved again, so that a
+score on the copy says nothing. The side of a pair follows from a digest
+(`pixd.training.dataset.pairs.is_held_out`): that of its *anchor*. The first pair of a group of
+near-duplicates is its own anchor; a later pair that is near to one of the group gets the same
+anchor. An anchor, once given, does not change. So a pair never changes sides while a folder grows,
+and a pair that was removed and comes back is on its old side.
 
-Of a group whose pairs come together, the pair with the smallest digest is the anchor. A pair that
-comes to be near to two groups takes the anchor of the one that was there first. Where the two are
-on different sides it is *left out*, neither learned from nor scored, for as long as the pairs of the
-other side are there: of all that stands, nothing moves. So no two pairs of which one is trained on and the
-other held out are ever near. Where nothing is near, all is as without this module.
+If the pairs of a group come together, the one with the smallest digest is the anchor. A new pair
+may be near to two groups; it gets the anchor of the older one. If the two groups are on different
+sides, the new pair is *left out*: it is neither trained on nor scored, for as long as the pairs of
+the other side are there. No pair that is there already moves. So a pair that is trained on and a
+pair that is held out are never near each other. Without near-duplicates this module changes
+nothing.
 """
 
 from __future__ import annotations
@@ -30,8 +32,8 @@ class Kin(NamedTuple):
 
     Attributes:
         anchor: digest of the pair that decides its side.
-        touches: digests of near pairs of other anchors, which were there before it.
-        since: number of the training commit that it came with.
+        touches: digests of near pairs with other anchors that were there before it.
+        since: number of the training commit in which it came.
     """
 
     anchor: str
@@ -43,9 +45,9 @@ class Split(NamedTuple):
     """The pairs of a folder by side.
 
     Attributes:
-        train: those that are learned from.
+        train: those that are trained on.
         held_out: those that are scored on.
-        left_out: those that are near to both, and are neither.
+        left_out: those that are near to pairs of both sides, and are on neither.
     """
 
     train: tuple[pairs.Pair, ...]
@@ -64,10 +66,10 @@ class Split(NamedTuple):
 
 
 class Placing:
-    """Finds for pairs that are new to a folder what they are near to; then gives them anchors."""
+    """Finds what the new pairs of a folder are near to, and then gives them anchors."""
 
     def __init__(self, known: Mapping[str, Kin]) -> None:
-        """Begin with the pairs that have anchors. `admit` those whose pictures are known."""
+        """Begin with the pairs that have anchors; call `admit` for those whose measures are known."""
         self._known = dict(known)
         self._index = Index()
         self._groups: dict[str, list[str]] = {}  # of new pairs, by label: that of its first
@@ -75,12 +77,12 @@ class Placing:
         self._parts: dict[str, Parts] = {}
 
     def admit(self, digest: str, parts: Parts) -> None:
-        """Take in a pair that has an anchor, also one that is not in the folder now."""
+        """Add a pair that has an anchor, even if it is not in the folder now."""
         if digest not in self._index:
             self._index.add(digest, parts, self._known[digest].anchor)
 
     def meet(self, digest: str, parts: Parts) -> None:
-        """Take in a new pair."""
+        """Add a new pair."""
         met = self._index.labels_near(parts)
         groups = sorted((met & self._groups.keys()), key=lambda label: -len(self._groups[label]))
         self._met[digest] = met - self._groups.keys()
@@ -89,22 +91,24 @@ class Placing:
         self._index.add(digest, parts, label)
         members = self._groups.setdefault(label, [])
         members.append(digest)
-        for other in groups[1:]:  # it joins them: the smaller ones take the largest one's label
+        for other in groups[
+            1:
+        ]:  # the new pair joins these groups: the smaller ones take the largest one's label
             for member in self._groups[other]:
                 self._index.labels[member] = label
             members += self._groups.pop(other)
 
     def has_met(self, digest: str) -> bool:
-        """Tell whether a new pair was taken in."""
+        """Tell whether a new pair was added."""
         return digest in self._met
 
     def settle(self, since: int, wanted: Collection[str]) -> dict[str, Kin]:
         """Give new pairs their anchors.
 
         Args:
-            since: number of the training commit that they came with.
-            wanted: the new pairs that are in the folder. Others, which went before it came to
-                this, are forgotten.
+            since: number of the training commit in which they came.
+            wanted: the new pairs that are in the folder. Others were removed meanwhile, and are
+                forgotten.
         """
         given: dict[str, Kin] = {}
         order: dict[str, tuple[int, str]] = {}
@@ -138,12 +142,12 @@ class Placing:
 
 
 def _label(digest: str) -> str:
-    """Return the label of a group of new pairs, which is nobody's anchor."""
+    """Return the label of a group of new pairs; it differs from every anchor."""
     return f"new {digest}"
 
 
 def split(found: Iterable[pairs.Pair], share: float, kin: Mapping[str, Kin]) -> Split:
-    """Split pairs by their anchors. With fewer than `pairs.MIN_HELD_OUT_FROM`, none is held out.
+    """Split pairs by their anchors. If there are fewer than `pairs.MIN_HELD_OUT_FROM`, none is held out.
 
     Args:
         found: the pairs of a folder.
@@ -173,8 +177,9 @@ def split(found: Iterable[pairs.Pair], share: float, kin: Mapping[str, Kin]) -> 
 def key_inputs(train: Collection[str], held_out: Collection[str], share: float) -> list[str]:
     """Return the digests by which a training's key knows its pairs.
 
-    One digest, of all pairs, where the sides follow from each pair's own digest; a second, of the
-    sides, where they do not. So the keys of all folders without near-duplicates are as they were.
+    It is one digest, of all pairs, if the sides follow from each pair's own digest. If not, a second
+    digest names the sides. So the keys of folders without near-duplicates are the same as before
+    near-duplicates were looked for.
 
     Args:
         train: digests of the pairs that are trained on.

@@ -1,9 +1,9 @@
-"""Are the halves of the pairs of a set told apart, and which pairs are the other way round? Pure.
+"""Which pairs of a set have their halves swapped. Pure.
 
-In a paired set the two halves are of two kinds, a map and a photograph, a sketch and a painting, and
-many a number differs between them in nearly every pair in the same direction. A pair in which those
-numbers differ the other way, all together and about as much, has its halves swapped. Where the
-numbers say too little, or too many pairs are in between, nothing is said at all.
+The two halves of a pair are of two kinds, such as a map and a photograph. Several numbers then
+differ between them, in nearly every pair in the same direction. If all these numbers differ the
+other way in one pair, by about as much, its halves are swapped. If the numbers say too little, or
+if too many pairs are unclear, there is no answer.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ if TYPE_CHECKING:
     from pixd.training.dataset.near_duplicates import Part
 
 FEWEST_PAIRS: Final = 8
-"""Fewer have no majority that means anything."""
-_CLEAR: Final = 1.5  # times its usual deviation: a smaller mean difference of a number says nothing
-_CLEAREST: Final = 6.0  # one number alone never decides
-_ENOUGH: Final = 20.0  # sum of squares of the clear ones: a set of one kind stays below
-_OUTLIER: Final = 1.5  # times the usual difference: more counts as this much
-_SWAPPED: Final = -0.5  # of the usual score, 1; a pair that is swapped has about -1
-_UNCLEAR: Final = 0.25  # scores up to here, either way, say nothing
-_MOST_UNCLEAR: Final = 0.05  # share of pairs
+"""With fewer pairs a majority means nothing."""
+_CLEAR: Final = 1.5  # times its usual deviation: a number whose difference is smaller is not used
+_CLEAREST: Final = 6.0  # the most that one number can count
+_ENOUGH: Final = 20.0  # sum of their squares: it stays below where both halves are of one kind
+_OUTLIER: Final = 1.5  # times the usual difference: a larger one counts as this much
+_SWAPPED: Final = -0.5  # the usual score is 1, and a swapped pair has about -1
+_UNCLEAR: Final = 0.25  # a score that is closer than this to 0 says nothing
+_MOST_UNCLEAR: Final = 0.05  # share of pairs: with more unclear ones there is no answer
 _DEVIATION: Final = 1.4826  # of a normal distribution, from its median absolute deviation
 
 
 class Sides(NamedTuple):
-    """What the halves of a set say.
+    """What the halves of a set have in common.
 
     Attributes:
-        swapped: places of the pairs that are the other way round; None where the halves are not
-            told apart well enough to say.
+        swapped: places of the pairs whose halves are swapped; None if the halves do not differ
+            enough to say.
         flatter: 0 or 1, the half that has fewer colours and less detail in most pairs, such as a
-            label map or a sketch; None where neither clearly has.
+            label map or a sketch; None if neither clearly has.
     """
 
     swapped: tuple[int, ...] | None
@@ -79,7 +79,7 @@ def _limited(value: float) -> float:
 
 
 def _flatter(usual: dict[str, float]) -> int | None:
-    """Return the half that is drawn rather than photographed, if the numbers agree on one."""
+    """Return the half that has fewer colours and less detail, if the numbers agree."""
     signs = {
         usual[name] * sign > 0
         for name, sign in (("colours", 1), ("detail", 1), ("flat", -1))

@@ -1,11 +1,11 @@
-"""The children of `pixd prepare` at work: jobs in, files in their places, problems told.
+"""Runs the children of `pixd prepare`: jobs in, files in their places out, problems reported.
 
-As many children as there are cores make pictures, one each at a time; a thread feeds each. What
-comes back is written by one more thread, some dozens of files with two syncs for all, while the
-children go on. So memory holds a few pictures, however many there are.
+There is a child for each core. Each makes one picture at a time, and has a thread that feeds it.
+One more thread writes what they make while they go on; it writes some dozens of files together,
+with two syncs for all. So memory holds a few pictures, however many there are.
 
-Promises that a file that kills or hangs its child is refused by name and nothing else notices,
-and that whenever this ends, files stand whole or not at all.
+Promises: a file that kills or hangs its child is refused by name and disturbs nothing else.
+Whenever this ends, each file is whole or absent.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ if TYPE_CHECKING:
     from pixd.training.prepare.listing import Found
     from pixd.training.prepare.recipe import Task
 
-_GO_ON: Final = "mend that; the same command goes on where it stopped"
+_GO_ON: Final = "fix that; the same command goes on where it stopped"
 _CHILD: Final = "pixd.training.prepare.maker_child"
-_AHEAD: Final = 2  # jobs a child has waiting, so that it never waits itself
-_TRIES: Final = 2  # of what a child died over without being to blame: somebody killed it
+_AHEAD: Final = 2  # jobs that wait for each child, so that it never waits for a job
+_TRIES: Final = 2  # for a job whose child died: the child may have been killed from outside
 _FILES_TOGETHER: Final = 64
 _BYTES_TOGETHER: Final = 32 << 20
-_WRITTEN_AFTER_S: Final = 2.0  # so that a slow operation shows what it has made
+_WRITTEN_AFTER_S: Final = 2.0  # so that a slow operation shows its first results
 
 
 @dataclass(slots=True)
@@ -45,12 +45,12 @@ class Tally:
     """What became of the files so far.
 
     Attributes:
-        made: pictures or pairs that were made or copied now.
-        same: those that stood already.
-        refused: files and folders of which nothing could be made.
+        made: pictures or pairs that this command made or copied.
+        same: those that were there already.
+        refused: files and folders that nothing could be made of.
         ignored: names that were not looked at.
-        unplaced: made, and not yet written.
-        sets: of `split`, how many are in each set.
+        unplaced: made, but not written yet.
+        sets: for `split`, how many are in each set.
     """
 
     made: int = 0
@@ -62,7 +62,7 @@ class Tally:
 
     @property
     def seen(self) -> int:
-        """How many jobs and problems are through."""
+        """How many jobs and problems are done with."""
         return self.made + self.same + self.refused
 
 
@@ -79,19 +79,19 @@ def work_off(
     tell: Callable[[Path, str], None],
     progress: Callable[[], None],
 ) -> None:
-    """Make everything that there is to make.
+    """Do all the jobs.
 
     Args:
-        found: the jobs and problems, see `pixd.training.prepare.listing`.
+        found: the jobs and problems (`pixd.training.prepare.listing`).
         task: what to do with them.
-        tally: counts what becomes of them.
-        tell: told of each file that is refused, with the reason.
+        tally: counts the results.
+        tell: called with each file that is refused, and the reason.
         progress: called when the tally changed.
 
     Raises:
-        DiskError: a disk refuses what is written; what was made before stands.
+        DiskError: a disk cannot be written; what was made before is kept.
         PixdError: the children cannot work.
-        KeyboardInterrupt: whoever waits was interrupted; what was made before stands.
+        KeyboardInterrupt: a person pressed Ctrl-C; what was made before is kept.
     """
     with _Crew(task, tally, tell, progress) as crew:
         for item in found:
@@ -100,7 +100,7 @@ def work_off(
 
 
 class _Crew:
-    """The children, the threads that feed them, and what is under way."""
+    """The children, the threads that feed them, and the jobs under way."""
 
     def __init__(
         self,
@@ -137,16 +137,16 @@ class _Crew:
                 child.kill()
         for thread in self._threads:
             thread.join()
-        # What is made is whole: it is kept, also after Ctrl-C. A full disk has said its word.
+        # Save finished pictures even after Ctrl-C. A full disk was already reported.
         with contextlib.suppress(DiskError):
             self._write_batch()
             self._end_writing()
         self._writer.shutdown()
 
-    # -- by the thread that waits -----------------------------------------------------------
+    # -- in the main thread ----------------------------------------------------------------
 
     def take(self, item: Found) -> None:
-        """Take what was found: have a job done, and tell of anything else."""
+        """Hand out a job; count or report anything else."""
         match item:
             case Ignored(names):
                 self.tally.ignored += names
@@ -201,7 +201,7 @@ class _Crew:
             self.tally.sets[name] = self.tally.sets.get(name, 0) + 1
 
     def _write_batch(self) -> None:
-        """Hand what was made to the writer, once it is through with what it has."""
+        """Give what was made to the writer, after it has written what it had."""
         self._end_writing()
         batch, self._batch, self._batch_began = self._batch, [], time.monotonic()
         if batch:
@@ -217,10 +217,10 @@ class _Crew:
         return files
 
     def _end_writing(self) -> None:
-        """Wait for the writer and count what it placed.
+        """Wait for the writer and count what it wrote.
 
         Raises:
-            DiskError: the disk is full, or does not want to be written.
+            DiskError: the disk is full, or cannot be written.
         """
         if self._writing is None:
             return
@@ -241,12 +241,12 @@ class _Crew:
         self._progress()
 
     def _remove(self, names: list[str]) -> None:
-        """Remove copies that now stand in another set; their bytes are those of the source."""
+        """Remove copies that are in another set by now; the source has the same bytes."""
         for name in names:
             with contextlib.suppress(OSError):
                 path_in(self._task.out, name).unlink()
 
-    # -- by a thread for each child ---------------------------------------------------------
+    # -- in the thread of each child --------------------------------------------------------
 
     def _feed(self) -> None:
         child: ConfinedChild | None = None
@@ -255,7 +255,7 @@ class _Crew:
             self._children.add(child)
             while (job := self._jobs.get()) is not None and not self._is_stopping:
                 self._answers.put(self._asked(child, job))
-        except BaseException as error:  # noqa: BLE001 - raised again by the thread that waits
+        except BaseException as error:  # noqa: BLE001 - raised again in the main thread
             self._answers.put(error)
         finally:
             if child:
@@ -275,6 +275,6 @@ class _Crew:
                 reason = error.message
                 if self._is_stopping:
                     break
-        if len(job.names) > 1:  # which of the two it was, nobody knows
+        if len(job.names) > 1:  # it is not known which of the two it was
             reason += f" (this one, or its partner {job.names[1]})"
         return _Answer(job, {"event": "rejected", "source": 0, "reason": reason}, b"")

@@ -1,8 +1,8 @@
-"""Which pictures there are to prepare: folders in, jobs out, one folder's names at a time.
+"""Lists the pictures to prepare: folders in, jobs out, one folder at a time.
 
-Promises that memory does not grow with the number of files, but for the names of one folder.
-The names that the service does not look at (`pixd.folders.scan`) are passed over here too. What a
-name is, a picture or a pipe, is found out by the child that opens it.
+Promises that memory holds the names of one folder, however many files there are in all. Names that
+the service ignores (`pixd.folders.scan`) are ignored here too. Whether a name is a picture or,
+say, a pipe, is found by the child that opens it.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Problem(NamedTuple):
 
 
 class Ignored(NamedTuple):
-    """So many names of a folder are not looked at."""
+    """How many names of a folder are not looked at."""
 
     names: int
 
@@ -68,7 +68,7 @@ def singles(root: Path) -> Iterator[Found]:
 
 
 def pairs(roots: Sequence[Path]) -> Iterator[Found]:
-    """Yield a job for each stem that stands once in the same place of both folders."""
+    """Yield a job for each stem that exists once, at the same place, in both folders."""
     for prefix, sides in _walk(roots):
         stems = [side.by_stem() for side in sides]
         for side in sides:
@@ -101,7 +101,7 @@ def _unpaired(stem: str, here: int, there: int, roots: Sequence[Path], number: i
 
 
 class _Names:
-    """What is in one folder below one root."""
+    """The names in one folder below one root."""
 
     def __init__(self) -> None:
         self.files: list[str] = []
@@ -146,7 +146,7 @@ def _list(root: Path, prefix: str, number: int) -> _Names:
                 name = name_from_bytes(os.fsencode(entry.name))
                 (found.folders if is_folder else found.files).append(name)
     except FileNotFoundError:
-        pass  # the other folder has it, or it is gone again
+        pass  # only the other folder has it, or it was just removed
     except OSError as error:
         found.problem = Problem(number, prefix, f"cannot be read: {error.strerror}")
     found.files.sort()

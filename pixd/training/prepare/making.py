@@ -1,7 +1,7 @@
 """The pictures that `pixd prepare` makes: pixels in, pixels out.
 
-What is brought to a square here is brought there as training itself would, so that a prepared
-picture is not changed again where its size is the model's.
+A picture is fitted to a square exactly as training does it. So a prepared picture of the model's
+size is not changed again.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pixd.training.prepare.recipe import Recipe
 
 SHAPE_TOLERANCE = 0.05
-"""How far the shapes of two halves may be apart; what one pixel of rounding makes of small ones."""
+"""The shapes of two halves may differ by this share: one pixel of rounding does that in small ones."""
 
 
 def made(pictures: Sequence[Image.Image], recipe: Recipe) -> Image.Image:
@@ -54,12 +54,12 @@ def made(pictures: Sequence[Image.Image], recipe: Recipe) -> Image.Image:
 
 
 def pairable(a: Image.Image, b: Image.Image, recipe: Recipe) -> tuple[Image.Image, Image.Image]:
-    """Bring two pictures to one size so that what lies on one another stays there.
+    """Bring two pictures to one size, so that what is at one place in A stays at that place in B.
 
-    B is laid over A before both are fitted, so that a few pixels more or less of it shift nothing.
+    B is laid over A before both are fitted, so that a few pixels more or less of B shift nothing.
 
     Raises:
-        ImageRejectedError: they are of different shapes, and are not to be stretched.
+        ImageRejectedError: they are of different shapes, and `fit` is not "stretch".
     """
     shapes = [picture.width / picture.height for picture in (a, b)]
     if recipe.fit != "stretch" and abs(shapes[0] / shapes[1] - 1) > SHAPE_TOLERANCE:
@@ -74,7 +74,7 @@ def pairable(a: Image.Image, b: Image.Image, recipe: Recipe) -> tuple[Image.Imag
 
 
 def beside(left: Image.Image, right: Image.Image) -> Image.Image:
-    """Return two pictures of one height as one."""
+    """Put two pictures of one height side by side."""
     both = Image.new("RGB", (left.width + right.width, left.height))
     both.paste(left, (0, 0))
     both.paste(right, (left.width, 0))

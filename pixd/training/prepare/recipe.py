@@ -1,4 +1,4 @@
-"""What `pixd prepare` is asked to do with each picture; plain values that travel to the children."""
+"""What `pixd prepare` does with each picture, as plain values that are sent to the children."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 from pixd.system.digests import canonical_json
 
 REVISION: Final = 1
-"""Of how pictures are made. A change of pixels makes it higher, and all is made again."""
+"""Raise it when the code makes other pixels: everything is then made again."""
 SETS: Final = ("train", "val", "test")
 
 
@@ -36,7 +36,7 @@ class Recipe:
     shares: tuple[float, float, float] = (0.8, 0.1, 0.1)
 
     def text(self) -> str:
-        """Return what changes the pictures that are made, the same for the same settings."""
+        """Return the settings that change the pictures; equal settings give equal text."""
         said: dict[str, Any] = {"op": self.op, "revision": REVISION, "size": self.size}
         if self.size:
             said["fit"] = self.fit
@@ -60,7 +60,7 @@ class Recipe:
 
 
 class Task(NamedTuple):
-    """What all requests share: the folders that are read, the one that is written, the recipe."""
+    """What all jobs share: the folders to read, the folder to write, and the recipe."""
 
     roots: tuple[Path, ...]
     out: Path

@@ -1,8 +1,8 @@
-"""How pixd knows a picture that `prepare` made: by a seal inside the file, wherever it goes.
+"""A seal inside each picture that `pixd prepare` makes, by which it is recognised anywhere.
 
-Two text chunks say of which bytes and by which settings it was made; the last chunk before the
-end is the digest of all bytes before it. A file that was edited since, or that pixd did not
-make, has no seal that fits, and is never overwritten.
+Two text chunks name the source's digest and the settings. The last chunk before the end is the
+digest of all bytes before it. A file that was edited since, or that pixd did not make, has no
+valid seal, and is never overwritten.
 
 Source: PNG specification, 3rd edition, sections 5.3 (chunk layout) and 11.3.3.2 (tEXt).
 """

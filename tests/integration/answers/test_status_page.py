@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -125,6 +126,28 @@ def test_of_several_problems_the_worst_comes_first_and_each_has_its_step(
     assert lines[1].startswith("  try: ")
     assert lines[2].startswith("  also facades: 2 inputs failed")
     assert lines[3] == "  try: once that is mended, `pixd retry`"
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "said"),
+    [
+        ({"version": "99.0", "surprise": 1}, 0, "OK, idle"),
+        ({"surprise": 1}, 1, "DEGRADED: the service's heartbeat (service.json of pixd"),
+        ({"version": "99.0", "idle": "yes"}, 1, "DEGRADED: the service's heartbeat (service.json"),
+    ],
+)
+def test_a_heartbeat_of_another_version_breaks_no_status(
+    change: dict[str, Any], code: int, said: str, world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with STATES["idle"](world):
+        path = world.settings.store / "service.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | change))
+        found, out, _ = ask(world, capsys)
+        assert found == code
+        assert out.startswith(said)
+        told = json.loads(ask(world, capsys, "--json")[1])
+    assert SCHEMA.faults(told) == []
+    assert told["starting"] is False
 
 
 def test_the_schema_finds_a_key_that_it_does_not_name(

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from pixd.store import connection
-from pixd.store.store import Store
+from pixd.store.opening import open_store
 from tests.support.tiny import Tiny
 
 NOBODY = pwd.getpwnam("nobody").pw_uid
@@ -114,7 +114,7 @@ def test_a_reader_changes_nothing_and_is_told_how_to(reader: Reader) -> None:
 
 
 def test_one_who_may_not_read_is_told_so_and_not_that_nothing_runs(reader: Reader) -> None:
-    store = Store(reader.tiny.folder / "store")
+    store = open_store(reader.tiny.folder / "store")
     store.folder.chmod(0o700)
     done = reader.pixd("status")
     assert done.returncode == 4
@@ -128,7 +128,7 @@ def test_one_who_may_not_read_is_told_so_and_not_that_nothing_runs(reader: Reade
 
 
 def test_a_log_that_one_may_not_index_is_not_passed_over(reader: Reader) -> None:
-    store = Store(reader.tiny.folder / "original")
+    store = open_store(reader.tiny.folder / "original")
     store.note("tiny", "error", "x", "in the log alone")
     without_index = shutil.ignore_patterns("*-shm")  # as a copy by hand may be
     shutil.copytree(store.folder, reader.tiny.folder / "store", ignore=without_index)

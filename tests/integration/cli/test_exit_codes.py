@@ -113,5 +113,5 @@ def test_ctrl_c_ends_with_the_code_that_shells_expect(
     def interrupt(_folder: Path) -> None:
         os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr("pixd.answers.status.read_live", interrupt)
+    monkeypatch.setattr("pixd.answers.status.heartbeat.read", interrupt)
     assert pixd("status") == 128 + signal.SIGINT

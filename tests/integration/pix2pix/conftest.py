@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,58 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-ROOT = Path(__file__).parents[3]
-SIZE = 32
-
-Spec = dict[str, Any]
-
-
-class Child:
-    """A worker process and the events that it sends."""
-
-    def __init__(self, module: str, spec: Spec, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "spec.json").write_text(json.dumps(spec))
-        self.log = folder / "log"
-        with self.log.open("w") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", f"pixd.pix2pix.{module}", str(folder / "spec.json")],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-                cwd=folder,
-                env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
-            )
-
-    def events(self) -> Iterator[dict[str, Any]]:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            yield json.loads(line)
-
-    def until(self, **wanted: Any) -> dict[str, Any]:
-        for event in self.events():
-            if wanted.items() <= event.items():
-                return event
-        pytest.fail(f"no event {wanted}; its log ends: {self.log.read_text()[-2000:]}")
-
-    def ask(self, **request: Any) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.write(json.dumps(request) + "\n")
-        self.process.stdin.flush()
-
-    def ended(self) -> int:
-        for _ in self.events():
-            pass
-        return self.process.wait(timeout=60)
-
-    def close(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdout.close()
-        self.process.stdin.close()
+from tests.support.children import SIZE, Child, Spec
+from tests.support.shared import made_once
 
 
 @pytest.fixture(scope="session")
@@ -154,12 +101,9 @@ def trained(
     make_spec: Callable[..., Spec],
 ) -> Path:
     """Return the scratch folder of an undisturbed run of 40 steps."""
-    folder = tmp_path_factory.mktemp("trained")
-    child = start("train", make_spec(folder), folder)
-    assert child.ended() == 0, child.log.read_text()
-    return folder
 
+    def make(folder: Path) -> None:
+        child = start("train", make_spec(folder), folder)
+        assert child.ended() == 0, child.log.read_text()
 
-def result_of(folder: Path) -> dict[str, Any]:
-    result: dict[str, Any] = json.loads((folder / "result.json").read_text())
-    return result
+    return made_once(tmp_path_factory, "trained", make)

@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pixd.images import fitting, input_makers, lab, pair_files
-from tests.integration.pix2pix.conftest import Child, Spec, result_of
-from tests.integration.pix2pix.test_workers import TEXT, translate_spec
+from tests.support.children import TEXT, Child, Spec, result_of, translate_spec
 
 Start = Callable[..., Child]
 MakeSpec = Callable[..., Spec]

@@ -10,26 +10,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import tensorflow as tf
 
 from pixd.pix2pix.learning.checkpoints import Best, Checkpoints
 from pixd.system.children.child import NotFiniteError
-from tests.integration.pix2pix.conftest import Child, result_of
+from tests.support.children import Child, result_of
+from tests.support.tensors import tensors_in
 
 Start = Callable[..., Child]
 MakeSpec = Callable[..., dict[str, Any]]
-
-
-def tensors_in(folder: Path) -> dict[str, bytes]:
-    (checkpoint,) = list((folder / "checkpoints").glob("step-00000040"))
-    reader = tf.train.load_checkpoint(str(checkpoint / "variables"))
-    return {
-        name: np.asarray(reader.get_tensor(name)).tobytes()
-        for name in reader.get_variable_to_shape_map()
-        if name != "_CHECKPOINTABLE_OBJECT_GRAPH"
-    }
 
 
 def test_a_run_leaves_a_result_that_describes_it(trained: Path) -> None:

@@ -11,37 +11,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from tests.integration.pix2pix.conftest import Child, result_of
+from tests.support.children import TEXT, Child, result_of, translate_spec
 
 Start = Callable[..., Child]
 Pairs = list[dict[str, Any]]
-TEXT = {"Software": "pixd test", "pixd:model": "sha256:00"}
-
-
-def digest_of(path: Path) -> str:
-    content = path.read_bytes() if path.exists() else b"none"
-    return "sha256:" + hashlib.sha256(content).hexdigest()
-
-
-def translate_spec(folder: Path, trained: Path) -> dict[str, Any]:
-    recipe = {
-        "image_size": 32,
-        "fit": "pad",
-        "output_size": "source",
-        "sample": False,
-        "seed": 0,
-    }
-    return {
-        "schema": 1,
-        "kind": "translate",
-        "scratch": str(folder),
-        "model": str(trained / "model"),
-        "files": {name: digest_of(trained / "model" / name) for name in ("generator.keras",)},
-        "recipe": recipe,
-        "device": "auto",
-        "precision": "auto",
-        "batch": 8,
-    }
 
 
 def test_a_translator_gives_the_same_bytes_alone_and_in_a_crowd(

@@ -22,14 +22,16 @@ from pixd.service import control, operations
 from pixd.service.loop import Service
 from pixd.store import manifests
 from pixd.store.manifests import Entry
+from pixd.store.opening import open_store
 from pixd.store.runs import Edge
+from pixd.store.states import RunState
 from pixd.store.store import Store
 from pixd.system import control_socket
 from pixd.system.digests import canonical_json, digest_of
 from pixd.system.errors import PixdError
+from tests.support.commits import record
 from tests.support.status_states import CONFIG
 from tests.support.tiny import Tiny
-from tests.unit.store.test_store import record
 
 ONE = CONFIG.replace("facades:", "p:")
 
@@ -44,16 +46,23 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("a", "b"):
         (folder / "training" / f"{name}.png").write_bytes(name.encode())
     (folder / "config.yaml").write_text(ONE)
-    store = Store(folder / "store")
+    store = open_store(folder / "store")
     repo = store.history.repo_id("p", "training")
     for number, name in enumerate(("a", "b"), 1):
         record(store, repo, {f"{name}.png": name.encode()}, [])
         add_model(store, number)
     recipe = store.runs.add_recipe("train", {"steps": 9})
     run = store.runs.queue(
-        "p", "train", "failed", change_id="c3", recipe=recipe, inputs=[], reason="", state="running"
+        "p",
+        "train",
+        "failed",
+        change_id="c3",
+        recipe=recipe,
+        inputs=[],
+        reason="",
+        state=RunState.RUNNING,
     )
-    store.runs.move(run, ("running",), "failed", reason="no")
+    store.runs.move(run, (RunState.RUNNING,), RunState.FAILED, reason="no")
     store.close()
     return folder
 
@@ -76,9 +85,9 @@ def add_model(store: Store, number: int) -> None:
         store.history.add_objects([listed, generator, card, export], "application/octet-stream")
         run = store.runs.queue(
             "p", "train", f"key {number}", change_id=f"c{number}", recipe=recipe,
-            inputs=[Edge("pairs", "pairs", listed.digest)], reason="test", state="running",
+            inputs=[Edge("pairs", "pairs", listed.digest)], reason="test", state=RunState.RUNNING,
         )  # fmt: skip
-        store.runs.move(run, ("running",), "succeeded")
+        store.runs.move(run, (RunState.RUNNING,), RunState.SUCCEEDED)
         store.runs.add_outputs(run, [Edge("generator", "generator.keras", generator.digest)])
         version = store.db.execute('SELECT version FROM "commit" WHERE seq = ?', (number,))
         model = store.models.add(
@@ -121,6 +130,7 @@ def client_of(store: Path) -> socket.socket:
     return client
 
 
+@pytest.mark.alone
 def test_no_client_makes_the_service_take_a_step(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text(ONE)
     service = Service(load(tmp_path / "config.yaml"), lambda _: None)
@@ -152,6 +162,7 @@ def test_no_client_makes_the_service_take_a_step(tmp_path: Path) -> None:
     assert len(steps) < 20, f"{len(steps)} steps for {rubbish.sent} pieces of rubbish"
 
 
+@pytest.mark.alone
 def test_a_real_service_answers_through_a_crowd_of_bad_clients(tmp_path: Path) -> None:
     tiny = Tiny(tmp_path / "tiny")
     tiny.start()
@@ -258,7 +269,7 @@ MODES = ("plan", "apply", "undo", "empty", "proof")
 def opened(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Store, Any]]:
     folder = tmp_path_factory.mktemp("opened") / "p"
     shutil.copytree(made, folder)
-    store = Store(folder / "store")
+    store = open_store(folder / "store")
     yield store, load(folder / "config.yaml")
     store.close()
 

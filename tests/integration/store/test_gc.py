@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from pixd.store import gc, tensorboard
+from pixd.store.opening import open_store
 from pixd.store.runs import Edge
 from pixd.store.store import Store
 from pixd.system.digests import digest_of
 from pixd.system.errors import PixdError, StoreError
-from tests.unit.store.queries.test_lineage import add_model, pairs
-from tests.unit.store.test_store import record
+from tests.support.commits import record
+from tests.support.models import add_model, pairs
 
 OLD, NEW = digest_of(b"old"), digest_of(b"new")
 
@@ -21,7 +22,7 @@ OLD, NEW = digest_of(b"old"), digest_of(b"new")
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     """Make a store whose folder lost one image and replaced another."""
-    store = Store(tmp_path / "store")
+    store = open_store(tmp_path / "store")
     repo = store.history.repo_id("p", "training")
     record(store, repo, {"a": b"old", "b": b"gone", "c": b"stays"}, [])
     record(store, repo, {"a": b"new"}, ["b"])

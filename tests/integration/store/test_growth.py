@@ -18,11 +18,12 @@ from pixd.config.load import load
 from pixd.config.settings import Settings
 from pixd.store import connection, manifests
 from pixd.store.commits import Change
+from pixd.store.opening import open_store
 from pixd.store.queries import changes, files, history, lineage
 from pixd.store.store import Store
 from pixd.system.digests import digest_of
-from tests.unit.store.queries.test_lineage import add_model
-from tests.unit.store.test_store import record
+from tests.support.commits import record
+from tests.support.models import add_model
 
 FILES = 3000
 FEW, MANY = 10, 150
@@ -141,7 +142,7 @@ def grown(
     folder = tmp_path_factory.mktemp("grown")
     (folder / "config.yaml").write_text(CONFIG)
     settings = load(folder / "config.yaml")
-    store = Store(folder / "store")
+    store = open_store(folder / "store")
     record(
         store, store.history.repo_id("p", "training"), {name: name.encode() for name in NAMES}, []
     )

@@ -9,9 +9,11 @@ import pytest
 
 from pixd.store import gc, manifests, model_files
 from pixd.store.objects import StoredObject
+from pixd.store.opening import open_store
 from pixd.store.runs import Edge
+from pixd.store.states import RunState
 from pixd.store.store import Store
-from tests.unit.store.test_store import record
+from tests.support.commits import record
 
 FILES = {"generator.keras": b"weights", "card.json": b"{}"}
 
@@ -24,7 +26,7 @@ def opened(tmp_path: Path) -> Iterator[Callable[[], Store]]:
     def start() -> Store:
         if stores:
             stores.pop().close()
-        stores.append(Store(tmp_path / "store"))
+        stores.append(open_store(tmp_path / "store"))
         return stores[0]
 
     yield start
@@ -45,9 +47,9 @@ def add_model(store: Store) -> tuple[StoredObject, StoredObject]:
         store.history.add_objects([kept["card.json"]], "application/json")
         run = store.runs.queue(
             "p", "export", "key", change_id="c", recipe=store.runs.add_recipe("export", {}),
-            inputs=[], reason="", state="running",
+            inputs=[], reason="", state=RunState.RUNNING,
         )  # fmt: skip
-        store.runs.move(run, ("running",), "succeeded")
+        store.runs.move(run, (RunState.RUNNING,), RunState.SUCCEEDED)
         store.runs.add_outputs(run, [Edge("generator", "generator.keras", weights.digest)])
         version = store.db.execute('SELECT version FROM "commit"').fetchone()[0]
         store.models.add(

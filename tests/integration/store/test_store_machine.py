@@ -25,6 +25,7 @@ from hypothesis.stateful import (
 )
 
 from pixd.store import connection, verify
+from pixd.store.states import UNFINISHED_FILES
 from pixd.system.digests import digest_of
 from pixd.system.errors import PixdError
 from tests.support.store_facts import assert_same, read_facts
@@ -351,7 +352,7 @@ class StoreMachine(RuleBasedStateMachine):
     def nothing_that_stands_is_of_what_was_recalled(self) -> None:
         for pipeline, excluded in self.ledger.facts.excluded.items():
             repo = self.world.repo(pipeline, "input")
-            due = self.world.store.working.recorded(repo, ("queued", "settling"))
+            due = self.world.store.working.recorded(repo, UNFINISHED_FILES)
             queued = {name for name, *_ in due}
             for digest in excluded:
                 proof = self.world.perform("recall", pipeline=pipeline, mode="proof", digest=digest)

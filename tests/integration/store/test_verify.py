@@ -9,23 +9,31 @@ from pathlib import Path
 import pytest
 
 from pixd.store import connection
-from pixd.store.store import Store
+from pixd.store.opening import open_store
 from pixd.store.verify import Finding, verify
 from pixd.system.digests import digest_of
-from tests.unit.store.queries.test_lineage import add_model, pairs
-from tests.unit.store.test_store import record
+from tests.support.commits import record
+from tests.support.models import add_model, pairs
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make a closed store of four commits, more files than a flat manifest has, and a model."""
-    store = Store(tmp_path / "store")
+    folder = tmp_path_factory.mktemp("sound") / "store"
+    store = open_store(folder)
     repo = store.history.repo_id("p", "training")
     record(store, repo, {"a.png": b"first", "b.png": b"second"}, [])
     record(store, repo, {f"{n}.png": b"%d" % n for n in range(600)}, [])
     record(store, repo, {"a.png": b"other"}, ["7.png"])
     add_model(store, 3, {"train": pairs("a.png"), "held_out": []})
     store.close()
+    return folder
+
+
+@pytest.fixture
+def folder(sound: Path, tmp_path: Path) -> Path:
+    """Return a copy of that store, to be damaged."""
+    shutil.copytree(sound, tmp_path / "store")
     return tmp_path / "store"
 
 
@@ -124,7 +132,7 @@ def test_one_flipped_byte_of_the_chain_in_the_database_file_shows(folder: Path) 
 
 
 def test_changed_and_missing_outputs_are_named(tmp_path: Path) -> None:
-    store = Store(tmp_path / "store")
+    store = open_store(tmp_path / "store")
     recipe = store.runs.add_recipe("translate", {})
     run = store.runs.queue(
         "p", "translate", "k", change_id="c", recipe=recipe, inputs=[], reason=""

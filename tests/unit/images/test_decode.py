@@ -12,12 +12,7 @@ from PIL import Image
 
 from pixd.images import decode, fitting, pair_files, picture, png
 from pixd.system.errors import ImageRejectedError
-
-
-def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
-    out = BytesIO()
-    image.save(out, kind, **options)
-    return out.getvalue()
+from tests.support.images import encoded, gradient
 
 
 def reason_or_picture(data: bytes) -> str:
@@ -27,13 +22,6 @@ def reason_or_picture(data: bytes) -> str:
     except ImageRejectedError as error:
         return error.message or pytest.fail("refused without a reason")
     return "" if mode == "RGB" else pytest.fail(f"a picture of mode {mode}")
-
-
-def gradient(width: int, height: int) -> Image.Image:
-    y, x = np.mgrid[0:height, 0:width]
-    red, green = 255 * x / max(1, width - 1), 255 * y / max(1, height - 1)
-    array = np.stack([red, green, (red + green) / 2], -1).astype(np.uint8)
-    return Image.fromarray(array)
 
 
 def test_transparency_is_laid_over_white() -> None:

@@ -10,7 +10,7 @@ import pytest
 from pixd.folders import scan
 from pixd.images import decode, formats
 from pixd.system.errors import ImageRejectedError
-from tests.unit.images.test_decode import encoded, gradient
+from tests.support.images import encoded, gradient
 from tests.unit.images.test_heif import as_heic
 
 

@@ -18,11 +18,13 @@ from pixd.config.load import load
 from pixd.config.settings import Settings
 from pixd.images import decode, formats, picture
 from pixd.service import operations
+from pixd.store.opening import open_store
+from pixd.store.states import FileState
 from pixd.store.store import Store
 from pixd.system.children.worker import child_environment
 from pixd.system.errors import ImageRejectedError
-from tests.unit.images.test_decode import encoded, gradient
-from tests.unit.store.test_store import record
+from tests.support.commits import record
+from tests.support.images import encoded, gradient
 
 HEIC = next(kind for kind in formats.FORMATS if kind.name == "HEIC")
 PHONE = Path(__file__).parents[4] / "shared" / "data" / "nasty" / "heic_phone.heic"
@@ -144,12 +146,12 @@ def refused(tmp_path: Path) -> Iterator[tuple[Settings, Store]]:
     path = tmp_path / "config.yaml"
     path.write_text(CONFIG)
     settings = load(path)
-    store = Store(settings.store)
+    store = open_store(settings.store)
     for kind in ("training", "input"):
         repo = store.history.repo_id("p", kind)
         record(store, repo, {"x.heic": b"phone", "x.txt": b"text"}, [])
-        store.working.set_state(repo, ["x.heic"], "rejected", HEIC.missing)
-        store.working.set_state(repo, ["x.txt"], "rejected", "it is a text")
+        store.working.set_state(repo, ["x.heic"], FileState.REJECTED, HEIC.missing)
+        store.working.set_state(repo, ["x.txt"], FileState.REJECTED, "it is a text")
         for name, why in (("x.heic", HEIC.missing), ("x.txt", "it is a text")):
             store.working.decide(store.working.head(repo)[name].digest, "input", why, None, None)
     yield settings, store

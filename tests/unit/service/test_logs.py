@@ -12,7 +12,7 @@ import pytest
 
 from pixd.cli.arguments import parser
 from pixd.service import logs
-from pixd.store.events import Event
+from pixd.store.events import Event, Level
 from pixd.system.errors import EXIT_CONFIG
 from tests.support.tiny import Tiny
 
@@ -30,7 +30,7 @@ def test_a_person_gets_time_level_and_pipeline() -> None:
 
 @pytest.mark.parametrize(("level", "priority"), [("info", 6), ("warning", 4), ("error", 3)])
 def test_the_journal_gets_the_priority_in_front_and_the_change_behind(
-    level: str, priority: int
+    level: Level, priority: int
 ) -> None:
     line = logs.line(EVENT._replace(level=level), "journal")
     told = "facades: training@3: +2 files [kind=commit change=e738c88878]"

@@ -9,6 +9,8 @@ import pytest
 from sqlite_utils import Database
 
 from pixd.store import connection, schema
+from pixd.store.opening import open_store
+from pixd.store.states import OutputState
 from pixd.store.store import Store
 
 
@@ -38,7 +40,7 @@ def totals(store: Store) -> dict[str, tuple[int, int]]:
 
 
 def test_an_older_store_keeps_its_outputs_and_gets_its_totals(tmp_path: Path) -> None:
-    store = Store(older_store(tmp_path / "store"))
+    store = open_store(older_store(tmp_path / "store"))
     standing = store.outputs.standing("p", "a.png")
     assert standing is not None
     assert (standing.id, standing.digest, standing.state) == (3, "sha256:out", "current")
@@ -59,21 +61,21 @@ def test_a_migration_cut_off_leaves_the_older_store_as_it_was(
     with monkeypatch.context() as patch:
         patch.setattr("pixd.system.crash_points.crash_point", fail)
         with pytest.raises(RuntimeError):
-            Store(folder)
+            open_store(folder)
     db = sqlite3.connect(folder / connection.DATABASE)
     names = {row[0] for row in db.execute("SELECT name FROM sqlite_master")}
     assert "output" in names
     assert not names & {"output_next", "exclusion", "object_total"}
     db.close()
-    store = Store(folder)
+    store = open_store(folder)
     assert totals(store) == {"present": (2, 42)}
     store.close()
 
 
 def test_the_totals_follow_every_change_of_state(tmp_path: Path) -> None:
-    store = Store(older_store(tmp_path / "store"))
+    store = open_store(older_store(tmp_path / "store"))
     store.db.execute("UPDATE object_bytes SET state = 'trashed' WHERE digest = 'sha256:in'")
-    store.outputs.set_state(3, "withdrawn")
+    store.outputs.set_state(3, OutputState.WITHDRAWN)
     assert totals(store) == {"present": (1, 32), "trashed": (1, 10)}
     rows = store.db.execute("SELECT state, outputs FROM output_total WHERE outputs <> 0").fetchall()
     assert rows == [("withdrawn", 1)]

@@ -15,51 +15,29 @@ from pathlib import Path
 import pytest
 
 from pixd.store import connection, lock, schema
-from pixd.store.commits import Change, Commit
 from pixd.store.files import HashedFile
+from pixd.store.opening import open_store
 from pixd.store.queries import history
 from pixd.store.queries.trainings import failures_of_key
 from pixd.store.runs import Edge, run_key
+from pixd.store.states import FileState, RunState
 from pixd.store.store import Store
 from pixd.system.errors import CannotTellError, StoreBusyError, StoreError
 from pixd.system.stamps import FileStamp
+from tests.support.commits import record
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    store = Store(tmp_path / "store")
+    store = open_store(tmp_path / "store")
     yield store
     store.close()
-
-
-def record(store: Store, repo_id: int, files: dict[str, bytes], removed: list[str]) -> Commit:
-    """Do what intake does for files of these bytes."""
-    head = store.working.head(repo_id)
-    hashed, changes, kept = [], [], {}
-    store.working.mark_settling(repo_id, files)
-    for name, data in files.items():
-        stored = store.objects.add(data)
-        kept[stored.digest] = stored
-        stamp = FileStamp(size=len(data), mtime_ns=1, ctime_ns=1, device=1, inode=1)
-        hashed.append(HashedFile(name, stored.digest, stamp, is_racy=False))
-        changes.append(Change(name, head[name].digest if name in head else None, stored.digest))
-    changes += [Change(name, head[name].digest, None) for name in removed]
-    store.objects.flush()
-    with store.transaction():
-        store.history.add_objects(kept.values(), "application/octet-stream")
-        store.working.record(repo_id, hashed, "recorded", "c1")
-        store.working.forget(repo_id, removed)
-        manifest = store.history.prepare_version(repo_id, changes, store.working)
-        store.objects.flush()
-        return store.history.commit(
-            repo_id, manifest, changes, change_id="c1", reason="test", objects=kept
-        )
 
 
 def test_the_writer_carries_no_arrays(tmp_path: Path) -> None:
     # sqlite-utils imports NumPy where it finds it: 0.1 s and 20 MB of a service that has no use.
     code = (
-        "import sys, pathlib; from pixd.store.store import Store; Store(pathlib.Path(sys.argv[1]));"
+        "import sys, pathlib; from pixd.store.opening import open_store; open_store(pathlib.Path(sys.argv[1]));"
         " assert 'sqlite_utils' in sys.modules; assert 'numpy' not in sys.modules;"
         " import numpy"  # it can still be had by who needs it
     )
@@ -99,8 +77,8 @@ def test_two_runs_of_one_key_cannot_both_be_active(store: Store) -> None:
     first = queue()
     with pytest.raises(sqlite3.IntegrityError):
         queue()
-    assert store.runs.move(first, ("queued",), "running")
-    assert store.runs.move(first, ("running",), "failed", reason="no")
+    assert store.runs.move(first, (RunState.QUEUED,), RunState.RUNNING)
+    assert store.runs.move(first, (RunState.RUNNING,), RunState.FAILED, reason="no")
     second = queue()
     assert store.runs.get(second).attempt == 2
 
@@ -108,10 +86,17 @@ def test_two_runs_of_one_key_cannot_both_be_active(store: Store) -> None:
 def test_a_late_report_about_a_run_given_up_changes_nothing(store: Store) -> None:
     recipe = store.runs.add_recipe("train", {})
     run = store.runs.queue(
-        "p", "train", "k", change_id="c", recipe=recipe, inputs=[], reason="", state="running"
+        "p",
+        "train",
+        "k",
+        change_id="c",
+        recipe=recipe,
+        inputs=[],
+        reason="",
+        state=RunState.RUNNING,
     )
-    assert store.runs.move(run, ("running",), "lost")
-    assert not store.runs.move(run, ("running", "publishing"), "succeeded")
+    assert store.runs.move(run, (RunState.RUNNING,), RunState.LOST)
+    assert not store.runs.move(run, (RunState.RUNNING, RunState.PUBLISHING), RunState.SUCCEEDED)
     assert store.runs.get(run).state == "lost"
 
 
@@ -135,7 +120,7 @@ def test_a_failed_transaction_leaves_nothing_behind(store: Store) -> None:
 
 def test_a_second_writer_is_told_who_holds_the_store(store: Store) -> None:
     with pytest.raises(StoreBusyError, match=r"pid \d+"):
-        Store(store.folder)
+        open_store(store.folder)
 
 
 def test_a_reader_works_beside_the_writer_and_cannot_write(store: Store) -> None:
@@ -167,20 +152,20 @@ def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) ->
     database = folder / connection.DATABASE
     database.write_bytes(b"this is no database at all, and longer than a header" * 20)
     with pytest.raises(StoreError, match="cannot be opened"):
-        Store(folder)
+        open_store(folder)
     assert database.read_bytes().startswith(b"this is no database")
 
 
 def test_a_store_of_a_newer_pixd_is_refused_by_name(tmp_path: Path) -> None:
     folder = tmp_path / "store"
-    store = Store(folder)
+    store = open_store(folder)
     store.db.execute(
         "INSERT INTO _sqlite_migrations (migration_set, name, applied_at)"
         " VALUES ('pixd', 'm999_future', '2030')"
     )
     store.close()
     with pytest.raises(StoreError, match="m999_future"):
-        Store(folder)
+        open_store(folder)
 
 
 def test_asking_where_there_is_no_store_says_how_to_make_one(tmp_path: Path) -> None:
@@ -190,7 +175,7 @@ def test_asking_where_there_is_no_store_says_how_to_make_one(tmp_path: Path) -> 
 
 
 def test_the_lock_is_free_once_its_holder_is_gone(tmp_path: Path) -> None:
-    store = Store(tmp_path)
+    store = open_store(tmp_path)
     assert lock.holder_pid(tmp_path) is not None
     store.close()
     assert lock.holder_pid(tmp_path) is None
@@ -202,7 +187,7 @@ def test_inputs_are_due_again_only_when_model_recipe_or_content_changed(store: S
     digest = store.working.head(repo)["a.jpg"].digest
     recipe = store.runs.add_recipe("translate", {})
     run = store.runs.queue(
-        "p", "translate", "k", change_id="c", recipe=recipe, reason="", state="running",
+        "p", "translate", "k", change_id="c", recipe=recipe, reason="", state=RunState.RUNNING,
         inputs=[Edge("image", "a.jpg", digest)],
     )  # fmt: skip
     made = store.objects.add(b"png")
@@ -214,9 +199,9 @@ def test_inputs_are_due_again_only_when_model_recipe_or_content_changed(store: S
             recipe=recipe, run_id=run, digest=made.digest, change_id="c",
         )  # fmt: skip
     store.outputs.settle_intent(row)
-    store.working.set_state(repo, ["a.jpg", "b.jpg"], "translated")
+    store.working.set_state(repo, ["a.jpg", "b.jpg"], FileState.TRANSLATED)
     assert store.outputs.requeue_stale("p", repo, "m1", recipe) == 1  # b.jpg has no output
-    store.working.set_state(repo, ["b.jpg"], "rejected", "bad")
+    store.working.set_state(repo, ["b.jpg"], FileState.REJECTED, "bad")
     assert store.outputs.requeue_stale("p", repo, "m1", recipe) == 0
     assert store.outputs.requeue_stale("p", repo, "m2", recipe) == 1
 
@@ -247,13 +232,13 @@ def test_the_totals_of_files_follow_whatever_happens_to_them(store: Store) -> No
         lambda: record(store, repo, {f"{n}.png": b"%d" % n for n in range(9)}, []),
         lambda: record(store, other, {"elsewhere.png": b"x"}, []),
         lambda: working.mark_settling(repo, ["0.png", "new.png"]),
-        lambda: working.refresh(repo, [read("0.png")], "recorded"),
+        lambda: working.refresh(repo, [read("0.png")], FileState.RECORDED),
         lambda: working.refuse(repo, {"link.png": "a link out", "1.png": "too large"}),
         lambda: working.exclude(repo, ["2.png"], "recalled"),
         lambda: working.reread_excluded(repo),
-        lambda: working.set_state(repo, ["3.png", "4.png", "new.png"], "failed", "no"),
-        lambda: working.set_state(repo, ["3.png"], "failed", "still"),
-        lambda: working.finish(repo, "5.png", read("5.png").digest, "rejected", "no image"),
+        lambda: working.set_state(repo, ["3.png", "4.png", "new.png"], FileState.FAILED, "no"),
+        lambda: working.set_state(repo, ["3.png"], FileState.FAILED, "still"),
+        lambda: working.finish(repo, "5.png", read("5.png").digest, FileState.REJECTED, "no image"),
         lambda: working.retry(repo, ["1.png", "3.png", "5.png", "nowhere.png"], "c2"),
         lambda: working.forget(repo, ["6.png", "7.png", "nowhere.png"]),
         lambda: record(store, repo, {"8.png": b"changed"}, ["0.png"]),
@@ -301,7 +286,7 @@ def test_one_who_asks_for_the_holder_does_not_keep_a_service_away(tmp_path: Path
 
 def test_a_log_without_its_index_is_not_passed_over(tmp_path: Path) -> None:
     # Killed, copied by hand without lineage.db-shm, and read by one who may not make it.
-    store = Store(tmp_path / "store")
+    store = open_store(tmp_path / "store")
     store.note("p", "info", "x", "only in the log so far")
     shutil.copytree(store.folder, tmp_path / "copy", ignore=shutil.ignore_patterns("*-shm"))
     store.close()
@@ -317,9 +302,16 @@ def test_an_attempt_that_came_further_lets_those_before_it_count_no_more(store: 
 
     def fail(key: str) -> int:
         run = store.runs.queue(
-            "p", "train", key, change_id="c", recipe=recipe, inputs=[], reason="", state="running"
+            "p",
+            "train",
+            key,
+            change_id="c",
+            recipe=recipe,
+            inputs=[],
+            reason="",
+            state=RunState.RUNNING,
         )
-        store.runs.move(run, ("running",), "failed", reason="killed")
+        store.runs.move(run, (RunState.RUNNING,), RunState.FAILED, reason="killed")
         return run
 
     first, second, other, third = fail("k"), fail("k"), fail("another"), fail("k")
@@ -335,10 +327,10 @@ def test_an_attempt_that_came_further_lets_those_before_it_count_no_more(store: 
 
 def test_a_bit_that_flipped_in_a_trigger_is_damage_and_told_by_name(tmp_path: Path) -> None:
     folder = tmp_path / "store"
-    Store(folder).close()
+    open_store(folder).close()
     path = folder / connection.DATABASE
     data = path.read_bytes()
     at = data.index(b"file_counts_update AFTER UPDATE OF state")
     path.write_bytes(data[:at] + data[at:].replace(b"OF state", b"OF stete", 1))
     with pytest.raises(StoreError, match="trigger file_counts_update is not as it was made"):
-        Store(folder)
+        open_store(folder)

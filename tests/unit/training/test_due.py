@@ -14,13 +14,14 @@ import pytest
 from pixd.answers import plan
 from pixd.config import PipelineSettings, Settings
 from pixd.store import connection
+from pixd.store.opening import open_store
 from pixd.store.runs import Edge, run_key
-from pixd.store.store import Store
+from pixd.store.states import FileState, RunState
 from pixd.system.digests import digest_of
 from pixd.training import recipe, snapshot, stage
 from pixd.training.dataset import pairs, split
 from pixd.training.run import TrainingRun
-from tests.unit.store.test_store import record
+from tests.support.commits import record
 
 NEVER_BETTER = "worse: held-out L1 40 against 31"
 
@@ -35,14 +36,15 @@ class Folder:
         self.settings = Settings(
             path=folder / "config.yaml", store=folder / "store", pipelines=(self.pipeline,)
         )
-        self.store = Store(self.settings.store)
+        self.store = open_store(self.settings.store)
         self.add("a", "b", "c")
 
     def add(self, *names: str) -> None:
         repo = self.store.history.repo_id("p", "training")
         record(self.store, repo, {name: name.encode() for name in names}, [])
         files = [
-            (name, digest) for name, digest, *_ in self.store.working.recorded(repo, ("recorded",))
+            (name, digest)
+            for name, digest, *_ in self.store.working.recorded(repo, (FileState.RECORDED,))
         ]
         self.pairs = pairs.pair_up("side-by-side", files)
         self.split = split.split(self.pairs.pairs, self.pipeline.train.validation, {})
@@ -64,7 +66,7 @@ class Folder:
         with self.store.transaction():
             self.store.history.add_objects([listed], "application/json")
             return self.store.runs.queue(
-                "p", "train", key, change_id="c", recipe=digest, reason="", state="running",
+                "p", "train", key, change_id="c", recipe=digest, reason="", state=RunState.RUNNING,
                 inputs=[Edge("pairs", "pairs", listed.digest)],
             )  # fmt: skip
 
@@ -75,7 +77,7 @@ class Folder:
         store.objects.flush()
         with store.transaction():
             store.history.add_objects([weights], "application/octet-stream")
-            store.runs.move(run, ("running",), "succeeded")
+            store.runs.move(run, (RunState.RUNNING,), RunState.SUCCEEDED)
             store.runs.add_outputs(run, [Edge("generator", "generator.keras", weights.digest)])
             version = store.db.execute('SELECT version FROM "commit"').fetchone()[0]
             verdict = json.dumps({"promote": live, "why": why})
@@ -192,7 +194,7 @@ def test_a_model_of_a_recalled_image_is_trained_again_and_the_plan_says_so(
 def test_a_training_that_was_given_up_is_not_planned(folder: Folder) -> None:
     for _ in range(3):
         run = folder.begin_training()
-        folder.store.runs.move(run, ("running",), "failed", reason="it is ill")
+        folder.store.runs.move(run, (RunState.RUNNING,), RunState.FAILED, reason="it is ill")
     planned, served = folder.plan(), folder.serve()
     assert served.state == "failed"
     assert planned["action"] == "none"

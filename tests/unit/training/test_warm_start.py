@@ -10,14 +10,16 @@ from pathlib import Path
 import pytest
 
 from pixd.config import PipelineSettings, TrainSettings
+from pixd.store.opening import open_store
 from pixd.store.runs import Edge, run_key
+from pixd.store.states import RunState
 from pixd.store.store import Store
 from pixd.system.digests import canonical_json, digest_of
 from pixd.training import recipe as recipes
 from pixd.training import warm_start
 from pixd.training.dataset import pairs
 from pixd.training.dataset import split as kinship
-from tests.unit.store.test_store import record
+from tests.support.commits import record
 
 SETTINGS = PipelineSettings(name="p", training=Path("t"), input=Path("i"), output=Path("o"))
 RECIPE = recipes.train_recipe(SETTINGS, "float32")
@@ -25,7 +27,7 @@ RECIPE = recipes.train_recipe(SETTINGS, "float32")
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    store = Store(tmp_path / "store")
+    store = open_store(tmp_path / "store")
     record(store, store.history.repo_id("p", "training"), {"a": b"x"}, [])
     yield store
     store.close()
@@ -52,10 +54,10 @@ def trained_on(plan: list[pairs.Pair], store: Store, *, share: float = 0.1) -> s
     with store.transaction():
         store.history.add_objects([listed, export], "application/json")
         run = store.runs.queue(
-            "p", "train", key, change_id="c", recipe=recipe, reason="", state="running",
+            "p", "train", key, change_id="c", recipe=recipe, reason="", state=RunState.RUNNING,
             inputs=[Edge("pairs", "pairs", listed.digest)],
         )  # fmt: skip
-        store.runs.move(run, ("running",), "succeeded")
+        store.runs.move(run, (RunState.RUNNING,), RunState.SUCCEEDED)
         version = store.db.execute('SELECT version FROM "commit"').fetchone()[0]
         model = store.models.add(
             "p", export.digest, train_run=run, export_run=run, version=version, commit_seq=1,

@@ -323,6 +323,7 @@ def test_the_test_image_is_one_that_pixd_takes() -> None:
     assert decode.decode(ramp(64)).size == (64, 64)
 
 
+@pytest.mark.alone
 def test_without_the_model_it_takes_less_than_a_second(tiny: Tiny) -> None:
     took = []
     for _ in range(3):
@@ -332,9 +333,8 @@ def test_without_the_model_it_takes_less_than_a_second(tiny: Tiny) -> None:
     assert min(took) < 1.0
 
 
-def test_each_live_model_translates_a_test_image(tiny: Tiny) -> None:
-    tiny.pairs(range(6))
-    tiny.once()
+def test_each_live_model_translates_a_test_image(ready: Tiny) -> None:
+    tiny = ready
     before = sorted(tiny.folder.rglob("*"))
     done = tiny.pixd("doctor", "--json")
     assert done.returncode == 0, done.stdout

@@ -14,7 +14,7 @@ from pixd.cli import arguments, main
 from pixd.config.load import load
 from pixd.config.pair_kinds import KINDS
 from pixd.images.demo_set import facade_pair
-from tests.integration.training.dataset.test_dataset import CONFIG, jpeg, pair, png
+from tests.support.training_folder import CONFIG, jpeg, pair, png
 
 
 @pytest.fixture(scope="module")

@@ -8,9 +8,17 @@ from pathlib import Path
 import pytest
 
 from pixd.cli import main
-from pixd.store.heartbeat import read_live, write_live
+from pixd.store.states import FileState
 from pixd.system.clock import rfc3339
-from tests.support.status_states import NOW, Live, World, filled_world, set_part
+from tests.support.status_states import (
+    NOW,
+    Live,
+    World,
+    filled_world,
+    read_live,
+    set_part,
+    write_live,
+)  # fmt: skip
 
 CHANGE = "c1"  # of all that World.fill records
 
@@ -38,13 +46,13 @@ def test_a_change_with_work_left_is_not_through_because_the_service_was_idle_bef
     with world.running(
         trained
     ) as store:  # its heartbeat says idle, and is from before the question
-        world.add_inputs(store, 3, "queued")
+        world.add_inputs(store, 3, FileState.QUEUED)
         assert main.main(["wait", CHANGE, "--timeout", "0.3"]) == 124
 
 
 def test_a_change_is_through_when_the_service_is_idle_after_it_looked_again(world: World) -> None:
     with world.running(trained) as store:
-        world.add_inputs(store, 3, "queued")  # they wait for a model that nobody ordered
+        world.add_inputs(store, 3, FileState.QUEUED)  # they wait for a model that nobody ordered
         live = read_live(world.settings.store)
         live["at"] = rfc3339(NOW + 1)
         seen_again(live)

@@ -13,9 +13,8 @@ import pytest
 from PIL import Image
 
 from pixd.images import decode
-from tests.integration.pix2pix.conftest import Child, Spec, result_of
-from tests.integration.pix2pix.test_train import tensors_in
-from tests.integration.pix2pix.test_workers import TEXT, translate_spec
+from tests.support.children import TEXT, Child, Spec, result_of, translate_spec
+from tests.support.tensors import tensors_in
 
 Start = Callable[..., Child]
 MakeSpec = Callable[..., Spec]
@@ -99,6 +98,7 @@ def test_pictures_of_any_size_come_back_as_they_were(
     child.close()
 
 
+@pytest.mark.alone
 def test_a_small_image_does_not_wait_for_all_of_a_large_one(
     models: Path, start: Start, tmp_path: Path
 ) -> None:

@@ -23,7 +23,7 @@ from pixd.pix2pix.learning.input_pipeline import load_pair
 from pixd.pix2pix.learning.previews import Previews
 from pixd.pix2pix.learning.tensorboard import EventFiles
 from pixd.pix2pix.network.generator import generate, load_generator, make_inference
-from tests.integration.pix2pix.conftest import ROOT, SIZE, Child, Spec, result_of
+from tests.support.children import ROOT, SIZE, Child, Spec, result_of
 
 Start = Callable[..., Child]
 MakeSpec = Callable[..., Spec]

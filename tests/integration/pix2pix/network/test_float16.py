@@ -16,7 +16,7 @@ from pixd.pix2pix.network.losses import LossWeights
 from pixd.pix2pix.network.models import MIXED_FLOAT16
 from pixd.pix2pix.network.optimizers import Adam
 from pixd.pix2pix.network.steps import LOSS_SCALES, Networks, make_train_step
-from tests.integration.pix2pix.network.test_steps import images
+from tests.support.tensors import images
 
 Step = Any
 TOO_LARGE = 2.0**40  # any gradient overflows under it

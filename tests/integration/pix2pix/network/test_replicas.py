@@ -16,7 +16,8 @@ import pytest
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from tests.integration.pix2pix.conftest import Child, result_of
+from tests.support.children import Child, result_of
+from tests.support.shared import made_once
 
 Start = Callable[..., Child]
 Spec = dict[str, Any]
@@ -40,14 +41,18 @@ def runs(
     tmp_path_factory: pytest.TempPathFactory, start: Start, make_spec: MakeSpec
 ) -> tuple[Path, Path]:
     """Return the folders of one training on one device and on two, dropout on."""
-    one, two = (tmp_path_factory.mktemp(name) for name in ("one", "two"))
-    children = [
-        start("train", make_spec(one, steps=STEPS, batch_size=2), one),
-        start("train", {**make_spec(two, steps=STEPS, batch_size=2, replicas=2), **TWO}, two),
-    ]
-    for child in children:
-        assert child.ended() == 0, child.log.read_text()[-2000:]
-    return one, two
+
+    def make(folder: Path) -> None:
+        one, two = folder / "one", folder / "two"
+        children = [
+            start("train", make_spec(one, steps=STEPS, batch_size=2), one),
+            start("train", {**make_spec(two, steps=STEPS, batch_size=2, replicas=2), **TWO}, two),
+        ]
+        for child in children:
+            assert child.ended() == 0, child.log.read_text()[-2000:]
+
+    folder = made_once(tmp_path_factory, "on-one-and-two", make)
+    return folder / "one", folder / "two"
 
 
 def test_two_devices_make_the_training_that_one_makes(runs: tuple[Path, Path]) -> None:

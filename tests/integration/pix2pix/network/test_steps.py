@@ -13,6 +13,7 @@ from pixd.pix2pix.learning.training_loop import build_networks
 from pixd.pix2pix.network.losses import LossWeights
 from pixd.pix2pix.network.steps import Networks, make_train_step
 from tests.support import restated
+from tests.support.tensors import images
 
 RATE, BETA_1 = 2e-4, 0.5
 
@@ -29,12 +30,6 @@ def make(**changes: Any) -> Networks:
         **changes,
     }
     return build_networks(recipe, "float32")
-
-
-def images(seed: int, batch: int = 1) -> Any:
-    random = np.random.default_rng(seed)
-    coarse = random.uniform(-1, 1, (batch, 8, 8, 3)).astype(np.float32)
-    return tf.constant(coarse.repeat(4, axis=1).repeat(4, axis=2))
 
 
 def without_dropout(networks: Networks) -> Networks:

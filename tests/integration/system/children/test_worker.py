@@ -97,6 +97,7 @@ def test_messages_go_both_ways(start: Start, wait_until: WaitUntil) -> None:
     wait_until(lambda: worker.poll() == 0)
 
 
+@pytest.mark.alone
 def test_a_child_that_reads_nothing_never_blocks_the_sender(start: Start) -> None:
     worker = start("time.sleep(600)")
     began = time.monotonic()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import sqlite3
 import time
@@ -18,50 +17,18 @@ from pixd.answers import status
 from pixd.config.load import load
 from pixd.folders import scan
 from pixd.folders.intake import Intake
-from pixd.images.demo_set import facade_pair
 from pixd.service import recall
 from pixd.store import connection
-from pixd.store.store import Store
-from pixd.store.training_set import kin_of
+from pixd.store.opening import open_store
+from pixd.store.queries.training_set import kin_of
 from pixd.system.digests import digest_of
 from pixd.training.dataset import folder_check, pairs
 from pixd.training.dataset import split as kinship
 from pixd.training.dataset.dataset import Dataset
 from pixd.training.dataset.findings import Setting
 from pixd.training.dataset.inspector import inspector
-from tests.unit.store.test_store import record
-
-CONFIG = """\
-store: ./store
-pipelines:
-  p:
-    training: ./training
-    input: ./input
-    output: ./output
-    image_size: 64
-    train:
-      validation: 0.3
-"""
-
-
-def pair(number: int, *, swapped: bool = False) -> Image.Image:
-    both = Image.new("RGB", (128, 64))
-    halves = facade_pair(number, 64)
-    for place, half in enumerate(reversed(halves) if swapped else halves):
-        both.paste(half, (64 * place, 0))
-    return both
-
-
-def png(picture: Image.Image) -> bytes:
-    out = io.BytesIO()
-    picture.save(out, "PNG")
-    return out.getvalue()
-
-
-def jpeg(picture: Image.Image, quality: int) -> bytes:
-    out = io.BytesIO()
-    picture.save(out, "JPEG", quality=quality)
-    return out.getvalue()
+from tests.support.commits import record
+from tests.support.training_folder import CONFIG, jpeg, pair, png
 
 
 class Set:
@@ -71,7 +38,7 @@ class Set:
         (folder / "config.yaml").write_text(CONFIG)
         self.folder = folder
         self.settings = load(folder / "config.yaml")
-        self.store = Store(self.settings.store)
+        self.store = open_store(self.settings.store)
         (self.store.folder / "logs").mkdir(exist_ok=True)
         self.begin()
 
@@ -215,7 +182,7 @@ def test_a_store_from_before_is_completed_and_its_pairs_keep_their_sides(followe
     database.execute("DELETE FROM _sqlite_migrations WHERE name = 'm006_care'")
     database.commit()
     database.close()
-    followed.store = Store(followed.settings.store)
+    followed.store = open_store(followed.settings.store)
     followed.begin()
     decided = followed.store.db.execute("SELECT count(*) FROM verdict").fetchone()[0]
     assert decided == 14

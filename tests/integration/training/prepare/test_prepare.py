@@ -461,6 +461,7 @@ def test_a_terminal_gets_a_bar_and_a_pipe_gets_none(desk: Desk) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_memory_does_not_grow_with_the_number_of_pictures(desk: Desk) -> None:
     first = desk.photo("0.png", 1, (32, 32)).read_bytes()
     peaks = []

@@ -20,12 +20,13 @@ from pixd.answers.report import curves, page
 from pixd.answers.report.curves import Reference, Series
 from pixd.answers.report.record import Picture, Record, Setting, Shown, gather, settings_of
 from pixd.store import connection, gc
+from pixd.store.opening import open_store
 from pixd.store.queries import history
 from pixd.store.store import Store
 from pixd.system.digests import digest_of
-from tests.unit.store.queries.test_lineage import add_model
-from tests.unit.store.queries.test_lineage import pairs as named
-from tests.unit.store.test_store import record as write_commit
+from tests.support.commits import record as write_commit
+from tests.support.models import add_model
+from tests.support.models import pairs as named
 
 PNG = b"\x89PNG not really"
 SCRIPT = "<script>alert(1)</script>"
@@ -307,7 +308,7 @@ def test_ticks_are_few_and_hold_the_range(low: float, span: float) -> None:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    store = Store(tmp_path / "store")
+    store = open_store(tmp_path / "store")
     yield store
     store.close()
 

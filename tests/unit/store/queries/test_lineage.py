@@ -12,47 +12,20 @@ from hypothesis import strategies as st
 
 from pixd.store import manifests
 from pixd.store.objects import ObjectStore
+from pixd.store.opening import open_store
 from pixd.store.queries import lineage
 from pixd.store.queries.lineage import Appearance
-from pixd.store.runs import Edge
 from pixd.store.store import Store
-from pixd.system.digests import canonical_json, digest_of
-from tests.unit.store.test_store import record
+from pixd.system.digests import digest_of
+from tests.support.commits import record
+from tests.support.models import add_model, pairs
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    store = Store(tmp_path / "store")
+    store = open_store(tmp_path / "store")
     yield store
     store.close()
-
-
-def add_model(store: Store, seq: int, listing: dict[str, list[object]], start: str = "") -> str:
-    """Write a training run on these pairs and its model; returns the model's digest."""
-    listed = store.objects.add(canonical_json(listing).encode())
-    export = store.objects.add(b"model of %d %s" % (seq, listed.digest.encode()))
-    store.objects.flush()
-    recipe = store.runs.add_recipe("train", {})
-    inputs = [Edge("pairs", "pairs", listed.digest)]
-    if start:
-        inputs.append(Edge("warm-start", "model@1", start))
-    with store.transaction():
-        store.history.add_objects([listed, export], "application/json")
-        run = store.runs.queue(
-            "p", "train", f"key {export.digest}", change_id="c", recipe=recipe, inputs=inputs,
-            reason="", state="running",
-        )  # fmt: skip
-        store.runs.move(run, ("running",), "succeeded")
-        row = store.db.execute('SELECT version FROM "commit" WHERE seq = ?', (seq,)).fetchone()
-        store.models.add(
-            "p", export.digest, train_run=run, export_run=run, version=row[0], commit_seq=seq,
-            steps=1, metrics={}, verdict='{"promote": true, "why": ""}',
-        )  # fmt: skip
-    return export.digest
-
-
-def pairs(*names: str) -> list[object]:
-    return [[name, [[name, digest_of(name.encode())]]] for name in names]
 
 
 def test_a_content_is_found_by_name_from_commit_to_commit(store: Store) -> None:

@@ -16,7 +16,7 @@ from pixd.training.dataset import findings, measures, pairs, swapped_halves
 from pixd.training.dataset import split as kinship
 from pixd.training.dataset.findings import LOOK, WRONG, Finding, Judgement, Setting
 from pixd.training.dataset.near_duplicates import Part, Parts
-from tests.unit.images.test_decode import gradient
+from tests.support.images import gradient
 
 SIDE_BY_SIDE = Setting("side-by-side", "AtoB", 64, 0.1)
 

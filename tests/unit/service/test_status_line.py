@@ -4,20 +4,14 @@ from typing import Any
 
 import pytest
 
-from pixd.system import systemd
+from pixd.service.status_line import status_line
+from pixd.store import heartbeat
+from pixd.store.heartbeat import Heartbeat
 
 
-def live(**parts: dict[str, Any]) -> dict[str, Any]:
-    """Return a heartbeat of one pipeline at rest, changed by `parts`."""
-    part: dict[str, dict[str, Any]] = {
-        "training": {"held": ""},
-        "input": {"held": ""},
-        "train": {"state": "idle", "step": 0, "steps": 0, "eta_seconds": None},
-        "translate": {"phase": "", "trouble": "", "blocked": ""},
-    }
-    for name, changes in parts.items():
-        part[name].update(changes)
-    return {"stale": "", "blocked": "", "config": "", "pipelines": {"maps": part}}
+def live(said: dict[str, Any] | None = None, **parts: dict[str, Any]) -> Heartbeat:
+    """Return a heartbeat of one pipeline at rest, changed by `parts`; `said` is of the service."""
+    return heartbeat.from_json({**(said or {}), "pipelines": {"maps": parts}})
 
 
 @pytest.mark.parametrize(
@@ -51,16 +45,16 @@ def live(**parts: dict[str, Any]) -> dict[str, Any]:
     ],
 )
 def test_what_wants_attention_is_said_first(parts: dict[str, Any], line: str) -> None:
-    assert systemd.status_line(live(**parts)) == line
+    assert status_line(live(**parts)) == line
 
 
 def test_the_whole_service_s_trouble_stands_before_the_pipelines() -> None:
-    beat = live() | {"stale": "maps: the trainer hangs", "config": "refused"}
-    assert systemd.status_line(beat) == (
+    beat = live({"stale": "maps: the trainer hangs", "config": "refused"})
+    assert status_line(beat) == (
         "maps: the trainer hangs; the changed configuration is not in force: refused; maps: idle"
     )
 
 
 def test_a_line_break_cannot_begin_another_assignment() -> None:
     beat = live(input={"held": "bad\nREADY=1"})
-    assert systemd.status_line(beat) == "maps: HOLD, input: bad READY=1"
+    assert status_line(beat) == "maps: HOLD, input: bad READY=1"

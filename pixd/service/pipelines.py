@@ -1,0 +1,220 @@
+"""All pipelines that are served, the inspector that they share, and those that are being taken out.
+
+The loop, the heartbeat, the metrics and the shutdown ask here for "all pipelines". What one
+pipeline is made of is in `pixd.service.pipeline`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pixd.service.pipeline import RECONFIGURED, Pipeline
+from pixd.system import disk
+from pixd.training.dataset.inspector import inspector
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from pixd.config import PipelineSettings, Settings
+    from pixd.folders.intake import Intake
+    from pixd.store.store import Store
+    from pixd.system.children.worker import Worker
+
+INSPECTOR_IDLE_S = 20.0
+INSPECT_WITHIN_S = 300.0  # on the clock; processor time is bounded far below it
+
+
+class Pipelines:
+    """The pipelines of the settings in force. Iterating gives those that are served."""
+
+    def __init__(self, store: Store, settings: Settings, wake: Callable[[], None]) -> None:
+        """Put every pipeline together; nothing is read before the first step.
+
+        Args:
+            store: the open store.
+            settings: the checked configuration.
+            wake: shortens the loop's wait; called from any thread.
+        """
+        self.settings = settings
+        self._store = store
+        self._wake = wake
+        self.inspector = inspector(
+            store.scratch / "inspect",
+            store.folder / "logs" / "inspect.log",
+            idle_s=INSPECTOR_IDLE_S,
+            answer_within_s=INSPECT_WITHIN_S,
+        )
+        self._served = [self._begin(pipeline) for pipeline in settings.pipelines]
+        self._leaving: list[Pipeline] = []  # taken out of the configuration, not over yet
+
+    def _begin(self, pipeline: PipelineSettings) -> Pipeline:
+        return Pipeline(self._store, self.settings, pipeline, self.inspector, self._wake)
+
+    # -- which there are ----------------------------------------------------------------
+
+    def __iter__(self) -> Iterator[Pipeline]:
+        return iter(self._served)
+
+    @property
+    def intakes(self) -> Iterator[Intake]:
+        """Every watched folder."""
+        for pipeline in self._served:
+            yield from pipeline.intakes
+
+    @property
+    def outputs(self) -> dict[str, Path]:
+        """The output folder of each pipeline."""
+        return {pipeline.name: pipeline.output for pipeline in self.settings.pipelines}
+
+    @property
+    def workers(self) -> Iterator[Worker]:
+        """Every child."""
+        if self.inspector.worker is not None:
+            yield self.inspector.worker
+        for pipeline in (*self._served, *self._leaving):
+            yield from pipeline.workers()
+
+    @property
+    def training_runs(self) -> list[int]:
+        """The runs of the trainings that are under way."""
+        runs = (p.training.run for p in (*self._served, *self._leaving))
+        return [run.run_id for run in runs if run]
+
+    # -- how they are -------------------------------------------------------------------
+
+    def is_idle(self) -> bool:
+        """Tell whether nothing is under way and nothing will begin without a change from outside."""
+        return not self.inspector.load and all(pipeline.is_idle() for pipeline in self._served)
+
+    def has_failures(self) -> bool:
+        """Tell whether something failed, or is kept from going on."""
+        return any(pipeline.has_failures() for pipeline in self._served)
+
+    def stale(self, now: float) -> str:
+        """Say what should have moved and has not, or "". `now`: monotonic seconds.
+
+        A child that is silent is first dealt with by whatever started it, which kills, blames and
+        replaces it. It is stale only where that did not help.
+        """
+        for pipeline in self._served:
+            for intake in pipeline.intakes:
+                if why := intake.stale(now):
+                    return f"{pipeline.name}: {intake.kind}: {why}"
+            run = pipeline.training.run
+            if run and not run.is_fresh(now):
+                return f"{pipeline.name}: the trainer hangs and cannot be ended"
+            if not pipeline.translation.is_fresh(now):
+                return f"{pipeline.name}: the translator hangs and cannot be ended"
+        return "" if self.inspector.is_fresh(now) else "the inspector hangs and cannot be ended"
+
+    def next_at(self, now: float) -> float:
+        """Return when something is due without a message from a child or a folder."""
+        times = [self.inspector.next_at(now), *(intake.next_at() for intake in self.intakes)]
+        for pipeline in self._served:
+            times += [pipeline.training.next_at(now), pipeline.translation.next_at(now)]
+        return min(times)
+
+    # -- what they do -------------------------------------------------------------------
+
+    def record_and_train(self, now: float, *, may_start: bool) -> None:
+        """Bring intakes, datasets and trainings one step closer. One training runs at a time."""
+        for intake in self.intakes:
+            intake.step(now)
+        self._inspect(now)
+        for pipeline in self._served:
+            another_trains = any(
+                p.training.run for p in (*self._served, *self._leaving) if p is not pipeline
+            )
+            may_train = may_start and pipeline.may_train and not another_trains
+            pipeline.training.step(now, may_start=may_train)
+        for pipeline in self._leaving:
+            pipeline.follow(now)
+        self._leaving = [pipeline for pipeline in self._leaving if not pipeline.is_over]
+
+    def translate(self, now: float, *, may_start: bool) -> None:
+        """Bring the outputs one step closer."""
+        for pipeline in self._served:
+            pipeline.withdraw_leftovers()
+            pipeline.translation.step(now, may_start=may_start and pipeline.may_start)
+
+    def _inspect(self, now: float) -> None:
+        self.inspector.step(now)
+        for answer in self.inspector.collect():
+            for pipeline in self._served:
+                if pipeline.name == answer.token[0]:
+                    pipeline.dataset.hear(answer, now)
+        for note in self.inspector.notes:
+            self._store.note("", "warning", "inspector", note)
+        self.inspector.notes.clear()
+
+    def scan_soon(self) -> None:
+        """Have every folder scanned at the next step."""
+        for intake in self.intakes:
+            intake.scan_soon()
+
+    def reload(self) -> None:
+        """Read again what a command may have changed in the store."""
+        for pipeline in self._served:
+            pipeline.reload()
+
+    def recover(self) -> None:
+        """Forget what was under way when the store's disk failed; the store knows what is due."""
+        self.inspector.abandon()
+        for pipeline in self._served:
+            pipeline.recover()
+
+    def take(self, settings: Settings, now: float) -> str:
+        """Go on under other settings: pipelines are added, changed and taken out.
+
+        Returns:
+            What that means for which pipeline, for the record.
+        """
+        old = {p.name: p for p in (*self._leaving, *self._served)}
+        present = {p.name for p in self._served}
+        changed = [p.name for p in settings.pipelines if p.name in present]
+        changed = [n for n in changed if old[n].settings not in settings.pipelines]
+        added = [p.name for p in settings.pipelines if p.name not in present]
+        self.settings = settings
+        self._served = []
+        for pipeline in settings.pipelines:
+            known = old.pop(pipeline.name, None)
+            if known is None:
+                known = self._begin(pipeline)
+            else:
+                known.take(settings, pipeline)
+            self._served.append(known)
+        removed = sorted(old.keys() & present)
+        for name in removed:
+            old[name].wind_up("its pipeline was taken out of the configuration", now)
+        self._leaving = list(old.values())
+        parts = (("new", added), ("changed", changed), ("taken out", removed))
+        told = [f"{what}: {', '.join(names)}" for what, names in parts if names]
+        return f"{RECONFIGURED}; " + ("; ".join(told) or "no pipeline is touched")
+
+    # -- the end ------------------------------------------------------------------------
+
+    def wind_up(self, reason: str, now: float, warn: Callable[[str], None]) -> None:
+        """Publish what the translators have answered, begin no more, ask the trainers to leave.
+
+        Args:
+            reason: for the runs that are cut off.
+            now: monotonic seconds.
+            warn: told what a disk refuses. It leaves the store as after a crash.
+        """
+        for pipeline in self._served:
+            with disk.tolerated(warn):
+                pipeline.translation.step(now, may_start=False)
+            with disk.tolerated(warn):
+                pipeline.wind_up(reason, now)
+        self.inspector.stop()
+
+    def follow(self, now: float, warn: Callable[[str], None]) -> bool:
+        """Wait for the trainers to end after `wind_up`; tell whether some have not yet."""
+        parts = (*self._served, *self._leaving)
+        if all(part.is_over for part in parts):
+            return False
+        for part in parts:
+            with disk.tolerated(warn):
+                part.follow(now)
+        return True

@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pixd.config.find import find
 from pixd.config.load import load
+from pixd.config.location import find
 from pixd.system.errors import UsageError
 
 if TYPE_CHECKING:

@@ -46,8 +46,8 @@ def _names(asked: Asked) -> Iterator[Word]:
 
 def _recorded(asked: Asked) -> Iterator[Word]:
     """Yield the names that the configuration and the store know."""
-    from pixd.config.find import find  # noqa: PLC0415 - commands and options need no configuration
     from pixd.config.load import load  # noqa: PLC0415 - as above
+    from pixd.config.location import find  # noqa: PLC0415 - commands and options need no configuration
 
     named = asked.given.get("config")
     path = find(named and str(Path(named).expanduser()), os.environ, Path.cwd())

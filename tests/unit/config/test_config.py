@@ -9,8 +9,8 @@ import yaml
 
 from pixd.config import KeepSettings, TrainSettings
 from pixd.config.effective import effective_yaml
-from pixd.config.find import find
 from pixd.config.load import load
+from pixd.config.location import find
 from pixd.system.errors import ConfigError
 from tests.support.config_files import (
     ONE_PIPELINE,

@@ -1,4 +1,4 @@
-"""Which configuration file counts."""
+"""Where config.yaml is."""
 
 from __future__ import annotations
 

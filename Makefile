@@ -47,11 +47,11 @@ check: $(READY)  ## lint, format, types and the direction of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-format: $(READY)  ## mend what can be mended by machine
+format: $(READY)  ## fix what can be fixed by machine
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
-lock: $(READY)  ## resolve the dependencies anew (add ARGS=--upgrade for the newest)
+lock: $(READY)  ## resolve the dependencies again (add ARGS=--upgrade for the newest)
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-emit-find-links \
 		--custom-compile-command "make lock" --quiet $(ARGS) --output-file requirements.lock

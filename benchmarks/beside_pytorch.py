@@ -9,7 +9,7 @@ pixd's side is its own training process, with files to decode, jitter, checks fo
 PyTorch's (peers/pix2pix_torch.py) is the bare update on tensors that are ready. All take turns,
 each a window of so many steps, in an order that turns round from round to round, and only one of
 them computes at a time: the others are stopped (SIGSTOP). The ratio is that of the medians;
-beside it stand the least and the greatest of the rounds' own, since a machine that is shared with
+next to it are the least and the greatest of the rounds' own, since a machine that is shared with
 others changes its speed within a minute.
 """
 

@@ -9,7 +9,7 @@ of Python is counted on both. The loop is one process. It reads no ICC profile, 
 nothing of damaged files, and syncs nothing to the disk; `pixd prepare` does all that, in as many
 processes as there are cores. Both take turns; the order changes from round to round.
 
-Processor time is told beside the clock's: other work on the machine hardly changes it.
+Processor time is printed with the clock's, because other work on the machine hardly changes it.
 With `--again`, also the same command a second time, which has nothing to do.
 """
 

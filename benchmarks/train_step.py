@@ -140,7 +140,7 @@ def step_operations(generator: keras.Model, discriminator: keras.Model) -> int:
         for model in (generator, discriminator)
     )
     # The generator: forward, and the gradients of the kernels and of what the layers are given;
-    # nobody asks for the gradient of the image.
+    # the gradient of the image is not needed.
     operations = 3 * sum(gen) - gen[0]
     # The discriminator, on the real and on the generated pair: the same.
     operations += 2 * (3 * sum(disc) - disc[0])

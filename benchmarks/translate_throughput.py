@@ -1,4 +1,4 @@
-"""How fast a service translates many files, beside the bare network on tensors that are ready.
+"""How fast a service translates many files, against the bare network on tensors that are ready.
 
 Usage: python benchmarks/translate_throughput.py [--images 500] [--ngf 64] [--size 256]
 [--rounds 2] [--profile]

@@ -1,6 +1,6 @@
 """The script that people write instead: a watchdog handler around a translate function.
 
-It is here to stand beside pixd in the tests of faults and in the benchmarks. It is fair: it
+It is here to be compared with pixd in the tests of faults and in the benchmarks. It is fair: it
 does what such scripts do, in the usual thirty lines, and is not made worse than they are.
 
 Usage: python benchmarks/peers/naive_watcher.py INPUT OUTPUT. "Translating" inverts the colours, so

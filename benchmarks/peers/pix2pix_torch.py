@@ -1,4 +1,4 @@
-"""pix2pix's update in PyTorch, as its public ports make it, to stand beside pixd's.
+"""pix2pix's update in PyTorch, as its public ports make it, to compare pixd's with.
 
 The networks, losses and settings are those of Isola et al. 2017 (arXiv:1611.07004): U-Net with
 batch norm, which at batch 1 is what pixd's norm of each image is, and none at 1x1; PatchGAN of

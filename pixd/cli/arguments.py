@@ -127,10 +127,10 @@ def _add_asking(add: Add) -> None:
         examples=["pixd status", "pixd status --json | jq .state"],
     )  # fmt: skip
     status.add_argument("--json", action="store_true", help="print only JSON")
-    status.add_argument("--watch", action="store_true", help="show it anew every second")
+    status.add_argument("--watch", action="store_true", help="show it again every second")
 
     doctor = add(
-        "doctor", "doctor", "look at all that pixd needs, and say what mends it",
+        "doctor", "doctor", "check all that pixd needs, and say how to fix what is wrong",
         examples=["pixd doctor", "pixd doctor --no-model --json | jq .state"],
     )  # fmt: skip
     doctor.add_argument(

@@ -1,4 +1,4 @@
-"""What can stand where the cursor is on a command line, as a shell asks when Tab is pressed.
+"""What can be typed where the cursor is on a command line; a shell asks when Tab is pressed.
 
 The scripts in `pixd/shell_scripts` know nothing of pixd's commands: each hands over the line up to
 the cursor and shows what comes back, as those of gh and kubectl do (cobra's design). So one walk
@@ -44,11 +44,11 @@ VALUES: dict[str, tuple[str, ...]] = {
     "SHARE": (),
     "SIZE": (),
 }
-"""What each placeholder of `--help` stands for: kinds of names that `names` is asked for."""
+"""What each placeholder of `--help` means: kinds of names that `names` is asked for."""
 
 
 class Word(NamedTuple):
-    """One candidate, and what a shell may show beside it."""
+    """One candidate, and what a shell may show next to it."""
 
     text: str
     about: str = ""
@@ -95,7 +95,7 @@ def split(line: str) -> list[str]:
 
 
 def complete(top: CommandParser, line: str, names: Callable[[Asked], Iterable[Word]]) -> Answer:
-    """Return what can stand at the end of `line`, which begins with the program's own name."""
+    """Return what can be typed at the end of `line`, which begins with the program's own name."""
     *before, typed = split(line)
     cursor = _Cursor(top)
     for word in before[1:]:
@@ -151,7 +151,7 @@ def _values(
 
 
 class _Cursor:
-    """Where a command line stands after the words that were passed by."""
+    """The state of a command line after the words that were read."""
 
     def __init__(self, top: CommandParser) -> None:
         self.parser = top

@@ -11,7 +11,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from pixd.cli import arguments as command_line
+from pixd.cli import arguments
 from pixd.system.errors import EXIT_CANNOT_TELL, EXIT_FAILED, EXIT_USAGE, PixdError, UsageError
 
 if TYPE_CHECKING:
@@ -21,10 +21,10 @@ _COMPLETE = "__complete"
 """The word by which the scripts for shells ask. Not for people, so no parser knows it."""
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(words: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     try:
-        return _run(sys.argv[1:] if arguments is None else list(arguments))
+        return _run(sys.argv[1:] if words is None else list(words))
     except PixdError as error:
         print(f"pixd: {error.message}", file=sys.stderr)
         if error.advice:
@@ -45,14 +45,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(words: list[str]) -> int:
-    top = command_line.parser()
+    top = arguments.parser()
     if words[:1] == [_COMPLETE]:
         from pixd.cli.commands import complete  # noqa: PLC0415 - only for a shell
 
         return complete.run(top, " ".join(words[1:]))
     args = top.parse(words)
     if args.command is None:
-        usage = f"usage: {command_line.USAGE}\n\n{command_line.FIRST_STEPS}"
+        usage = f"usage: {arguments.USAGE}\n\n{arguments.FIRST_STEPS}"
         print(f"{usage}\nall commands: pixd --help", file=sys.stderr)
         return EXIT_USAGE
     _check_working_folder()
@@ -61,7 +61,7 @@ def _run(words: list[str]) -> int:
 
 
 def _check_working_folder() -> None:
-    """See that relative names mean something.
+    """Check that the working folder exists, because relative names need it.
 
     Raises:
         UsageError: the folder that the command was started in is gone.
@@ -80,7 +80,7 @@ def _disk_trouble(error: Exception) -> int:
     from pixd.system import disk  # noqa: PLC0415 - only when something went wrong
 
     if why := disk.refusal(error):
-        print(f"pixd: {why}\n  try: free some space or mend the disk", file=sys.stderr)
+        print(f"pixd: {why}\n  try: free some space or repair the disk", file=sys.stderr)
         return EXIT_FAILED
     if why := disk.damage(error):
         print(f"pixd: the database is damaged: {why}\n  try: pixd verify", file=sys.stderr)

@@ -58,7 +58,7 @@ SIGNALS: dict[str, str] = {
         "end in order: a training stops at its next step and goes on at the next start, nothing"
         " is lost; a second one ends at once"
     ),
-    "SIGHUP": "read the configuration anew; one that has problems is refused as a whole",
+    "SIGHUP": "read the configuration again; one that has problems is refused as a whole",
     "SIGUSR1": "look at all folders now",
 }
 _SEE_ALSO = "systemctl(1), journalctl(1), inotify(7)"
@@ -140,7 +140,7 @@ def _options(command: CommandParser) -> Iterator[str]:
 
 
 def _placeholder(action: argparse.Action, *, is_bare: bool = False) -> str:
-    """Write what stands for a value, with brackets and dots as in a synopsis."""
+    """Write the placeholder of a value, with brackets and dots as in a synopsis."""
     if action.choices is not None and not isinstance(action.choices, dict):
         shown = "|".join(rf"\fB{_text(str(choice))}\fR" for choice in action.choices)
     else:

@@ -1,4 +1,4 @@
-"""What a command writes beside its answer: notes, progress."""
+"""What a command writes besides its answer: notes and progress."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Progress:
     """One line on a terminal that says what is being waited for; silent elsewhere."""
 
     def __init__(self) -> None:
-        """Find out whether anybody is looking."""
+        """Find out whether standard error is a terminal."""
         self.is_shown = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
         self._shown = ""
 

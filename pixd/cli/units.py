@@ -1,7 +1,7 @@
 """The systemd units: the files as shipped, and the drop-in that ties them to one configuration.
 
 The shipped files (`systemd/`, carried by the wheel as `pixd/unit_files`) are installed byte for
-byte. What differs from machine to machine stands in a drop-in that is made here: where pixd is,
+byte. What differs from machine to machine is in a drop-in that is made here: where pixd is,
 which configuration it reads, and which folders it may see and write.
 
 Pure but for resolving symbolic links; `pixd.cli.commands.service` writes the files and calls systemd.
@@ -28,7 +28,7 @@ SYSTEM_FOLDER = Path("/etc/systemd/system")
 SYSUSERS_FILE = Path("/etc/sysusers.d/pixd.conf")
 STATE_FOLDER = Path("/var/lib/pixd")
 DROP_INS = ("installed.conf", "gpu.conf", "home.conf")
-"""The drop-ins that are ours; whatever else lies beside them belongs to the administrator."""
+"""The drop-ins that are ours; any other file there belongs to the administrator."""
 
 _HOMES = tuple(Path(p) for p in ("/home", "/root", "/run/user"))  # emptied by ProtectHome=
 _EMPTIED = (*_HOMES, Path("/tmp"), Path("/var/tmp"))  # noqa: S108 - emptied by PrivateTmp=
@@ -71,7 +71,7 @@ def system_files(
         has_gpu: whether it shall use an NVIDIA GPU.
 
     Raises:
-        UsageError: a path cannot stand in a unit.
+        UsageError: a path cannot be written in a unit.
     """
     drop_ins = SYSTEM_FOLDER / f"{UNIT}.d"
     views = list(_views(settings, installation))
@@ -97,7 +97,7 @@ def user_files(settings: Settings, installation: Installation, folder: Path) -> 
         folder: ``~/.config/systemd/user`` of that person.
 
     Raises:
-        UsageError: a path cannot stand in a unit.
+        UsageError: a path cannot be written in a unit.
     """
     return [
         UnitFile(folder / UNIT, shipped(f"user/{UNIT}")),
@@ -113,7 +113,7 @@ def is_emptied(path: Path) -> bool:
 def _commands(settings: Settings, installation: Installation) -> str:
     program, *words = installation.command
     words += ["--config", str(settings.path)]
-    # systemd takes the program's own path as it stands, "$" and all.
+    # systemd takes the program's own path literally, even a "$" in it.
     pixd = " ".join([quoted(program), *(quoted(word, is_command=True) for word in words)])
     return f"""\
 # Written by `pixd service install`. Run that again when pixd, its configuration or a folder has
@@ -173,7 +173,7 @@ def _views(settings: Settings, installation: Installation) -> Iterator[_View]:
         yield _View(pipeline.output, is_writable=True, why=f"{pipeline.name}: output.")
     # Not the root itself, which would open everything: `pixd status` says that it is refused.
     if settings.metrics is not None and settings.metrics.parent != Path("/"):
-        # The folder, because the file is made beside its place and renamed there.
+        # The folder, because the file is made in it and then renamed.
         yield _View(settings.metrics.parent, is_writable=True, why="The metrics file.")
     # Only where they would be out of sight; everything else can be read anyway.
     if is_emptied(settings.path):
@@ -189,7 +189,7 @@ def quoted(word: str, *, is_command: bool = False) -> str:
 
     Args:
         word: the text that is meant.
-        is_command: whether it stands in an Exec line, where "$" names a variable.
+        is_command: whether it is for an Exec line, where "$" names a variable.
 
     Raises:
         UsageError: it holds a line break or another control character.

@@ -31,7 +31,7 @@ _Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class Problem(NamedTuple):
-    """One thing that is wrong: where it stands and what was expected."""
+    """One thing that is wrong: where it is and what was expected."""
 
     line: int
     key: str
@@ -39,7 +39,7 @@ class Problem(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """One key of a mapping with the line it stands on."""
+    """One key of a mapping with the line it is on."""
 
     line: int
     value: yaml.Node
@@ -59,7 +59,7 @@ class Section:
 
         Args:
             where: the dotted key of this mapping; empty for the whole file.
-            line: where the mapping's own key stands, for problems about what is missing.
+            line: the line of the mapping's own key, for problems about what is missing.
             node: the mapping; None or an empty value counts as no keys.
             problems: the list that every problem is added to.
         """
@@ -300,7 +300,7 @@ def compose(text: str, shown: str) -> yaml.Node | None:
         loader.dispose()
 
 
-ADVICE = "mend the file, then run: pixd check-config"
+ADVICE = "correct the file, then run: pixd check-config"
 
 
 def report(problems: Sequence[Problem], shown: str) -> ConfigError:
@@ -339,7 +339,7 @@ def _is_null(node: yaml.Node) -> bool:
 
 
 def _plain_text(node: yaml.Node) -> str | None:
-    """Return a scalar's text where it stands without quotes, else None: "30" is text."""
+    """Return a scalar's text if it is written without quotes, else None: "30" is text."""
     return node.value if isinstance(node, yaml.ScalarNode) and not node.style else None
 
 

@@ -1,20 +1,24 @@
-"""Read config.yaml and check every rule once."""
+"""Read config.yaml and check every rule once.
+
+The rule of one key is next to its default (`pixd.config.settings`). Here are those that join two.
+"""
 
 from __future__ import annotations
 
 import os
 import re
 import stat
-from collections.abc import Iterator
-from dataclasses import fields
-from itertools import combinations
+from collections.abc import Collection, Iterator
+from dataclasses import Field, fields
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import yaml
 
 from pixd.config.document import ADVICE, Problem, Section, compose, report
+from pixd.config.folders import Folders
 from pixd.config.pair_kinds import KINDS
+from pixd.config.rules import Choice, Flag, Number, Whole, rule_of
 from pixd.config.settings import (
     LONE_PIPELINE_NAME,
     KeepSettings,
@@ -25,14 +29,10 @@ from pixd.config.settings import (
 from pixd.system.errors import ConfigError
 
 _DEFAULT_STORE = "./store"
-_FOLDERS = ("training", "input", "output")
+_FOLDER_KEYS = ("training", "input", "output")
 _OF_THE_FILE = ("store", "device", "precision", "metrics")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # safe in "facades/model@3" and on disk
 _LARGEST_BYTES = 1 << 20  # a config.yaml is a page; more is the wrong file
-_YEAR_S = 31_536_000
-_MILLION = 1_000_000
-LARGEST_MEGAPIXELS = 2000
-"""Pillow's own rows and offsets are 32-bit numbers."""
 
 
 def load(path: Path) -> Settings:
@@ -55,12 +55,12 @@ def load(path: Path) -> Settings:
     root_node = compose(_read(path), str(path))
     problems: list[Problem] = []
     root = Section("", 1, root_node, problems)
-    folders = _Folders(path.parent)
+    folders = Folders(path.parent)
     settings = Settings(
         path=path,
         store=folders.read(root, "store", _DEFAULT_STORE),
-        device=root.choice("device", "auto", ("auto", "gpu", "cpu")),
-        precision=root.choice("precision", "auto", ("auto", "float32", "bfloat16", "float16")),
+        device=_read_key(root, Settings, "device"),
+        precision=_read_key(root, Settings, "precision"),
         metrics=folders.read_metrics(root),
         pipelines=tuple(_pipelines(root, folders)),
     )
@@ -92,7 +92,7 @@ def _read(path: Path) -> str:
         raise ConfigError(f"{path}:{line}: not UTF-8 text", advice=ADVICE) from error
 
 
-def _pipelines(root: Section, folders: _Folders) -> Iterator[PipelineSettings]:
+def _pipelines(root: Section, folders: Folders) -> Iterator[PipelineSettings]:
     """Read the pipelines in whichever of the three ways the file gives them.
 
     Under `pipelines` by name; or, for a lone one, its keys at the top of the file, or
@@ -134,52 +134,47 @@ def _lone_name(root: Section) -> str | None:
     if not isinstance(node, yaml.MappingNode):
         return None
     inner = {key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)}
-    return rest[0] if inner.intersection(_FOLDERS) else None
+    return rest[0] if inner.intersection(_FOLDER_KEYS) else None
 
 
-def _pipeline(name: str, section: Section, folders: _Folders) -> PipelineSettings:
-    default = PipelineSettings(name=name, training=Path(), input=Path(), output=Path())
-    pairs = section.choice("pairs", default.pairs, tuple(KINDS))
-    fit = _fit(section, default.fit, pairs)
+def _pipeline(name: str, section: Section, folders: Folders) -> PipelineSettings:
+    pairs: str = _read_key(section, PipelineSettings, "pairs")
+    fit = _fit(section, pairs)
+    special: dict[str, Any] = {
+        "name": name,
+        "pairs": pairs,
+        "fit": fit,
+        **{key: folders.read(section, key) for key in _FOLDER_KEYS},
+        "direction": _direction(section, pairs),
+        "image_size": _image_size(section),
+        "output_size": _output_size(section, fit),
+    }
     return PipelineSettings(
-        name=name,
-        training=folders.read(section, "training"),
-        input=folders.read(section, "input"),
-        output=folders.read(section, "output"),
-        pairs=pairs,
-        direction=_direction(section, default.direction, pairs),
-        image_size=_image_size(section, default.image_size),
-        fit=fit,
-        output_size=_output_size(section, default.output_size, fit),
-        alpha=section.choice("alpha", default.alpha, ("drop", "keep")),
-        max_megapixels=section.integer(
-            "max_megapixels", default.max_megapixels, 1, LARGEST_MEGAPIXELS
-        ),
-        settle_seconds=section.number("settle_seconds", default.settle_seconds, 0, _YEAR_S),
-        sample=section.boolean("sample", default.sample, only=False),
+        **special,
+        **_read_keys(section, PipelineSettings, but=special),
         train=_train(section.section("train")),
         keep=_keep(section.section("keep")),
     )
 
 
-def _fit(section: Section, default: str, pairs: str) -> str:
-    fit = section.choice("fit", default, ("pad", "crop", "stretch", "tile"))
+def _fit(section: Section, pairs: str) -> str:
+    fit: str = _read_key(section, PipelineSettings, "fit")
     if fit == "tile" and KINDS[pairs].hides_middle:
         section.note(
             "fit",
             f"expected pad, crop or stretch with pairs: {pairs}, where each tile would get a blank"
             " of its own; got tile",
         )
-        return default
+        return str(_default(PipelineSettings, "fit"))
     return fit
 
 
-def _output_size(section: Section, default: str, fit: str) -> str:
+def _output_size(section: Section, fit: str) -> str:
     if fit != "tile":
-        return section.choice("output_size", default, ("model", "source"))
-    output_size = section.choice("output_size", "source", ("model", "source"))
+        return str(_read_key(section, PipelineSettings, "output_size"))
+    output_size = _read_key(section, PipelineSettings, "output_size", default="source")
     if output_size != "source":
-        # Passed over, it would leave somebody with files of a size that was not asked for.
+        # Without this error, somebody would get files of a size that was not asked for.
         section.note(
             "output_size",
             "expected source, or none, with fit: tile, whose outputs are as large as their"
@@ -188,10 +183,11 @@ def _output_size(section: Section, default: str, fit: str) -> str:
     return "source"
 
 
-def _direction(section: Section, default: str, pairs: str) -> str:
-    direction = section.choice("direction", default, ("AtoB", "BtoA"))
+def _direction(section: Section, pairs: str) -> str:
+    direction: str = _read_key(section, PipelineSettings, "direction")
+    default: str = _default(PipelineSettings, "direction")
     if KINDS[pairs].is_made and direction != default:
-        # Passed over, it would leave somebody waiting for a model that goes the other way.
+        # Without this error, somebody would wait for a model that goes the other way.
         section.note(
             "direction",
             f"expected {default}, or none, with pairs: {pairs}, where pixd makes the input from"
@@ -202,36 +198,15 @@ def _direction(section: Section, default: str, pairs: str) -> str:
 
 
 def _train(section: Section) -> TrainSettings:
-    default = TrainSettings()
     if "epochs" in section and "steps" in section:
         section.note("steps", "expected either epochs or steps, got both")
-    epochs: int | None = section.integer("epochs", default.epochs or 1, 1, _MILLION)
-    steps: int | None = None
+    special: dict[str, Any] = {
+        "epochs": _read_key(section, TrainSettings, "epochs"),
+        "steps": _read_key(section, TrainSettings, "steps"),
+    }
     if "steps" in section:
-        epochs, steps = None, section.integer("steps", 1, 1, 1000 * _MILLION)
-    else:
-        section.integer("steps", 1, 1, 1)  # so that it is a known key
-    settings = TrainSettings(
-        quiet_seconds=section.number("quiet_seconds", default.quiet_seconds, 0, _YEAR_S),
-        epochs=epochs,
-        steps=steps,
-        batch_size=section.integer("batch_size", default.batch_size, 1, 1024),
-        replicas=section.integer("replicas", default.replicas, 1, 64),
-        ngf=section.integer("ngf", default.ngf, 1, 512),
-        ndf=section.integer("ndf", default.ndf, 1, 512),
-        learning_rate=section.number("learning_rate", default.learning_rate, 0, 1, above_low=True),
-        beta_1=section.number("beta_1", default.beta_1, 0, 1, below_high=True),
-        l1_weight=section.number("l1_weight", default.l1_weight, 0, _MILLION),
-        gan_weight=section.number("gan_weight", default.gan_weight, 0, _MILLION),
-        jitter=section.boolean("jitter", default.jitter),
-        flip=section.boolean("flip", default.flip),
-        # 2**32 - 1 is the largest seed that NumPy and Keras take.
-        seed=section.integer("seed", default.seed, 0, 2**32 - 1),
-        validation=section.number("validation", default.validation, 0, 0.9),
-        # "auto" trains from scratch for now, which is one of the things it may decide.
-        warm_start=section.choice("warm_start", default.warm_start, ("auto", "never")),
-        promote=section.choice("promote", default.promote, ("if-better", "always", "manual")),
-    )
+        special["epochs"] = None
+    settings = TrainSettings(**special, **_read_keys(section, TrainSettings, but=special))
     if settings.l1_weight == 0 and settings.gan_weight == 0:
         section.note("l1_weight", "expected l1_weight or gan_weight above 0, got 0 for both")
     if settings.batch_size % settings.replicas:
@@ -244,91 +219,56 @@ def _train(section: Section) -> TrainSettings:
 
 
 def _keep(section: Section) -> KeepSettings:
-    default = KeepSettings()
-    settings = KeepSettings(
-        models=section.integer("models", default.models, 1, _MILLION),
-        orphans=section.boolean("orphans", default.orphans, only=True),
-        free_bytes=section.integer("free_bytes", default.free_bytes, 0, 10**15),
-    )
+    settings = KeepSettings(**_read_keys(section, KeepSettings))
     section.finish(_known_keys())
     return settings
 
 
-def _image_size(section: Section, default: int) -> int:
-    size = section.integer("image_size", default, 32, 1024)
+def _image_size(section: Section) -> int:
+    size: int = _read_key(section, PipelineSettings, "image_size")
     if size & (size - 1):
         section.note("image_size", f"expected a power of two from 32 to 1024, got {size}")
-        return default
+        return int(_default(PipelineSettings, "image_size"))
     return size
 
 
-class _Folder(NamedTuple):
-    line: int
-    key: str
-    real: Path
+def _read_keys(section: Section, of: type, *, but: Collection[str] = ()) -> dict[str, Any]:
+    """Read every key of a settings class that has a rule, `but` those read already."""
+    return {
+        field.name: _read_by_rule(section, field)
+        for field in fields(of)
+        if field.name not in but and rule_of(field) is not None
+    }
 
 
-class _Folders:
-    """The folders that the file names, so that each can be held against all others."""
+def _read_key(section: Section, of: type, name: str, *, default: object = None) -> Any:
+    """Read one key of a settings class; `default` replaces the usual one."""
+    return _read_by_rule(section, _field(of, name), default)
 
-    def __init__(self, base: Path) -> None:
-        self._base = base  # what relative paths are relative to
-        self._read: list[_Folder] = []
-        self._metrics: _Folder | None = None
 
-    def read(self, section: Section, name: str, default: str | None = None) -> Path:
-        """Return a folder's absolute path, or the base where it has a problem."""
-        text = section.path_text(name, default)
-        if text is None:
-            return self._base
-        path = self._absolute(text)
-        real = Path(os.path.realpath(path))
-        self._read.append(_Folder(section.line_of(name), section.dotted(name), real))
-        # "a/../b" is written as "b" where no symlink makes that another folder.
-        short = os.path.normpath(path)
-        return Path(short) if Path(os.path.realpath(short)) == real else path
+def _default(of: type, name: str) -> Any:
+    return _field(of, name).default
 
-    def read_metrics(self, root: Section) -> Path | None:
-        """Return the absolute path of the metrics file, or None where none is wanted."""
-        if "metrics" not in root:
-            root.path_text("metrics", "")  # so that it is a known key
-            return None
-        text = root.path_text("metrics", "", expected="the path of a file that ends in .prom")
-        if not text:
-            return None
-        if not text.endswith(".prom"):
-            root.note("metrics", f'expected the path of a file that ends in .prom, got "{text}"')
-            return None
-        path = Path(os.path.normpath(self._absolute(text)))
-        real = Path(os.path.realpath(path))
-        self._metrics = _Folder(root.line_of("metrics"), "metrics", real)
-        return path
 
-    def _absolute(self, text: str) -> Path:
-        return self._base / (os.path.expanduser(text) if text.startswith("~/") else text)  # noqa: PTH111 - Path.expanduser raises without a home
+def _field(of: type, name: str) -> Field[Any]:
+    return next(field for field in fields(of) if field.name == name)
 
-    def overlaps(self) -> Iterator[Problem]:
-        """Find folders that are the same or inside one another, by real path.
 
-        An output inside an input would be translated again for ever; a store inside a
-        watched folder would be its own change.
-        """
-        for one, two in combinations(self._read, 2):
-            if one.real == two.real:
-                text = f"expected a folder of its own, got the same one as {one.key}: {two.real}"
-            elif two.real.is_relative_to(one.real):
-                text = f"expected a folder outside {one.key}, got {two.real}, inside {one.real}"
-            elif one.real.is_relative_to(two.real):
-                text = (
-                    f"expected a folder that does not hold {one.key} ({one.real}), got {two.real}"
-                )
-            else:
-                continue
-            yield Problem(two.line, two.key, text)
-        for folder in self._read:
-            if self._metrics and self._metrics.real.is_relative_to(folder.real):
-                text = f"expected a file outside {folder.key}, got {self._metrics.real}"
-                yield Problem(self._metrics.line, "metrics", text)
+def _read_by_rule(section: Section, field: Field[Any], default: Any = None) -> Any:
+    name = field.name
+    default = field.default if default is None else default
+    match rule_of(field):
+        case Choice(allowed):
+            return section.choice(name, default, allowed)
+        case Whole(low, high):
+            return section.integer(name, default, low, high)
+        case Number(low, high, above_low, below_high):
+            return section.number(
+                name, default, low, high, above_low=above_low, below_high=below_high
+            )
+        case Flag(only):
+            return section.boolean(name, default, only=only)
+    raise AssertionError(f"{name} has no rule")
 
 
 def _known_keys() -> list[str]:

@@ -1,7 +1,8 @@
-"""The settings as frozen values, with the default of every key.
+"""The settings as frozen values, with the default and the rule of every key.
 
 What is written here is the default; nothing else in pixd repeats one. The fields
-carry the names of the keys in config.yaml, which `docs/config.md` explains.
+carry the names of the keys in config.yaml, which `docs/config.md` explains. A new key
+is one line here, and the code that uses it.
 """
 
 from __future__ import annotations
@@ -9,7 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-LONE_PIPELINE_NAME = "default"  # of a pipeline whose keys stand at the top of the file
+from pixd.config.pair_kinds import KINDS
+from pixd.config.rules import Choice, Flag, Number, Whole, key
+
+LARGEST_MEGAPIXELS = 2000
+"""Pillow's own rows and offsets are 32-bit numbers."""
+YEAR_S = 31_536_000
+MILLION = 1_000_000
+LONE_PIPELINE_NAME = "default"  # of a pipeline whose keys are at the top of the file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,32 +28,32 @@ class TrainSettings:
     appendix 6.2 (Adam 0.0002 and 0.5, L1 weight 100, batch 1, 200 epochs for facades).
     """
 
-    quiet_seconds: float = 30.0
-    epochs: int | None = 200
-    steps: int | None = None
-    batch_size: int = 1
-    replicas: int = 1
-    ngf: int = 64
-    ndf: int = 64
-    learning_rate: float = 0.0002
-    beta_1: float = 0.5
-    l1_weight: float = 100.0
-    gan_weight: float = 1.0
-    jitter: bool = True
-    flip: bool = True
-    seed: int = 0
-    validation: float = 0.1
-    warm_start: str = "auto"
-    promote: str = "if-better"
+    quiet_seconds: float = key(30.0, Number(0, YEAR_S))
+    epochs: int | None = key(200, Whole(1, MILLION))
+    steps: int | None = key(None, Whole(1, 1000 * MILLION))
+    batch_size: int = key(1, Whole(1, 1024))
+    replicas: int = key(1, Whole(1, 64))
+    ngf: int = key(64, Whole(1, 512))
+    ndf: int = key(64, Whole(1, 512))
+    learning_rate: float = key(0.0002, Number(0, 1, above_low=True))
+    beta_1: float = key(0.5, Number(0, 1, below_high=True))
+    l1_weight: float = key(100.0, Number(0, MILLION))
+    gan_weight: float = key(1.0, Number(0, MILLION))
+    jitter: bool = key(True, Flag())
+    flip: bool = key(True, Flag())
+    seed: int = key(0, Whole(0, 2**32 - 1))  # the largest seed that NumPy and Keras take
+    validation: float = key(0.1, Number(0, 0.9))
+    warm_start: str = key("auto", Choice(("auto", "never")))
+    promote: str = key("if-better", Choice(("if-better", "always", "manual")))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeepSettings:
     """What keeps its bytes."""
 
-    models: int = 10
-    orphans: bool = True
-    free_bytes: int = 64_000_000
+    models: int = key(10, Whole(1, MILLION))
+    orphans: bool = key(True, Flag(only=True))
+    free_bytes: int = key(64_000_000, Whole(0, 10**15))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,15 +68,15 @@ class PipelineSettings:
     training: Path
     input: Path
     output: Path
-    pairs: str = "side-by-side"
-    direction: str = "AtoB"
-    image_size: int = 256
-    fit: str = "pad"
-    output_size: str = "model"
-    alpha: str = "drop"
-    max_megapixels: int = 64
-    settle_seconds: float = 2.0
-    sample: bool = False
+    pairs: str = key("side-by-side", Choice(tuple(KINDS)))
+    direction: str = key("AtoB", Choice(("AtoB", "BtoA")))
+    image_size: int = key(256, Whole(32, 1024))
+    fit: str = key("pad", Choice(("pad", "crop", "stretch", "tile")))
+    output_size: str = key("model", Choice(("model", "source")))
+    alpha: str = key("drop", Choice(("drop", "keep")))
+    max_megapixels: int = key(64, Whole(1, LARGEST_MEGAPIXELS))
+    settle_seconds: float = key(2.0, Number(0, YEAR_S))
+    sample: bool = key(False, Flag(only=False))
     train: TrainSettings = field(default_factory=TrainSettings)
     keep: KeepSettings = field(default_factory=KeepSettings)
 
@@ -79,7 +87,7 @@ class Settings:
 
     path: Path
     store: Path
-    device: str = "auto"
-    precision: str = "auto"
+    device: str = key("auto", Choice(("auto", "gpu", "cpu")))
+    precision: str = key("auto", Choice(("auto", "float32", "bfloat16", "float16")))
     metrics: Path | None = None
     pipelines: tuple[PipelineSettings, ...]

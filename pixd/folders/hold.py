@@ -1,20 +1,23 @@
-"""When a watched folder is not to be believed: it is another one, or lost too much at once.
+"""When a watched folder is not believed: it is another one, or lost too much at once.
 
-A folder that seems empty is more often an unmounted disk, a script gone wrong or a folder made
-again by mistake than a wish. Recording it would retrain on next to nothing and orphan outputs,
-so the folder is put on hold: no row is removed and nothing new is read until it is as it was,
-or until a person says `pixd resume`. What counts, for files whose content is recorded:
+A folder that seems empty is seldom meant to be: more often a disk is not mounted, a script went
+wrong, or the folder was made again by mistake. Recording it would train on almost nothing and
+orphan outputs. So the folder is put on hold: no row is removed and nothing new is read until it
+is as it was, or until a person types `pixd resume`. Files whose content is recorded count:
 
-- the folder is a symbolic link now, and was none: always (the check that no folder lies inside
-  another was made for the old one)
-- the folder is on another file system, or another folder under the same path: more than half
-  of its files are not there, however few they were
-- else, and when config.yaml names another path: of 20 or more files more than half are gone *at
-  once*. At once means: one after the other with less than `settle_seconds` between, or between
-  two scans (so also while the service did not run). Who deletes in steps and lets the folder
-  rest in between is never stopped.
+- The folder is a symbolic link now, and was none: always a hold, because the check that no folder
+  lies inside another was made for the old one.
+- The folder is on another file system, or is another folder under the same path: a hold if more
+  than half of its files are missing, however few there were.
+- Otherwise, and when config.yaml names another path: a hold if there were 20 files or more, and
+  more than half are gone *at once*. At once means with less than `settle_seconds` from one to the
+  next, or between two scans (so also while the service did not run). Deleting in steps, with a
+  rest in between, is never stopped.
 
 A file that is there under another name (same inode, size and mtime) was renamed, not lost.
+
+Leaves to others: which files are missing and since when (`pixd.folders.missing`), and scanning
+(`pixd.folders.intake`).
 """
 
 from __future__ import annotations
@@ -35,10 +38,11 @@ if TYPE_CHECKING:
 FEWEST_AT_ONCE = 20
 """Of fewer files in the same folder any number may go: a small set is quickly emptied by hand."""
 LOST_SHARE = 0.5
+"""A folder that lost more than this share of its recorded files is not believed."""
 
 
 class Guard:
-    """What is remembered of one watched folder, and the judgement of each scan by it."""
+    """What is remembered of one watched folder; each scan is judged by it."""
 
     def __init__(self, store: Store, pipeline: str, repo_id: int, root: Path) -> None:
         """Guard the folder `root`, in which the files of a repo are looked for."""
@@ -54,7 +58,7 @@ class Guard:
         return self._remembered.hold if self._remembered else ""
 
     def reload(self) -> None:
-        """Take what is remembered anew: a command changed it."""
+        """Read again what is remembered, because a command changed it."""
         self._remembered = self._store.holds.root(self._repo_id)
 
     def put_on_hold(self, why: str) -> None:
@@ -78,14 +82,14 @@ class Guard:
             self.use_up_acceptance()
 
     def use_up_acceptance(self) -> None:
-        """What was accepted is recorded: the next loss is judged again."""
+        """Judge the next loss again, because what was accepted is recorded."""
         if self.is_accepted:
             self._store.holds.use_up_acceptance(self._repo_id)
             self.reload()
 
     @property
     def is_accepted(self) -> bool:
-        """Whether a person said that the folder is meant to be as it is."""
+        """Whether a person accepted the folder as it is."""
         return self._remembered is not None and self._remembered.is_accepted
 
     def check(self, identity: RootIdentity) -> None:
@@ -126,7 +130,7 @@ class Guard:
             files: the regular files in it.
             missing: known names that are not among them.
             known: what the store knows.
-            recorded: removals of the same spell that are recorded already.
+            recorded: how many removals of the same spell are recorded already.
 
         Returns:
             Why the folder must go, or stay, on hold, with what to do; or "".
@@ -134,14 +138,14 @@ class Guard:
         was = self._remembered
         if was is not None and was.is_accepted:
             return ""
-        what, mend, fewest = "lost files at once", "put them back", FEWEST_AT_ONCE
+        what, remedy, fewest = "lost files at once", "put them back", FEWEST_AT_ONCE
         if was is not None and was.inode:  # 0: it was gone before it was ever seen
             if was.path != str(self._root):
-                what, mend = "is another folder by config.yaml", "mend config.yaml"
+                what, remedy = "is another folder by config.yaml", "correct config.yaml"
             elif identity.device != was.device:
-                what, mend, fewest = "is on another file system", "mount it again", 1
+                what, remedy, fewest = "is on another file system", "mount it again", 1
             elif (identity.inode, identity.born_ns) != (was.inode, was.born_ns):
-                what, mend, fewest = "is another folder", "put the old one back", 1
+                what, remedy, fewest = "is another folder", "put the old one back", 1
         lost = [known[name] for name in missing if known[name].digest]
         if not lost:
             return ""
@@ -154,6 +158,6 @@ class Guard:
         if gone <= total * LOST_SHARE:
             return ""
         return (
-            f"{self._root} {what}, and {gone} of {total} files are not there: {mend} and it goes"
+            f"{self._root} {what}, and {gone} of {total} files are not there: {remedy} and it goes"
             f" on by itself, or accept it as it is: {self._resume}"
         )

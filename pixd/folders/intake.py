@@ -1,10 +1,12 @@
-"""From a watched folder to commits: watch, scan, settle, and have what settled recorded.
+"""From a watched folder to commits: when to scan, what to believe, and when to commit.
 
 Level-triggered: each step compares the folder with the store and brings them closer.
 Hints from the watch only shorten the wait; a full scan by timer finds what they missed.
-Leaves to others: whether the folder is to be believed (`pixd.folders.hold`), what a file means
-(`pixd.training.stage`, `pixd.translation.stage`) and whether its bytes are an image (`pixd.training.dataset.inspector_child`, the
-translator).
+
+Leaves to others: the state of each file, its reading and the commit itself
+(`pixd.folders.tracking`); whether the folder is believed (`pixd.folders.hold`); what a file means
+(`pixd.training.stage`, `pixd.translation.stage`); whether its bytes are an image
+(`pixd.training.dataset.inspector_child`, the translator).
 """
 
 from __future__ import annotations
@@ -14,38 +16,31 @@ from typing import TYPE_CHECKING
 
 from pixd.folders import scan
 from pixd.folders.hold import Guard
-from pixd.folders.recorder import NotWholeError, RefusedError, StillChangingError, UnreadableError
 from pixd.folders.tracking import Tracking
 from pixd.folders.watch import Watch
-from pixd.system import disk, safe_open
+from pixd.system import safe_open
 from pixd.system.children import confinement
-from pixd.system.clock import rfc3339
-from pixd.system.stamps import FileStamp
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from collections.abc import Set as AbstractSet
+    from collections.abc import Callable
     from pathlib import Path
 
     from pixd.folders.scan import ScanResult
-    from pixd.folders.settle import Ready
+    from pixd.folders.watch import Hints
     from pixd.store.store import Store
-    from pixd.system.stamps import RootIdentity
+    from pixd.system.stamps import FileStamp, RootIdentity
 
-STEP_BUDGET_S = 0.25
-"""How long one step may read files, so that signals and children are never kept waiting."""
-READ_AT_ONCE = 500  # files handed out a step; giving thousands back each time would cost more
-RESCAN_S = 30.0
-POLL_S = 5.0
+RESCAN_S = 30.0  # between scans where events arrive
+POLL_S = 5.0  # between scans where none do, and while the folder is on hold
 SCAN_GRACE_S = 60.0  # a scan that is late by more has not happened
 RESCAN_SHARE = 200
 """A rescan waits at least this many times its own duration: under half a per cent of one core."""
 COMMIT_EVERY_S = 0.5
-"""What is read is committed at once if nothing else is on its way; of a stream, what came in so
-long becomes one commit."""
+"""While files keep arriving, those of this time become one commit. With nothing else on its way,
+what was read is committed at once."""
 COMMIT_SHARE = 4
-"""Of a stream, the next commit waits this many times as long as the last one took: each describes
-every bucket of the folder that it touches, and a burst touches all of them each time."""
+"""While files keep arriving, the next commit waits this many times as long as the last one took.
+Each commit describes every bucket of the folder that it touches, and a burst touches them all."""
 TRAINING_PATIENCE_S = 10.0
 """A training commit waits this long for files that still settle, so that one drop is one commit."""
 
@@ -74,21 +69,26 @@ class Intake:
             root: the folder.
             settle_seconds: how long a file must be still.
             wake: called from the watch's thread when something may have changed.
-            keep_free_bytes: what stays free on the store's disk beside the files read.
+            keep_free_bytes: what stays free on the store's disk after the files are read.
             max_file_bytes: a larger file is refused unread.
         """
         self.root = root
         self.kind = kind
         self.pipeline = pipeline
-        self.blocked = ""  # why what settled cannot be read into the store
         self.revision = 0  # counts up whenever rows of this folder were written
         self.ignored = 0
         self.last_scan_at: float | None = None
         self.last_change_at: float | None = None
         self._store = store
         self._wake = wake
-        self._keep_free_bytes = keep_free_bytes
-        self._files = Tracking(store, pipeline, kind, settle_seconds, max_file_bytes)
+        self._files = Tracking(
+            store,
+            pipeline,
+            kind,
+            settle_seconds=settle_seconds,
+            max_file_bytes=max_file_bytes,
+            keep_free_bytes=keep_free_bytes,
+        )
         self.repo_id = self._files.repo_id
         self._guard = Guard(store, pipeline, self.repo_id, root)
         self.held = self._guard.hold
@@ -103,6 +103,11 @@ class Intake:
         self._missed_events = 0
 
     # -- what readers ask ---------------------------------------------------------------
+
+    @property
+    def blocked(self) -> str:
+        """Why what settled cannot be read into the store, or ""."""
+        return self._files.blocked
 
     @property
     def watch_kind(self) -> str:
@@ -132,7 +137,7 @@ class Intake:
     @property
     def recorded(self) -> int:
         """How many contents were recorded: new files and changed ones."""
-        return self._files.recorder.recorded
+        return self._files.recorded
 
     @property
     def is_calm(self) -> bool:
@@ -141,18 +146,18 @@ class Intake:
 
     def next_at(self) -> float:
         """Return the monotonic time at which the next step has something to do."""
-        files = self._files
-        settles_at = None if self.blocked else files.settling.next_at()
-        waits = (settles_at, files.losses.next_at(), files.unreadable.next_at())
-        times = [self._next_scan_at, *(at for at in waits if at is not None)]
-        if files.recorder:
+        times = [self._next_scan_at]
+        files_at = self._files.next_at()
+        if files_at is not None:
+            times.append(files_at)
+        if self._files.has_read:
             times.append(self._commit_at())
         return min(times)
 
     def stale(self, now: float) -> str:
         """Say what about the watching should have happened and has not, or "". `now`: monotonic s.
 
-        A folder on hold is no hang: it is looked for, and `held` says why it is not read.
+        A folder on hold does not count: pixd looks for it, and `held` says why it is not read.
         """
         if self.held:
             return ""
@@ -165,14 +170,14 @@ class Intake:
         self._next_scan_at = 0.0
 
     def reload(self) -> None:
-        """Take the rows of this folder anew: a command changed them."""
+        """Read the rows of this folder again, because a command changed them."""
         self._files.reload()
         self._guard.reload()
         self.revision += 1
         self.scan_soon()
 
     def recover(self) -> None:
-        """Begin anew from the store and the folder: an error cut a step off."""
+        """Begin again from the store and the folder, because an error cut a step off."""
         self._files.set_all_aside()
         self._read_since = None
         self.reload()
@@ -183,7 +188,7 @@ class Intake:
             self._overflows_before += self._watch.overflows
             self._watch.stop()
             self._watch = None
-        self._watched_identity = None  # a step after this one arms anew
+        self._watched_identity = None  # the next step arms it again
 
     # -- the step -----------------------------------------------------------------------
 
@@ -197,7 +202,9 @@ class Intake:
             self._arm(now)
             changed = self._look(now)
             if not self.held:
-                self._read_settled(now)
+                self._files.read_settled(self.root, now)
+                if self._files.has_read and self._read_since is None:
+                    self._read_since = now
                 self._commit(now)
         except safe_open.RootGoneError as error:
             self._hold(now, f"{error.message}: {error.advice}")
@@ -207,7 +214,7 @@ class Intake:
                 self.last_change_at = now
 
     def _hold(self, now: float, why: str) -> None:
-        """Believe nothing that the folder says: remove nothing, take nothing in."""
+        """Put the folder on hold: remove nothing and read nothing new."""
         if not self.held:
             self._store.note(self.pipeline, "warning", "hold", f"{self.kind} on hold: {why}")
         self.held = why
@@ -237,25 +244,20 @@ class Intake:
         hints = self._watch.drain()
         if now >= self._next_scan_at or (hints.rescan and not self.held):
             known, is_first = len(self._files.known), self.last_scan_at is None
-            changed = self._scan_all(now, hints.closed, hints.renamed)
+            changed = self._scan_all(hints, now)
             if not (is_first or hints.rescan or hints.changed) and self._watch.kind == "inotify":
                 self._missed_events += max(0, len(self._files.known) - known)
             return changed
         if (hints.changed or hints.closed) and not self.held:
-            return self._look_at(hints.changed | hints.closed, hints.closed, hints.renamed, now)
+            return self._look_at(hints, now)
         return False
 
-    def _scan_all(self, now: float, closed: Iterable[str], renamed: AbstractSet[str]) -> bool:
+    def _scan_all(self, hints: Hints, now: float) -> bool:
         began = time.monotonic()
         found = scan.scan(self.root)
         took = time.monotonic() - began
         self.ignored = found.ignored
-        refused = found.special.keys() | found.unreadable.keys()
-        vanished = [
-            name
-            for name in self._files.known.keys() - found.files.keys()
-            if name not in refused and not found.hides(name)
-        ]
+        vanished = self._files.vanished(found)
         self.last_scan_at = now
         if not self._is_believed(found, vanished, now):
             return False
@@ -263,24 +265,25 @@ class Intake:
         self._next_scan_at = now + max(period, took * RESCAN_SHARE)
         if self._files.relist(found.unreadable):
             self._watched_identity = None  # a folder that can be read now has no watch yet
-        fresh = self._files.observe(found.files.items(), now)
-        for name in closed:
-            if name in found.files:
-                self._files.settling.closed(name, now, is_renamed=name in renamed)
+        fresh = self._files.see(found.files, hints, now)
         self._files.refuse(found.special)
         self._files.skip(found.unreadable)
         for name in vanished:
             self._files.miss(name, now)
-        for name in [n for n in self._files.losses if n in found.files]:
-            self._files.losses.found(name)
         return bool(fresh or vanished)
 
     def _is_believed(self, found: ScanResult, vanished: list[str], now: float) -> bool:
         """Tell whether what a scan found may be recorded; if not, the folder goes on hold."""
-        recorded = self._files.losses.recorded
-        why = self._guard.judge(found.identity, found.files, vanished, self._files.known, recorded)
+        losses = self._files.losses
+        why = self._guard.judge(
+            found.identity,
+            found.files,
+            vanished,
+            self._files.known,
+            losses.recorded,
+        )
         if self.held and not why and not self._guard.is_accepted:
-            # Files on their way back: wait until no more come, lest the rest pass for removed.
+            # Files are coming back. Wait until no more come, or the rest would count as removed.
             why = self.held if vanished and len(vanished) != self._missing_before else ""
         self._missing_before = len(vanished)
         if why:
@@ -292,117 +295,36 @@ class Intake:
             self._store.note(self.pipeline, "info", "hold", f"{self.kind} goes on after the hold")
         return True
 
-    def _look_at(
-        self, names: Iterable[str], closed: set[str], renamed: AbstractSet[str], now: float
-    ) -> bool:
+    def _look_at(self, hints: Hints, now: float) -> bool:
         stamps: dict[str, FileStamp] = {}
-        changed = False
-        for name in names:
+        is_missing = False
+        for name in hints.changed | hints.closed:
             stamp = scan.stamp(self.root, name)
             if stamp is not None:
                 stamps[name] = stamp
-                self._files.losses.found(name)
-                continue
-            below = scan.scan_under(self.root, name)
-            stamps.update(below.files)
-            self._files.refuse(below.special)
-            self._files.skip(below.unreadable)
-            if name in below.special or name in below.unreadable:
-                continue
-            if name in self._files.known:
-                self._files.miss(name, now)
-                changed = True
-            elif not below.files:
-                prefix = name + "/"
-                for member in [n for n in self._files.known if n.startswith(prefix)]:
-                    self._files.miss(member, now)
-                    changed = True
-        fresh = self._files.observe(stamps.items(), now)
-        for name in closed & stamps.keys():
-            self._files.settling.closed(name, now, is_renamed=name in renamed)
-        return changed or fresh
-
-    # -- reading ------------------------------------------------------------------------
-
-    def _read_settled(self, now: float) -> None:
-        for name, stamp in self._files.unreadable.due(now):
-            self._files.settling.observe(name, stamp, now)
-        ends_at = time.monotonic() + STEP_BUDGET_S
-        unreadable: dict[str, str] = {}
-        was_blocked, self.blocked = self.blocked, ""
-        for ready in self._files.settling.settled(now, READ_AT_ONCE):
-            if not self.blocked and isinstance(ready.stamp, FileStamp):
-                self.blocked = disk.shortage(
-                    self._store.folder, ready.stamp.size, self._keep_free_bytes
-                )
-            if self.blocked or time.monotonic() > ends_at:
-                # Give the rest back for the next step; it is already known to be still.
-                self._files.settling.ready_again(ready)
-                continue
-            why = self._read(ready, now)
-            if why:
-                unreadable[ready.name] = why
-        if self.blocked and not was_blocked:
-            told = f"recording {self.kind}: {self.blocked}"
-            self._store.note(self.pipeline, "warning", "blocked", told)
-        if unreadable:
-            self._try_later(unreadable, now)
-        if self._files.recorder and self._read_since is None:
-            self._read_since = now
-
-    def _read(self, ready: Ready, now: float) -> str:
-        """Read one file; returns why it cannot be read now, or ""."""
-        name = ready.name
-        is_racy = self._files.begin_reading(ready)
-        try:
-            self._files.recorder.read(self.root, ready, is_racy=is_racy)
-        except FileNotFoundError:
-            self._files.miss(name, now)
-        except StillChangingError as changing:
-            self._files.settling.observe(name, changing.stamp, now)
-        except NotWholeError:
-            self._files.settling.postpone(name, now)
-        except RefusedError as refused:
-            self._files.refuse({name: refused.message})
-        except UnreadableError as error:
-            return error.message
-        else:
-            self._files.was_read(name, now, is_racy=is_racy)
-        return ""
-
-    def _try_later(self, unreadable: dict[str, str], now: float) -> None:
-        waiting: dict[str, tuple[str, str | None]] = {}
-        told: dict[str, str] = {}
-        for name, why in unreadable.items():
-            stamp = scan.stamp(self.root, name)
-            if stamp is None:
-                self._files.miss(name, now)
-                continue
-            wait_s, is_first = self._files.unreadable.failed(name, stamp, now)
-            waiting[name] = (why, rfc3339(time.time() + wait_s))
-            if is_first:
-                told[name] = why
-        self._files.postpone(waiting, told)
+            else:
+                below = scan.scan_under(self.root, name)
+                stamps.update(below.files)
+                is_missing |= self._files.see_no_file(name, below, now)
+        return self._files.see(stamps, hints, now) or is_missing
 
     # -- committing ---------------------------------------------------------------------
 
     def _commit(self, now: float) -> None:
-        losses_at = self._files.losses.next_at()
-        has_losses = losses_at is not None and now >= losses_at
-        if has_losses and not self._may_remove():
+        removals_at = self._files.removals_at()
+        has_removals = removals_at is not None and now >= removals_at
+        if has_removals and not self._may_remove():
             self._next_scan_at = 0.0  # the next step's scan judges
-            has_losses = False
-        if not self._files.recorder and not has_losses:
+            has_removals = False
+        if not (self._files.has_read or has_removals) or now < self._commit_at():
             return
-        if now < self._commit_at():
-            return
-        gone = self._files.losses.take(now) if has_losses else []
         began = time.monotonic()
-        if self._files.recorder.commit(gone):
-            self.last_change_at = now
+        done = self._files.commit(now, with_removals=has_removals)
         took = time.monotonic() - began
         self._next_commit_at = now + took + COMMIT_SHARE * took
-        if gone and not self._files.losses.recorded:  # no more of them follow
+        if done.has_changed:
+            self.last_change_at = now
+        if done.ends_removals:
             self._guard.use_up_acceptance()
         self.revision += 1
         self._read_since = None
@@ -423,7 +345,6 @@ class Intake:
         if scan.root_identity(self.root) != self._watched_identity:
             self._watched_identity = None
             return False
-        has_judged = (
-            self.last_scan_at is not None and self.last_scan_at >= self._files.losses.last_at
-        )
-        return has_judged or not self._guard.is_suspicious(self._files.losses, self._files.known)
+        losses = self._files.losses
+        has_judged = self.last_scan_at is not None and self.last_scan_at >= losses.last_at
+        return has_judged or not self._guard.is_suspicious(losses, self._files.known)

@@ -1,4 +1,11 @@
-"""Files that go missing: whether so many went at once that the folder is not believed."""
+"""The files that are missing, and when their removal may be recorded.
+
+Promises: removals of one spell are recorded together, once no more follow for `settle_seconds`,
+but at the latest `LOSS_PATIENCE_S` after the first. A file that comes back before is forgotten.
+
+Leaves to others: whether so many are missing that the folder is not believed
+(`pixd.folders.hold`).
+"""
 
 from __future__ import annotations
 
@@ -8,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LOSS_PATIENCE_S = 30.0
-"""Removals are recorded when no more follow, but no later than this after the first."""
+"""Removals wait until no more follow, but no longer than this: an `rm` of a large folder may go on
+for minutes, and what it removed must not stay listed for so long."""
 
 
 class Losses:
@@ -19,7 +27,7 @@ class Losses:
         self._settle_s = settle_seconds
         self._since: dict[str, float] = {}
         self._last_at = 0.0
-        self.recorded = 0  # of the same spell, in which files go one after the other
+        self.recorded = 0  # removals of the present spell, in which files go one after another
 
     def __len__(self) -> int:
         """Return how many files are missing."""
@@ -52,7 +60,7 @@ class Losses:
         return min(self._last_at + self._settle_s, first_at + LOSS_PATIENCE_S)
 
     def take(self, now: float) -> list[str]:
-        """Hand out what may be recorded as removed now; it is missed no longer."""
+        """Return the files that may be recorded as removed now, and forget them."""
         at = self.next_at()
         if at is None or now < at:
             return []
@@ -63,6 +71,6 @@ class Losses:
         return names
 
     def clear(self) -> None:
-        """Miss nothing: the folder is not believed."""
+        """Forget all, because the folder is not believed."""
         self._since.clear()
         self.recorded = 0

@@ -1,8 +1,10 @@
 """The one inotify observer that all watches share, so that they need one inotify instance.
 
-Promises: its watches are told of events that were lost, which watchdog says only to its log,
-and `SharedObserver.sings` whether events arrive at all: a canary file of its own is written
-now and then. Leaves to others: what an event means (`pixd.folders.watch`).
+Promises: its watches learn of events that were lost, which watchdog only writes to its log.
+`SharedObserver.sings` says whether events arrive at all: now and then a canary file is written,
+whose event must come.
+
+Leaves to others: what an event means (`pixd.folders.watch`).
 """
 
 from __future__ import annotations
@@ -142,7 +144,7 @@ def threads_live(observer: BaseObserver) -> bool:
 
 
 class _LogListener(logging.Handler):
-    """Hears of lost events: watchdog 7.1 tells them to its log and to nobody else.
+    """Receives news of lost events, which watchdog 7.1 only writes to its log.
 
     Source: InotifyFD.handle_event in watchdog/observers/inotify_c.py, and
         InotifyWatchGroup.on_queue_overflow in watchdog/observers/inotify.py.

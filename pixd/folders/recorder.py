@@ -1,9 +1,9 @@
 """Read each settled file once, hash the very bytes that are kept, and write commits.
 
 A commit is one transaction after its bytes are durable: the version's manifest, the deltas,
-and the working rows of its files. What is read waits here until the caller commits. A file that
-cannot be read now is told apart from one that may not be taken, and from a store that cannot be
-written.
+and the working rows of its files. What is read waits here until the caller commits. Three
+failures are kept apart: a file that cannot be read now, one that may not be taken, and a store
+that cannot be written.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ class Recorder:
     def _read(self, fd: int, ready: Ready, *, is_racy: bool) -> None:
         try:
             before = stamps.stamp_of_descriptor(fd)
-            if before != ready.stamp:  # written to without an event that told
+            if before != ready.stamp:  # written to without an event
                 raise StillChangingError(before)
             if before.size > self._max_file_bytes:
                 limit = self._max_file_bytes // 2**20

@@ -1,13 +1,12 @@
 """Bring a folder back to what it was at a commit, or write that version elsewhere.
 
-The only code of pixd that writes into a user's training or input folder, and only when asked.
+The only code of pixd that writes into a user's training or input folder, and only on request.
 A file is removed or replaced only if its present bytes are in the store, so that nothing is
-lost: what was never recorded is left where it is and said.
+lost. A file that was never recorded stays where it is and is reported.
 """
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from pixd.folders import scan
@@ -17,7 +16,7 @@ from pixd.store.queries import files, lineage
 from pixd.store.states import BytesState
 from pixd.system import durable
 from pixd.system.errors import PixdError
-from pixd.system.names import name_to_bytes
+from pixd.system.names import path_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -113,7 +112,7 @@ def apply(made: Plan, store: Path, folder: Path, progress: Callable[[int], None]
     left = set(changed)
     durable.publish_many(
         [
-            (lineage.object_path(store, digest), _path(folder, name))
+            (lineage.object_path(store, digest), path_in(folder, name))
             for name, digest in made.write.items()
             if name not in left
         ],
@@ -122,7 +121,7 @@ def apply(made: Plan, store: Path, folder: Path, progress: Callable[[int], None]
     for name in made.remove:
         if name in left:
             continue
-        target = _path(folder, name)
+        target = path_in(folder, name)
         target.unlink(missing_ok=True)
         for parent in target.parents:
             if parent == folder or not _remove_empty(parent):
@@ -140,10 +139,6 @@ def _is_kept(reader: Reader, store: Path, digest: str) -> bool:
     return is_present and lineage.object_path(store, digest).exists()
 
 
-def _path(folder: Path, name: str) -> Path:
-    return folder / os.fsdecode(name_to_bytes(name))
-
-
 def _digests(
     reader: Reader, folder: Path, there: Mapping[str, FileStamp], repo_id: int | None
 ) -> dict[str, str]:
@@ -153,7 +148,7 @@ def _digests(
     for name, stamp in there.items():
         digest, seen = known.get(name, ("", None))
         if seen != (stamp.size, stamp.mtime_ns, stamp.ctime_ns, stamp.inode):
-            digest = hash_file(_path(folder, name))
+            digest = hash_file(path_in(folder, name))
         found[name] = digest
     return found
 

@@ -1,12 +1,12 @@
-"""Is this file completely written? Pure: the time is passed in, and nothing is looked at.
+"""Is this file completely written? Pure: the caller passes the time and the stamps.
 
 The rule: a file is settled when its stamp (size, mtime, ctime, inode) has been the same for
 `settle_seconds`. A file that was closed after writing may go after 0.1 s of stillness, and one
-that was renamed into place at once; it is then handed out as *early*, and the caller looks
-whether it is whole and else calls `Settling.postpone`. A file that grows is never given up.
+that was renamed into place at once; it is then handed out as *early*. The caller checks whether such a file is whole and
+calls `Settling.postpone` if it is not. A file that grows is never given up.
 
-What the tracker cannot see is left to its caller: a file written to without any event looks
-still. So the caller compares the stamp of each `Ready` with the file that it opens.
+Leaves to the caller: a file that is written to without any event looks still, so the caller
+compares the stamp of each `Ready` with the file that it opens.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Ready(NamedTuple):
     Attributes:
         name: name text.
         stamp: the stamp that stayed the same; the opened file must still have it.
-        early: it took the short way, so whether it is whole must be looked at.
+        early: it did not wait for the full time, so the caller checks whether it is whole.
     """
 
     name: str
@@ -127,7 +127,7 @@ class Settling:
         self._handed_out.pop(name, None)
 
     def settled(self, now: float, limit: int | None = None) -> list[Ready]:
-        """Hand out what has settled, longest due first; it is tracked no longer.
+        """Return what has settled, longest due first, and stop tracking it.
 
         Args:
             now: monotonic seconds.
@@ -166,6 +166,3 @@ class Settling:
             else:
                 return True
         return False
-
-
-# -- the look before the short way -----------------------------------------------------------

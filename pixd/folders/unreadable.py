@@ -1,8 +1,8 @@
 """Files that could not be read: each is tried again, after 5 s and then ever more rarely.
 
-A disk that answers late, a network that is away, a permission not given yet: none of these says
-anything about the image, so it is never refused for them. A changed stamp (chmod changes the
-ctime) is tried at once. Times are monotonic; nothing here outlives a restart, which tries anew.
+A slow disk, a missing network or a missing permission says nothing about the image, so it is
+never refused for them. A file with a changed stamp (chmod changes the ctime) is tried at once.
+Times are monotonic. A restart forgets all of this and tries every file again.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class _Failed(NamedTuple):
     stamp: FileStamp
     attempts: int
     retry_at: float
-    is_due: bool = False  # it was handed out, and nobody said yet how it went
+    is_due: bool = False  # it was handed out, and the caller has not said yet how it went
 
 
 class Unreadable:
@@ -66,5 +66,5 @@ class Unreadable:
         self._failed.pop(name, None)
 
     def clear(self) -> None:
-        """Try all of them anew."""
+        """Try all of them again at once."""
         self._failed.clear()

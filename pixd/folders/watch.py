@@ -1,11 +1,11 @@
 """Hints that something changed in a folder, from inotify through watchdog. Never the truth.
 
-Promises: a hint may come too often or, after an overflow, not at all (then `Hints.rescan`
-says so and it is counted), but what says "inotify" here is armed. Where the kernel cannot
-tell of changes (network file systems, no watches left) `kind` is "poll" and `why` says so:
-there are no hints, and the caller looks often.
+Promises: where `kind` is "inotify", the watch is armed. A hint may still come too often, or not
+at all after an overflow; `Hints.rescan` then says so, and the overflow is counted. Where the
+kernel cannot report changes (network file systems, no watches left), `kind` is "poll" and `why`
+gives the reason: there are no hints, and the caller looks often.
 
-What runs in watchdog's threads only enqueues; an exception there would end them for good.
+What runs in watchdog's threads only enqueues; an exception there would end the thread for ever.
 Reading a file raises no event: only creations, closes after writing, renames and removals
 are asked for. A write without a close is found by the caller's next scan.
 """
@@ -56,7 +56,8 @@ LONGEST_QUEUE = 20_000
 """Events kept until `drain`; beyond it one rescan is cheaper than looking at all those names,
 and their paths would be most of the memory that a burst takes."""
 SECOND_LOOK_S = 2.0
-"""watchdog re-arms its watches after it tells of an overflow; what came between needs this."""
+"""After an overflow watchdog reports it first and re-arms its watches then. This second look finds
+what came in between."""
 RETRY_INOTIFY_S = 300.0
 PROBE_EVERY_S = 5.0
 
@@ -65,7 +66,7 @@ class Hints(NamedTuple):
     """What may have changed since the last drain.
 
     Attributes:
-        changed: name text of files and folders; a folder stands for everything below it.
+        changed: name text of files and folders; a folder means everything below it.
         closed: those of them that were closed after writing or renamed into place.
         rescan: events were lost, so that only a scan tells.
         renamed: those of `closed` that were renamed into place.
@@ -234,7 +235,7 @@ class Watch:
         return name_from_bytes(os.fsencode(inner))
 
     def _check_limit(self) -> None:
-        """Fall back to polling if no watch is left: watchdog skips sub-folders in silence."""
+        """Fall back to polling if no watch is left, because watchdog skips sub-folders silently."""
         number = libc.inotify_watch_refusal(os.fsencode(self._root))
         if number == errno.ENOSPC:
             self._fall_back(_say(OSError(number, "")))

@@ -1,4 +1,4 @@
-"""One picture that shows several images beside what became of them."""
+"""One picture of several rows, each with an image and its results next to it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CAPTION_PX = 20
 FONT_PX = 15
 PAPER = (250, 250, 248)
 INK = (40, 40, 44)
-PER_LINE = 2  # rows stand two beside one another, so that the sheet is not a strip
+PER_LINE = 2  # two rows side by side, so that the sheet is not a strip
 
 
 def contact_sheet(
@@ -37,7 +37,7 @@ def contact_sheet(
         rows: (caption, pictures); None leaves a tile empty.
         headers: one word for each column.
         tile_px: side of a tile; pictures are fitted into it.
-        per_line: how many rows stand beside one another.
+        per_line: how many rows are side by side.
     """
     columns = len(headers)
     block = columns * (tile_px + GAP_PX) + GAP_PX

@@ -1,34 +1,26 @@
-"""Where Pillow opens files: decode safely, normalise, encode.
+"""Where Pillow opens files: decode safely and normalise.
 
 Promises: whatever the bytes, the answer is an upright 8-bit sRGB picture or an
 `ImageRejectedError` whose message a person understands; never another exception, a warning,
-or a file that Pillow opens by itself. Leaves to others: time and memory limits on the
-decoding process (`pixd.system.children.confinement`), where bytes come from, and how a picture meets the model
-(`pixd.images.fitting`, `pixd.images.tiles`).
+or a file that Pillow opens by itself.
+
+Leaves to others: which formats there are (`pixd.images.formats`), time and memory limits on the
+decoding process (`pixd.system.children.confinement`), where bytes come from, and how a picture
+meets the model (`pixd.images.fitting`, `pixd.images.tiles`).
 """
 
 from __future__ import annotations
 
+import importlib
 import io
 import struct
 import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from PIL import (
-    AvifImagePlugin,
-    BmpImagePlugin,
-    GifImagePlugin,
-    Image,
-    JpegImagePlugin,
-    PngImagePlugin,
-    TiffImagePlugin,
-    UnidentifiedImageError,
-    WebPImagePlugin,
-)
+from PIL import Image, UnidentifiedImageError, features
 
-from pixd.images import formats as heic
-from pixd.images import heif
+from pixd.images import formats, heif
 from pixd.images.picture import Picture, refusing, short
 from pixd.system.children import confinement
 from pixd.system.errors import ImageRejectedError
@@ -36,28 +28,34 @@ from pixd.system.errors import ImageRejectedError
 if TYPE_CHECKING:
     from pathlib import Path
 
-_READERS = (
-    PngImagePlugin.PngImageFile,
-    JpegImagePlugin.JpegImageFile,
-    WebPImagePlugin.WebPImageFile,
-    BmpImagePlugin.BmpImageFile,
-    TiffImagePlugin.TiffImageFile,
-    GifImagePlugin.GifImageFile,
-    AvifImagePlugin.AvifImageFile,
-)
-FORMATS = tuple(str(reader.format) for reader in _READERS)
-"""Read by content. The list is closed: Pillow would start Ghostscript for an EPS. What phones
-write as MPO opens as JPEG; its first frame is the picture. HEIC comes beside (`heic_opener`)."""
+_BUILT_IN = tuple(kind for kind in formats.FORMATS if kind.plugin)
+for _kind in _BUILT_IN:
+    importlib.import_module(f"PIL.{_kind.plugin}")  # which registers it with Pillow
 
-_DECODERS = {"zlib": "PNG", "jpg": "JPEG", "webp": "WebP", "libtiff": "TIFF", "avif": "AVIF"}
-"""What Pillow calls the libraries that it may have been built without, and what they read."""
+_REGISTER = {"HEIC": heif.register}
+"""How Pillow learns to open what it cannot open by itself, by the name of the format."""
+
+_NOT_TAKEN = (
+    (b"%PDF", "a PDF document"),
+    (b"%!PS", "an EPS or PostScript document"),
+    (b"\xc5\xd0\xd3\xc6", "an EPS document"),
+    (b"8BPS", "a Photoshop document: export it as PNG"),
+    (b"PK\x03\x04", "a ZIP archive"),
+    (b"<svg", "an SVG drawing: export it as PNG"),
+    (b"<?xml", "an XML or SVG document"),
+    (b"<!DOCTYPE", "a web page"),
+    (b"<!doctype", "a web page"),
+    (b"<html", "a web page"),
+    (b"\x00\x00\x00\x0cjP  ", "a JPEG 2000 picture: export it as PNG or JPEG"),
+    (b"\x00\x00\x01\x00", "an icon (ICO)"),
+)
+"""First bytes of what people drop by mistake, and what to call it."""
+_BOMB_PIXELS = Image.MAX_IMAGE_PIXELS or 0
 
 
 def missing_decoders() -> list[str]:
     """Return the formats that this Pillow was built without."""
-    from PIL import features  # noqa: PLC0415 - for `pixd doctor` alone
-
-    return [name for library, name in _DECODERS.items() if not features.check(library)]
+    return [kind.name for kind in _BUILT_IN if kind.library and not features.check(kind.library)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +65,7 @@ class Limits:
     Attributes:
         max_pixels: width times height, looked up in the header before anything is decoded.
         max_bytes: size of the file.
-        advice: what to do about them, for who is refused.
+        advice: what to do about it, for the person whose file is refused.
     """
 
     max_pixels: int = confinement.MEGAPIXELS * 1_000_000
@@ -82,20 +80,6 @@ class Limits:
 
 
 DEFAULT_LIMITS = Limits()
-_NAMED = (
-    (b"%PDF", "a PDF document"),
-    (b"%!PS", "an EPS or PostScript document"),
-    (b"\xc5\xd0\xd3\xc6", "an EPS document"),
-    (b"8BPS", "a Photoshop document: export it as PNG"),
-    (b"PK\x03\x04", "a ZIP archive"),
-    (b"<svg", "an SVG drawing: export it as PNG"),
-    (b"<?xml", "an XML or SVG document"),
-    (b"<!DOCTYPE", "a web page"),
-    (b"<!doctype", "a web page"),
-    (b"<html", "a web page"),
-    (b"\x00\x00\x00\x0cjP  ", "a JPEG 2000 picture: export it as PNG or JPEG"),
-    (b"\x00\x00\x01\x00", "an icon (ICO)"),
-)
 
 
 def decode_file(path: Path, limits: Limits = DEFAULT_LIMITS) -> Image.Image:
@@ -159,9 +143,6 @@ def _check_bytes(size: int, limits: Limits) -> None:
         )
 
 
-_BOMB_PIXELS = Image.MAX_IMAGE_PIXELS or 0
-
-
 def size_of(data: bytes, limits: Limits = DEFAULT_LIMITS) -> tuple[int, int]:
     """Return the width and height that the header of a file says, not turned upright.
 
@@ -178,7 +159,7 @@ def _decode(data: bytes, limits: Limits) -> Picture:
     if image.format == "PNG":
         _check_png(data)
     try:
-        # Before anything reads EXIF: a damaged PNG whose EXIF was read first loads in silence.
+        # Before anything reads EXIF: a damaged PNG whose EXIF was read first loads without an error.
         image.load()
     except (OSError, SyntaxError) as error:
         if "truncated" in str(error) or "end of" in str(error).lower():
@@ -190,16 +171,13 @@ def _decode(data: bytes, limits: Limits) -> Picture:
 def _opened(data: bytes, limits: Limits) -> Image.Image:
     # Pillow has a limit of its own, for the whole process, which must not be below ours.
     Image.MAX_IMAGE_PIXELS = max(_BOMB_PIXELS, limits.max_pixels)
-    formats = FORMATS
-    if heic.is_heic(data):
-        heif.register()
-        formats = (heif.FORMAT,)
+    kind = formats.format_of(data)
     try:
-        image = Image.open(io.BytesIO(data), formats=formats)
+        image = Image.open(io.BytesIO(data), formats=_openers(kind))
     except Image.DecompressionBombError:
         raise ImageRejectedError(_too_many_pixels(limits)) from None
     except UnidentifiedImageError:
-        raise ImageRejectedError(_name_of(data)) from None
+        raise ImageRejectedError(_name_of(data, kind)) from None
     width, height = image.size
     if width * height > limits.max_pixels:
         raise ImageRejectedError(
@@ -209,22 +187,39 @@ def _opened(data: bytes, limits: Limits) -> Image.Image:
     return image
 
 
+def _openers(kind: formats.Format | None) -> tuple[str, ...]:
+    """Return what Pillow may open a file as.
+
+    Raises:
+        ImageRejectedError: the format needs an extra that is not installed.
+    """
+    if kind is None or kind.plugin:
+        return tuple(built_in.pillow_name for built_in in _BUILT_IN)
+    if not formats.is_available(kind):
+        raise ImageRejectedError(kind.missing)
+    _REGISTER[kind.name]()
+    return (kind.pillow_name,)
+
+
 def _too_many_pixels(limits: Limits) -> str:
     return f"it has more pixels than the limit of {limits.max_pixels / 1e6:.0f} megapixels{limits.advice}"
 
 
-def _name_of(data: bytes) -> str:
+def _name_of(data: bytes, kind: formats.Format | None) -> str:
     head = data[:256].lstrip(b"\xef\xbb\xbf \t\r\n")
-    if heic.is_heic(data):
-        return "it is a HEIC picture that is damaged or of an unknown kind: export it as JPEG"
-    for magic, name in _NAMED:
+    if kind is not None and kind.extra:
+        return (
+            f"it is a {kind.name} picture that is damaged or of an unknown kind: export it as JPEG"
+        )
+    for magic, name in _NOT_TAKEN:
         if head.startswith(magic):
             return f"it is {name}, not a picture that pixd takes"
-    return f"it is not a picture in a format that pixd takes ({', '.join(FORMATS)})"
+    taken = ", ".join(built_in.name for built_in in _BUILT_IN)
+    return f"it is not a picture in a format that pixd takes ({taken})"
 
 
 def _check_png(data: bytes) -> None:
-    """Walk the chunks: Pillow decodes a PNG with a wrong checksum or a cut end in silence."""
+    """Walk the chunks: Pillow decodes a PNG with a wrong checksum or a cut end without an error."""
     at = 8
     while at + 8 <= len(data):
         length, kind = struct.unpack_from(">I4s", data, at)
@@ -244,9 +239,6 @@ def _check_png(data: bytes) -> None:
 def _orientation(image: Image.Image) -> int:
     try:
         value = image.getexif().get(0x0112, 1)
-    except Exception:  # noqa: BLE001 - any damage in EXIF means "as it stands"
+    except Exception:  # noqa: BLE001 - any damage in EXIF means that nothing is turned
         return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1  # noqa: PLR2004
-
-
-# -- encoding --------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ Pixels = NDArray[np.uint8]  # (height, width, 3), RGB
 
 INSTALL: Final = "pip install 'pixd[edges]'"
 STRENGTH: Final = 0.5
-"""How much is drawn, 0 (only what stands out most) to 1 (also what is faint)."""
+"""How much is drawn, 0 (only what is most distinct) to 1 (also what is faint)."""
 
 # Chosen by eye on photographs of facades and on the demo's, at 256 px.
 _ENLARGEMENT: Final = 2

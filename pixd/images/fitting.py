@@ -1,7 +1,9 @@
-"""Pictures and the model's square: pairs out of files, and one picture there and back.
+"""Geometry of the model's square: a picture into it and back, and the halves of a wide picture.
 
-Promises that what `to_model` does is undone by `from_model`; the picture itself is the business
-of `pixd.images.decode`, and what is larger than one square that of `pixd.images.tiles`.
+Promises that `from_model` undoes what `to_model` does.
+
+Leaves to others: decoding (`pixd.images.decode`), which files make a pair
+(`pixd.images.pair_files`), and pictures larger than one square (`pixd.images.tiles`).
 """
 
 from __future__ import annotations
@@ -20,8 +22,6 @@ if TYPE_CHECKING:
 
     from pixd.images.picture import Picture
 
-# -- pairs -----------------------------------------------------------------------------------
-
 ASPECT_TOLERANCE = 0.05
 
 
@@ -38,9 +38,6 @@ def split_side_by_side(image: Image.Image) -> tuple[Image.Image, Image.Image]:
         )
     half = width // 2
     return image.crop((0, 0, half, height)), image.crop((width - half, 0, width, height))
-
-
-# -- fitting ---------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,30 +1,20 @@
 """Have Pillow open HEIC: the one place that imports pillow-heif, an extra (`pixd[heic]`).
 
-It is loaded when the first such file comes and not before, so that no other picture ever meets its
-decoder. Promises the primary picture of a file, upright: libheif turns and mirrors it as the file says
-(irot, imir), and pillow-heif sets the EXIF orientation, which the standard has readers ignore, to 1.
+It is loaded when the first such file comes, so that no other picture ever meets its decoder.
+Promises the primary picture of a file, upright: libheif turns and mirrors it as the file says
+(irot, imir). pillow-heif sets the EXIF orientation to 1, because the standard has readers ignore it.
 
 Source: ISO/IEC 23008-12 (HEIF), 6.5.10 (irot).
 """
 
 from __future__ import annotations
 
-from typing import Final
-
-from pixd.images import formats
-from pixd.system.errors import ImageRejectedError
-
-FORMAT: Final = "HEIF"  # as Pillow calls the plug-in
-
 
 def register() -> None:
-    """Let Pillow open HEIC in this process.
+    """Let Pillow open HEIC in this process, under the name "HEIF".
 
-    Raises:
-        ImageRejectedError: the extra is not installed; the message says how to install it.
+    The caller has looked whether the extra is installed (`pixd.images.formats.is_available`).
     """
-    if not formats.is_available():
-        raise ImageRejectedError(formats.MISSING)
     import pillow_heif  # noqa: PLC0415 - an extra, and 10 MB of decoder
 
     # One thread: each maps memory that counts against the child's limit. No thumbnails: they

@@ -1,9 +1,9 @@
 """The input halves that pixd makes itself, out of single target pictures.
 
 Each maker is a pure function of pixels: the same picture gives the same input. In training it
-makes the input half from the target. At translation it is applied to whatever is dropped, so
-that the network meets what it was trained on; but for `edges`, where a drawing is dropped and
-taken as it is.
+makes the input half from the target. At translation it is applied to the dropped picture, so
+that the network gets what it was trained on. The exception is `edges`: what is dropped there is a
+drawing already, and is taken as it is.
 """
 
 from __future__ import annotations

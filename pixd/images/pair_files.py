@@ -1,4 +1,4 @@
-"""The files that make a pair: one twice as wide as high, or two, or one of which the input is made."""
+"""The files that make a pair: one file twice as wide as high, two files, or a target alone."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def load_whole_pair(
     Args:
         paths: as of `load_pair`.
         pairs: as of `load_pair`. Where inputs are made, they are made of the squares and not
-            here: the target stands in for the input.
+            here: the target is returned as the input, too.
         direction: as of `load_pair`.
         size: side of the squares, pixels; what is smaller gets its edge pixels repeated.
 

@@ -1,7 +1,7 @@
 """A decoded picture as it is to be seen: upright, 8-bit sRGB, transparency over white.
 
-The pixels stay in the mode of the file and are converted where they are looked at, so that the
-largest picture is in memory once. Opening files is the business of `pixd.images.decode`.
+The pixels stay in the mode of the file and are converted when they are read, so that the largest
+picture is in memory only once. Opening files is left to `pixd.images.decode`.
 """
 
 from __future__ import annotations

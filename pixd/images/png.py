@@ -1,8 +1,8 @@
-"""Write a PNG from top to bottom, a few rows at a time: what is finished need not be kept.
+"""Write PNG: a whole picture at once, or a few rows at a time from top to bottom.
 
-Pillow's encoder wants the whole picture, which for a picture made of tiles would be the largest
-thing in memory. 8-bit RGB or RGBA, non-interlaced, text chunks and nothing else; the same rows
-give the same bytes however they are cut into calls.
+Rows at a time, because Pillow's encoder needs the whole picture, which for a picture made of
+tiles would be the largest thing in memory. Promises 8-bit RGB or RGBA, not interlaced, with text
+chunks and no others; the same rows give the same bytes, however they are divided among calls.
 
 Source: PNG specification, third edition, sections 5 (chunks), 9 (filters) and 10 (zlib).
 """

@@ -1,10 +1,10 @@
 """A picture larger than the model's square: where its tiles lie, and how they become one again.
 
-Tiles overlap, and where they do, one fades into the next: each weighs as a raised cosine over
-the whole overlap, so that neither its value nor its slope has a step, and the least where a
-network knows least, at a tile's border. Rows of tiles follow one another from top to bottom, and
-rows of pixels are finished as soon as no later tile reaches them; so that what is in memory is a
-band as wide as the picture and as high as a tile, whatever the picture's height.
+Tiles overlap, and there one fades into the next. The weight of a tile is a raised cosine over the
+whole overlap: neither its value nor its slope has a step, and it is smallest at a tile's border,
+where a network knows least. Rows of tiles come from top to bottom, and a row of pixels is finished
+as soon as no later tile reaches it. So memory holds a band as wide as the picture and as high as a
+tile, whatever the height of the picture.
 
 Nothing is resized: a tile shows the picture at its own scale. A side that is shorter than the
 square has one tile, with the edge pixels repeated around the picture.

@@ -155,8 +155,9 @@ def _retry(
 def _unfinished(store: Store, repo: int) -> list[str]:
     """Return the files to retry when none is named: failed ones, and those that an extra now opens."""
     names = store.working.unfinished(repo)
-    if formats.is_available():
-        names += store.working.rejected_for(repo, formats.MISSING)
+    for kind in formats.FORMATS:
+        if kind.extra and formats.is_available(kind):
+            names += store.working.rejected_for(repo, kind.missing)
     return names
 
 

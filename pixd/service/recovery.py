@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from pixd.store import model_files
 from pixd.store.states import RunState
 from pixd.system import durable
+from pixd.system.names import path_in
 from pixd.training.run import PREVIEWS
 from pixd.translation import output_files
-from pixd.translation.publishing import path_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -64,7 +64,7 @@ def settle_outputs(store: Store, folders: dict[str, Path]) -> None:
     for gone in store.outputs.withdrawn():
         withdrawn_from = folders.get(gone.pipeline)
         if withdrawn_from:
-            left = path_of(withdrawn_from, gone.path)
+            left = path_in(withdrawn_from, gone.path)
             with contextlib.suppress(OSError):
                 if output_files.look(left, gone.digest, None) is output_files.Standing.WANTED:
                     left.unlink()
@@ -72,7 +72,7 @@ def settle_outputs(store: Store, folders: dict[str, Path]) -> None:
         folder = folders.get(intent.pipeline)
         stands = False
         if folder:
-            target = path_of(folder, intent.path)
+            target = path_in(folder, intent.path)
             try:
                 stands = (
                     output_files.look(target, intent.digest, None) is output_files.Standing.WANTED

@@ -16,6 +16,7 @@ from pixd.store.commits import chain_hash
 from pixd.store.objects import hash_file
 from pixd.store.queries import files, history, lineage
 from pixd.store.states import BytesState, OutputState
+from pixd.system.names import path_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -247,7 +248,7 @@ def _standing(reader: Reader, pipeline: str) -> list[Any]:
 
 def _output_problem(folder: Path, output: Any) -> str:
     try:
-        found = hash_file(files.path_in(folder, output["path"]))
+        found = hash_file(path_in(folder, output["path"]))
     except FileNotFoundError:
         return "it is missing from the output folder"
     except OSError as error:

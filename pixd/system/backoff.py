@@ -1,6 +1,6 @@
 """How long to wait before what failed is tried again: each wait is twice the one before.
 
-What mends itself by then is soon done, and what does not costs next to nothing.
+A short fault is over soon after it ends; a lasting one costs almost nothing.
 """
 
 from __future__ import annotations

@@ -1,4 +1,10 @@
-"""The time of day as the store and the protocols write it."""
+"""The time of day as the store and the protocols write it: RFC 3339, UTC, milliseconds.
+
+Promises: instants that sort as text in the order of time, as long as the clock does not go back.
+
+Leaves to others: waiting and measuring, which use `time.monotonic`, because the time of day may
+jump; and whether the clock is right (`pixd doctor`).
+"""
 
 from __future__ import annotations
 

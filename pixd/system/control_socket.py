@@ -1,4 +1,11 @@
-"""The socket by which a command asks the running service: its address, and one request."""
+"""The socket by which a command asks the running service: its address, and one request.
+
+Promises: one line of JSON there, one line back, and an error of the service is raised here as the
+same class with the same message, advice and exit code. No request waits for ever.
+
+Leaves to others: answering (`pixd.service.control`), what each operation does
+(`pixd.service.operations`), and who may ask: the permissions of the socket decide.
+"""
 
 from __future__ import annotations
 
@@ -15,18 +22,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-PROTOCOL = 1
+PROTOCOL = 1  # sent with each request
 SOCKET = "control.sock"
 ANSWER_TIMEOUT_S = 120.0
 """How long a command waits: a long step (a commit of thousands of files) comes first."""
 
 
 def request(store: Path, op: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Ask the running service to do something and return what came of it.
+    """Ask the running service to do something and return its answer.
 
     Raises:
-        ServiceNotRunningError: nobody listens.
-        PixdError: the service says no; its message, advice and exit code are kept.
+        ServiceNotRunningError: no service listens.
+        PixdError: the service refuses; its message, advice and exit code are kept.
     """
     line = json.dumps({"pixd": PROTOCOL, "op": op, "arguments": dict(arguments)}).encode() + b"\n"
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
@@ -67,7 +74,7 @@ def request(store: Path, op: str, arguments: Mapping[str, Any]) -> dict[str, Any
 
 
 def connect(connection: socket.socket, store: Path) -> None:
-    """Connect, waiting for a place where too many wait already (unix(7): EAGAIN)."""
+    """Connect; where too many wait already, wait for a place (unix(7): EAGAIN)."""
     ends_at = time.monotonic() + ANSWER_TIMEOUT_S
     while True:
         try:
@@ -83,7 +90,7 @@ def connect(connection: socket.socket, store: Path) -> None:
 
 @contextlib.contextmanager
 def short_path(store: Path) -> Iterator[str]:
-    """Give a name for the socket that fits: an address holds 108 bytes, a path may have 4096.
+    """Yield a short name for the socket: an address holds 108 bytes, a path may have 4096.
 
     Source: unix(7).
     """

@@ -1,4 +1,12 @@
-"""Points at which a test may end the process, to show that a crash there loses nothing."""
+"""Points at which a test may end the process, to show that a crash there loses nothing.
+
+Promises: without `PIXD_CRASH_AT` in the environment a point does nothing. With it, the process ends
+by SIGKILL, as in a power cut: no handler runs and nothing is flushed. A name that is not listed
+is an error, so that no test passes because of a typing mistake.
+
+Leaves to others: where the points are (the modules that write), and what must be true after the
+crash (tests/faults).
+"""
 
 from __future__ import annotations
 
@@ -6,8 +14,6 @@ import os
 import signal
 
 CRASH_VARIABLE = "PIXD_CRASH_AT"
-
-
 CRASH_POINTS = (
     "settled",
     "hashed",
@@ -35,6 +41,7 @@ CRASH_POINTS = (
     "trashed",
     "migration",
 )
+_KNOWN_POINTS = frozenset(CRASH_POINTS)
 
 
 class _Crash:
@@ -62,14 +69,11 @@ class _Crash:
 _crash = _Crash()
 
 
-_KNOWN_POINTS = frozenset(CRASH_POINTS)
-
-
 def crash_point(name: str) -> None:
     """End this process by SIGKILL if a test asked for it here.
 
-    ``PIXD_CRASH_AT=name:count`` in the environment makes the count-th hit of that name in a
-    process its end; a name alone means the first.
+    With ``PIXD_CRASH_AT=name:count`` in the environment, a process ends at its count-th hit of
+    that name; a name alone means the first.
 
     Args:
         name: one of `CRASH_POINTS`.

@@ -1,4 +1,10 @@
-"""JSON in one canonical form, and the digest of bytes."""
+"""JSON in one canonical form, and the digest of bytes.
+
+Promises: equal values give equal text, and so equal digests, in every run and version of pixd.
+Both forms are recorded in the store, so neither may ever change.
+
+Leaves to others: hashing a file while it is copied (`pixd.store.objects`).
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """What a disk may refuse, how much room work needs before it begins, and how long to wait.
 
-A disk that is full, read-only or failing is no bug and ends nothing: what needs it is *blocked*,
-says so, and goes on by itself when the disk does. This module is the one place that tells such
-errors from others and that knows the floor under which nothing is begun.
+A disk that is full, read-only or failing is no bug and ends nothing. The work that needs it is
+*blocked*, says so, and goes on by itself when the disk works again. Only this module tells such
+errors from others, and only it knows how much must be free before work begins.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _REFUSALS = {
     errno.EMFILE,
     errno.ENFILE,
 }
-"""Errors of the machine, which time or a person mends without a change of what was asked for."""
+"""Errors of the machine, which pass or are fixed without any change of the request."""
 
 # Primary result codes. Source: https://sqlite.org/rescode.html
 _SQLITE_REFUSALS = {
@@ -68,7 +68,7 @@ def refusal(error: BaseException) -> str:
 
 
 def damage(error: BaseException) -> str:
-    """Say how the database is damaged, or "" if the error tells of something else."""
+    """Say how the database is damaged, or "" if the error is another one."""
     is_damage = isinstance(error, sqlite3.Error) and _primary_code(error) in _SQLITE_DAMAGES
     return str(error) if is_damage else ""
 
@@ -88,7 +88,7 @@ def shortage(folder: Path, needed_bytes: int, keep_free_bytes: int) -> str:
     Args:
         folder: where it would write.
         needed_bytes: how much.
-        keep_free_bytes: what is to stay free beside it.
+        keep_free_bytes: what must stay free in addition.
     """
     try:
         found = os.statvfs(folder)

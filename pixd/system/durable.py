@@ -1,10 +1,8 @@
 """Files that are either the old bytes or the new ones, whole and on the disk, never between.
 
-Promises: when `write_file` or `publish` returns, the bytes and the name survive a power
-cut; when they raise, what stood there stands there still and no temporary file is left.
-A crash may leave a temporary file (``.pixd-<12 hex>.tmp``); nothing ever reads one.
-
-Also the named crash points: places where a test ends the process as kill -9 would.
+Promises: when `write_file` or `publish` returns, the bytes and the name survive a power cut. When
+they raise, the old file is still there and no temporary file is left. A crash may leave a
+temporary file (``.pixd-<12 hex>.tmp``); nothing ever reads one.
 """
 
 from __future__ import annotations
@@ -48,7 +46,7 @@ _CANNOT_COPY_RANGE = {
 
 
 def write_file(path: Path, data: bytes, mode: int = 0o644) -> None:
-    """Put `data` at `path`, replacing what stands there, whole or not at all.
+    """Put `data` at `path`, replacing what is there, completely or not at all.
 
     Args:
         path: a file in a folder that exists.
@@ -71,8 +69,8 @@ def publish(source: Path, target: Path) -> None:
     extents are shared where the file system can (reflink). Missing parents are made.
 
     Args:
-        source: a file that nobody writes to any more.
-        target: where its bytes go; what stands there is replaced.
+        source: a file that nothing writes to any more.
+        target: where its bytes go; what is there is replaced.
 
     Raises:
         OSError: the disk is full or the folder cannot be written; the old file stays.

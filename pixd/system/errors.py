@@ -81,7 +81,7 @@ class StoreBusyError(StoreError):
     """Another process holds the store's lock."""
 
 
-ADVICE_DISK = "free some space or mend the disk; pixd goes on by itself"
+ADVICE_DISK = "free some space or repair the disk; pixd goes on by itself"
 """The next step of a `DiskError` where nothing more is to be done."""
 
 

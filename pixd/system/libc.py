@@ -79,7 +79,7 @@ def sync_filesystem_of(fd: int) -> bool:
 
 
 def birth_time_ns(fd: int) -> int:
-    """Return when the open file or folder was made, in ns since the epoch; 0 if nobody knows.
+    """Return when the open file or folder was made, in ns since the epoch; 0 if unknown.
 
     An inode's number is given away again at once (ext4 does so); with its birth it is one of
     a kind.
@@ -147,7 +147,7 @@ def network_file_system(root: str, mounts: bytes | None = None) -> str:
 
 
 def file_system(path: str, mounts: bytes | None = None) -> str:
-    """Return the type of the file system that `path` is on, such as ext4; "" if nobody knows.
+    """Return the type of the file system that `path` is on, such as ext4; "" if unknown.
 
     Args:
         path: an absolute path without symbolic links.

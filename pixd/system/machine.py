@@ -1,4 +1,4 @@
-"""What the machine gives: cores, as the scheduler and the cgroup's quota leave them, and a GPU."""
+"""What the machine offers: the cores that scheduler and cgroup quota allow, and a GPU."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def available() -> int:
     """Return how many cores this process may use: its affinity and its cgroup's quota.
 
     Most libraries look at the affinity alone; under a quota of two cores on a machine of 64 their
-    64 threads would spend each period's share at once and stand still for the rest.
+    64 threads would spend each period's share at once and then wait for the rest of it.
     """
     return within(len(os.sched_getaffinity(0)), _cpu_limits())
 

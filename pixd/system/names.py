@@ -1,13 +1,16 @@
-"""The plain values that modules hand to one another, and how names become text.
+"""File names as text, and the way back to a path.
 
 A path inside a watched folder travels as *name text*: printable, injective, and
 free of newlines and escape codes, so that it can be stored, logged and put into a
-line-oriented manifest. `name_from_bytes` and `name_to_bytes` are the only converters.
+line-oriented manifest. `name_from_bytes` and `name_to_bytes` are
+the only converters.
 """
 
 from __future__ import annotations
 
+import os
 import re
+from pathlib import Path
 
 _SURROGATE_ESCAPES = range(0xDC80, 0xDD00)  # PEP 383: a byte that is not UTF-8
 _CONTROLS = {*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029}  # C0, DEL and C1, line separators
@@ -50,3 +53,12 @@ def name_to_bytes(name: str) -> bytes:
         out += bytes([int(match[1], 16)]) if match[1] else b"\\"
         at = match.end()
     return bytes(out + name[at:].encode())
+
+
+def path_in(folder: Path, name: str) -> Path:
+    """Return the path of a file in `folder` by its name text.
+
+    Only for names that were read from a folder or a manifest: nothing is checked here. Opening
+    a file that somebody may have replaced is the task of `pixd.system.safe_open`.
+    """
+    return folder / os.fsdecode(name_to_bytes(name))

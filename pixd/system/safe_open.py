@@ -1,4 +1,15 @@
-"""Open a file or folder below a root so that nothing outside of it is ever read."""
+"""Open a file or folder below a root so that nothing outside of it is ever read.
+
+Promises: folders are opened one by one, by descriptor and with O_NOFOLLOW, so that one that is
+swapped for a symbolic link meanwhile is not followed. Files are opened the same way and must be
+regular: no pipe, socket or device is ever opened. A symbolic link to a file inside counts as that
+file. A link that leads out, or to a folder, is refused with the reason.
+
+Accepted risk: bind mounts inside the folder are followed, since only root can make one.
+
+Leaves to others: listing a folder (`pixd.folders.scan`), and whether a file changes while it is
+read (`pixd.folders.recorder`).
+"""
 
 from __future__ import annotations
 
@@ -11,17 +22,20 @@ from pixd.system.errors import PixdError
 from pixd.system.names import name_to_bytes
 
 _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-
-
 _FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_ODD_KINDS = {
+    modes.S_IFIFO: "a named pipe, not a file",
+    modes.S_IFSOCK: "a socket, not a file",
+    modes.S_IFDIR: "a folder, not a file",
+}
 
 
 class RootGoneError(PixdError):
-    """The watched folder is missing, no folder, or cannot be read: it says nothing of its files."""
+    """The folder is missing, no folder, or cannot be read, so nothing is known of its files."""
 
 
 class NotRegularError(PixdError):
-    """A name in a watched folder is not a file that may be read. The message is the reason."""
+    """A name in the folder is not a file that may be read. The message is the reason."""
 
 
 def open_regular(root: Path, name: str) -> int:
@@ -37,7 +51,7 @@ def open_regular(root: Path, name: str) -> int:
         FileNotFoundError: there is no such file (any more).
         NotRegularError: it is something else, or its path leads through a symbolic link.
         OSError: it cannot be read.
-        RootGoneError: as `scan`.
+        RootGoneError: the folder itself is missing, no folder, or cannot be read.
     """
     parts = parts_of(name)
     root_fd = open_root(root)
@@ -77,7 +91,7 @@ def check_regular(about: os.stat_result) -> None:
     """
     kind = modes.S_IFMT(about.st_mode)
     if kind != modes.S_IFREG:
-        raise NotRegularError(ODD_KINDS.get(kind, "a device, not a file"))
+        raise NotRegularError(_ODD_KINDS.get(kind, "a device, not a file"))
 
 
 def follow(root: Path, parts: tuple[str, ...]) -> tuple[tuple[str, ...], os.stat_result]:
@@ -96,7 +110,7 @@ def follow(root: Path, parts: tuple[str, ...]) -> tuple[tuple[str, ...], os.stat
             raise FileNotFoundError(error.errno, "it is another file now", *parts[-1:]) from error
         raise
     if not (target + "/").startswith(prefix):
-        # Not looked at: what is outside is none of our business, and may be a dead mount.
+        # Not looked at: what is outside must not be read, and may be a mount that hangs.
         raise NotRegularError("a symbolic link that leads out of the folder")
     about = os.lstat(target)
     if modes.S_ISLNK(about.st_mode):
@@ -153,9 +167,9 @@ def parts_of(name: str) -> tuple[str, ...]:
 
 
 def is_absence(error: OSError) -> bool:
-    """Tell whether the error says that the name is simply not there.
+    """Tell whether the error means that there is no such name.
 
-    So it is where a folder turned into a link (ELOOP, ENOTDIR): the link is refused itself.
+    ELOOP and ENOTDIR count too: a folder turned into a link, and that link is refused itself.
     """
     return error.errno in {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG}
 
@@ -163,10 +177,3 @@ def is_absence(error: OSError) -> bool:
 def reason_of(error: OSError) -> str:
     """Return the system's reason for an error in words."""
     return f"cannot be read: {error.strerror or error}"
-
-
-ODD_KINDS = {
-    modes.S_IFIFO: "a named pipe, not a file",
-    modes.S_IFSOCK: "a socket, not a file",
-    modes.S_IFDIR: "a folder, not a file",
-}

@@ -1,4 +1,4 @@
-"""What a file or folder is at one moment, by which a change is seen."""
+"""What a file or folder is at one moment; comparing two of them shows a change."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def notify(message: str) -> None:
 def notify_reloading() -> None:
     """Say that the configuration is being read again; ``READY=1`` says that it is done.
 
-    Source: sd_notify(3): RELOADING=1 needs the monotonic time beside it since systemd 253.
+    Source: sd_notify(3): RELOADING=1 needs the monotonic time with it since systemd 253.
     """
     notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
 

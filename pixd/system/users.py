@@ -1,4 +1,4 @@
-"""Who asks: names for the record of changes."""
+"""Names of users, for the record of who asked for a change."""
 
 from __future__ import annotations
 

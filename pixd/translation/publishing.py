@@ -16,7 +16,7 @@ from pixd.store.states import FileState, OutputState, RunState
 from pixd.system import backoff, disk, durable
 from pixd.system.clock import rfc3339
 from pixd.system.errors import PixdError
-from pixd.system.names import name_from_bytes, name_to_bytes
+from pixd.system.names import name_from_bytes, path_in
 from pixd.translation import output_files
 from pixd.translation.tally import Tally
 
@@ -155,7 +155,7 @@ class Publisher:
             for path in [path for path in listed if path not in there]:
                 try:
                     # Looked at by itself, since the listing leaves out what it could not read.
-                    if path_of(self._folder, path).exists():
+                    if path_in(self._folder, path).exists():
                         continue
                 except OSError as error:
                     return disk.refusal(error) or f"{self._folder}: {error.strerror}"
@@ -198,7 +198,7 @@ class Publisher:
     def _put(self, intents: list[Intent]) -> list[Intent]:
         """Put the files in place and return the intents whose file is there now."""
         sources = [self._store.objects.path_of(intent.digest) for intent in intents]
-        targets = [path_of(self._folder, intent.path) for intent in intents]
+        targets = [path_in(self._folder, intent.path) for intent in intents]
         errors = output_files.publish_each(list(zip(sources, targets, strict=True)))
         standing = []
         for intent, target, error in zip(intents, targets, errors, strict=True):
@@ -228,7 +228,7 @@ class Publisher:
         """Look at the file that is at `path`; tell whether nothing is to be published."""
         working = self._store.working
         ours = standing.digest if standing else None
-        found = output_files.look(path_of(self._folder, path), digest, ours)
+        found = output_files.look(path_in(self._folder, path), digest, ours)
         if (
             found is output_files.Standing.WANTED
             and standing
@@ -264,11 +264,6 @@ def _stands_after_all(target: Path, digest: str) -> bool:
     return True
 
 
-def path_of(folder: Path, name: str) -> Path:
-    """Return the path of a file in a folder by its name text."""
-    return folder / os.fsdecode(name_to_bytes(name))
-
-
 def _names_below(folder: bytes, prefix: bytes = b"") -> Iterator[str]:
     """Yield the name text of every file below a folder; none where it cannot be listed."""
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
@@ -291,7 +286,7 @@ def withdraw(store: Store, pipeline: PipelineSettings, repo_id: int, path: str) 
     standing = store.outputs.standing(pipeline.name, path)
     if standing is None:
         return None
-    target = path_of(pipeline.output, path)
+    target = path_in(pipeline.output, path)
     if output_files.look(target, standing.digest, None) is output_files.Standing.FOREIGN:
         store.outputs.set_state(standing.id, OutputState.EDITED)
         return None
@@ -329,7 +324,7 @@ def publish_beside(store: Store, pipeline: PipelineSettings, path: str) -> str:
             advice="wait for it with `pixd wait`",
         )
     beside = path.removesuffix(".png") + ".new.png"
-    target = path_of(pipeline.output, beside)
+    target = path_in(pipeline.output, beside)
     if output_files.look(target, made, None) is output_files.Standing.FOREIGN:
         raise PixdError(f"{beside} is there already", advice="move it away")
     output_files.publish(store.objects.path_of(made), target)

@@ -24,7 +24,7 @@ from pixd.store import connection, heartbeat
 from pixd.store.opening import open_store
 from pixd.store.states import FileState, RunState
 from pixd.store.store import Store
-from pixd.system import clock as system_clock
+from pixd.system.clock import rfc3339
 from pixd.system.digests import canonical_json
 from tests.support.commits import record
 
@@ -155,11 +155,11 @@ class World:
         live["idle"] = True
         for folder in ("training", "input"):
             seen = live["pipelines"]["facades"][folder]
-            seen.update(watch="inotify", last_scan_at=system_clock.rfc3339(NOW - 7.0))
+            seen.update(watch="inotify", last_scan_at=rfc3339(NOW - 7.0))
         train = live["pipelines"]["facades"]["train"]
         train.update(state="idle", reason="the live model is of these pairs and settings")
         change(live)
-        live["at"] = system_clock.rfc3339(NOW - silent_s)
+        live["at"] = rfc3339(NOW - silent_s)
         write_live(self.settings.store, live)
         try:
             yield service.store
@@ -174,9 +174,9 @@ class World:
         with self.running():
             pass
         live = read_live(self.settings.store)
-        live["at"] = system_clock.rfc3339(NOW - 2 * HOUR_S)
+        live["at"] = rfc3339(NOW - 2 * HOUR_S)
         if was_stopped:
-            live["stopped_at"] = system_clock.rfc3339(NOW - 2 * HOUR_S)
+            live["stopped_at"] = rfc3339(NOW - 2 * HOUR_S)
         write_live(self.settings.store, live)
 
 

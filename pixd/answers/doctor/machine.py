@@ -21,9 +21,8 @@ from pixd.answers.doctor.store import EVENTS_FOLDER
 from pixd.config.pair_kinds import KINDS
 from pixd.folders.watch import Watch
 from pixd.store import lock
-from pixd.system import clock as system_clock
 from pixd.system import libc
-from pixd.system.clock import seconds_of
+from pixd.system.clock import rfc3339, seconds_of
 from pixd.system.machine import has_gpu
 from pixd.system.users import user_name
 
@@ -170,12 +169,12 @@ def clock(newest_event_at: str) -> Check:
     now = time.time()
     mend = "sudo timedatectl set-ntp true"
     if now < WRITTEN_AT:
-        return warn("clock", f"it says {system_clock.rfc3339(now)}, before pixd was written", mend)
+        return warn("clock", f"it says {rfc3339(now)}, before pixd was written", mend)
     newest = seconds_of(newest_event_at or None)
     if newest is not None and newest > now + FUTURE_S:
         told = f"the store's newest event is of {newest_event_at}, {newest - now:.0f} s from now"
         return warn("clock", told, f"{mend}; if it is right now, nothing")
-    return ok("clock", system_clock.rfc3339(now))
+    return ok("clock", rfc3339(now))
 
 
 def image_formats() -> Check:
@@ -188,8 +187,13 @@ def image_formats() -> Check:
         return warn(
             "image formats", told, "pip install --force-reinstall --only-binary :all: pillow"
         )
-    told = formats.NAME if formats.is_available() else f"no {formats.NAME} ({formats.INSTALL})"
-    return ok("image formats", ", ".join((*decode.FORMATS, told)))
+    listed = [
+        f"no {kind.name} ({kind.extra.install})"
+        if kind.extra and not formats.is_available(kind)
+        else kind.name
+        for kind in formats.FORMATS
+    ]
+    return ok("image formats", ", ".join(listed))
 
 
 def outlines(settings: Settings) -> Iterator[Check]:

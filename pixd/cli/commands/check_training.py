@@ -76,7 +76,7 @@ def _wanted(args: argparse.Namespace) -> Iterator[tuple[str, Path, Setting]]:
 
 
 def _see_that_it_is_possible(setting: Setting) -> None:
-    """See that the options are what config.yaml would take.
+    """Check that config.yaml would take the options.
 
     Raises:
         UsageError: one is not.

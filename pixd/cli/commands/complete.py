@@ -26,7 +26,7 @@ _REPOS = ("training", "input", "model", "output")
 
 
 def run(top: CommandParser, line: str) -> int:
-    """Print what can stand at the end of `line`."""
+    """Print what can be typed at the end of `line`."""
     with contextlib.suppress(Exception):
         for answer in complete(top, line, _names).lines():
             print(answer)
@@ -46,7 +46,7 @@ def _names(asked: Asked) -> Iterator[Word]:
 
 def _recorded(asked: Asked) -> Iterator[Word]:
     """Yield the names that the configuration and the store know."""
-    from pixd.config.load import load  # noqa: PLC0415 - commands and options need no configuration
+    from pixd.config.load import load
     from pixd.config.location import find  # noqa: PLC0415 - commands and options need no configuration
 
     named = asked.given.get("config")

@@ -164,7 +164,7 @@ def _score(value: float | None) -> str:
 def _draw(
     settings: Settings, found: Mapping[str, Any], target: Path, names: tuple[str, str]
 ) -> None:
-    """Draw a contact sheet: a row a change, the old picture beside the new one."""
+    """Draw a contact sheet: one row a change, the old picture next to the new one."""
     from pixd.images.contact_sheet import write_contact_sheet  # noqa: PLC0415 - imports Pillow
 
     changes = [(name, None, new) for name, new in sorted(found["added"].items())]

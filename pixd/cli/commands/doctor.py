@@ -1,4 +1,4 @@
-"""`pixd doctor`: look at all that pixd needs, and say which command mends what is wrong."""
+"""`pixd doctor`: check all that pixd needs, and say which command fixes what is wrong."""
 
 from __future__ import annotations
 

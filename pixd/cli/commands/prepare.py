@@ -121,12 +121,12 @@ def _holds_pairs(root: Path, halves: tuple[Path, ...]) -> bool:
     try:
         names = {path.name for path in root.iterdir() if not path.name.startswith(".")}
     except OSError:
-        return False  # told by `_check_folders`
+        return False  # reported by `_check_folders`
     return names == {"a", "b"} and all(half.is_dir() for half in halves)
 
 
 def _check_folders(sources: list[Path], out: Path) -> None:
-    """See that the folders are there and apart, and make the output folder.
+    """Check that the folders exist and do not overlap, and make the output folder.
 
     Raises:
         UsageError: a source is no folder, or the output lies in a source or around it.
@@ -149,7 +149,7 @@ def _check_folders(sources: list[Path], out: Path) -> None:
 
 
 def _require_edges() -> None:
-    """See that outlines can be drawn.
+    """Check that outlines can be drawn.
 
     Raises:
         EdgesMissingError: OpenCV is not installed.

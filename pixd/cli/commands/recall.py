@@ -46,7 +46,7 @@ def _lines(mode: str, found: dict[str, Any], name: str) -> Iterator[str]:
     if mode == "proof":
         yield from _proof(found, name)
     elif mode == "undo":
-        yield f"{name} is let in again; the files that hold it are read anew"
+        yield f"{name} is let in again; the files that hold it are read again"
     else:
         yield from _plan(found, name)
         if mode == "apply":
@@ -77,7 +77,7 @@ def _plan(found: dict[str, Any], name: str) -> Iterator[str]:
         yield f"  a training on what is left follows{about}"
     translate_s = found["estimate"]["translate_s"]
     if translate_s and found["replaced"]:
-        yield f"  translating anew: about {duration(translate_s)}"
+        yield f"  translating again: about {duration(translate_s)}"
 
 
 def _models(models: list[dict[str, str]]) -> str:

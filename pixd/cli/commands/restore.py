@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
             warn(f"pixd: {name} changed meanwhile and was left")
         print(f"{folder} is as it was at {commit['name']}" + (", but for the above" * bool(left)))
     if made.remove and not args.to:
-        # Much may be gone at once, and it is meant; the service also scans now.
+        # Many files may go at once, on purpose; the service also scans now.
         ask(settings, "expect", pipeline=pipeline.name, kind=kind)
     elif (pid := lock.holder_pid(settings.store)) and not args.to:
         with contextlib.suppress(PermissionError):

@@ -46,10 +46,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 class _Manager:
-    """The systemd that shall run the service: the machine's, or this person's."""
+    """The systemd that will run the service: the machine's, or this person's."""
 
     def __init__(self, *, is_user: bool) -> None:
-        """Make sure that it is there and obeys us.
+        """Check that it is there and that this user may use it.
 
         Raises:
             PixdError: it is not there, or this user may not tell it anything.
@@ -89,7 +89,7 @@ class _Manager:
         _call([self._program, *(["--user"] if self.is_user else []), *words], advice=advice)
 
     def forget_failure(self) -> None:
-        """Have systemd forget that the unit failed, if it did: it is to leave no trace."""
+        """Have systemd forget that the unit failed, if it did, so that no trace is left."""
         words = [self._program, *(["--user"] if self.is_user else []), "reset-failed", units.UNIT]
         subprocess.run(words, capture_output=True, check=False)  # it fails where none had
 
@@ -177,7 +177,7 @@ def _install(args: argparse.Namespace, manager: _Manager | None) -> int:
         if problems:
             raise PixdError(
                 "\n".join(problem.text for problem in problems),
-                advice=f"{problems[0].mend}, then the same command again; or give up the user "
+                advice=f"{problems[0].remedy}, then the same command again; or give up the user "
                 f"{units.USER} and its protection: pixd service install --user",
             )
     _write(files, _ours(args, root), root)
@@ -227,12 +227,12 @@ def _make_user(file: UnitFile) -> None:
         pwd.getpwnam(units.USER)
     except KeyError:
         program = shutil.which("systemd-sysusers")
-        mend = f"useradd --system --home-dir {units.STATE_FOLDER} {units.USER}"
+        remedy = f"useradd --system --home-dir {units.STATE_FOLDER} {units.USER}"
         if program is None:
-            raise PixdError("systemd-sysusers is missing", advice=mend) from None
+            raise PixdError("systemd-sysusers is missing", advice=remedy) from None
         file.path.parent.mkdir(parents=True, exist_ok=True)
         durable.write_file(file.path, file.text.encode())
-        _call([program, str(file.path)], advice=mend)
+        _call([program, str(file.path)], advice=remedy)
         print(f"made the user {units.USER}")
 
 
@@ -268,10 +268,10 @@ class _Account(NamedTuple):
 
 
 class _Problem(NamedTuple):
-    """What the service could not do, and the command that mends it."""
+    """What the service could not do, and the command that fixes it."""
 
     text: str
-    mend: str
+    remedy: str
 
 
 def _problems(settings: Settings, account: _Account) -> Iterator[_Problem]:

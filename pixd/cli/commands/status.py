@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _text(snapshot: Mapping[str, Any]) -> str:
-    """Render a snapshot, with its verdict in colour where somebody looks and wants colour."""
+    """Render a snapshot, with its verdict in colour on a terminal, if colour is wanted."""
     text = status_text.render(snapshot)
     if not sys.stdout.isatty() or "NO_COLOR" in os.environ or os.environ.get("TERM") == "dumb":
         return text
@@ -48,7 +48,7 @@ def _text(snapshot: Mapping[str, Any]) -> str:
 
 
 def _watch(settings: Settings, *, is_json: bool) -> int:
-    """Show the status anew every second until Ctrl-C, which is its good end."""
+    """Show the status again every second until Ctrl-C, which ends it without an error."""
     if is_json:
         return _repeat(lambda: _print_line(settings))
     if not sys.stdout.isatty():

@@ -1,4 +1,4 @@
-"""`pixd translate`: translate files at once, beside the service, and have it recorded."""
+"""`pixd translate`: translate files at once, next to the service, and have it recorded."""
 
 from __future__ import annotations
 

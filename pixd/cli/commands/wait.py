@@ -89,7 +89,7 @@ def _wait_for_change(args: argparse.Namespace, settings: Settings) -> int:
 
 
 def _is_through(settings: Settings, reader: Reader, change: str, asked_at: str) -> bool:
-    """Tell whether nothing of a change is left to be done, as far as it can be done.
+    """Tell whether all of a change is done that can be done.
 
     Args:
         settings: the checked configuration.
@@ -103,8 +103,8 @@ def _is_through(settings: Settings, reader: Reader, change: str, asked_at: str) 
         return False
     if not left["inputs"]:
         return True
-    # Inputs that wait while nothing is under way wait for a model that nobody ordered. A heartbeat
-    # from before may be from before the change: the service is idle in it, and has the work ahead.
+    # Inputs that wait while nothing is under way wait for a model that no training will make. An
+    # older heartbeat may show a service that is idle only because the change came later.
     return last.idle and _scanned_since(last, asked_at)
 
 

@@ -1,4 +1,4 @@
-"""`pixd why`: why a file stands as it does, or why a run ran."""
+"""`pixd why`: why a file is in its state, or why a run ran."""
 
 from __future__ import annotations
 

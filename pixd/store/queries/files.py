@@ -6,16 +6,13 @@ library only.
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pixd.store.states import TRANSLATABLE, BytesState, FileState, OutputState, listed
-from pixd.system.names import name_to_bytes
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
-    from pathlib import Path
 
 
 class FileRow(NamedTuple):
@@ -90,11 +87,6 @@ class Stamp(NamedTuple):
     mtime_ns: int
     ctime_ns: int
     inode: int
-
-
-def path_in(folder: Path, name: str) -> Path:
-    """Return the path of a file in a folder by its name text."""
-    return folder / os.fsdecode(name_to_bytes(name))
 
 
 def repo_id(reader: sqlite3.Connection, pipeline: str, kind: str) -> int | None:

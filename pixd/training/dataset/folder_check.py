@@ -21,7 +21,7 @@ from pixd.folders import scan
 from pixd.store.training_set import Looked
 from pixd.system.children.confinement import FILE_BYTES
 from pixd.system.errors import PixdError
-from pixd.system.names import name_to_bytes
+from pixd.system.names import path_in
 from pixd.training.dataset.assessment import Seen, assess, pair_up
 from pixd.training.dataset.inspector import inspector
 from pixd.training.dataset.near_duplicates import Part
@@ -93,7 +93,7 @@ def check(
     digests: dict[str, str] = {}
     paths: dict[str, Path] = {}
     for name, stamp in listed.files.items():
-        path = root / os.fsdecode(name_to_bytes(name))
+        path = path_in(root, name)
         if stamp.size > FILE_BYTES:
             unread[name] = f"over the limit of {FILE_BYTES // 2**20} MiB"
             continue

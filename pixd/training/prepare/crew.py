@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 from pixd.system import disk, durable, machine
 from pixd.system.children.confined_child import ChildDiedError
 from pixd.system.errors import DiskError, ImageRejectedError, PixdError
-from pixd.training.prepare.listing import Ignored, Job, Problem, path_of
+from pixd.system.names import path_in
+from pixd.training.prepare.listing import Ignored, Job, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -199,7 +200,7 @@ class _Crew:
 
     def _refuse(self, folder: int, name: str, reason: str) -> None:
         self.tally.refused += 1
-        self._tell(path_of(self._task.roots[folder], name), reason)
+        self._tell(path_in(self._task.roots[folder], name), reason)
 
     def _count_set(self, answer: _Answer) -> None:
         if name := answer.event.get("set"):
@@ -217,7 +218,7 @@ class _Crew:
     def _files_of(self, answer: _Answer) -> list[tuple[Path, bytes]]:
         files, at = [], 0
         for name, length in answer.event["files"]:
-            files.append((path_of(self._task.out, name), answer.data[at : at + length]))
+            files.append((path_in(self._task.out, name), answer.data[at : at + length]))
             at += length
         return files
 
@@ -249,7 +250,7 @@ class _Crew:
         """Remove copies that are in another set by now; the source has the same bytes."""
         for name in names:
             with contextlib.suppress(OSError):
-                path_of(self._task.out, name).unlink()
+                path_in(self._task.out, name).unlink()
 
     # -- in the thread of each child --------------------------------------------------------
 

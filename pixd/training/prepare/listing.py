@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from pixd.folders.scan import is_ignored
-from pixd.system.names import name_from_bytes, name_to_bytes
+from pixd.system.names import name_from_bytes, path_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -137,7 +137,7 @@ def _walk(roots: Sequence[Path]) -> Iterator[tuple[str, list[_Names]]]:
 def _list(root: Path, prefix: str, number: int) -> _Names:
     found = _Names()
     try:
-        with os.scandir(path_of(root, prefix)) as entries:
+        with os.scandir(path_in(root, prefix)) as entries:
             for entry in entries:
                 if is_ignored(entry.name):
                     found.ignored += 1
@@ -151,8 +151,3 @@ def _list(root: Path, prefix: str, number: int) -> _Names:
         found.problem = Problem(number, prefix, f"cannot be read: {error.strerror}")
     found.files.sort()
     return found
-
-
-def path_of(root: Path, name: str) -> Path:
-    """Return the path of a name text below a folder."""
-    return root / os.fsdecode(name_to_bytes(name))

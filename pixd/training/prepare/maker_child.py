@@ -30,9 +30,9 @@ from pixd.system.children import child, confinement
 from pixd.system.children.spec import MakeSpec
 from pixd.system.digests import digest_of
 from pixd.system.errors import ImageRejectedError, PixdError
+from pixd.system.names import path_in
 from pixd.training.dataset.pairs import digest_of_files
 from pixd.training.prepare import making, seal
-from pixd.training.prepare.listing import path_of
 from pixd.training.prepare.recipe import SETS, Task
 
 if TYPE_CHECKING:
@@ -127,14 +127,14 @@ def _stands(out: Path, target: str, text: dict[str, str]) -> bool:
         ImageRejectedError: something stands there that pixd did not make, or that was edited.
     """
     try:
-        found = seal.read(path_of(out, target))
+        found = seal.read(path_in(out, target))
     except (FileNotFoundError, NotADirectoryError):
         return False
     except IsADirectoryError:
         found = None
     if found is None:
         raise ImageRejectedError(
-            f"{path_of(out, target)} is there, and was edited or not made by `pixd prepare`:"
+            f"{path_in(out, target)} is there, and was edited or not made by `pixd prepare`:"
             " move it away"
         )
     return all(found.get(key) == text[key] for key in (seal.RECIPE, seal.SOURCES))
@@ -197,7 +197,7 @@ def _copy_at(out: Path, name: str, digest: str) -> bool:
     Raises:
         ImageRejectedError: other bytes do.
     """
-    path = path_of(out, name)
+    path = path_in(out, name)
     try:
         is_copy = digest_of(path.read_bytes()) == digest
     except (FileNotFoundError, NotADirectoryError):

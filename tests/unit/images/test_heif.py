@@ -27,6 +27,7 @@ from pixd.system.errors import ImageRejectedError
 from tests.support.commits import record
 from tests.support.images import encoded, gradient
 
+HEIC = next(kind for kind in formats.FORMATS if kind.name == "HEIC")
 PHONE = Path(__file__).parents[4] / "shared" / "data" / "nasty" / "heic_phone.heic"
 
 
@@ -100,17 +101,17 @@ def test_one_cut_anywhere_is_refused_or_decoded_but_never_crashes() -> None:
 
 
 def test_avif_and_nameless_boxes_are_not_taken_for_heic() -> None:
-    assert formats.is_heic(as_heic(gradient(16, 16)))
-    assert not formats.is_heic(encoded(gradient(16, 16), "AVIF"))
-    assert not formats.is_heic(b"\0\0\0\x14ftypmif1\0\0\0\0mif1")
-    assert formats.is_heic(b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic")
-    assert not formats.is_heic(b"\0\0\0\x18ftyp")
+    assert formats.format_of(as_heic(gradient(16, 16))) is HEIC
+    assert formats.format_of(encoded(gradient(16, 16), "AVIF")) is not HEIC
+    assert formats.format_of(b"\0\0\0\x14ftypmif1\0\0\0\0mif1") is not HEIC
+    assert formats.format_of(b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic") is HEIC
+    assert formats.format_of(b"\0\0\0\x18ftyp") is not HEIC
 
 
 def test_without_the_extra_it_is_refused_with_the_command_that_helps(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(formats, "is_available", lambda: False)
+    monkeypatch.setattr(formats, "is_available", lambda _format: False)
     with pytest.raises(ImageRejectedError, match=r"HEIC.*pip install 'pixd\[heic\]'.*pixd retry"):
         decode.decode(as_heic(gradient(16, 16)))
     assert decode.decode(encoded(gradient(16, 16), "PNG")).size == (16, 16)
@@ -151,9 +152,9 @@ def refused(tmp_path: Path) -> Iterator[tuple[Settings, Store]]:
     for kind in ("training", "input"):
         repo = store.history.repo_id("p", kind)
         record(store, repo, {"x.heic": b"phone", "x.txt": b"text"}, [])
-        store.working.set_state(repo, ["x.heic"], FileState.REJECTED, formats.MISSING)
+        store.working.set_state(repo, ["x.heic"], FileState.REJECTED, HEIC.missing)
         store.working.set_state(repo, ["x.txt"], FileState.REJECTED, "it is a text")
-        for name, why in (("x.heic", formats.MISSING), ("x.txt", "it is a text")):
+        for name, why in (("x.heic", HEIC.missing), ("x.txt", "it is a text")):
             store.working.decide(store.working.head(repo)[name].digest, "input", why, None, None)
     yield settings, store
     store.close()
@@ -177,6 +178,6 @@ def test_retry_takes_the_refused_files_again_once_the_extra_is_there(
 def test_retry_leaves_them_refused_without_it(
     refused: tuple[Settings, Store], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(formats, "is_available", lambda: False)
+    monkeypatch.setattr(formats, "is_available", lambda _format: False)
     settings, store = refused
     assert operations.perform(store, settings, "retry", {"pipeline": "p"}, "ada")["retried"] == []

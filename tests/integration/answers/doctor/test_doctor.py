@@ -80,7 +80,7 @@ def test_a_wrong_configuration_is_78_and_all_that_is_told(
     assert main.main(["doctor"]) == 78
     out = capsys.readouterr().out
     assert out.startswith("fail  config:")
-    assert "try: mend the file, then run: pixd check-config" in out
+    assert "try: correct the file, then run: pixd check-config" in out
     assert out.endswith("0 ok, 0 warn, 1 fail\n")
 
 

@@ -46,7 +46,7 @@ def _names(asked: Asked) -> Iterator[Word]:
 
 def _recorded(asked: Asked) -> Iterator[Word]:
     """Yield the names that the configuration and the store know."""
-    from pixd.config.load import load
+    from pixd.config.load import load  # noqa: PLC0415 - commands and options need no configuration
     from pixd.config.location import find  # noqa: PLC0415 - commands and options need no configuration
 
     named = asked.given.get("config")

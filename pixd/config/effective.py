@@ -18,11 +18,7 @@ _ANY_WIDTH = 1_000_000  # characters: no line is folded
 
 def effective_yaml(settings: Settings) -> str:
     """Write the settings as a config.yaml that sets every key. Reading it gives them again."""
-    tree = {
-        "store": str(settings.store),
-        "device": settings.device,
-        "precision": settings.precision,
-        **({"metrics": str(settings.metrics)} if settings.metrics else {}),
+    tree = _as_mapping(settings, leave_out=("path", "pipelines")) | {
         "pipelines": {
             pipeline.name: _as_mapping(pipeline, leave_out=("name",))
             for pipeline in settings.pipelines
@@ -32,7 +28,8 @@ def effective_yaml(settings: Settings) -> str:
 
 
 def _as_mapping(
-    settings: PipelineSettings | TrainSettings | KeepSettings, leave_out: tuple[str, ...] = ()
+    settings: Settings | PipelineSettings | TrainSettings | KeepSettings,
+    leave_out: tuple[str, ...] = (),
 ) -> dict[str, object]:
     mapping: dict[str, object] = {}
     for field in fields(settings):

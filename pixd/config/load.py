@@ -30,7 +30,7 @@ from pixd.system.errors import ConfigError
 
 _DEFAULT_STORE = "./store"
 _FOLDER_KEYS = ("training", "input", "output")
-_OF_THE_FILE = ("store", "device", "precision", "metrics")
+_OF_THE_FILE = [f.name for f in fields(Settings) if f.name not in {"path", "pipelines"}]
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # safe in "facades/model@3" and on disk
 _LARGEST_BYTES = 1 << 20  # a config.yaml is a page; more is the wrong file
 
@@ -59,8 +59,7 @@ def load(path: Path) -> Settings:
     settings = Settings(
         path=path,
         store=folders.read(root, "store", _DEFAULT_STORE),
-        device=_read_key(root, Settings, "device"),
-        precision=_read_key(root, Settings, "precision"),
+        **_read_keys(root, Settings),
         metrics=folders.read_metrics(root),
         pipelines=tuple(_pipelines(root, folders)),
     )

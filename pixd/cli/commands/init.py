@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pixd.config.pair_kinds import KINDS
 from pixd.system import durable
 from pixd.system.errors import PixdError
 
@@ -23,7 +24,7 @@ pipelines:
     input: ./input
     output: ./output
     pairs: side-by-side   # one image twice as wide as high: A left, B right. Or: folders (a/ and b/);
-                          # edges, grayscale, blank, colorization: single pictures (docs/images.md)
+                          # {made}: single pictures (docs/images.md)
     direction: AtoB       # which half is the input: AtoB translates left to right
     image_size: 256       # power of two, 32..1024
     train:
@@ -42,10 +43,11 @@ def run(args: argparse.Namespace) -> int:
             advice="edit it, or name another folder: pixd init DIR",
         )
     name = "".join(c if c.isalnum() or c in "-_" else "-" for c in folder.name) or "images"
+    made = ", ".join(kind.name for kind in KINDS.values() if kind.is_made)
     folder.mkdir(parents=True, exist_ok=True)
     for below in ("training", "input", "output"):
         (folder / below).mkdir(exist_ok=True)
-    durable.write_file(config, TEMPLATE.format(name=name).encode())
+    durable.write_file(config, TEMPLATE.format(name=name, made=made).encode())
     print(f"made {config} with training/, input/ and output/")
     print("next:")
     print(f"  put pairs into {folder / 'training'} (one image each: A left, B right)")

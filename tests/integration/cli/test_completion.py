@@ -49,7 +49,7 @@ class Desk:
         (self.folder / "my photo.png").touch()
         programs = folder / "bin"
         programs.mkdir()
-        package = Path(command_line.__file__).parents[1]
+        package = Path(command_line.__file__).parents[2]
         program = programs / "pixd"
         program.write_text(f'#!/bin/sh\nPYTHONPATH={package} exec {sys.executable} -m pixd "$@"\n')
         program.chmod(0o755)

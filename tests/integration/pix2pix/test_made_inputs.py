@@ -12,6 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from pixd.config.pair_kinds import KINDS
 from pixd.images import fitting, input_makers, lab, pair_files
 from pixd.system.children.spec import SCHEMA
 from tests.support.children import TEXT, Child, Spec, result_of, translate_spec
@@ -20,7 +21,7 @@ Start = Callable[..., Child]
 MakeSpec = Callable[..., Spec]
 Pixels = NDArray[np.uint8]
 
-MADE = ("edges", "grayscale", "blank", "colorization")
+MADE = [name for name, kind in KINDS.items() if kind.is_made]
 LEARNING = {"steps": 120, "ngf": 8, "ndf": 8, "learning_rate": 2e-3, "gan_weight": 0.1}
 PALETTE = ((25, 20, 130), (50, 70, 150), (125, 120, 120), (200, 175, 80), (250, 220, 50))
 """Colours that follow from how light they are: dark ones are blue, light ones yellow."""

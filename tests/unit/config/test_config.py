@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pixd.config import KeepSettings, TrainSettings
+from pixd.config import KeepSettings, PipelineSettings, Settings, TrainSettings
 from pixd.config.effective import effective_yaml
 from pixd.config.load import load
 from pixd.config.location import find
+from pixd.config.rules import Choice, rule_of
 from pixd.system.errors import ConfigError
 from tests.support.config_files import (
     ONE_PIPELINE,
@@ -116,10 +117,11 @@ def test_every_key_and_every_choice_is_explained_in_the_docs() -> None:
     rows = {line.split("`")[1] for line in text.splitlines() if line.startswith("| `")}
     missing = {key.removeprefix("pipelines.*.") for key in every_key()} - rows
     assert not missing
-    choices = "auto gpu cpu float32 bfloat16 float16 side-by-side folders edges grayscale blank "
-    choices += "colorization AtoB BtoA pad crop stretch tile model source never if-better always "
-    choices += "manual"
-    assert [word for word in choices.split() if f"`{word}`" not in text] == []
+    kinds = (Settings, PipelineSettings, TrainSettings, KeepSettings)
+    rules = [rule_of(field) for kind in kinds for field in dataclasses.fields(kind)]
+    choices = [word for rule in rules if isinstance(rule, Choice) for word in rule.allowed]
+    assert {"auto", "side-by-side", "tile", "manual"} <= set(choices)
+    assert [word for word in choices if f"`{word}`" not in text] == []
 
 
 def test_paths_are_relative_to_the_file_and_not_to_the_working_folder(

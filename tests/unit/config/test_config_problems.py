@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pixd.config.load import load
+from pixd.config.pair_kinds import KINDS
 from pixd.config.surprises import surprises
 from pixd.system.errors import ConfigError
 from tests.support.config_files import (
@@ -39,7 +40,7 @@ from tests.support.config_files import (
         ("settle_seconds: 2s", "expected a number from 0 up to 3.1536e+07, got 2s"),
         (
             "pairs: sidebyside",
-            "expected side-by-side, folders, edges, grayscale, blank or colorization, got sidebyside",
+            f"expected {', '.join([*KINDS][:-1])} or {[*KINDS][-1]}, got sidebyside",
         ),
         ("direction: no", "expected AtoB or BtoA, got no"),
         ("fit: {a: 1}", "expected pad, crop, stretch or tile, got a mapping"),
@@ -81,7 +82,7 @@ def test_an_unknown_precision_is_told_the_known_ones(tmp_path: Path) -> None:
     assert "expected auto, float32, bfloat16 or float16" in problem
 
 
-@pytest.mark.parametrize("pairs", ["edges", "grayscale", "blank", "colorization"])
+@pytest.mark.parametrize("pairs", [name for name, kind in KINDS.items() if kind.is_made])
 def test_a_direction_where_the_input_is_made_is_refused(tmp_path: Path, pairs: str) -> None:
     (problem,) = refusal(tmp_path, in_pipeline(f"pairs: {pairs}\n    direction: BtoA"))
     assert problem == (

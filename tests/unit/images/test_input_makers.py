@@ -14,7 +14,8 @@ from pixd.images import edges, input_makers, pair_files
 from pixd.images.demo_set import facade_pair
 
 Pixels = NDArray[np.uint8]
-MADE = ("edges", "grayscale", "blank", "colorization")
+MADE = [name for name, kind in KINDS.items() if kind.is_made]
+MADE_AGAIN = [name for name in MADE if KINDS[name].takes_pictures]
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +42,7 @@ def test_an_input_has_the_shape_of_its_picture_and_is_made_the_same_each_time(
 
 
 def test_every_kind_of_made_pairs_has_a_maker() -> None:
-    assert tuple(name for name, kind in KINDS.items() if kind.is_made) == MADE
+    assert {"edges", "grayscale", "blank", "colorization"} <= set(MADE)
     for name in MADE:
         assert input_makers.input_of(noise(8, 8), name).shape == (8, 8, 3)
 
@@ -52,7 +53,7 @@ def test_given_inputs_are_not_made(pairs: str) -> None:
     assert input_makers.input_for_translation(noise(8, 8), pairs).tolist() == noise(8, 8).tolist()
 
 
-@pytest.mark.parametrize("pairs", ["grayscale", "blank", "colorization"])
+@pytest.mark.parametrize("pairs", MADE_AGAIN)
 def test_what_is_dropped_is_made_as_the_training_made_it(pairs: str, facade: Pixels) -> None:
     made = input_makers.input_of(facade, pairs)
     assert np.array_equal(input_makers.input_for_translation(facade, pairs), made)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
+from pixd.config.pair_kinds import KINDS
 from pixd.images import decode
 from pixd.images.demo_set import facade_pair
 from pixd.system.digests import digest_of
@@ -200,7 +201,7 @@ def test_halves_of_different_shape_do_not_fit_over_each_other(sixty: dict[str, P
     assert found.groups == (("a/9.png: 64 x 64 and 96 x 64",),)
 
 
-@pytest.mark.parametrize("mode", ["grayscale", "colorization", "edges", "blank"])
+@pytest.mark.parametrize("mode", [name for name, kind in KINDS.items() if kind.is_made])
 def test_single_pictures_have_the_checks_that_make_sense(mode: str) -> None:
     seen = {f"{n:03d}.png": parts_of(facade_pair(n, 64)[1]) for n in range(60)}
     seen["grey.png"] = parts_of(jpeg(facade_pair(90, 64)[1].convert("L")))

@@ -17,7 +17,7 @@ _ANY_WIDTH = 1_000_000  # characters: no line is folded
 
 
 def effective_yaml(settings: Settings) -> str:
-    """Write the settings as a config.yaml that sets every key. Reading it gives them again."""
+    """Write the settings as a config.yaml that sets every key. Reading it gives them back."""
     tree = {
         "store": str(settings.store),
         "device": settings.device,

@@ -99,7 +99,7 @@ def _service_problems(live: Heartbeat) -> Iterator[Problem]:
             DEGRADED,
             "",
             f"the changed configuration is not in force: {live.config}",
-            "mend it (`pixd check-config` says all), then `systemctl reload pixd` or SIGHUP",
+            "fix it (`pixd check-config` says all), then `systemctl reload pixd` or SIGHUP",
         )
     if live.metrics:
         yield Problem(
@@ -150,7 +150,7 @@ def _pipeline_problems(name: str, pipeline: Mapping[str, Any], which: str) -> It
             DEGRADED,
             name,
             f"training failed: {train['reason']}",
-            f"{run}mend it, then `pixd retry{which}`",
+            f"{run}fix it, then `pixd retry{which}`",
         )
     if translate.get("trouble"):
         yield Problem(
@@ -165,4 +165,4 @@ def _pipeline_problems(name: str, pipeline: Mapping[str, Any], which: str) -> It
         message = f"{failed} input{'s' * (failed != 1)} failed"
         if example:
             message += f", such as {example['name']}: {example['reason']}"
-        yield Problem(DEGRADED, name, message, f"once that is mended, `pixd retry{which}`")
+        yield Problem(DEGRADED, name, message, f"once that is fixed, `pixd retry{which}`")

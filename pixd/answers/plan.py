@@ -1,7 +1,7 @@
 """What the service would do now: the work that is due, with estimates from recorded runs.
 
 It only reads, and opens no file of a folder. A file that changed since it was recorded is only
-counted: what it means is known only once it is recorded.
+counted, because what it means is not known before it is recorded.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def _train(reader: Reader, settings: Settings, pipeline: PipelineSettings) -> di
 
 
 def _kin(reader: Reader, pipeline: PipelineSettings) -> dict[str, Kin]:
-    """Return what the service decided about near-duplicates; a pair that it has not seen has none."""
+    """Return what the service decided about near-duplicates; nothing for a pair it has not seen."""
     rows = training_set.kin_of(reader, pipeline.name, pairs.layout_of(pipeline.pairs))
     return {row.pair: Kin(row.anchor, row.touches, row.since) for row in rows}
 

@@ -49,7 +49,7 @@ def snapshot(settings: Settings) -> dict[str, Any]:
     folder = settings.store
     pid = lock.holder_pid(folder)
     last, not_understood = _last_heartbeat(folder)
-    # Until this service's first heartbeat, the file is still that of the service before it.
+    # Until this service's first heartbeat, the file is still from the service before it.
     is_starting = pid is not None and last.pid != pid and not not_understood
     live = Heartbeat() if is_starting else last
     now = time.time()
@@ -155,10 +155,10 @@ def _pipeline(
 
 
 def _folder(repo: queries.Repo, held: str, seen: Folder, pid: int | None) -> dict[str, Any]:
-    """Return what training and input folders have in common.
+    """Return the part of the status that training and input folders have in common.
 
     Args:
-        repo: what the store has of it.
+        repo: what the store knows of it.
         held: why it is on hold, or "".
         seen: its part of the heartbeat.
         pid: of the running service.

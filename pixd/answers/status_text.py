@@ -50,7 +50,7 @@ def _lines(status: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _verdict(status: Mapping[str, Any]) -> Iterator[str]:
-    """Say first how it is, then for each problem what to do next."""
+    """Say first how the service is, then for each problem what to do next."""
     state, problems = status["state"], list(status["problems"])
     if state == "not-running":
         yield f"NOT RUNNING, {_last_seen(status)}"
@@ -117,7 +117,7 @@ def _training(part: Mapping[str, Any]) -> str:
 
 
 def _findings(found: Mapping[str, Any] | None) -> str:
-    """Say how much is wrong with the set, and the worst; "" where nothing is."""
+    """Say how much is wrong with the set, and what is worst; "" where nothing is wrong."""
     if found is None:
         return ""
     counts = [
@@ -168,7 +168,7 @@ def _train(part: Mapping[str, Any]) -> str:
 
 
 def _learned(part: Mapping[str, Any]) -> str:
-    """Say how good it was when it was last looked at, and where to look oneself."""
+    """Say how good the model was when it was last scored, and where to see for oneself."""
     if part["state"] != "running":
         return ""
     scores, told = part.get("validation"), []
@@ -202,7 +202,7 @@ def _output(part: Mapping[str, Any]) -> str:
 
 
 def tiles_text(part: Mapping[str, Any]) -> str:
-    """Say how far the image is that is translated in tiles."""
+    """Say how far the translation of an image in tiles is."""
     share = 100 * part["done"] // part["all"]
     return f"{part['done']} of {part['all']} ({share} %) of {part['name']}"
 

@@ -1,7 +1,7 @@
 """Why a file is in its state, and why a run ran: how its key differs from the run before.
 
-What is part of a key is a reason to work again. What is only recorded with a run (library versions,
-device) is listed too, as no reason.
+A change in a part of the key is a reason to work again. What is only recorded with a run (library
+versions, device) is listed too, but it is not a reason.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def difference(
 
 
 def _why_model(reader: Reader, pipeline: str, old: runs.RunEdge, new: runs.RunEdge) -> str:
-    """Say "model@1 -> model@2 (+3 pairs)"; in brackets is the reason for the newer model."""
+    """Say "model@1 -> model@2 (+3 pairs)", with the reason for the newer model in brackets."""
     words = f"{old.path} -> {new.path}"
     models = [history.model_of_digest(reader, pipeline, edge.digest) for edge in (old, new)]
     if not all(models) or models[0]["number"] > models[1]["number"]:  # type: ignore[index]

@@ -1,5 +1,5 @@
-"""What people type: arguments, the manual page and completion; `commands/` has one module a command.
+"""What people type: arguments, manual page, completion; `commands/` has a module for each command.
 
-Errors become a message and an exit code here and nowhere else. A command that changes something
-asks the running service, or does it itself under the lock where no service runs.
+Only here do errors become a message and an exit code. A command that changes something asks the
+running service. Where no service runs, it makes the change itself, under the lock.
 """

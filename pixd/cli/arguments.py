@@ -1,4 +1,4 @@
-"""What there is to say on the command line: the commands, their options, and examples.
+"""What can be typed on the command line: the commands, their options, and examples.
 
 Leaves to others: how a command line is read (`pixd.cli.parser`) and carried out (`pixd.cli.main`).
 """
@@ -45,7 +45,7 @@ def parser() -> CommandParser:
     top = CommandParser(prog="pixd", usage=USAGE, epilog=_EPILOG)
     top.add_argument("--version", action="version", version=f"pixd {pixd.__version__}")
     top.add_argument("--config", metavar="FILE", help="config.yaml to use (else the usual places)")
-    # prog: or argparse would format a usage line, and import shutil, only to find it out.
+    # With prog, argparse need not format a usage line, and import shutil, to find it out.
     commands = top.add_subparsers(
         metavar="COMMAND", dest="command", prog=top.prog, help=argparse.SUPPRESS
     )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pixd.config import Settings
 
 PATIENCE_S = 10.0
-"""A service that starts holds the lock before it listens; so does another command."""
+"""A service that starts holds the lock before it listens, and so does another command."""
 
 
 def ask(settings: Settings, op: str, **arguments: Any) -> dict[str, Any]:
@@ -25,7 +25,7 @@ def ask(settings: Settings, op: str, **arguments: Any) -> dict[str, Any]:
 
     Raises:
         CannotTellError: there is no store yet.
-        PixdError: the operation says no.
+        PixdError: the operation refuses.
     """
     if not connection.has_database(settings.store):
         raise CannotTellError(

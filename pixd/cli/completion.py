@@ -1,8 +1,8 @@
 """What can be typed where the cursor is on a command line; a shell asks when Tab is pressed.
 
-The scripts in `pixd/shell_scripts` know nothing of pixd's commands: each hands over the line up to
-the cursor and shows what comes back, as those of gh and kubectl do (cobra's design). So one walk
-over the parsers serves three shells, and a script that was installed once fits every version.
+The scripts in `pixd/shell_scripts` know nothing of pixd's commands. Each passes on the line up to
+the cursor and shows the answer, as those of gh and kubectl do (cobra's design). So this one module
+serves three shells, and a script that was installed once fits every version.
 
 Pure: the names of pipelines, models and commits come from `names`.
 """
@@ -63,13 +63,13 @@ class Asked(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """The candidates, and whether the shell's own names of files or folders belong to them."""
+    """The candidates, and whether the shell is to add the names of files or folders."""
 
     words: list[Word]
     paths: str = ""  # "", "files" or "folders"
 
     def lines(self) -> Iterator[str]:
-        """Write it for the scripts: ``WORD<tab>ABOUT`` a line; then ``:files`` or ``:folders``."""
+        """Yield lines for the scripts: ``WORD<tab>ABOUT`` each; then ``:files`` or ``:folders``."""
         for word in self.words:
             yield "\t".join(" ".join(part.split()) for part in word if part)
         if self.paths:
@@ -155,7 +155,7 @@ class _Cursor:
 
     def __init__(self, top: CommandParser) -> None:
         self.parser = top
-        self.places = list(top.positionals)  # what is still to come
+        self.places = list(top.positionals)  # arguments that are still expected
         self.given: dict[str, str] = {}  # values, by the names of the program's own variables
         self.used: set[argparse.Action] = set()
         self.waiting: argparse.Action | None = None  # the option whose value comes next

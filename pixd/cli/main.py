@@ -1,4 +1,4 @@
-"""Where a command line is carried out, and the one place where errors become exit codes.
+"""Carries out a command line. Only here do errors become exit codes.
 
 Each command lives in a module of `pixd.cli.commands` with a function `run(args) -> int`, imported
 only when it is asked for, so that `pixd status` stays quick.
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _COMPLETE = "__complete"
-"""The word by which the scripts for shells ask. Not for people, so no parser knows it."""
+"""The command that the scripts for shells use. It is not for people, so no parser knows it."""
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -34,7 +34,7 @@ def main(words: Sequence[str] | None = None) -> int:
         print(file=sys.stderr)
         return 128 + 2
     except BrokenPipeError:
-        # The reader (head, less) is gone; a second error while flushing would be noise.
+        # The reader (head, less) is gone. A second error while flushing would help nobody.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_FAILED
     except Exception as error:
@@ -76,7 +76,7 @@ def _check_working_folder() -> None:
 
 
 def _disk_trouble(error: Exception) -> int:
-    """Say what a disk refused or damaged, and return the exit code; 0 if it is something else."""
+    """Say what a disk refused or damaged, and return the exit code; 0 for other errors."""
     from pixd.system import disk  # noqa: PLC0415 - only when something went wrong
 
     if why := disk.refusal(error):

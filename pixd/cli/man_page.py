@@ -1,6 +1,6 @@
 """The manual page pixd(1), made from the parsers that also make `--help`.
 
-Written in the man macros alone, which every formatter knows.
+It uses only the man macros, which every formatter knows.
 Source: man(7), groff_man_style(7).
 """
 

@@ -33,7 +33,7 @@ class Place(NamedTuple):
 def pipeline_and_thing(
     args: argparse.Namespace, settings: Settings, thing: str
 ) -> tuple[PipelineSettings, str]:
-    """Split ``facades/model@3`` into the pipeline and ``model@3``; else it is `-p`, or the one."""
+    """Split ``facades/model@3``. Without ``facades/``: the pipeline of `-p`, or the only one."""
     name, slash, rest = thing.partition("/")
     if slash and "@" in rest and not Path(thing).exists():
         return pick_pipeline(settings, name), rest
@@ -44,7 +44,7 @@ def model_number(text: str | None) -> int | None:
     """Return the number of ``model@3`` or ``3``; None for ``live`` and for nothing.
 
     Raises:
-        UsageError: it is no name of a model.
+        UsageError: it is not the name of a model.
     """
     if text in {None, "live"}:
         return None
@@ -91,7 +91,7 @@ def digest_of_file_or_name(reader: Reader, pipeline: PipelineSettings, text: str
     """Return the content that `text` names: a digest, a file's bytes, or a recorded file's.
 
     Raises:
-        UsageError: it is nothing of the sort.
+        UsageError: it is none of these.
     """
     if text.startswith("sha256:"):
         return whole_digest(reader, text)

@@ -1,7 +1,7 @@
 """An argparse parser that groups its commands, shows examples, and suggests what was meant.
 
-The tree of these parsers is the one source of `--help`, of the man page (`pixd.cli.man_page`) and of
-the completions (`pixd.cli.completion`), which read it through the properties here.
+The tree of these parsers is the one source of `--help`, of the man page (`pixd.cli.man_page`) and
+of the completions (`pixd.cli.completion`), which read it through the properties here.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class CommandParser(argparse.ArgumentParser):
         if examples:
             self.epilog = "\n".join(("examples:", *(f"  {line}" for line in examples)))
 
-    # -- what there is ----------------------------------------------------------------------
+    # -- commands and options ---------------------------------------------------------------
 
     @property
     def options(self) -> list[argparse.Action]:
@@ -66,7 +66,7 @@ class CommandParser(argparse.ArgumentParser):
         return None
 
     def _asked_for(self, args: argparse.Namespace) -> CommandParser:
-        """Return the command that a command line names, the innermost where they are nested."""
+        """Return the command that a command line names; of nested ones, the innermost."""
         name = getattr(args, self._below.dest) if self._below else None
         return self.commands[name]._asked_for(args) if name else self  # noqa: SLF001 - its own kind
 
@@ -87,8 +87,8 @@ class CommandParser(argparse.ArgumentParser):
         """Parse a command line.
 
         Raises:
-            UsageError: something in it is unknown, missing or of the wrong kind; the advice is
-                what was meant, where something is near.
+            UsageError: something in it is unknown, missing or of the wrong kind. The advice is
+                what was probably meant, where something is near.
         """
         args, unknown = self.parse_known_args(arguments)
         if not unknown:
@@ -109,13 +109,13 @@ class CommandParser(argparse.ArgumentParser):
         """Refuse a command line that argparse cannot make sense of.
 
         Raises:
-            UsageError: always, so that errors of usage are told as all others are.
+            UsageError: always, so that errors of usage are reported as all others are.
         """
         example = f"{self.examples[0].partition('  #')[0]}; " if self.examples else ""
         raise UsageError(f"{self.prog}: {message}", advice=f"{example}{self.prog} --help")
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
-        """Refuse a value that is not among the choices; argparse would list all, and guess none."""
+        """Refuse a value that is not a choice; argparse would list all, and suggest none."""
         if action.choices is None or value in action.choices:
             return
         choices = [str(choice) for choice in action.choices]

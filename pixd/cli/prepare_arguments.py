@@ -1,4 +1,4 @@
-"""The operations of `pixd prepare` on the command line, each a command of its own below it.
+"""The operations of `pixd prepare` on the command line; each is a command below it.
 
 Leaves to others: what they do (`pixd.cli.commands.prepare`).
 """
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     from pixd.cli.parser import CommandParser
 
 _SIZE = (256, 256)
-_MOST_PIXELS = 64_000_000  # what `pixd.images.decode` takes again
+_MOST_PIXELS = 64_000_000  # so that `pixd.images.decode` takes it again
 _MOST_DIGITS = 5
 _Source = tuple[str, str, str]  # destination, placeholder, help
 
 
 def add_to(prepare: CommandParser) -> None:
     """Add the operations to the parser of `pixd prepare`."""
-    # prog: or argparse would format a usage line only to find it out.
+    # With prog, argparse need not format a usage line to find it out.
     operations = prepare.add_subparsers(
         metavar="OP", dest="op", prog=prepare.prog, required=True, help=argparse.SUPPRESS
     )

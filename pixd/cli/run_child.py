@@ -25,9 +25,9 @@ def run_child(
         spawner: starts it.
         module: what ``python -m`` runs.
         spec: its run spec; the scratch folder is filled in.
-        scratch: an empty folder of the caller's.
+        scratch: an empty folder that belongs to the caller.
         what: for people, as in "the export failed".
-        advice: what to do where the child has none.
+        advice: what to do, if the child gives no advice.
 
     Raises:
         PixdError: it failed, or was killed.

@@ -1,4 +1,4 @@
-"""What a command writes besides its answer: notes and progress."""
+"""What a command writes in addition to its answer: notes and progress."""
 
 from __future__ import annotations
 

@@ -1,10 +1,11 @@
 """The systemd units: the files as shipped, and the drop-in that ties them to one configuration.
 
 The shipped files (`systemd/`, carried by the wheel as `pixd/unit_files`) are installed byte for
-byte. What differs from machine to machine is in a drop-in that is made here: where pixd is,
-which configuration it reads, and which folders it may see and write.
+byte. What is different on each machine is in a drop-in that is made here: where pixd is, which
+configuration it reads, and which folders it may see and write.
 
-Pure but for resolving symbolic links; `pixd.cli.commands.service` writes the files and calls systemd.
+Pure, except that it resolves symbolic links. `pixd.cli.commands.service` writes the files and calls
+systemd.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ def system_files(
     Args:
         settings: the checked configuration.
         installation: where pixd is.
-        has_gpu: whether it shall use an NVIDIA GPU.
+        has_gpu: whether it is to use an NVIDIA GPU.
 
     Raises:
         UsageError: a path cannot be written in a unit.
@@ -146,14 +147,14 @@ class _View:
         return Path(os.path.realpath(self.path))
 
     def lines(self) -> str:
-        """Return the setting that gives the service this view, under its reason.
+        """Return the setting that gives the service this view, below a comment with its reason.
 
-        "-": a folder that is missing is for pixd to report, in words; systemd would end the
-        start with status=226/NAMESPACE.
+        The "-" is for missing folders: pixd reports them in words, but without it systemd would
+        end the start with status=226/NAMESPACE.
         """
         text = f"# {self.why}\n"
         if _is_in(self.path, _EMPTIED):
-            # Bound to where the configuration says, from where it really is.
+            # Mounted where the configuration says, from where it really is.
             places = [f"-{self._real}"] + [str(self.path)] * (self._real != self.path)
         elif _is_in(self._real, _EMPTIED):
             places = [f"-{self._real}"]  # a link from outside leads there
@@ -171,11 +172,11 @@ def _views(settings: Settings, installation: Installation) -> Iterator[_View]:
             why = f"{pipeline.name}: {kind}, never written."
             yield _View(getattr(pipeline, kind), is_writable=False, why=why)
         yield _View(pipeline.output, is_writable=True, why=f"{pipeline.name}: output.")
-    # Not the root itself, which would open everything: `pixd status` says that it is refused.
+    # Not for the root itself: that would make everything writable. `pixd status` reports it.
     if settings.metrics is not None and settings.metrics.parent != Path("/"):
         # The folder, because the file is made in it and then renamed.
         yield _View(settings.metrics.parent, is_writable=True, why="The metrics file.")
-    # Only where they would be out of sight; everything else can be read anyway.
+    # Only where the service would not see them; it can read everything else anyway.
     if is_emptied(settings.path):
         # The folder, because an editor puts another file in the place of the old one.
         yield _View(settings.path.parent, is_writable=False, why="The configuration.")
@@ -199,7 +200,7 @@ def quoted(word: str, *, is_command: bool = False) -> str:
     """
     if not word.isprintable():
         raise UsageError(
-            f"{word!a} cannot stand in a systemd unit",
+            f"{word!a} cannot be written in a systemd unit",
             advice="rename the folder without line breaks and control characters",
         )
     text = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")

@@ -2,10 +2,10 @@
 
 Promises: settings that `pixd.config.load.load` returns need no further checks; a file that is
 wrong is refused with all its problems at once, each with its file, line and key. A value that is
-known and not supported yet is refused too, never ignored. Importing this is cheap: `pixd status`
-and the child programs do, and only `load` and `document` read YAML.
+known and not supported yet is refused too, never ignored. Importing this is cheap, because
+`pixd status` and the child programs do it: only `load` and `document` import YAML.
 
-This package, unlike the others, gives names here: the settings, which nearly every module reads.
+Unlike the other packages, this one exports names here: the settings, which most modules read.
 
 Leaves to others: whether the folders exist, can be read, or lie on a local disk (`pixd doctor` and
 the service).

@@ -1,11 +1,11 @@
 """YAML nodes in, typed values out, and every problem with its line.
 
-The file is composed into nodes and never constructed: a node knows its line and the
-text as written, so YAML 1.1's surprises (`1e-4` is text, `010` is eight, `1:30` is
-ninety, a second key silently replaces the first) are decided here, each on purpose.
+YAML only makes nodes of the file, not values. A node knows its line and the text as
+written. So this module decides about YAML 1.1's surprises (`1e-4` is text, `010` is eight,
+`1:30` is ninety, a second key silently replaces the first), each on purpose.
 
-Reading never stops at a problem: it notes it, answers with the default and goes on,
-so that one run of `pixd check-config` shows all of them.
+Reading never stops at a problem. It notes the problem, returns the default and goes on, so
+that one run of `pixd check-config` shows all of them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _NUMBER = re.compile(r"[-+]?([0-9]+(_[0-9]+)*\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _LONGEST_SHOWN = 60  # characters of a value that are repeated in a message
 
-# libyaml's loader where PyYAML was built with it: about ten times faster, same nodes.
+# Use libyaml's loader where PyYAML was built with it: about ten times faster, same nodes.
 _Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -48,8 +48,8 @@ class Entry(NamedTuple):
 class Section:
     """One mapping of the file, read key by key.
 
-    Each reader method names a key, its default and what is allowed; a key that no
-    method asked for is unknown, which `finish` reports.
+    Each reader method names a key, its default and what is allowed. A key that no method
+    asked for is unknown, and `finish` reports it.
     """
 
     def __init__(
@@ -109,7 +109,7 @@ class Section:
     def choice(
         self, name: str, default: str, allowed: Sequence[str], *, later: Sequence[str] = ()
     ) -> str:
-        """Read one word out of `allowed`; a word in `later` is known and not supported yet."""
+        """Read one of the words in `allowed`; a word in `later` is known and not supported yet."""
         entry = self._ask(name)
         if entry is None:
             return default
@@ -171,7 +171,7 @@ class Section:
             return default
         text = _plain_text(entry.value)
         value = float(text) if text is not None and _NUMBER.fullmatch(text) else math.nan
-        # NaN fails both comparisons, so what is no number is refused with the rest.
+        # NaN fails both comparisons, so it is refused too.
         if (low < value if above_low else low <= value) and (
             value < high if below_high else value <= high
         ):
@@ -186,7 +186,7 @@ class Section:
     ) -> str | None:
         """Read the text of a path; None, with the problem noted, where there is none.
 
-        A plain `no` or `1` is no path, because YAML has another meaning for it.
+        A plain `no` or `1` is not a path, because YAML has another meaning for it.
         """
         entry = self._ask(name)
         if entry is None:
@@ -226,7 +226,7 @@ class Section:
         self.note(name, f"expected {expected}, got {_given(node)}")
 
     def _take(self, node: yaml.MappingNode, *, own: bool, seen: set[int]) -> None:
-        """Add a mapping's keys; keys of its own win over those it merges with ``<<``."""
+        """Add a mapping's keys; its own keys win over those that it merges with ``<<``."""
         if id(node) in seen:  # an anchor that merges itself, or one merged twice
             return
         seen.add(id(node))

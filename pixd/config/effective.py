@@ -17,7 +17,7 @@ _ANY_WIDTH = 1_000_000  # characters: no line is folded
 
 
 def effective_yaml(settings: Settings) -> str:
-    """Write the settings as a config.yaml that sets every key. Reading it gives them again."""
+    """Write the settings as a config.yaml that sets every key. Reading it gives them back."""
     tree = _as_mapping(settings, leave_out=("path", "pipelines")) | {
         "pipelines": {
             pipeline.name: _as_mapping(pipeline, leave_out=("name",))

@@ -1,6 +1,6 @@
 """Read config.yaml and check every rule once.
 
-The rule of one key is next to its default (`pixd.config.settings`). Here are those that join two.
+The rule of one key is next to its default (`pixd.config.settings`). Rules for two keys are here.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ _DEFAULT_STORE = "./store"
 _FOLDER_KEYS = ("training", "input", "output")
 _OF_THE_FILE = [f.name for f in fields(Settings) if f.name not in {"path", "pipelines"}]
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # safe in "facades/model@3" and on disk
-_LARGEST_BYTES = 1 << 20  # a config.yaml is a page; more is the wrong file
+_LARGEST_BYTES = 1 << 20  # a config.yaml is a page; a larger file is the wrong one
 
 
 def load(path: Path) -> Settings:
     """Read and check a configuration file.
 
-    The folders themselves need not exist: a folder that is missing now is the
-    service's business to notice and to wait for.
+    The folders themselves need not exist: the service notices a folder that is missing, and
+    waits for it.
 
     Args:
         path: the file.
@@ -92,10 +92,10 @@ def _read(path: Path) -> str:
 
 
 def _pipelines(root: Section, folders: Folders) -> Iterator[PipelineSettings]:
-    """Read the pipelines in whichever of the three ways the file gives them.
+    """Read the pipelines, which the file may give in three ways.
 
-    Under `pipelines` by name; or, for a lone one, its keys at the top of the file, or
-    its name as the only other key at the top. Only the first allows more than one.
+    They are under `pipelines`, by name. Or a single pipeline has its keys at the top of the
+    file, or its name is the only other key there. Only the first way allows more than one.
     """
     known = {field.name for field in fields(PipelineSettings)} - {"name"}
     lone = None
@@ -232,7 +232,7 @@ def _image_size(section: Section) -> int:
 
 
 def _read_keys(section: Section, of: type, *, but: Collection[str] = ()) -> dict[str, Any]:
-    """Read every key of a settings class that has a rule, `but` those read already."""
+    """Read every key of a settings class that has a rule, except those in `but`."""
     return {
         field.name: _read_by_rule(section, field)
         for field in fields(of)
@@ -271,7 +271,7 @@ def _read_by_rule(section: Section, field: Field[Any], default: Any = None) -> A
 
 
 def _known_keys() -> list[str]:
-    """Return every key below the top of the file, as a person would write where it belongs."""
+    """Return every key below the top of the file, with its path as a person would write it."""
     keys = [field.name for field in fields(PipelineSettings) if field.name != "name"]
     keys = [*_OF_THE_FILE, "pipelines", *keys]
     keys += [f"train.{field.name}" for field in fields(TrainSettings)]

@@ -16,8 +16,8 @@ def find(explicit: str | None, environ: Mapping[str, str], cwd: Path) -> Path:
 
     Looks at `explicit` (the --config option), then $PIXD_CONFIG, then config.yaml in
     the working folder, in $XDG_CONFIG_HOME/pixd (~/.config where unset) and in /etc/pixd.
-    A file that was named by the first two and is missing is an error: another one in
-    its place would run with the wrong folders.
+    If one of the first two names a file that is missing, that is an error: another file in its
+    place would run with the wrong folders.
 
     Args:
         explicit: what --config says, or None.
@@ -53,7 +53,7 @@ def find(explicit: str | None, environ: Mapping[str, str], cwd: Path) -> Path:
 
 
 def _user_file(environ: Mapping[str, str]) -> Iterator[Path]:
-    """Yield where the XDG base directory specification puts it; relative values do not count."""
+    """Yield the path by the XDG base directory specification, which ignores relative values."""
     home = environ.get("XDG_CONFIG_HOME", "")
     if Path(home).is_absolute():
         yield Path(home, "pixd", "config.yaml")

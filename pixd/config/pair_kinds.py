@@ -21,9 +21,9 @@ class PairKind:
         files: how many files are a pair.
         is_side_by_side: whether both pictures are in one file, which is then twice as wide as high.
         takes_pictures: whether an input that is translated is made of the dropped picture, as in
-            training. Not of `edges`: a drawing is dropped, and taken as it is.
+            training. Not with `edges`: there a drawing is dropped, and taken as it is.
         learns_colours: whether a target without colours teaches nothing.
-        keeps_lightness: whether the network gives colours alone (CIE a* and b*) and the lightness
+        keeps_lightness: whether the network gives only colours (CIE a* and b*) and the lightness
             stays that of the input.
         hides_middle: whether the middle of the input is blank. The blank is in the middle of what
             the network sees, so that it does not follow a crop and cannot be put into every tile.

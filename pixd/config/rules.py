@@ -1,7 +1,7 @@
 """What a key of config.yaml may be set to; written next to its default in `pixd.config.settings`.
 
-Light, without YAML: the settings are imported where the file is not read. Leaves to others:
-reading a value by its rule, and rules that join two keys (`pixd.config.load`).
+It does not import YAML, because many modules import the settings and do not read the file. Leaves
+to others: reading a value by its rule, and rules for two keys (`pixd.config.load`).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import Field, dataclass, field
 from typing import Any
 
-RULE = "rule"  # the name of it in the metadata of a field
+RULE = "rule"  # its name in the metadata of a field
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,7 @@
 """The settings as frozen values, with the default and the rule of every key.
 
-What is written here is the default; nothing else in pixd repeats one. The fields
-carry the names of the keys in config.yaml, which `docs/config.md` explains. A new key
-is one line here, and the code that uses it.
+Only this module has the defaults. The fields have the names of the keys in config.yaml,
+which `docs/config.md` explains. A new key is one line here, and the code that uses it.
 """
 
 from __future__ import annotations
@@ -49,7 +48,7 @@ class TrainSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeepSettings:
-    """What keeps its bytes."""
+    """What is kept: models, orphaned outputs, and free space on the disk."""
 
     models: int = key(10, Whole(1, MILLION))
     orphans: bool = key(True, Flag(only=True))

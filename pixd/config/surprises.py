@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pixd.config.settings import PipelineSettings, Settings
 
 DECODERS = 2
-"""Of `pixd.pix2pix.translator`, which is not to be imported here; with tiles one more."""
+"""As in `pixd.pix2pix.translator`, which must not be imported here; tiles need one more."""
 GB = 1e9
 
 
@@ -31,7 +31,7 @@ def _of(pipeline: PipelineSettings) -> Iterator[str]:
         )
     if pipeline.fit == "tile" and not pipeline.train.jitter:
         yield (
-            "train.jitter: false says nothing with fit: tile, which trains on squares cut out at"
+            "train.jitter: false has no effect with fit: tile, which trains on squares cut out at"
             " random in any case"
         )
     share = confinement.share_of(pipeline.max_megapixels)

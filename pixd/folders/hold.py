@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from pixd.system.stamps import FileStamp, RootIdentity
 
 FEWEST_AT_ONCE = 20
-"""Of fewer files in the same folder any number may go: a small set is quickly emptied by hand."""
+"""A folder that had fewer files may lose them all: people often empty a small set by hand."""
 LOST_SHARE = 0.5
 """A folder that lost more than this share of its recorded files is not believed."""
 
@@ -72,7 +72,7 @@ class Guard:
 
         Args:
             identity: what it is.
-            is_whole: nothing is missing, so that an acceptance has done its work.
+            is_whole: nothing is missing, so that an acceptance is not needed any more.
         """
         was = self._remembered
         if was is None or was.hold or was.path != str(self._root) or was[1:5] != identity:
@@ -93,7 +93,7 @@ class Guard:
         return self._remembered is not None and self._remembered.is_accepted
 
     def check(self, identity: RootIdentity) -> None:
-        """Refuse to look into what is a symbolic link now and was a folder.
+        """Refuse to look into a symbolic link that was a folder before.
 
         Raises:
             RootGoneError: it is.
@@ -108,7 +108,7 @@ class Guard:
             )
 
     def is_suspicious(self, losses: Losses, known: Mapping[str, KnownFile]) -> bool:
-        """Tell whether so much is missing that a scan must judge before it is recorded."""
+        """Tell whether so much is missing that a scan must be judged before it is recorded."""
         gone = len(losses) + losses.recorded
         if gone <= FEWEST_AT_ONCE * LOST_SHARE:
             return False

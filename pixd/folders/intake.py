@@ -32,12 +32,12 @@ if TYPE_CHECKING:
 
 RESCAN_S = 30.0  # between scans where events arrive
 POLL_S = 5.0  # between scans where none do, and while the folder is on hold
-SCAN_GRACE_S = 60.0  # a scan that is late by more has not happened
+SCAN_GRACE_S = 60.0  # a scan that is later than this is reported as overdue
 RESCAN_SHARE = 200
 """A rescan waits at least this many times its own duration: under half a per cent of one core."""
 COMMIT_EVERY_S = 0.5
-"""While files keep arriving, those of this time become one commit. With nothing else on its way,
-what was read is committed at once."""
+"""While files keep arriving, those of this many seconds become one commit. If no other file is on
+its way, what was read is committed at once."""
 COMMIT_SHARE = 4
 """While files keep arriving, the next commit waits this many times as long as the last one took.
 Each commit describes every bucket of the folder that it touches, and a burst touches them all."""
@@ -99,7 +99,7 @@ class Intake:
         self._next_scan_at = 0.0
         self._next_arm_at = 0.0
         self._next_commit_at = 0.0
-        self._overflows_before = 0  # of watches that were given up
+        self._overflows_before = 0  # counted by earlier watches
         self._missed_events = 0
 
     # -- what readers ask ---------------------------------------------------------------
@@ -155,7 +155,7 @@ class Intake:
         return min(times)
 
     def stale(self, now: float) -> str:
-        """Say what about the watching should have happened and has not, or "". `now`: monotonic s.
+        """Say which part of the watching is overdue, or "". `now`: monotonic seconds.
 
         A folder on hold does not count: pixd looks for it, and `held` says why it is not read.
         """
@@ -177,7 +177,7 @@ class Intake:
         self.scan_soon()
 
     def recover(self) -> None:
-        """Begin again from the store and the folder, because an error cut a step off."""
+        """Begin again from the store and the folder, because an error interrupted a step."""
         self._files.set_all_aside()
         self._read_since = None
         self.reload()
@@ -223,7 +223,7 @@ class Intake:
         self._next_scan_at = now + POLL_S
 
     def _arm(self, now: float) -> None:
-        """Arm the watch before the scan, so that nothing falls between the two."""
+        """Arm the watch before the scan, so that no change between the two is missed."""
         if self._watched_identity is not None and now < self._next_arm_at:
             return
         self._next_arm_at = now + 1.0

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LOSS_PATIENCE_S = 30.0
-"""Removals wait until no more follow, but no longer than this: an `rm` of a large folder may go on
-for minutes, and what it removed must not stay listed for so long."""
+"""Removals wait until no more follow, but no longer than this. An `rm` of a large folder may take
+minutes, and the files that it removed must not stay listed for so long."""
 
 
 class Losses:

@@ -59,7 +59,7 @@ class _Canary(FileSystemEventHandler):
             return now - self._written_at < CANARY_LATE_S
         if now >= self._next_at:
             self._next_at = now + CANARY_EVERY_S
-            # A store that cannot be written is somebody else's alarm.
+            # A store that cannot be written is reported elsewhere.
             with contextlib.suppress(OSError):
                 self._file.write_bytes(b"")
                 self._written_at = now
@@ -67,7 +67,7 @@ class _Canary(FileSystemEventHandler):
 
 
 class SharedObserver:
-    """Made for the first watch that joins, ended with the last that leaves."""
+    """Starts with the first watch that joins, and ends with the last that leaves."""
 
     def __init__(self) -> None:
         """Prepare; nothing runs before the first `join`."""
@@ -77,20 +77,20 @@ class SharedObserver:
         self._canary: _Canary | None = None
 
     def join(self, watch: Sharer, canary: Path | None) -> BaseObserver:
-        """Return the running observer, and tell `watch` from now on what it loses.
+        """Return the running observer, and from now on report to `watch` what is lost.
 
         Args:
             watch: until it leaves, the observer runs.
             canary: a folder of the store for the canary; None where none is needed.
 
         Raises:
-            OSError: there can be none.
+            OSError: no observer can be started.
         """
         with self._lock:
             observer = self._observer
             if observer is None or not threads_live(observer):
                 _listen()
-                # "Full": a rename into the folder is told as one, not as a creation.
+                # "Full": a rename into the folder is reported as one, not as a creation.
                 observer = InotifyObserver(generate_full_events=True)
                 observer.daemon = True
                 observer.start()
@@ -105,10 +105,10 @@ class SharedObserver:
             return observer
 
     def leave(self, watch: Sharer) -> None:
-        """Tell `watch` nothing more; one that never joined may leave."""
+        """Report nothing more to `watch`; it need not have joined."""
         with self._lock:
             self._watches.discard(watch)
-            # One whose canary fell silent is no use to the next watch either.
+            # An observer whose canary fell silent is of no use to the next watch either.
             if self._watches:
                 return
             observer, self._observer, self._canary = self._observer, None, None
@@ -134,13 +134,13 @@ SHARED = SharedObserver()
 
 
 def threads_live(observer: BaseObserver) -> bool:
-    """Tell whether the threads are alive without which no event arrives."""
+    """Tell whether the threads that deliver events are alive."""
     # The thread that reads the inotify descriptor has no public name in watchdog 7.1.
     reader = getattr(observer, "_inotify_fd", None)
     return observer.is_alive() and (reader is None or reader.is_alive())
 
 
-# -- what watchdog tells only its log ----------------------------------------------------------
+# -- what watchdog writes only to its log ------------------------------------------------------
 
 
 class _LogListener(logging.Handler):
@@ -163,8 +163,8 @@ _listener = _LogListener(logging.WARNING)
 
 
 def _listen() -> None:
-    # It warns of a harmless race between a new folder and its parent's walk; where warnings
-    # are errors, that ends the thread which reads events.
+    # watchdog warns of a harmless race between a new folder and its parent's walk. Where
+    # warnings are errors, that ends the thread which reads events.
     warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"watchdog\.")
     for name in ("watchdog.observers.inotify_c", "watchdog.observers.inotify"):
         logger = logging.getLogger(name)

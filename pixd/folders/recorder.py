@@ -1,9 +1,9 @@
-"""Read each settled file once, hash the very bytes that are kept, and write commits.
+"""Read each settled file once, hash exactly the bytes that are kept, and write commits.
 
 A commit is one transaction after its bytes are durable: the version's manifest, the deltas,
 and the working rows of its files. What is read waits here until the caller commits. Three
-failures are kept apart: a file that cannot be read now, one that may not be taken, and a store
-that cannot be written.
+failures have different errors: a file that cannot be read now, one that may not be taken, and a
+store that cannot be written.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ REFUSED = KnownFile(FileState.REJECTED, None, 0, 0, 0, 0, 0, is_racy=False)
 
 
 class StillChangingError(Exception):
-    """The file has another stamp than the one it settled under, which is in `stamp`."""
+    """The file changed after it settled. `stamp` is the stamp that it has now."""
 
     def __init__(self, stamp: FileStamp) -> None:
         """Carry the stamp that the file has now."""
@@ -43,7 +43,7 @@ class StillChangingError(Exception):
 
 
 class NotWholeError(Exception):
-    """The file was to go early and does not end as its format says: it must wait."""
+    """The file was taken early, but does not end as its format says: it must wait."""
 
 
 class RefusedError(PixdError):
@@ -65,7 +65,7 @@ class Recorder:
         known: dict[str, KnownFile],
         max_file_bytes: int = confinement.FILE_BYTES,
     ) -> None:
-        """Record into the repo of `pipeline` and `kind`, keeping `known` true to it."""
+        """Record into the repo of `pipeline` and `kind`, and keep `known` up to date."""
         self._max_file_bytes = max_file_bytes
         self.repo_id = store.history.repo_id(pipeline, kind)
         self.recorded = 0  # contents that came with a commit, new ones and changed ones
@@ -87,7 +87,7 @@ class Recorder:
         return file is not None and file.stamp == stamp
 
     def drop(self, name: str) -> None:
-        """Forget a file that was read or refused: it is gone, or another."""
+        """Forget a file that was read or refused: it is gone, or is another file now."""
         self._hashed.pop(name, None)
         self._refused.pop(name, None)
 
@@ -98,7 +98,7 @@ class Recorder:
         self._objects.clear()
 
     def refuse(self, name: str, reason: str) -> None:
-        """Take a file out of the head: under its name is now what cannot be taken."""
+        """Take a file out of the head, because its name now holds what cannot be taken."""
         self._hashed.pop(name, None)
         self._refused[name] = reason
 
@@ -108,7 +108,7 @@ class Recorder:
         Args:
             root: the watched folder.
             ready: the file.
-            is_racy: it was not still for long, so that the same stamp may hide a later change.
+            is_racy: it changed so recently that the same stamp may hide a later change.
 
         Raises:
             FileNotFoundError: it is gone.
@@ -116,7 +116,7 @@ class Recorder:
             NotWholeError: it must wait for the full time.
             RefusedError: it may not be read.
             UnreadableError: it cannot be read now.
-            RootGoneError: the whole folder cannot.
+            RootGoneError: the whole folder cannot be read.
             OSError: the store cannot be written.
         """
         try:
@@ -157,7 +157,7 @@ class Recorder:
         self._hashed[ready.name] = HashedFile(ready.name, stored.digest, before, is_racy)
 
     def commit(self, gone: list[str]) -> bool:
-        """Write what was read, and the going of files, as one commit.
+        """Write as one commit what was read, and which files are gone.
 
         Args:
             gone: names that are no longer in the folder.

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Plan(NamedTuple):
-    """What is to be done to a folder.
+    """What a restore will do to a folder.
 
     Attributes:
         write: digest of each file to be made or replaced.
@@ -100,7 +100,7 @@ def plan(
 def apply(made: Plan, store: Path, folder: Path, progress: Callable[[int], None]) -> list[str]:
     """Carry out a plan: write first, then remove.
 
-    Each file is whole or not there. Cut off, it is carried out by asking again.
+    Each file is whole or not there. If this is interrupted, a second call does the rest.
 
     Returns:
         The files that changed since the plan was made; they are left alone.
@@ -132,7 +132,7 @@ def apply(made: Plan, store: Path, folder: Path, progress: Callable[[int], None]
 def _is_kept(reader: Reader, store: Path, digest: str) -> bool:
     """Tell whether bytes are recorded and there.
 
-    A crash may leave bytes that no row names; nothing would ever find those again.
+    A crash may leave bytes that no row names. Nothing would ever find those again.
     """
     row = files.object_row(reader, digest)
     is_present = row is not None and row.state is BytesState.PRESENT

@@ -83,12 +83,12 @@ def scan(root: Path) -> ScanResult:
     """Look at the whole folder.
 
     Raises:
-        RootGoneError: the folder is missing, no folder, or unreadable.
+        RootGoneError: the folder is missing, is not a folder, or is unreadable.
     """
     root_fd = open_root(root)
     found = ScanResult()
-    # Without the cyclic collector, because it would look at every stamp many times and find no
-    # cycle. With it, 100,000 files take a tenth longer.
+    # The cyclic collector is off: it would look at every stamp many times and find no cycle. With
+    # it on, 100,000 files take a tenth longer.
     collects = gc.isenabled()
     gc.disable()
     try:
@@ -180,8 +180,8 @@ def _walk(root: Path, root_fd: int, top: tuple[str, ...], found: ScanResult) -> 
     while folders:
         parts = folders.pop()
         try:
-            # From the root, part by part: descriptors do not pile up with the depth of the
-            # tree, and a part swapped for a link is refused at any depth.
+            # Open from the root, part by part. So the number of descriptors does not grow with
+            # the depth of the tree, and a part replaced by a link is refused at any depth.
             folder_fd = open_folder(root_fd, parts)
             try:
                 folders += _list(root, folder_fd, parts, found)

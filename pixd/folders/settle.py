@@ -1,9 +1,9 @@
 """Is this file completely written? Pure: the caller passes the time and the stamps.
 
 The rule: a file is settled when its stamp (size, mtime, ctime, inode) has been the same for
-`settle_seconds`. A file that was closed after writing may go after 0.1 s of stillness, and one
-that was renamed into place at once; it is then handed out as *early*. The caller checks whether such a file is whole and
-calls `Settling.postpone` if it is not. A file that grows is never given up.
+`settle_seconds`. A file that was closed after writing may be handed out after 0.1 s of stillness,
+and one that was renamed into place at once. It is then called *early*: the caller checks whether
+it is whole, and calls `Settling.postpone` if it is not. A file that grows is never given up.
 
 Leaves to the caller: a file that is written to without any event looks still, so the caller
 compares the stamp of each `Ready` with the file that it opens.
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
 
 EARLY_S = 0.1
-"""Stillness after a close; longer than the gap of tools that reopen a file at once."""
+"""How long a closed file must be still. Tools that reopen a file at once do so sooner."""
 
 
 class Ready(NamedTuple):
@@ -47,10 +47,10 @@ class _Tracked:
 
 
 class Settling:
-    """Every file that is not still yet.
+    """The files that are not settled yet.
 
-    Each name has one live heap item; one that was superseded is skipped when it comes up, so
-    that a tick costs what is due, not what is tracked.
+    Each name has one valid heap item. An outdated item is skipped when it reaches the top. So
+    the cost of a tick depends on how many files are due, not on how many are tracked.
     """
 
     def __init__(self, settle_seconds: float) -> None:
@@ -89,14 +89,14 @@ class Settling:
             tracked.stamp = stamp
             tracked.changed_at = now
             tracked.is_early = False
-            # The heap item stays and finds out when it comes up: a file under writing
-            # changes often, and a push for each would let the heap grow.
+            # The heap item stays, and is corrected when it reaches the top. A file that is
+            # being written changes often, and a push for each change would grow the heap.
             tracked.due_at = now + self._settle_s
 
     def closed(self, name: str, now: float, *, is_renamed: bool = False) -> None:
         """Say that a writer closed the file or that it was renamed into place.
 
-        A rename is how careful programs say that they are done: no stillness is waited for.
+        Careful programs rename a file into place when it is complete, so nothing is waited for.
         """
         tracked = self._tracked.get(name)
         if tracked is None:
@@ -116,7 +116,7 @@ class Settling:
         self._track(name, tracked)
 
     def ready_again(self, ready: Ready) -> None:
-        """Take back a file of the last `settled` that there was no time for; it stays due."""
+        """Take back a file that the last `settled` returned and nobody read; it stays due."""
         tracked = self._handed_out.pop(ready.name, None)
         if tracked is not None and ready.name not in self._tracked:
             self._track(ready.name, tracked)
@@ -131,7 +131,7 @@ class Settling:
 
         Args:
             now: monotonic seconds.
-            limit: hand out at most so many; the rest stays due.
+            limit: hand out at most this many; the rest stays due.
         """
         self._handed_out = {}
         ready: list[Ready] = []

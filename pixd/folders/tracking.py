@@ -1,8 +1,8 @@
 """The state of each file of a watched folder, from the first look at it to the commit.
 
 Every name that was seen is known. A new or changed file settles, is read and waits for the
-commit; what is no file is refused; a file that cannot be read waits for another try; a file that
-is not there is missed.
+commit. What is not a file is refused. A file that cannot be read waits for another try. A file
+that is not there is missed.
 
 Leaves to others: looking into the folder, whether it is believed, and when to commit
 (`pixd.folders.intake`); how a file is read and a commit written (`pixd.folders.recorder`).
@@ -41,16 +41,16 @@ if TYPE_CHECKING:
     from pixd.store.store import Store
 
 STEP_BUDGET_S = 0.25
-"""How long one step may read files, so that signals and children are never kept waiting."""
+"""How long one step may read files, so that signals and children never wait long."""
 READ_AT_ONCE = 500
-"""Files handed out a step; giving thousands back each time would cost more than it saves."""
+"""How many files a step takes at most. Giving thousands back each time would cost more."""
 RACY_S = RACY_NS / 1e9
 _NEW = KnownFile(FileState.SETTLING, None, 0, 0, 0, 0, 0, is_racy=False)
-"""One for all new files, because a burst is large."""
+"""All new files share this one object, because a burst is large."""
 
 
 class Committed(NamedTuple):
-    """What came of one commit.
+    """The result of one commit.
 
     Attributes:
         has_changed: any content is new, changed or gone.
@@ -113,7 +113,7 @@ class Tracking:
     @property
     def is_calm(self) -> bool:
         """Tell whether nothing is on the way to a commit."""
-        # A second look at recorded bytes does not count: mostly it changes nothing.
+        # Reading recorded bytes a second time does not count: it seldom changes anything.
         return not (self.is_settling or self.losses or self._recorder)
 
     @property
@@ -147,7 +147,7 @@ class Tracking:
         return min((at for at in waits if at is not None), default=None)
 
     def vanished(self, found: ScanResult) -> list[str]:
-        """Return the known names that a scan of the whole folder shows to be gone."""
+        """Return the known names that a scan of the whole folder did not find."""
         refused = found.special.keys() | found.unreadable.keys()
         return [
             name
@@ -199,7 +199,7 @@ class Tracking:
             if (
                 known is not None
                 and known.state is not FileState.SETTLING
-                # The whole stamp at once first: of 100,000 files that rest this is half the time.
+                # First compare the whole stamp: for 100,000 unchanged files this halves the time.
                 and (known[2:7] == stamp or known.matches(stamp))
             ):
                 if known.is_racy and now >= self._recheck_at.get(name, 0.0):
@@ -219,7 +219,7 @@ class Tracking:
         return bool(unsettled)
 
     def see_no_file(self, name: str, below: ScanResult, now: float) -> bool:
-        """Take note of a name that is no file now: it is gone, a folder, or may not be read.
+        """Take note of a name that is not a file now: it is gone, a folder, or may not be read.
 
         Args:
             name: name text.
@@ -254,7 +254,7 @@ class Tracking:
         self._recheck_at.pop(name, None)
 
     def refuse(self, reasons: dict[str, str]) -> None:
-        """Take note of names that are no files that may be taken, with the reason."""
+        """Take note of names that may not be taken, with the reason."""
         new: dict[str, str] = {}
         for name, reason in reasons.items():
             known = self.known.get(name)
@@ -335,8 +335,8 @@ class Tracking:
         name = ready.name
         is_second = name in self._rechecks
         self._rechecks.discard(name)
-        # Not still for so long that the same stamp means the same bytes: such a file is read once
-        # more, later. That second look decides.
+        # A file that changed so recently may have other bytes under the same stamp. It is read once
+        # more, later, and that second look decides.
         is_racy = not is_second and (ready.early or self._settle_s < RACY_S)
         try:
             self._recorder.read(root, ready, is_racy=is_racy)
@@ -375,7 +375,7 @@ class Tracking:
     def _postpone(
         self, waiting: Mapping[str, tuple[str, str | None]], warned: Mapping[str, str]
     ) -> None:
-        """Record why files wait and until when. All share one warning: a disk may be away."""
+        """Record why files wait and until when, with one warning for all: a disk may be away."""
         self._store.working.postpone(self.repo_id, waiting)
         for name in waiting:
             self.known[name] = _settling_again(self.known.get(name))

@@ -19,7 +19,7 @@ class _Failed(NamedTuple):
     stamp: FileStamp
     attempts: int
     retry_at: float
-    is_due: bool = False  # it was handed out, and the caller has not said yet how it went
+    is_due: bool = False  # it was handed out, and the caller has not reported yet how it went
 
 
 class Unreadable:

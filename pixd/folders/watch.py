@@ -5,7 +5,7 @@ at all after an overflow; `Hints.rescan` then says so, and the overflow is count
 kernel cannot report changes (network file systems, no watches left), `kind` is "poll" and `why`
 gives the reason: there are no hints, and the caller looks often.
 
-What runs in watchdog's threads only enqueues; an exception there would end the thread for ever.
+Code in watchdog's threads only enqueues; an exception there would end the thread for ever.
 Reading a file raises no event: only creations, closes after writing, renames and removals
 are asked for. A write without a close is found by the caller's next scan.
 """
@@ -53,11 +53,11 @@ EVENTS: list[type[FileSystemEvent]] = [
     DirDeletedEvent,
 ]
 LONGEST_QUEUE = 20_000
-"""Events kept until `drain`; beyond it one rescan is cheaper than looking at all those names,
-and their paths would be most of the memory that a burst takes."""
+"""How many events are kept until `drain`. With more, one rescan is cheaper than a look at each
+name, and the paths would be most of the memory that a burst takes."""
 SECOND_LOOK_S = 2.0
-"""After an overflow watchdog reports it first and re-arms its watches then. This second look finds
-what came in between."""
+"""After an overflow watchdog first reports it, and then re-arms its watches. A second look after
+this time finds what came in between."""
 RETRY_INOTIFY_S = 300.0
 PROBE_EVERY_S = 5.0
 
@@ -117,7 +117,7 @@ class Watch:
         self._scheduled: ObservedWatch | None = None
 
     def start(self) -> None:
-        """Arm the watch, or settle for polling; `kind` and `why` say which. Never raises."""
+        """Arm the watch, or fall back to polling; `kind` and `why` say which. Never raises."""
         network = libc.network_file_system(self._root)
         if network:
             self.why = f"{network} is a network file system, where changes raise no events"
@@ -131,7 +131,7 @@ class Watch:
             self._fall_back(_say(error))
             return
         self.kind = "inotify"
-        self.why = "the kernel tells of changes"
+        self.why = "the kernel reports changes"
         self._check_limit()
 
     def stop(self) -> None:
@@ -146,7 +146,7 @@ class Watch:
 
     def drain(self) -> Hints:
         """Return the hints since the last call. Takes no time when there are none."""
-        self._is_woken = False  # first: what comes from here on wakes again
+        self._is_woken = False  # first, so that later events wake the loop again
         changed: set[str] = set()
         closed: set[str] = set()
         renamed: set[str] = set()
@@ -158,7 +158,7 @@ class Watch:
             changed.add(name)
             if event.is_closed:
                 closed.add(name)
-                # What was written to after its rename is closed as any other file.
+                # A file that was written to after its rename counts as closed only.
                 renamed.add(name) if event.is_renamed else renamed.discard(name)
         rescan, self._has_lost = self._has_lost, False
         if self._look_again_at is not None and time.monotonic() >= self._look_again_at:
@@ -167,9 +167,9 @@ class Watch:
         return Hints(changed, closed, rescan, renamed)
 
     def is_alive(self, now: float) -> bool:
-        """Tell whether hints still come. If not: stop, make a new one, start it, scan.
+        """Tell whether hints still come. If not, the caller stops it, starts another, and scans.
 
-        A watch that fell back to polling for lack of watches asks for that after some time.
+        If no watch was left, so that it polls, it asks for another try after some time.
 
         Args:
             now: monotonic seconds.
@@ -180,7 +180,7 @@ class Watch:
         if observer is None or self._is_broken or not threads_live(observer):
             return False
         emitters = [e for e in observer.emitters if e.watch == self._scheduled]
-        # The emitter of a root that was deleted ends; the observer itself does not notice.
+        # When a root is deleted, its emitter ends, but the observer itself does not notice.
         if not emitters or not all(e.is_alive() for e in emitters):
             return False
         if self._has_new_folders and now >= self._probe_at:

@@ -31,7 +31,7 @@ def contact_sheet(
     *,
     per_line: int = PER_LINE,
 ) -> Image.Image:
-    """Draw a sheet: a caption and one tile a column for each row.
+    """Draw a sheet. Each row has a caption and one tile for each column.
 
     Args:
         rows: (caption, pictures); None leaves a tile empty.
@@ -78,7 +78,7 @@ def write_contact_sheet(
 
     Args:
         path: where to write it, whole or not at all.
-        rows: (caption, files); one that is None, missing or no image leaves a gap.
+        rows: (caption, files). A file that is None, missing or not an image leaves a gap.
         headers: one word for each column.
         tile_px: side of a tile.
 

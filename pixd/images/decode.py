@@ -1,12 +1,12 @@
-"""Where Pillow opens files: decode safely and normalise.
+"""Decode files safely with Pillow, and normalise the pictures.
 
-Promises: whatever the bytes, the answer is an upright 8-bit sRGB picture or an
-`ImageRejectedError` whose message a person understands; never another exception, a warning,
-or a file that Pillow opens by itself.
+Promises: any bytes give either an upright 8-bit sRGB picture, or an `ImageRejectedError` with a
+message that a person understands. They never give another exception or a warning, and Pillow
+never opens a file by itself.
 
 Leaves to others: which formats there are (`pixd.images.formats`), time and memory limits on the
 decoding process (`pixd.system.children.confinement`), where bytes come from, and how a picture
-meets the model (`pixd.images.fitting`, `pixd.images.tiles`).
+is fitted to the model (`pixd.images.fitting`, `pixd.images.tiles`).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ for _kind in _BUILT_IN:
     importlib.import_module(f"PIL.{_kind.plugin}")  # which registers it with Pillow
 
 _REGISTER = {"HEIC": heif.register}
-"""How Pillow learns to open what it cannot open by itself, by the name of the format."""
+"""By the name of a format: what lets Pillow open it, if Pillow cannot open it by itself."""
 
 _NOT_TAKEN = (
     (b"%PDF", "a PDF document"),
@@ -49,7 +49,7 @@ _NOT_TAKEN = (
     (b"\x00\x00\x00\x0cjP  ", "a JPEG 2000 picture: export it as PNG or JPEG"),
     (b"\x00\x00\x01\x00", "an icon (ICO)"),
 )
-"""First bytes of what people drop by mistake, and what to call it."""
+"""First bytes of other files that people drop by mistake, and what messages call them."""
 _BOMB_PIXELS = Image.MAX_IMAGE_PIXELS or 0
 
 
@@ -60,7 +60,7 @@ def missing_decoders() -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What is too large to take.
+    """The limits above which a file is refused.
 
     Attributes:
         max_pixels: width times height, looked up in the header before anything is decoded.
@@ -74,7 +74,7 @@ class Limits:
 
     @classmethod
     def of_megapixels(cls, megapixels: int) -> Limits:
-        """Return the limits of a `max_megapixels`."""
+        """Return the limits that a value of `max_megapixels` means."""
         most = confinement.file_bytes_of(megapixels)
         return cls(megapixels * 1_000_000, most, "; `max_megapixels` in config.yaml raises it")
 
@@ -83,10 +83,10 @@ DEFAULT_LIMITS = Limits()
 
 
 def decode_file(path: Path, limits: Limits = DEFAULT_LIMITS) -> Image.Image:
-    """Decode a file as `decode` does; one that is too large is not even read.
+    """Decode a file as `decode` does, without reading one that is too large.
 
     Raises:
-        ImageRejectedError: it is no picture that pixd takes.
+        ImageRejectedError: it is not a picture that pixd takes.
         OSError: it cannot be read.
     """
     return open_picture(read_file(path, limits), limits).rgb()
@@ -106,16 +106,16 @@ def decode(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Image.Image:
         A picture of mode RGB.
 
     Raises:
-        ImageRejectedError: it is no picture that pixd takes; the message says why.
+        ImageRejectedError: it is not a picture that pixd takes; the message says why.
     """
     return open_picture(data, limits).rgb()
 
 
 def open_picture(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Picture:
-    """Decode a picture, and leave it in the mode that it came in.
+    """Decode a picture, and keep the mode of its file.
 
     Raises:
-        ImageRejectedError: it is no picture that pixd takes; the message says why.
+        ImageRejectedError: it is not a picture that pixd takes; the message says why.
     """
     _check_bytes(len(data), limits)
     with refusing():
@@ -123,7 +123,7 @@ def open_picture(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Picture:
 
 
 def read_file(path: Path, limits: Limits = DEFAULT_LIMITS) -> bytes:
-    """Return the bytes of a file; one that is too large is not even read.
+    """Return the bytes of a file, without reading one that is too large.
 
     Raises:
         ImageRejectedError: it is too large.
@@ -144,10 +144,10 @@ def _check_bytes(size: int, limits: Limits) -> None:
 
 
 def size_of(data: bytes, limits: Limits = DEFAULT_LIMITS) -> tuple[int, int]:
-    """Return the width and height that the header of a file says, not turned upright.
+    """Return the width and height in the header of a file, before it is turned upright.
 
     Raises:
-        ImageRejectedError: it is no picture that pixd takes.
+        ImageRejectedError: it is not a picture that pixd takes.
     """
     _check_bytes(len(data), limits)
     with refusing():
@@ -169,7 +169,7 @@ def _decode(data: bytes, limits: Limits) -> Picture:
 
 
 def _opened(data: bytes, limits: Limits) -> Image.Image:
-    # Pillow has a limit of its own, for the whole process, which must not be below ours.
+    # Pillow has its own limit, for the whole process, which must not be below ours.
     Image.MAX_IMAGE_PIXELS = max(_BOMB_PIXELS, limits.max_pixels)
     kind = formats.format_of(data)
     try:
@@ -188,7 +188,7 @@ def _opened(data: bytes, limits: Limits) -> Image.Image:
 
 
 def _openers(kind: formats.Format | None) -> tuple[str, ...]:
-    """Return what Pillow may open a file as.
+    """Return the names of the formats that Pillow may open a file as.
 
     Raises:
         ImageRejectedError: the format needs an extra that is not installed.
@@ -219,7 +219,7 @@ def _name_of(data: bytes, kind: formats.Format | None) -> str:
 
 
 def _check_png(data: bytes) -> None:
-    """Walk the chunks: Pillow decodes a PNG with a wrong checksum or a cut end without an error."""
+    """Check the chunks: Pillow accepts a PNG with a wrong checksum or a cut end."""
     at = 8
     while at + 8 <= len(data):
         length, kind = struct.unpack_from(">I4s", data, at)

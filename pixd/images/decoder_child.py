@@ -1,19 +1,20 @@
 """The child of the translator that decodes inputs: hostile bytes in, plain pixels out.
 
-TensorFlow lives in the translator, where neither memory nor time can be bounded for one image
-alone. So this process decodes (`pixd.system.children.confinement` bounds it) and may die: which image ended it
-is known, since it has one at a time, and the warm network next door never notices.
+TensorFlow runs in the translator, where neither memory nor time can be bounded for one image
+alone. So this process decodes, and `pixd.system.children.confinement` bounds it. It may die: it has
+one image at a time, so that it is known which image ended it, and the translator goes on.
 
-Its run spec says how large an image it takes. Protocol: a JSON object a line in, such as
-``{"image", "want"}``; out comes one line, ``{"event": "done", "width", "height", "bytes", ...}``
-followed by as many bytes, or ``rejected`` or ``failed`` with a reason. What can be wanted:
+Its run spec says how large an image it takes. Protocol: each line in is a JSON object such as
+``{"image", "want"}``. The answer is one line, ``{"event": "done", "width", "height", "bytes",
+...}``, followed by that many bytes; or the event is ``rejected`` or ``failed``, with a reason. The
+values of ``want``:
 
 ``square``, with ``size`` and ``fit``: size * size * 3 bytes of RGB; ``box`` and ``has_alpha`` say
 how it came about. ``lightness``: the whole picture as grey, a byte a pixel. ``alpha``, with ``size``
 (null for the source's) and ``fit``: how opaque the output is, a byte a pixel. ``rows``: the whole
 picture from top to bottom, ``channels`` bytes a pixel, 4 if it has transparency and ``alpha`` is
-true. It is converted as it is read, so that who reads slowly is waited for; with ``size`` and
-``most``, a picture of more than so many tiles is not decoded, and the event is ``large``.
+true. It is converted while the reader reads it, however slowly. With ``size`` and ``most``, a
+picture of more than ``most`` tiles is not decoded, and the event is ``large``.
 
 The end of input ends it.
 """
@@ -43,7 +44,7 @@ def decode(request: Mapping[str, Any], limits: Limits = DEFAULT_LIMITS) -> Answe
     """Decode one image; return the event that says how it went, and the pixels if it did.
 
     Args:
-        request: as the protocol has it.
+        request: as the protocol above says.
         limits: what is too large.
     """
     try:
@@ -84,7 +85,7 @@ def _answer(request: Mapping[str, Any], limits: Limits) -> Answer:
 def _rows(picture: Picture, mode: str) -> Iterable[bytes]:
     width, height = picture.size
     step = max(1, BAND_PIXELS // width)
-    # The first before anything is answered: what can be wrong with its values is wrong there.
+    # Convert the first band before the answer: if the values cannot be converted, it fails here.
     first = picture.rows(0, min(step, height), mode).tobytes()
 
     def rest() -> Iterator[bytes]:

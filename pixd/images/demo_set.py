@@ -1,11 +1,10 @@
 """Draw pairs of a facade's label map and the same facade as a painter would see it.
 
 The label map has flat colours (see `COLOURS`). The picture has brick courses, glass that
-mirrors the sky, shutters of shade under roof, sills and balconies, and light from the upper
-left. A pixel's colour there follows from where it lies in its element and from what is above
-it, so neither copying the input nor any colour matrix gives it; all that the picture shows can
-be inferred from the label map, so that a network can learn it. The same seed gives the same
-pair.
+mirrors the sky, shutters, shade under roof, sills and balconies, and light from the upper left.
+A pixel's colour there depends on its place in its element and on what is above it. So neither a
+copy of the input nor a colour matrix gives it. All that the picture shows can be inferred from
+the label map, so that a network can learn it. The same seed gives the same pair.
 """
 
 from __future__ import annotations
@@ -62,7 +61,7 @@ def facade_pair(seed: int, size: int = 128) -> tuple[Image.Image, Image.Image]:
     """Draw one pair.
 
     Args:
-        seed: says which facade.
+        seed: decides which facade it is.
         size: side of each picture, pixels.
 
     Returns:
@@ -87,7 +86,7 @@ def write_demo_set(
         pairs: how many.
         seed: of the first; the next ones follow.
         size: side of each half, pixels.
-        progress: told how many are done.
+        progress: called with how many are done.
     """
     for number in range(pairs):
         label, photo = facade_pair(seed + number, size)
@@ -224,7 +223,7 @@ def _gradient(t: Array, above: tuple[int, ...], below: tuple[int, ...]) -> Array
 
 
 def _around(canvas: Array, x: Array, y: Array, box: Box) -> tuple[Array, Array, Array]:
-    """Return views of the part that an element and its shadow can touch: ten times as quick."""
+    """Return views of the part that an element and its shadow can touch: ten times as fast."""
     side = canvas.shape[0]
     margin = 0.05
     rows = slice(max(0, int((box.top - margin) * side)), int((box.bottom + margin) * side) + 1)

@@ -1,7 +1,7 @@
 """The outlines of a picture as a drawing: dark thin lines on white.
 
-The one place that imports OpenCV, which is an extra (`pixd[edges]`) and is loaded in child
-processes alone. Promises the same drawing of the same picture with the same OpenCV.
+Only this module imports OpenCV, which is an extra (`pixd[edges]`) and is loaded only in child
+processes. Promises: the same picture and the same OpenCV give the same drawing.
 
 Source: Canny 1986, doi:10.1109/TPAMI.1986.4767851 (the detector, by OpenCV).
 """
@@ -20,16 +20,16 @@ Pixels = NDArray[np.uint8]  # (height, width, 3), RGB
 
 INSTALL: Final = "pip install 'pixd[edges]'"
 STRENGTH: Final = 0.5
-"""How much is drawn, 0 (only what is most distinct) to 1 (also what is faint)."""
+"""How much is drawn: from 0 (only the most distinct lines) to 1 (faint lines too)."""
 
 # Chosen by eye on photographs of facades and on the demo's, at 256 px.
 _ENLARGEMENT: Final = 2
 _SMOOTHED_PX: Final = 9  # window of the smoothing that keeps borders
 _SMOOTHED_STEPS: Final = 50  # of 0..255: smaller differences are texture
 _BLUR_SHARE: Final = 1.15 / 256  # of the side: the same lines at every size
-_SMALLEST_SHARE, _LARGEST_SHARE = 0.03, 0.25  # of the pixels, those that surely are a border
+_SMALLEST_SHARE, _LARGEST_SHARE = 0.03, 0.25  # of the pixels that surely are a border
 _FAINTEST: Final = 16.0  # of Sobel's 0..1443: less is noise, whatever the picture
-_LOW: Final = 0.38  # of the upper threshold: weaker borders count where they go on from one
+_LOW: Final = 0.38  # of the upper threshold: a weaker border counts where it continues one
 _SHORTEST: Final = 0.055  # of the side
 _PEN_BLUR_PX: Final = 0.8
 _PEN_DARKNESS: Final = 1.25
@@ -60,10 +60,10 @@ def require() -> None:
 def outlines(pixels: Pixels, strength: float = STRENGTH) -> Pixels:
     """Draw the outlines of a picture.
 
-    The picture is smoothed so that texture falls away and borders stay, and enlarged, so that
-    lines come out soft-edged as those of a pen. What counts as a border follows from the
-    picture's own gradients: a dim photograph gets as many lines as a harsh one. Lines too short
-    to mean anything are dropped.
+    The picture is smoothed, so that texture disappears and borders stay. It is enlarged, so that
+    lines get soft edges, like those of a pen. What counts as a border depends on the picture's
+    own gradients, so that a dim photograph gets as many lines as a harsh one. Lines too short to
+    mean anything are dropped.
 
     Args:
         pixels: (height, width, 3) uint8, RGB.
@@ -79,7 +79,7 @@ def outlines(pixels: Pixels, strength: float = STRENGTH) -> Pixels:
     require()
     import cv2  # noqa: PLC0415 - an extra, and slow to load
 
-    cv2.setNumThreads(1)  # the caller has threads of its own, one a picture
+    cv2.setNumThreads(1)  # the caller has its own threads, one a picture
     height, width = pixels.shape[:2]
     side = min(height, width) * _ENLARGEMENT
     large = cv2.resize(
@@ -89,7 +89,7 @@ def outlines(pixels: Pixels, strength: float = STRENGTH) -> Pixels:
     )
     large = cv2.GaussianBlur(large, (0, 0), max(side * _BLUR_SHARE, 0.5))
     across, down = cv2.Sobel(large, cv2.CV_16S, 1, 0), cv2.Sobel(large, cv2.CV_16S, 0, 1)
-    # Of the channel that changes most: red beside green of one lightness is a border too.
+    # Take the channel that changes most: red beside green of one lightness is a border too.
     square = np.square(across, dtype=np.float32) + np.square(down, dtype=np.float32)
     channel = square.argmax(axis=2)[..., None]
     across, down = (np.take_along_axis(slope, channel, 2)[..., 0] for slope in (across, down))

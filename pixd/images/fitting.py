@@ -65,8 +65,8 @@ def to_model(image: Image.Image, size: int, fit: str) -> tuple[NDArray[np.uint8]
 
     "pad" keeps the shape and repeats the edge pixels around it (a flat colour would be an edge
     that the network has to explain); "crop" takes the middle square; "stretch" ignores the shape.
-    "tile" is how a square is judged by: the middle of the picture at its own scale, with its edge
-    pixels repeated where it is smaller (whole pictures: `pixd.images.tiles`).
+    "tile" takes the one square that a picture is judged by: its middle at its own scale, with the
+    edge pixels repeated where it is smaller (whole pictures: `pixd.images.tiles`).
 
     Returns:
         uint8 (size, size, 3), RGB, and the framing.
@@ -103,7 +103,7 @@ def edge_padded(pixels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
 
     Args:
         pixels: (height, width, channels) uint8.
-        size: side of the square, pixels; a side that is as long already stays.
+        size: side of the square, pixels. A side that is already as long stays as it is.
     """
     missing = [max(0, size - side) for side in pixels.shape[:2]]
     if not any(missing):
@@ -157,7 +157,7 @@ def alpha_of(picture: Picture, size: int | None, fit: str) -> NDArray[np.uint8]:
     Args:
         picture: the source.
         size: side of the model's square where the output is that; None for the source's size.
-        fit: as of `to_model`. "crop" leaves out what it cuts away at the source's size too.
+        fit: as for `to_model`. "crop" leaves out what it cuts away at the source's size too.
     """
     alpha = picture.alpha()
     if size is not None:
@@ -179,7 +179,7 @@ def _middle_square(width: int, height: int) -> tuple[int, int, int, int]:
 
 
 def resized(image: Image.Image, width: int, height: int) -> Image.Image:
-    """Scale by bicubic interpolation; a picture of that size already is returned as it is."""
+    """Scale by bicubic interpolation; a picture that already has the size is returned as it is."""
     if image.size == (width, height):
         return image
     return image.resize((width, height), Image.Resampling.BICUBIC)

@@ -1,11 +1,11 @@
 """The picture formats that pixd takes: one row each, and how a file is known by its first bytes.
 
-Promises: light, without Pillow or any decoder, so that the service may ask here. A new format is
+Promises: it imports neither Pillow nor a decoder, so that the service can use it. A new format is
 one row of `FORMATS`; one that Pillow cannot open by itself needs one line in `pixd.images.decode`
 as well. Used by: the settle rule (is the file whole?), the scan (common endings), the decoder
 (what may be opened), `pixd doctor` and the messages (what is missing, and how to install it).
 
-Leaves to others: decoding, and the last word on whether a file is a picture (`pixd.images.decode`).
+Leaves to others: decoding, which also decides whether a file is a picture (`pixd.images.decode`).
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    Begins = Callable[[bytes], bool]  # of the first bytes
-    Ends = Callable[[bytes, bytes, int], bool]  # of the first bytes, the last ones, and the size
+    Begins = Callable[[bytes], bool]  # takes the first bytes
+    Ends = Callable[[bytes, bytes, int], bool]  # takes the first bytes, the last ones, and the size
 
 _HEAD_BYTES: Final = 32
 _TAIL_BYTES: Final = 64
@@ -31,7 +31,7 @@ _BMP_HEADER: Final = 14  # bytes; the size of the file is in bytes 2 to 5
 
 @dataclass(frozen=True, slots=True)
 class Extra:
-    """A decoder that pixd does not bring along.
+    """A decoder that is not installed with pixd.
 
     Attributes:
         module: the package that must be installed. It is looked for, not imported.
@@ -47,8 +47,8 @@ class Format:
     """One format.
 
     Attributes:
-        name: as messages have it.
-        endings: of file names, in small letters. No file needs one.
+        name: as messages write it.
+        endings: of file names, in lower case. A file needs none.
         begins: whether the first bytes are those of the format.
         ends: whether the last bytes and the size are those of a whole file. None where the
             format has neither an end mark nor a length; such a file is never settled early.
@@ -95,7 +95,7 @@ def _major_brand(*brands: bytes) -> Begins:
 
 
 def _any_brand(*brands: bytes) -> Begins:
-    """Look at the compatible brands too; AVIF has the same box and other brands."""
+    """Look at the compatible brands too, because AVIF has the same box with other brands."""
 
     def begins(head: bytes) -> bool:
         if len(head) < _BOX or head[4:8] != b"ftyp":
@@ -150,7 +150,7 @@ Source: PNG (ISO/IEC 15948) 11.2.5 IEND; JPEG (ITU-T T.81) B.2.1 EOI; GIF89a 27 
 
 
 def format_of(head: bytes) -> Format | None:
-    """Return the format whose first bytes a file has, whatever it is called; or None.
+    """Return the format whose first bytes a file has, whatever its name is; or None.
 
     Args:
         head: the first bytes. HEIC may need more than 32 of them for all its brands.
@@ -166,12 +166,12 @@ def is_available(kind: Format) -> bool:
 def looks_whole(fd: int, size: int) -> bool:
     """Tell whether an image ends as its format says it must, without decoding it.
 
-    Enough to let a closed file go early: a cut-off one waits for the full time, and the
-    decoder decides in either case. Formats without a length or an end mark (TIFF)
-    and everything unknown take the full time.
+    This is enough to take a closed file early. A file that is cut off waits for the full time,
+    and so do formats without a length or an end mark (TIFF) and everything unknown. In either
+    case the decoder decides.
 
     Args:
-        fd: the open file; its position is left alone.
+        fd: the open file; its position does not change.
         size: its size in bytes.
 
     Raises:

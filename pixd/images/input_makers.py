@@ -1,4 +1,4 @@
-"""The input halves that pixd makes itself, out of single target pictures.
+"""The input halves that pixd makes itself, from single target pictures.
 
 Each maker is a pure function of pixels: the same picture gives the same input. In training it
 makes the input half from the target. At translation it is applied to the dropped picture, so
@@ -101,10 +101,10 @@ def input_of(target: Pixels, pairs: str) -> Pixels:
 
 
 def input_after_jitter(input_image: Pixels, target: Pixels, pairs: str) -> Pixels:
-    """Return the input half of a jittered pair as it is met at translation.
+    """Return the input half of a jittered pair, as it would be at translation.
 
-    The others follow the crop, but the blank stays in the middle of what the network sees:
-    cropped with the rest it would be larger and elsewhere than where it is at translation.
+    Other inputs are cropped with the target, but the blank stays in the middle of what the
+    network sees. Cropped too, it would be larger and in another place than at translation.
 
     Args:
         input_image: (size, size, 3) uint8, cut out of a made input.
@@ -115,7 +115,7 @@ def input_after_jitter(input_image: Pixels, target: Pixels, pairs: str) -> Pixel
 
 
 def input_for_translation(pixels: Pixels, pairs: str | None) -> Pixels:
-    """Make what the network is given of a picture that was dropped.
+    """Make the network's input from a picture that was dropped.
 
     Args:
         pixels: (size, size, 3) uint8, RGB.

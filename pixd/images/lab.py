@@ -1,7 +1,7 @@
-"""CIE L*a*b* of 8-bit sRGB pictures, there and back: what `pairs: colorization` works in.
+"""Convert 8-bit sRGB pictures to CIE L*a*b* and back, for `pairs: colorization`.
 
 L* is how light a pixel is, a* and b* which colour it has and how much of it. White is D65, the
-white of sRGB, so that every grey has a* = b* = 0. Numpy alone; large pictures are worked on in
+white of sRGB, so that every grey has a* = b* = 0. NumPy alone. Large pictures are worked on in
 bands of rows by `with_lightness`, because their floats would take gigabytes.
 
 Source: IEC 61966-2-1:1999 (sRGB: transfer function, primaries); CIE 15:2004, section 8.2.1

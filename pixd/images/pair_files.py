@@ -28,7 +28,7 @@ def load_pair(
         paths: the one side-by-side file, the files of a/ and b/, or the one target.
         pairs: "side-by-side", "folders", or how the input is made from the target
             (`pixd.images.input_makers`).
-        direction: "AtoB" or "BtoA"; nothing where the input is made.
+        direction: "AtoB" or "BtoA"; it means nothing where the input is made.
         size: side of the model's square, pixels.
         fit: "pad", "crop", "stretch" or "tile".
 
@@ -55,10 +55,10 @@ def load_whole_pair(
     """Read one training pair at its own scale, for squares to be cut out of it.
 
     Args:
-        paths: as of `load_pair`.
-        pairs: as of `load_pair`. Where inputs are made, they are made of the squares and not
-            here: the target is returned as the input, too.
-        direction: as of `load_pair`.
+        paths: as for `load_pair`.
+        pairs: as for `load_pair`. Where inputs are made, they are made later, from the squares.
+            Then the target is returned as the input, too.
+        direction: as for `load_pair`.
         size: side of the squares, pixels; what is smaller gets its edge pixels repeated.
 
     Returns:

@@ -1,4 +1,4 @@
-"""A decoded picture as it is to be seen: upright, 8-bit sRGB, transparency over white.
+"""A decoded picture as people see it: upright, 8-bit sRGB, transparency over white.
 
 The pixels stay in the mode of the file and are converted when they are read, so that the largest
 picture is in memory only once. Opening files is left to `pixd.images.decode`.
@@ -20,33 +20,33 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 BAND_PIXELS = 8_000_000
-"""A larger picture is converted in bands of so many pixels: whole, each step would cost a copy."""
+"""A larger picture is converted in bands of this many pixels, because each step makes a copy."""
 TOO_MUCH_MEMORY = "decoding it needs more memory than is allowed"
 
 
 class Picture:
-    """A decoded picture as it is to be seen: upright, and 8-bit sRGB wherever it is looked at.
+    """A decoded picture as people see it: upright, and 8-bit sRGB wherever it is read.
 
-    It keeps the pixels once, in the mode of the file, and converts what is asked for. So a
-    picture of a hundred megapixels can be read from top to bottom in the memory of its own.
+    It keeps the pixels once, in the mode of the file, and converts only what is read. So a
+    picture of a hundred megapixels can be read from top to bottom without a second copy of it.
     """
 
     def __init__(self, image: Image.Image, orientation: int, profile: bytes | None) -> None:
-        """Show `image`, loaded, turned by its EXIF orientation and through its ICC profile."""
+        """Show `image`, which is loaded, with its EXIF orientation and ICC profile applied."""
         self._image, self._orientation, self._profile = image, orientation, profile
         width, height = image.size
         self.size = (width, height) if orientation < _FIRST_ON_ITS_SIDE else (height, width)
 
     @property
     def has_alpha(self) -> bool:
-        """Tell whether the file has transparency, be it opaque all over."""
+        """Tell whether the file has transparency, even if every pixel is opaque."""
         return self._image.mode in _WITH_ALPHA or "transparency" in self._image.info
 
     def rgb(self) -> Image.Image:
         """Return the whole, transparency laid over white.
 
         Raises:
-            ImageRejectedError: its values mean no colours, or it takes too much memory.
+            ImageRejectedError: its values are not colours, or it takes too much memory.
         """
         return self._whole("RGB")
 
@@ -71,7 +71,7 @@ class Picture:
         """
         with refusing():
             box = self._stored((0, top, self.size[0], bottom))
-            # Cut only where something is cut off: a cut is a copy.
+            # Crop only if that removes something, because a crop is a copy.
             whole = box == (0, 0, *self._image.size)
             image = self._image if whole else self._image.crop(box)
             if mode == "L":
@@ -93,7 +93,7 @@ class Picture:
         return whole
 
     def _stored(self, box: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
-        """Return where a box of the upright picture lies in the one that the file has."""
+        """Return where a box of the upright picture lies in the picture of the file."""
         left, top, right, bottom = box
         width, height = self._image.size
         if self._orientation >= _FIRST_ON_ITS_SIDE:
@@ -134,7 +134,7 @@ def refusing() -> Iterator[None]:
 
 
 def short(error: Exception) -> str:
-    """Return the first line of what a decoder says of its failure."""
+    """Return the first line of a decoder's error message."""
     text = str(error).splitlines()[0] if str(error) else type(error).__name__
     return text[:200]
 
@@ -184,9 +184,9 @@ def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
 def _scaled_to_8_bits(image: Image.Image) -> Image.Image:
     values = np.asarray(image)
     scaled = np.empty(values.shape, np.uint8)
-    for top in range(0, len(values), 256):  # in bands: wider numbers of a whole picture are GBs
+    for top in range(0, len(values), 256):  # bands: a whole picture in wider numbers takes GBs
         band = np.clip(values[top : top + 256].astype(np.int64), 0, 65535)
-        # Rounded to the nearest exactly: 257 is odd, so there are no halves.
+        # This rounds exactly to the nearest: 257 is odd, so there are no halves.
         scaled[top : top + 256] = (band + 128) // 257
     return Image.fromarray(scaled)
 
@@ -198,5 +198,5 @@ def _apply_profile(image: Image.Image, profile: bytes) -> Image.Image:
             image, source, ImageCms.createProfile("sRGB"), outputMode="RGB"
         )
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
-        return image  # a damaged or unfitting profile: the values as they are
+        return image  # the profile is damaged or does not fit: keep the values
     return converted if converted is not None else image

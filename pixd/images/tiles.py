@@ -1,10 +1,10 @@
-"""A picture larger than the model's square: where its tiles lie, and how they become one again.
+"""A picture larger than the model's square: where its tiles lie, and how they are joined again.
 
 Tiles overlap, and there one fades into the next. The weight of a tile is a raised cosine over the
 whole overlap: neither its value nor its slope has a step, and it is smallest at a tile's border,
 where a network knows least. Rows of tiles come from top to bottom, and a row of pixels is finished
-as soon as no later tile reaches it. So memory holds a band as wide as the picture and as high as a
-tile, whatever the height of the picture.
+as soon as no later tile reaches it. So memory holds only a band as wide as the picture and as high
+as a tile, whatever the height of the picture.
 
 Nothing is resized: a tile shows the picture at its own scale. A side that is shorter than the
 square has one tile, with the edge pixels repeated around the picture.
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 OVERLAP_SHARE: Final = 0.25
-"""Of a tile's side, at least: half would cost 4 times the pixels in place of 1.8, and a band
-of 64 of 256 pixels spreads a step of 40 between two tiles to one pixel value a pixel."""
+"""At least this share of a tile's side overlaps. Half would cost 4 times the pixels; this costs 1.8
+times. A band of 64 of 256 pixels spreads a step of 40 between two tiles to one value a pixel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Axis:
     Attributes:
         length: of the side, pixels.
         size: of a tile, pixels.
-        starts: where each tile begins, pixels; negative where the picture lies within it.
+        starts: where each tile begins, pixels; negative where the picture is smaller than it.
         weights: of each tile, (size,) float32; those of all tiles at a pixel add up to 1.
     """
 
@@ -59,7 +59,7 @@ class Axis:
         return cls(length, size, starts, _weights(starts, length, size))
 
     def finished_by(self, index: int) -> tuple[int, int]:
-        """Return the pixels that change no more once tile `index` is in: first, and end."""
+        """Return the pixels that are final once tile `index` is added: the first, and the end."""
         last = index + 1 == len(self.starts)
         return max(0, self.starts[index]), self.length if last else self.starts[index + 1]
 
@@ -88,7 +88,7 @@ def _weights(starts: tuple[int, ...], length: int, size: int) -> tuple[NDArray[n
             overlap = start + size - starts[index + 1]
             weight[size - overlap :] *= _rise(overlap)[::-1]
         raw.append(weight)
-    total = np.zeros(length)  # three tiles meet where a side is barely longer than two
+    total = np.zeros(length)  # three tiles overlap where a side is barely longer than two
     for start, weight in zip(starts, raw, strict=True):
         total[start : start + size] += weight
     return tuple(
@@ -104,7 +104,7 @@ def _rise(length: int) -> NDArray[np.float64]:
 
 
 class Band:
-    """The rows of a picture that tiles are cut from, and that a source gives from the top."""
+    """Rows of a picture, to cut tiles from. A source gives them from top to bottom."""
 
     def __init__(self, across: Axis, down: Axis) -> None:
         """Begin above the first row."""
@@ -126,7 +126,7 @@ class Band:
         self._rows, self._top = rows, top
 
     def rows(self, top: int, bottom: int) -> NDArray[np.uint8]:
-        """Return rows of the picture that are here."""
+        """Return rows of the picture that were added and not forgotten."""
         assert self._rows is not None  # only called after `add`
         return self._rows[top - self._top : bottom - self._top]
 
@@ -144,7 +144,7 @@ class Band:
 
 
 class Canvas:
-    """Where tiles are laid down, weighed, and taken off as finished rows."""
+    """Adds up weighted tiles, and gives the rows that are finished."""
 
     def __init__(self, across: Axis, down: Axis) -> None:
         """Begin empty, above the first row."""
@@ -168,7 +168,7 @@ class Canvas:
         part += tile[above : above + height, left : left + width] * weights[..., None]
 
     def finished(self, row: int) -> NDArray[np.uint8]:
-        """Take off the rows that `row` and all before it finish, (rows, width, 3) uint8."""
+        """Remove and return the rows that tile row `row` makes final, (rows, width, 3) uint8."""
         top, end = self._down.finished_by(row)
         count = end - top
         made = np.rint(self._sums[:count]).clip(0, 255).astype(np.uint8)

@@ -3,8 +3,8 @@
 A request is ``{"pixd": 1, "op": NAME, "arguments": {...}}`` and its answer ``{"ok": true,
 "result": {...}}`` or ``{"ok": false, "error": {"message", "advice", "exit_code"}}``. Then the
 connection ends. The socket is ``<store>/control.sock`` with mode 0660: only users who may write
-to it may change what the service does. A client that is slow, is silent or sends rubbish costs
-the loop nothing, because nothing here blocks and what a client may send is bounded.
+to it may change what the service does. A client that is slow, is silent or sends rubbish does not
+delay the loop, because nothing here blocks and what a client may send is bounded.
 """
 
 from __future__ import annotations
@@ -27,10 +27,11 @@ if TYPE_CHECKING:
 MODE = 0o660
 MAX_REQUEST_BYTES = 1 << 20  # `retry` may name thousands of files
 MAX_CLIENTS = 16
-QUEUE = 128  # commands that may wait outside
+QUEUE = 128  # commands that may wait to be accepted
 CLIENT_TIMEOUT_S = 10.0
 CROWDED_TIMEOUT_S = 1.0
-"""The same while every place is taken. A command sends its line at once, so a slower client can go."""
+"""The same while every place is taken. A command sends its line at once, so a slower client may be
+dropped."""
 
 
 class _Client:
@@ -44,7 +45,7 @@ class _Client:
 
 
 class ControlServer:
-    """The listening end: a `pixd.service.waiting.Listener`, stepped by the service's loop."""
+    """The listening end: a `pixd.service.waiting.Listener`, which the service's loop steps."""
 
     def __init__(
         self, store: Path, perform: Callable[[str, Mapping[str, Any], int], dict[str, Any]]
@@ -72,14 +73,14 @@ class ControlServer:
 
         A client that sends nothing, or never reads its answer, gives no event.
         """
-        if len(self._clients) < MAX_CLIENTS:  # else clients outside would wake the loop for nothing
+        if len(self._clients) < MAX_CLIENTS:  # else waiting clients would wake the loop for nothing
             yield self._listener.fileno(), select.POLLIN
         for client in self._clients:
             event = select.POLLIN if client.answer is None else select.POLLOUT
             yield client.connection.fileno(), event
 
     def next_at(self) -> float:
-        """Return the monotonic time at which the first client has had its time."""
+        """Return the monotonic time at which the first client's time is over."""
         came_at = min((client.came_at for client in self._clients), default=math.inf)
         return came_at + self._patience_s
 
@@ -88,7 +89,7 @@ class ControlServer:
         return CLIENT_TIMEOUT_S if len(self._clients) < MAX_CLIENTS else CROWDED_TIMEOUT_S
 
     def step(self, now: float) -> bool:
-        """Take connections, carry out what came whole, send what can be sent.
+        """Accept connections, carry out complete requests, send what can be sent.
 
         Returns:
             Whether an operation was asked for, so that the store may have changed.
@@ -121,7 +122,7 @@ class ControlServer:
         self._clients.remove(client)
 
     def stop(self) -> None:
-        """Close everything and take the socket away."""
+        """Close everything and remove the socket."""
         self._path.unlink(missing_ok=True)
         self._listener.close()
         for client in self._clients:

@@ -1,8 +1,8 @@
-"""What only the running service knows, composed from its parts and written for readers.
+"""What only the running service knows, collected from its parts and written for readers.
 
-A ping of systemd's watchdog proves something only if it covers all that must move: the loop
-(which pings), every scan, every watch and its canary, and every child that has work. Whatever is
-not fresh (`Pipelines.stale`) keeps the ping back, and is named in the heartbeat.
+A ping of systemd's watchdog proves something only if it covers everything that must move: the loop
+(which pings), every scan, every watch and its canary, and every child that has work. If one of them
+is not fresh (`Pipelines.stale`), no ping is sent, and the heartbeat names it.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class HeartbeatFile:
         troubles: Troubles,
         heights: Mapping[str, int],
     ) -> None:
-        """Write what is so now.
+        """Write the present state.
 
         Args:
             pipelines: the ones that are served.
@@ -86,7 +86,7 @@ class HeartbeatFile:
             heights: see `pixd.store.store.Store.heights`; none where the store cannot be asked.
 
         Raises:
-            OSError: the store's disk refuses this too.
+            OSError: the store's disk refuses even this.
         """
         self.next_at = now + (QUIET_HEARTBEAT_S if is_idle else HEARTBEAT_S)
         self._heights = heights or self._heights
@@ -108,7 +108,7 @@ class HeartbeatFile:
         heartbeat.write(self._store, self.last)
 
     def stop(self, heights: Mapping[str, int]) -> None:
-        """Write that the service has stopped in order, and how far the database had come.
+        """Write that the service has stopped in order, and how far the database has come.
 
         Raises:
             OSError: the store's disk refuses.

@@ -2,12 +2,13 @@
 
 - ``text``: time, level, pipeline and message. On a terminal the local time of day; in a file,
   which may be read months later and elsewhere, the date and UTC.
-- ``journal``: no time (journald has it), the priority as sd-daemon(3) wants it in front, kind
-  and change behind, so that ``journalctl -u pixd -p warning`` and ``grep change=`` work.
+- ``journal``: the priority first, as sd-daemon(3) wants it, then the message, then kind and
+  change, so that ``journalctl -u pixd -p warning`` and ``grep change=`` work. No time, since
+  journald has it.
 - ``json``: one object a line with the keys of `Event`.
 
-A message never spans lines and never carries a control character to a terminal, whatever is in a
-file's name or a child's last output.
+A message is always one line and never sends a control character to a terminal, whatever a file's
+name or a child's last output contains.
 """
 
 from __future__ import annotations
@@ -80,7 +81,7 @@ class Log:
         """Write one event."""
         self._before()
         written = line(event, self.form, is_terminal=self._is_terminal)
-        # A name may hold characters that the terminal cannot show; the log must not end there.
+        # A name may hold characters that the terminal cannot show. That must not end the log.
         encoding = sys.stderr.encoding or "utf-8"
         sys.stderr.write(written.encode(encoding, "backslashreplace").decode(encoding) + "\n")
         sys.stderr.flush()

@@ -1,9 +1,9 @@
 """The service: one level-triggered step for every pipeline, taken again and again.
 
 `step(now)` compares folders and store and brings them closer. Events and messages only shorten
-the wait between steps. This process never imports TensorFlow, numpy or Pillow, and it alone
-writes the store. Leaves to others: the pipelines (`pixd.service.pipelines`), signals,
-taking a changed configuration (`pixd.service.reload`), and what readers are told
+the wait between steps. This process never imports TensorFlow, numpy or Pillow, and no other
+process writes the store. Leaves to others: the pipelines (`pixd.service.pipelines`), signals,
+taking a changed configuration (`pixd.service.reload`), and what readers see
 (`pixd.service.heartbeat`).
 """
 
@@ -39,8 +39,8 @@ LONGEST_WAIT_S = 5.0
 SHORTEST_WAIT_S = 0.005
 ONCE_PATIENCE_S = 60.0  # how long `pixd run --once` waits for a disk that refuses
 STOP_WITHIN_S = 30.0
-"""A trainer needs one step and one checkpoint to leave; one that takes longer is killed, and
-loses what it did since the last checkpoint."""
+"""A trainer needs time for one step and one checkpoint before it ends. One that takes longer is
+killed, and loses what it did since its last checkpoint."""
 STOPPED = "the service stopped"
 
 
@@ -151,7 +151,7 @@ class Service:
         self._say(Event(utc_now(), "warning", "", "blocked", "", message))
 
     def _go_on(self, now: float) -> None:
-        """After an error: forget what it cut off, take up what the store says, and report it."""
+        """After an error: forget what it interrupted, continue from the store, and report it."""
         if not self._blockage:
             return
         self.store.forget_unfinished()
@@ -258,7 +258,7 @@ class Service:
                 if self._blockage or not self.pipelines.stale(now):
                     systemd.notify("WATCHDOG=1")
             has_failures = once and self._has_failures()
-            # An end that no signal asked for goes the same way. A signal during it means: at once.
+            # An end without a signal is the same. A signal that comes now means: end at once.
             self.signals.stop = self.signals.stop or "done"
             self.shut_down(tick)
         return int(has_failures)
@@ -282,8 +282,8 @@ class Service:
         return bool(self._blockage) or self.pipelines.has_failures()
 
     def _wait(self, now: float) -> None:
-        """Wait until something is due, a folder changed, a child spoke, or a command was done."""
-        # While the store refuses, the children are not heard: their messages would be lost.
+        """Wait until something is due, a folder changed, a child wrote, or a command was done."""
+        # While the store refuses, children's messages are not read, because they would be lost.
         workers = () if self._blockage else self.pipelines.workers
         others = [self._wake_r, *(worker.fileno() for worker in workers)]
         waiting.wait(max(now + SHORTEST_WAIT_S, self._next_at(now)), others, [self.control])
@@ -309,14 +309,15 @@ class Service:
         Args:
             tick: called while the trainers are waited for, to draw progress.
         """
-        # 1. From now on commands find no service, and say so.
+        # 1. From now on, commands find no service and report that.
         systemd.notify("STOPPING=1")
         self.control.stop()
-        # 2. What the translators have answered is published. The image they are at is dropped and
-        #    its file stays queued. They end first, so that the trainer has the processor to itself.
+        # 2. What the translators have answered is published. The image under way is dropped, and
+        #    its file stays queued. They end first, so that the trainer has the processor to
+        #    itself.
         # 3. No more intake. What was read and not committed is read again at the next start.
-        # 4. The trainers are asked to checkpoint at their next step and leave.
-        #    A disk that refuses now leaves a store as after a crash, and no traceback.
+        # 4. The trainers are asked to checkpoint at their next step and end.
+        #    If the disk refuses now, the store is as after a crash, and there is no traceback.
         now = time.monotonic()
         self.pipelines.wind_up(STOPPED, now, self.warn)
         # 5. They get thirty seconds. One that has just finished still gets its model published.
@@ -325,11 +326,11 @@ class Service:
             if tick:
                 tick(self)
             time.sleep(0.05)
-        # 6. What is left is killed. Its run is taken up from its last checkpoint.
+        # 6. What is left is killed. Its run later continues from its last checkpoint.
         for worker in self.pipelines.workers:
             worker.kill()
-        # 7. The heartbeat says that this was no crash. The lock goes last, so that its next holder
-        #    finds a store that nobody writes to any more.
+        # 7. The heartbeat says that this was no crash. The lock is released last, so that its next
+        #    holder finds a store that nobody writes to any more.
         with disk.tolerated(self.warn):
             self.heartbeat.stop(self.store.heights())
         self.metrics_file.write(self.pipelines, self.heartbeat, is_up=False)

@@ -50,7 +50,7 @@ class MetricsFile:
             now: monotonic seconds.
 
         Returns:
-            What went wrong and was not so the last time, or "".
+            What went wrong this time and not the last time, or "".
         """
         wanted = pipelines.settings.metrics
         if wanted != self._path:
@@ -86,7 +86,7 @@ class MetricsFile:
             self.trouble = ""
 
     def _leave(self) -> None:
-        """Remove the file that the configuration no longer names; nobody would ever correct it."""
+        """Remove the file that the configuration no longer names: nothing would update it again."""
         self.trouble = ""
         if self._path is not None:
             with contextlib.suppress(OSError):
@@ -122,7 +122,7 @@ def _replace(path: Path, text: str) -> None:
     Raises:
         OSError: the folder is missing, full or not writable; the old file is kept.
     """
-    # node_exporter reads only names that end in .prom, so never this one.
+    # node_exporter reads only names that end in .prom, so it never reads this one.
     with durable.temporary_beside(path, 0o644) as (fd, temporary):
         os.fchmod(fd, 0o644)
         durable.write_all(fd, text.encode())

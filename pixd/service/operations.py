@@ -125,7 +125,7 @@ def _unpin(
 def _retry(
     store: Store, pipeline: PipelineSettings, arguments: Mapping[str, Any], who: str
 ) -> dict[str, Any]:
-    """Retry what failed, or the named files. Beside an edited output, the new one is put."""
+    """Retry what failed, or the named files. For an edited output, put the new one beside it."""
     name = pipeline.name
     wanted = _files(arguments)
     change_id = secrets.token_hex(5)
@@ -153,7 +153,7 @@ def _retry(
 
 
 def _unfinished(store: Store, repo: int) -> list[str]:
-    """Return the files to retry when none is named: failed ones, and those that an extra now opens."""
+    """Return the files to retry where none is named: failed ones, and those an extra now opens."""
     names = store.working.unfinished(repo)
     for kind in formats.FORMATS:
         if kind.extra and formats.is_available(kind):

@@ -81,7 +81,7 @@ class Pipeline:
 
     @property
     def blocked(self) -> str:
-        """What a disk refuses this pipeline, or ""."""
+        """What a disk refuses to this pipeline, or ""."""
         reasons = [intake.blocked for intake in self.intakes]
         return next(filter(None, [*reasons, self.training.blocked, self.translation.blocked]), "")
 
@@ -102,7 +102,7 @@ class Pipeline:
         waits = self.training.state == "waiting" and self.may_train and not self.training.blocked
         if self.training.run or waits:
             return False
-        if self.translation.is_stuck:  # it is retried for ever, so nobody should wait for it
+        if self.translation.is_stuck:  # it is tried again for ever, so nobody should wait for it
             return True
         if self.translation.is_busy:
             return False
@@ -179,7 +179,7 @@ class Pipeline:
             self.translation = self._translation()
 
     def wind_up(self, reason: str, now: float) -> None:
-        """Begin nothing more, and have the trainer leave a checkpoint. `follow` until `is_over`."""
+        """Begin nothing more; the trainer writes a checkpoint. Call `follow` until `is_over`."""
         for intake in self.intakes:
             intake.stop()
         self.translation.stop(reason)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pixd.system.children.worker import Worker
 
 INSPECTOR_IDLE_S = 20.0
-INSPECT_WITHIN_S = 300.0  # on the clock; processor time is bounded far below it
+INSPECT_WITHIN_S = 300.0  # of real time; the limit of processor time is far lower
 
 
 class Pipelines:
@@ -102,8 +102,8 @@ class Pipelines:
     def stale(self, now: float) -> str:
         """Say what should have moved and has not, or "". `now`: monotonic seconds.
 
-        A child that is silent is first dealt with by whatever started it, which kills, blames and
-        replaces it. It is stale only where that did not help.
+        The part that started a silent child acts first: it kills the child, finds which request was
+        to blame, and starts another. A child is stale only if that did not help.
         """
         for pipeline in self._served:
             for intake in pipeline.intakes:
@@ -203,12 +203,12 @@ class Pipelines:
     # -- the end ------------------------------------------------------------------------
 
     def wind_up(self, reason: str, now: float, warn: Callable[[str], None]) -> None:
-        """Publish what the translators have answered, begin no more, ask the trainers to leave.
+        """Publish what the translators have answered, begin nothing, and ask the trainers to end.
 
         Args:
             reason: for the runs that are cut off.
             now: monotonic seconds.
-            warn: told what a disk refuses. It leaves the store as after a crash.
+            warn: called with what a disk refuses; then the store is as after a crash.
         """
         for pipeline in self._served:
             with disk.tolerated(warn):

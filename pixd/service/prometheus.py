@@ -47,7 +47,7 @@ METRICS = {
     "pixd_pipeline_degraded": ("gauge", "1 where a part failed and the rest goes on."),
     "pixd_pipeline_paused": ("gauge", "1 after `pixd pause`."),
     "pixd_folder_held": ("gauge", "1 where a watched folder is on hold."),
-    "pixd_folder_polled": ("gauge", "1 where no events tell of changes."),
+    "pixd_folder_polled": ("gauge", "1 where no events report changes."),
     "pixd_unreadable_files": ("gauge", "Files and folders that cannot be read now."),
     "pixd_files": ("gauge", "Files of a watched folder, by the one state that each is in."),
     "pixd_files_recorded_total": ("counter", "Contents recorded: new files and changed ones."),
@@ -56,10 +56,10 @@ METRICS = {
     "pixd_scan_timestamp_seconds": ("gauge", "When the folder was last scanned, since the epoch."),
     "pixd_queue_length": ("gauge", "Inputs that wait for their output, or for a first model."),
     "pixd_outputs": ("gauge", "Outputs by state; of all services on this store."),
-    "pixd_translations_total": ("counter", "What came of inputs."),
+    "pixd_translations_total": ("counter", "What became of inputs."),
     "pixd_drop_to_output_seconds": (
         "histogram",
-        "From when a file was written or renamed into place until its first output stands.",
+        "From when a file was written or renamed into place until its first output exists.",
     ),
     "pixd_last_translation_timestamp_seconds": (
         "gauge",
@@ -87,14 +87,14 @@ class Sample(NamedTuple):
 
 
 class PipelineFacts(NamedTuple):
-    """What is known of a pipeline beside its part of the status.
+    """What is known of a pipeline in addition to its part of the status.
 
     Attributes:
         tally: what it has done.
         recorded: contents recorded since the start, by folder.
         scanned_at: when each folder was last scanned, seconds since the epoch.
-        missed_events: found by a scan alone, by folder.
-        overflows: of the kernel's queue, by folder.
+        missed_events: files that only a scan found, by folder.
+        overflows: how often the kernel's queue overflowed, by folder.
         models: how many models were made.
         live_since: when the live model became so, seconds since the epoch.
         last_translation_at: when the newest output was published, seconds since the epoch.
@@ -217,7 +217,7 @@ def _one_of(family: str, states: Iterable[str], present: str, **labels: str) -> 
 
 
 def render(found: Iterable[Sample]) -> str:
-    """Write samples as the text format wants them: each metric's together, under its type.
+    """Write samples as the text format wants them: those of a metric together, below its type.
 
     Raises:
         KeyError: a sample is of no metric in `METRICS`.

@@ -3,9 +3,9 @@
 A recall excludes a content from a pipeline for good. The user's folder is not written: the file
 stays where it is, and is rejected with the reason. One change id covers the commit without the
 image, the model that is live from then on, and the outputs that are replaced or withdrawn. The
-live model is then the newest accepted one that has nothing of the image, or none until a
-retrain. Models and commits that hold the image remain as history. They are never live again,
-unless the recall is undone.
+live model is then the newest accepted one that does not descend from the image. If there is none,
+no model is live until the next training. Models and commits with the image remain as history. The
+models are never live again, unless the recall is undone.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Plan(NamedTuple):
     estimate: dict[str, float]
 
     def told(self) -> dict[str, Any]:
-        """Return it as the commands and the control socket give it: models by their names."""
+        """Return it as commands and the control socket show it: models by their names."""
         live, after = self.live, self.live_after
         return {
             **self._asdict(),
@@ -161,7 +161,7 @@ def undo(store: Store, pipeline: PipelineSettings, digest: str, who: str) -> dic
 
 
 def withdraw_leftovers(store: Store, pipeline: PipelineSettings) -> None:
-    """Withdraw the outputs of recalled models that were to be replaced and will not be.
+    """Withdraw the outputs of recalled models that were to be replaced, but will not be.
 
     That happens when an input is removed or refused between the recall and its new translation,
     or when another recall takes away the model that was to make it.
@@ -171,7 +171,7 @@ def withdraw_leftovers(store: Store, pipeline: PipelineSettings) -> None:
         return
     repo = store.history.repo_id(pipeline.name, "input")
     has_live = store.models.live(pipeline.name) is not None
-    # Of a recalled input only edited outputs are left. Where the input is gone they are orphaned.
+    # A recalled input has only edited outputs left. If the input is gone, they are orphaned.
     left = [o for digest in excluded for o in store.outputs.made_from(pipeline.name, digest)]
     left += [
         output

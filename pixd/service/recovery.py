@@ -1,6 +1,6 @@
-"""Take up again what a crash or a disk error cut off.
+"""Continue what a crash or a disk error interrupted.
 
-After either, only the store is trusted. So the same steps serve for both.
+After either, only the store is trusted. So the steps are the same for both.
 """
 
 from __future__ import annotations
@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 def give_up_runs(store: Store, why: str, alive: Collection[int] = ()) -> int:
     """Give up the runs that no process works on.
 
-    The next steps take them up again, since their keys have no success. A training goes on from
-    its checkpoint. A translation that was being published counts as done: its bytes are kept.
+    The next steps start them again, because no run with their keys has succeeded. A training goes
+    on from its checkpoint. A translation that was being published counts as done, because its bytes
+    are kept.
 
     Args:
         store: the open store.
@@ -53,7 +54,7 @@ def give_up_runs(store: Store, why: str, alive: Collection[int] = ()) -> int:
 
 
 def settle_outputs(store: Store, folders: dict[str, Path]) -> None:
-    """Finish or drop each publishing that was cut off.
+    """Finish or drop each publishing that was interrupted.
 
     Args:
         store: the open store.
@@ -90,7 +91,7 @@ def settle_outputs(store: Store, folders: dict[str, Path]) -> None:
 def clear_leftovers(store: Store, folders: Iterable[Path]) -> None:
     """Remove the scratch of earlier children, and models and outputs that are half made.
 
-    Call it only at start: later, children work there.
+    Call it only at start, because later children work there.
     """
     shutil.rmtree(store.scratch, ignore_errors=True)
     store.scratch.mkdir(parents=True, exist_ok=True)

@@ -12,7 +12,7 @@ _MINUTE_S = 60
 
 def status_line(heartbeat: Heartbeat) -> str:
     """Say in one line what each pipeline does."""
-    # What concerns the service as a whole goes before all else.
+    # What concerns the service as a whole comes first.
     said = [f"blocked, {heartbeat.blocked}" if heartbeat.blocked else "", heartbeat.stale]
     if heartbeat.config:
         said.append(f"the changed configuration is not in force: {heartbeat.config}")

@@ -1,8 +1,8 @@
 """The one place where the loop waits: for its children, its folders, the time, and for clients.
 
-A listener says what to wait for and serves what is ready. So a second one is added by naming it
-in the call, and no client of any of them brings a step of the loop about: not one that sends
-rubbish, and not one that asks and never reads.
+A listener says what to wait for and serves what is ready. So a second listener is added by naming
+it in the call. No client of a listener causes a step of the loop: neither one that sends rubbish,
+nor one that asks and never reads the answer.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
 BREATH_S = 0.01
-"""Between two looks at the clients: a client that asks without end gets hundredths of a core."""
+"""The time between two looks at the clients. So a client that asks without end takes only
+hundredths of a core."""
 
 
 class Listener(Protocol):
@@ -55,7 +56,7 @@ def wait(until: float, others: Collection[int], listeners: Collection[Listener])
         now = time.monotonic()
         if serving:
             listens_at = now + BREATH_S
-            # Each has its turn, whatever the others did.
+            # Each has its turn, whatever the others do.
             has_changed = [listener.step(now) for listener in serving]
             is_waiting = not any(has_changed)
         is_waiting = is_waiting and now < until and not ready.intersection(others)

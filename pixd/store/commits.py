@@ -1,7 +1,7 @@
-"""Commits and versions: what a folder was, when and why it became so.
+"""Commits and versions: what was in a folder, since when, and why.
 
-Rows here are never changed; triggers refuse it. The hash of a commit covers its own facts and its
-parent's hash, so that a changed row is found.
+Rows here never change; triggers refuse it. The hash of a commit covers its own facts and its
+parent's hash, so that `pixd verify` finds a changed row.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Commit(NamedTuple):
 
 
 class Change(NamedTuple):
-    """What a commit does to one path. None: there was no file before, or there is none after."""
+    """What a commit does to one path. None means that there is no file before, or after."""
 
     path: str
     old_digest: str | None

@@ -24,12 +24,12 @@ MIGRATIONS = (
     "m005_finding_the_next",
     "m006_care",
 )
-"""The names of `pixd.store.schema.migrations`, for readers, who do without sqlite-utils."""
+"""The names of `pixd.store.schema.migrations`, for readers, which do not use sqlite-utils."""
 BUSY_TIMEOUT_S = 5.0  # a longer lock blocks the service, which tries again
 
 
 ADVICE_LOST = (
-    "bring lineage.db back from a backup, or move the whole store away to begin anew; a fresh"
+    "bring lineage.db back from a backup, or move the whole store away to begin again; a fresh"
     " database would make the kept bytes orphans"
 )
 ADVICE_NEWER = "install that version again; this one would not understand the store"
@@ -47,7 +47,7 @@ def what_outlived_database(folder: Path) -> str:
 
 
 def say_newer(path: Path, newer: set[str]) -> str:
-    """Return the message that a database is of a newer pixd."""
+    """Return the message that a newer pixd wrote the database."""
     return f"{path} was written by a newer pixd (it has {', '.join(sorted(newer))})"
 
 
@@ -55,7 +55,7 @@ def has_database(folder: Path) -> bool:
     """Return whether there is a database that may be read.
 
     Raises:
-        CannotTellError: the caller may not look, or not read.
+        CannotTellError: the caller may not look into the folder, or not read the database.
     """
     path = folder / DATABASE
     try:
@@ -84,8 +84,8 @@ def open_reader(folder: Path) -> sqlite3.Connection:
         )
     quoted = str(path.absolute()).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
     # A reader without write permission cannot make the -shm file of a cleanly closed
-    # database. Nobody writes then, so it is read as immutable. Not if a log was left (the service
-    # was killed, and -shm is gone too): that would show an older state.
+    # database. Nobody writes then, so it is read as immutable. If a log was left (the service was
+    # killed, and -shm is gone too), that would show an older state, so it is not done.
     for options in ("mode=ro", "mode=ro&immutable=1"):
         if "immutable" in options and (holder_pid(folder) is not None or _has_log(path)):
             break

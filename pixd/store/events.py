@@ -15,5 +15,5 @@ class Event(NamedTuple):
     level: Level
     pipeline: str  # "" for what concerns all of them
     kind: str
-    change: str  # "" where no change brought it about
+    change: str  # "" where no change caused it
     message: str

@@ -1,7 +1,7 @@
 """Contents that a person recalled from a pipeline: they are not used again.
 
-The row names the content and not the file. So the file may stay in the folder or get another name
-and is still left out.
+The row names the content and not the file. So the file may stay in the folder, or get another name,
+and it is still left out.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What questions to the table `file` return; `pixd.store.files` asks them."""
+"""The results of queries on the table `file`, which `pixd.store.files` makes."""
 
 from __future__ import annotations
 

@@ -74,8 +74,8 @@ class HashedFile(NamedTuple):
     def hashed_at_ns(self) -> int:
         """When it was read, by the clock that stamped the file.
 
-        Not by the system's clock. If that was set since, or if the file's time lies in the future,
-        the file would be racy for ever, or never.
+        The system's clock is not used: if it was set since, or if the file's time lies in the
+        future, the file would be racy for ever, or never.
         """
         return self.stamp.ctime_ns + (0 if self.is_racy else RACY_NS)
 
@@ -119,11 +119,11 @@ class WorkingFiles:
             )
 
     def postpone(self, repo_id: int, waiting: Mapping[str, tuple[str, str | None]]) -> None:
-        """Keep files that cannot be read in the state settling; the content they had stays known.
+        """Keep files that cannot be read in the state settling. Their old content stays known.
 
         Args:
-            repo_id: whose files.
-            waiting: (why, when they are tried again) by name.
+            repo_id: the repo that the files belong to.
+            waiting: by name: why it waits, and when it is tried again.
         """
         now = utc_now()
         with transaction(self._db):
@@ -166,7 +166,7 @@ class WorkingFiles:
             )
 
     def exclude(self, repo_id: int, names: Iterable[str], reason: str) -> None:
-        """Remove files from the head, whatever their state; their stamps stay known."""
+        """Remove files from the head, in any state; their stamps stay known."""
         self._db.conn.executemany(
             f"UPDATE file SET state = '{FileState.REJECTED}', reason = ?, digest = NULL, retry_at = NULL"
             " WHERE repo_id = ? AND path = ?",
@@ -324,9 +324,7 @@ class WorkingFiles:
                 ):
                     continue
                 retried.append(name)
-                if (
-                    row[1] is None or row[0] == FileState.SETTLING
-                ):  # never read, or not as it is now
+                if row[1] is None or row[0] == FileState.SETTLING:  # never read, or changed since
                     self.mark_settling(repo_id, [name])
                     continue
                 self._db.conn.execute("DELETE FROM verdict WHERE digest = ?", (row[1],))

@@ -4,9 +4,9 @@ Rows are never removed: history stays complete. Only the bytes of images, output
 Manifests, listings of pairs and model cards are always kept, because they are small and a trace
 needs them. Bytes go to a trash first; a whole batch can be brought back.
 
-These keep their bytes: the heads of the watched folders; the live model and the last ones before
-it; the newest models and the versions that they were trained on; every output that has not been
-replaced; the inputs and outputs of unfinished runs; the pins.
+These keep their bytes: the heads of the watched folders; the live model and those that were live
+just before it; the newest models and the versions that they were trained on; every output that has
+not been replaced; the inputs and outputs of unfinished runs; the pins.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def plan(store: Store, keep_models: Mapping[str, int]) -> list[Garbage]:
     Args:
         store: the open store.
         keep_models: how many of the newest models of each pipeline keep their bytes; a pipeline
-            that is not named keeps all of its own.
+            that is not named keeps all of its models.
 
     Raises:
         StoreError: a manifest cannot be read, so it is not known what is needed.
@@ -180,7 +180,7 @@ def _roots(store: Store, keep_models: Mapping[str, int]) -> set[str]:
         )
     )
     kept.update(row[0] for row in conn.execute("SELECT digest FROM pin"))
-    # Files that are being read anew still have the digest that they were recorded with.
+    # Files that are being read again still have the digest that they were recorded with.
     kept.update(row[0] for row in conn.execute("SELECT digest FROM file WHERE digest IS NOT NULL"))
     for version in versions:
         try:
@@ -251,7 +251,7 @@ def _name_and_why(store: Store, digest: str) -> tuple[str, str]:
     ).fetchone()
     if row:
         return f"{row[0]}/{row[1]}/{row[2]}", f"gone from the folder since {row[1]}@{row[3]}"
-    return digest[:19], "no file, model or output is of it"
+    return digest[:19], "no file, model or output has it"
 
 
 def _set_state(store: Store, digests: list[str], state: BytesState) -> None:
@@ -268,7 +268,7 @@ def _batch(store: Store, batch: str) -> list[str]:
 
 
 def _trashed(store: Store, batch: str) -> list[str]:
-    """Return the contents of a batch that have not arrived again since."""
+    """Return the contents of a batch that were not added to the store again since."""
     rows = store.db.conn.execute(
         "SELECT digest FROM trash JOIN object_bytes USING (digest)"
         f" WHERE batch = ? AND object_bytes.state = '{BytesState.TRASHED}'",

@@ -1,12 +1,12 @@
 """The service's heartbeat: what only the running service knows, kept in the store for readers.
 
-The file is `service.json`. `pixd.service.heartbeat` writes it once a second or so; it is no part
-of the record. The classes here are its only description: they are written as JSON and read back
-by this module alone.
+The file is `service.json`. `pixd.service.heartbeat` writes it about once a second; it is not part
+of the record. The classes here are its only description. Only this module writes them as JSON and
+reads them back.
 
-A reader may be older or newer than the service that wrote the file. So a field that is missing
-has its default, always. A field that is not known is passed over in a file of another version of
-pixd, and refused in one of this version. A value of another kind than its field is refused.
+A reader may be older or newer than the service that wrote the file. So a missing field always has
+its default. An unknown field is ignored in a file of another version of pixd, and refused in one of
+this version. A value of another kind than its field is refused.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ import pixd
 from pixd.system.errors import CannotTellError
 
 LIVE = "service.json"
-LIVE_BLOCK_BYTES = 4096  # padded by more than one, so that a longer one fits in place
+LIVE_BLOCK_BYTES = 4096  # the file is padded by more than one, so that a longer text fits in place
 
 
 class HeartbeatError(CannotTellError):
@@ -133,7 +133,7 @@ class PipelineBeat:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heartbeat:
-    """What a service says of itself.
+    """What a service reports about itself.
 
     Attributes:
         at: when it said so, RFC 3339.
@@ -166,7 +166,7 @@ class Heartbeat:
     pipelines: Mapping[str, PipelineBeat] = field(default_factory=dict)
 
     def pipeline(self, name: str) -> PipelineBeat:
-        """Return what is said of a pipeline; where nothing is, the defaults."""
+        """Return what is reported of a pipeline, or the defaults."""
         return self.pipelines.get(name) or PipelineBeat()
 
 
@@ -176,8 +176,8 @@ class Heartbeat:
 def write(folder: Path, heartbeat: Heartbeat) -> None:
     """Publish the heartbeat for readers. It is not durable: it is true only while the service runs.
 
-    On a full disk it is written over the last one in place, which takes no new block: a service
-    whose store cannot be written must still be able to say so.
+    On a full disk it is written over the last one, in place, because that takes no new block. So a
+    service whose store cannot be written can still say so.
 
     Raises:
         OSError: the disk refuses that too.
@@ -190,7 +190,7 @@ def write(folder: Path, heartbeat: Heartbeat) -> None:
         temporary.replace(folder / LIVE)
     except OSError:
         with contextlib.suppress(OSError):
-            temporary.unlink()  # its blocks are needed more
+            temporary.unlink()  # to free its blocks
         with (folder / LIVE).open("r+") as present:
             present.write(text)
             present.truncate()
@@ -200,7 +200,7 @@ def read(folder: Path) -> Heartbeat | None:
     """Return the last heartbeat, or None where there is none or it is no JSON.
 
     Raises:
-        HeartbeatError: it is JSON, and not what a service writes.
+        HeartbeatError: it is JSON, but not what a service writes.
     """
     found = _load(folder)
     return from_json(found) if found else None
@@ -243,7 +243,7 @@ def from_json(found: Mapping[str, Any]) -> Heartbeat:
     version = found.get("version")
     reader = _Reader(str(version), is_of_another=version != pixd.__version__)
     heartbeat = reader.read(Heartbeat, found, "")
-    assert isinstance(heartbeat, Heartbeat)  # as was asked for
+    assert isinstance(heartbeat, Heartbeat)  # the kind that was asked for
     return heartbeat
 
 

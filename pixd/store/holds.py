@@ -40,7 +40,7 @@ class Holds:
     def remember(self, repo_id: int, path: Path, identity: RootIdentity) -> None:
         """Record the folder that a scan accepted; this ends a hold."""
         self._db.execute(
-            # Numbers as text: they are unsigned 64 bits wide, SQLite's integers are signed.
+            # Numbers are kept as text: they are unsigned with 64 bits, and SQLite's are signed.
             "INSERT INTO root (repo_id, path, device, inode, born_ns, is_link)"
             " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (repo_id) DO UPDATE SET path = excluded.path,"
             " device = excluded.device, inode = excluded.inode, born_ns = excluded.born_ns,"
@@ -70,7 +70,7 @@ class Holds:
         self._db.execute("UPDATE root SET is_accepted = 1 WHERE repo_id = ?", (repo_id,))
 
     def use_up_acceptance(self, repo_id: int) -> None:
-        """End the acceptance: the folder that it was for is recorded."""
+        """End the acceptance, because the folder that it was for is recorded."""
         self._db.execute("UPDATE root SET is_accepted = 0 WHERE repo_id = ?", (repo_id,))
 
     def pause(self, pipeline: str, who: str) -> bool:

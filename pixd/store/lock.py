@@ -11,7 +11,7 @@ from pixd.system.errors import CannotTellError, StoreBusyError
 
 LOCK = "lock"
 LOCK_PATIENCE_S = 0.2
-"""A caller of `holder_pid` shares the lock for an instant; a service that starts waits for that."""
+"""A caller of `holder_pid` shares the lock for an instant. A service that starts waits for it."""
 
 
 class StoreLock:

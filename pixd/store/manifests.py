@@ -3,9 +3,9 @@
 A *manifest* is text, one line a file, sorted by name: ``<sha256 hex> <bytes> <name text>``.
 Its digest names the *version*. A folder of more than `FLAT_FILES` files has a root manifest
 of up to 256 lines ``<sha256 hex> <files> <bytes> bucket <xx>``, each naming a manifest of the
-files whose name hashes to ``xx``: then a one-file change writes one bucket and the root, and
-the store grows by the change and not by the folder. Which form is used depends on the number
-of files alone, so the same files always give the same digest.
+files whose name hashes to ``xx``. Then a change of one file writes only one bucket and the
+root, so that the store grows with the change and not with the folder. Only the number of files
+decides which form is used, so the same files always give the same digest.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def update(
         bucket_files: gives the present files of one bucket.
 
     Returns:
-        The new manifest, or None where either side is a flat one: then use `write`.
+        The new manifest, or None if the old or the new one is flat: then use `write`.
     """
     data = objects.path_of(parent.digest).read_bytes()
     if not data.startswith(ROOT_HEADER):
@@ -115,7 +115,7 @@ def read(path_of: Callable[[str], Path], digest: str) -> dict[str, Entry]:
 
 
 def totals(path_of: Callable[[str], Path], digest: str) -> tuple[int, int]:
-    """Return (files, bytes) of a version, of a bucketed one from its root alone.
+    """Return (files, bytes) of a version; if it has buckets, only its root is read.
 
     Raises:
         OSError: a manifest on the way cannot be read.

@@ -63,9 +63,9 @@ def lay_out(store: Store, digest: str, files: Mapping[str, manifests.Entry] | No
 
 
 def match_bytes(store: Store) -> None:
-    """Give every model with bytes its folder, and take it from every other: it links to them.
+    """Give each model with bytes its folder of links, and remove the folders of all others.
 
-    A damaged model gets none; its caller gets an error, and `pixd verify` says more.
+    A damaged model gets none. Its caller gets an error, and `pixd verify` says more.
     """
     rows = store.db.conn.execute(
         f"SELECT model.digest, min(object_bytes.state = '{BytesState.PRESENT}') FROM model JOIN run_output"
@@ -83,5 +83,5 @@ def match_bytes(store: Store) -> None:
 
 
 def half_made_in(store: Path) -> list[Path]:
-    """Return what is being laid out, or was when a crash cut it off."""
+    """Return the folders of models that are half laid out, now or since a crash."""
     return list((store / FOLDER).glob(_HALF_MADE))

@@ -169,7 +169,7 @@ class Models:
         """Make a model live, with who did it and why; every input is due under it.
 
         The translations that follow carry the change that led to the model, also those of inputs
-        that waited for a first model: a drop of pairs and all its results share one id.
+        that waited for a first model. So a drop of pairs and all its results share one id.
         """
         with transaction(self._db):
             old = self.live(model.pipeline)

@@ -1,8 +1,8 @@
 """Bytes kept by content: ``objects/ab/cdef...``, read-only, each named by its SHA-256.
 
 Promises: a name never holds other bytes; bytes are on disk before any row names them.
-A file arrives under a temporary name; `flush` makes a batch durable at the price of one
-filesystem sync and only then gives the bytes their names.
+A file arrives under a temporary name. `flush` makes a batch durable with one filesystem
+sync, and only then gives the bytes their names.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pixd.system.durable import CHUNK_BYTES, write_all
 
 
 class SourceError(OSError):
-    """What was to be copied cannot be read; the store itself is well."""
+    """The file to be copied cannot be read; the store itself works."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class ObjectStore:
         self.folder = folder
         self._incoming = folder / "incoming"
         self._incoming.mkdir(parents=True, exist_ok=True)
-        # Text, not Path: for thousands of small files, joining Paths shows in a profile.
+        # Text, not Path: for thousands of small files, joining Paths takes noticeable time.
         self._folder_text = os.fspath(folder)
         self._waiting: dict[str, str] = {}
         self._unsynced: set[Path] = set()  # folders with names that may not be on the disk yet
@@ -59,10 +59,10 @@ class ObjectStore:
         return f"{self._folder_text}/incoming/{secrets.token_hex(8)}"
 
     def discard_incoming(self) -> None:
-        """Remove what half-arrived when a crash or an error of the disk came in between.
+        """Remove files whose arrival was interrupted by a crash or a disk error.
 
-        Nothing that arrived since the last `flush` is kept: after a failed fsync the kernel may
-        take bytes for written that are not, so they must come again from where they came.
+        Nothing that arrived since the last `flush` is kept. After a failed fsync the kernel may
+        count bytes as written that are not, so they must be copied again from their source.
         Source: https://wiki.postgresql.org/wiki/Fsync_Errors
         """
         self._waiting.clear()
@@ -70,10 +70,11 @@ class ObjectStore:
             leftover.unlink()
 
     def take(self, fd: int) -> StoredObject:
-        """Copy what the open file `fd` holds into the store, hashing the very bytes kept.
+        """Copy the open file `fd` into the store, and hash exactly the bytes that are kept.
 
-        The copy shares extents where the file system can (reflink), never a hard link: an
-        edit in place would rewrite history. Not durable, and not under its name, until `flush`.
+        The copy shares extents where the file system can (reflink). It is never a hard link,
+        because an edit in place would then change history. It is not durable, and not under its
+        name, until `flush`.
 
         Raises:
             SourceError: `fd` cannot be read.
@@ -85,7 +86,7 @@ class ObjectStore:
         out = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444)
         try:
             cloned = durable.share_extents(fd, out)
-            # One byte more than it holds: a small file then comes in one read of its own size.
+            # Ask for one byte more than the size: then one read gets the whole of a small file.
             at_once = min(os.fstat(fd).st_size + 1, CHUNK_BYTES)
             while chunk := os.read(out, at_once) if cloned else _read_source(fd, at_once):
                 sha.update(chunk)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Output(NamedTuple):
-    """One published, or about to be published, translation."""
+    """One translation that is published, or is about to be."""
 
     id: int
     pipeline: str
@@ -130,7 +130,7 @@ class Outputs:
         return Output.of_row(row) if row else None
 
     def current_paths(self, pipeline: str) -> Iterator[str]:
-        """Yield the path of every current output, from an index alone."""
+        """Yield the path of every current output, reading only an index."""
         rows = self._db.conn.execute(
             "SELECT path FROM output INDEXED BY output_current"
             f" WHERE pipeline = ? AND state = '{OutputState.CURRENT}' ORDER BY path",
@@ -139,7 +139,7 @@ class Outputs:
         return (row[0] for row in rows)
 
     def last_published_at(self, pipeline: str) -> str | None:
-        """Return when the newest current output was published, RFC 3339, from an index alone."""
+        """Return when the newest current output was published, RFC 3339, reading only an index."""
         row = self._db.conn.execute(
             "SELECT published_at FROM output INDEXED BY output_by_state"
             f" WHERE pipeline = ? AND state = '{OutputState.CURRENT}' ORDER BY id DESC LIMIT 1",
@@ -198,7 +198,7 @@ class Outputs:
     def requeue_stale(self, pipeline: str, repo_id: int, model_digest: str, recipe: str) -> int:
         """Queue every input whose current output is not of this model, recipe and content.
 
-        An output that was edited by hand counts as current: pixd does not replace it unasked.
+        An output that was edited by hand counts as current: pixd replaces it only when asked.
 
         Returns:
             How many inputs became due.

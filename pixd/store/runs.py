@@ -1,8 +1,8 @@
 """Runs: every piece of work, its key, its inputs and outputs, and how it ended.
 
-A run's key is the digest of all that changes its result. Work whose key has succeeded is not done
-again. Every change of state is a compare-and-set, so that a late report cannot change a run that
-was given up.
+A run's key is the digest of everything that changes its result. Work whose key has succeeded is not
+done again. Every change of state is a compare-and-set, so that a late report cannot change a run
+that was given up.
 """
 
 from __future__ import annotations
@@ -203,7 +203,7 @@ class Runs:
         return int(row[0]) if row else None
 
     def output_digest(self, run_id: int, role: str) -> str | None:
-        """Return the digest of a run's output of a role whose bytes are still present."""
+        """Return the digest of a run's output in a role, if its bytes are still present."""
         row = self._db.conn.execute(
             "SELECT digest FROM run_output JOIN object_bytes USING (digest)"
             f" WHERE run_id = ? AND role = ? AND object_bytes.state = '{BytesState.PRESENT}'",

@@ -92,12 +92,12 @@ SETTLED_FILES = tuple(state for state in FileState if state is not FileState.SET
 """The states of files that did not begin to change."""
 
 UNFINISHED_FILES = (FileState.QUEUED, FileState.SETTLING)
-"""The states of files that pixd has still to work on."""
+"""The states of files that pixd still has to work on."""
 
 TRANSLATABLE = (FileState.QUEUED, FileState.TRANSLATED, FileState.FAILED)
 """The states of inputs that have, or wait for, a translation."""
 
 
 def listed(states: tuple[_State, ...]) -> str:
-    """Return states as SQL lists them, for a query that an index with the same list serves."""
+    """Return states as a list in SQL, for a query whose index was made with the same list."""
     return ", ".join(f"'{state}'" for state in states)

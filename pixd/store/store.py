@@ -57,7 +57,7 @@ class Store:
         self.objects = ObjectStore(folder / "objects")
         self.objects.discard_incoming()
         if was_cut_off:
-            # Files that were renamed and not synced exist now and would be taken for durable.
+            # Files that were renamed but not synced exist now, and would wrongly count as durable.
             durable.sync_filesystem(folder)
         self.history = History(self.db, self.objects)
         self.working = WorkingFiles(self.db)
@@ -82,7 +82,7 @@ class Store:
         """Drop what an error left: an open transaction, and bytes that no row names yet.
 
         Raises:
-            OSError: the disk still refuses; so does sqlite3.Error.
+            OSError, sqlite3.Error: the disk still refuses.
         """
         if is_in_transaction(self.db):
             self.db.conn.execute("ROLLBACK")

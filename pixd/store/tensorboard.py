@@ -1,4 +1,4 @@
-"""Where a training leaves event files for TensorBoard, and when they go.
+"""Where a training leaves event files for TensorBoard, and when they are removed.
 
 Each run has a folder: ``tensorboard/PIPELINE/run-7``. A training that was interrupted and continues
 under another number keeps the folder in which it began.
@@ -26,7 +26,7 @@ def folder_of(pipeline: str, run_id: int) -> Path:
 def drop_of_removed_models(conn: sqlite3.Connection, store: Path) -> None:
     """Drop the event files of every model whose weights are removed for good.
 
-    Those of the attempts before the run that succeeded are its own: it went on from them.
+    The run that succeeded continued earlier attempts, so their event files are dropped too.
     """
     rows = conn.execute(
         "SELECT DISTINCT attempt.pipeline, attempt.id FROM model"

@@ -27,7 +27,7 @@ class Looked(NamedTuple):
         reason: why it is refused; "" if it is not.
         width: pixels; None where it could not be decoded.
         height: pixels; as width.
-        is_measured: whether its measures are kept, of the revision that was asked for.
+        is_measured: whether its measures of the wanted revision are kept.
     """
 
     reason: str
@@ -120,7 +120,7 @@ class Care:
             )
 
     def basis(self, pipeline: str) -> str:
-        """Return the digest of what the findings that are kept were found from, or ""."""
+        """Return the digest of everything that the kept findings were found from, or ""."""
         row = self._db.conn.execute(
             "SELECT basis FROM care WHERE pipeline = ?", (pipeline,)
         ).fetchone()

@@ -1,7 +1,7 @@
 """Re-hash and re-derive everything that the store keeps, and name what does not agree.
 
-Read-only; works on a copied store on which no service ever ran. Every finding says what is wrong
-and what depends on it: for bytes, the files, models and outputs that have them.
+Read-only. It also works on a copied store on which no service ever ran. Every finding says what is
+wrong and what depends on it: for bytes, the files, models and outputs that have them.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Finding(NamedTuple):
 
     Attributes:
         what: "database", "object", "manifest", "commit", "model" or "output".
-        name: which one.
+        name: which of them.
         problem: what is wrong with it.
         depends: what is made of it, by name.
     """
@@ -139,7 +139,7 @@ def _look_at(store: Path, digest: str, size_bytes: int) -> str:
 
 
 def quick_check(reader: Reader) -> str:
-    """Say how the database is damaged, or "": no page is missed, no index is compared."""
+    """Say how the database is damaged, or "". All pages are checked; indexes are not compared."""
     try:
         rows = [str(row[0]) for row in reader.execute("PRAGMA quick_check(3)")]
     except sqlite3.DatabaseError as error:
@@ -187,7 +187,7 @@ def _deltas(
 ) -> Iterator[str]:
     """Yield what differs between a commit's deltas and the difference of its manifests."""
     if row["version"] in wrong or parent in wrong:
-        return  # said already, of the manifest itself
+        return  # already reported, for the manifest itself
 
     def path_of(digest: str) -> Path:
         return lineage.object_path(store, digest)

@@ -36,15 +36,15 @@ EXTEND_EVERY_S = 1.0
 VM_STEPS_BETWEEN_LOOKS = 100_000  # of SQLite's virtual machine: some milliseconds
 ADVICE_DAMAGED = (
     "bring lineage.db (with lineage.db-wal, if there is one) back from a backup, or move the whole"
-    " store away to begin anew; pixd changes nothing"
+    " store away to begin again; pixd changes nothing"
 )
 
 
 def open_writer(folder: Path) -> Database:
     """Open the database for its one writer, creating and migrating it as needed.
 
-    The whole database is checked for damage, at some 150 MB a second. A service starts rarely, and
-    what is written on a damaged page is lost.
+    The whole database is checked for damage, at about 150 MB a second. That is worth it: a service
+    starts rarely, and what is written on a damaged page is lost.
 
     Raises:
         StoreBusyError: another program keeps it locked.
@@ -73,7 +73,7 @@ def open_writer(folder: Path) -> Database:
     except sqlite3.Error as error:
         raise _cannot_open(path, error) from error
     if problems or not applied:
-        # To SQLite an empty file is an empty database. Ours always has tables.
+        # SQLite takes an empty file for an empty database. Ours always has tables.
         why = "; ".join(problems).replace("\n", " ") or "it holds no tables of pixd"
         raise StoreError(f"{path} is damaged: {why}", advice=ADVICE_DAMAGED)
     newer = applied.difference(MIGRATIONS)
@@ -95,7 +95,7 @@ def _changed_definitions(db: Database) -> list[str]:
     """Return which tables, indexes and triggers differ from what the migrations make.
 
     `PRAGMA quick_check` does not check their text, so a flipped bit in a trigger would show only
-    when the trigger fires. What others have added does no harm.
+    when the trigger fires. Definitions that others have added do no harm.
     """
     from pixd.store import schema  # noqa: PLC0415 - needs sqlite-utils
 
@@ -135,10 +135,10 @@ def _extending_start(connection: sqlite3.Connection, what: str) -> Iterator[None
 
 
 def _sqlite_utils_database() -> type[Database]:
-    """Import sqlite-utils, which only the writer pays for, and keep NumPy and pandas out.
+    """Import sqlite-utils, which only the writer needs, without NumPy and pandas.
 
-    Sqlite-utils imports them where they are installed, to store their types. That costs 60 ms and
-    11 MB, and the service has no arrays.
+    Sqlite-utils would import these where they are installed, to store their types. That costs 60 ms
+    and 11 MB, and the service has no arrays.
     """
     absent = [name for name in ("numpy", "pandas") if name not in sys.modules]
     sys.modules.update(dict.fromkeys(absent))  # type: ignore[arg-type]  # None: not importable
@@ -177,7 +177,8 @@ def _cannot_open(path: Path, error: sqlite3.Error) -> StoreError:
         )
     if why:
         return StoreError(
-            f"{path} cannot be opened: {why}", advice="free some space or mend the disk, then retry"
+            f"{path} cannot be opened: {why}",
+            advice="free some space or repair the disk, then retry",
         )
     return StoreError(f"{path} cannot be opened: {error}", advice=ADVICE_DAMAGED)
 

@@ -1,4 +1,4 @@
-"""What is due: which inputs have no output under a model, under which key, and what follows.
+"""What is due: which inputs have no output under a model, under which key, and what to do.
 
 The rule: every input should have an output made from its present bytes by the live model under
 the present recipe. What was made before under the same key is published again without work.
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pixd.store.store import Store
 
 IMAGE_BYTES = 4_000_000
-"""Free space that is asked for each image under way. A PNG of 1024 px is seldom as large."""
+"""Free space that must exist for each image under way. A PNG of 1024 px is seldom as large."""
 
 
 def key_of(recipe: str, input_digest: str, model_digest: str) -> str:
@@ -94,7 +94,7 @@ class Known:
         model: digest of the live model.
         recipe: digest of the recipe in force.
         refusals: why an image cannot be translated, by its digest.
-        is_input: tells whether a name is that of an input.
+        is_input: tells whether a name is the name of an input.
         made: returns (run, output digest) of an earlier success with a key and kept bytes.
         held: digests of the contents that the translator has.
     """
@@ -108,7 +108,7 @@ class Known:
 
 
 def sort_out(inputs: Iterable[DueInput], known: Known) -> Work:
-    """Say what is to be done with each input. Inputs with the same content are one work."""
+    """Say what is to be done with each input. Inputs with the same content are done once."""
     found = Work()
     by_digest: dict[str, list[DueInput]] = {}
     for inp in inputs:

@@ -1,4 +1,4 @@
-"""Work that a command did beside the service, handed in to be recorded.
+"""Work that a command did beside the service, and handed in for the record.
 
 `pixd translate` runs in its own process, and must not write the store while a service holds it.
 So it leaves an *entry* in the store's inbox: a folder with the images and a JSON note, made

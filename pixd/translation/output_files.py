@@ -43,7 +43,7 @@ def refusal(input_name: str, *, is_input: bool) -> str:
 
 
 class Standing(enum.Enum):
-    """What is where an output should go."""
+    """What exists under the name that an output should have."""
 
     NOTHING = "nothing"
     OURS = "ours"

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 MAX_ATTEMPTS = 5
 LONGEST_WAIT_S = (1 + backoff.JITTER) * backoff.wait_s(MAX_ATTEMPTS - 1)
-"""`postpone` never sets a retry later than this; one that is later was set by a clock that has been
-put back since."""
+"""`postpone` never sets a retry later than this. A retry that is later was set before the clock was
+put back."""
 
 
 class Made(NamedTuple):
@@ -68,7 +68,7 @@ class Publisher:
     ) -> None:
         """Publish into `folder` what was made of the inputs of the repo `repo_id`.
 
-        `tally` counts what came of them.
+        `tally` counts what became of them.
         """
         self._tally = tally or Tally()
         self._store = store
@@ -154,7 +154,7 @@ class Publisher:
         with self._store.transaction():
             for path in [path for path in listed if path not in there]:
                 try:
-                    # Looked at by itself, since the listing leaves out what it could not read.
+                    # Look at the file itself: the listing leaves out what it could not read.
                     if path_in(self._folder, path).exists():
                         continue
                 except OSError as error:
@@ -169,7 +169,7 @@ class Publisher:
         return found is not None and found[1] == inp.digest
 
     def _intend(self, made: Made, inp: DueInput, model_digest: str, recipe: str) -> list[Intent]:
-        """Write the intent, unless the file that is there makes it needless or forbids it."""
+        """Write the intent, unless a file that exists makes it unnecessary or forbids it."""
         store = self._store
         path = output_files.output_name(inp.name)
         standing = store.outputs.standing(self._pipeline, path)
@@ -210,7 +210,7 @@ class Publisher:
         return standing
 
     def _note_refusal(self, inp: DueInput, path: str, error: OSError) -> None:
-        """Wait if the disk is at fault; else try this input again later."""
+        """Wait if the disk is the cause; else try this input again later."""
         why = f"{path} could not be written: {error.strerror}"
         if disk.refusal(error):
             self._refusal = f"the output folder {self._folder}: {why}"

@@ -26,7 +26,7 @@ def translate_recipe(
     """
     kind = KINDS[pairs]
     return {
-        # Nothing is made of a drawing for `edges`: it is taken as it comes, as a given input is.
+        # For `edges`, the dropped drawing is taken as it is, like an input of a given pair.
         **({"pairs": pairs} if kind.takes_pictures else {}),
         "image_size": image_size,
         # A model trained on blank inputs has nothing to do with tiles. It serves until another

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 AT_ONCE = 32  # inputs that the translator holds, so that decode, inference and encode overlap
 MOST_AT_ONCE = 512
 AHEAD_S = 0.5
-"""It holds as many small images as it makes in this time. What comes back together is published
-together, and publishing costs by the sync, not by the file."""
+"""The translator holds as many small images as it makes in this time. What comes back together is
+published together. The cost of publishing depends on the number of syncs, not of files."""
 CHECK_OUTPUTS_S = 60.0
 CHECK_MODEL_S = 30.0  # how soon a live model whose files could not be read is tried again
 
@@ -71,7 +71,7 @@ class Translation:
     ) -> None:
         """Translate what `intake` records, under the pipeline's live model.
 
-        `spawner` starts the translator; `tally` counts what came of it.
+        `spawner` starts the translator; `tally` counts what became of the inputs.
         """
         self._tally = tally or Tally()
         self._store = store
@@ -106,19 +106,19 @@ class Translation:
 
     @property
     def trouble(self) -> str:
-        """Why the translator cannot work, and what to do about it; or ""."""
+        """Why the translator cannot work, and what to do then; or ""."""
         if self._damaged:
             return self._damaged[1]
         return self._translator.trouble if self._translator else ""
 
     @property
     def is_stuck(self) -> bool:
-        """Tell whether nothing can be translated before a person does something about it."""
+        """Tell whether nothing can be translated until a person does something."""
         stuck = self._translator is not None and self._translator.is_stuck
         return self._damaged is not None or stuck
 
     def is_fresh(self, now: float) -> bool:
-        """Tell whether the translator answers, or was ended because it does not."""
+        """Tell whether the translator answers, or was ended because it did not."""
         return self._translator is None or self._translator.is_fresh(now)
 
     @property
@@ -152,7 +152,7 @@ class Translation:
         return min(times)
 
     def recover(self) -> None:
-        """Forget what is under way after an error of the store's disk; it is still due."""
+        """After an error of the store's disk, forget what is under way; it is still due."""
         if self._translator:
             self._translator.abandon()
         self._held.clear()
@@ -198,7 +198,7 @@ class Translation:
         live = store.models.live(name)
         if live is None:
             if self._aim:  # recalled, with no other to take its place
-                self.stop("its model is live no more")
+                self.stop("its model is no longer live")
                 self._aim = None
             self._damaged = None
             return None
@@ -219,7 +219,7 @@ class Translation:
         if queued:
             store.note(name, "info", "due", f"{queued} inputs are due under model@{live.number}")
         if self._translator:
-            self.stop("its model is live no more")
+            self.stop("its model is no longer live")
         self._aim = Aim(live, prepared)
         self._translator = translator.start(
             store, self._settings, self._pipeline, prepared, self._spawner
@@ -336,7 +336,7 @@ class Translation:
         if not made:
             return
         aim = self._aim
-        assert aim is not None  # what was asked was asked under it
+        assert aim is not None  # the requests were made under it
         self._store.objects.flush()
         ready = (self._translator.ready if self._translator else None) or {}
         with self._store.transaction():
@@ -372,7 +372,7 @@ class Translation:
             self._go_on(now)
 
     def _give_back(self, asked: Asked, reason: str, now: float) -> None:
-        """Leave the inputs due, because the disk is at fault."""
+        """Leave the inputs due, because the disk is the cause."""
         self._store.runs.move(asked.run_id, (RunState.RUNNING,), RunState.CANCELLED, reason=reason)
         self._note_blockage(f"the translator: {reason}", now)
 

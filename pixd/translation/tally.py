@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 RESULTS = ("published", "rejected", "postponed", "failed")
-"""What became of an input: its output exists, it was refused, it is tried again later, given up."""
+"""What became of an input: its output exists, or it was refused, postponed or given up."""
 BUCKETS_S = (0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0)
 
 

@@ -1,7 +1,7 @@
-"""A model as something to translate with: its files, its recipe, and the child that has it loaded.
+"""A model that is ready to translate: its files, its recipe, and the child that has it loaded.
 
-The service, `pixd translate` and `pixd doctor` all prepare a model and start the child here. That
-they ask for the same is a promise: the same image under the same model and settings is the same
+The service, `pixd translate` and `pixd doctor` all prepare a model and start the child here.
+Promises that they ask for the same: the same image under the same model and settings is the same
 run, and gives the same bytes.
 """
 
@@ -42,7 +42,7 @@ APART_ANSWER_WITHIN_S = 300.0
 
 
 class DamagedModelError(PixdError):
-    """The files of a model are not all there, or are not what they were."""
+    """Some files of a model are missing or changed."""
 
 
 class Card(NamedTuple):
@@ -78,7 +78,7 @@ class Prepared(NamedTuple):
 
 
 class Apart(NamedTuple):
-    """A translator of a command's own: the child, and what it translates with."""
+    """A translator that belongs to a command: the child, and what it translates with."""
 
     worker: WarmWorker
     prepared: Prepared
@@ -110,7 +110,7 @@ def start(
     prepared: Prepared,
     spawner: Spawner,
 ) -> WarmWorker:
-    """Return the service's child that translates so; it starts with its first request."""
+    """Return the service's child for a prepared model; it starts with its first request."""
     (store.folder / "logs").mkdir(exist_ok=True)
     return WarmWorker(
         MODULE,
@@ -191,10 +191,10 @@ def _laid_out(
     path_of: Callable[[str], Path],
     folder: Path,
 ) -> Path:
-    """Return a model's files in the store, or where some are missing there, links in `folder`.
+    """Return the folder of a model's files in the store; if some are missing, links in `folder`.
 
-    Only the service may lay them out in the store. It does so from the objects, so a command
-    that reads the same objects must not call the model damaged.
+    Only the service may lay them out in the store. It does so from the objects. So for a command
+    too, a model is damaged only if its objects are.
 
     Raises:
         OSError: an object is missing, or `folder` cannot be written.
@@ -222,14 +222,14 @@ def _prepare(
     path_of: Callable[[str], Path],
     lay_out: Callable[[Mapping[str, manifests.Entry]], Path],
 ) -> Prepared:
-    """Read what a model is made of, have it laid out, read its card, find the recipe.
+    """Read a model's manifest, lay its files out, read its card, find the recipe.
 
     Args:
         settings: the checked configuration.
         pipeline: whose images are translated.
         name: of the model, for people.
         digest: of the model.
-        path_of: says where the bytes of a digest are.
+        path_of: returns where the bytes of a digest are.
         lay_out: returns the folder with the files of that manifest.
 
     Raises:
@@ -297,8 +297,8 @@ def request(
         "image": str(image),
         "digest": input_digest,
         "out": str(out),
-        # The run is named by its key and not by its number, so that the same image under
-        # the same model gives the same bytes whenever and wherever it is made.
+        # The run is named by its key and not by its number, so that the same image under the
+        # same model always gives the same bytes, at any time and place.
         "text": {
             "Software": f"pixd {pixd.__version__}",
             "pixd:model": model_digest,

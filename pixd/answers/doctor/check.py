@@ -13,7 +13,7 @@ class Check:
 
     Attributes:
         name: what was looked at.
-        state: "ok"; "warn", where pixd works and something should be known; "fail".
+        state: "ok"; "warn", where pixd works but the user should know something; "fail".
         told: what the check found.
         mend: the command that fixes it, or what else to do; "" if it is ok.
     """
@@ -25,12 +25,12 @@ class Check:
 
 
 def ok(name: str, told: str) -> Check:
-    """Return a check whose subject is as it should be."""
+    """Return a check that found everything as it should be."""
     return Check(name, OK, told)
 
 
 def warn(name: str, told: str, mend: str) -> Check:
-    """Return a check of something that the user should know and pixd can work with."""
+    """Return a check of something that the user should know, but that does not stop pixd."""
     return Check(name, WARN, told, mend)
 
 

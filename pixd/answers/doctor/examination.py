@@ -24,7 +24,7 @@ def examination(
     Args:
         settings: the checked configuration.
         with_model: whether to start TensorFlow, and the live models in it; takes seconds.
-        show: called with what a long check waits for.
+        show: called with the thing that a long check waits for.
     """
     examined = store.Examined(settings.store)
     try:

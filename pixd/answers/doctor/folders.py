@@ -1,4 +1,4 @@
-"""The watched folders and the output folders: they exist, may be used, and are those of before."""
+"""Watched and output folders: they exist, may be used, and are the same as before."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def watched(name: str, folder: Path, root: Root | None, resume: str) -> Check:
         told, mend = doubt
         return warn(name, f"{where}, {told}", f"{mend}; or {resume}")
     kind = libc.network_file_system(os.path.realpath(folder))
-    how = f"polled: {kind} tells of no changes" if kind else "watched by inotify"
+    how = f"polled: {kind} reports no changes" if kind else "watched by inotify"
     return ok(name, f"{where}, {how}")
 
 
@@ -87,7 +87,7 @@ def _doubt(folder: Path, identity: RootIdentity, root: Root | None) -> tuple[str
 
 
 def output(pipeline: PipelineSettings) -> Check:
-    """Look at the folder that pixd writes; nothing is written to find out."""
+    """Look at the folder that pixd writes, without writing to it."""
     name, folder = f"{pipeline.name} output", pipeline.output
     quoted = shlex.quote(str(folder))
     if not folder.is_dir():
@@ -107,7 +107,7 @@ def output(pipeline: PipelineSettings) -> Check:
 
 
 def _me() -> str:
-    # By name, because somebody else types the command: this user lacks the permission.
+    # By name, because another user types the command: this user lacks the permission.
     return user_name(os.geteuid())
 
 

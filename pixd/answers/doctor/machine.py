@@ -37,13 +37,13 @@ FEWEST_OPEN_FILES = 256
 burst of files stay far below this."""
 COUNT_FOR_S = 0.3
 FUTURE_S = 60.0
-WRITTEN_AT = 1_735_689_600  # 2025-01-01: no clock that is right is before it
+WRITTEN_AT = 1_735_689_600  # 2025-01-01: an earlier clock is wrong
 SYSTEMCTL_WITHIN_S = 3.0
 BOOTED = Path("/run/systemd/system")  # sd_booted(3)
 
 
 def user(settings: Settings) -> Check:
-    """Compare the user who asks with the store's owner: permissions hold for the user who asks."""
+    """Compare this user with the store's owner: the checks see this user's permissions."""
     me = user_name(os.geteuid())
     try:
         owner = user_name(settings.store.stat().st_uid)
@@ -100,7 +100,7 @@ def _limit(what: str) -> int | None:
 
 
 def _count_folders(roots: list[Path]) -> Iterator[int]:
-    """Yield how many folders each root has, itself included; what is found in a short time."""
+    """Yield how many folders each root has, itself included, as far as a short time allows."""
     ends_at = time.monotonic() + COUNT_FOR_S
     for root in roots:
         for _ in os.walk(root):
@@ -142,7 +142,7 @@ def _round_trip(name: str, folder: Path) -> Check:
 
 
 def open_files(store: Path) -> Check:
-    """Check how many files the service may have open; without one, this process."""
+    """Check how many files the service may have open; if none runs, this process."""
     pid = lock.holder_pid(store)
     limit = _open_file_limit(pid) if pid else None
     whose = f"the service (pid {pid})" if limit is not None else "you"

@@ -30,9 +30,9 @@ _T = TypeVar("_T")
 
 FEWEST_FREE_FILES = 10_000
 LEFT_AFTER_S = 3600.0
-"""A temporary file this old is a leftover: none is in use for longer than one image takes."""
+"""A temporary file this old is a leftover, because none is in use longer than one image takes."""
 LOOK_FOR_S = 0.3
-"""How long leftovers are looked for: an output folder may hold any number of files."""
+"""How long to look for leftovers, because an output folder may hold any number of files."""
 EVENTS_FOLDER = ".doctor-"
 
 
@@ -40,7 +40,7 @@ class Examined:
     """The store as far as it can be read, opened once for all checks."""
 
     def __init__(self, folder: Path) -> None:
-        """Open the store in `folder` read-only, if there is one and it can be."""
+        """Open the store in `folder` read-only, if there is one and it can be opened."""
         self.folder = folder
         self.reader: Reader | None = None
         self.trouble: CannotTellError | None = None
@@ -67,7 +67,7 @@ class Examined:
             self.reader.close()
 
     def ask(self, question: Callable[[Reader], _T], otherwise: _T) -> _T:
-        """Return the answer, or `otherwise` where the database has none; its own check says why."""
+        """Return the answer, or `otherwise` if the database has none; another check says why."""
         if self.reader is None:
             return otherwise
         try:
@@ -116,7 +116,7 @@ def _room(settings: Settings, place: Path) -> Check:
 
 
 def database_checks(examined: Examined) -> Iterator[Check]:
-    """Look whether the database can be read, is of this version, whole, and the newest there was."""
+    """Check that the database can be read, is of this version, is whole and is the newest."""
     name = "database"
     if examined.trouble is not None:
         yield fail(name, examined.trouble.message, examined.trouble.advice)

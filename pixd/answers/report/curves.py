@@ -1,6 +1,6 @@
 """Curves as inline SVG: numbers in, markup out, in the colours that the page's style gives.
 
-Pure. Every text is escaped; every number is printed with few digits, so that a page stays small.
+Pure. Every text is escaped. Every number is printed with few digits, so that a page stays small.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ LEFT, RIGHT, TOP, BOTTOM = 46, 20, 14, 30
 LABEL_GAP = 13  # least distance of two labels, in units of the drawing
 TICKS = 4
 SMOOTHED_OVER = 10  # a mean over one part of so many of the points
-ALIKE = 1e-12  # values whose difference is a smaller share of them are drawn as one
-LEAST = 1e-15  # a smaller difference, or value, is drawn as none
-REACH = 1.0  # a reference further off than this many heights of the curve would flatten it
+ALIKE = 1e-12  # values that differ by a smaller share are drawn as one
+LEAST = 1e-15  # a smaller difference or value is drawn as 0
+REACH = 1.0  # a reference further away than this many heights of the curve would flatten it
 _HUNDRED, _TEN_THOUSAND = 100, 10_000
 
 Point = tuple[float, float]
@@ -29,7 +29,7 @@ class Series(NamedTuple):
     """One curve.
 
     Attributes:
-        label: what it is, for the legend and for who cannot see it.
+        label: what it is, for the legend and for people who cannot see it.
         points: (step, value) in the order of steps.
         is_noisy: whether to draw it faintly, under its running mean.
     """
@@ -71,11 +71,11 @@ def chart(
     """Draw one chart.
 
     Args:
-        title: for who cannot see it.
+        title: for people who cannot see it.
         series: at least one point in all.
         references: those that are near enough to the curves are drawn.
         marked: the step whose weights were exported; 0 for none.
-        last: where the axis of steps ends, if no point is further.
+        last: where the axis of steps ends, unless a point lies beyond it.
     """
     smooth = [s._replace(points=running_mean(s.points)) if s.is_noisy else s for s in series]
     values = [value for s in smooth for _, value in s.points]
@@ -103,12 +103,12 @@ def chart(
 def running_mean(points: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:
     """Return the points with the mean of their neighbours to both sides as value.
 
-    The outermost are left out: with few neighbours they would jump about as the values do.
+    The outermost are left out, because with few neighbours they would be as noisy as the values.
     """
     reach = len(points) // SMOOTHED_OVER // 2 + 1
     found = []
     for at, (step, _) in enumerate(points):
-        # As far to one side as to the other: at the ends the mean does not lag.
+        # Equally far to both sides, so that the mean does not lag at the ends.
         near = min(reach, at, len(points) - 1 - at)
         if near < reach // 2:
             continue
@@ -130,10 +130,10 @@ def nice_ticks(low: float, high: float) -> list[float]:
 
 
 def _span(low: float, high: float) -> float:
-    """Return the range that an axis shows; of values that hardly differ, their size, or 1.
+    """Return the range that an axis shows. If values hardly differ, it is their size, or 1.
 
-    Steps of less than a float can tell apart would fall together; of steps near the smallest float
-    there is no power of ten.
+    Smaller steps would be the same float, and for steps near the smallest float there is no power
+    of ten.
     """
     size = max(abs(low), abs(high))
     if high - low > max(ALIKE * size, LEAST):
@@ -197,7 +197,7 @@ def _line(frame: _Frame, series: Series, number: int) -> str:
 
 
 def _faint(frame: _Frame, series: Series, number: int) -> str:
-    # Outliers of single steps may lie outside of the frame: they are cut off at its edge.
+    # Outliers of single steps may lie outside the frame. They are cut off at its edge.
     inside = [(s, min(max(v, frame.low), frame.high)) for s, v in series.points]
     return f'<path class="line faint s{number}" d="{_path(frame, inside)}"/>'
 

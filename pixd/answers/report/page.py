@@ -1,7 +1,7 @@
 """The report as one HTML page that needs nothing else: no script, no font, no file beside it.
 
-Pure: a record in, text out. Names come from files, which anybody may have named, so that every
-text is escaped where it enters; beside that the page forbids itself to load or run anything.
+Pure: a record in, text out. Names come from files, which anybody may have named. So every text is
+escaped where it enters the page, and the page also forbids itself to load or run anything.
 """
 
 from __future__ import annotations
@@ -190,7 +190,7 @@ def _curves(record: Record) -> Iterator[str]:
             continue
         yield f'<figure class="chart"><figcaption>{title}<small>{about}</small>'
         yield f"<small>{''.join(_legend(series))}</small></figcaption>"
-        # The numbers of the series are their colours: none is left out before they are drawn.
+        # The number of a series is its colour, so that none is left out before they are drawn.
         yield chart(title, series, references, exported, _steps_of(record))
         yield "</figure>"
     yield "</div>"

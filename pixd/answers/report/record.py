@@ -1,7 +1,7 @@
 """What the store knows of a model, gathered for its report.
 
-Read-only and standard library only. Whatever is gone (weights, pairs, the sheet of an old model)
-is said in words instead; a report is made of what is left.
+Read-only and standard library only. A report is made of what is left. What is gone (weights, pairs,
+the sheet of an old model) is named in words instead.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from pixd.store.connection import Reader
 
 SHEET_ROLE = "samples"
-SHEET_PAIRS = 4  # as many as pixd.pix2pix.learning.previews draws, and by the same order
+SHEET_PAIRS = 4  # as many as pixd.pix2pix.learning.previews draws, in the same order
 _NO_SETTINGS = {"stage", "digest"}  # of a recipe as it is read back
-_UNSAID = {"replicas": 1}  # what a recipe leaves out means this
+_UNSAID = {"replicas": 1}  # a recipe leaves out a setting that has this value
 
 
 class Setting(NamedTuple):
@@ -32,8 +32,8 @@ class Setting(NamedTuple):
     Attributes:
         name: as in the recipe, which is as in config.yaml.
         value: as it was.
-        default: pixd's own, where it is another; else None.
-        before: of the model before, where it was another; else None.
+        default: pixd's default, where it is another; else None.
+        before: the value of the model before, where it was another; else None.
     """
 
     name: str
@@ -166,7 +166,7 @@ def _changes(
 
 
 def settings_of(model: Mapping[str, Any], before: Mapping[str, Any] | None) -> list[Setting]:
-    """Return the settings of a model's training by name, beside the defaults and another's."""
+    """Return the settings of a model's training by name, with the defaults and another's."""
     nowhere = PipelineSettings(name="", training=Path(), input=Path(), output=Path())
     defaults = _UNSAID | recipe.train_recipe(nowhere, "auto")
     mine = _UNSAID | model["training"]["recipe"]
@@ -179,7 +179,7 @@ def settings_of(model: Mapping[str, Any], before: Mapping[str, Any] | None) -> l
             Setting(
                 name,
                 value,
-                # Of epochs and steps one is always unset, and that is no setting of its own.
+                # One of epochs and steps is always unset, and need not be shown.
                 default if value not in {default, ""} else None,
                 old if old != value else None,
             )

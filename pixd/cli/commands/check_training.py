@@ -44,10 +44,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _wanted(args: argparse.Namespace) -> Iterator[tuple[str, Path, Setting]]:
-    """Yield a name for each folder to look at, the folder, and the settings that count.
+    """Yield a name for each folder to look at, the folder, and the settings that apply.
 
     Raises:
-        UsageError: the folder is none, or options of both ways were mixed.
+        UsageError: it is not a folder, or the options of both ways were mixed.
     """
     given = {
         name: getattr(args, name) for name in Setting._fields if getattr(args, name) is not None

@@ -1,6 +1,7 @@
-"""What a shell asks when Tab is pressed: `pixd __complete LINE`, for the scripts alone.
+"""What a shell asks when Tab is pressed: `pixd __complete LINE`. Only the scripts use it.
 
-A prompt is no place for errors: whatever is wrong, there are fewer candidates.
+It shows no errors, because they would spoil the prompt. If something is wrong, there are fewer
+candidates.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`pixd completions`: the script that has a shell complete pixd's words."""
+"""`pixd completions`: the script with which a shell completes pixd's words."""
 
 from __future__ import annotations
 

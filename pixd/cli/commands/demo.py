@@ -1,7 +1,7 @@
 """`pixd demo`: make a small paired set, run the whole pipeline on it, show the result.
 
 Nothing here knows more than a user does: it writes a config, starts `pixd run`, drops files
-into folders, and waits. The pictures and the contact sheet are `pixd.images`'s.
+into folders, and waits. `pixd.images` draws the pictures and the contact sheet.
 """
 
 from __future__ import annotations

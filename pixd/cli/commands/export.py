@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _write_receipt(settings: Settings, model: Mapping[str, Any], path: Path) -> None:
-    """Put the model's whole chain beside it, in the form of `pixd trace --json`."""
+    """Write where the model came from, in the form of `pixd trace --json`."""
     reader = connection.open_reader(settings.store)
     chain = trace.of_model(reader, settings.store, model)
     path.write_text(json.dumps({"schema": trace.SCHEMA, "model": chain}, indent=1, sort_keys=True))

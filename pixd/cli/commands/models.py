@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def run(args: argparse.Namespace) -> int:
     """Print one line a model, newest first; or write the report of one."""
     if args.report is not None:
-        from pixd.cli.commands import report  # noqa: PLC0415 - a list needs nothing of it
+        from pixd.cli.commands import report  # noqa: PLC0415 - a list does not need it
 
         return report.run(args)
     if args.out is not None or args.pairs is not None or args.no_open:

@@ -1,4 +1,4 @@
-"""`pixd pause` and `pixd resume`: stop and go on starting new work, for one pipeline or all."""
+"""`pixd pause` and `pixd resume`: start no new work until resumed, in one pipeline or all."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         progress.clear()
         warn(
-            f"pixd: interrupted after {tally.made} new and {tally.same} that stood; all of these"
+            f"pixd: interrupted after {tally.made} new and {tally.same} as they were; all of these"
             " are whole\n  try: the same command again; it goes on from there"
         )
         return _INTERRUPTED
@@ -129,7 +129,7 @@ def _check_folders(sources: list[Path], out: Path) -> None:
     """Check that the folders exist and do not overlap, and make the output folder.
 
     Raises:
-        UsageError: a source is no folder, or the output lies in a source or around it.
+        UsageError: a source is not a folder, or the output lies in a source or around it.
         PixdError: the output folder cannot be made.
     """
     real_out = out.resolve()
@@ -166,7 +166,7 @@ def _require_edges() -> None:
 
 
 def _shown(path: Path) -> str:
-    """Return a path as short as it can be typed here, with nothing that a terminal would obey."""
+    """Return a path as short as it can be typed here, without control characters."""
     from pixd.system.names import name_from_bytes  # noqa: PLC0415 - only where something is refused
 
     here = Path.cwd()
@@ -190,4 +190,4 @@ def _print(tally: crew.Tally, task: Task, took_s: float) -> None:
         made = f"{tally.made} made"
         print(f"{tally.made + tally.same} {'pairs' if task.recipe.is_pair else 'pictures'}"
               f" in {task.out}")  # fmt: skip
-    print(f"{made}, {tally.same} as they stood, {tally.refused} refused; {duration(took_s)}")
+    print(f"{made}, {tally.same} as they were, {tally.refused} refused; {duration(took_s)}")

@@ -1,4 +1,4 @@
-"""`pixd promote`, `rollback`, `unpin`: which model is live, by hand."""
+"""`pixd promote`, `rollback`, `unpin`: a person chooses which model is live."""
 
 from __future__ import annotations
 

@@ -90,7 +90,7 @@ def _proof(found: dict[str, Any], name: str) -> Iterator[str]:
         yield f"{name} is not recalled"
     total = len(found["outputs"])
     verb = "descend" if total > 1 else "descends"
-    yield f"{found['checked']} outputs stand; {total or 'none'} of them {verb} from {name}"
+    yield f"{found['checked']} outputs exist; {total or 'none'} of them {verb} from {name}"
     yield from (f"  {path}" for path in found["outputs"])
     if found["live"]:
         yield f"the live {found['live']} descends from it"

@@ -1,8 +1,8 @@
 """`pixd models --report`: one model as one HTML file, with what it makes of held-out pairs.
 
-Reads the store only, so that it works with the service running or not; the pictures are made
-again by a child, from the weights and pairs that are kept. The file is the user's: no folder of a
-pipeline is ever written.
+It only reads the store, so that it works whether the service runs or not. A child makes the
+pictures again, from the weights and pairs that are kept. The file belongs to the user. It is never
+written into a folder of a pipeline.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from pixd.system.children.spec import Pair
 
 REPORTS = "reports"
-"""The folder of the store where reports go that are to go nowhere else."""
+"""The folder of the store for reports, unless another place is given."""
 SHOWN_PAIRS = 12
 DISPLAYS = ("DISPLAY", "WAYLAND_DISPLAY")
 PARTS = ("input", "output", "target")
@@ -76,7 +76,7 @@ def _place(settings: Settings, out: str | None, name: str) -> Path:
     """Return where the report goes.
 
     Raises:
-        UsageError: it would go into a folder of a pipeline, or is itself one.
+        UsageError: it would go into a folder of a pipeline, or it is a folder.
     """
     if out is None:
         return settings.store.absolute() / REPORTS / name
@@ -96,7 +96,7 @@ def _place(settings: Settings, out: str | None, name: str) -> Path:
 
 
 def _add_pictures(settings: Settings, found: Record) -> None:
-    """Have the pictures made that can be made; the record says why the others are not there."""
+    """Make the pictures that can be made; the record says why the others are missing."""
     made: dict[int, Picture] = {}
     asked = [(n, one) for n, one in enumerate(found.shown) if not one.trouble]
     if asked and not found.pictures_trouble:
@@ -118,7 +118,7 @@ def _make(settings: Settings, found: Record, asked: list[tuple[int, Shown]]) -> 
     entries = manifests.read(functools.partial(object_path, settings.store), digest)
     with tempfile.TemporaryDirectory(prefix="pixd-report-") as temporary:
         scratch = Path(temporary)
-        # Its folder in the store is made by the service, for the models that it translates with.
+        # The service makes a model's folder in the store, for the models that it translates with.
         model = scratch / "model"
         model.mkdir()
         for name, entry in entries.items():

@@ -26,7 +26,7 @@ SHOWN = 8
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write a version back; 1 where something had to be left."""
+    """Write a version back; 1 where something had to be left as it was."""
     settings = settings_of(args)
     pipeline, thing = pipeline_and_thing(args, settings, args.commit)
     kind, _, which = thing.partition("@")
@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
             warn(f"pixd: {name} changed meanwhile and was left")
         print(f"{folder} is as it was at {commit['name']}" + (", but for the above" * bool(left)))
     if made.remove and not args.to:
-        # Many files may go at once, on purpose; the service also scans now.
+        # Many files may go at once, and that is intended. The service also scans now.
         ask(settings, "expect", pipeline=pipeline.name, kind=kind)
     elif (pid := lock.holder_pid(settings.store)) and not args.to:
         with contextlib.suppress(PermissionError):

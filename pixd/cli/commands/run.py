@@ -1,4 +1,4 @@
-"""`pixd run`: the service in the foreground, one line an event."""
+"""`pixd run`: the service in the foreground, with one line for each event."""
 
 from __future__ import annotations
 

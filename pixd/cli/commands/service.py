@@ -1,7 +1,7 @@
 """`pixd service`: install, uninstall or print the systemd unit.
 
-It says each thing that it does, and installs nothing before all was found to be right: beforehand it
-makes the user and folders that are missing, which the search for problems needs. Data is never
+It prints each thing that it does. It looks for problems first, and installs nothing where it finds
+one; only the missing user and folders are made before, because the search needs them. Data is never
 touched: nothing in a folder is read, removed or given to another owner.
 """
 
@@ -52,7 +52,7 @@ class _Manager:
         """Check that it is there and that this user may use it.
 
         Raises:
-            PixdError: it is not there, or this user may not tell it anything.
+            PixdError: it is not there, or this user may not control it.
         """
         program = shutil.which("systemctl")
         # Source: sd_booted(3).
@@ -80,22 +80,22 @@ class _Manager:
         self.journal = "journalctl --user -u pixd" if is_user else "journalctl -u pixd"
 
     def tell(self, *words: str, advice: str) -> None:
-        """Run systemctl, and say so.
+        """Print a systemctl command and run it.
 
         Raises:
-            PixdError: it failed; its own words are part of the message.
+            PixdError: it failed; its own message is part of the error's.
         """
         print(f"{self.spoken} {' '.join(words)}", flush=True)
         _call([self._program, *(["--user"] if self.is_user else []), *words], advice=advice)
 
     def forget_failure(self) -> None:
-        """Have systemd forget that the unit failed, if it did, so that no trace is left."""
+        """Let systemd forget that the unit failed, if it did, so that no trace is left."""
         words = [self._program, *(["--user"] if self.is_user else []), "reset-failed", units.UNIT]
-        subprocess.run(words, capture_output=True, check=False)  # it fails where none had
+        subprocess.run(words, capture_output=True, check=False)  # it fails where no unit had failed
 
 
 def _call(command: Sequence[str], *, advice: str) -> None:
-    # Without a time-out: systemd has one, which a migration extends.
+    # No time-out here: systemd has one, which a migration extends.
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         said = " ".join(done.stderr.split()) or f"it ended with {done.returncode}"
@@ -126,7 +126,7 @@ def _installation(*, is_user: bool) -> units.Installation:
     """Find out where this pixd is.
 
     Raises:
-        PixdError: it is where a service of the machine cannot find it.
+        PixdError: a service of the machine could not find it there.
     """
     package = Path(pixd.__file__).parent
     if not is_user and site.ENABLE_USER_SITE and package.is_relative_to(site.getusersitepackages()):
@@ -161,7 +161,7 @@ def _print(args: argparse.Namespace) -> int:
 
 
 def _install(args: argparse.Namespace, manager: _Manager | None) -> int:
-    """Write the files and have systemd start the service.
+    """Write the files, and let systemd start the service.
 
     Raises:
         ConfigError: the configuration is missing or wrong.
@@ -187,7 +187,7 @@ def _install(args: argparse.Namespace, manager: _Manager | None) -> int:
         return 0
     manager.tell("daemon-reload", advice="systemctl status says how systemd is")
     manager.tell("enable", units.UNIT, advice=f"{manager.spoken} cat pixd")
-    # Restart, so that installing again takes what has changed.
+    # Restart, so that a second installation takes what has changed.
     manager.tell("restart", units.UNIT, advice=f"{manager.journal} -n 20")
     print(f"pixd runs, and will after the next start of the machine. {manager.spoken} status pixd")
     print(f"and pixd status say how it is; {manager.journal} is its log.")
@@ -200,7 +200,7 @@ def _install(args: argparse.Namespace, manager: _Manager | None) -> int:
 
 
 def _write(files: Sequence[UnitFile], ours: Sequence[Path], root: Path) -> None:
-    """Write the files, and remove those of `ours` that are needed no more.
+    """Write the files, and remove those of `ours` that are no longer needed.
 
     Raises:
         PixdError: the disk or a file refuses.
@@ -222,7 +222,7 @@ def _write(files: Sequence[UnitFile], ours: Sequence[Path], root: Path) -> None:
 
 
 def _make_user(file: UnitFile) -> None:
-    """Make the system user, unless there is one: also one that the administrator made counts."""
+    """Make the system user, unless there is one, which the administrator may have made."""
     try:
         pwd.getpwnam(units.USER)
     except KeyError:
@@ -237,7 +237,7 @@ def _make_user(file: UnitFile) -> None:
 
 
 class _Account(NamedTuple):
-    """Whom the service runs as."""
+    """The user that the service runs as."""
 
     name: str
     gid: int
@@ -249,9 +249,9 @@ class _Account(NamedTuple):
         return cls(name, entry.pw_gid, os.getgrouplist(name, entry.pw_gid))
 
     def may(self, rights: str, path: Path) -> bool:
-        """Ask the kernel, in a child that is this user: modes, groups, ACLs and mounts count.
+        """Ask the kernel in a child that runs as this user: modes, groups, ACLs and mounts count.
 
-        Where the unit binds `path` into its view, the folders above it do not count.
+        Where the unit makes `path` visible by a bind mount, the folders above it do not count.
         """
         place, cwd = (".", path) if units.is_emptied(path) and path.is_dir() else (path, "/")
         tests = " -a ".join(f"-{right} {{}}" for right in rights).split()
@@ -275,7 +275,7 @@ class _Problem(NamedTuple):
 
 
 def _problems(settings: Settings, account: _Account) -> Iterator[_Problem]:
-    """Find out beforehand what would make every start fail."""
+    """Find what would make every start fail."""
     name = account.name
     config = settings.path.parent if units.is_emptied(settings.path) else settings.path
     if not account.may("rx" if config.is_dir() else "r", config):
@@ -303,7 +303,7 @@ def _problems(settings: Settings, account: _Account) -> Iterator[_Problem]:
 
 
 def _make_folders(settings: Settings) -> None:
-    """Make what is missing: the service itself sees everything else read-only.
+    """Make the missing folders, because the service could not: it sees all else read-only.
 
     Raises:
         PixdError: the disk or a file refuses.
@@ -335,7 +335,7 @@ def _make_folders(settings: Settings) -> None:
 
 
 def _uninstall(args: argparse.Namespace, manager: _Manager | None) -> int:
-    """Undo what install did to systemd. Data and the user stay, also the user's own drop-ins."""
+    """Undo what install did to systemd. Data, the system user and other drop-ins stay."""
     root = Path(args.root or "/")
     present = [path for path in _ours(args, root) if path.exists()]
     unit = next((path for path in present if path.name == units.UNIT), None)

@@ -66,7 +66,7 @@ def _repeat(show: Callable[[], object]) -> int:
 
 
 def _print_line(settings: Settings) -> None:
-    """Print one object a line, as programs read it; an error ends the watch with its exit code."""
+    """Print the status as one line, for programs; an error ends the watch with its exit code."""
     print(json.dumps(status.snapshot(settings), sort_keys=True), flush=True)
 
 
@@ -88,7 +88,7 @@ def _draw(settings: Settings) -> int:
 
 
 def _now(settings: Settings) -> str:
-    """Return the present status, or why it cannot be told; the watch goes on."""
+    """Return the present status, or why it is not known; the watch goes on."""
     try:
         return _text(status.snapshot(settings))
     except CannotTellError as error:

@@ -134,7 +134,7 @@ def _record(settings: Settings, note: Mapping[str, Any], source: Path, made: Pat
 
 
 def _record_now(settings: Settings) -> None:
-    """Take the entries in at once where no service does it."""
+    """Record the entries at once, where no service runs to do it."""
     from pixd.store.opening import open_store  # noqa: PLC0415 - only needed here
 
     try:

@@ -89,7 +89,7 @@ def _wait_for_change(args: argparse.Namespace, settings: Settings) -> int:
 
 
 def _is_through(settings: Settings, reader: Reader, change: str, asked_at: str) -> bool:
-    """Tell whether all of a change is done that can be done.
+    """Tell whether everything in a change that can be done is done.
 
     Args:
         settings: the checked configuration.
@@ -103,8 +103,8 @@ def _is_through(settings: Settings, reader: Reader, change: str, asked_at: str) 
         return False
     if not left["inputs"]:
         return True
-    # Inputs that wait while nothing is under way wait for a model that no training will make. An
-    # older heartbeat may show a service that is idle only because the change came later.
+    # If nothing is under way, inputs that wait need a model that no training will make. The
+    # heartbeat must be newer than the change, or the service may be idle only until it sees it.
     return last.idle and _scanned_since(last, asked_at)
 
 
@@ -124,7 +124,7 @@ def _is_trained(last: Heartbeat, reader: Reader, change: str) -> bool:
 
 
 def _ask_for_a_scan(settings: Settings) -> None:
-    """Have the service look at its folders now, so that no older heartbeat is believed.
+    """Make the service look at its folders now, so that no older heartbeat is believed.
 
     Raises:
         ServiceNotRunningError: there is none to wait for.

@@ -1,6 +1,6 @@
 """A change and its results: one drop of files, its commits, trainings, models and translations.
 
-Every commit has a change id, and what happens because of it carries the same one. Read-only,
+Every commit has a change id, and everything that it causes has the same id. Read-only,
 standard library only.
 """
 

@@ -1,4 +1,4 @@
-"""The names that a person can type, for completion: newest first, and only so many.
+"""The names that a person can type, for completion: the newest first, up to a limit.
 
 Read-only, standard library only: a shell waits for them.
 """
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 Named = tuple[str, str]
-"""A name, and what a person would know the thing by."""
+"""A name, and words by which a person recognises the thing."""
 
 
 def commits(reader: sqlite3.Connection, pipeline: str, kind: str, limit: int) -> Iterator[Named]:

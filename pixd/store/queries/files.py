@@ -235,7 +235,7 @@ def stamps(reader: sqlite3.Connection, repo: int) -> dict[str, Stamp]:
 
 
 def recorded(reader: sqlite3.Connection, repo: int) -> list[tuple[str, str]]:
-    """Return (path, digest) of the files of a training repo that are no pair's trouble."""
+    """Return (path, digest) of the files of a training repo whose pairs have no problem."""
     found = reader.execute(
         f"SELECT path, digest FROM file WHERE repo_id = ? AND state = '{FileState.RECORDED}'"
         " AND digest IS NOT NULL ORDER BY path",

@@ -301,7 +301,7 @@ def translation_rate(
 ) -> tuple[float | None, float | None]:
     """Return (seconds, bytes) of a translation, as the last hundred were on average.
 
-    The seconds are of the wall: many are under way at once, so the span of all is shared out.
+    The seconds are real time: many are under way at once, so the time of all is divided.
     """
     row = reader.execute(
         "SELECT (julianday(max(finished_at)) - julianday(min(started_at))) * 86400 / count(*),"

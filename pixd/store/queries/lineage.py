@@ -1,11 +1,11 @@
 """Walking the lineage graph, read-only: from contents to models and outputs, and back.
 
 Edges run content -> training version -> model -> output and content -> output. A version is
-never stored as rows of files: where a content was in a folder follows from the deltas of the
-commits, and which of those files a model really learned from is in the *listing* of its
-training run, an object that names every pair, training and held out.
+never stored as rows of files. The deltas of the commits say where a content was in a folder.
+The *listing* of a training run says which of those files its model really learned from: it is
+an object that names every pair, training and held out.
 
-Standard library only; every question is answered from indexes (tests look at the plans).
+Standard library only. Every query uses indexes (tests look at the query plans).
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def models_of(
         if a.kind == "training" and a.pipeline == pipeline
     ]
     found: list[Descendant] = []
-    by_digest: dict[str, Descendant] = {}  # trained again, the same may come of it: two numbers
+    by_digest: dict[str, Descendant] = {}  # a second training may give the same model: two numbers
     rows = reader.execute(
         "SELECT id, number, digest, commit_seq, train_run FROM model WHERE pipeline = ?"
         " ORDER BY number",
@@ -168,7 +168,7 @@ def key_of_run(reader: sqlite3.Connection, run_id: int) -> str:
 
 
 def keys_of_ended_trainings(reader: sqlite3.Connection, pipeline: str) -> list[str]:
-    """Return the keys of the trainings that are through or were superseded."""
+    """Return the keys of the trainings that succeeded or were superseded."""
     rows = reader.execute(
         "SELECT DISTINCT key FROM run WHERE pipeline = ? AND kind = 'train'"
         f" AND state IN ('{RunState.SUCCEEDED}', '{RunState.SUPERSEDED}')",

@@ -26,16 +26,16 @@ class RunEdge(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class RecordedRun:
-    """A run with all that explains it.
+    """A run with everything that explains it.
 
     Attributes:
         id: number of its row.
         pipeline: whose run it is.
         kind: the stage: train, export or translate.
         key: digest of all that changes its result.
-        change_id: the change that brought it about.
+        change_id: the change that caused it.
         state: how far it is, or how it ended.
-        reason: why it ran; where it failed, with what.
+        reason: why it ran; if it failed, also with what.
         recipe: the stage's settings, with their digest.
         environment: library versions, host and device; None before it began.
         error: what went wrong, or None.

@@ -1,6 +1,6 @@
-"""What `pixd status` asks of the store, every number of one moment.
+"""What `pixd status` reads from the store. All numbers are of the same moment.
 
-Standard library only; each question costs the same however much the store holds.
+Standard library only. The cost of each query does not depend on the size of the store.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class FailedInput(NamedTuple):
 
 
 class Trouble(NamedTuple):
-    """A warning or an error out of the events."""
+    """A warning or an error among the events."""
 
     at: str
     pipeline: str

@@ -50,7 +50,7 @@ def kin_of(reader: sqlite3.Connection, pipeline: str, layout: str) -> list[KinRo
 
 
 def found_of(reader: sqlite3.Connection, pipeline: str) -> FindingCounts | None:
-    """Return what was last found about a training folder, in short; None before the first time."""
+    """Return a summary of what was last found about a training folder; None before the first."""
     row = reader.execute(
         "SELECT wrong, look, worst FROM care WHERE pipeline = ?", (pipeline,)
     ).fetchone()

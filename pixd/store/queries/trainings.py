@@ -1,7 +1,7 @@
 """What was trained before: the model of a key, its failures, the live model, what was recalled.
 
-Standard library only. Every question is answered from an index; without statistics SQLite would
-read all runs of a pipeline, so the index is named.
+Standard library only. Every query names its index, because without statistics SQLite would read all
+runs of a pipeline.
 """
 
 from __future__ import annotations

@@ -125,7 +125,7 @@ def test_of_several_problems_the_worst_comes_first_and_each_has_its_step(
     assert lines[0].startswith("BLOCKED: facades: translating: the disk is full; and 1 more, below")
     assert lines[1].startswith("  try: ")
     assert lines[2].startswith("  also facades: 2 inputs failed")
-    assert lines[3] == "  try: once that is mended, `pixd retry`"
+    assert lines[3] == "  try: once that is fixed, `pixd retry`"
 
 
 @pytest.mark.parametrize(

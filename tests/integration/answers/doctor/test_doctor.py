@@ -157,7 +157,7 @@ def test_a_store_of_a_network_file_system_fails(
     )
     found = examine()
     assert found["store"]["state"] == "fail"
-    assert found["tiny training"]["told"].endswith("nfs4, polled: nfs4 tells of no changes")
+    assert found["tiny training"]["told"].endswith("nfs4, polled: nfs4 reports no changes")
 
 
 def test_a_limit_of_inotify_is_named_with_the_sysctl_that_raises_it(

@@ -154,15 +154,15 @@ def test_the_same_again_does_nothing_and_a_change_of_source_or_settings_is_made_
     desk.prepare("resize", "photos", "out", "--size", "64")
     stamps = {p.name: p.stat().st_mtime_ns for p in (desk.folder / "out").iterdir()}
     desk.prepare("resize", "photos", "out", "--size", "64")
-    assert "0 made, 2 as they stood" in desk.told
+    assert "0 made, 2 as they were" in desk.told
     assert {p.name: p.stat().st_mtime_ns for p in (desk.folder / "out").iterdir()} == stamps
 
     old = desk.photo("a.jpg", 3)
     os.utime(old, (1, 1))  # older than what was made of it: contents count, not times
     desk.prepare("resize", "photos", "out", "--size", "64")
-    assert "1 made, 1 as they stood" in desk.told
+    assert "1 made, 1 as they were" in desk.told
     desk.prepare("resize", "photos", "out", "--size", "64", "--fit", "crop")
-    assert "2 made, 0 as they stood" in desk.told
+    assert "2 made, 0 as they were" in desk.told
 
 
 def test_what_pixd_did_not_make_or_was_edited_is_never_overwritten(desk: Desk) -> None:

@@ -119,7 +119,7 @@ Trained for {card["steps"]} steps; `model.json` holds the settings, the scores a
 {usage}
 ```
 
-An image that is not square is to be fitted first: this model was trained with
+An image that is not square must be fitted first: this model was trained with
 `fit: {card["fit"]}`.
 """
 

@@ -136,7 +136,7 @@ def root_gone(root: Path, error: OSError) -> RootGoneError:
     """Say that the folder is gone, with the system's reason."""
     advice = "mount it, or make it again; nothing is removed until it is back"
     if isinstance(error, PermissionError):
-        advice = "let the user that pixd runs as read it"
+        advice = "give the user that pixd runs as the right to read it"
     return RootGoneError(f"the folder {root} {reason_of(error)}", advice=advice)
 
 

@@ -33,13 +33,13 @@ if TYPE_CHECKING:
 
 
 class Snapshot(NamedTuple):
-    """What is recorded with a run, and what its child is told.
+    """What is recorded with a run, and what its child gets.
 
     Attributes:
         listed: the object that names every pair, already flushed.
         inputs: the run's edges.
         reason: why it runs, for people.
-        spec: the part of the run spec that says recipe, pairs, live model and beginning.
+        spec: the part of the run spec with recipe, pairs, live model and beginning.
     """
 
     listed: StoredObject

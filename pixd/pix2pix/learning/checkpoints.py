@@ -135,7 +135,7 @@ class Checkpoints:
             before = [(v, v.numpy()) for group in self._state.values() for v in group]
             self._read_variables(str(folder / "variables"))
         except Exception as error:  # noqa: BLE001 - TensorFlow may raise any error here
-            _log.warning("checkpoint %s is not whole and is passed over: %s", folder, error)
+            _log.warning("checkpoint %s is not whole and is not used: %s", folder, error)
             for variable, value in before or []:
                 variable.assign(value)
             return None

@@ -101,5 +101,5 @@ class EventFiles:
             with self._writer.as_default():
                 write()
         except Exception as error:  # noqa: BLE001 - TensorFlow may raise any error here
-            _log.warning("event files are written no more: %s", error)
+            _log.warning("no more event files are written: %s", error)
             self._folder = None

@@ -209,7 +209,7 @@ def read_card(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise PixdError(
             f"the model card in {folder} cannot be read: {error}",
-            advice="`pixd verify` says what is damaged, `pixd rollback` goes on with the model before",
+            advice="`pixd verify` says what is damaged, `pixd rollback` goes back to the model before",
         ) from error
     return card
 

@@ -53,7 +53,7 @@ def make_strategy(count: int, device: Device, *, logical_cpus: int = 0) -> Strat
     if there < count:
         raise DeviceError(
             f"train.replicas is {count}, but there are {there} GPUs to train on",
-            advice=f"set train.replicas: {max(1, there)}, or see that TensorFlow finds the GPUs: pixd doctor",
+            advice=f"set train.replicas: {max(1, there)}, or make sure that TensorFlow finds the GPUs: pixd doctor",
         )
     return tf.distribute.MirroredStrategy([f"{kind}:{number}" for number in range(count)])
 

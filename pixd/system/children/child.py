@@ -67,7 +67,7 @@ def read_spec(arguments: list[str], kind: type[S]) -> S:
     if len(arguments) != 1:
         raise PixdError(
             f"a {kind.kind} child takes one argument, its run spec",
-            advice="pixd starts it; `pixd run` and `pixd translate` are the ways to it",
+            advice="pixd starts it by itself: use `pixd run` or `pixd translate`",
         )
     (told,) = arguments
     text = told if told.startswith("{") else Path(told).read_text(encoding="utf-8")

@@ -297,7 +297,7 @@ class WarmWorker:
             request.deaths += 1
         if len(held) == 1 and held[0].deaths >= DEATHS_TO_BLAME:
             was_killed = code == -signal.SIGKILL and not self._is_hung
-            reason = f"it ended the worker that had it, twice: {why}"
+            reason = f"two workers ended while they had it: {why}"
             event = {"event": "failed" if was_killed else "crashed", "reason": reason}
             self._answers.append(Answer(held[0].token, event))
             return

@@ -22,7 +22,7 @@ LISTED = 72  # bytes of a manifest's line beside the name: digest, size, two spa
 
 
 def commit_up_to(lineage: LineageStore, done: int, count: int) -> float:
-    """Record one-file changes until there are `count`; return the median seconds of the last few."""
+    """Record changes of one file up to `count`; return the median seconds of the last 100."""
     took = []
     for number in range(done, count):
         began = time.perf_counter()

@@ -29,6 +29,6 @@ def rfc3339(at_s: float) -> str:
 def seconds_of(at: object) -> float | None:
     """Turn RFC 3339 UTC into seconds since the epoch."""
     # PyYAML has imported datetime already. time.strptime would cost two milliseconds more.
-    import datetime as dt  # noqa: PLC0415 - only where there is a heartbeat
+    import datetime as dt  # noqa: PLC0415 - only if there is a heartbeat
 
     return dt.datetime.fromisoformat(at).timestamp() if isinstance(at, str) else None

@@ -129,7 +129,7 @@ def reason(
 def changes_since_last(
     reader: Reader, store: Path, pipeline: str, recipe: Mapping[str, Any], listing: bytes
 ) -> list[str] | None:
-    """Say how a training differs from the last that succeeded, or None where there was none.
+    """Say how a training differs from the last that succeeded, or None if there was none.
 
     Args:
         reader: the store's database.

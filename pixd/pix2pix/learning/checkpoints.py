@@ -44,8 +44,8 @@ class Best(NamedTuple):
     def distance(self) -> float:
         """How far outputs are from their targets: L1, made smaller by shared structure (SSIM).
 
-        Each score alone prefers the wrong pictures. L1 prefers one that is blurred where it is
-        unsure. SSIM accepts one with the windows in place and the walls in any colour.
+        Each score alone prefers wrong pictures. L1 prefers a picture that is blurred in its unsure
+        parts. SSIM accepts one with the windows in place and the walls in any colour.
         """
         return self.l1 * (1 - self.ssim)
 

@@ -131,7 +131,7 @@ def choose_policy(precision: str, device: Device) -> str:
 
     Args:
         precision: ``auto`` or a key of `POLICIES`. float16 on a CPU is allowed and slow.
-        device: where the arithmetic will happen.
+        device: the device that will compute.
     """
     return POLICIES[device.fastest if precision == "auto" else precision]
 

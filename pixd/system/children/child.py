@@ -39,7 +39,7 @@ HEARTBEAT_S: Final = 5.0
 
 
 class Interrupted(Exception):  # noqa: N818 - control flow, not an error
-    """SIGTERM or SIGINT arrived; the work stops where it can go on later."""
+    """SIGTERM or SIGINT arrived; the work stops at a point from which it can go on later."""
 
 
 def begin(kind: type[S], *, leave_at_eof: bool = True, stdin_fd: int = 0) -> tuple[S, Events]:
@@ -118,7 +118,7 @@ class Events:
 
 
 def claim_stdout() -> Events:
-    """Keep fd 1 for events alone; whatever else prints goes to stderr from here on.
+    """Keep fd 1 only for events; everything else that is printed goes to stderr from now on.
 
     Also quiets TensorFlow, which reads its settings from the environment when imported.
     """

@@ -1,16 +1,16 @@
-"""pixd's training beside pix2pix in PyTorch: the same networks, update, cores and run.
+"""Compares pixd's training with pix2pix in PyTorch: same networks, update, cores and run.
 
 Usage: python benchmarks/beside_pytorch.py [--ngf 64] [--size 256] [--batch 1] [--steps 10]
 [--rounds 6] [--precision float32 bfloat16] [--python PATH]
 Without --python, PyTorch for the CPU is installed once into an environment of its own, under
-~/.cache/pixd; with it, that Python's is taken.
+~/.cache/pixd; with --python, the PyTorch of that Python is used.
 
-pixd's side is its own training process, with files to decode, jitter, checks for NaN and events;
-PyTorch's (peers/pix2pix_torch.py) is the bare update on tensors that are ready. All take turns,
-each a window of so many steps, in an order that turns round from round to round, and only one of
-them computes at a time: the others are stopped (SIGSTOP). The ratio is that of the medians;
-next to it are the least and the greatest of the rounds' own, since a machine that is shared with
-others changes its speed within a minute.
+pixd's side is its own training process, with files to decode, jitter, checks for NaN and events.
+PyTorch's side (peers/pix2pix_torch.py) is the bare update on tensors that are ready. All take
+turns, each for a window of so many steps. The order is reversed from round to round. Only one of
+them computes at a time; the others are stopped (SIGSTOP). The ratio is that of the medians. The
+lowest and highest ratio of a round are printed beside it, because a machine that others use too
+changes its speed within a minute.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from fixtures.environments import installed
 from fixtures.stopped import StoppedTraining, take_turns
 
 TORCH = "torch==2.13.0"
-WHEELS = "https://download.pytorch.org/whl/cpu"  # PyPI's own for Linux brings CUDA
+WHEELS = "https://download.pytorch.org/whl/cpu"  # the one on PyPI for Linux includes CUDA
 PEER = Path(__file__).with_name("peers") / "pix2pix_torch.py"
 WANTED = 1.2
 

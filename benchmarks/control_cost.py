@@ -1,11 +1,11 @@
-"""What readers and bad clients cost the service: its step time without and with them.
+"""Measures what readers and bad clients cost the service: its step time without and with them.
 
-Usage: python benchmarks/control_cost.py [SECONDS] (10, of each of six spells).
+Usage: python benchmarks/control_cost.py [SECONDS] (10, of each of six periods).
 
-Three readers run `pixd status` in a loop, one client asks and never reads the answer, one sends
-rubbish as fast as it can. Spells with and without them take turns, so that whatever else the
-machine does falls on both. A step is timed by the processor time of the loop's own thread, which
-is what clients can cost it, and by the clock, which also waits for a processor that readers hold.
+Three readers run `pixd status` in a loop, one client asks and never reads the answer, and one sends
+rubbish as fast as it can. Periods with and without them take turns, so that other work on the
+machine slows both. A step is timed in two ways. The processor time of the loop's own thread is what
+clients can cost it. The time by the clock also includes waiting for a processor that readers use.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Disturbance:
             child = context.Process(target=target, args=(argument,))
             child.start()
             self._children.append(child)
-        time.sleep(2)  # until all are at it
+        time.sleep(2)  # until all of them run
 
     def __exit__(self, *_: object) -> None:
         for child in self._children:
@@ -103,8 +103,8 @@ def client_of(store: Path) -> socket.socket:
 
 
 def drive(service: TimedService, spell_s: float, found: list[list[tuple[float, float]]]) -> None:
-    """Wake the loop at a steady pace, without and with the disturbance, then end it."""
-    pace(service, 15.0)  # take everything in
+    """Wake the loop at a steady rate, without and with the clients, then end it."""
+    pace(service, 15.0)  # until the service has read everything
     for _ in range(SPELLS):
         for is_disturbed in (False, True):
             with Disturbance(service.settings) if is_disturbed else contextlib.nullcontext():

@@ -1,10 +1,10 @@
-"""From a file dropped to its output in place: pixd beside the script that people write instead.
+"""Measures the time from a dropped file to its output, of pixd and of the usual short script.
 
-Usage: python benchmarks/drop_latency.py [DROPS] [IMAGE_PX] [NGF] (200 256 64). It trains two steps
-first, so that there is a model of that size. Files of that size are renamed into place, then
-closed after writing, with the translator warm; then the first again while a training runs, which
-should not make a drop three times as slow. What the translator itself took (decode, inference,
-encode; the run's own timings) is set apart. The script only inverts the colours.
+Usage: python benchmarks/drop_latency.py [DROPS] [IMAGE_PX] [NGF] (200 256 64). It first trains two
+steps, so that there is a model of that size. With a warm translator, files of that size are renamed
+into place, and then others are written and closed. Then files are renamed again while a training
+runs; that should not make a drop three times as slow. The translator's own time (decode, inference,
+encode, from the run's timings) is printed separately. The script only inverts the colours.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ TRAINING_RATIO = 3  # of the median, while a training runs
 
 
 class Drop(NamedTuple):
-    """One file: how long until its output was there, and how long the translator itself took."""
+    """One file: how long until its output existed, and how long the translator itself took."""
 
     latency_s: float
     translator_s: float
@@ -59,13 +59,13 @@ WAYS = {"renamed into place": rename, "closed after writing": write}
 def drop_all(
     folder: Path, place: Callable[[Path, bytes], None], names: list[str], px: int
 ) -> dict[str, float]:
-    """Drop each file, wait for its output, and return the seconds in between."""
+    """Drop each file, wait for its output, and return the seconds between the two."""
     latencies: dict[str, float] = {}
     whole = folder / "whole.png"
     for number, name in enumerate(names):
         picture(px, number).save(whole)
         data = whole.read_bytes()
-        time.sleep(random.uniform(0.05, 0.4))  # not in step with anything
+        time.sleep(random.uniform(0.05, 0.4))  # so that drops come at no regular time
         output = folder / "output" / name
         place(folder / "input" / name, data)
         began = time.perf_counter()

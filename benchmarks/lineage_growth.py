@@ -1,8 +1,9 @@
-"""What history costs: 1,000 commits of a folder of 5,000 files beside 10 commits of it.
+"""Measures what history costs: 1,000 commits of a folder of 5,000 files against 10 commits of it.
 
 Usage: python benchmarks/lineage_growth.py [FILES] [COMMITS] (5000 1000). One store is measured
-twice, after 10 one-file commits and after all of them. Recording is the operation itself,
-through sync and transaction; the questions are whole commands. Medians; the bar is 1.5 times.
+twice: after 10 one-file commits, and after all of them. Recording is timed as the operation itself,
+including sync and transaction; the queries are timed as whole commands. Medians are compared; at
+most 1.5 times is wanted.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ LISTED = 72  # bytes of a manifest's line beside the name: digest, size, two spa
 
 
 def commit_up_to(lineage: LineageStore, done: int, count: int) -> float:
-    """Record one-file changes until there are `count`; return the median seconds of the last."""
+    """Record changes of one file up to `count`; return the median seconds of the last 100."""
     took = []
     for number in range(done, count):
         began = time.perf_counter()
@@ -46,7 +47,7 @@ def questions(lineage: LineageStore) -> dict[str, float]:
 
 
 def footprint(lineage: LineageStore) -> tuple[int, int]:
-    """Return the bytes of the database, and of the objects, as they lie on the disk."""
+    """Return the bytes on the disk of the database and of the objects."""
     lineage.store.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     objects = lineage.folder / "store" / "objects"
     return (

@@ -1,16 +1,17 @@
-"""What recording a folder costs, beside DVC: both on the same files, disk and run.
+"""Measures what recording a folder costs, in pixd and in DVC: same files, same disk, same run.
 
 Usage: python benchmarks/lineage_vs_dvc.py [--files N] [--bytes N] [--rounds N] [--dvc PATH].
 Without --dvc, DVC is installed once into an environment of its own, under ~/.cache/pixd.
 
-What is fair here, and what is not the same:
+How the comparison is fair, and what differs:
 - Whole commands are timed, from start to exit, taken in turn, and the medians are printed.
-- pixd is asked with `pixd run --once` on an input folder of a pipeline that has no model: what
-  comes in is recorded and waits. `settle_seconds` is 0, because `dvc add` does not look
-  either whether a file is still being written; with the default, pixd waits 2 s more.
-- pixd has synced all bytes to the disk when it ends. DVC syncs nothing; what `sync` takes after
-  `dvc add` is printed apart and not counted.
-- DVC keeps its defaults: reflinks where the file system can, else copies. Its analytics are off.
+- pixd runs as `pixd run --once` on an input folder of a pipeline without a model: new files are
+  recorded and wait. `settle_seconds` is 0, because `dvc add` does not check either whether a file
+  is still being written; with the default, pixd waits 2 s more.
+- pixd has synced all bytes to the disk when it ends. DVC syncs nothing; the time of a `sync` after
+  `dvc add` is printed separately and not counted.
+- DVC keeps its defaults: reflinks if the file system can make them, else copies. Its analytics are
+  off.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ CONFIG = """\
 pipelines:
   p: {training: ./training, input: ./input, output: ./output, settle_seconds: 0}
 """
-# Both are measured as installed programs are: with their byte code on the disk.
+# Both are measured like installed programs, with their byte code on the disk.
 ENVIRONMENT = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
 CHANGED = "00007.png"
 ROUNDS = 7
@@ -85,7 +86,7 @@ def fill(folders: list[Path], files: int, size_bytes: int) -> None:
 
 def prepared(folder: Path, dvc_program: str) -> tuple[Tool, Tool]:
     """Make the two folders of one round. Each round has its own, and nothing is deleted before
-    one is measured: ext4 is slow to make files where many were just removed."""
+    a measurement: on ext4, making files is slow if many were just removed."""
     folders = [folder / "dvc" / "data", folder / "pixd" / "input"]
     for made in folders:
         made.mkdir(parents=True)
@@ -94,7 +95,7 @@ def prepared(folder: Path, dvc_program: str) -> tuple[Tool, Tool]:
     dvc("init", "--no-scm", "--quiet")
     dvc("config", "core.analytics", "false")
     dvc("config", "core.check_update", "false")
-    # Else what it remembers of this folder would stay behind under /var/tmp.
+    # Else DVC would leave what it remembers of this folder under /var/tmp.
     dvc("config", "core.site_cache_dir", str(dvc.folder / "site"))
     return dvc, Tool(folders[1].parent, str(Path(sys.executable).with_name("pixd")))
 
@@ -111,11 +112,11 @@ def limits(folder: Path) -> tuple[float, float]:
 
 
 def by_the_service(pixd: Tool) -> tuple[float, float]:
-    """Return what a running `pixd run` takes, which is how pixd is meant to work.
+    """Return how long a running `pixd run` takes, which is the usual way to use pixd.
 
     Returns:
-        Seconds from asking for a scan of the whole folder to its result in the heartbeat, and
-        from the write of one file to the commit that is reported.
+        Seconds from the request for a scan of the whole folder to its result in the heartbeat, and
+        from the write of one file to the report of its commit.
     """
     service = subprocess.Popen(
         [*pixd.command, "run"], cwd=pixd.folder, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True
@@ -137,7 +138,7 @@ def by_the_service(pixd: Tool) -> tuple[float, float]:
             while "input@" not in service.stderr.readline():
                 pass
             took.append(time.perf_counter() - began)
-            time.sleep(1)  # a second change within half a second would wait for a common commit
+            time.sleep(1)  # a second change within 0.5 s would wait for a common commit
         return statistics.median(looks), statistics.median(took)
     finally:
         service.terminate()
@@ -162,10 +163,10 @@ def first_record(rounds: list[tuple[Tool, Tool]]) -> tuple[float, float, float]:
 
 
 def later(dvc: Tool, pixd: Tool, size_bytes: int) -> dict[str, tuple[float, float]]:
-    """Return the median seconds (DVC, pixd) of what follows the first record."""
+    """Return the median seconds (DVC, pixd) of the operations after the first record."""
     kept = dvc.folder / "first-version"
     shutil.copy(dvc.folder / "data.dvc", kept)
-    # Taking in a large folder is several commits; the last one has it whole.
+    # A large folder is recorded in several commits; the last one has all of it.
     whole = json.loads(pixd("log", "input", "-n", "1", "--json"))[0]["name"]
     rng = random.Random(1)
     nothing, change, back = [], [], []
@@ -210,7 +211,7 @@ def main() -> None:
              args.files, args.bytes)  # fmt: skip
         dvc, pixd = rounds[-1]
         dvc("--version"), pixd("--version")  # their byte code is written
-        time.sleep(2)  # what changed a moment ago is looked at once more
+        time.sleep(2)  # pixd looks once more at a file that changed a moment ago
         add_s, sync_s, run_s = first_record(rounds)
         rows = {"first record": (add_s, run_s), **later(dvc, pixd, args.bytes)}
         print(f"{args.files} files of {args.bytes} bytes; DVC {dvc('--version').strip()}, defaults")

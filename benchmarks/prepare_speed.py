@@ -1,16 +1,16 @@
-"""How fast `pixd prepare resize` is, beside the loop over Pillow that people write.
+"""Compares the speed of `pixd prepare resize` with the usual loop over Pillow.
 
 Usage: python benchmarks/prepare_speed.py [--photos 2000] [--rounds 3]
 
-The photos are JPEGs of 1000 x 750 px, made of a few of the demo's facades, each with noise and a
-light of its own, so that they are as large as a camera's. Both sides cut the middle square out of
-each, resize it to 256 px by the same filter and save a PNG of the same compression level; the start
-of Python is counted on both. The loop is one process. It reads no ICC profile, hashes nothing, knows
-nothing of damaged files, and syncs nothing to the disk; `pixd prepare` does all that, in as many
-processes as there are cores. Both take turns; the order changes from round to round.
+The photos are JPEGs of 1000 x 750 px, made from a few of the demo's facades. Each has its own noise
+and brightness, so that the files are as large as a camera's. Both sides cut the middle square out
+of each, resize it to 256 px with the same filter and save a PNG of the same compression level. The
+start of Python counts on both sides. The loop is one process. It reads no ICC profile, hashes
+nothing, does not handle damaged files, and syncs nothing to the disk. `pixd prepare` does all that,
+in as many processes as there are cores. The two take turns; the order changes from round to round.
 
-Processor time is printed with the clock's, because other work on the machine hardly changes it.
-With `--again`, also the same command a second time, which has nothing to do.
+Processor time is printed beside the time by the clock, because other work on the machine hardly
+changes it. With `--again`, the same command is also timed a second time, when it has nothing to do.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def make_photos(folder: Path, count: int) -> None:
 def timed(command: list[str], out: Path, count: int) -> tuple[float, float]:
     """Run a command that fills `out`; return its seconds, and those of the processor."""
     shutil.rmtree(out, ignore_errors=True)
-    os.sync()  # what the other side has left to write is not this one's
+    os.sync()  # so that this side does not wait for the other side's writes
     began, used_s = time.perf_counter(), processor_s()
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     took_s, used_s = time.perf_counter() - began, processor_s() - used_s
@@ -77,7 +77,7 @@ def timed(command: list[str], out: Path, count: int) -> tuple[float, float]:
 
 
 def processor_s() -> float:
-    """Return the processor time of all children that have ended, and of theirs."""
+    """Return the processor time of all children that have ended, and of their children."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 

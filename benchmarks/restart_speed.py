@@ -1,7 +1,7 @@
-"""How long a service with many outputs needs until it is ready again, and whether it redoes any.
+"""Measures how soon a restarted service with many outputs is ready, and whether it redoes any.
 
-Usage: python benchmarks/restart_speed.py [OUTPUTS] (10000). A stub-sized model (32 px, ngf 4)
-makes the outputs first, at some hundred a second.
+Usage: python benchmarks/restart_speed.py [OUTPUTS] (10000). First a tiny model (32 px, ngf 4)
+makes the outputs, some hundred a second.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ def start(folder: ServiceFolder) -> float:
     live.unlink()
     began = time.perf_counter()
     with folder.running():
-        while not live.exists():  # the first heartbeat ends the first step; READY=1 comes with it
+        while not live.exists():  # the first heartbeat ends the first step, as READY=1 does
             time.sleep(0.005)
         ready_s = time.perf_counter() - began
-        time.sleep(3)  # what it would redo, it would begin now
+        time.sleep(3)  # if it redoes something, it begins now
     return ready_s
 
 

@@ -1,8 +1,8 @@
-"""A rescan of an unchanged folder beside a bare scandir and stat of the same tree, in pairs.
+"""Compares a rescan of an unchanged folder with a bare scandir and stat of the same tree.
 
-Usage: python benchmarks/scan_speed.py [FILES] (100000), in 100 sub-folders. pixd's side is all that
-it does every half minute: list, stamp, compare with what the store knows, look for what is gone.
-Processor seconds of both, so that other programs do not count.
+Usage: python benchmarks/scan_speed.py [FILES] (100000), in 100 sub-folders. The two run in pairs.
+pixd's side is everything that it does every half minute: list, stamp, compare with what the store
+knows, look for missing files. Processor seconds are compared, so that other programs do not count.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""What the idle service costs: its own memory and processor time, without its children.
+"""Measures what the idle service costs: its memory and processor time, without its children.
 
-Usage: python benchmarks/service_cost.py [SECONDS [FILES]] (60, 1000). Two pipelines with that
-many files each; what must stay flat is told at the beginning and at the end. A rescan waits 200
-times as long as the last took: with 50,000 files each give it 150 seconds, so that some are in them.
+Usage: python benchmarks/service_cost.py [SECONDS [FILES]] (60, 1000). Two pipelines have that many
+files each. What must not grow is printed at the beginning and at the end. The next rescan waits 200
+times as long as the last one took. So with 50,000 files each, give it 150 seconds, so that some
+rescans are included.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ def main() -> None:
         service = subprocess.Popen(command, stderr=subprocess.DEVNULL)
         try:
             until_all_is_taken_in(folder / "config.yaml", files)
-            time.sleep(15)  # the last of it settles, and what was read is let go
+            time.sleep(15)  # the last files settle, and memory is freed
             at_first = held(service.pid)
             before, began = cpu_s(service.pid), time.monotonic()
             time.sleep(watch_s)

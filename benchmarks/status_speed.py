@@ -1,7 +1,7 @@
-"""How long `pixd status` takes, beside `python -c 'import sqlite3'`, in pairs.
+"""Measures how long `pixd status` and `python -c 'import sqlite3'` take, in pairs.
 
-Usage: python benchmarks/status_speed.py [CONFIG]. Without one, a store with 1,000 commits and
-50,000 inputs is made and asked while the service trains on it.
+Usage: python benchmarks/status_speed.py [CONFIG]. Without CONFIG, a store with 1,000 commits and
+50,000 inputs is made, and used while the service trains on it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ COMMITS, INPUTS = 1_000, 50_000
 
 
 def make(folder: ServiceFolder) -> None:
-    """Make a store that has seen much."""
+    """Make a store with a long history and many inputs."""
     folder.configure("steps: 1000000")
     folder.add_pairs(8)
     for number in range(INPUTS):
@@ -35,7 +35,7 @@ def make(folder: ServiceFolder) -> None:
 
 
 def add_commits(folder: Path) -> None:
-    """Record a folder that changed often, long ago."""
+    """Record a folder that changed many times."""
     store = open_store(folder / "store")
     repo = store.history.repo_id("p", "training")
     with store.transaction():

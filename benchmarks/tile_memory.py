@@ -1,10 +1,10 @@
-"""How much memory a translator and its decoders take for one large image in tiles.
+"""Measures how much memory a translator and its decoders take for one large image in tiles.
 
     python benchmarks/tile_memory.py [WIDTH HEIGHT [NGF [KIND]]]
 
-Makes an untrained generator of 256 px and a photograph-like image (KIND: jpg, rgba, cmyk), has a
-real translator child translate it with `fit: tile`, and prints the peaks of resident memory, the
-time, and the longest silence between two messages, which is what a service waits for.
+Makes an untrained generator of 256 px and an image like a photograph (KIND: jpg, rgba, cmyk). A
+real translator child translates it with `fit: tile`. Prints the peaks of resident memory, the time,
+and the longest silence between two messages, which a service must tolerate.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ BIG = 1 << 40
 
 
 def large_image(path: Path, width: int, height: int, kind: str) -> Path:
-    """Write waves with noise, a band at a time."""
+    """Write an image of waves with noise, one band at a time."""
     mode = {"jpg": "RGB", "rgba": "RGBA", "cmyk": "CMYK"}[kind]
     image = Image.new(mode, (width, height))
     random = np.random.default_rng(0)

@@ -1,6 +1,6 @@
-"""How long `pixd trace` of an output takes that comes from 5,000 training images.
+"""Measures how long `pixd trace` takes for an output that comes from 5,000 training images.
 
-Usage: python benchmarks/trace_speed.py [FILES] (5000). Whole commands, medians.
+Usage: python benchmarks/trace_speed.py [FILES] (5000). Whole commands are timed; medians are shown.
 """
 
 from __future__ import annotations

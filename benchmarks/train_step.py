@@ -1,26 +1,26 @@
-"""What learning costs beside the bare update, and how much of the processor the update uses.
+"""Measures what training costs beyond the bare update, and how well the update uses the processor.
 
 Usage: python benchmarks/train_step.py [--ngf 64] [--batch 1 4] [--steps 8] [--rounds 3]
 [--precision float32 bfloat16] [--size 256]
 
-All sides take turns in one run, each a window of so many steps at batch 1 and of as many images
-(two steps at the least) at a larger batch; medians over the rounds. Only one of them computes
-at a time:
+All sides take turns in one run. Each has a window of so many steps at batch 1; at a larger batch,
+the window has as many images (at least two steps). Medians over the rounds are shown. Only one side
+computes at a time:
 
 - pixd's training is its own training process, as the service starts it, with files, decoding,
   jitter, prefetch, checks for NaN and events. No pair comes a second time, so every step has
-  images to decode; validation and checkpoints are left out. Between its windows the process is
-  stopped (SIGSTOP). It tells its step about once a second: a window is from one such event to
-  another, and the first after a stop is not counted.
+  images to decode. There is no validation and there are no checkpoints. Between its windows the
+  process is stopped (SIGSTOP). It reports its step about once a second. A window is from one such
+  event to another, and the first event after a stop is not counted.
 - The bare loop is the same networks and the same update, called with tensors that are ready. It
   runs in this process.
-- "Keras' layers" has Keras' own where pixd computes otherwise (pixd/pix2pix/network/cpu_layers.py),
-  "Keras' Adam" Keras' own optimiser; both in float32.
-- The arithmetic is that of the convolutions, from the layers' shapes: two operations for each
-  multiplication with an addition, three times that of the forward pass where both gradients are
-  wanted. It is compared with that of a tf.matmul of two square matrices.
+- "Keras' layers" has Keras' own layers in place of pixd's faster ones
+  (pixd/pix2pix/network/cpu_layers.py), "Keras' Adam" has Keras' own optimiser; both in float32.
+- The arithmetic is that of the convolutions, from the shapes of the layers. A multiplication with
+  an addition counts as two operations. Forward pass and both gradients are three times the forward
+  pass. It is compared with the arithmetic of a tf.matmul of two square matrices.
 
-What trains has a normal priority here; under the service it has a lower one.
+The training process has a normal priority here; under the service it has a lower one.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ from pixd.pix2pix.network.losses import LossWeights
 from pixd.pix2pix.network.models import build_discriminator, build_generator, for_computing
 from pixd.pix2pix.network.steps import Networks, make_networks, make_train_step
 
-tf.get_logger().setLevel("ERROR")  # functions are compiled again on purpose here
+tf.get_logger().setLevel("ERROR")  # this script compiles functions again on purpose
 
 MATRIX = 3072
 WEIGHTS = LossWeights()
@@ -59,7 +59,7 @@ STOCK, KERAS_ADAM = "Keras' layers", "Keras' Adam"
 
 
 class Side(NamedTuple):
-    """One of those that take turns."""
+    """One of the sides that take turns."""
 
     name: str
     precision: str
@@ -70,7 +70,7 @@ class Side(NamedTuple):
 
 
 class KerasAdam:
-    """Keras' own optimiser in the place of pixd's."""
+    """Keras' own optimiser in place of pixd's."""
 
     def __init__(self, model: keras.Model) -> None:
         self._variables = model.trainable_variables
@@ -82,7 +82,7 @@ class KerasAdam:
 
 
 class Bare:
-    """The update in a loop, on tensors that are there already."""
+    """The update in a loop, on tensors that are ready."""
 
     def __init__(self, networks: Any, size: int, batch: int) -> None:
         self._step = make_train_step(networks, WEIGHTS)
@@ -91,7 +91,7 @@ class Bare:
         self.take(2)  # the first one compiles
 
     def take(self, steps: int) -> float:
-        self._step(*self._pair).numpy()  # brings its own weights back into the caches
+        self._step(*self._pair).numpy()  # loads its own weights into the caches again
         began = time.perf_counter()
         for _ in range(steps):
             self._step(*self._pair).numpy()
@@ -103,7 +103,7 @@ def models_of(args: argparse.Namespace) -> tuple[keras.Model, keras.Model]:
 
 
 def networks_of(args: argparse.Namespace, device: hardware.Device) -> dict[tuple[str, str], Any]:
-    """Return networks by name and precision: the bare ones, and those that differ in one thing."""
+    """Return networks by name and precision: the bare ones, and those with one difference."""
     made: dict[tuple[str, str], Any] = {}
     for precision in args.precision:
         policy = hardware.choose_policy(precision, device)
@@ -112,7 +112,7 @@ def networks_of(args: argparse.Namespace, device: hardware.Device) -> dict[tuple
     if "float32" in args.precision:
         made[STOCK, "float32"] = make_networks(*models_of(args), **ADAM)
         models = [for_computing(model, "float32") for model in models_of(args)]
-        # Networks names pixd's Adam; all that the update asks of one is `apply`.
+        # Networks expects pixd's Adam, but the update uses only its `apply`.
         made[KERAS_ADAM, "float32"] = Networks(*models, *map(KerasAdam, models))  # type: ignore[arg-type]
     return made
 
@@ -121,9 +121,9 @@ def networks_of(args: argparse.Namespace, device: hardware.Device) -> dict[tuple
 
 
 def forward_operations(layer: keras.Layer) -> int:
-    """Return the operations of a convolution's forward pass on one image, else 0."""
-    # A convolution multiplies the kernel at each pixel of its output, a transposed one at each of
-    # its input.
+    """Return the operations of a convolution's forward pass on one image; 0 for other layers."""
+    # A convolution multiplies the kernel at each pixel of its output, a transposed one at each
+    # pixel of its input.
     if isinstance(layer, keras.layers.Conv2DTranspose):
         grid = layer.input.shape[1:3]
     elif isinstance(layer, keras.layers.Conv2D):
@@ -134,22 +134,22 @@ def forward_operations(layer: keras.Layer) -> int:
 
 
 def step_operations(generator: keras.Model, discriminator: keras.Model) -> int:
-    """Return the operations of one update with one image, of the convolutions alone."""
+    """Return the operations of the convolutions in one update with one image."""
     gen, disc = (
         [n for n in map(forward_operations, model.layers) if n]
         for model in (generator, discriminator)
     )
-    # The generator: forward, and the gradients of the kernels and of what the layers are given;
-    # the gradient of the image is not needed.
+    # The generator: forward, and the gradients of the kernels and of the inputs of the layers. The
+    # gradient of the image is not needed.
     operations = 3 * sum(gen) - gen[0]
     # The discriminator, on the real and on the generated pair: the same.
     operations += 2 * (3 * sum(disc) - disc[0])
-    # The updated discriminator: forward, and down to the generator's image.
+    # The updated discriminator: forward, and the gradient back to the generator's image.
     return operations + 2 * sum(disc)
 
 
 def matmul_rate(precision: str) -> Take:
-    """Return what times one multiplication of two square matrices."""
+    """Return a function that times one multiplication of two square matrices."""
     one, other = (
         tf.cast(tf.random.uniform((MATRIX, MATRIX), seed=seed), precision) for seed in (1, 2)
     )
@@ -159,7 +159,7 @@ def matmul_rate(precision: str) -> Take:
     def take(times: int) -> float:
         began = time.perf_counter()
         for _ in range(times):
-            # One number alone is fetched: to copy the whole would be timed as well.
+            # Fetch only one number, because copying the whole matrix would be timed too.
             multiply(one, other)[0, 0].numpy()
         return (time.perf_counter() - began) / times
 
@@ -250,7 +250,7 @@ def arguments() -> argparse.Namespace:
 
 def main() -> None:
     args = arguments()
-    # Before anything is computed: the bare loop gets as many threads as the training process.
+    # Called before anything is computed, so that the bare loop has the threads of a training.
     device = hardware.choose_device("cpu")
     operations = step_operations(*models_of(args))
     print(f"ngf {args.ngf}, {args.size} px: {operations / 1e9:.1f} GFLOP a step and image")

@@ -1,20 +1,20 @@
-"""How fast a service translates many files, against the bare network on tensors that are ready.
+"""Compares a service that translates many files with the bare network on tensors that are ready.
 
 Usage: python benchmarks/translate_throughput.py [--images 500] [--ngf 64] [--size 256]
 [--rounds 2] [--profile]
 
-So many pictures of 256 to 600 pixels (half of them PNG, half JPEG, each with other bytes) are
-renamed into the input folder of a running service, one right after the other; the time ends
-when the last output is there. The translator is warm, but has translated one image at a time:
-the first round pays for proving each size of a batch (pixd/pix2pix/translator.py).
+So many pictures of 256 to 600 pixels (half of them PNG, half JPEG, all with different bytes) are
+renamed into the input folder of a running service, one right after the other. The time ends when
+the last output exists. The translator is warm, but has translated only one image at a time so far.
+So the first round includes the check of each batch size (pixd/pix2pix/inference/batching.py).
 
 The bare loop is the model as `pixd export` writes it, loaded with keras.models.load_model and
-called in a tf.function, in a process of its own that computes only while the service rests:
-before the first drop, and after each. Of the batches of 1, 2, 4, 8 and 16 the one with the best
-median counts.
+called in a tf.function. It has a process of its own that computes only while the service is idle:
+before the first round of files, and after each. Of the batches of 1, 2, 4, 8 and 16, the one with
+the best median counts.
 
-`--profile` adds where the time went: processor time an image of each process (beside
-that of the bare loop), which other work on the machine hardly changes, and the runs' own timings.
+`--profile` also shows where the time went: the processor time of each process for an image, beside
+that of the bare loop (other work on the machine hardly changes it), and the runs' own timings.
 """
 
 from __future__ import annotations
@@ -52,12 +52,12 @@ RATIO = 0.85  # wanted
 
 
 def serve_bare(model: str, size: int) -> None:
-    """Time the batch that each line of stdin names; answer with seconds an image, and of them
-    processor seconds.
+    """Time a batch of the size that each line of stdin names; answer with the seconds for each
+    image, by the clock and of the processor.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
-    import keras  # noqa: PLC0415 - in the child alone
+    import keras  # noqa: PLC0415 - only in the child
     import tensorflow as tf  # noqa: PLC0415
 
     generator = keras.models.load_model(model, compile=False)
@@ -78,14 +78,14 @@ def serve_bare(model: str, size: int) -> None:
 
 
 class Rate(NamedTuple):
-    """What a batch of the bare loop reached: images a second, and processor seconds an image."""
+    """The speed of a batch of the bare loop: images a second, and processor seconds an image."""
 
     images_per_s: float
     cpu_s: float
 
 
 class Bare:
-    """The child, and what it reached at each batch."""
+    """The child, and its speed at each batch."""
 
     def __init__(self, child: subprocess.Popen[str]) -> None:
         self._child = child
@@ -200,7 +200,7 @@ def measure(folder: ServiceFolder, args: argparse.Namespace) -> None:
         bare.measure()
         for number in range(args.rounds):
             names = draw(folder.path / "beside", facades, f"round-{number}", args.images)
-            os.sync()  # what was drawn is not written to the disk while the service is timed
+            os.sync()  # so that these writes do not happen while the service is timed
             before = cpu_by_module(service.pid)
             rates.append(drop(folder, names))
             cpu.append(

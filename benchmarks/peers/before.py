@@ -1,13 +1,13 @@
-"""What a change of the code costs: benchmarks of an earlier commit and of this tree, in turns.
+"""Measures what a change of the code costs: benchmarks of an earlier commit and of this tree.
 
 Usage: python benchmarks/peers/before.py [--commit 6279b39] [--rounds 2] [--only NAME ...] [--short]
 
-Each side runs the benchmark files of its own tree, with its own pixd, in a process of its own; the
-order turns round from round to round, since a machine that is shared with others changes its
-speed within minutes. The earlier tree is a git worktree in a temporary folder. Of each figure
-the medians over the rounds are printed, and after / before. What is measured is smaller than
-where each benchmark is run alone, so that all of it takes about ten minutes on two cores; the
-idle service and the training step take one round. --short only shows that everything runs.
+Each side runs the benchmark files of its own tree, with its own pixd, in a process of its own. The
+two take turns, and each round reverses the order, because a machine that others use too changes its
+speed within minutes. The earlier tree is a git worktree in a temporary folder. For each figure, the
+medians over the rounds and after / before are printed. The sizes are smaller than if a benchmark
+runs alone, so that everything takes about ten minutes on two cores. The idle service and the
+training step take one round. --short only shows that everything runs.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ GIT = ("git", "-C", str(ROOT))
 TIMEOUT_S = 600
 
 
-FEWER_INPUTS = "bench.INPUTS = 5_000\n"  # 50,000 take minutes to be taken in
-# The program beside the Python belongs to one tree only; each side has one of its own.
+FEWER_INPUTS = "bench.INPUTS = 5_000\n"  # recording 50,000 takes minutes
+# The `pixd` program beside the Python belongs to one tree, so each side gets a program of its own.
 INSTALLED = """
 seconds = bench.seconds
 bench.seconds = lambda words: seconds(
@@ -46,10 +46,10 @@ class Benchmark(NamedTuple):
 
     Attributes:
         words: its arguments.
-        short: those of a try.
+        short: its arguments with --short.
         figures: a pattern for each figure, whose last group is the number.
         prelude: Python lines before it; `bench` is its module, `program` the side's `pixd`.
-        rounds: the most rounds that are worth their time.
+        rounds: the largest number of rounds that is worth the time.
     """
 
     words: str
@@ -93,7 +93,7 @@ BENCHMARKS = {
             **_latency("pixd, closed after writing"),
             **_latency("pixd, renamed, a training runs"),
         },
-        prelude="bench.measure_naive = lambda *_: None",  # it is no part of either side
+        prelude="bench.measure_naive = lambda *_: None",  # it is not part of either side
     ),
     "service_cost": Benchmark(
         "60",
@@ -131,7 +131,7 @@ def arguments() -> argparse.Namespace:
 
 @contextlib.contextmanager
 def tree_of(commit: str) -> Iterator[Path]:
-    """Give a worktree of a commit."""
+    """Make a worktree of a commit for the block."""
     with tempfile.TemporaryDirectory(prefix="pixd-before-") as name:
         tree = Path(name) / "tree"
         subprocess.run([*GIT, "worktree", "add", "-q", "--detach", str(tree), commit], check=True)
@@ -142,7 +142,7 @@ def tree_of(commit: str) -> Iterator[Path]:
 
 
 def program_of(tree: Path, at: Path) -> Path:
-    """Write the program that installing a tree would give."""
+    """Write the program that an installation of a tree would have."""
     scripts = tomllib.loads((tree / "pyproject.toml").read_text())["project"]["scripts"]
     module, function = scripts["pixd"].split(":")
     at.write_text(
@@ -156,7 +156,7 @@ def program_of(tree: Path, at: Path) -> Path:
 
 
 def environment_of(tree: Path) -> dict[str, str]:
-    """Return the environment in which a process, and all that it starts, imports that tree."""
+    """Return the environment in which a process, and every process it starts, imports that tree."""
     return {**os.environ, "PYTHONPATH": str(tree)}
 
 
@@ -183,7 +183,7 @@ def run(side: Side, name: str, words: str, prelude: str) -> str:
 
 
 def figures_in(text: str, benchmark: Benchmark) -> dict[str, float]:
-    """Return each figure; one that is not there ends the run, for its pattern is out of date."""
+    """Return each figure. If one is missing, its pattern is out of date, and the run ends."""
     found = {what: re.search(pattern, text) for what, pattern in benchmark.figures.items()}
     missing = [what for what, match in found.items() if match is None]
     if missing:

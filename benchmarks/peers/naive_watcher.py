@@ -1,10 +1,10 @@
-"""The script that people write instead: a watchdog handler around a translate function.
+"""The script that people write instead of pixd: a watchdog handler around a translate function.
 
-It is here to be compared with pixd in the tests of faults and in the benchmarks. It is fair: it
-does what such scripts do, in the usual thirty lines, and is not made worse than they are.
+The tests of faults and the benchmarks compare pixd with it. The comparison is fair: it does what
+such scripts do, in the usual thirty lines, and is not worse than they are.
 
-Usage: python benchmarks/peers/naive_watcher.py INPUT OUTPUT. "Translating" inverts the colours, so
-that no time goes into a network.
+Usage: python benchmarks/peers/naive_watcher.py INPUT OUTPUT. It only inverts the colours, so no
+time goes into a network.
 """
 
 import sys
@@ -24,12 +24,12 @@ class Handler(FileSystemEventHandler):
         if event.is_directory:
             return
         path = Path(str(event.src_path))
-        time.sleep(0.05)  # let it be written
+        time.sleep(0.05)  # wait until it is written
         try:
             image = ImageOps.invert(Image.open(path).convert("RGB"))
             image.save(self.output / (path.stem + ".png"))
             print("translated", path.name, flush=True)
-        except Exception as error:  # noqa: BLE001 - as such scripts do
+        except Exception as error:  # noqa: BLE001 - such scripts do the same
             print("failed", path.name, error, flush=True)
 
 

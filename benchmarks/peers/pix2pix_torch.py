@@ -1,12 +1,13 @@
-"""pix2pix's update in PyTorch, as its public ports make it, to compare pixd's with.
+"""pix2pix's update in PyTorch, as in its public ports, to compare with pixd's update.
 
-The networks, losses and settings are those of Isola et al. 2017 (arXiv:1611.07004): U-Net with
-batch norm, which at batch 1 is what pixd's norm of each image is, and none at 1x1; PatchGAN of
-70 x 70; binary cross-entropy, L1 times 100; Adam 2e-4, 0.5, 0.999; the discriminator first, the
-generator through the updated one, from one pass of the generator.
+The networks, losses and settings are those of Isola et al. 2017 (arXiv:1611.07004). The U-Net has
+batch norm, which at batch 1 equals pixd's norm of each image, and no norm at 1x1. The PatchGAN is
+70 x 70. The losses are binary cross-entropy and L1 times 100. Adam has 2e-4, 0.5, 0.999. The
+discriminator is updated first, then the generator through the updated discriminator, from one pass
+of the generator.
 
-It is at its best here: channels last, its fused Adam, denormals flushed, a thread for each core.
-It steps on tensors that are ready and says each step, until it is killed.
+PyTorch is at its best here: channels last, its fused Adam, denormals flushed, a thread for each
+core. The program makes steps on tensors that are ready and reports each step, until it is killed.
 
 Usage: PYTHON_WITH_TORCH pix2pix_torch.py [--ngf 64] [--size 256] [--batch 1] [--precision float32]
 """
@@ -22,7 +23,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 
 class Level(nn.Module):
-    """One level of the U-Net: down, all that is below, up; joined to what came in."""
+    """One level of the U-Net: down, all inner levels, up; the result is joined to the input."""
 
     def __init__(self, outer: int, inner: int, below: nn.Module | None, *, dropout: bool) -> None:
         super().__init__()

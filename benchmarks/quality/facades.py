@@ -75,7 +75,7 @@ def main() -> None:
 
 
 def parser_of(doc: str | None) -> argparse.ArgumentParser:
-    """Return a parser of what every training on the facades is asked with."""
+    """Return a parser with the options that all trainings on the facades have."""
     parser = argparse.ArgumentParser(description=(doc or "").partition("\n")[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("out", type=Path)
@@ -136,7 +136,7 @@ def sheet(pairs: Path, out: Path) -> None:
 
 
 def score(data: Path, out: Path) -> None:
-    """Score the outputs as the demo does, in pixd's own scorer."""
+    """Score the outputs with pixd's own scorer, as the demo does."""
     scratch = out / "score"
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir()
@@ -161,7 +161,7 @@ def score(data: Path, out: Path) -> None:
     }
     (scratch / "spec.json").write_text(json.dumps(spec))
     command = [sys.executable, "-m", "pixd.pix2pix.score", str(scratch / "spec.json")]
-    # The end of its stdin would end it, so the pipe stays open until it is through.
+    # The end of its stdin would end it, so the pipe stays open until it has finished.
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as scorer:
         if scorer.wait():
             raise SystemExit("the scorer failed")

@@ -1,8 +1,8 @@
-"""Train on 360 real pairs, add 40: does the warm run reach what training from scratch reaches?
+"""Train on 360 real pairs, add 40: is the warm start as good as training from scratch?
 
 Runs pixd three times on the CMP facades (see facades.py for the data): on the first 360 pairs by
-name, then with the other 40 dropped in (a warm start, a quarter of the steps), then on all 400 from
-scratch in a folder of its own. Scores all three on the 100 pairs that none of them saw.
+name; then with the other 40 added (a warm start, a quarter of the steps); then on all 400 from
+scratch, in a folder of its own. Scores all three on the 100 pairs that none of them was trained on.
 
 Usage: python benchmarks/quality/warm_start.py DATA OUT [--steps 4000] [--ngf 32] [--seed 0]
        [--precision float32] [--scratch FOLDER]   (FOLDER: a finished one of facades.py)
@@ -49,7 +49,7 @@ def main() -> None:
 
 
 def learn(data: Path, out: Path, number: int) -> None:
-    """Run the service until model `number` has decided, and every label map is translated."""
+    """Run the service until model `number` is decided about and every label map is translated."""
     if not any((out / "input").iterdir()):
         drop_label_maps(data / "val", out / "input")
     service = start(out)

@@ -1,7 +1,7 @@
 """The device worker: ``python -m pixd.pix2pix.device SPEC.json``.
 
-Has TensorFlow look for the device that is wanted, and says in the result's ``environment`` which
-one it found.
+TensorFlow looks for the wanted device here. The result's ``environment`` says which device it
+found.
 """
 
 from __future__ import annotations

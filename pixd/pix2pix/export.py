@@ -1,7 +1,7 @@
 """The export worker: ``python -m pixd.pix2pix.export SPEC.json``.
 
 Writes ``export/`` in the scratch folder: a SavedModel for servers, the .keras file, the model
-card and a README. Promises that the SavedModel gives what the .keras file gives.
+card and a README. Promises that the SavedModel has the same outputs as the .keras file.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pixd.system.children.child import Events
 from pixd.system.children.spec import ExportSpec
 from pixd.system.errors import PixdError
 
-AGREEMENT: Final = 1.0 / 255.0  # of 0..2: under half of one step of 8-bit colour
+AGREEMENT: Final = 1.0 / 255.0  # of a range of 2: it is under half of one step of 8-bit colour
 SIGNATURE: Final = "serving_default"
 
 
@@ -26,7 +26,7 @@ def export_model(spec: ExportSpec, events: Events) -> None:
     """Export the model folder of the spec and leave the result.
 
     Raises:
-        PixdError: the model cannot be loaded, or the export does not give what it gives.
+        PixdError: the model cannot be loaded, or the export has other outputs than the model.
     """
     events.phase("importing TensorFlow")
     from pixd.pix2pix.network.generator import (
@@ -38,7 +38,7 @@ def export_model(spec: ExportSpec, events: Events) -> None:
         read_card,
     )
 
-    hardware.choose_device("cpu")  # the export belongs to no device
+    hardware.choose_device("cpu")  # an export does not depend on a device
     model, target = Path(spec.model), Path(spec.scratch) / "export"
     events.phase("building the model")
     check_files(model, spec.files)
@@ -119,7 +119,7 @@ Trained for {card["steps"]} steps; `model.json` holds the settings, the scores a
 {usage}
 ```
 
-An image that is not square is to be fitted first: this model was trained with
+An image that is not square must be fitted first: this model was trained with
 `fit: {card["fit"]}`.
 """
 

@@ -1,8 +1,8 @@
 """The picture worker: ``python -m pixd.pix2pix.pictures SPEC.json``.
 
-Makes again what a model makes of pairs, for a report: ``pictures/`` in the scratch folder has
-the input, the output and the target of each as PNG, at the model's size. A pair that cannot be
-read is said and left out; the others are made all the same.
+Draws what a model makes from pairs, for a report: ``pictures/`` in the scratch folder gets the
+input, the output and the target of each pair as PNG, at the model's size. A pair that cannot be
+read is reported and left out; the others are drawn.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def make_pictures(spec: PicturesSpec, events: Events) -> None:
 
     Args:
         spec: the model and the pairs.
-        events: where it goes how far it is.
+        events: gets the progress.
 
     Raises:
         PixdError: the model cannot be loaded, or is damaged.
@@ -42,7 +42,7 @@ def make_pictures(spec: PicturesSpec, events: Events) -> None:
         make_inference,
     )
 
-    # A report waits for nobody's GPU: the service may train on it just now.
+    # A report does not wait for the GPU, because the service may be training on it.
     device = hardware.choose_device("cpu")
     policy = hardware.choose_policy(spec.precision, device)
     hardware.make_deterministic(0)
@@ -62,7 +62,7 @@ def make_pictures(spec: PicturesSpec, events: Events) -> None:
 def _draw(
     infer: Inference, pair: Pair, recipe: Mapping[str, Any], size: int, stem: Path
 ) -> dict[str, Any]:
-    """Write the three pictures of a pair as ``STEM-input.png`` and so on; return what to say."""
+    """Write the three pictures of a pair as ``STEM-input.png`` and so on; return the outcome."""
     from PIL import Image
 
     from pixd.pix2pix.learning import scores

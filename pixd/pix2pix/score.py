@@ -1,8 +1,8 @@
 """The scoring worker: ``python -m pixd.pix2pix.score SPEC.json``.
 
-Scores folders of translated images against their targets, beside baselines that have learned
-nothing: the input itself, the mean target, one colour matrix for all pixels, and the target
-of the nearest training input. Imports no TensorFlow.
+Scores folders of translated images against their targets, and also baselines that have learned
+nothing: the input itself, the mean target, one colour matrix for all pixels, and the target of the
+nearest training input. Imports no TensorFlow.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pixd.system.children import task
 from pixd.system.children.child import Events
 from pixd.system.children.spec import ScoredPair, ScoreSpec, Triple
 
-STRIDE_PX: Final = 8  # baselines look at every eighth pixel of every eighth row
+STRIDE_PX: Final = 8  # baselines use every eighth pixel of every eighth row
 
 Pixels = NDArray[np.uint8]
 Pair = tuple[scores.Image, scores.Image]
@@ -37,8 +37,8 @@ def rows_of(spec: ScoreSpec, events: Events) -> dict[str, dict[str, Any]]:
     """Return the table: row name -> ``l1``, ``psnr``, ``ssim``, ``sharpness`` and ``n``.
 
     Raises:
-        ImageRejectedError: an image of the spec cannot be read.
-        OSError: it is gone.
+        ImageRejectedError: an image of the spec cannot be decoded.
+        OSError: it does not exist.
     """
     size, triples = spec.size, spec.triples
     rows: dict[str, dict[str, Any]] = {}
@@ -81,7 +81,7 @@ def rows_of(spec: ScoreSpec, events: Events) -> dict[str, dict[str, Any]]:
 
 
 class Baselines:
-    """Translators that only know averages and neighbours of the training pairs."""
+    """Translators that know only averages and nearest neighbours of the training pairs."""
 
     def __init__(
         self, train: Sequence[ScoredPair], direction: str, size: int, events: Events
@@ -92,7 +92,7 @@ class Baselines:
             train: paths of ``input`` and ``target``, or of ``pair``.
             direction: which half of a ``pair`` is the input, AtoB or BtoA.
             size: side in pixels.
-            events: hears a heartbeat.
+            events: gets heartbeats.
         """
         self._train, self._direction, self._size = train, direction, size
         thumbnails: list[NDArray[np.uint8]] = []
@@ -128,7 +128,7 @@ def load(path: str, size: int) -> Pixels:
     """Read an image as (size, size, 3) uint8, stretched.
 
     Raises:
-        ImageRejectedError: it is no image that pixd takes.
+        ImageRejectedError: it is not an image that pixd accepts.
         OSError: it cannot be read.
     """
     return fitting.to_model(decode.decode(Path(path).read_bytes()), size, "stretch")[0]
@@ -138,7 +138,7 @@ def load_training_pair(pair: ScoredPair, direction: str, size: int) -> tuple[Pix
     """Read input and target of a line of ``train``.
 
     Raises:
-        ImageRejectedError: an image is none that pixd takes.
+        ImageRejectedError: one is not an image that pixd accepts.
         OSError: it cannot be read.
     """
     if "pair" in pair:

@@ -1,8 +1,9 @@
 """The training worker: ``python -m pixd.pix2pix.train SPEC.json``.
 
-Promises a ``result.json`` in the scratch folder whatever ends the run but a kill: succeeded,
-interrupted (SIGTERM or SIGINT: after a checkpoint, exit code 0) or failed with a kind, a
-message and an advice. After a kill, the same spec and checkpoint folder go on where it was.
+Promises a ``result.json`` in the scratch folder however the run ends, except after a kill. It says
+succeeded, interrupted (by SIGTERM or SIGINT, after a checkpoint, exit code 0), or failed with a
+kind, a message and advice. After a kill, the same spec and checkpoint folder go on from the last
+checkpoint.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ _log = logging.getLogger(__name__)
 
 def main() -> int:
     """Run the spec named on the command line; return the exit code."""
-    # The end of stdin is no order to stop here: SIGTERM is, because it leaves a checkpoint.
+    # The end of stdin does not stop the run. SIGTERM does, because it leaves a checkpoint.
     spec, events = child.begin(TrainSpec, leave_at_eof=False)
     timings = {"validate_s": 0.0}
     try:
@@ -31,7 +32,7 @@ def main() -> int:
         timings["import_s"] = time.monotonic() - started
         outcome = training_loop.train_and_evaluate(spec, events, stop, timings)
         stop.leaves_at_once = False
-    except child.Interrupted:  # before its first step: there is nothing to keep
+    except child.Interrupted:  # before the first step, so there is nothing to keep
         task.write_result(spec, state="interrupted", timings=timings)
         return 0
     except Exception as error:  # noqa: BLE001 - a child's last resort: the result says it

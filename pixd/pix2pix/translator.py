@@ -1,12 +1,13 @@
-"""The translator worker: ``python -m pixd.pix2pix.translator SPEC.json``; kept warm by the service.
+"""The translator worker: ``python -m pixd.pix2pix.translator SPEC.json``.
 
-Requests come as JSON lines on stdin, answers go out in any order. Decoding (in processes of
-its own, see `pixd.pix2pix.inference.decoding`), inference and encoding overlap; the images that wait when
-the network is free are translated together (`pixd.pix2pix.inference.batching`), and a lone one is never
-delayed to fill a batch.
+The service keeps it running between images.
+Requests come as JSON lines on stdin, and answers go out in any order. Decoding (in processes of
+its own, see `pixd.pix2pix.inference.decoding`), inference and encoding run at the same time. The
+images that wait when the network is free are translated together
+(`pixd.pix2pix.inference.batching`); a single image never waits for others to fill a batch.
 
-With `fit: tile` an image goes through in tiles (`pixd.pix2pix.inference.tiled`). One of many tiles has a
-thread, a decoder and a lane of its own, so that small ones need not wait for it.
+With `fit: tile` an image is translated in tiles (`pixd.pix2pix.inference.tiled`). An image of many
+tiles has a thread, a decoder and a lane of its own, so that small images need not wait for it.
 """
 
 from __future__ import annotations
@@ -36,10 +37,10 @@ from pixd.system.children.spec import TranslateSpec
 from pixd.system.errors import ImageRejectedError
 
 DECODERS: Final = 2
-BATCHES_DECODED: Final = 3  # decoded and not yet encoded, in batches: bounds the memory
+BATCHES_DECODED: Final = 3  # batches that are decoded and not yet encoded: limits the memory
 MOST_TILES: Final = 16
-"""An image of more is large: it is not decoded as a whole, and one such at a time is enough to
-keep the network busy."""
+"""An image of more tiles is large: it is not decoded as a whole, and only one large image is
+translated at a time, because one keeps the network busy."""
 
 _log = logging.getLogger(__name__)
 
@@ -69,14 +70,14 @@ class Translator:
         events: Events,
         megapixels: int,
     ) -> None:
-        """Translate through `batcher` by the spec's `recipe`; answers go to `events`.
+        """Translate with `batcher` and the spec's `recipe`; answers go to `events`.
 
-        `megapixels` are those of the largest image that is taken.
+        `megapixels` is the size of the largest accepted image.
         """
         self._batcher, self._recipe, self._events = batcher, recipe, events
         self._decoders, self._megapixels = decoders, megapixels
         self._size, self._fit = int(recipe["image_size"]), str(recipe["fit"])
-        self._pairs: str | None = recipe.get("pairs")  # only where inputs are made of what comes
+        self._pairs: str | None = recipe.get("pairs")  # only if inputs are made from the images
         self._keeps_lightness = keeps_lightness(self._pairs) and recipe["output_size"] == "source"
         self._keeps_alpha = recipe.get("alpha") == "keep"
         self._lanes = Lanes()
@@ -85,7 +86,7 @@ class Translator:
         self._encoding = ThreadPoolExecutor(1, thread_name_prefix="encode")
         self._tiling = ThreadPoolExecutor(batcher.largest, thread_name_prefix="tile")
         self._large = ThreadPoolExecutor(1, thread_name_prefix="large")
-        self._large_decoder: Decoder | None = None  # from the first large image on
+        self._large_decoder: Decoder | None = None  # started for the first large image
 
     def accept(self, line: str) -> None:
         """Take one request line; returns at once."""
@@ -94,7 +95,7 @@ class Translator:
         self._decoding.submit(self._decode_tiles if self._fit == "tile" else self._decode, request)
 
     def run(self) -> None:
-        """Translate what is decoded, for ever: the end of stdin ends the process."""
+        """Translate decoded images for ever; the end of stdin ends the process."""
         while True:
             squares = self._lanes.take(self._batcher.size_for, HEARTBEAT_S)
             if squares:
@@ -130,7 +131,7 @@ class Translator:
         started = time.perf_counter()
         try:
             outputs = self._batcher([square.pixels for square in squares])
-        except Exception as error:  # noqa: BLE001 - the next batch may fare better
+        except Exception as error:  # noqa: BLE001 - the next batch may succeed
             for square in squares:
                 square.fail(error)
             return
@@ -145,8 +146,8 @@ class Translator:
         try:
             is_source = self._recipe["output_size"] == "source"
             image = fitting.from_model(output, request.framing, self._recipe["output_size"])
-            # Decoded again, not kept from before: a whole picture may be 64 megapixels, and
-            # dozens wait between decoding and this. Only one is here at a time.
+            # Decode it again instead of keeping it: a whole picture may have 64 megapixels, and
+            # dozens wait between decoding and this point. Only one is here at a time.
             if self._keeps_lightness:
                 with self._decoders.one() as decoder:
                     grey = decoder.lightness(request.image)
@@ -186,7 +187,7 @@ class Translator:
             ):
                 whole = rows.read(rows.height)
         except LargeImage:
-            self._leave(request)  # while it waits it takes no room from the small ones
+            self._leave(request)  # while it waits it takes no place of a small one
             self._large.submit(self._decode_large, request)
         except Exception as error:  # noqa: BLE001 - one image never ends the translator
             self._turn_down(request, error)
@@ -233,7 +234,7 @@ class Translator:
                 ms=ms,
             )
 
-    # -- the ends -----------------------------------------------------------------------
+    # -- answers ------------------------------------------------------------------------
 
     def _enter(self, request: Request) -> None:
         self._room.acquire()
@@ -246,7 +247,7 @@ class Translator:
             self._room.release()
 
     def _turn_down(self, request: Request, error: Exception) -> None:
-        """Answer for an image that could not be read: its own fault, or not."""
+        """Answer for an image that could not be read: whether it is to blame or not."""
         if isinstance(error, ImageRejectedError):
             self._answer(request, "rejected", reason=error.message)
         else:
@@ -263,7 +264,7 @@ class Translator:
 
 
 def main() -> int:
-    """Load the model, say ready, and translate until stdin ends; return the exit code."""
+    """Load the model, send ``ready``, and translate until stdin ends; return the exit code."""
     spec, events = child.begin(TranslateSpec, stdin_fd=-1)
     try:
         translator = start(spec, events)
@@ -279,10 +280,10 @@ def main() -> int:
 
 
 def start(spec: TranslateSpec, events: Events) -> Translator:
-    """Load the model, translate one grey image, and say ready.
+    """Load the model, translate one grey image, and send ``ready``.
 
     Raises:
-        PixdError: no such device or precision, or the model cannot be loaded.
+        PixdError: there is no such device or precision, or the model cannot be loaded.
     """
     decoders = Decoders(DECODERS, spec.max_megapixels)
     engine = load_engine(spec, events)
@@ -301,10 +302,10 @@ def start(spec: TranslateSpec, events: Events) -> Translator:
 
 
 def load_engine(spec: TranslateSpec, events: Events) -> Engine:
-    """Load the model of the spec with the engine that runs it: Keras is the only one.
+    """Load the model of the spec into an engine. Keras is the only one.
 
     Raises:
-        PixdError: no such device or precision, or the model cannot be loaded.
+        PixdError: there is no such device or precision, or the model cannot be loaded.
     """
     events.phase("importing TensorFlow")
     from pixd.pix2pix.inference.keras_engine import KerasEngine
@@ -325,7 +326,7 @@ def _read_requests(translator: Translator) -> None:
         for line in sys.stdin:
             translator.accept(line)
     finally:
-        # The parent is gone or wants us to end: finish nothing more, and wait for no thread.
+        # The parent has ended or wants this process to end: finish nothing and wait for no thread.
         os._exit(0)
 
 

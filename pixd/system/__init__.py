@@ -1,1 +1,1 @@
-"""The ground: files, disks, the clock, names, errors. It knows nothing of pictures or of the store."""
+"""What all packages build on: files, disks, clock, names, errors. No pictures, and no store."""

@@ -1,6 +1,6 @@
-"""How long to wait before what failed is tried again: each wait is twice the one before.
+"""How long to wait before trying again what failed: each wait is twice the one before.
 
-A short fault is over soon after it ends; a lasting one costs almost nothing.
+After a short fault, work soon goes on. A lasting fault costs almost nothing.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import random
 FIRST_RETRY_S = 5.0
 LONGEST_RETRY_S = 3600.0
 JITTER = 0.2
-_MOST_DOUBLINGS = 50  # longer than anybody waits; at 1024, some weeks on, a float would overflow
+_MOST_DOUBLINGS = 50  # longer than anybody waits; 1024, after some weeks, would overflow a float
 
 
 def wait_s(
@@ -21,5 +21,5 @@ def wait_s(
 
 
 def spread_wait_s(failures: int) -> float:
-    """Return the same, up to `JITTER` of it more or less: what failed together comes back apart."""
+    """Return `wait_s` changed by up to the share `JITTER`, so that not all retry at one moment."""
     return wait_s(failures) * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - no secret

@@ -1,8 +1,8 @@
 """The time of day as the store and the protocols write it: RFC 3339, UTC, milliseconds.
 
-Promises: instants that sort as text in the order of time, as long as the clock does not go back.
+Promises: sorted as text, instants are in the order of time, as long as the clock does not go back.
 
-Leaves to others: waiting and measuring, which use `time.monotonic`, because the time of day may
+Leaves to others: waiting and measuring, which use `time.monotonic` because the time of day may
 jump; and whether the clock is right (`pixd doctor`).
 """
 
@@ -28,7 +28,7 @@ def rfc3339(at_s: float) -> str:
 
 def seconds_of(at: object) -> float | None:
     """Turn RFC 3339 UTC into seconds since the epoch."""
-    # PyYAML has imported datetime already; strptime would cost two milliseconds more.
-    import datetime as dt  # noqa: PLC0415 - only where there is a heartbeat
+    # PyYAML has imported datetime already. time.strptime would cost two milliseconds more.
+    import datetime as dt  # noqa: PLC0415 - only if there is a heartbeat
 
     return dt.datetime.fromisoformat(at).timestamp() if isinstance(at, str) else None

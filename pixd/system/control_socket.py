@@ -1,10 +1,10 @@
-"""The socket by which a command asks the running service: its address, and one request.
+"""The socket through which a command asks the running service: its address, and one request.
 
-Promises: one line of JSON there, one line back, and an error of the service is raised here as the
-same class with the same message, advice and exit code. No request waits for ever.
+Promises: one line of JSON goes out and one comes back. An error of the service is raised here as
+the same class, with the same message, advice and exit code. No request waits for ever.
 
 Leaves to others: answering (`pixd.service.control`), what each operation does
-(`pixd.service.operations`), and who may ask: the permissions of the socket decide.
+(`pixd.service.operations`), and who may ask, which the permissions of the socket decide.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 PROTOCOL = 1  # sent with each request
 SOCKET = "control.sock"
 ANSWER_TIMEOUT_S = 120.0
-"""How long a command waits: a long step (a commit of thousands of files) comes first."""
+"""How long a command waits. The service may first finish a long step (a commit of thousands of
+files)."""
 
 
 def request(store: Path, op: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -74,7 +75,7 @@ def request(store: Path, op: str, arguments: Mapping[str, Any]) -> dict[str, Any
 
 
 def connect(connection: socket.socket, store: Path) -> None:
-    """Connect; where too many wait already, wait for a place (unix(7): EAGAIN)."""
+    """Connect. If too many wait already, wait for a place (unix(7): EAGAIN)."""
     ends_at = time.monotonic() + ANSWER_TIMEOUT_S
     while True:
         try:

@@ -2,7 +2,7 @@
 
 Promises: without `PIXD_CRASH_AT` in the environment a point does nothing. With it, the process ends
 by SIGKILL, as in a power cut: no handler runs and nothing is flushed. A name that is not listed
-is an error, so that no test passes because of a typing mistake.
+is an error. So a typing mistake cannot make a test pass.
 
 Leaves to others: where the points are (the modules that write), and what must be true after the
 crash (tests/faults).
@@ -45,7 +45,7 @@ _KNOWN_POINTS = frozenset(CRASH_POINTS)
 
 
 class _Crash:
-    """Where this process is to end, read once from the environment."""
+    """Where this process should end, read once from the environment."""
 
     def __init__(self) -> None:
         self.name: str | None = None
@@ -73,7 +73,7 @@ def crash_point(name: str) -> None:
     """End this process by SIGKILL if a test asked for it here.
 
     With ``PIXD_CRASH_AT=name:count`` in the environment, a process ends at its count-th hit of
-    that name; a name alone means the first.
+    that name. A name without a count means the first hit.
 
     Args:
         name: one of `CRASH_POINTS`.

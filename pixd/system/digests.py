@@ -1,7 +1,7 @@
 """JSON in one canonical form, and the digest of bytes.
 
 Promises: equal values give equal text, and so equal digests, in every run and version of pixd.
-Both forms are recorded in the store, so neither may ever change.
+The store records both, so neither may ever change.
 
 Leaves to others: hashing a file while it is copied (`pixd.store.objects`).
 """

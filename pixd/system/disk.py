@@ -1,8 +1,8 @@
-"""What a disk may refuse, how much room work needs before it begins, and how long to wait.
+"""Errors of a disk, how much free space work needs before it begins, and how long to wait.
 
-A disk that is full, read-only or failing is no bug and ends nothing. The work that needs it is
-*blocked*, says so, and goes on by itself when the disk works again. Only this module tells such
-errors from others, and only it knows how much must be free before work begins.
+A full, read-only or failing disk is not a bug and ends nothing. The work that needs it is
+*blocked*, reports that, and goes on by itself when the disk works again. Only this module
+distinguishes such errors from others and decides how much must be free before work begins.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FIRST_WAIT_S = 1.0
-LONGEST_WAIT_S = 30.0  # so that work goes on within a minute of there being room
+LONGEST_WAIT_S = 30.0  # so that work goes on within a minute after there is space
 
 _REFUSALS = {
     errno.ENOSPC,
@@ -37,7 +37,7 @@ _REFUSALS = {
     errno.EMFILE,
     errno.ENFILE,
 }
-"""Errors of the machine, which pass or are fixed without any change of the request."""
+"""Errors of the machine. They pass, or somebody fixes them, and the request stays the same."""
 
 # Primary result codes. Source: https://sqlite.org/rescode.html
 _SQLITE_REFUSALS = {
@@ -55,7 +55,7 @@ _PRIMARY = 0xFF
 
 
 def refusal(error: BaseException) -> str:
-    """Say what a disk refused, or "" if the error is not the disk's but a bug or bad input."""
+    """Say what a disk refused, or "" if the error is a bug or bad input and not the disk's."""
     if isinstance(error, DiskError):
         return error.message
     if isinstance(error, OSError) and error.errno in _REFUSALS:
@@ -68,7 +68,7 @@ def refusal(error: BaseException) -> str:
 
 
 def damage(error: BaseException) -> str:
-    """Say how the database is damaged, or "" if the error is another one."""
+    """Say how the database is damaged, or "" if it is another error."""
     is_damage = isinstance(error, sqlite3.Error) and _primary_code(error) in _SQLITE_DAMAGES
     return str(error) if is_damage else ""
 
@@ -77,13 +77,13 @@ def free_bytes(folder: Path) -> int:
     """Return how many bytes this user can still write to the disk of a folder.
 
     Raises:
-        OSError: it is gone.
+        OSError: the folder does not exist any more.
     """
     return _free_bytes(os.statvfs(folder))
 
 
 def shortage(folder: Path, needed_bytes: int, keep_free_bytes: int) -> str:
-    """Say why work must wait that would write to the disk of a folder, or "".
+    """Say why work that writes to the disk of a folder must wait, or "" if it need not.
 
     Args:
         folder: where it would write.
@@ -107,7 +107,7 @@ def shortage(folder: Path, needed_bytes: int, keep_free_bytes: int) -> str:
 
 @contextlib.contextmanager
 def tolerated(warn: Callable[[str], None]) -> Iterator[None]:
-    """Go on after the block whatever a disk refuses in it, and tell `warn` what that was."""
+    """Go on after the block even if a disk refuses something in it, and pass that to `warn`."""
     try:
         yield
     except Exception as error:
@@ -132,9 +132,9 @@ class Blockage:
         return bool(self.reason)
 
     def add(self, reason: str, now: float) -> bool:
-        """Wait twice as long as the last time; tell whether it is blocked newly.
+        """Wait twice as long as last time; tell whether it was not blocked before.
 
-        What is refused again before it was to be tried again only changes the reason.
+        A refusal before the time of the next try only changes the reason.
         """
         is_new = not self.reason
         self.reason = reason
@@ -146,7 +146,7 @@ class Blockage:
         return is_new
 
     def clear(self) -> None:
-        """Say that it went well."""
+        """Record that the work succeeded."""
         self.reason = ""
         self.retry_at = 0.0
 
@@ -156,7 +156,7 @@ def _free_bytes(found: os.statvfs_result) -> int:
 
 
 def _primary_code(error: sqlite3.Error) -> int:
-    # Errors of Python's own module, such as a wrong number of parameters, carry no code.
+    # Errors of Python's own module, such as a wrong number of parameters, have no code.
     code: int = getattr(error, "sqlite_errorcode", 0)
     return code & _PRIMARY
 

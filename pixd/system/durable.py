@@ -1,7 +1,7 @@
-"""Files that are either the old bytes or the new ones, whole and on the disk, never between.
+"""Writes files so that each has either all its old bytes or all its new ones, safe on the disk.
 
-Promises: when `write_file` or `publish` returns, the bytes and the name survive a power cut. When
-they raise, the old file is still there and no temporary file is left. A crash may leave a
+Promises: when `write_file` or `publish` returns, the bytes and the name survive a power cut. If
+they raise, the old file still exists and no temporary file is left. A crash may leave a
 temporary file (``.pixd-<12 hex>.tmp``); nothing ever reads one.
 """
 
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 FICLONE = 0x40049409  # linux/fs.h: share the extents of another file (reflink)
 CHUNK_BYTES = 1 << 20
 SYNC_TOGETHER = 256
-SYNC_APART = 16  # from so many files on, one sync of the file system is cheaper than one for each
-COPY_RANGE_BYTES = 1 << 30  # copy_file_range(2) may copy less than asked; it says how much
+SYNC_APART = 16  # from so many files on, one sync of the file system is cheaper than one a file
+COPY_RANGE_BYTES = 1 << 30  # a call of copy_file_range(2) may copy less; it returns how much
 
-"""Every place where a crash can be asked for, in the order that an image meets them."""
+"""Every place where a test can ask for a crash, in the order in which an image passes them."""
 
-# ``copy_file_range`` answers these where it cannot copy between two files at all.
+# ``copy_file_range`` reports these if it cannot copy between two files at all.
 _CANNOT_COPY_RANGE = {
     errno.EXDEV,
     errno.EINVAL,
@@ -51,7 +51,7 @@ def write_file(path: Path, data: bytes, mode: int = 0o644) -> None:
     Args:
         path: a file in a folder that exists.
         data: its new bytes.
-        mode: permission bits of a new file, less the umask.
+        mode: permission bits of a new file, before the umask.
 
     Raises:
         OSError: the disk is full or the folder cannot be written; the old file stays.
@@ -65,12 +65,12 @@ def write_file(path: Path, data: bytes, mode: int = 0o644) -> None:
 def publish(source: Path, target: Path) -> None:
     """Copy a file of the store into a folder of the user, whole or not at all.
 
-    A copy, never a hard link: an edit of the published file must not reach the store. The
-    extents are shared where the file system can (reflink). Missing parents are made.
+    It is a copy, never a hard link, because an edit of the published file must not change the
+    store. The two share extents if the file system can do that (reflink). Missing parents are made.
 
     Args:
         source: a file that nothing writes to any more.
-        target: where its bytes go; what is there is replaced.
+        target: where its bytes go; an existing file is replaced.
 
     Raises:
         OSError: the disk is full or the folder cannot be written; the old file stays.
@@ -88,7 +88,7 @@ def publish_many(files: Sequence[tuple[Path, Path]], progress: Callable[[int], N
         progress: called with how many are in place.
 
     Raises:
-        OSError: as `publish`; of the files after the first few hundred none was begun.
+        OSError: as `publish`; later groups of a few hundred files were not begun.
     """
     for start in range(0, len(files), SYNC_TOGETHER):
         batch = files[start : start + SYNC_TOGETHER]
@@ -99,16 +99,16 @@ def publish_many(files: Sequence[tuple[Path, Path]], progress: Callable[[int], N
 
 
 def publish_each(files: Sequence[tuple[Path, Path]]) -> list[OSError | None]:
-    """Do what `publish` does for some hundred files, each for itself, with two syncs for all.
+    """Do what `publish` does for some hundred files, with two syncs for all. Each may fail alone.
 
-    First all bytes go to the disk under temporary names, then each file is renamed into place,
-    then the names go to the disk.
+    First, all bytes go to the disk under temporary names. Then each file is renamed into place.
+    Then the names go to the disk.
 
     Args:
         files: (source, target) pairs.
 
     Returns:
-        For each file None, or the error that kept it from its place; the old file stays.
+        For each file None, or the error because of which it is not in place; the old file stays.
     """
     return _place_each([(target, partial(_copy_from, source)) for source, target in files])
 
@@ -119,7 +119,7 @@ def write_each(files: Sequence[tuple[Path, bytes]]) -> list[OSError | None]:
 
 
 def _place_each(files: Sequence[tuple[Path, Callable[[int], None]]]) -> list[OSError | None]:
-    """Place (target, what fills an open file) pairs."""
+    """Put files in place, given as pairs of a target and a function that fills an open file."""
     errors: dict[int, OSError] = {}
     waiting: dict[int, Path] = {}  # the temporary file of each, until it has its name
     placed: dict[Path, list[int]] = {}
@@ -150,7 +150,7 @@ def _place_each(files: Sequence[tuple[Path, Callable[[int], None]]]) -> list[OSE
             crash_point("after-rename")
             del waiting[n]
             placed.setdefault(target.parent, []).append(n)
-    finally:  # also when Ctrl-C comes in between
+    finally:  # also after Ctrl-C
         for temporary in waiting.values():
             with contextlib.suppress(OSError):
                 temporary.unlink()
@@ -178,11 +178,11 @@ def sync_files(paths: Collection[str | Path], folders: Iterable[Path]) -> None:
 
     Args:
         paths: the files.
-        folders: of theirs, one for each file system at least: many files are not synced one by
-            one but with all else that is there.
+        folders: folders of these files, at least one on each file system. Many files are not
+            synced one by one: the whole file system is.
 
     Raises:
-        OSError: one is gone or the disk reported an error.
+        OSError: a file does not exist any more, or the disk reported an error.
     """
     if len(paths) >= SYNC_APART:
         _sync_filesystems(folders)
@@ -210,16 +210,16 @@ def _sync_filesystems(folders: Iterable[Path]) -> None:
 
 
 def sync_folder(path: Path) -> None:
-    """Put the names in a folder on the disk: without it a rename may not survive a power cut.
+    """Put the names in a folder on the disk. Without this, a power cut may undo a rename.
 
     Raises:
-        OSError: the folder is gone or the disk reported an error.
+        OSError: the folder does not exist any more, or the disk reported an error.
     """
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(fd)
     except OSError as error:
-        # Some network and FUSE file systems cannot sync a folder and need not.
+        # Some network and FUSE file systems cannot sync a folder, and do not need to.
         if error.errno not in {errno.EINVAL, errno.EOPNOTSUPP}:
             raise
     finally:
@@ -230,7 +230,7 @@ def sync_filesystem(path: Path) -> None:
     """Put everything written so far on the file system of `path` on its disk.
 
     Raises:
-        OSError: the path is gone or the disk reported an error.
+        OSError: the path does not exist any more, or the disk reported an error.
     """
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
@@ -244,7 +244,7 @@ def sync_filesystem(path: Path) -> None:
 def temporary_beside(target: Path, mode: int) -> Iterator[tuple[int, Path]]:
     """Make a temporary file in the folder of `target`; it is removed if the block raises.
 
-    Its name is short and of one length: a prefix to a name of 255 bytes would be too long.
+    Its name is short and always of one length. A prefix to a name of 255 bytes would be too long.
     """
     temporary = target.with_name(f".pixd-{secrets.token_hex(6)}.tmp")
     fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
@@ -285,7 +285,7 @@ def _copy(from_fd: int, to_fd: int) -> None:
         copied = 0
         while count := os.copy_file_range(from_fd, to_fd, COPY_RANGE_BYTES):
             copied += count
-        # Some file systems answer 0 for a file that has bytes; the size decides.
+        # Some file systems return 0 for a file that has bytes, so the size decides.
         if copied == os.fstat(from_fd).st_size:
             return
     except OSError as error:
@@ -299,7 +299,7 @@ def _copy(from_fd: int, to_fd: int) -> None:
 
 
 def share_extents(from_fd: int, to_fd: int) -> bool:
-    """Make a file's bytes those of another without copying them, if the file system can."""
+    """Give a file the bytes of another without copying them, if the file system can."""
     try:
         fcntl.ioctl(to_fd, FICLONE, from_fd)
     except OSError:  # another file system, no support
@@ -308,7 +308,7 @@ def share_extents(from_fd: int, to_fd: int) -> bool:
 
 
 def write_all(fd: int, data: bytes) -> None:
-    """Write all of `data`; write(2) may take less.
+    """Write all of `data`, although one write(2) may take less.
 
     Raises:
         OSError: the disk is full or fails.

@@ -12,7 +12,7 @@ EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_NOT_RUNNING = 3
 EXIT_CANNOT_TELL = 4
-EXIT_CONFIG = 78  # sysexits.h EX_CONFIG; systemd's RestartPreventExitStatus names it
+EXIT_CONFIG = 78  # EX_CONFIG in sysexits.h; systemd's RestartPreventExitStatus has it
 EXIT_TIMED_OUT = 124  # as timeout(1)
 EXIT_MEANINGS = {
     EXIT_OK: "done, or healthy",
@@ -23,11 +23,11 @@ EXIT_MEANINGS = {
     EXIT_CONFIG: "the configuration is missing or wrong",
     EXIT_TIMED_OUT: "the time that was given is over",
 }
-"""What --help and the manual page say of each exit code."""
+"""What --help and the manual page say about each exit code."""
 
 
 class PixdError(Exception):
-    """Something failed that a person can act on."""
+    """Something failed, and a person can do something about it."""
 
     exit_code = EXIT_FAILED
 
@@ -50,7 +50,7 @@ class UsageError(PixdError):
 
 
 class ServiceNotRunningError(PixdError):
-    """A command needs the service and none holds the store."""
+    """A command needs the service, and no service holds the store."""
 
     exit_code = EXIT_NOT_RUNNING
 
@@ -62,7 +62,7 @@ class CannotTellError(PixdError):
 
 
 class ConfigError(PixdError):
-    """config.yaml is missing, malformed or impossible."""
+    """config.yaml is missing, is no valid YAML, or asks for something impossible."""
 
     exit_code = EXIT_CONFIG
 
@@ -82,11 +82,11 @@ class StoreBusyError(StoreError):
 
 
 ADVICE_DISK = "free some space or repair the disk; pixd goes on by itself"
-"""The next step of a `DiskError` where nothing more is to be done."""
+"""The advice of a `DiskError` if there is nothing else to do."""
 
 
 class DiskError(PixdError):
-    """A disk refuses what pixd needs of it: full, read-only, failing. It may do so later."""
+    """A disk refuses what pixd needs: it is full, read-only or failing. Later it may work again."""
 
 
 class DeviceError(PixdError):
@@ -94,7 +94,7 @@ class DeviceError(PixdError):
 
 
 class ImageRejectedError(PixdError):
-    """A file is not an image that pixd takes. The message is the reason shown to the user."""
+    """A file is not an image that pixd accepts. The message is the reason shown to the user."""
 
 
 BY_EXIT_CODE: dict[int, type[PixdError]] = {

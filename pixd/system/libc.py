@@ -1,7 +1,7 @@
-"""What Linux knows and Python does not offer: a few calls through ctypes, and the mount table.
+"""What Linux offers and Python does not: a few calls through ctypes, and the mount table.
 
-Every function says by its return value whether the kernel could do it; none is required
-for correctness alone (each caller has a second way).
+The return value of every function says whether the kernel could do it. pixd is correct without
+them, because each caller has a second way.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ _NETWORK_TYPES = {
     *("gpfs", "lustre", "ncpfs", "nfs", "nfs4", "ocfs2", "prl_fs", "smb3", "smbfs"),
     *("vboxsf", "virtiofs", "vmhgfs"),
 }
-"""Where others can change files behind this kernel's back, so that inotify does not see it."""
+"""Types of file systems where other machines can change files, and inotify does not see it."""
 
 
 @functools.cache
 def _libc() -> Any:
-    # ctypes costs some 5 ms to import; the command line mostly does without.
+    # Importing ctypes takes some 5 ms, and most commands do not need it.
     import ctypes  # noqa: PLC0415
 
     return ctypes.CDLL(None, use_errno=True)
@@ -37,8 +37,8 @@ def _libc() -> Any:
 def die_with_parent(number: int = signal.SIGKILL) -> bool:
     """Ask the kernel to send this process a signal when its parent ends.
 
-    The parent may have ended before the call; a child that must not outlive it also watches
-    the pipe to its parent for the end of file.
+    The parent may have ended before the call. So a child that must end with its parent also
+    watches the pipe to it for the end of file.
 
     Args:
         number: the signal.
@@ -46,8 +46,8 @@ def die_with_parent(number: int = signal.SIGKILL) -> bool:
     Returns:
         Whether the kernel agreed.
 
-    Source: prctl(2), PR_SET_PDEATHSIG. It is cleared by fork, and by exec of a set-user-ID
-        program, so that the child itself must ask.
+    Source: prctl(2), PR_SET_PDEATHSIG. A fork clears it, and so does exec of a set-user-ID
+        program. So the child itself must ask.
     """
     try:
         return bool(_libc().prctl(PR_SET_PDEATHSIG, int(number), 0, 0, 0) == 0)
@@ -56,10 +56,10 @@ def die_with_parent(number: int = signal.SIGKILL) -> bool:
 
 
 def sync_filesystem_of(fd: int) -> bool:
-    """Write everything of the file system that `fd` lies on to its disk.
+    """Write everything on the file system of `fd` to its disk.
 
     Returns:
-        False where the system call is missing.
+        False if the system call is missing.
 
     Raises:
         OSError: the disk reported an error.
@@ -81,8 +81,8 @@ def sync_filesystem_of(fd: int) -> bool:
 def birth_time_ns(fd: int) -> int:
     """Return when the open file or folder was made, in ns since the epoch; 0 if unknown.
 
-    An inode's number is given away again at once (ext4 does so); with its birth it is one of
-    a kind.
+    The number of a removed inode may be used again at once (ext4 does that). Number and time of
+    birth together are unique.
 
     Source: statx(2), STATX_BTIME; struct statx in linux/stat.h.
     """
@@ -102,14 +102,14 @@ def birth_time_ns(fd: int) -> int:
 
 
 def inotify_watch_refusal(path: bytes) -> int:
-    """Try whether one more folder can be watched, and let go of it again.
+    """Try whether one more folder can be watched, then stop watching it.
 
     Args:
         path: a folder that this user may read.
 
     Returns:
-        0, or the errno of the refusal: ENOSPC when the limit on watches is reached, EMFILE
-        when the limit on inotify instances is.
+        0, or the errno of the refusal: ENOSPC at the limit of watches, EMFILE at the limit of
+        inotify instances.
 
     Source: inotify_add_watch(2), inotify(7) "/proc interfaces".
     """

@@ -1,4 +1,4 @@
-"""What the machine offers: the cores that scheduler and cgroup quota allow, and a GPU."""
+"""What the machine offers: how many cores affinity and cgroup quota allow, and whether a GPU."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _CGROUPS: Final = Path("/sys/fs/cgroup")
 def available() -> int:
     """Return how many cores this process may use: its affinity and its cgroup's quota.
 
-    Most libraries look at the affinity alone; under a quota of two cores on a machine of 64 their
-    64 threads would spend each period's share at once and then wait for the rest of it.
+    Most libraries look only at the affinity. With a quota of two cores on a machine of 64, their
+    64 threads would use up each period's quota at once and wait for the rest of the period.
     """
     return within(len(os.sched_getaffinity(0)), _cpu_limits())
 
@@ -27,20 +27,20 @@ def within(affinity: int, limits: Iterable[str]) -> int:
     Args:
         affinity: cores that the process may be scheduled on.
         limits: texts of ``cpu.max``, of the process' cgroup and of those above: a quota and a
-            period in microseconds, or ``max`` and a period. The tightest counts.
+            period in microseconds, or ``max`` and a period. The smallest limit counts.
 
     Source: the kernel's Documentation/admin-guide/cgroup-v2.rst, "CPU Interface Files".
     """
     cores = float(affinity)
     for limit in limits:
-        with contextlib.suppress(ValueError, ZeroDivisionError):  # "max", or nothing we know
+        with contextlib.suppress(ValueError, ZeroDivisionError):  # "max", or unknown text
             quota, period = (int(number) for number in limit.split())
             cores = min(cores, quota / period)
     return max(1, math.ceil(cores))
 
 
 def cgroups_above(proc_cgroup: str) -> list[str]:
-    """Return a process' cgroup v2 and those above it, relative to the mount, its own first.
+    """Return a process' cgroup v2, then those above it, relative to the mount.
 
     Args:
         proc_cgroup: text of ``/proc/self/cgroup``; the line of v2 begins with ``0::``.
@@ -58,7 +58,7 @@ def _cpu_limits() -> list[str]:
 
 
 def text_of(path: Path) -> str:
-    """Return the text of a file of the kernel's; "" where it cannot be read."""
+    """Return the text of a file of the kernel; "" if it cannot be read."""
     try:
         return path.read_text(encoding="utf-8", errors="replace")
     except OSError:

@@ -1,9 +1,8 @@
 """File names as text, and the way back to a path.
 
-A path inside a watched folder travels as *name text*: printable, injective, and
-free of newlines and escape codes, so that it can be stored, logged and put into a
-line-oriented manifest. `name_from_bytes` and `name_to_bytes` are
-the only converters.
+A path inside a watched folder is stored and sent as *name text*. It is printable, has no newlines
+and no escape codes, and differs for different paths. So it can be stored, logged and put into a
+manifest that has one name a line. Only `name_from_bytes` and `name_to_bytes` convert it.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ _ESCAPE = re.compile(r"\\x([0-9a-f]{2})|\\\\")
 
 
 def one_line(text: str) -> str:
-    r"""Fold lines into one and write control characters as ``\xNN``, so that none acts."""
+    r"""Join lines into one and write control characters as ``\xNN``, so that none has an effect."""
     folded = " | ".join(part.strip() for part in text.splitlines() if part.strip())
     return "".join(f"\\x{ord(c):02x}" if ord(c) in _CONTROLS else c for c in folded)
 
@@ -27,8 +26,8 @@ def name_from_bytes(path: bytes) -> str:
     r"""Turn a file name as the kernel gives it into name text.
 
     Undecodable bytes, control characters and the backslash become ``\xNN`` or
-    ``\\``; everything else stays as it is. Injective: two different byte names
-    never give the same text.
+    ``\\``; everything else stays as it is. Two different byte names never give the
+    same text.
     """
     out: list[str] = []
     for char in path.decode("utf-8", "surrogateescape"):
@@ -45,7 +44,7 @@ def name_from_bytes(path: bytes) -> str:
 
 
 def name_to_bytes(name: str) -> bytes:
-    """Turn name text back into the bytes that the kernel knows. Inverse of `name_from_bytes`."""
+    """Turn name text back into the bytes that the kernel has. Inverse of `name_from_bytes`."""
     out = bytearray()
     at = 0
     for match in _ESCAPE.finditer(name):
@@ -58,7 +57,7 @@ def name_to_bytes(name: str) -> bytes:
 def path_in(folder: Path, name: str) -> Path:
     """Return the path of a file in `folder` by its name text.
 
-    Only for names that were read from a folder or a manifest: nothing is checked here. Opening
-    a file that somebody may have replaced is the task of `pixd.system.safe_open`.
+    Use it only for names that were read from a folder or a manifest, because it checks nothing.
+    `pixd.system.safe_open` opens files that somebody may have replaced.
     """
     return folder / os.fsdecode(name_to_bytes(name))

@@ -1,6 +1,6 @@
-"""The roles that contents have in a run: written in the store's tables and in result manifests.
+"""The roles that contents have in a run, as the store's tables and result manifests have them.
 
-What is written keeps its names, so a role is spelled here and nowhere else.
+What is on the disk keeps its names. So each role is spelled only here.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ from typing import Final
 GENERATOR: Final = "generator"
 """The weights of a model."""
 CARD: Final = "card"
-"""What a model is and how to call it, as JSON."""
+"""The model card: what a model is and how to call it, as JSON."""
 SAMPLES: Final = "samples"
-"""The sheet of sample pictures of a training. It is no part of the model."""
+"""The sheet of sample pictures of a training. It is not a part of the model."""
 MODEL: Final = "model"
 """The manifest that names a model's files."""
 TRAINED: Final = "trained"
-"""The weights that an export was made of."""
+"""The weights from which an export was made."""
 PAIRS: Final = "pairs"
-"""The listing of the pairs of a training."""
+"""The list of the pairs of a training."""
 VERSION: Final = "version"
 """The state of the training folder that a training worked on."""
 SAVED_MODEL: Final = "saved_model"

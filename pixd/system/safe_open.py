@@ -1,7 +1,7 @@
-"""Open a file or folder below a root so that nothing outside of it is ever read.
+"""Opens a file or folder below a root so that nothing outside the root is ever read.
 
-Promises: folders are opened one by one, by descriptor and with O_NOFOLLOW, so that one that is
-swapped for a symbolic link meanwhile is not followed. Files are opened the same way and must be
+Promises: folders are opened one by one, by descriptor and with O_NOFOLLOW. So a folder that is
+replaced by a symbolic link meanwhile is not followed. Files are opened the same way and must be
 regular: no pipe, socket or device is ever opened. A symbolic link to a file inside counts as that
 file. A link that leads out, or to a folder, is refused with the reason.
 
@@ -31,7 +31,7 @@ _ODD_KINDS = {
 
 
 class RootGoneError(PixdError):
-    """The folder is missing, no folder, or cannot be read, so nothing is known of its files."""
+    """The folder is missing, is no folder, or cannot be read, so its files are unknown."""
 
 
 class NotRegularError(PixdError):
@@ -39,10 +39,10 @@ class NotRegularError(PixdError):
 
 
 def open_regular(root: Path, name: str) -> int:
-    """Open a file of the folder for reading, without following anything out of it.
+    """Open a file of the folder for reading; follow no link out of the folder.
 
-    A named pipe would hang a plain open() for ever, and opening a device can have effects;
-    so the type is looked at before the open, and again on what was opened.
+    A plain open() of a named pipe would wait for ever, and opening a device can have effects. So
+    the type is checked before the open, and again on the open file.
 
     Returns:
         A descriptor of a regular file, at its start; the caller closes it.
@@ -58,8 +58,8 @@ def open_regular(root: Path, name: str) -> int:
     try:
         about = look_up(root_fd, parts)
         if modes.S_ISLNK(about.st_mode):
-            # The link is resolved by name, and the result opened without following any: one
-            # swapped in between is refused by the kernel.
+            # The link is resolved by name, and the result is opened without following links. The
+            # kernel refuses a link that somebody puts there in between.
             parts, about = follow(root, parts)
         check_regular(about)
         folder_fd = open_folder(root_fd, parts[:-1])
@@ -84,7 +84,7 @@ def open_regular(root: Path, name: str) -> int:
 
 
 def check_regular(about: os.stat_result) -> None:
-    """Refuse what is no regular file.
+    """Refuse everything but a regular file.
 
     Raises:
         NotRegularError: the message is the reason.
@@ -99,18 +99,18 @@ def follow(root: Path, parts: tuple[str, ...]) -> tuple[tuple[str, ...], os.stat
 
     Raises:
         NotRegularError: it leads out of the folder, to a folder, or in a circle.
-        OSError: there is nothing, or it cannot be looked at.
+        OSError: there is nothing, or its type cannot be read.
     """
     real_root = os.path.realpath(root)
     prefix = real_root.rstrip("/") + "/"
     try:
         target = os.path.realpath(Path(real_root, *parts))
     except OSError as error:
-        if error.errno == errno.EINVAL:  # readlink(2) of what was a link until just now
+        if error.errno == errno.EINVAL:  # readlink(2): it was a link a moment ago
             raise FileNotFoundError(error.errno, "it is another file now", *parts[-1:]) from error
         raise
     if not (target + "/").startswith(prefix):
-        # Not looked at: what is outside must not be read, and may be a mount that hangs.
+        # Do not look at the target: it is outside, and may be on a mount that hangs.
         raise NotRegularError("a symbolic link that leads out of the folder")
     about = os.lstat(target)
     if modes.S_ISLNK(about.st_mode):
@@ -136,7 +136,7 @@ def root_gone(root: Path, error: OSError) -> RootGoneError:
     """Say that the folder is gone, with the system's reason."""
     advice = "mount it, or make it again; nothing is removed until it is back"
     if isinstance(error, PermissionError):
-        advice = "let the user that pixd runs as read it"
+        advice = "give the user that pixd runs as the right to read it"
     return RootGoneError(f"the folder {root} {reason_of(error)}", advice=advice)
 
 
@@ -153,7 +153,7 @@ def open_folder(root_fd: int, parts: tuple[str, ...]) -> int:
 
 
 def look_up(root_fd: int, parts: tuple[str, ...]) -> os.stat_result:
-    """Return what the kernel says of a name, without following a link at its end."""
+    """Return the kernel's stat of a name, without following a link at its end."""
     folder_fd = open_folder(root_fd, parts[:-1])
     try:
         return os.stat(parts[-1], dir_fd=folder_fd, follow_symlinks=False)
@@ -162,14 +162,14 @@ def look_up(root_fd: int, parts: tuple[str, ...]) -> os.stat_result:
 
 
 def parts_of(name: str) -> tuple[str, ...]:
-    """Split name text into the names on the way, as the kernel knows them."""
+    """Split name text into the names on the path, as bytes for the kernel."""
     return tuple(os.fsdecode(part) for part in name_to_bytes(name).split(b"/"))
 
 
 def is_absence(error: OSError) -> bool:
     """Tell whether the error means that there is no such name.
 
-    ELOOP and ENOTDIR count too: a folder turned into a link, and that link is refused itself.
+    ELOOP and ENOTDIR count too: a folder became a link, and the link itself is refused.
     """
     return error.errno in {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG}
 

@@ -1,6 +1,7 @@
-"""Tell systemd how the service is doing, where it listens (sd_notify(3)); else do nothing.
+"""Reports to systemd what the service does, if systemd listens (sd_notify(3)); else does nothing.
 
-Leaves to others: when a message is due. The units are in `systemd/`, `pixd.cli.units` installs them.
+Leaves to others: when to send a message. The units are in `systemd/`, `pixd.cli.units` installs
+them.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import socket
 import time
 
 EXTEND_S = 60
-"""How much longer a start may take from each time that it says so."""
+"""Each time that a start asks for more time, it gets so much from then on."""
 LONGEST_SEND_S = 0.1
 
 
@@ -23,21 +24,21 @@ def notify(message: str) -> None:
     if address.startswith("@"):  # an abstract socket
         address = "\0" + address[1:]
     with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
-        # A manager that is busy reads on in an instant; one that hangs is not waited for.
+        # A busy manager reads again very soon. pixd does not wait for one that hangs.
         sock.settimeout(LONGEST_SEND_S)
         sock.sendto(message.encode(), address)
 
 
 def notify_reloading() -> None:
-    """Say that the configuration is being read again; ``READY=1`` says that it is done.
+    """Report that the configuration is being read again; ``READY=1`` reports the end of that.
 
-    Source: sd_notify(3): RELOADING=1 needs the monotonic time with it since systemd 253.
+    Source: sd_notify(3): since systemd 253, RELOADING=1 needs the monotonic time too.
     """
     notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
 
 def extend_start(what: str) -> None:
-    """Ask for more time to start; to be said again before it is over.
+    """Ask for more time to start. Ask again before that time is over.
 
     Args:
         what: what the start is waiting for, shown by `systemctl status`.

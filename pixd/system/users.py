@@ -1,4 +1,4 @@
-"""Names of users, for the record of who asked for a change."""
+"""Names of users: the store records who asked for a change."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Whether a training is due, and why. Pure: it gets what the store knows and returns an answer.
 
 The live model should come from the pairs in the folder and the settings in the configuration. The
-service and `pixd plan` both ask here, so that a plan says what the service then does.
+service and `pixd plan` both use this module, so that a plan says what the service then does.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ MAX_FAILURES = 3
 
 
 class Due(NamedTuple):
-    """What is to be done.
+    """What the service should do.
 
     Attributes:
         action: "run" (train), "reuse" (make a model live that was trained before) or "none".

@@ -1,4 +1,4 @@
-"""A trained model on its way to be live: keep its files, write it, decide about it, promote it.
+"""What happens to a trained model: its files are kept, it is recorded, judged, and promoted or not.
 
 Whether a model may replace the live one is decided from its scores alone, with the reason in
 numbers. A model that descends from a recalled image may not be live (`excluded_in`).
@@ -34,7 +34,7 @@ EXPORT_REVISION = 1
 EXPORTED = (roles.GENERATOR, roles.CARD)
 """Roles of the files that are a model."""
 MEDIA_TYPES = {roles.CARD: "application/json", roles.SAMPLES: "image/png"}
-"""gc keeps what is JSON: a card is small, and says what a model was when it is gone."""
+"""gc keeps JSON files: a card is small, and says what a model was after its weights are removed."""
 
 L1_TOLERANCE = 1.05
 """A new model is refused if its held-out L1 is worse by more than this factor. Two seeds of the same
@@ -80,12 +80,12 @@ def decide(mode: str, metrics: Mapping[str, Any], *, has_live: bool) -> Decision
 def decide_again(mode: str, metrics: str, verdict: str) -> Decision:
     """Decide whether a model that was trained before may be live now.
 
-    What was decided then holds, except where `train.promote` has become `always` since.
+    The old decision holds, except if `train.promote` has become `always` since then.
 
     Args:
         mode: `train.promote` of the config.
         metrics: JSON, as they were measured then.
-        verdict: JSON of what was decided then.
+        verdict: JSON of the old decision.
     """
     if mode == "always" and not _what_is_broken(json.loads(metrics)):
         return Decision(promote=True, why="promote is set to always")
@@ -194,7 +194,7 @@ class _Made(NamedTuple):
     manifest: StoredObject
 
     def edge(self, role: str) -> Edge:
-        """Return the edge of a run that made a file."""
+        """Return the edge from a run to a file that it made."""
         path, kept = self.files[role]
         return Edge(role, path, kept.digest)
 

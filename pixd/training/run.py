@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pixd.system.children.worker import Worker
 
 PREVIEWS = "previews"
-"""The folder of the store with one sheet of samples a pipeline, while it trains."""
+"""The folder of the store with a sheet of samples for each pipeline that trains."""
 SCORES = ("l1", "psnr", "ssim", "sharpness")
 NICENESS = 10  # translation comes first
 CHECKPOINT_EVERY_S = 60
@@ -30,10 +30,11 @@ CHECKPOINT_EVERY_STEPS = 1000
 NOTE_PROGRESS_S = 10.0
 LEAVE_WITHIN_S = 30.0
 SILENT_S = 900.0
-"""A trainer that is silent for so long hangs: it sends a heartbeat every few seconds. The longest
-silence without a fault is one step, minutes for the largest model on a slow processor."""
+"""A trainer that is silent for so many seconds hangs: it sends a heartbeat every few seconds. The
+longest silence without a fault is one step, which is minutes for the largest model on a slow
+processor."""
 HANG_GRACE_S = 60.0
-"""A trainer that still exists so long after that could not even be killed."""
+"""A trainer that still exists so many seconds after that could not even be killed."""
 
 
 class TrainingRun:
@@ -78,7 +79,7 @@ class TrainingRun:
 
         Args:
             store: the open store.
-            settings: for device and precision.
+            settings: the source of device and precision.
             run_id: the run's row.
             key: the run's key.
             commit: the training commit that it works on.
@@ -134,7 +135,7 @@ class TrainingRun:
 
     @property
     def reason(self) -> str:
-        """What it does now, for people."""
+        """What the child does now, for people."""
         return self.phase
 
     def read(self, now: float) -> None:
@@ -173,7 +174,7 @@ class TrainingRun:
             self.device = str(event.get("device"))
 
     def is_fresh(self, now: float) -> bool:
-        """Tell whether it sent something lately, or was ended because it did not."""
+        """Tell whether it sent something recently, or was ended because it did not."""
         return self._heard_at is None or now - self._heard_at < SILENT_S + HANG_GRACE_S
 
     def leave_as(self, state: RunState, reason: str, now: float) -> None:

@@ -33,13 +33,13 @@ if TYPE_CHECKING:
 
 
 class Snapshot(NamedTuple):
-    """What is recorded with a run, and what its child is told.
+    """What is recorded with a run, and what its child gets.
 
     Attributes:
         listed: the object that names every pair, already flushed.
         inputs: the run's edges.
         reason: why it runs, for people.
-        spec: the part of the run spec that says recipe, pairs, live model and beginning.
+        spec: the part of the run spec with recipe, pairs, live model and beginning.
     """
 
     listed: StoredObject
@@ -129,7 +129,7 @@ def reason(
 def changes_since_last(
     reader: Reader, store: Path, pipeline: str, recipe: Mapping[str, Any], listing: bytes
 ) -> list[str] | None:
-    """Say how a training differs from the last that succeeded, or None where there was none.
+    """Say how a training differs from the last that succeeded, or None if there was none.
 
     Args:
         reader: the store's database.

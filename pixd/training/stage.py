@@ -2,9 +2,9 @@
 
 The live model should come from the pairs in the folder and the settings in the configuration
 (`pixd.training.due`). If a model of these was trained before, it is used again. If not, a training
-child starts once the folder has been still for `quiet_seconds`; it works on a snapshot. If the
+child starts after the folder has not changed for `quiet_seconds`; it works on a snapshot. If the
 folder changes while the child runs, a training that is at least half done goes on to its end. Any
-other is superseded, once the folder is still again.
+other training is superseded when the folder has not changed for that time again.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from pixd.training.due import Due
 
 FLOAT32_BYTES = 4
-GENERATOR_PARAMETERS = 54_400_000  # at ngf 64; they grow with its square
+GENERATOR_PARAMETERS = 54_400_000  # at ngf 64; the number grows with the square of ngf
 KEPT_COPIES = 8  # two checkpoints of the weights and Adam's two moments, and the export, twice
 FINISH_SHARE = 0.5  # a run that has done this share of its steps is not superseded
 RECALLED = "one of its images was recalled"
@@ -65,9 +65,9 @@ class Training:
 
         Args:
             store: the open store.
-            settings: of the service.
-            pipeline: its own.
-            intake: of the training folder.
+            settings: settings of the service.
+            pipeline: settings of the pipeline.
+            intake: intake of the training folder.
             dataset: the pairs in it.
             spawner: starts the trainer.
             run: a training that was started before the settings changed, and still runs.
@@ -145,8 +145,8 @@ class Training:
     def recover(self) -> None:
         """Look again at what is under way, after an error of the store's disk.
 
-        A child that runs goes on. The model of one that has ended may be half published: its run
-        is lost, and another goes on from the last checkpoint.
+        A running child goes on. If a child has ended, its model may be only half published. Then
+        its run is lost, and another run goes on from the last checkpoint.
         """
         if self._run and self._run.worker.poll() is not None:
             self._run = None
@@ -182,7 +182,7 @@ class Training:
     def _reuse(self, due: Due) -> None:
         """Make a model live that was trained before."""
         store, name = self._store, self._pipeline.name
-        assert due.model is not None  # it is what "reuse" means
+        assert due.model is not None  # "reuse" always has a model
         model = store.models.numbered(name, due.model)
         assert model is not None  # it was just read
         store.models.promote(model, who="service", why=due.why, change_id=self._change_id())
@@ -231,7 +231,7 @@ class Training:
 
     def _start(self, key: str, recipe: Mapping[str, Any]) -> None:
         store, split, commit = self._store, self._dataset.split, self._dataset.commit
-        assert commit is not None  # _wanted saw it
+        assert commit is not None  # `_wanted` checked it
         snapshot = take(store, self._pipeline, recipe, key, split, commit)
         with store.transaction():
             store.history.add_objects([snapshot.listed], "application/json")
@@ -304,7 +304,7 @@ class Training:
                 progress=run.progress,
             )
             store.note(name, "info", "train", f"training {result['state']}: {result['reason']}")
-            if not run.is_leaving:  # somebody else ended it, and may end the next one too
+            if not run.is_leaving:  # somebody else ended it, and may also end the next one
                 self._retry_at = now + FIRST_RETRY_S
         if result["state"] in {RunState.SUCCEEDED, RunState.SUPERSEDED}:
             run.drop_preview()

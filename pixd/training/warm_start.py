@@ -57,7 +57,7 @@ class WarmStart(NamedTuple):
 
     @property
     def told(self) -> str:
-        """The words for a run's reason."""
+        """The text for a run's reason."""
         return f"goes on from {self.model} with {self.steps:.0%} of the steps"
 
 

@@ -1,1 +1,1 @@
-"""Translating with a loaded generator: decoding beside it, batches, tiles."""
+"""Translates with a loaded generator: decoding in other processes, batches, tiles."""

@@ -1,12 +1,12 @@
-"""Squares on their way through the network: which go together, and whose turn it is.
+"""Decides which squares go through the network together, and in which order.
 
-Same input, same bytes, whatever else is in the batch: the network has instance statistics
-only, so nothing mixes images; what could still differ is the order in which a kernel adds.
-On x86 with oneDNN batches of 1 to 8 were found bit-equal to single images at ngf 64, in
-float32 and in bfloat16, and a batch of eight takes 0.55 of the time an image. That is
-measured, not assumed: batches have a size of 1, 2, 4, 8, ..., and the first time that a size
-is used each of its images is also translated alone. A size whose bytes differ is never used
-again, and the parent gets a note.
+The same input gives the same bytes, whatever else is in the batch. The network has only instance
+statistics, so nothing mixes images; only the order in which a kernel adds could differ. On x86
+with oneDNN, batches of 1 to 8 had the same bytes as single images at ngf 64, in float32 and in
+bfloat16, and a batch of eight takes 0.55 of the time for each image. This module checks that:
+batches have a size of 1, 2, 4, 8, ..., and when a size is used for the first time, each of its
+images is also translated alone. A size that gives other bytes is never used again, and the parent
+gets a note.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Generate = Callable[[Sequence[Pixels]], list[Pixels]]
 
 @dataclass(frozen=True, slots=True)
 class Square:
-    """One square for the network, and who is told what came of it.
+    """One square for the network, and the functions that take its result.
 
     Attributes:
         pixels: (size, size, 3) uint8, RGB.
@@ -38,20 +38,20 @@ class Square:
 
 
 class Lanes:
-    """Where squares wait: those of large images in a lane of their own.
+    """The queue of squares. Squares of large images have a lane of their own.
 
-    The lanes are served in turn, so that a small image waits for one batch of a large one and
-    not for all of it.
+    The lanes are served in turn. So a small image waits for one batch of a large image, not for
+    the whole of it.
     """
 
     def __init__(self) -> None:
-        """Begin with nothing waiting."""
+        """Begin empty."""
         self._lanes: tuple[deque[Square], deque[Square]] = (deque(), deque())
         self._is_large_next = False
         self._changed = threading.Condition()
 
     def put(self, square: Square, *, is_large: bool) -> None:
-        """Let a square wait. Any thread."""
+        """Add a square. Any thread may call this."""
         with self._changed:
             self._lanes[is_large].append(square)
             self._changed.notify()
@@ -60,7 +60,7 @@ class Lanes:
         """Return the squares to translate now; none if none came within the time.
 
         Args:
-            size_for: says how many of so many waiting ones to take.
+            size_for: returns how many squares to take if so many wait.
             timeout_s: seconds.
         """
         with self._changed:
@@ -77,7 +77,7 @@ class Lanes:
 
 
 class Batcher:
-    """Runs the network on as many images at once as may be, with the bytes they have alone."""
+    """Runs the network on as many images at once as possible; each gets the bytes it gets alone."""
 
     def __init__(self, generate: Generate, largest: int, note: Callable[[str], None]) -> None:
         """Batch up to `largest` images.
@@ -85,7 +85,7 @@ class Batcher:
         Args:
             generate: translates a batch.
             largest: the configured batch.
-            note: tells the parent something that a person may want to know.
+            note: sends the parent a message for people.
         """
         self._generate = generate
         self._note = note
@@ -103,10 +103,11 @@ class Batcher:
         return size
 
     def __call__(self, inputs: Sequence[Pixels]) -> list[Pixels]:
-        """Translate images, `size_for` of them.
+        """Translate as many images as `size_for` returned.
 
         Raises:
-            Exception: the network failed; ResourceExhaustedError only for a single image.
+            Exception: the network failed. A batch that does not fit into memory is divided, so
+                ResourceExhaustedError comes only for a single image.
         """
         try:
             outputs = self._generate(inputs)
@@ -116,7 +117,7 @@ class Batcher:
             self.largest = max(1, len(inputs) // 2)
             self._note(f"out of memory: translating at most {self.largest} images at once now")
             outputs = []
-            while len(outputs) < len(inputs):  # `largest` may shrink again on the way
+            while len(outputs) < len(inputs):  # `largest` may become smaller again in this loop
                 outputs += self(inputs[len(outputs) :][: self.largest])
             return outputs
         if len(inputs) in self._proven:

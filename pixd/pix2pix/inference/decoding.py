@@ -1,7 +1,8 @@
-"""The translator's decoder processes. A bad file can crash one of them, and not the translator.
+"""Decoding runs in other processes, so that a bad file cannot crash the translator.
 
-Each takes one image at a time. Each is a `pixd.images.decoder_child` with bounded memory and time. When one dies, the image that it had is
-to blame and no other, and another process takes its place; nothing else is asked again.
+Each process is a `pixd.images.decoder_child`. It has limited memory and time, and takes one image
+at a time. So if one dies, only its own image can be to blame, and no other image is asked for
+again. Another process takes its place.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from pixd.system.errors import ADVICE_DISK, DiskError, ImageRejectedError, PixdE
 _DECODER: Final = "pixd.images.decoder_child"
 
 
-class LargeImage(Exception):  # noqa: N818 - another way for it, not an error
-    """An image has more tiles than are wanted; it was not decoded."""
+class LargeImage(Exception):  # noqa: N818 - not an error: the image is translated another way
+    """An image has more tiles than the caller wants; it was not decoded."""
 
 
 class Square(NamedTuple):
@@ -29,7 +30,7 @@ class Square(NamedTuple):
     Attributes:
         pixels: uint8 (size, size, 3), RGB.
         framing: the `pixd.images.fitting.Framing`.
-        has_alpha: whether the image has transparency; it lies over white here.
+        has_alpha: whether the image has transparency; `pixels` shows it over white.
     """
 
     pixels: Pixels
@@ -38,13 +39,13 @@ class Square(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """A whole image, to be read from top to bottom.
+    """A whole image, which is read from top to bottom.
 
     Attributes:
         width: pixels.
         height: pixels.
-        channels: 3, or 4 with the alpha; the colours lie over white in any case.
-        read: returns the next so many rows, uint8 (rows, width, channels).
+        channels: 3, or 4 with the alpha. The colours are over white in both cases.
+        read: returns the next rows, as many as asked for, uint8 (rows, width, channels).
     """
 
     width: int
@@ -54,27 +55,27 @@ class Rows(NamedTuple):
 
 
 class Decoder:
-    """One decoder process, started anew where it died. For one thread at a time.
+    """One decoder process, started again if it ended. Only one thread may use it at a time.
 
-    Every method raises ImageRejectedError where it is no picture that pixd takes, or ended the
-    decoder; ChildDiedError where the decoder ended and the image is not known to be to blame;
-    DiskError where the disk refuses to give it; and PixdError where it cannot be read.
+    Every method raises ImageRejectedError if the image is not one that pixd accepts, or ended the
+    decoder. It raises ChildDiedError if the decoder ended and the image may not be to blame,
+    DiskError if the disk refuses to read it, and PixdError if it cannot be read.
     """
 
     def __init__(self, megapixels: int) -> None:
         """Start the process.
 
         Args:
-            megapixels: of the largest image that is taken.
+            megapixels: size of the largest accepted image.
         """
-        # The kernel ends a decoder with the thread that started it (`libc.die_with_parent`): the
-        # threads here live as long as the translator does.
+        # The kernel ends a decoder with the thread that started it (`libc.die_with_parent`). The
+        # threads here run as long as the translator does.
         self._child = ConfinedChild(
             _DECODER, DecodeSpec(max_megapixels=megapixels), megapixels=megapixels
         )
 
     def square(self, image: str, size: int, fit: str) -> Square:
-        """Decode an image and bring it to the model's square.
+        """Decode an image and fit it to the model's square.
 
         Args:
             image: path of the object's file.
@@ -104,11 +105,11 @@ class Decoder:
         return self._plane({"image": image, "want": "lightness"})
 
     def alpha(self, image: str, size: int | None, fit: str) -> Pixels:
-        """Decode how opaque an output is to be.
+        """Decode how opaque an output should be.
 
         Args:
             image: path of the object's file.
-            size: side of the model's square where the output is that; None for the source's size.
+            size: side of the model's square if the output has that size; None for the source's.
             fit: "pad", "crop" or "stretch".
 
         Returns:
@@ -118,16 +119,16 @@ class Decoder:
 
     @contextlib.contextmanager
     def rows(self, image: str, size: int, most: int | None, *, alpha: bool) -> Iterator[Rows]:
-        """Decode an image to be read row by row; what was not read at the end is dropped.
+        """Decode an image for reading row by row; rows that were not read at the end are dropped.
 
         Args:
             image: path of the object's file.
             size: side of a tile, pixels.
-            most: so many tiles at most; None for any number.
+            most: the largest number of tiles; None for any number.
             alpha: whether its transparency is wanted too.
 
         Raises:
-            LargeImage: it has more tiles than `most`; and as the others.
+            LargeImage: it has more tiles than `most`. It also raises what the others raise.
         """
         import numpy as np
 
@@ -147,7 +148,7 @@ class Decoder:
         try:
             yield Rows(width, height, channels, read)
         finally:
-            if left:  # it waits for somebody to read on; what comes next must be another's
+            if left:  # the child waits until these are read: the next image needs another one
                 self._child.start_anew()
 
     def _plane(self, request: dict[str, Any]) -> Pixels:
@@ -161,7 +162,7 @@ class Decoder:
         return event, self._child.body(int(event["bytes"]))
 
     def _event(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Ask, and turn every answer but the wanted one into the error that it is."""
+        """Ask, and raise an error for every answer but the wanted one."""
         event = self._child.event(request)
         if event["event"] == "rejected":
             raise ImageRejectedError(event["reason"])
@@ -177,14 +178,14 @@ class Decoder:
 
 
 class Decoders:
-    """As many decoders as threads ask for one, so that none ever waits for another's image."""
+    """As many decoders as threads use one, so that no thread waits for another thread's image."""
 
     def __init__(self, count: int, megapixels: int) -> None:
-        """Start `count` processes, beside what else takes time at the start.
+        """Start `count` processes, at the same time as other slow work of the start.
 
         Args:
-            count: of processes.
-            megapixels: of the largest image that is taken.
+            count: number of processes.
+            megapixels: size of the largest accepted image.
         """
         self._idle: queue.SimpleQueue[Decoder] = queue.SimpleQueue()
         for _ in range(count):
@@ -192,7 +193,7 @@ class Decoders:
 
     @contextlib.contextmanager
     def one(self) -> Iterator[Decoder]:
-        """Give whichever is idle, or wait for one."""
+        """Give an idle decoder, or wait for one."""
         decoder = self._idle.get()
         try:
             yield decoder

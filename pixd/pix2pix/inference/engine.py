@@ -1,4 +1,4 @@
-"""What a translation needs of a model: an engine that runs it. Knows no library that does."""
+"""What a translation needs from a model: an engine that runs it. Imports no library that does."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ Pixels = Any  # NDArray[np.uint8]; numpy is imported late here
 class Engine(Protocol):
     """A model, loaded and ready to run.
 
-    The same image gives the same bytes, whatever else is in the batch; or `largest` is 1. What
-    that costs to find out is the business of `pixd.pix2pix.inference.batching`.
+    The same image gives the same bytes, whatever else is in the batch; if not, `largest` is 1.
+    `pixd.pix2pix.inference.batching` finds out whether that is so.
     """
 
     @property
     def size(self) -> int:
-        """Side in pixels of the squares that it takes and gives."""
+        """Side in pixels of its input and output squares."""
 
     @property
     def card(self) -> Mapping[str, Any]:
-        """The model card: how the model was trained, and what it takes and gives."""
+        """The model card: how the model was trained, and what its inputs and outputs are."""
 
     @property
     def largest(self) -> int | None:
-        """How many images it takes at once at most; None for any number."""
+        """The largest number of images that it takes at once; None for any number."""
 
     @property
     def environment(self) -> Mapping[str, Any]:
-        """The device and versions that it runs on; ``device`` and ``device_name`` among them."""
+        """The device and versions that it runs on, with ``device`` and ``device_name``."""
 
     def __call__(self, images: Sequence[Pixels]) -> list[Pixels]:
-        """Translate (size, size, 3) uint8 RGB images to as many of the same shape."""
+        """Translate (size, size, 3) uint8 RGB images; return as many of the same shape."""

@@ -26,7 +26,8 @@ class KerasEngine:
         """Load the model of a spec.
 
         Raises:
-            PixdError: no such device or precision, or the model is damaged or cannot be loaded.
+            PixdError: there is no such device or precision, or the model is damaged or cannot be
+                loaded.
         """
         device = hardware.choose_device(spec.device)
         policy = hardware.choose_policy(spec.precision, device)

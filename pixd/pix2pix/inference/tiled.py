@@ -1,8 +1,8 @@
-"""One image through the network in tiles: rows in, squares to and fro, rows of a PNG out.
+"""Translates one image in tiles: reads rows, sends squares through the network, writes a PNG.
 
-Of the image there are in memory a band as high as a tile of its source, the same of what the
-tiles add up to, and the tiles that are under way; whatever its height (`pixd.images.tiles`). Tiles come
-back in the order in which they were given, so that the bytes follow from the image alone.
+Whatever the height of the image, memory holds only a band of the source as high as a tile, the
+same of the sum of the tiles, and the tiles that are under way (`pixd.images.tiles`). Tiles come
+back in the order in which they were given, so the bytes of the output depend only on the image.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ TOLD_EVERY_S: Final = 1.0
 
 
 class Made(NamedTuple):
-    """What came of an image: the digest and size of its file, and the times that it took."""
+    """The result of an image: digest and size of its file, and the times that it took."""
 
     sha256: str
     size: int
@@ -56,7 +56,7 @@ class _Under(NamedTuple):
 
 
 def reader_of(whole: Pixels) -> Callable[[int], Pixels]:
-    """Return a `Rows.read` of what is in memory already."""
+    """Return a `Rows.read` for pixels that are in memory already."""
     top = 0
 
     def read(count: int) -> Pixels:
@@ -81,15 +81,15 @@ def translate(
     """Translate an image of any size to a PNG of the same size.
 
     Args:
-        source: the image; its alpha, where it has four channels, goes into the output.
-        out: the file; left incomplete where this raises.
-        text: chunks of the file.
+        source: the image; if it has four channels, its alpha goes into the output.
+        out: the file; it stays incomplete if this raises.
+        text: text chunks of the file.
         size: side of a tile, pixels.
-        pairs: the setting, where the network's input is made of what comes. Where the lightness is kept
-            the output has the source's own lightness, whatever tiles overlap.
+        pairs: the setting, if the network's input is made from the image. If it keeps the
+            lightness, the output has the source's own lightness, also where tiles overlap.
         put: gives a square to the network.
-        at_once: squares under way at most.
-        told: hears now and then how many tiles are done, and of how many.
+        at_once: the largest number of squares under way.
+        told: called now and then with how many tiles are done, and of how many.
 
     Raises:
         ImageRejectedError: as `source.read`.
@@ -104,7 +104,7 @@ def translate(
     across, down = Axis.along(source.width, size), Axis.along(source.height, size)
     band, canvas = Band(across, down), Canvas(across, down)
     needs_source = keeps_lightness(pairs) or source.channels == 4  # noqa: PLR2004 - RGBA
-    sources: deque[Pixels] = deque()  # of the rows that each tile row finishes
+    sources: deque[Pixels] = deque()  # the source of the rows that each row of tiles finishes
     under: deque[_Under] = deque()
     done, of = 0, len(across.starts) * len(down.starts)
     told_at = began
@@ -153,7 +153,7 @@ def _square(pixels: Pixels, output: Future[Any]) -> Square:
 
 
 def _dressed(rows: Pixels, source: Pixels, pairs: str | None) -> Pixels:
-    """Give finished rows the lightness and the alpha of their source, where they are wanted."""
+    """Give finished rows the lightness and the alpha of their source, if these are wanted."""
     import numpy as np
 
     from pixd.images import lab

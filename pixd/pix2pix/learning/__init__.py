@@ -1,1 +1,1 @@
-"""One training run: input pipeline, schedule, loop, checkpoints, scores, previews."""
+"""One training run: input pipeline, schedule, loop, checkpoints, scores and previews."""

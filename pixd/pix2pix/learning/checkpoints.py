@@ -1,9 +1,9 @@
-"""Checkpoints: everything that training changes, whole or not there.
+"""Checkpoints: everything that training changes. Each is whole or absent.
 
-A checkpoint is a folder ``step-00001000`` with TensorFlow's own files (each tensor carries a
-CRC that is checked when it is read) and ``state.json``. It is written under another name,
-flushed, and renamed, so a folder with the right name is whole; a damaged one is passed over
-for the one before. The newest and the best by held-out scores are kept.
+A checkpoint is a folder ``step-00001000`` with TensorFlow's own files (each tensor has a CRC that
+is checked when it is read) and ``state.json``. It is written under another name, flushed and
+renamed, so a folder with the right name is whole. If one is damaged, the one before is used. The
+newest checkpoint is kept, and the best by its held-out scores.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from pixd.system.errors import DiskError
 _PREFIX: Final = "step-"
 _PART: Final = ".part-"
 _BEST: Final = "best.json"
-AS_SHARP: Final = 0.8  # times the sharpness of another: less is blurred beside it
+AS_SHARP: Final = 0.8  # times the sharpness of another: with less, this one is blurred
 
 State = Mapping[str, list[Any]]
 
@@ -42,10 +42,10 @@ class Best(NamedTuple):
 
     @property
     def distance(self) -> float:
-        """How far outputs are from their targets: L1, the less the more structure they share.
+        """How far outputs are from their targets: L1, made smaller by shared structure (SSIM).
 
-        One score alone takes what flatters it: L1 a picture that is vague where it is unsure, SSIM
-        one whose windows stand right and whose walls are of any colour.
+        Each score alone prefers wrong pictures. L1 prefers a picture that is blurred in its unsure
+        parts. SSIM accepts one with the windows in place and the walls in any colour.
         """
         return self.l1 * (1 - self.ssim)
 
@@ -60,14 +60,14 @@ class Checkpoints:
     """The checkpoints of one run in one folder."""
 
     def __init__(self, folder: Path, state: State, *, may_lack: Collection[str] = ()) -> None:
-        """Use `folder`, made if it is not there; half-written checkpoints in it are removed.
+        """Use `folder`. It is made if it does not exist; incomplete checkpoints in it are removed.
 
         Args:
             folder: on a local disk, for this run's key alone.
             state: tf.Variables by group; what is saved and restored.
-            may_lack: groups that only one of `state` and a checkpoint may have. Such a group
-                is passed over, or stays as it is: what precision: auto takes may have changed
-                since, with the machine, and only float16 has loss scales.
+            may_lack: groups that may be missing in `state` or in a checkpoint. Such a group is
+                not read, or keeps its values. The reason: on another machine `precision: auto`
+                may choose another precision, and only float16 has loss scales.
         """
         self._folder = folder
         self._state = state
@@ -89,7 +89,7 @@ class Checkpoints:
 
         Raises:
             NotFiniteError: a weight is not finite; nothing is saved and the old ones stay.
-            DiskError: the disk is full or gone; the old checkpoints stay.
+            DiskError: the disk is full or missing; the old checkpoints stay.
         """
         if not self._is_finite():
             raise not_finite(step)
@@ -97,7 +97,7 @@ class Checkpoints:
         try:
             self._write(final, step, notes)
         except (OSError, tf.errors.OpError) as error:
-            # TensorFlow reports a full disk as "resource exhausted", its word for memory too.
+            # TensorFlow reports a full disk as "resource exhausted", the same as missing memory.
             raise DiskError(
                 f"cannot save a checkpoint: {error}",
                 advice="free disk space; the run goes on from its last checkpoint",
@@ -106,10 +106,10 @@ class Checkpoints:
         return final
 
     def restore(self) -> tuple[int, dict[str, Any]]:
-        """Put the newest whole checkpoint into the variables.
+        """Load the newest whole checkpoint into the variables.
 
         Returns:
-            Its step and notes, or (0, {}) with the variables as they were if there is none.
+            Its step and notes. If there is none, (0, {}), and the variables keep their values.
         """
         for folder in self.found():
             found = self._read(folder)
@@ -118,11 +118,11 @@ class Checkpoints:
         return 0, {}
 
     def restore_step(self, step: int) -> bool:
-        """Put the checkpoint of `step` into the variables; tell whether it was there and whole."""
+        """Load the checkpoint of `step` into the variables; tell whether it exists and is whole."""
         return self._read(self._folder / f"{_PREFIX}{step:08d}") is not None
 
     def keep_only(self, step: int) -> None:
-        """Drop every other checkpoint: the run is over, and this is what became of it."""
+        """Remove every other checkpoint: the run is over, and this one is its result."""
         for folder in self.found():
             if folder.name != f"{_PREFIX}{step:08d}":
                 shutil.rmtree(folder, ignore_errors=True)
@@ -134,8 +134,8 @@ class Checkpoints:
             step, notes = int(state["step"]), dict(state["notes"])
             before = [(v, v.numpy()) for group in self._state.values() for v in group]
             self._read_variables(str(folder / "variables"))
-        except Exception as error:  # noqa: BLE001 - TensorFlow raises what it likes here
-            _log.warning("checkpoint %s is not whole and is passed over: %s", folder, error)
+        except Exception as error:  # noqa: BLE001 - TensorFlow may raise any error here
+            _log.warning("checkpoint %s is not whole and is not used: %s", folder, error)
             for variable, value in before or []:
                 variable.assign(value)
             return None
@@ -159,8 +159,8 @@ class Checkpoints:
     def remember_best(self, candidate: Best) -> bool:
         """Keep a checkpoint from now on if it is the best yet.
 
-        That is the one whose held-out outputs are nearest to their targets, among those that are
-        about as sharp: early weights are blurred, which L1 forgives and an eye does not.
+        The best is the one whose held-out outputs are nearest to their targets, among those that
+        are about equally sharp. Early weights give blurred pictures, which L1 does not show.
 
         Returns:
             Whether it is.
@@ -173,7 +173,7 @@ class Checkpoints:
         return True
 
     def best(self) -> Best | None:
-        """Return the best checkpoint, if one is known."""
+        """Return the best checkpoint, or None if none is known."""
         try:
             best = json.loads((self._folder / _BEST).read_text(encoding="utf-8"))
             return Best(int(best["step"]), *(float(best[name]) for name in Best._fields[1:]))

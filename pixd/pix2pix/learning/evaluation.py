@@ -1,4 +1,4 @@
-"""Scores of a generator on the held-out pairs, beside baselines that have learned nothing."""
+"""Scores a generator on the held-out pairs, and baselines that have learned nothing."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from pixd.pix2pix.network.generator import (
     make_inference,
 )
 
-VALIDATION_PAIRS: Final = 64  # at most, while it trains
+VALIDATION_PAIRS: Final = 64  # at most, during the training
 FINAL_PAIRS: Final = 500  # at most, at the end: a few minutes on two cores
 MEAN_PAIRS: Final = 400  # at most, for the mean target
 COLLAPSE_PAIRS: Final = 64
@@ -39,7 +39,7 @@ Beat = Callable[[], None]  # called between images; may raise Interrupted
 
 
 class HeldOut:
-    """The held-out pairs at one size, decoded anew each time: they are few and rarely asked for."""
+    """The held-out pairs at one size, decoded again for each use: they are few and rarely used."""
 
     def __init__(
         self, pairs: Sequence[Mapping[str, Any]], recipe: Mapping[str, Any], size: int, beat: Beat
@@ -56,7 +56,7 @@ class HeldOut:
 
     @property
     def are_common(self) -> list[bool]:
-        """Tell of each pair whether the live model's training held it out too."""
+        """Return for each pair whether the live model's training held it out too."""
         return [bool(pair.get("is_common")) for pair in self._pairs]
 
     def decoded(self, limit: int) -> Iterator[Pair]:
@@ -75,7 +75,7 @@ def validate(infer: Inference, held_out: HeldOut, limit: int) -> dict[str, Any]:
 
     Returns:
         ``l1``, ``psnr``, ``ssim``, ``sharpness``, ``n``, ``collapsed``, ``identity_like``, and
-        under ``common`` the scores and ``n`` of the pairs that are marked so.
+        under ``common`` the scores and ``n`` of the pairs that neither model was trained on.
     """
     inputs: list[Pixels] = []
     outputs: list[Pixels] = []
@@ -103,12 +103,12 @@ def evaluate(
     train: HeldOut,
     live: dict[str, Any] | None,
 ) -> dict[str, Any]:
-    """Score the finished generator as the result manifest wants it.
+    """Score the finished generator, for the result manifest.
 
     Args:
         generator: the candidate.
         held_out: pairs that it never saw.
-        train: pairs that it was trained on; only their mean target is used.
+        train: pairs that it was trained on; only the mean of their targets is used.
         live: scores of the live model, see `evaluate_live`.
     """
     scores = validate(make_inference(generator), held_out, FINAL_PAIRS)
@@ -140,7 +140,7 @@ def evaluate_live(
 ) -> dict[str, Any]:
     """Score the live model on the candidate's held-out pairs, at the candidate's precision.
 
-    A live model of another image size is scored at its own; ``image_size`` says so.
+    A live model of another image size is scored at its own size; ``image_size`` has it.
 
     Raises:
         PixdError: it cannot be loaded.

@@ -1,14 +1,15 @@
-"""Pairs from files to training batches, always a step ahead of the update.
+"""Makes training batches from files of pairs, always a step before the update needs them.
 
-Every choice (order, crop, flip) is a pure function of the seed and the position in the run, so
-a resumed run sees exactly what an undisturbed one would have seen, whatever was fetched ahead.
+Every choice (order, crop, flip) is a pure function of the seed and the position in the run. So a
+resumed run sees exactly what an undisturbed one would have seen, whatever was fetched ahead.
 
-Jitter as in the paper: both images are resized once, straight from the file to 286/256 of the
-model's size with `pixd.images.decode`' one filter, then one crop and one flip are applied to both.
-A pair decodes once: the resized pixels stay in memory as uint8 if the whole set fits, and are
-decoded again otherwise. With `fit: tile` pairs stay at their own scale, and the crop is of the
-model's size: what the network meets is what a tile shows it later. Threads of this process do the work ahead of the loop; numpy's and
-Pillow's inner loops and TensorFlow's step all leave the interpreter free for one another.
+The jitter is that of the paper. Both images are resized once, directly from the file to 286/256 of
+the model's size, with the one filter of `pixd.images.decode`. Then both get the same crop and the
+same flip. If the whole set fits into memory, each pair is decoded once and its resized pixels stay
+there as uint8; if not, pairs are decoded again. With `fit: tile` pairs stay at their own scale, and
+the crop has the model's size, so the network is trained on what a tile shows it later. Threads of
+this process work ahead of the loop. numpy's and Pillow's inner loops and TensorFlow's step all
+release the interpreter, so they run at the same time.
 
 Source: Isola et al. 2017, arXiv:1611.07004, section 6.2 (random jitter).
 """
@@ -36,7 +37,7 @@ from pixd.system.errors import ImageRejectedError
 JITTER_NUMERATOR: Final = 286  # of 256: Isola et al., section 6.2
 JITTER_DENOMINATOR: Final = 256
 BATCHES_AHEAD: Final = 4
-CACHE_SHARE: Final = 0.25  # of the memory that is available at the start
+CACHE_SHARE: Final = 0.25  # share of the memory that is available at the start
 CACHE_MAX_BYTES: Final = 8 << 30
 _ORDER, _JITTER = 0, 1  # separate streams of random numbers from one seed
 
@@ -45,7 +46,7 @@ Batch = NDArray[np.float32]  # (batch, size, size, channels) in [-1, 1]
 
 
 def jitter_size(image_size: int) -> int:
-    """Return the side in pixels that is resized to before the random crop."""
+    """Return the side in pixels to which images are resized before the random crop."""
     return round(image_size * JITTER_NUMERATOR / JITTER_DENOMINATOR)
 
 
@@ -56,14 +57,14 @@ def load_pair(
 
     Args:
         pair: ``name`` and ``images``, the paths of one or two files.
-        recipe: its ``pairs``, ``direction`` and ``fit`` count.
+        recipe: only its ``pairs``, ``direction`` and ``fit`` are used.
         size: side in pixels.
 
     Returns:
         input_image and target, each (size, size, 3) uint8.
 
     Raises:
-        DataError: a file is gone or is not an image; names the pair.
+        DataError: a file is missing or is not an image; the message names the pair.
     """
     return _named(
         pair,
@@ -79,7 +80,7 @@ def load_whole_pair(
     """Decode one pair of the run spec at its own scale; see `fitting.load_whole_pair`.
 
     Raises:
-        DataError: a file is gone or is not an image; names the pair.
+        DataError: a file is missing or is not an image; the message names the pair.
     """
     return _named(
         pair,
@@ -113,13 +114,13 @@ def random_crop(
         input_image: (height, width, 3) uint8, no side below image_size.
         target: the same shape.
         image_size: side of the result in pixels.
-        random: what chooses; always drawn from the same number of times.
+        random: random generator; each call draws the same number of times.
         flip: whether to mirror left to right half of the time.
 
     Returns:
         Views of both, (image_size, image_size, 3).
     """
-    # Not as in `random_jitter`: numpy draws other numbers for two bounds than for one.
+    # Differs from `random_jitter`: for two bounds numpy draws other numbers than for one.
     corner = [int(random.integers(0, side - image_size + 1)) for side in target.shape[:2]]
     is_mirrored = bool(random.integers(0, 2)) and flip
     return (
@@ -142,7 +143,7 @@ def random_jitter(
         input_image: (side, side, 3) uint8, side >= image_size.
         target: the same shape.
         image_size: side of the result in pixels.
-        random: what chooses; always drawn from the same number of times.
+        random: random generator; each call draws the same number of times.
         flip: whether to mirror left to right half of the time.
 
     Returns:
@@ -187,7 +188,7 @@ class TrainingPairs:
         self._is_whole = recipe["fit"] == "tile"
         self._side = jitter_size(self._image_size) if recipe["jitter"] else self._image_size
         self._room_bytes = min(CACHE_MAX_BYTES, int(available_bytes() * CACHE_SHARE))
-        # At their own scale pairs have any size: as many are kept as there is room for.
+        # At their own scale pairs can have any size. As many are kept as fit into memory.
         needed = 0 if self._is_whole else len(self._pairs) * 2 * 3 * self._side**2
         self._is_kept = needed <= self._room_bytes
         self._kept: dict[int, tuple[Pixels, Pixels]] = {}
@@ -200,7 +201,7 @@ class TrainingPairs:
     def batch_of(self, step: int) -> tuple[Batch, Batch]:
         """Return the batch that step `step` (from 0) trains on.
 
-        Epochs follow one another without a gap: a batch may end one and begin the next.
+        Epochs follow each other without a gap: one batch may have pairs of two epochs.
 
         Returns:
             input_image and target, each (batch, image_size, image_size, channels) float32 in
@@ -251,7 +252,7 @@ class TrainingPairs:
 
 
 class Prefetcher:
-    """Makes the batches of the coming steps while the present one is trained on."""
+    """Makes the batches of the next steps while the current one is trained on."""
 
     def __init__(self, pairs: TrainingPairs, *, start: int, steps: int) -> None:
         """Begin with the batch of step `start`; there are `steps` in all."""
@@ -263,7 +264,7 @@ class Prefetcher:
             self._request_next()
 
     def __iter__(self) -> Iterator[tuple[Batch, Batch]]:
-        """Yield the batches in order; a pair that cannot be read raises `DataError` here."""
+        """Yield the batches in order; raise `DataError` here if a pair cannot be read."""
         while self._ahead:
             batch = self._ahead.popleft().result()
             self._request_next()
@@ -279,7 +280,7 @@ class Prefetcher:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Stop the threads; what they have not begun is dropped."""
+        """Stop the threads; batches that they have not begun are dropped."""
         self._threads.shutdown(wait=True, cancel_futures=True)
 
     def _request_next(self) -> None:
@@ -287,21 +288,21 @@ class Prefetcher:
             self._ahead.append(self._threads.submit(self._pairs.batch_of, next(self._range)))
 
 
-@functools.lru_cache(maxsize=4)  # threads work at one epoch's end and the next one's start
+@functools.lru_cache(maxsize=4)  # at an epoch's end, threads already work on the next one
 def epoch_order(seed: int, epoch: int, count: int) -> NDArray[np.int64]:
     """Return the order of the pairs in one epoch, a function of its arguments alone."""
     return _random(seed, _ORDER, epoch).permutation(count)
 
 
 def steps_of(recipe: Mapping[str, Any], pairs: int) -> int:
-    """Return how many updates a run makes: ``steps``, or enough for every pair ``epochs`` times."""
+    """Return how many updates a run makes: ``steps``, or enough for ``epochs`` times every pair."""
     if recipe["steps"] is not None:
         return int(recipe["steps"])
     return -(-int(recipe["epochs"]) * pairs // int(recipe["batch_size"]))
 
 
 def available_bytes() -> int:
-    """Return the memory that can be had without swapping; 1 GiB where the system does not say."""
+    """Return the memory available without swapping; 1 GiB if the system does not say."""
     with contextlib.suppress(OSError):
         for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
             if line.startswith("MemAvailable:"):

@@ -1,9 +1,9 @@
-"""What the generator makes of a few fixed pairs, drawn as it learns: one sheet that grows.
+"""Draws what the generator makes from a few fixed pairs, on one sheet that grows.
 
-A column a validation, between the input and the target. Each column is a small file of its own
-beside the checkpoints, written whole, so that a run that is killed and goes on still has the
-columns from before; the sheet is drawn anew from them. Nothing that goes wrong here ends a
-training: it is logged and said.
+Each validation adds a column between the input and the target. Each column is a small file of its
+own beside the checkpoints, written whole. So a run that is killed and goes on still has the earlier
+columns, and the sheet is drawn from them again. No error here ends a training: it is logged and
+reported.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from pixd.system.children.child import Events, Interrupted
 from pixd.system.children.spec import OutputFile, TrainSpec
 
 SHOWN_PAIRS: Final = 4
-TILE_PX: Final = 160  # a larger image is shown smaller: twelve columns are 2,000 pixels wide
-LEAST_TILE_PX: Final = 128  # a smaller one larger, so that the words above it have room
+TILE_PX: Final = 160  # larger images are reduced to this: twelve columns are 2,000 pixels wide
+LEAST_TILE_PX: Final = 128  # smaller images are enlarged to this, so that the words above have room
 SAMPLES_FILE: Final = "samples.png"
 _COLUMN: Final = "column-"
 
@@ -41,10 +41,10 @@ class Previews:
         """Go on from the columns that the run has drawn until `step`.
 
         Args:
-            spec: the run spec. ``preview`` is the path of the sheet, beside the columns where it
-                is missing.
-            step: updates made so far; columns after it are of a run that was not kept.
-            events: where the sheet's path goes, or why there is none.
+            spec: the run spec. ``preview`` is the path of the sheet; without it, the sheet is
+                beside the columns.
+            step: updates made so far; later columns are of steps that were lost.
+            events: gets the sheet's path, or the reason why there is none.
             beat: called between images.
         """
         recipe = spec.recipe
@@ -61,7 +61,7 @@ class Previews:
         for path in self._folder.glob(f"{_COLUMN}*"):
             if _step_of(path) > step:
                 path.unlink(missing_ok=True)
-        for left in self._folder.glob(".pixd-*.tmp"):  # of a column that a kill cut off
+        for left in self._folder.glob(".pixd-*.tmp"):  # left by a kill during a column
             left.unlink(missing_ok=True)
         if any(self._steps()) and self._sheet.exists():
             self._events.send("preview", step=step, path=str(self._sheet))
@@ -78,10 +78,10 @@ class Previews:
             infer: the generator.
 
         Returns:
-            A sheet of this column alone, or None where drawing failed.
+            A sheet of this column alone, or None if drawing failed.
 
         Raises:
-            Interrupted: the run is asked to end.
+            Interrupted: the run was asked to end.
         """
         try:
             self._add_column(step, infer)
@@ -90,24 +90,24 @@ class Previews:
             alone = self._drawn([step])
         except Interrupted:
             raise
-        except Exception as error:  # noqa: BLE001 - a picture is not worth a training
+        except Exception as error:  # noqa: BLE001 - a picture must not end a training
             self._say_trouble(step, error)
             return None
         self._events.send("preview", step=step, path=str(self._sheet))
         return alone
 
     def finish(self, exported: int, infer: Inference) -> list[OutputFile]:
-        """Leave the final sheet in the scratch folder, the exported weights marked.
+        """Write the final sheet to the scratch folder; it marks the exported weights.
 
         Args:
             exported: the step whose weights are the model: the best, not always the last.
             infer: the generator with these weights.
 
         Returns:
-            Its line of the result's ``outputs``, or none where drawing failed.
+            Its line of the result's ``outputs``, or none if drawing failed.
 
         Raises:
-            Interrupted: the run is asked to end.
+            Interrupted: the run was asked to end.
         """
         try:
             if not self.has(exported):
@@ -141,7 +141,7 @@ class Previews:
         return contact_sheet(rows, headers, max(self._side, LEAST_TILE_PX), per_line=1)
 
     def _cut(self, step: int) -> list[Image.Image] | None:
-        """Return the tiles of a column from top to bottom, or None where it cannot be read."""
+        """Return the tiles of a column from top to bottom, or None if it cannot be read."""
         side = self._side
         try:
             column = Image.open(io.BytesIO(self._column(step).read_bytes()))

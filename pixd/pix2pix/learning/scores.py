@@ -1,10 +1,10 @@
-"""How good a translation is, beside baselines that have learned nothing.
+"""How good a translation is, compared with baselines that have learned nothing.
 
-All on 8-bit RGB, as a person would see it. A blurred mean scores well on L1 and badly on
-sharpness, so neither is read alone. Numpy only.
+All scores are of 8-bit RGB, as a person would see it. A blurred mean has a good L1 and a bad
+sharpness, so neither is used alone. Needs only numpy.
 
 Source: SSIM as Wang et al. 2004, doi:10.1109/TIP.2003.819861: gaussian window 11, sigma 1.5,
-k1 .01, k2 .03, population covariance, windows that lie whole inside the image.
+k1 .01, k2 .03, population covariance, only windows that are completely inside the image.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 SSIM_WINDOW_PX: Final = 11
 SSIM_SIGMA_PX: Final = 1.5
-PSNR_EQUAL_DB: Final = 99.0  # equal images have none; what a table shows when all are equal
-COLLAPSED_STDDEV: Final = 2.0  # of 0..255: outputs flatter than this carry nothing
-COLLAPSED_VARIETY: Final = 1.0  # of 0..255: outputs this much alike ignore their input
-IDENTITY_L1: Final = 4.0  # of 0..255: targets nearer to their inputs ask for next to nothing
-IDENTITY_SHARE: Final = 0.1  # of what the targets ask for: outputs changed less are the input
+PSNR_EQUAL_DB: Final = 99.0  # equal images have no PSNR; a table shows this if all are equal
+COLLAPSED_STDDEV: Final = 2.0  # of 0..255: flatter outputs show nothing
+COLLAPSED_VARIETY: Final = 1.0  # of 0..255: outputs that differ by less ignore their input
+IDENTITY_L1: Final = 4.0  # of 0..255: targets nearer to their inputs need almost no change
+IDENTITY_SHARE: Final = 0.1  # share of the needed change: outputs that change less are the input
 NAMES: Final = ("l1", "psnr", "ssim", "sharpness")
 
 Image = NDArray[np.uint8] | NDArray[np.float64]  # (height, width, 3), 0..255
@@ -34,7 +34,7 @@ def l1(output: Image, target: Image) -> float:
 
 
 def psnr(output: Image, target: Image) -> float | None:
-    """Return the peak signal-to-noise ratio in dB, or None where the images are equal."""
+    """Return the peak signal-to-noise ratio in dB, or None if the images are equal."""
     mean_square = float(np.square(_floats(output) - _floats(target)).mean())
     return 10.0 * float(np.log10(255.0**2 / mean_square)) if mean_square else None
 
@@ -57,12 +57,12 @@ def ssim(output: Image, target: Image) -> float:
 
 
 def sharpness(output: Image, target: Image) -> float:
-    """Return the gradient energy of the output over the target's; 1 is as sharp."""
+    """Return the gradient energy of the output divided by the target's; 1 means equally sharp."""
     return gradient_energy(output) / max(gradient_energy(target), 1e-9)
 
 
 def gradient_energy(image: Image) -> float:
-    """Return the mean absolute step between neighbours, down plus across."""
+    """Return the mean absolute step between neighbours, vertical plus horizontal."""
     values = _floats(image)
     down, across = np.abs(np.diff(values, axis=0)), np.abs(np.diff(values, axis=1))
     return float(down.mean() + across.mean())
@@ -79,7 +79,7 @@ def score(pairs: Iterable[tuple[Image, Image]]) -> dict[str, Any]:
 
 
 def score_one(output: Image, target: Image) -> dict[str, float | None]:
-    """Return every metric of one output; ``psnr`` is None where it equals its target."""
+    """Return every metric of one output; ``psnr`` is None if it equals its target."""
     return {
         "l1": l1(output, target),
         "psnr": psnr(output, target),
@@ -89,7 +89,7 @@ def score_one(output: Image, target: Image) -> dict[str, float | None]:
 
 
 def mean_scores(scores: Sequence[Mapping[str, float | None]]) -> dict[str, Any]:
-    """Average what `score_one` gave, as `score` says it."""
+    """Average what `score_one` returned; see `score`."""
     means: dict[str, Any] = {}
     for name in NAMES:
         values = [value for score in scores if (value := score[name]) is not None]
@@ -100,15 +100,14 @@ def mean_scores(scores: Sequence[Mapping[str, float | None]]) -> dict[str, Any]:
 
 
 def is_collapsed(outputs: list[NDArray[np.uint8]], inputs: list[NDArray[np.uint8]]) -> bool:
-    """Tell whether a generator has stopped looking at its input.
+    """Tell whether a generator ignores its input.
 
     Args:
         outputs: (size, size, 3) uint8 each.
         inputs: what they were made from.
 
     Returns:
-        True if the outputs are nearly flat, or nearly one and the same although their inputs
-        differ.
+        True if the outputs are nearly flat, or nearly the same although their inputs differ.
     """
     if not outputs:
         return False
@@ -125,7 +124,7 @@ def is_identity_like(
     inputs: Sequence[NDArray[np.uint8]],
     targets: Sequence[NDArray[np.uint8]],
 ) -> bool:
-    """Tell whether a generator gives its input back although the targets differ from it.
+    """Tell whether a generator returns its input although the targets differ from it.
 
     Args:
         outputs: (size, size, 3) uint8 each.
@@ -144,7 +143,7 @@ def is_identity_like(
 
 
 def mean_image(targets: Iterable[Image]) -> NDArray[np.float64]:
-    """Return the average image: the best constant guess in the square sense.
+    """Return the average image: the constant guess with the least squared error.
 
     Raises:
         ValueError: there are none.
@@ -159,7 +158,7 @@ def mean_image(targets: Iterable[Image]) -> NDArray[np.float64]:
 
 
 def thin(curve: Sequence[Mapping[str, Any]], points: int) -> list[Mapping[str, Any]]:
-    """Keep about `points` of a training curve, evenly; the last and every validation stay."""
+    """Keep about `points` of a training curve, evenly spaced, and the last and all validations."""
     stride = max(1, -(-len(curve) // points))
     last = len(curve) - 1
     return [
@@ -180,7 +179,7 @@ def _planes(image: Image) -> NDArray[np.float64]:
 
 def _blur(planes: NDArray[np.float64]) -> NDArray[np.float64]:
     """Filter (n, height, width) with the gaussian window, keeping only whole windows."""
-    # A plane at a time: it stays in the cache, which is three times as fast as all at once.
+    # One plane at a time fits into the cache; that is three times as fast as all at once.
     return np.stack([_blur_down(_blur_down(plane).T).T for plane in planes])
 
 

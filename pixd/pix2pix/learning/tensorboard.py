@@ -1,10 +1,10 @@
-"""Event files for TensorBoard, where the `tensorboard` package is installed; else nothing.
+"""Writes event files for TensorBoard if the `tensorboard` package is installed; else nothing.
 
 TensorFlow writes the files, but ``tf.summary.scalar`` itself comes from that package (TensorFlow
-only forwards to it), so without it there is nothing to write with. Nothing that goes wrong here
-ends a training: it is logged, and no more is written.
+only calls it). So without the package nothing can be written. No error here ends a training: it
+is logged, and nothing more is written.
 
-Source: tensorflow/python/summary/summary.py and tensorboard/summary/v2 for what comes from where.
+Source: tensorflow/python/summary/summary.py and tensorboard/summary/v2 show what comes from where.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class EventFiles:
     """The event files of one run."""
 
     def __init__(self, folder: Path | None) -> None:
-        """Write into `folder`, made at the first value; nowhere where it is None."""
+        """Write into `folder`, which is made at the first value; if it is None, write nothing."""
         self._folder = folder
         self._writer: Any = None
 
@@ -40,11 +40,11 @@ class EventFiles:
         """Return the event files of a run.
 
         Args:
-            wanted: the run's folder, ``PIPELINE/run-N`` in the one that TensorBoard is pointed
-                to; None writes none.
+            wanted: the run's folder, ``PIPELINE/run-N`` inside the folder that TensorBoard
+                reads; with None nothing is written.
             checkpoints: folder of the run's checkpoints.
-            resumes: whether the run goes on from a checkpoint; then it writes on in the folder
-                that it began in, under its earlier number.
+            resumes: whether the run goes on from a checkpoint. It then goes on writing in the
+                folder that it began in, under its earlier number.
         """
         if not wanted or importlib.util.find_spec("tensorboard") is None:
             return cls(None)
@@ -79,12 +79,12 @@ class EventFiles:
             self._try(lambda: tf.summary.image(name, pixels_of(image)[None], step=step))
 
     def flush(self) -> None:
-        """Let what was added be seen."""
+        """Write out what was added, so that TensorBoard sees it."""
         if self._writer is not None:
             self._try(self._writer.flush)
 
     def close(self) -> None:
-        """Add nothing any more."""
+        """Close the files."""
         if self._writer is not None:
             self._try(self._writer.close)
         self._folder = None
@@ -100,6 +100,6 @@ class EventFiles:
                 )
             with self._writer.as_default():
                 write()
-        except Exception as error:  # noqa: BLE001 - TensorFlow raises what it likes here
-            _log.warning("event files are written no more: %s", error)
+        except Exception as error:  # noqa: BLE001 - TensorFlow may raise any error here
+            _log.warning("no more event files are written: %s", error)
             self._folder = None

@@ -1,10 +1,10 @@
 """The training run: from a run spec to weights, scores and a model folder.
 
-Resume is exact: the newest whole checkpoint holds the weights, both Adams, dropout's random
-state and the curve; the data order and the jitter are functions of the seed and the step. On
-a CPU, a run that was killed and went on ends in the same weights as one left alone. (Where
-precision is auto and it goes on on another machine, it does so at what auto takes there: its
-weights are float32 anyway, and the environment in its result says what it was.)
+Resuming is exact. The newest whole checkpoint holds the weights, both Adams, dropout's random
+state and the curve; the data order and the jitter are functions of the seed and the step. On a
+CPU, a run that was killed and went on ends with the same weights as an undisturbed one. (If
+precision is auto and the run goes on on another machine, it uses what auto chooses there. Its
+weights are float32 anyway, and the environment in its result names the precision.)
 """
 
 from __future__ import annotations
@@ -53,9 +53,9 @@ from pixd.system.errors import PixdError
 PROGRESS_EVERY_S: Final = 1.0
 RATE_WINDOW_S: Final = 20.0
 CURVE_POINTS: Final = 300
-VALIDATION: Final = "validation_"  # before the names of the scores in the curve
-VALIDATIONS: Final = 10  # evenly over the run, the last after its last step
-STEPS_A_VALIDATED_PAIR: Final = 50  # so that validating costs a few per cent of the training
+VALIDATION: Final = "validation_"  # prefix of the names of the scores in the curve
+VALIDATIONS: Final = 10  # evenly spaced; the last one is after the last step
+STEPS_A_VALIDATED_PAIR: Final = 50  # so that validation takes a few per cent of the training's time
 
 Outcome = dict[str, Any]  # the fields of result.json
 
@@ -71,14 +71,14 @@ def train_and_evaluate(
         spec: a run spec of kind train.
         events: where progress goes.
         stop: ends the run at the next step, with a checkpoint.
-        timings: seconds by phase, filled on the way; holds ``import_s`` already.
+        timings: seconds by phase, filled in here; it holds ``import_s`` already.
 
     Returns:
         The fields of the result: state (succeeded, interrupted, or failed with an error), step,
         steps, outputs, metrics, curve and environment.
 
     Raises:
-        PixdError: the run cannot begin: no pairs, or the device or precision is not there.
+        PixdError: the run cannot begin: there are no pairs, or no such device or precision.
     """
     run = _Run(spec, events, stop, timings)
     try:
@@ -87,7 +87,7 @@ def train_and_evaluate(
     except Interrupted:
         run.checkpoint()
         return run.outcome("interrupted", [], {})
-    except Exception as error:  # noqa: BLE001 - any failure still says how far it came
+    except Exception as error:  # noqa: BLE001 - the result says how far the run came
         _log.exception("training failed at step %d", run.step)
         return {
             **run.outcome("failed", [], {}),
@@ -133,7 +133,7 @@ class _Run:
         timings["build_s"] = time.monotonic() - started
 
     def train(self) -> None:
-        """Update until the last step; checkpoints, validation and progress on the way."""
+        """Update until the last step; save checkpoints, validate and report progress meanwhile."""
         started = time.monotonic()
         train_step = make_train_step(
             self._networks,
@@ -152,7 +152,7 @@ class _Run:
         self._stop.check()
         self._tell_last_scores()
         if self.step in self._validation_steps() and not self._is_validated():
-            self._validate(infer)  # it was cut off between its checkpoint and this
+            self._validate(infer)  # the run ended between this checkpoint and its validation
         if self.step < self.steps:
             self._events.phase("compiling the first step")
         with Prefetcher(self._pairs, start=self.step, steps=self.steps) as batches:
@@ -191,7 +191,7 @@ class _Run:
                     self._beat,
                 )
             except PixdError as error:
-                # A damaged live model must not stand in the way of the one that replaces it.
+                # A damaged live model must not prevent the one that replaces it.
                 _log.warning("the live model cannot be scored: %s", error.message)
         generator = self._networks.generator
         scores = evaluation.evaluate(
@@ -216,10 +216,10 @@ class _Run:
         return self.outcome("succeeded", outputs, scores)
 
     def checkpoint(self) -> None:
-        """Save unless this very step is saved already."""
+        """Save, unless this step is saved already."""
         if self.step == self._saved_step:
             return
-        self._event_files.flush()  # a resume goes on behind this step, with nothing missing
+        self._event_files.flush()  # a resumed run goes on after this step, and nothing is missing
         self._checkpoints.save(self.step, {"curve": self._curve})
         self._saved_step = self.step
         self._events.send("checkpoint", step=self.step)
@@ -240,7 +240,7 @@ class _Run:
         return Checkpoints(Path(folder), self._networks.state, may_lack=(LOSS_SCALES,))
 
     def _begin_from(self, origin: Beginning) -> None:
-        """Put the last training state of an earlier model into the networks, at step 0."""
+        """Load the last training state of an earlier model into the networks, at step 0."""
         step, _ = self._checkpoints_in(origin["checkpoints"]).restore()
         if not step:
             raise BeginningError(
@@ -249,7 +249,7 @@ class _Run:
             )
 
     def _take_the_best(self) -> None:
-        """Put the best of the validated weights back, where they are not the last."""
+        """Load the best of the validated weights, if they are not the last."""
         best = self._checkpoints.best()
         if best and best.step != self.step and self._checkpoints.restore_step(best.step):
             self.step = best.step
@@ -259,7 +259,7 @@ class _Run:
         started = time.monotonic()
         values = train_step(*(tf.constant(half) for half in batch)).numpy().tolist()
         self.step += 1
-        self._stop.leaves_at_once = False  # from here on there is something to checkpoint
+        self._stop.leaves_at_once = False  # from now on there is something to save
         if is_first:
             self._timings["first_step_s"] = time.monotonic() - started
             self._events.phase("training")
@@ -268,7 +268,7 @@ class _Run:
         return dict(zip(LOSS_NAMES, values, strict=True))
 
     def _validate(self, infer: Inference) -> None:
-        """Score on the held-out pairs, if there are any, and draw how far it is."""
+        """Score on the held-out pairs, if there are any, and draw the samples."""
         started = time.monotonic()
         self._events.phase("validating")
         if len(self._held_out):
@@ -284,15 +284,15 @@ class _Run:
         self._curve.append({"step": self.step, **{f"{VALIDATION}{n}": v for n, v in kept.items()}})
         self._event_files.add(self.step, "validation", kept)
         is_broken = scores["collapsed"] or scores["identity_like"]
-        # Weights of the first half are out of the question: what L1 likes in them is that they
-        # paint every picture alike. Seen on facades, where step 400 of 4,000 had the lowest L1.
+        # Weights of the first half are never the best: they can have a low L1 because they paint
+        # every picture alike. On facades, step 400 of 4,000 had the lowest L1.
         if 2 * self.step >= self.steps and not is_broken:
             self._checkpoints.remember_best(
                 Best(self.step, scores["l1"], scores["ssim"], scores["sharpness"])
             )
 
     def _tell_last_scores(self) -> None:
-        """Say anew what was last said before the run was cut off: a parent has just begun."""
+        """Send the last scores from before the interruption again: this parent has none yet."""
         for point in reversed(self._curve):
             if "validation_l1" in point:
                 kept = {n: point.get(f"{VALIDATION}{n}") for n in NAMES}
@@ -320,7 +320,7 @@ class _Run:
 
 
 class _Progress:
-    """Tells the parent about once a second how far it is and when it will be done."""
+    """Reports to the parent, about once a second, how far the run is and when it will be done."""
 
     def __init__(self, events: Events, steps: int, batch_size: int) -> None:
         self._events, self._steps, self._batch_size = events, steps, batch_size
@@ -347,7 +347,7 @@ class _Progress:
         self._sent_at = now
 
     def pause(self) -> None:
-        """Forget the rate: what came between was not training."""
+        """Forget the rate, because the time since the last update was not training."""
         self._recent.clear()
 
 

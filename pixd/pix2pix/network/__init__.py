@@ -1,1 +1,1 @@
-"""The network: layers, losses, optimizers, one step, and how a saved generator is called."""
+"""The networks: layers, losses, optimizers, one step, and how to call a saved generator."""

@@ -1,6 +1,6 @@
-"""Pixels to the tensors of a network and back: RGB, or L* in and a*b* out.
+"""Converts pixels to the tensors of a network and back: RGB, or L* in and a*b* out.
 
-A generator says by its channels which it is, so that nothing else need be told of a saved one.
+The channels of a generator show which of the two it uses, so a saved one needs no other note.
 
 Source: the ranges of L*a*b* are those of `preprocess_lab` in Christopher Hesse's
 pix2pix-tensorflow (pix2pix.py, --lab_colorization).
@@ -35,24 +35,24 @@ def to_uint8(values: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 
 class Codec(Protocol):
-    """How a kind of network sees pictures."""
+    """How pictures become the inputs and targets of a kind of network."""
 
     @property
     def input_channels(self) -> int:
-        """Channels of what the generator takes."""
+        """Channels of the generator's input."""
 
     @property
     def output_channels(self) -> int:
-        """Channels of what it gives, and of a target."""
+        """Channels of its output, and of a target."""
 
     def input_values(self, input_image: Pixels) -> Values:
-        """Return what the generator takes for input pictures."""
+        """Return the generator's input for input pictures."""
 
     def target_values(self, target: Pixels) -> Values:
-        """Return what it should give for target pictures."""
+        """Return the output that it should have for target pictures."""
 
     def pixels_of(self, output: Values, input_image: Pixels) -> Pixels:
-        """Return the pictures that its output means, under the inputs that it was made from."""
+        """Return the pictures of its output, given the inputs that it was made from."""
 
 
 class Rgb:
@@ -69,13 +69,13 @@ class Rgb:
         return to_float(target)
 
     def pixels_of(self, output: Values, input_image: Pixels) -> Pixels:
-        """Return the output, rounded; it is whole without its input."""
+        """Return the output, rounded; the input is not needed."""
         del input_image
         return to_uint8(output)
 
 
 class Lab:
-    """L* in, a* and b* out; a picture is the input's own lightness under the colours given."""
+    """L* in, a* and b* out; a picture has the input's own lightness and the output's colours."""
 
     input_channels = 1
     output_channels = 2
@@ -89,7 +89,7 @@ class Lab:
         return lab.from_rgb(target)[..., 1:] / COLOUR_RANGE
 
     def pixels_of(self, output: Values, input_image: Pixels) -> Pixels:
-        """Return sRGB; colours that no screen can show at that lightness are clipped."""
+        """Return sRGB; colours that sRGB does not have at that lightness are clipped."""
         return lab.to_rgb(
             np.concatenate([self._lightness(input_image), output * COLOUR_RANGE], axis=-1)
         )
@@ -100,10 +100,10 @@ class Lab:
 
 
 def codec_for(pairs: str) -> Codec:
-    """Return how the networks of a recipe's ``pairs`` see pictures."""
+    """Return the codec for the networks of a recipe's ``pairs``."""
     return Lab() if KINDS[pairs].keeps_lightness else Rgb()
 
 
 def codec_of(generator: Any) -> Codec:
-    """Return how a Keras generator sees pictures, by its channels."""
+    """Return the codec of a Keras generator, by its channels."""
     return Lab() if generator.output_shape[-1] == Lab.output_channels else Rgb()

@@ -1,4 +1,4 @@
-"""Which layers of the networks a processor computes otherwise than Keras does, and the way back."""
+"""Which layers have a faster class for processors, and which Keras layer each of these replaces."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def computed_by(layer: keras.Layer) -> type[keras.Layer]:
     """Return the class that computes a layer of the networks on a processor.
 
     Args:
-        layer: of a built model.
+        layer: a layer of a built model.
     """
     for kind in (small_convolutions, one_image_layers):
         made: type[keras.Layer] | None = kind.computed_by(layer)

@@ -1,6 +1,6 @@
-"""The generator as a function of images: load it, run it, and say what it is.
+"""The generator as a function of images: load it, run it, and describe it.
 
-What training, translating, exporting and scoring a live model share.
+Training, translating, exporting and scoring a live model all use this module.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ Pixels = NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True)
 class Inference:
-    """A generator, compiled, and how it sees pictures.
+    """A compiled generator and its codec.
 
     Attributes:
         compiled: (batch, size, size, input channels) float32 to (..., output channels).
-        codec: of its channels.
+        codec: the one for its channels.
     """
 
     compiled: Callable[[Any], Any]
@@ -58,14 +58,14 @@ _MODEL_ADVICE: Final = (
 def check_files(folder: Path, digests: Mapping[str, str]) -> None:
     """Make sure that a model's files are, byte for byte, the ones that were trained.
 
-    A flipped bit in a weight loads as well as any other; only its digest tells.
+    A weight with a wrong bit loads like any other; only the digest shows it.
 
     Args:
         folder: the model folder.
         digests: sha256 by file name.
 
     Raises:
-        PixdError: one is missing or is not what it was.
+        PixdError: a file is missing or has changed.
     """
     for name, expected in digests.items():
         try:
@@ -85,7 +85,7 @@ def load_generator(folder: Path, policy: str = FLOAT32) -> keras.Model:
 
     Args:
         folder: holds `GENERATOR_FILE`.
-        policy: the Keras dtype policy to compute under; the variables are float32 anyway.
+        policy: the Keras dtype policy to compute with; the variables are float32 anyway.
 
     Raises:
         PixdError: the file is missing or cannot be read.
@@ -102,12 +102,12 @@ def load_generator(folder: Path, policy: str = FLOAT32) -> keras.Model:
 
 
 def image_size_of(generator: keras.Model) -> int:
-    """Return the side in pixels of the images that the generator takes."""
+    """Return the side in pixels of the generator's input images."""
     return int(generator.input_shape[1])
 
 
 def make_inference(generator: keras.Model) -> Inference:
-    """Compile the generator for images, dropout off; any batch size, one trace."""
+    """Compile the generator for images, without dropout; one trace serves any batch size."""
     size = image_size_of(generator)
 
     def infer(input_image: Any) -> Any:
@@ -139,9 +139,9 @@ def make_generate(generator: keras.Model) -> Callable[[Sequence[Pixels]], list[P
 
 
 def make_sampling(generator: keras.Model, seed: int) -> Callable[[Sequence[Pixels]], list[Pixels]]:
-    """Return a function that translates one image with dropout on, the paper's noise.
+    """Return a function that translates one image with dropout, which is the paper's noise.
 
-    The masks are a function of the seed and the image, so the same input gives the same bytes.
+    The masks are a function of the seed and the image. So the same input gives the same bytes.
 
     Args:
         generator: a generator with dropout.
@@ -170,8 +170,8 @@ def save_model(generator: keras.Model, folder: Path, card: dict[str, Any]) -> li
     """Write the model folder: float32, stock Keras layers, and the card that explains it.
 
     Args:
-        generator: computing under any policy.
-        folder: made if it is not there.
+        generator: may have any policy.
+        folder: made if it does not exist.
         card: see `make_card`.
 
     Returns:
@@ -184,7 +184,7 @@ def save_model(generator: keras.Model, folder: Path, card: dict[str, Any]) -> li
     path = folder / GENERATOR_FILE
     try:
         for_saving(generator).save(path)
-    except OSError as error:  # of HDF5, which keeps the number of the error to itself
+    except OSError as error:  # from HDF5, which does not pass on the error's number
         raise DiskError(
             f"the model cannot be written: {error}",
             advice=ADVICE_DISK,
@@ -202,14 +202,14 @@ def read_card(folder: Path) -> dict[str, Any]:
     """Read the card of a model folder.
 
     Raises:
-        PixdError: it is missing or no JSON object.
+        PixdError: it is missing or not a JSON object.
     """
     try:
         card: dict[str, Any] = json.loads((folder / CARD_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise PixdError(
             f"the model card in {folder} cannot be read: {error}",
-            advice="`pixd verify` says what is damaged, `pixd rollback` goes on with the model before",
+            advice="`pixd verify` says what is damaged, `pixd rollback` goes back to the model before",
         ) from error
     return card
 
@@ -226,10 +226,10 @@ def make_card(
 
     Args:
         recipe: the run spec's recipe.
-        steps: updates that it has had.
-        parameters: trainable parameters of the generator.
+        steps: updates of its training.
+        parameters: number of trainable parameters of the generator.
         metrics: on the held-out pairs, as in the result.
-        begun_from: digest of the model whose weights it began from, if it did.
+        begun_from: digest of the model whose weights the training began from, if any.
     """
     size = recipe["image_size"]
     return {

@@ -1,8 +1,9 @@
-"""Where the arithmetic happens, and in which numbers.
+"""Which device computes, and with which precision.
 
-Chosen once, before anything is computed, and said in the result. What ``auto`` takes depends on
-the machine, so it is recorded with a run and is never part of its key: weights are float32 under
-every precision, and a run that is resumed on another machine goes on at what ``auto`` takes there.
+Both are chosen once, before anything is computed, and the result names them. What ``auto`` chooses
+depends on the machine. So it is recorded with a run but is never part of its key: weights are
+float32 with every precision, and a run that is resumed on another machine uses what ``auto``
+chooses there.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ POLICIES: Final = {
     "bfloat16": "mixed_bfloat16",
     "float16": "mixed_float16",
 }
-"""Keras' dtype policies by the words of config.yaml."""
+"""Keras' dtype policies, by the names in config.yaml."""
 
 # Source: NVIDIA CUDA programming guide, "arithmetic instructions": tensor cores take float16
 # from compute capability 7.0 (Volta) and bfloat16 from 8.0 (Ampere) on.
@@ -40,7 +41,7 @@ _AMD: Final = "AuthenticAMD"
 
 @dataclass(frozen=True)
 class Processor:
-    """A CPU as ``/proc/cpuinfo`` has it: model name, vendor_id and flags; "" where it is silent."""
+    """A CPU by ``/proc/cpuinfo``: model name, vendor_id and flags; "" for what it does not have."""
 
     name: str
     vendor: str = ""
@@ -49,12 +50,12 @@ class Processor:
 
 @dataclass(frozen=True)
 class Device:
-    """Where the arithmetic happens.
+    """The device that computes.
 
     Attributes:
         kind: ``cpu`` or ``gpu``.
-        name: the hardware's own.
-        fastest: the precision, a key of `POLICIES`, that ``auto`` takes here.
+        name: the hardware's own name.
+        fastest: the precision, a key of `POLICIES`, that ``auto`` chooses here.
     """
 
     kind: str
@@ -66,19 +67,19 @@ class Device:
 
 
 def choose_device(wanted: str) -> Device:
-    """Take the GPU if it is wanted and there, and the cores; before anything is computed.
+    """Choose the GPU, if it is wanted and exists, and the cores; call before anything is computed.
 
     Args:
         wanted: ``auto``, ``gpu`` or ``cpu``.
 
     Raises:
-        DeviceError: ``gpu`` without a GPU that TensorFlow sees.
+        DeviceError: ``gpu`` is wanted, and TensorFlow sees none.
     """
     import tensorflow as tf
 
-    with contextlib.suppress(RuntimeError):  # something has been computed: a test's own process
-        # Between operations TensorFlow's default stays: a training step is one chain of large
-        # operations, each of which uses all cores by itself.
+    with contextlib.suppress(RuntimeError):  # something was computed before, in a test's process
+        # Between operations, TensorFlow's default stays. A training step is one chain of large
+        # operations, and each uses all cores by itself.
         tf.config.threading.set_intra_op_parallelism_threads(machine.available())
     gpus = [] if wanted == "cpu" else tf.config.list_physical_devices("GPU")
     if wanted == "cpu":
@@ -104,7 +105,7 @@ def choose_device(wanted: str) -> Device:
 
 
 def read_processor(cpuinfo: str) -> Processor:
-    """Return what ``/proc/cpuinfo`` says of the first core; "" where it is no x86."""
+    """Return what ``/proc/cpuinfo`` says about the first core; "" if it is not an x86."""
     fields: dict[str, str] = {}
     for line in cpuinfo.splitlines():
         key, _, value = line.partition(":")
@@ -117,7 +118,7 @@ def read_processor(cpuinfo: str) -> Processor:
 
 
 def cpu_name(processor: Processor) -> str:
-    """Return the processor's name, and what it has for bfloat16."""
+    """Return the processor's name, and its features for bfloat16."""
     has = [flag.upper() for flag in (_AMX, _AVX512_BF16) if flag in processor.flags]
     return f"{processor.name} ({', '.join(has)})" if has else processor.name
 
@@ -130,7 +131,7 @@ def choose_policy(precision: str, device: Device) -> str:
 
     Args:
         precision: ``auto`` or a key of `POLICIES`. float16 on a CPU is allowed and slow.
-        device: where the arithmetic will happen.
+        device: the device that will compute.
     """
     return POLICIES[device.fastest if precision == "auto" else precision]
 
@@ -138,10 +139,10 @@ def choose_policy(precision: str, device: Device) -> str:
 def fastest_on_gpu(capability: Capability | None) -> str:
     """Return the fastest precision that trains well on a GPU.
 
-    bfloat16 before float16 where there are both: it has float32's range, and needs no loss scale.
+    If it has both, bfloat16 is better than float16: it has float32's range and needs no loss scale.
 
     Args:
-        capability: its compute capability; None where the driver does not say.
+        capability: its compute capability; None if the driver does not say.
     """
     if capability is None or tuple(capability) < _FLOAT16_SINCE:
         return "float32"
@@ -149,11 +150,11 @@ def fastest_on_gpu(capability: Capability | None) -> str:
 
 
 def fastest_on_cpu(vendor: str, flags: Iterable[str]) -> str:
-    """Return the fastest precision of a CPU: bfloat16 where it has real units for it.
+    """Return the fastest precision of a CPU: bfloat16 if its hardware is really faster with it.
 
-    AMX multiplies whole tiles. AMD's AVX512_BF16 does twice the arithmetic of its float32; an
-    Intel's without AMX does not: a training step (ngf 64, 256 px, batch 1) took 0.84 s in
-    bfloat16 and 0.60 s in float32 there, a 3072^3 product ran at 164 and 315 GFLOP/s.
+    AMX multiplies whole tiles. AMD's AVX512_BF16 does twice the arithmetic of its float32. On an
+    Intel without AMX bfloat16 is slower: a training step (ngf 64, 256 px, batch 1) took 0.84 s in
+    bfloat16 and 0.60 s in float32, and a 3072^3 product ran at 164 and 315 GFLOP/s.
 
     Args:
         vendor: ``vendor_id`` of ``/proc/cpuinfo``.
@@ -164,11 +165,11 @@ def fastest_on_cpu(vendor: str, flags: Iterable[str]) -> str:
     return "bfloat16" if is_fast else "float32"
 
 
-# ---------------------------------------------------------------- the same again, and what it was
+# ---------------------------------------------------------------- reproducible runs, environment
 
 
 def make_deterministic(seed: int) -> None:
-    """Make the same run give the same weights: seeds, and no order left to chance."""
+    """Make the same run give the same weights: set the seeds and a fixed order of operations."""
     import keras
     import tensorflow as tf
 
@@ -177,10 +178,10 @@ def make_deterministic(seed: int) -> None:
 
 
 def describe_environment(device: Device, policy: str) -> dict[str, Any]:
-    """Return the libraries and hardware that a result was made with; never part of a run's key.
+    """Return the libraries and hardware that made a result. They are never part of a run's key.
 
-    Its ``precision`` is what was computed in: what ``auto`` took, or, of a run that was resumed,
-    what it took last.
+    Its ``precision`` is the one that was used: what ``auto`` chose. For a run that was resumed, it
+    is what ``auto`` chose last.
     """
     import keras
     import numpy as np

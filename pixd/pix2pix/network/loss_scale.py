@@ -1,9 +1,9 @@
-"""A loss scale for float16: gradients lifted into the range that float16 can hold.
+"""A loss scale for float16: it moves gradients into the range that float16 can hold.
 
-float16 ends at 6e-8 below and at 65504 above, and most gradients of a network are small. The
-loss is multiplied before it is differentiated, the gradients are divided after; what is too
-large shows as a gradient that is not finite, and costs one update. float32 and bfloat16 have the
-range and do without.
+The range of float16 is 6e-8 to 65504, and most gradients of a network are small. So the loss is
+multiplied before it is differentiated, and the gradients are divided after. If the scale is too
+large, a gradient is not finite, and one update is lost. float32 and bfloat16 have enough range and
+need no scale.
 
 Source: Micikevicius et al. 2018, arXiv:1710.03740, sections 3.2 and 4; the numbers are those of
 `keras.optimizers.LossScaleOptimizer`.
@@ -21,16 +21,16 @@ from pixd.pix2pix.network.optimizers import Adam
 INITIAL: Final = 2.0**15
 GROW_AFTER: Final = 2000  # updates without an overflow
 SMALLEST: Final = 1.0
-"""Below this the gradients overflow by themselves: no scale is the cause, none will help."""
+"""If gradients overflow below this, the scale is not the cause, and a smaller one does not help."""
 LARGEST: Final = 2.0**24
-"""Gradients of zero never overflow; without an end, the scale itself would after 226,000 updates."""
+"""Gradients of zero never overflow; without a limit, the scale would after 226,000 updates."""
 
 Tensor = Any
 Variable = Any  # tf.Variable
 
 
 class LossScale:
-    """What one network's loss is multiplied by, always a power of two, so that no bit is lost."""
+    """The factor of one network's loss. It is always a power of two, so that no bit is lost."""
 
     def __init__(self) -> None:
         """Start at `INITIAL`."""

@@ -16,7 +16,7 @@ Tensor = Any  # tf.Tensor: TensorFlow carries no usable types
 
 @dataclass(frozen=True)
 class LossWeights:
-    """How much the two halves of the generator's loss count; the paper's code has 1 and 100."""
+    """The weights of the two parts of the generator's loss; the paper's code has 1 and 100."""
 
     gan: float = 1.0
     l1: float = 100.0
@@ -38,13 +38,13 @@ def discriminator_loss(real_logits: Tensor, generated_logits: Tensor) -> Tensor:
 
 
 def gan_loss(generated_logits: Tensor) -> Tensor:
-    """Score how far the generator is from passing as real.
+    """Score how far the generator is from deceiving the discriminator.
 
     Args:
         generated_logits: (batch, n, n, 1) float32, for (input_image, gen_output).
 
     Returns:
-        Scalar float32; -log D instead of the saturating log(1 - D), as the paper's section 3.3.
+        Scalar float32; -log D instead of the saturating log(1 - D), as in the paper's section 3.3.
     """
     return _cross_entropy(generated_logits, 1.0)
 
@@ -57,7 +57,7 @@ def l1_loss(target: Tensor, gen_output: Tensor) -> Tensor:
         gen_output: the same shape and range.
 
     Returns:
-        Scalar float32 in [0, 2]; times 127.5 it is the L1 on 0..255.
+        Scalar float32 in [0, 2]; 127.5 times this is the L1 on 0..255.
     """
     return tf.reduce_mean(tf.abs(target - gen_output))
 

@@ -1,12 +1,12 @@
 """The generator and the discriminator of pix2pix, from stock Keras layers only.
 
-A saved generator therefore loads with plain `keras.models.load_model`, without pixd.
+So a saved generator loads with plain `keras.models.load_model`, without pixd.
 
-What is promised: the U-Net and the 70x70 PatchGAN of the paper with instance statistics
-(`GroupNormalization(groups=-1)`), which at batch 1 equals the batch normalisation that the
-paper trained and tested with, and is the same in training and inference and whatever else
-is in the batch. No normalisation on the first layer, on the output, or where the image is
-1x1: there it would subtract the value from itself and zero the layer.
+Promises the U-Net and the 70x70 PatchGAN of the paper with instance statistics
+(`GroupNormalization(groups=-1)`). At batch 1 these equal the batch normalisation that the paper
+trained and tested with. They are the same in training and in inference, and do not depend on the
+rest of the batch. There is no normalisation on the first layer, on the output, or where the image
+is 1x1: there it would subtract the value from itself, and the layer would be zero.
 
 Shapes are NHWC, values in [-1, 1].
 
@@ -29,7 +29,7 @@ MAX_WIDTH: Final = 8  # widest layer, in multiples of ngf or ndf
 MIN_IMAGE_PX: Final = 32
 MAX_IMAGE_PX: Final = 1024
 DROPOUT_RATE: Final = 0.5
-DROPOUT_LAYERS: Final = 3  # the three innermost of the decoder
+DROPOUT_LAYERS: Final = 3  # the three innermost layers of the decoder
 NEGATIVE_SLOPE: Final = 0.2  # Keras' own default is 0.3
 NORM_EPSILON: Final = 1e-5
 INIT_STDDEV: Final = 0.02
@@ -73,9 +73,9 @@ def build_generator(
     """Build the U-Net: halve to the innermost image, double back, with skips.
 
     Decoder order: ReLU, transposed convolution, norm, dropout, concatenation with the skip.
-    Dropout is on the three innermost decoder layers, of those that have the full width of
-    8 x ngf: at 256 px the outputs of size 2, 4 and 8 as in the paper, at 64 px two of them,
-    at 32 px one (a narrow layer has too little to spare).
+    Dropout is on the three innermost decoder layers, if they have the full width of 8 x ngf. At
+    256 px these are the outputs of size 2, 4 and 8, as in the paper; at 64 px two of them; at
+    32 px one. A narrow layer has too few channels to drop some.
 
     Args:
         image_size: side in pixels, a power of two, 32..1024.
@@ -84,9 +84,9 @@ def build_generator(
         seed: of the initial weights and of the dropout masks.
 
     Returns:
-        A functional model, (batch, image_size, image_size, channels) in [-1, 1]. RGB at 256 px
-        and ngf 64 it has 54,413,955 trainable parameters (the paper's code keeps a bias only
-        on the last layer, where no norm's offset replaces it).
+        A functional model, (batch, image_size, image_size, channels) in [-1, 1]. For RGB at 256 px
+        and ngf 64 it has 54,413,955 trainable parameters. As in the paper's code, only the last
+        layer has a bias; in the others, the offset of the norm replaces it.
 
     Raises:
         ValueError: see `levels_of`.
@@ -116,7 +116,7 @@ def build_generator(
 
     x = make.relu("output_act")(x)
     x = make.up(channels[1], "output_conv", use_bias=True)(x)
-    # float32 whatever the policy: bfloat16 has steps of 1/128 near 1, coarser than 8-bit colour.
+    # float32 with every policy: near 1, bfloat16 has steps of 1/128, coarser than 8-bit colour.
     gen_output = keras.layers.Activation("tanh", name="gen_output", dtype=FLOAT32)(x)
     return keras.Model(input_image, gen_output, name="generator")
 
@@ -129,18 +129,18 @@ def build_discriminator(
     Args:
         image_size: side in pixels; at 256 the logits are 30x30, at 32 they are 2x2.
         ndf: channels of the first layer.
-        channels: of the input image and of the image.
+        channels: of the input image and of the judged image.
         seed: of the initial weights.
 
     Returns:
         A functional model of [input_image, image] in [-1, 1] to (batch, n, n, 1) float32 logits,
-        n = image_size / 8 - 2. RGB at ndf 64: 2,768,705 trainable parameters.
+        n = image_size / 8 - 2. For RGB and ndf 64 it has 2,768,705 trainable parameters.
 
     Raises:
         ValueError: see `levels_of`.
     """
     levels_of(image_size)
-    make = _Layers(seed + 1_000_003)  # other weights than the generator's at one seed
+    make = _Layers(seed + 1_000_003)  # so that one seed gives other weights than in the generator
     input_image = keras.Input((image_size, image_size, channels[0]), name="input_image")
     image = keras.Input((image_size, image_size, channels[1]), name="image")
     x: Tensor = keras.layers.Concatenate(name="pair")([input_image, image])
@@ -161,12 +161,12 @@ def build_discriminator(
 
 
 def for_computing(model: keras.Model, policy: str) -> keras.Model:
-    """Return the same network and weights as the hardware computes it best.
+    """Return the same network with the same weights, in the form that the hardware computes best.
 
     Args:
         model: from `build_generator`, `build_discriminator` or a model folder.
         policy: Keras dtype policy of every layer but the last, which stays float32. Variables
-            are float32 under any policy, so the weights are the same numbers.
+            are float32 with any policy, so the weights are the same numbers.
     """
     is_on_gpu = bool(tf.config.get_visible_devices("GPU"))
 
@@ -179,7 +179,7 @@ def for_computing(model: keras.Model, policy: str) -> keras.Model:
 
 
 def for_saving(model: keras.Model) -> keras.Model:
-    """Return the same network and weights in float32, of stock Keras layers only."""
+    """Return the same network with the same weights, in float32 and of stock Keras layers only."""
 
     def stock_of(layer: keras.Layer) -> type[keras.Layer]:
         is_spread = type(layer) is SpreadDropout
@@ -198,7 +198,7 @@ def _relayered(
             config["dtype"] = policy
         made = class_of(layer).from_config(config)
         if hasattr(made, "kernel_initializer"):
-            # 54 million random numbers would be drawn here to be overwritten below.
+            # Else 54 million random numbers would be drawn here, and overwritten below.
             made.kernel_initializer = keras.initializers.Zeros()
         return made
 
@@ -216,7 +216,7 @@ def parameter_count(model: keras.Model) -> int:
 
 
 class _Layers:
-    """The paper's layers with its initial values; every layer draws from a seed of its own."""
+    """The paper's layers with its initial values; every layer has a seed of its own."""
 
     def __init__(self, seed: int) -> None:
         self._seed = seed * 1_000
@@ -245,7 +245,7 @@ class _Layers:
         return keras.layers.ZeroPadding2D(1, name=name)
 
     def same_size(self, width: int, name: str, *, use_bias: bool) -> keras.Layer:
-        """Keep the size, but for one pixel that `pad` does not make up for."""
+        """Keep the size except for one pixel, which `pad` does not replace."""
         return keras.layers.Conv2D(
             width,
             KERNEL_PX,
@@ -255,7 +255,7 @@ class _Layers:
         )
 
     def up(self, width: int, name: str, *, use_bias: bool = False) -> keras.Layer:
-        """Double; "same" is again a padding of 1."""
+        """Double the size; "same" is again a padding of 1."""
         return keras.layers.Conv2DTranspose(
             width,
             KERNEL_PX,
@@ -267,7 +267,7 @@ class _Layers:
         )
 
     def norm(self, name: str) -> keras.Layer:
-        """Instance statistics, computed in float32 by Keras whatever the policy."""
+        """Instance statistics; Keras computes them in float32 with every policy."""
         return keras.layers.GroupNormalization(
             groups=-1,
             epsilon=NORM_EPSILON,

@@ -1,17 +1,17 @@
-"""Layers that train faster where a batch has one image, which is the paper's.
+"""Layers that train faster if a batch has one image, as in the paper.
 
-What they gain at 256 px, ngf 64, in float32 on two cores, of a step of 0.57 s:
+A step at 256 px, ngf 64, in float32 on two cores takes 0.57 s. The layers save of that:
 
-- `OneImageNorm`: TensorFlow's fused batch norm, whose statistics over a batch of one are those of
-  the image. Keras' goes over the memory a dozen times and back; 23 ms a step less.
-- `OneImageConv2D`: the discriminator's widest layer, whose forward convolution oneDNN computes at
-  half of what it reaches for two images or for either gradient; one multiplication of the patches
-  takes 16 ms in place of 23 to 29, and there are three of them a step.
+- `OneImageNorm`: 23 ms. It is TensorFlow's fused batch norm, whose statistics over a batch of one
+  are those of the image. Keras' own norm reads and writes the memory a dozen times.
+- `OneImageConv2D`: the forward convolution of the discriminator's widest layer. oneDNN computes it
+  at half the speed that it has for two images or for either gradient. One multiplication of the
+  patches takes 16 ms instead of 23 to 29, and a step has three.
 
-In bfloat16 the norm gains 3 % of a step and the convolution nothing: it is the stock one there.
-They are Keras' own with another `call`: same configuration, same weights, the same numbers up to
-rounding. With more images, and where nothing is trained, they are the stock layers: an image must
-have the same bytes alone and in a batch.
+In bfloat16 the norm saves 3 % of a step and the convolution nothing, so the stock one is used.
+The layers are Keras' own with another `call`: the same configuration, the same weights, and the
+same numbers up to rounding. With more images, and without training, they compute as the stock
+layers do, because an image must have the same bytes alone and in a batch.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from pixd.pix2pix.network.small_convolutions import biased
 
 MAX_PATCHES: Final = 32 * 32
 """Each takes 16 times the memory of a pixel: at 256 px and ndf 64, 16 MB in all."""
-MIN_FILTERS: Final = 64  # a narrow kernel is no work to bring into order
+MIN_FILTERS: Final = 64  # a narrow kernel takes little time to reorder
 
 Tensor = Any
 
@@ -35,10 +35,10 @@ class OneImageNorm(keras.layers.GroupNormalization):  # type: ignore[misc] # Ker
     """Instance statistics: each channel of each image has mean 0 and variance 1, then gain, offset."""
 
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:  # noqa: FBT001 - Keras'
-        """Normalise (batch, n, m, channels), by the fused kernel if it is one image in training."""
+        """Normalise (batch, n, m, channels); for one image in training, with the fused kernel."""
         if not training or inputs.shape[0] != 1:
             return super().call(inputs)
-        nothing = tf.zeros(0)  # no statistics to go on from
+        nothing = tf.zeros(0)  # there are no earlier statistics
         return tf.raw_ops.FusedBatchNormV3(
             x=inputs,
             scale=tf.cast(self.gamma, tf.float32),
@@ -54,19 +54,19 @@ class OneImageConv2D(keras.layers.Conv2D):  # type: ignore[misc] # Keras has no 
     """Kernel 4, stride 1, no padding: (batch, n, m, c) to (batch, n - 3, m - 3, filters)."""
 
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:  # noqa: FBT001 - Keras'
-        """Convolve, by a multiplication of the patches: one image in training, in float32."""
+        """Convolve; for one image in training in float32, by a multiplication of the patches."""
         if not training or inputs.shape[0] != 1 or inputs.dtype != tf.float32:
             return super().call(inputs)
-        # A tensor, not a variable: the gradient is that of what is given.
+        # A tensor, not a variable, because the gradient is for the argument.
         kernel = tf.convert_to_tensor(keras.ops.convert_to_tensor(self.kernel))
         return biased(self, _multiply_patches(inputs, kernel))
 
 
 def computed_by(layer: keras.Layer) -> type[keras.Layer] | None:
-    """Return the class here that computes a layer of the networks, or None.
+    """Return the class of this module that computes a layer of the networks, or None.
 
     Args:
-        layer: of a built model.
+        layer: a layer of a built model.
     """
     if type(layer) is keras.layers.GroupNormalization and layer.groups == layer.beta.shape[0]:
         return OneImageNorm
@@ -85,7 +85,7 @@ def computed_by(layer: keras.Layer) -> type[keras.Layer] | None:
 def _multiply_patches(
     image: Tensor, kernel: Tensor
 ) -> tuple[Tensor, Callable[[Tensor], tuple[Tensor, Tensor]]]:
-    """Convolve; the gradients are those of TensorFlow's convolution, which oneDNN computes well."""
+    """Convolve. The gradients are those of TensorFlow's convolution: oneDNN computes them fast."""
     _, height, width, channels = image.shape
     size, _, _, filters = kernel.shape
     rows, columns = height - size + 1, width - size + 1

@@ -1,8 +1,8 @@
-"""Adam as in the paper's code, one fused kernel a variable.
+"""Adam as in the paper's code, with one fused kernel for each variable.
 
-Keras' own Adam goes over the memory many times: .22 s for the 54 million parameters of the
-generator on two cores. `ResourceApplyAdam` goes over it once (.055 s) and starts on a
-variable as soon as its gradient is there, beside the rest of the backward pass.
+Keras' own Adam goes through the memory many times and takes .22 s for the 54 million parameters of
+the generator on two cores. `ResourceApplyAdam` goes through it once (.055 s). It starts on a
+variable as soon as its gradient exists, at the same time as the rest of the backward pass.
 
 Source: Kingma and Ba 2015, arXiv:1412.6980, section 2 (the reordered form, epsilon outside the
 bias correction, which is what Torch's optim.adam computes); betas from arXiv:1611.07004.
@@ -25,9 +25,9 @@ Variable = Any  # tf.Variable
 class Adam:
     """The update rule and its state: two moments a variable, and the number of updates.
 
-    Under tf.distribute every replica updates its own copy: a mirrored variable's handle is there
-    the replica's, and an assignment, without an aggregation, stays with it. The copies remain
-    equal because the gradients are (`pixd.pix2pix.network.replicas.averaged`).
+    With tf.distribute every replica updates its own copy: there, the handle of a mirrored variable
+    is that of the replica, and without an aggregation an assignment changes only its copy. The
+    copies stay equal because the gradients are equal (`pixd.pix2pix.network.replicas.averaged`).
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class Adam:
         """Start from zero moments.
 
         Args:
-            variables: float32 tf.Variables; the order of `apply`'s gradients.
+            variables: float32 tf.Variables, in the order of `apply`'s gradients.
             learning_rate: step size; the paper's is 2e-4.
             beta_1: decay of the first moment; the paper's is 0.5.
         """
@@ -53,7 +53,7 @@ class Adam:
         return [self.updates, *self.first_moments, *self.second_moments]
 
     def apply(self, gradients: Sequence[Tensor]) -> None:
-        """Update every variable; call it inside a tf.function.
+        """Update every variable. Call it inside a tf.function.
 
         Args:
             gradients: one float32 tensor for each variable, in its shape.

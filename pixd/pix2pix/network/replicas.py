@@ -1,11 +1,11 @@
 """One training on several devices of a host: each takes a part of every batch.
 
-The variables are mirrored, the gradients averaged over the devices before anything uses them, so
-that every device makes the same update to its own copy. Nothing in the networks mixes images and
-the parts are of one size: an average over the parts is the average over the batch, and N devices
-compute what one would, up to the order of addition.
+The variables are mirrored, and the gradients are averaged over the devices before anything uses
+them. So every device makes the same update to its own copy. Nothing in the networks mixes images,
+and the parts have one size. So the average over the parts is the average over the batch, and N
+devices compute what one would, up to the order of addition.
 
-Without replicas nothing here leaves anything in the graph.
+Without replicas this module adds nothing to the graph.
 """
 
 from __future__ import annotations
@@ -26,13 +26,15 @@ Step = Callable[[Tensor, Tensor], Tensor]
 
 
 def make_strategy(count: int, device: Device, *, logical_cpus: int = 0) -> Strategy | None:
-    """Return what mirrors the variables, or None for one device; before anything is computed.
+    """Return the strategy that mirrors variables, or None for one device.
+
+    Call it before anything is computed.
 
     Args:
         count: the recipe's ``replicas``.
-        device: what was chosen.
-        logical_cpus: for tests, into how many devices to split the processor in place of GPUs.
-            They share its cores, so that nothing is gained by it.
+        device: the chosen device.
+        logical_cpus: for tests: into how many devices to split the processor, instead of GPUs.
+            They share its cores, so this is not faster.
 
     Raises:
         DeviceError: there are fewer devices than replicas.
@@ -51,13 +53,13 @@ def make_strategy(count: int, device: Device, *, logical_cpus: int = 0) -> Strat
     if there < count:
         raise DeviceError(
             f"train.replicas is {count}, but there are {there} GPUs to train on",
-            advice=f"set train.replicas: {max(1, there)}, or see that TensorFlow finds the GPUs: pixd doctor",
+            advice=f"set train.replicas: {max(1, there)}, or make sure that TensorFlow finds the GPUs: pixd doctor",
         )
     return tf.distribute.MirroredStrategy([f"{kind}:{number}" for number in range(count)])
 
 
 def scope_of(strategy: Strategy | None) -> contextlib.AbstractContextManager[Any]:
-    """Return the context in which variables are made: mirrored ones with a strategy."""
+    """Return the context in which variables are made; with a strategy, they are mirrored."""
     scope: contextlib.AbstractContextManager[Any] = (
         strategy.scope() if strategy else contextlib.nullcontext()
     )
@@ -65,15 +67,16 @@ def scope_of(strategy: Strategy | None) -> contextlib.AbstractContextManager[Any
 
 
 def spread(train_step: Step, strategy: Strategy | None) -> Step:
-    """Return a step on a whole batch from one on a part of it.
+    """Make a step for a whole batch from a step for a part of it.
 
     Args:
-        train_step: updates through `averaged` gradients, and returns means over its images.
-        strategy: that the variables were made under.
+        train_step: updates with `averaged` gradients, and returns means over its images.
+        strategy: the one with which the variables were made.
 
     Returns:
-        The same for the batch, a multiple of the replicas, which are all given a part of one
-        size; what it returns is the mean over them. Without a strategy, `train_step` itself.
+        The step for a batch whose size is a multiple of the number of replicas. All replicas get
+        parts of one size, and the step returns the mean over them. Without a strategy,
+        `train_step` itself.
     """
     if strategy is None:
         return train_step
@@ -89,7 +92,7 @@ def spread(train_step: Step, strategy: Strategy | None) -> Step:
 
 
 def averaged(gradients: Sequence[Tensor]) -> Sequence[Tensor]:
-    """Return the mean of every gradient over the replicas, the same tensors where there is one."""
+    """Return the mean of every gradient over the replicas; with one replica, the same tensors."""
     context = tf.distribute.get_replica_context()
     if context.num_replicas_in_sync == 1:
         return gradients
@@ -98,11 +101,11 @@ def averaged(gradients: Sequence[Tensor]) -> Sequence[Tensor]:
 
 
 class SpreadDropout(keras.layers.Dropout):  # type: ignore[misc] # Keras has no types
-    """Dropout whose masks are those that one device would draw for the whole batch.
+    """Dropout with the masks that one device would draw for the whole batch.
 
-    The random state is mirrored like any variable: with it alone every replica would drop the same
-    features of different images. Each draws for all images and takes its own; the layers with
-    dropout are the innermost, so that this costs nothing that could be measured.
+    The random state is mirrored like any variable. So without this class every replica would drop
+    the same features of different images. Here each replica draws masks for all images and takes
+    those of its own. Only the innermost layers have dropout, so the cost is too small to measure.
     """
 
     def call(self, inputs: Tensor, training: bool = False) -> Tensor:  # noqa: FBT001, FBT002 - Keras' own signature
@@ -117,7 +120,7 @@ class SpreadDropout(keras.layers.Dropout):  # type: ignore[misc] # Keras has no 
 
 
 def _own_part(batch: Tensor) -> Tensor:
-    """Return the images of this replica, of a whole batch of any shape."""
+    """Return the images of this replica from a whole batch of any shape."""
     context = tf.distribute.get_replica_context()
     count = tf.shape(batch)[0] // context.num_replicas_in_sync
     first = count * context.replica_id_in_sync_group

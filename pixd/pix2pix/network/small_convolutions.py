@@ -1,13 +1,13 @@
-"""Stride-2 convolutions of the innermost layers, computed as one matrix multiplication each.
+"""Stride-2 convolutions of the innermost layers, each computed as one matrix multiplication.
 
-Where an image is 8x8 or smaller, almost all that a convolution does on a processor is to bring
-its kernel (up to 33 MB at ngf 64) into another order, forward and backward. A multiplication
-takes the kernel as it lies: with these layers a training step at ngf 64, batch 1 took 0.84 to
-0.97 of the time, one at batch 4 0.97 (`benchmarks/train_step.py`), and one image alone is translated
-in about 0.75.
+If an image is 8x8 or smaller, a convolution on a processor spends almost all its time on bringing
+its kernel (up to 33 MB at ngf 64) into another order, forward and backward. A multiplication uses
+the kernel as it is in memory. With these layers a training step at ngf 64 took 0.84 to 0.97 of the
+time at batch 1 and 0.97 at batch 4 (`benchmarks/train_step.py`), and one image alone is translated
+in about 0.75 of the time.
 
-The layers are Keras' own with another `call`: same configuration, same weights, the same
-numbers up to rounding. They are for computing only; what is saved has the stock layers back
+The layers are Keras' own with another `call`: the same configuration, the same weights, and the
+same numbers up to rounding. They are only for computing: a saved model has the stock layers
 (`pixd.pix2pix.network.models.for_saving`).
 """
 
@@ -18,11 +18,11 @@ from typing import Any, Final
 import keras
 import tensorflow as tf
 
-SMALL_PX: Final = 8  # of the input's side; at 16 px nothing more was gained
+SMALL_PX: Final = 8  # of the input's side; at 16 px there was no gain
 MIN_ROWS: Final = 16
-"""Fewer rows are filled up with zeros: oneDNN adds in another order for very few rows, and an
-image must have the same bytes alone and in a batch. A row more costs nothing where the time goes
-into reading the kernel."""
+"""If there are fewer rows, rows of zeros are added: for very few rows oneDNN adds in another order,
+and an image must have the same bytes alone and in a batch. An extra row costs nothing, because the
+time goes into reading the kernel."""
 
 Tensor = Any
 
@@ -34,11 +34,11 @@ class SmallConv2D(keras.layers.Conv2D):  # type: ignore[misc] # Keras has no typ
         """Cut the image into patches of 4x4 and multiply them by the kernel."""
         _, height, width, channels = inputs.shape
         padded = tf.pad(inputs, [[0, 0], [1, 1], [1, 1], [0, 0]])
-        # A 4x4 patch at every second pixel is 2x2 neighbouring blocks of 2x2 pixels.
+        # A 4x4 patch at every second pixel consists of 2x2 neighbouring blocks of 2x2 pixels.
         blocks = tf.reshape(padded, (-1, height // 2 + 1, 2, width // 2 + 1, 2, channels))
         rows = tf.stack([blocks[:, :-1], blocks[:, 1:]], axis=2)
         patches = tf.stack([rows[..., :-1, :, :], rows[..., 1:, :, :]], axis=5)
-        # (batch, n, block row, row in it, m, block column, column in it, c)
+        # (batch, n, block row, row in the block, m, block column, column in the block, c)
         patches = tf.transpose(patches, (0, 1, 4, 2, 3, 5, 6, 7))
         kernel = tf.reshape(keras.ops.convert_to_tensor(self.kernel), (-1, self.filters))
         product = _multiply(tf.reshape(patches, (-1, 16 * channels)), kernel)
@@ -54,8 +54,9 @@ class SmallConv2DTranspose(keras.layers.Conv2DTranspose):  # type: ignore[misc] 
         kernel = tf.reshape(keras.ops.convert_to_tensor(self.kernel), (-1, channels))
         patches = _multiply(tf.reshape(inputs, (-1, channels)), kernel, transpose_b=True)
         patches = tf.reshape(patches, (-1, height, width, 4, 4 * self.filters))
-        # Kernel row 0 of pixel i falls on output row 2i - 1: an even output row has row 1 of its
-        # own pixel and row 3 of the one before, an odd one row 2 and row 0 of the one after.
+        # Kernel row 0 of pixel i goes to output row 2i - 1. So an even output row gets kernel row 1
+        # of its own pixel and row 3 of the pixel before. An odd one gets row 2 of its own pixel and
+        # row 0 of the pixel after.
         beside = tf.pad(patches, [[0, 0], [1, 1], [0, 0], [0, 0], [0, 0]])
         even = patches[:, :, :, 1] + beside[:, :-2, :, 3]
         odd = patches[:, :, :, 2] + beside[:, 2:, :, 0]
@@ -69,10 +70,10 @@ class SmallConv2DTranspose(keras.layers.Conv2DTranspose):  # type: ignore[misc] 
 
 
 def computed_by(layer: keras.Layer) -> type[keras.Layer] | None:
-    """Return the class here that computes a layer of the networks, or None.
+    """Return the class of this module that computes a layer of the networks, or None.
 
     Args:
-        layer: of a built model.
+        layer: a layer of a built model.
     """
     if type(layer) not in _SMALL or tuple(layer.strides) != (2, 2):
         return None
@@ -92,7 +93,7 @@ def _multiply(rows: Tensor, kernel: Tensor, *, transpose_b: bool = False) -> Ten
 
 
 def biased(layer: keras.Layer, image: Tensor) -> Tensor:
-    """Return what a convolution gives, `image` with the layer's bias where it has one."""
+    """Return `image` with the layer's bias added, if it has one, as a convolution does."""
     if layer.bias is None:
         return image
     return image + keras.ops.convert_to_tensor(layer.bias)

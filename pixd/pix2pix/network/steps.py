@@ -1,8 +1,9 @@
 """One update of both networks.
 
-Source: the paper's code (phillipi/pix2pix, train.lua): the discriminator first, on the real and
-the generated pair, then the generator through the updated discriminator, from one generator
-pass.
+The discriminator is updated first, on the real and the generated pair. Then the generator is
+updated through the updated discriminator. The generator runs only once for both.
+
+Source: the paper's code (phillipi/pix2pix, train.lua).
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from pixd.pix2pix.network.replicas import Strategy, averaged, spread
 Tensor = Any
 LOSS_NAMES = ("gen_gan_loss", "gen_l1_loss", "disc_loss")
 LOSS_SCALES = "loss_scales"
-"""The part of the state that is there under float16 only."""
+"""The part of the state that exists only with float16."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,8 @@ class Networks:
     """Both networks and their optimisers: everything that training changes.
 
     Attributes:
-        generator_scale: of the generator's loss; None but under float16.
-        discriminator_scale: the same for the discriminator, whose gradients are of another size.
+        generator_scale: of the generator's loss; None except with float16.
+        discriminator_scale: the same for the discriminator, whose gradients have another size.
     """
 
     generator: keras.Model
@@ -55,7 +56,7 @@ class Networks:
 
     @property
     def scales(self) -> list[LossScale]:
-        """The loss scales that there are."""
+        """The loss scales that exist."""
         return [scale for scale in (self.generator_scale, self.discriminator_scale) if scale]
 
 
@@ -67,7 +68,7 @@ def make_networks(
     beta_1: float,
     scales_losses: bool = False,
 ) -> Networks:
-    """Give each network an Adam of its own, and under float16 a loss scale."""
+    """Give each network its own Adam, and with float16 a loss scale."""
     generator_adam, discriminator_adam = (
         Adam(tensors_of(net.trainable_variables), learning_rate=learning_rate, beta_1=beta_1)
         for net in (generator, discriminator)
@@ -95,13 +96,14 @@ def make_train_step(
     Args:
         networks: what it updates.
         weights: of the generator's two losses.
-        strategy: that the networks were built under, if any.
+        strategy: the one with which the networks were built, if any.
 
     Returns:
         A function of (input_image, target), both (batch, size, size, channels) float32 in [-1, 1],
         that updates both networks and returns (3,) float32: the losses of `LOSS_NAMES`, the L1
-        on 0..255. Under float16 they are NaN once a loss scale is spent: what the run then
-        has is gradients that are not finite, and it must end rather than skip every update.
+        on 0..255. With float16 they become NaN when a loss scale cannot get smaller. Then the
+        gradients are not finite at any scale, and the run must end instead of skipping every
+        update.
     """
     generator, discriminator = networks.generator, networks.discriminator
     generator_weights = tensors_of(generator.trainable_variables)
@@ -124,8 +126,8 @@ def make_train_step(
             discriminator_tape.gradient(scaled_disc_loss, discriminator_weights),
         )
 
-        # The loss is differentiated down to gen_output here and through the generator's own tape
-        # below: the generator runs once, the discriminator's new weights are what it meets.
+        # Here the loss is differentiated down to gen_output; below, through the generator's own
+        # tape. So the generator runs once, and its loss uses the discriminator's new weights.
         with tf.GradientTape(watch_accessed_variables=False) as loss_tape:
             loss_tape.watch(gen_output)
             gen_gan_loss = gan_loss(discriminator([input_image, gen_output], training=True))
@@ -148,7 +150,7 @@ def make_train_step(
     return compiled
 
 
-# Without a scale both of these leave nothing in the graph: float32 and bfloat16 pay nothing.
+# Without a scale, both of these add nothing to the graph, so float32 and bfloat16 cost no more.
 
 
 def _scaled(loss: Tensor, scale: LossScale | None) -> Tensor:
@@ -156,7 +158,7 @@ def _scaled(loss: Tensor, scale: LossScale | None) -> Tensor:
 
 
 def _update(adam: Adam, scale: LossScale | None, gradients: Sequence[Tensor]) -> None:
-    # Averaged before the scale looks at them: all replicas see the same overflow and skip alike.
+    # Average before the scale checks them: then all replicas see an overflow and skip the update.
     gradients = averaged(gradients)
     if scale:
         scale.apply(adam, gradients)

@@ -1,4 +1,4 @@
-"""How to call a saved generator without pixd: what its card says of channels, values and use."""
+"""How to call a saved generator without pixd: channels, values and an example, for its card."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What every child process of pixd shares: its spec, its voice, its limits and its end.
+"""What every child process of pixd shares: its spec, its events, its limits and its end.
 
-A child speaks one JSON object a line on the stdout that it was started with. `claim_stdout` moves
+A child writes one JSON object a line to the stdout that it was started with. `claim_stdout` moves
 that stream aside first, so that nothing a library prints can enter the protocol. A child ends when
 its parent ends.
 
@@ -8,8 +8,8 @@ A heartbeat is sent by the loop that does the work and never by a thread of its 
 progress. The longest silence to expect is the import of TensorFlow and the first step: together
 well under a minute on two cores.
 
-Imports little: the children that decode pictures start often. What a child with one task needs
-besides is in `pixd.system.children.task`.
+This module imports little, because the children that decode pictures start often. What only a
+child with one task needs is in `pixd.system.children.task`.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ HEARTBEAT_S: Final = 5.0
 
 
 class Interrupted(Exception):  # noqa: N818 - control flow, not an error
-    """SIGTERM or SIGINT arrived; the work stops where it can go on later."""
+    """SIGTERM or SIGINT arrived; the work stops at a point from which it can go on later."""
 
 
 def begin(kind: type[S], *, leave_at_eof: bool = True, stdin_fd: int = 0) -> tuple[S, Events]:
@@ -51,7 +51,7 @@ def begin(kind: type[S], *, leave_at_eof: bool = True, stdin_fd: int = 0) -> tup
         stdin_fd: see `die_with_parent`.
 
     Raises:
-        PixdError: there is no run spec, or it is another's.
+        PixdError: there is no run spec, or it is one for another kind of child.
     """
     events = claim_stdout()
     die_with_parent(leave_at_eof=leave_at_eof, stdin_fd=stdin_fd)
@@ -67,14 +67,14 @@ def read_spec(arguments: list[str], kind: type[S]) -> S:
     if len(arguments) != 1:
         raise PixdError(
             f"a {kind.kind} child takes one argument, its run spec",
-            advice="pixd starts it; `pixd run` and `pixd translate` are the ways to it",
+            advice="pixd starts it by itself: use `pixd run` or `pixd translate`",
         )
     (told,) = arguments
     text = told if told.startswith("{") else Path(told).read_text(encoding="utf-8")
     return from_json(json.loads(text), kind)
 
 
-# ---------------------------------------------------------------- the voice
+# ---------------------------------------------------------------- events
 
 
 class Events:
@@ -87,11 +87,11 @@ class Events:
         self._sent_at = time.monotonic()
 
     def send(self, event: str, **fields: Any) -> None:
-        """Send one event. A parent that no longer reads is no error: its death ends us."""
+        """Send one event. A parent that no longer reads is no error: its end ends this process."""
         self.answer({"event": event, **fields}, ())
 
     def answer(self, event: Mapping[str, Any], parts: Iterable[bytes]) -> None:
-        """Send one event, and bytes behind it. Parts that are made late are sent as they come."""
+        """Send one event, then bytes. Parts that are made only now are sent as soon as they are."""
         line = json.dumps(event, ensure_ascii=True, allow_nan=False).encode("ascii")
         with self._lock, contextlib.suppress(BrokenPipeError):
             if self._stream.closed:
@@ -113,12 +113,12 @@ class Events:
             self.send("heartbeat")
 
     def close(self) -> None:
-        """Send nothing any more."""
+        """Send nothing more."""
         self._stream.close()
 
 
 def claim_stdout() -> Events:
-    """Keep fd 1 for events alone; whatever else prints goes to stderr from here on.
+    """Keep fd 1 only for events; everything else that is printed goes to stderr from now on.
 
     Also quiets TensorFlow, which reads its settings from the environment when imported.
     """
@@ -138,16 +138,16 @@ def answer_requests(
 ) -> None:
     """Answer requests one by one until the end of input, each within the limits of one picture.
 
-    Call `confinement.confine` before, once all that is large is loaded.
+    Call `confinement.confine` first, after everything large is loaded.
 
     Args:
         events: where the answers go.
         answer: returns the event that answers a request, and the bytes that follow it.
-        megapixels: of the largest picture that is taken; the limits grow with it.
+        megapixels: size of the largest accepted picture; the limits grow with it.
     """
     for line in sys.stdin:
         request = json.loads(line)
-        # Sent inside: some bytes are made while they are sent.
+        # Sent within the limits too, because some bytes are made while they are sent.
         with confinement.one_image(megapixels):
             events.answer(*answer(request))
 
@@ -156,13 +156,13 @@ def answer_requests(
 
 
 def die_with_parent(*, leave_at_eof: bool, stdin_fd: int = 0) -> None:
-    """End this process at once when its parent is gone.
+    """End this process at once when its parent has ended.
 
-    The kernel sends SIGKILL when the thread that started us ends. Where it cannot (not Linux,
-    or the parent died before we asked), the end of stdin says the same.
+    The kernel sends SIGKILL when the thread that started this process ends. Where it cannot (not
+    Linux, or the parent ended before this call), the end of stdin shows the same.
 
     Args:
-        leave_at_eof: leave at the end of stdin even while the parent lives.
+        leave_at_eof: end at the end of stdin even while the parent runs.
         stdin_fd: the pipe from the parent; -1 to leave stdin to the caller.
     """
     parent = os.getppid()
@@ -182,7 +182,7 @@ def _watch_stdin(fd: int, parent: int, *, leave_at_eof: bool) -> None:
     with contextlib.suppress(OSError):
         while os.read(fd, 4096):
             pass
-    # Only a pipe's end means anything; stdin may be /dev/null when a person starts us by hand.
+    # Only the end of a pipe counts: stdin may be /dev/null if a person starts the child by hand.
     if leave_at_eof or os.getppid() != parent:
         os._exit(0)
 
@@ -192,9 +192,9 @@ class StopFlag:
 
     Attributes:
         is_set: whether one has come.
-        leaves_at_once: while nothing has been made that is worth keeping, the signal raises
-            `Interrupted` where the process stands: importing TensorFlow, building the networks
-            and compiling the first step take longer than a stop may.
+        leaves_at_once: while there is nothing worth keeping yet, the signal raises `Interrupted`
+            at once, wherever the process is. Importing TensorFlow, building the networks and
+            compiling the first step take longer than a stop may take.
     """
 
     def __init__(self) -> None:

@@ -1,11 +1,11 @@
-"""A child process that decodes what strangers wrote, seen from the process that asks it.
+"""The parent's side of a child that decodes files from strangers.
 
-The child confines itself (`pixd.system.children.confinement`) and may die of what it is given: then another
-takes its place, and the caller learns whether its request is to blame. For one thread at a
-time. That thread must live as long as the child is wanted, because the kernel ends the child
-with the thread that started it (`pixd.system.libc.die_with_parent`).
+The child limits itself (`pixd.system.children.confinement`), and a file may end it. Then another
+child takes its place, and the caller learns whether its request is to blame. Only one thread may
+use it at a time. The thread that started the child must run as long as the child is needed,
+because the kernel ends the child together with that thread (`pixd.system.libc.die_with_parent`).
 
-Protocol: a JSON object a line in; a JSON object a line out, which may be followed by bytes.
+Protocol: one JSON object a line in; one JSON object a line out, which bytes may follow.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ if TYPE_CHECKING:
     from pixd.system.children.spec import Spec
 
 ANSWER_WITHIN_S: Final = 300.0
-"""On the clock. Processor time is bounded at a tenth of it, so that only a child which is
+"""Seconds of real time. The limit on processor time is a tenth of this, so only a child that is
 stopped or waits for a dead disk takes so long."""
 _END_WITHIN_S: Final = 5.0
-_LAST_WORDS: Final = 2000  # bytes of what it wrote to standard error
+_LAST_WORDS: Final = 2000  # bytes from the end of its standard error
 
 
 class ChildDiedError(PixdError):
-    """A child ended, and not by what it was given: that may be asked again."""
+    """A child ended, and its request is not to blame: the caller may ask again."""
 
 
 class ConfinedChild:
-    """One such process, started anew where it died.
+    """One such process, started again whenever it ended.
 
-    Asking and reading raise ImageRejectedError where the child died of what it was asked, and
-    ChildDiedError where it died, or does not answer, and the request is not known to be to blame.
+    Asking and reading raise ImageRejectedError if the request ended the child. They raise
+    ChildDiedError if the child ended or does not answer, and the request may not be to blame.
     """
 
     def __init__(
@@ -56,23 +56,23 @@ class ConfinedChild:
 
         Args:
             module: what to run.
-            spec: its run spec, which it gets as JSON: it has no folder of its own.
-            megapixels: what it confines itself for.
+            spec: its run spec, passed as JSON, because the child has no folder of its own.
+            megapixels: the picture size that its limits are for.
         """
         self._command = [sys.executable, "-m", module, json.dumps(to_json(spec))]
         self._megapixels = megapixels
-        # A file and no pipe: nobody reads it while the child works.
+        # A file, not a pipe, because nobody reads it while the child works.
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`
         self._process = self._start()
 
     def ask(self, request: Mapping[str, Any]) -> tuple[dict[str, Any], bytes]:
-        """Send a request and wait for its answer and as many bytes as its ``bytes`` says."""
+        """Send a request and wait for its answer, and for as many bytes as its ``bytes`` says."""
         event = self.event(request)
         return event, self.body(int(event.get("bytes", 0)))
 
     def event(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Send a request and wait for its answer; the bytes that follow are still to be read."""
-        if self._process.poll() is not None:  # while it had nothing to do: nobody's fault
+        if self._process.poll() is not None:  # it ended while idle: no request is to blame
             self.start_anew()
         try:
             return self._ask(request)
@@ -80,14 +80,14 @@ class ConfinedChild:
             raise self._died() from error
 
     def body(self, length: int) -> bytes:
-        """Read what follows an answer, or as much of it as is wanted now."""
+        """Read the bytes that follow an answer, or as many of them as are wanted now."""
         data = self._stdout.read(length) if length else b""
         if len(data) < length:
             raise self._died()
         return data
 
     def start_anew(self) -> None:
-        """Put another process in its place: what this one still has to say is not wanted."""
+        """Replace the process by another; what this one still has to send is not wanted."""
         self._end()
         self._log.truncate(0)
         self._process = self._start()
@@ -97,12 +97,12 @@ class ConfinedChild:
         self._process.kill()
 
     def close(self) -> None:
-        """End the process and let go of everything."""
+        """End the process and close everything."""
         self._end()
         self._log.close()
 
     def _start(self) -> subprocess.Popen[bytes]:
-        # Out of the terminal's group: Ctrl-C is for the process that asks, which ends this one.
+        # Not in the terminal's group: Ctrl-C reaches only the parent, which then ends this child.
         return subprocess.Popen(
             self._command,
             stdin=subprocess.PIPE,
@@ -127,7 +127,7 @@ class ConfinedChild:
         return self._process.stdout
 
     def _died(self) -> PixdError:
-        """Put another process in its place and return the error that says how this one ended."""
+        """Replace the process by another and return the error that says how this one ended."""
         try:
             code = self._process.wait(_END_WITHIN_S)
         except subprocess.TimeoutExpired:

@@ -1,8 +1,8 @@
-"""Bounds on a child that decodes what strangers wrote: memory, time, and no life of its own.
+"""Limits on a child that decodes files from strangers: memory and processor time.
 
-A picture of few bytes and few pixels can still ask a decoder for gigabytes or hours (a TIFF
-with one giant tile, a JPEG of a thousand scans). No list of such tricks is ever complete, so
-that the process which decodes has limits that no file can lift, and may die.
+A picture of few bytes and few pixels can still make a decoder take gigabytes or hours (a TIFF
+with one giant tile, a JPEG of a thousand scans). No list of such tricks is ever complete. So the
+process that decodes has limits that no file can lift, and it may be killed.
 """
 
 from __future__ import annotations
@@ -17,24 +17,25 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MEMORY_BYTES = 3 << 30
-"""Beyond what is mapped when the child begins: the largest picture that is taken, of 64
+"""In addition to what is mapped when the child begins. The largest accepted picture, of 64
 megapixels with transparency and a colour profile, needs 1.7 GB."""
 SECONDS_AN_IMAGE = 30
-"""Of processor time, so that a busy machine never makes a good picture a bad one; the largest
-picture that is taken needs about six on a server of 2024."""
+"""Seconds of processor time, so that a good picture is not refused because the machine is busy.
+The largest accepted picture needs about six on a server of 2024."""
 MEGAPIXELS = 64
-"""What the two are for. Where larger pictures are taken, both grow as these do."""
+"""The picture size that these two limits are for. If larger pictures are accepted, both grow in
+proportion."""
 FILE_BYTES = 256 << 20
-"""Of the largest file that is taken; it grows likewise."""
+"""Size of the largest accepted file; it grows in the same way."""
 
 
 def share_of(megapixels: int) -> float:
-    """Return how many times the memory and the time a decoder of so large pictures may take."""
+    """Return how many times the usual memory and time a decoder of pictures this large may take."""
     return max(1.0, megapixels / MEGAPIXELS)
 
 
 def file_bytes_of(megapixels: int) -> int:
-    """Return how large a file may be where pictures of so many megapixels are taken."""
+    """Return how large a file may be if pictures of so many megapixels are accepted."""
     return int(FILE_BYTES * share_of(megapixels))
 
 
@@ -42,9 +43,9 @@ def confine(megapixels: int = MEGAPIXELS) -> None:
     """Limit this process for good: no more memory than allowed, and no core dump.
 
     Args:
-        megapixels: of the largest picture that is taken.
+        megapixels: size of the largest accepted picture.
     """
-    # Libraries map address space for each core as they are loaded; that is not the file's doing.
+    # Libraries map address space for each core when they are loaded. No file causes that.
     pages = int(Path("/proc/self/statm").read_text("ascii").split()[0])
     limit = pages * resource.getpagesize() + round(MEMORY_BYTES * share_of(megapixels))
     _, highest = resource.getrlimit(resource.RLIMIT_AS)
@@ -52,7 +53,7 @@ def confine(megapixels: int = MEGAPIXELS) -> None:
         limit = min(limit, highest)
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    # Without a handler the timer ends the process: a decoder that loops in C hears nothing else.
+    # Without a handler the timer ends the process. A decoder that loops in C would run no handler.
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
 
 
@@ -79,8 +80,8 @@ def blame(exit_code: int, megapixels: int = MEGAPIXELS) -> str:
     """Say what an image did to the process that decoded it.
 
     Args:
-        exit_code: of that process, minus the signal that ended it.
-        megapixels: what it was confined for.
+        exit_code: of that process; if a signal ended it, minus the signal's number.
+        megapixels: the picture size that its limits were for.
 
     Returns:
         Why the image is refused; "" if it is not to blame (somebody killed the process).

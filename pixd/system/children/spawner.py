@@ -1,7 +1,7 @@
 """How children are started: as processes of this machine, or as another `Spawner` does it.
 
-Whoever needs a child is given the spawner. So children can come to run elsewhere, and nothing
-that uses them changes.
+Code that needs a child is given the spawner. So children can run elsewhere one day, and the code
+that uses them does not change.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Spawner(Protocol):
     """Starts children."""
 
     def start(self, module: str, spec: Spec, scratch: Path, log: Path, *, nice: int = 0) -> Worker:
-        """Start a child that is followed by its events.
+        """Start a child that sends events.
 
         Args:
             module: what ``python -m`` runs.
@@ -46,12 +46,12 @@ class Spawner(Protocol):
     def start_confined(
         self, module: str, spec: Spec, *, megapixels: int = confinement.MEGAPIXELS
     ) -> ConfinedChild:
-        """Start a child that decodes pictures and is asked one thing at a time.
+        """Start a child that decodes pictures and answers one request at a time.
 
         Args:
             module: what ``python -m`` runs.
             spec: its run spec.
-            megapixels: what it confines itself for.
+            megapixels: the picture size that its limits are for.
 
         Raises:
             OSError: no process can be made.
@@ -95,12 +95,12 @@ def run_to_end(
         spawner: starts it.
         module: what ``python -m`` runs.
         spec: its run spec; the scratch folder is filled in.
-        scratch: an empty folder of the caller's; takes the child's log too.
-        told: hears again and again what the child does.
-        within_s: it is ended after so long.
+        scratch: an empty folder of the caller's; the child's log goes there too.
+        told: called repeatedly with what the child does now.
+        within_s: the child is ended after this many seconds.
 
     Raises:
-        NoResultError: it left none.
+        NoResultError: the child left no result.
         OSError: it cannot be started.
     """
     full = dataclasses.replace(spec, scratch=str(scratch))

@@ -1,12 +1,12 @@
 """The run spec says what a child is to do; the result manifest says what came of it.
 
-Both are frozen dataclasses here and JSON on the way. This module alone turns one into the other.
-It refuses what it does not know: another schema or kind, a missing field, a field too many.
+Both are frozen dataclasses in memory and JSON between processes. Only this module converts them.
+It refuses what it does not know: another schema or kind, a missing field, an extra field.
 
-Where a spec names a file of the store, the file's digest is beside its path. So an engine on
+If a spec names a file of the store, it has the file's digest beside the path. So an engine on
 another machine can fetch the file by its digest.
 
-Imports little: the children that decode pictures import this too.
+This module imports little, because the children that decode pictures import it too.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SCHEMA: Final = 2
-"""Of run specs and result manifests. The service and its children must have the same."""
+"""Version of run specs and result manifests. The service and its children must have the same."""
 RESULT_FILE: Final = "result.json"
 """Name of the result manifest in the child's folder."""
 S = TypeVar("S", bound="Spec")
@@ -46,9 +46,9 @@ class Pair(_Pair, total=False):
 
     Attributes:
         name: for people.
-        images: path of the side-by-side image, or of input and target.
+        images: path of the side-by-side image, or paths of input and target.
         digests: of the images, in the same order.
-        is_common: whether neither this model nor the live one was trained on it; may be left out.
+        is_common: whether neither this model nor the live one was trained on it; optional.
     """
 
     is_common: bool
@@ -78,7 +78,7 @@ class Beginning(TypedDict):
 
 
 class Triple(TypedDict):
-    """An output's place in a scoring: its name, and the paths of its input and target."""
+    """What an output is scored against: its name, and the paths of its input and target."""
 
     name: str
     input: str
@@ -99,7 +99,7 @@ class Spec:
 
     Attributes:
         kind: names the kind of child in JSON.
-        scratch: the child's own folder, where its result goes; filled in by whoever starts it.
+        scratch: the child's own folder, where its result goes; the code that starts it sets this.
         run_id: names the run in its result.
     """
 
@@ -116,7 +116,7 @@ class TrainSpec(Spec):
         recipe: the settings that decide the result.
         train: the pairs to learn from.
         held_out: the pairs to score with.
-        checkpoints: folder of the checkpoints; what is there is gone on from.
+        checkpoints: folder of the checkpoints; if it has some, training goes on from them.
         device: "auto", "gpu" or "cpu".
         checkpoint_every_s: seconds.
         checkpoint_every_steps: steps.
@@ -124,7 +124,7 @@ class TrainSpec(Spec):
         warm_start: what it begins from; None starts from scratch.
         preview: path of the sheet of samples.
         event_files: folder for TensorBoard.
-        logical_cpus: how many devices to make of the processor; 0 leaves that to TensorFlow.
+        logical_cpus: into how many devices to split the processor; 0 leaves that to TensorFlow.
     """
 
     kind: ClassVar[str] = "train"
@@ -152,8 +152,8 @@ class TranslateSpec(Spec):
         recipe: the settings that decide the result.
         device: "auto", "gpu" or "cpu".
         precision: "auto" or a Keras dtype policy.
-        batch: how many images go through the network together at most.
-        max_megapixels: of the largest image that is taken.
+        batch: the largest number of images that go through the network together.
+        max_megapixels: size of the largest accepted image.
     """
 
     kind: ClassVar[str] = "translate"
@@ -189,11 +189,11 @@ class PicturesSpec(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class ScoreSpec(Spec):
-    """For `pixd.pix2pix.score`. Its images are a person's files and not the store's: no digests.
+    """For `pixd.pix2pix.score`. Its images are a person's files, not the store's: no digests.
 
     Attributes:
-        size: side in pixels of the square at which all is compared.
-        triples: the images that every run has an output of.
+        size: side in pixels of the square at which everything is compared.
+        triples: the images of which every run has an output.
         train: what baselines learn from; may be empty.
         runs: path of each output by the triple's name, by the run's name.
         direction: which half of a ``pair`` is the input, AtoB or BtoA.
@@ -209,7 +209,7 @@ class ScoreSpec(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class DeviceSpec(Spec):
-    """For `pixd.pix2pix.device`: the device that is wanted, "auto", "gpu" or "cpu"."""
+    """For `pixd.pix2pix.device`: the wanted device, "auto", "gpu" or "cpu"."""
 
     kind: ClassVar[str] = "device"
     device: str
@@ -224,7 +224,7 @@ class InspectSpec(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class DecodeSpec(Spec):
-    """For `pixd.images.decoder_child`: megapixels of the largest image that is taken."""
+    """For `pixd.images.decoder_child`: megapixels of the largest accepted image."""
 
     kind: ClassVar[str] = "decode"
     max_megapixels: int = MEGAPIXELS
@@ -232,7 +232,7 @@ class DecodeSpec(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class MakeSpec(Spec):
-    """For `pixd.training.prepare.maker_child`: folders that it reads, the one written, the recipe."""
+    """For `pixd.training.prepare.maker_child`: folders to read, the folder to write, the recipe."""
 
     kind: ClassVar[str] = "make"
     roots: list[str]
@@ -277,11 +277,11 @@ class Result:
         outputs: the files that it made.
         metrics: what it measured.
         step: how far a training came.
-        steps: how far it was to come.
+        steps: how far it should come.
         curve: losses and scores by step.
         environment: the device and versions that it ran on.
         timings: seconds by phase.
-        pictures: what became of each pair that was to be drawn.
+        pictures: what became of each pair that should be drawn.
     """
 
     run_id: str = ""
@@ -298,7 +298,7 @@ class Result:
 
 
 def to_json(spec: Spec) -> dict[str, Any]:
-    """Return a run spec as JSON has it."""
+    """Return a run spec as values for JSON."""
     return {"schema": SCHEMA, "kind": spec.kind, **_values(spec)}
 
 
@@ -310,7 +310,7 @@ def from_json(document: object, wanted: type[S]) -> S:
         wanted: the class of spec that the child takes.
 
     Raises:
-        SpecError: it is of another schema or kind, lacks a field or has one too many.
+        SpecError: it is of another schema or kind, lacks a field or has an extra one.
     """
     what = "the run spec"
     fields = _object(document, what)
@@ -323,7 +323,7 @@ def from_json(document: object, wanted: type[S]) -> S:
 
 
 def result_to_json(result: Result) -> dict[str, Any]:
-    """Return a result manifest as JSON has it."""
+    """Return a result manifest as values for JSON."""
     return {"schema": SCHEMA, **_values(result)}
 
 
@@ -331,7 +331,7 @@ def result_from_json(document: object) -> Result:
     """Return the result manifest that `result_to_json` wrote.
 
     Raises:
-        SpecError: it is of another schema, lacks a field or has one too many.
+        SpecError: it is of another schema, lacks a field or has an extra one.
     """
     return Result(**_checked(_object(document, "the result"), Result, "the result"))
 
@@ -341,14 +341,14 @@ def read_result(scratch: Path) -> Result:
 
     Raises:
         OSError: there is none.
-        ValueError: it is no JSON.
+        ValueError: it is not JSON.
         SpecError: it is not what this version of pixd writes.
     """
     return result_from_json(json.loads((scratch / RESULT_FILE).read_bytes()))
 
 
 def _values(of: Any) -> dict[str, Any]:
-    # Not dataclasses.asdict, which copies the pairs of a training one by one.
+    # dataclasses.asdict would copy the pairs of a training one by one.
     return {one.name: getattr(of, one.name) for one in dataclasses.fields(of)}
 
 

@@ -1,4 +1,4 @@
-"""A child with one task: read the spec, work, leave a result whatever happens."""
+"""A child with one task: read the spec, do the work, and leave a result whatever happens."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class DataError(PixdError):
 
 
 class BeginningError(PixdError):
-    """What the run is to begin from cannot be used."""
+    """What the run should begin from cannot be used."""
 
 
 _KINDS = (
@@ -39,14 +39,14 @@ _KINDS = (
 
 
 def run(kind: type[S], work: Callable[[S, Events], None]) -> int:
-    """Run a child that is asked once.
+    """Run a child that has one task.
 
     Args:
         kind: the class of its spec.
         work: does the task and leaves the result with `write_result`.
 
     Returns:
-        The exit code: 0 if `work` came through, 1 if the result says why it did not.
+        The exit code: 0 if `work` succeeded, 1 if the result says why it did not.
     """
     spec, events = child.begin(kind)
     try:

@@ -1,9 +1,9 @@
-"""A child kept warm that answers requests one by one, and survives what kills it.
+"""A child that is kept running and answers requests; it is replaced if it ends or hangs.
 
-A child that dies or hangs is replaced, and what it held is asked again, so that nothing is
-lost. A request is refused only if a child that answers in order crashed on it, or if a second
-child died while it held this request alone. A
-child that cannot even start is tried again after a growing wait, and `trouble` says why.
+The requests that a dead child held are asked again, so that none is lost. A request is refused
+only if a child that answers in order crashed on it, or if a second child died while it held this
+request alone. A child that cannot even start is tried again after a growing wait, and `trouble`
+says why.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ DEATHS_TO_BLAME = 2
 STUCK_AFTER = 3
 LONGEST_ANSWER_S = 1800.0
 HANG_GRACE_S = 30.0
-"""A child that is still there so long after its time was up could not even be killed."""
+"""A child that still exists so long after its time was over could not even be killed."""
 
 
 class Answer(NamedTuple):
-    """What came back for one request: the token that it was submitted under, and the event.
+    """The answer to one request: the token that it was submitted with, and the event.
 
-    The event is the child's own; or ``crashed`` where the request ends every child that gets
-    it, or ``failed`` where somebody killed the child and another try may well go through.
+    The event is the child's own. It is ``crashed`` if the request ends every child that gets it,
+    and ``failed`` if somebody killed the child and another try may well succeed.
     """
 
     token: Any
@@ -50,7 +50,7 @@ class Answer(NamedTuple):
 
 
 class Step(NamedTuple):
-    """How far a request is that takes long: its token, how much is done, and of how much."""
+    """How far a long request is: its token, how much is done, and of how much."""
 
     token: Any
     done: int
@@ -59,7 +59,7 @@ class Step(NamedTuple):
 
 @dataclass
 class _Request:
-    """Something asked, and how many children died while they held it."""
+    """One request, and how many children died while they held it."""
 
     token: Any
     message: dict[str, Any]
@@ -90,13 +90,13 @@ class WarmWorker:
             scratch: a folder of its own, emptied before each start.
             log: file that takes its standard error.
             spawner: starts the child.
-            idle_s: it is ended after so long without requests.
-            answer_within_s: so long without an answer or a heartbeat, while it has requests,
-                means that it hangs.
+            idle_s: after so many seconds without requests it is ended.
+            answer_within_s: if it has requests and sends no answer and no heartbeat for so many
+                seconds, it hangs.
             answers_in_order: it works on one request at a time, in the order asked.
         """
         self.trouble = ""
-        self.notes: list[str] = []  # what people may want to know; the reader empties it
+        self.notes: list[str] = []  # for people; the reader of this list empties it
         self.ready: Mapping[str, Any] | None = None
         self.phase = ""
         self.scratch = scratch
@@ -128,12 +128,12 @@ class WarmWorker:
 
     @property
     def step_made(self) -> Step | None:
-        """How far the request is that was last heard of before its answer."""
+        """How far the request is that last reported progress and has no answer yet."""
         return self._step[1] if self._step and self._step[0] in self._held else None
 
     @property
     def is_stuck(self) -> bool:
-        """Tell whether it could not even start for several times; it is still tried."""
+        """Tell whether it failed to start several times in a row; it is still tried again."""
         return bool(self.trouble) and self._failures >= STUCK_AFTER
 
     @property
@@ -168,7 +168,7 @@ class WarmWorker:
                 self.stop()
 
     def next_at(self, now: float) -> float:
-        """Return when the next step has something to do without a message from the child."""
+        """Return when the next step has something to do even if the child sends no message."""
         if (self._waiting or self._suspects) and not self._worker:
             return max(now, self._retry_at)
         if self._worker and not self.load:
@@ -178,13 +178,13 @@ class WarmWorker:
         return now + 3600.0
 
     def _is_overdue(self, now: float) -> bool:
-        # Heartbeats prove that the child works, and not that it still knows of every request.
+        # Heartbeats prove that the child works, but not that it still has every request.
         oldest = next(iter(self._held.values()))
         silent_s = now - self._oldest_asked_at
         return silent_s > self._answer_within_s or now - oldest.asked_at > LONGEST_ANSWER_S
 
     def is_fresh(self, now: float) -> bool:
-        """Tell whether the child, if it has something to answer, still may take its time."""
+        """Tell whether the child, if it has requests, is still within its time to answer."""
         overdue_s = now - self._oldest_asked_at - self._answer_within_s
         return not (self._worker and self._held) or overdue_s < HANG_GRACE_S
 
@@ -196,7 +196,7 @@ class WarmWorker:
         self.ready = None
 
     def abandon(self) -> None:
-        """End the child and forget every request: who asked will ask again."""
+        """End the child and forget every request: the callers will ask again."""
         self.stop()
         for requests in (self._waiting, self._suspects, self._held, self._answers):
             requests.clear()
@@ -211,7 +211,7 @@ class WarmWorker:
 
     def _send(self, now: float) -> None:
         assert self._worker is not None  # only called with a child
-        # A suspect goes alone: if the child dies again, it is the one.
+        # A suspect is sent alone. If the child dies again, this request is to blame.
         if self._suspects:
             if not self._held:
                 self._hand_over(self._suspects.popleft(), now)
@@ -260,7 +260,7 @@ class WarmWorker:
         if number in self._held:
             step = Step(self._held[number].token, int(event["tiles"]), int(event["of"]))
             self._step = (number, step)
-        for request in self._held.values():  # all of them may be waiting for this one
+        for request in self._held.values():  # all the others may have been waiting for this one
             request.asked_at = now
 
     def _bury(self, now: float) -> None:
@@ -272,7 +272,7 @@ class WarmWorker:
         self._worker = None
         self.ready = None
         self._share_blame(code, why, worked=worked)
-        if worked or why != self.trouble:  # what cannot start is tried for ever, and said once
+        if worked or why != self.trouble:  # a start is tried for ever, but reported once
             self.notes.append(f"a child {why}; another takes its place")
         if not worked:
             self.trouble = why
@@ -287,7 +287,7 @@ class WarmWorker:
             self._waiting.extendleft(reversed(held))
             return
         if self._answers_in_order and held:
-            # Only the first was being worked on; the others were not even looked at.
+            # The child worked only on the first; it had not looked at the others.
             self._waiting.extendleft(reversed(held[1:]))
             held = held[:1]
             if reason := confinement.blame(code):
@@ -297,14 +297,14 @@ class WarmWorker:
             request.deaths += 1
         if len(held) == 1 and held[0].deaths >= DEATHS_TO_BLAME:
             was_killed = code == -signal.SIGKILL and not self._is_hung
-            reason = f"it ended the worker that had it, twice: {why}"
+            reason = f"two workers ended while they had it: {why}"
             event = {"event": "failed" if was_killed else "crashed", "reason": reason}
             self._answers.append(Answer(held[0].token, event))
             return
         self._suspects.extend(held)
 
     def _why(self) -> str:
-        """Say why the child ended: in its own words where it left any."""
+        """Say why the child ended, in its own words if it left any."""
         assert self._worker is not None  # only called with a child
         if self._is_hung:
             return f"did not answer within {self._answer_within_s:.0f} s and was ended"

@@ -1,11 +1,11 @@
-"""Children: run spec out, JSON events in; started, watched and ended without a thread.
+"""One child of the service: gets a run spec and sends JSON events. No thread is needed for it.
 
 A child is ``python -m MODULE spec.json`` in a scratch folder of its own. Its standard input
-is a pipe (the end of file means that the parent is gone), its standard output carries one
-JSON object a line, its standard error is a log. Every read and write here is non-blocking:
-a child that hangs, floods or talks rubbish costs the service nothing but memory with a bound.
+is a pipe (the end of file means that the parent has ended), its standard output carries one
+JSON object a line, its standard error is a log. No read or write here blocks. So a child that
+hangs, sends too much or sends rubbish costs the service only memory, and that has a limit.
 
-The child itself must see to it that it ends with its parent (`pixd.system.children.child`).
+The child itself must make sure that it ends with its parent (`pixd.system.children.child`).
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 LONGEST_LINE_BYTES = 1 << 20
 READ_BYTES = 1 << 16
 READ_AT_ONCE_BYTES = 4 << 20
-"""What one `read_events` takes at most, so that a child that floods cannot keep the loop."""
+"""The most that one `read_events` takes, so that a child that sends much cannot keep the loop."""
 KILL_WITHIN_S = 2.0
-"""A killed process is gone in milliseconds, or hangs in the kernel; no longer is waited."""
+"""The longest wait for a killed process: it ends in milliseconds, or it hangs in the kernel."""
 LOG_ROTATE_BYTES = 4 << 20
 LOG_TAIL_BYTES = 4096
 LOG_TAIL_LINES = 3
@@ -36,7 +36,7 @@ LOG_TAIL_CHARACTERS = 500
 
 
 class Identity(NamedTuple):
-    """Which process: a process id alone is reused, with boot and start time it is not.
+    """Names one process. A process id alone is used again; with boot and start time it is unique.
 
     Attributes:
         boot_id: /proc/sys/kernel/random/boot_id.
@@ -55,7 +55,7 @@ def identity_of(pid: int) -> Identity | None:
         about = Path(f"/proc/{pid}/stat").read_bytes()
     except OSError:
         return None
-    # The command in brackets may itself hold spaces and brackets; the last one counts.
+    # The command in brackets may itself hold spaces and brackets, so the last bracket counts.
     fields = about[about.rindex(b")") + 2 :].split()
     if fields[0] in {b"Z", b"X"}:
         return None
@@ -66,8 +66,8 @@ def is_alive(identity: Identity | Mapping[str, Any] | None) -> bool:
     """Tell whether the very process that was noted still runs.
 
     Args:
-        identity: an `Identity`, or a mapping of its fields as read back from the store; None
-            and anything incomplete mean that it does not.
+        identity: an `Identity`, or a mapping of its fields as read from the store. For None and
+            for an incomplete one the answer is no.
     """
     if identity is None:
         return False
@@ -105,7 +105,7 @@ class Worker:
         os.set_blocking(self._stdin.fileno(), False)
         os.set_blocking(self._stdout.fileno(), False)
         identity = identity_of(process.pid)
-        # A child that has ended already is nobody: no process ever starts at tick -1.
+        # For a child that has ended already: no process ever starts at tick -1, so none matches.
         self.identity = identity or Identity(_boot_id(), process.pid, -1)
 
     @classmethod
@@ -118,7 +118,7 @@ class Worker:
             module: what ``python -m`` runs.
             spec: its run spec, written to ``scratch/spec.json``.
             scratch: a folder that exists; its working directory.
-            log: takes its standard error; appended to, and begun anew when it grew long.
+            log: gets its standard error. It is appended to, and emptied first if it is long.
             nice: how much to lower its priority.
 
         Raises:
@@ -139,20 +139,20 @@ class Worker:
                 stdout=subprocess.PIPE,
                 stderr=log_fd,
                 bufsize=0,
-                # A session of its own: Ctrl-C on the terminal reaches the service alone, which
-                # ends its children in order; and `kill` takes what the child started too.
+                # A session of its own, for two reasons: Ctrl-C on the terminal reaches only the
+                # service, which ends its children in order; and `kill` also ends what they started.
                 start_new_session=True,
             )
         finally:
             os.close(log_fd)
         if nice:
-            # From here and not in the child, where code between fork and exec can deadlock.
+            # Set by the parent: in the child, code between fork and exec can deadlock.
             with contextlib.suppress(OSError):
                 os.setpriority(os.PRIO_PROCESS, process.pid, nice)
         return cls(process, log, log_start)
 
     def __del__(self) -> None:
-        """Leave neither a process nor a descriptor behind."""
+        """End the process and close its descriptors."""
         if hasattr(self, "_process"):
             self.kill()
             self.close()
@@ -162,8 +162,8 @@ class Worker:
     def fileno(self) -> int:
         """Return a descriptor that is readable when there is something to do.
 
-        Its standard output; after the end of that, which would be readable for ever, a
-        descriptor that becomes readable when the process has ended.
+        This is its standard output. After the end of file that would be readable for ever; then
+        it is a descriptor that becomes readable when the process has ended.
         """
         if not self._has_ended_output:
             return self._stdout.fileno()
@@ -172,7 +172,7 @@ class Worker:
         return self._exit_fd
 
     def read_events(self) -> list[dict[str, Any]]:
-        """Return the events that have come, without waiting; a part of a line is kept.
+        """Return the events that have come, without waiting; an incomplete line is kept.
 
         What is not a JSON object with a text under "event" is counted in `rubbish_lines`.
         NaN and infinities, which JSON does not know, become None.
@@ -229,19 +229,19 @@ class Worker:
             except BlockingIOError:
                 return
             except OSError:
-                # The child has ended or closed its end: `poll` tells; nobody will read this.
+                # The child has ended or closed its end. Nobody will read this; `poll` reports it.
                 self._to_write.clear()
                 return
             del self._to_write[:count]
 
     def wants_write(self) -> bool:
-        """Tell whether something is queued that the child did not take yet."""
+        """Tell whether something is queued that the child has not taken yet."""
         return bool(self._to_write)
 
     # -- ending -------------------------------------------------------------------------
 
     def hang_up(self) -> None:
-        """Close its standard input: a child that answers requests then leaves by itself."""
+        """Close its standard input; a child that answers requests then ends by itself."""
         self._to_write.clear()
         with contextlib.suppress(OSError):
             self._stdin.close()
@@ -251,10 +251,10 @@ class Worker:
         self._signal(signal.SIGTERM)
 
     def kill(self) -> None:
-        """End it and what it started, now. What it had said can still be read."""
+        """End it and what it started, at once. What it has sent can still be read."""
         if self._process.poll() is None:
             self._was_killed = True
-            # The group was made by start_new_session; it is there as long as the child is.
+            # start_new_session made the group; it exists as long as the child does.
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, signal.SIGKILL)
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -262,12 +262,12 @@ class Worker:
         self.hang_up()
 
     def _signal(self, number: signal.Signals) -> None:
-        # Popen looks first whether the process was reaped, so that no other is hit.
+        # Popen checks first whether the process was reaped, so no other process gets the signal.
         with contextlib.suppress(ProcessLookupError):
             self._process.send_signal(number)
 
     def close(self) -> None:
-        """Give back the descriptors. The child's last words must have been read before."""
+        """Close the descriptors. Read the child's last output before."""
         self.hang_up()
         with contextlib.suppress(OSError):
             self._stdout.close()
@@ -277,7 +277,7 @@ class Worker:
             self._exit_fd = None
 
     def poll(self) -> int | None:
-        """Return its exit code, minus the signal that ended it, or None while it runs."""
+        """Return its exit code, or minus the signal that ended it, or None while it runs."""
         return self._process.poll()
 
     def exit_text(self) -> str:
@@ -320,7 +320,7 @@ def _event(line: bytes) -> dict[str, Any] | None:
 
 
 def child_environment() -> dict[str, str]:
-    """Return the environment of a child: ours, with pixd found and TensorFlow quiet."""
+    """Return the environment of a child: this one's, with pixd on the path and TensorFlow quiet."""
     package_parent = str(Path(__file__).resolve().parents[3])
     paths = [package_parent, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     return {
@@ -338,7 +338,7 @@ def _exit_descriptor(pid: int) -> int:
     try:
         return os.pidfd_open(pid)
     except OSError:
-        # Reaped already, or no such call: something that is readable at once.
+        # It is reaped already, or there is no such call: return something that is readable at once.
         return os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
 
 

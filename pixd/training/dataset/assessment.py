@@ -1,10 +1,10 @@
-"""What a training folder amounts to: its pairs, their sides, and what is wrong with it. Pure.
+"""Assesses a training folder: its pairs, their sides, and what is wrong with it. Pure.
 
-The service at each commit and `pixd check-training` of any folder both ask here, so that they
-cannot disagree. Both first have each content looked at by an inspector
-(`pixd.training.dataset.inspector`), and both decide which pairs are near to which
-(`pixd.training.dataset.split.Placing`): the service as they come, `pixd check-training` of all at
-once.
+The service at each commit and `pixd check-training` for any folder both use this module, so they
+cannot disagree. In both, an inspector first looks at each content
+(`pixd.training.dataset.inspector`). Both decide which pairs are near each other
+(`pixd.training.dataset.split.Placing`): the service when pairs come, `pixd check-training` for all
+of them at once.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Seen(NamedTuple):
-    """The files of a folder, each looked at.
+    """The files of a folder, and what was found in each.
 
     Attributes:
         files: (name text, digest) of every file that was read.
@@ -49,7 +49,7 @@ class Assessment:
         split: the pairs by side.
         refused: the files that are in no pair, by name.
         kin: what was decided about each pair, by its digest.
-        parts_of: returns what was measured of a pair, or None where that was forgotten.
+        parts_of: returns what was measured of a pair, or None if that was forgotten.
     """
 
     setting: Setting
@@ -60,7 +60,7 @@ class Assessment:
 
     @cached_property
     def judgement(self) -> Judgement:
-        """What is wrong, and what is worth a look. It is worked out when it is first asked for."""
+        """What is wrong, and what is worth a look. It is computed when it is first used."""
         parts = {
             pair.digest: found
             for pair in (*self.split.used, *self.split.left_out)
@@ -71,7 +71,7 @@ class Assessment:
 
 
 def is_known(looked: Looked) -> bool:
-    """Tell whether all that is asked about a content is known."""
+    """Tell whether everything is known that is needed of a content."""
     return bool(looked.reason) or looked.is_measured
 
 
@@ -92,14 +92,14 @@ def assess(
     kin: Mapping[str, Kin],
     parts_of: Callable[[pairs.Pair], Parts | None],
 ) -> Assessment:
-    """Say what a training folder amounts to.
+    """Assess a training folder.
 
     Args:
         setting: the settings that count.
         seen: the files.
         plan: their pairs, as `pair_up` returns them.
         kin: what was decided about each pair, by its digest.
-        parts_of: returns what was measured of a pair, or None where that was forgotten.
+        parts_of: returns what was measured of a pair, or None if that was forgotten.
     """
     refused = {name: Refused(why, "unusable") for name, why in seen.unread.items()}
     refused |= _refusals(seen, plan)

@@ -1,8 +1,8 @@
 """The pairs in a training folder's newest commit, kept up to date.
 
 The inspector child looks at each content once. Its verdict and its measures are kept, so that the
-same bytes are never decoded twice. New pairs get their sides here, a little at a time. What all of
-that amounts to is worked out in `pixd.training.dataset.assessment`.
+same bytes are never decoded twice. New pairs get their sides here, a little at a time.
+`pixd.training.dataset.assessment` then assesses the whole set.
 """
 
 from __future__ import annotations
@@ -35,9 +35,10 @@ if TYPE_CHECKING:
     from pixd.training.dataset.near_duplicates import Parts
 
 AT_ONCE = 64  # requests that the inspector holds; enough to keep it busy
-RETRY_S = 10.0  # after a content that could not be read: the image itself may be fine
+RETRY_S = 10.0  # then a content that could not be read is tried again: it may be good
 STEP_BUDGET_S = 0.2
-"""How long one step may look for near-duplicates: with thousands of pairs the service must not stop."""
+"""How long one step may look for near-duplicates. With thousands of pairs, the service must not
+wait for all of them."""
 
 
 class _Paired(NamedTuple):
@@ -72,7 +73,7 @@ class Dataset:
         self._layout = pairs.layout_of(pipeline.pairs)
         self._asked: set[str] = set()
         self._retry_at = 0.0
-        self._parts: dict[str, Parts] = {}  # by content, as they are asked for
+        self._parts: dict[str, Parts] = {}  # by content, filled when they are used
         self._kin: dict[str, Kin] | None = None
         self._placing: Placing | None = None
         self._paired: _Paired | None = None
@@ -87,7 +88,7 @@ class Dataset:
 
     @property
     def is_placing(self) -> bool:
-        """Tell whether pairs wait for their sides. The next step then has work without a child's answer."""
+        """Tell whether pairs wait for their sides. Then the next step need not wait for a child."""
         return bool(self._to_admit or self._to_meet)
 
     def step(self, now: float) -> None:
@@ -124,13 +125,13 @@ class Dataset:
         self._paired = None
 
     def _pair_up(self, head: Commit, now: float) -> _Paired | None:
-        """Make the pairs of the head; None while contents are not known, which are asked about."""
+        """Make the pairs of the head; None while some contents are unknown, and ask about these."""
         files = self._store.working.recorded(
             self._repo_id, (FileState.RECORDED, FileState.REJECTED, FileState.SETTLING)
         )
         digests = {digest for _, digest, _, _ in files}
         looked = self._store.care.looked_at(digests, self._layout, REVISION)
-        # Contents of an older store have no measures, and are looked at again.
+        # In an older store contents have no measures, so the inspector looks at them again.
         undecided = {d for d in digests if d not in looked or not is_known(looked[d])}
         if undecided:
             if now < self._retry_at:
@@ -163,7 +164,7 @@ class Dataset:
         new = [pair for pair in found if pair.digest not in self._kin]
         if not new:
             return self._kin
-        if self._placing is None:  # made for the first new pair and kept: more come soon
+        if self._placing is None:  # made for the first new pair and kept, because more come soon
             self._placing = Placing(self._kin)
             self._to_admit = kin_of(store.db.conn, name, self._layout)
         self._to_meet = [pair for pair in new if not self._placing.has_met(pair.digest)]

@@ -1,6 +1,6 @@
 """What is wrong with a training set, and what to do about it. Pure, and without arrays.
 
-It is worked out from names, from what was measured of each picture
+It follows from names, from what was measured of each picture
 (`pixd.training.dataset.measures`), and from which pairs are near each other
 (`pixd.training.dataset.split`). *Wrong* is what harms a training or cannot be used. *Look* is what
 may be intended.
@@ -27,7 +27,7 @@ FEW: Final = 50
 """pix2pix was shown to learn facades from 400 pairs and day to night from 91 scenes (Isola et al. 2017,
 arXiv:1611.07004, section 4, data requirements and speed); half of that is little."""
 _BLANK: Final = (
-    99_900  # of 100,000 pixels with nearly one value: a one-pixel line keeps a half below that
+    99_900  # of 100,000: blank if 99.9 % have nearly one value; a one-pixel line stays below that
 )
 _MANY_BLANK: Final = (
     0.05  # share of pairs: so many blank halves are intended, such as masks without an object
@@ -87,12 +87,12 @@ class Finding(NamedTuple):
     groups: tuple[tuple[str, ...], ...] = ()
 
     def told(self) -> dict[str, Any]:
-        """Return it as ``pixd check-training --json`` prints it."""
+        """Return what ``pixd check-training --json`` prints for it."""
         return {**self._asdict(), "groups": [list(group) for group in self.groups]}
 
 
 class Judgement(NamedTuple):
-    """Everything about a set: the findings, wrong ones first, and notes that ask for nothing."""
+    """Everything about a set: the findings, wrong ones first, and notes that need no action."""
 
     findings: tuple[Finding, ...]
     notes: tuple[str, ...]
@@ -122,7 +122,7 @@ def judge(
     Args:
         setting: the settings that count.
         split: its pairs by side.
-        parts: what was measured of each pair, by its digest; a pair without is left out.
+        parts: what was measured of each pair, by its digest; pairs without measures are left out.
         anchors: of each pair (`pixd.training.dataset.split`), by its digest.
         refused: the files that are in no pair, by name.
     """
@@ -187,7 +187,7 @@ def _of_numbers(found: Sequence[pairs.Pair], split: Split, setting: Setting) -> 
         )  # fmt: skip
     elif count and setting.validation > 0 and not split.held_out:
         yield Finding(
-            "unjudged", LOOK, "no pair is held out to judge a model by: it fell so",
+            "unjudged", LOOK, "no pair is held out to judge a model by: the sides fall by chance",
             "raise train.validation, or add pairs",
         )  # fmt: skip
 
@@ -215,7 +215,7 @@ def _of_halves(seen: Sequence[tuple[str, Parts]], setting: Setting) -> Iterator[
     if same:
         yield Finding(
             "identical", WRONG, f"{_count(len(same), 'pair')} {_have(same)} the same picture on both sides",
-            "nothing is learned from that but to change nothing: put the right picture in its place",
+            "from that a model learns to change nothing: put the right picture in its place",
             _each(same),
         )  # fmt: skip
     uneven = [

@@ -1,9 +1,9 @@
 """Looks at a training folder as it is now, without a store or a service: `pixd check-training`.
 
-The pictures are decoded as the service has them decoded, in confined children
+The pictures are decoded as in the service, in confined children
 (`pixd.training.dataset.inspector_child`), several at once. This process reads names, hashes bytes
-and keeps of each picture what was measured. What that amounts to is worked out where the service
-does it (`pixd.training.dataset.assessment`).
+and keeps what was measured of each picture. The same code as in the service then assesses the
+whole (`pixd.training.dataset.assessment`).
 """
 
 from __future__ import annotations

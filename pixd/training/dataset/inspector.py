@@ -22,10 +22,10 @@ def inspector(
 
     Args:
         scratch: a folder of its own.
-        log: what it prints.
+        log: file for its standard error.
         spawner: starts it.
-        idle_s: seconds without a request after which it is ended.
-        answer_within_s: seconds in which it has to answer a request.
+        idle_s: after so many seconds without a request it is ended.
+        answer_within_s: it must answer a request within so many seconds.
     """
     return WarmWorker(
         CHILD,

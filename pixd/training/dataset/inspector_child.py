@@ -1,13 +1,13 @@
-"""The child that looks at new training images: is this a picture, and does it fit the layout?
+"""The child that looks at new training images: is it a picture, and does it fit the layout?
 
-Pillow only, no TensorFlow, so it starts in a fifth of a second. Decoding hostile bytes is done
-here and not in the service: this process has bounded memory and time (`pixd.system.children.confinement`), and
-may die.
+It needs only Pillow, not TensorFlow, so it starts in a fifth of a second. It decodes hostile bytes
+instead of the service: this process has limited memory and time
+(`pixd.system.children.confinement`), and it may crash.
 
-Protocol, one JSON object a line: ``ready`` once; then ``{"id", "image", "layout"}`` in, and in
-the order asked ``done`` with width, height and the measured parts (`pixd.training.dataset.measures`), ``rejected`` or
-``failed`` with a reason out; ``rejected`` has width and height too where only the shape is wrong.
-The end of input ends it.
+Protocol, one JSON object a line: it sends ``ready`` once. Then it reads ``{"id", "image",
+"layout"}`` and answers in the same order. ``done`` has width, height and the measured parts
+(`pixd.training.dataset.measures`). ``rejected`` and ``failed`` have a reason; ``rejected`` also has
+width and height if only the shape is wrong. The end of input ends it.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """What is measured of a training picture, once for each content: a thumbnail and a few numbers.
 
-This runs in the child that decodes (`pixd.training.dataset.inspector_child`). What follows from the
-numbers of a whole set (duplicates, swapped halves) is worked out without arrays in
-`pixd.training.dataset.near_duplicates` and `pixd.training.dataset.findings`. All numbers are small
-integers, so that they can be kept and compared exactly. After a change here, raise
+This runs in the child that decodes (`pixd.training.dataset.inspector_child`).
+`pixd.training.dataset.near_duplicates` and `pixd.training.dataset.findings` use the numbers of a
+whole set, without arrays, to find duplicates and swapped halves. All numbers are small integers, so
+that they can be kept and compared exactly. After a change here, raise
 `pixd.training.dataset.near_duplicates.REVISION`.
 """
 
@@ -19,18 +19,18 @@ from pixd.images import fitting
 from pixd.training.dataset.near_duplicates import THUMB_PX
 
 _LOOKED_AT_PX = 64
-"""Pictures are first reduced to about this side. How flat or detailed a picture is can be seen there
-too, and large pictures then take no longer than small ones."""
+"""Pictures are first reduced to about this side. That still shows how flat or detailed they are,
+and large pictures then take no longer than small ones."""
 _SAME = 12  # levels of 255: noise, dithering and JPEG change a value by less
 _FLAT = 2  # levels: neighbours that differ by no more are no edge
-_MARGIN = 16  # px at most: the blocks of JPEG mix the two halves at their border
+_MARGIN = 16  # at most, px: the blocks of JPEG mix the two halves at their border
 
 
 def measure(image: Image.Image, layout: str) -> list[dict[str, Any]]:
     """Measure a picture, or both halves of a side-by-side pair.
 
     Args:
-        image: of mode RGB, as `pixd.images.decode.decode` gives it.
+        image: of mode RGB, as `pixd.images.decode.decode` returns it.
         layout: "side-by-side" or "single".
 
     Returns:

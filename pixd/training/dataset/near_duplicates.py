@@ -5,10 +5,10 @@ parts are nearly the same if their thumbnails differ, on average, by less than `
 contrast of the flatter one, and their means and tilts by less than `MEAN_NEAR` times it. Two pairs
 are nearly the same if all their parts are.
 
-A picture that was encoded again and enlarged or reduced stays within that: with JPEG of quality 30
-to 90 at scales of 0.5 to 1.5 the difference is 0.05 in the middle and at most 0.12. Different
-pictures are outside: of 400 photographed facades with their label maps the nearest two differ by
-0.33, of 200 that one program drew by 0.22.
+A picture that was encoded again and enlarged or reduced stays within that. With JPEG of quality 30
+to 90 at scales of 0.5 to 1.5, the median difference is 0.05 and the largest 0.12. Different
+pictures differ by more: the nearest two of 400 photographed facades with their label maps differ by
+0.33, and the nearest two of 200 pictures that one program drew by 0.22.
 
 `Index` finds near pairs without comparing all with all. Near pictures have nearly the same mean
 and contrast, so only pictures with such a mean and contrast are compared. No near pair is missed.
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 REVISION: Final = 1
-"""Raise it when `pixd.training.dataset.measures` gives other numbers for the same picture."""
+"""Raise it if `pixd.training.dataset.measures` now gives other numbers for the same picture."""
 THUMB_PX: Final = 8
 STATS: Final = (
     "colours",  # entropy of the colours at 16 levels a channel, hundredths of a bit
@@ -165,14 +165,14 @@ class Index:
         del self.labels[key]
 
     def near(self, parts: Parts) -> Iterator[str]:
-        """Yield the keys of the pairs that are near one, in no order."""
+        """Yield the keys of the pairs that are near the given one, in no order."""
         for cell in _cells_around(parts):
             for key in self._cells.get(cell, ()):
                 if are_near(parts, self._parts[key]):
                     yield key
 
     def labels_near(self, parts: Parts) -> set[str]:
-        """Return the labels of the pairs that are near one.
+        """Return the labels of the pairs that are near the given one.
 
         Once a near pair with a label is found, other pairs with that label are not compared. So
         thousands of pictures that are all alike need thousands of comparisons, not millions.

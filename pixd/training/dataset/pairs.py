@@ -1,4 +1,6 @@
-"""Files of a training folder -> pairs of input image and target. Pure: names and digests in.
+"""Makes pairs of input image and target from the files of a training folder. Pure.
+
+It needs only names and digests.
 
 The identity of a pair is the digest of its contents. So renaming files makes no new pair, and the
 order of pairs, their sides and the key of a training follow from contents alone.
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 MIN_HELD_OUT_FROM = 10
-"""With fewer pairs none is held out: one or two say nothing, and the training needs each of them."""
+"""With fewer pairs none is held out: one or two show nothing, and the training needs them all."""
 
 
 class Pair(NamedTuple):
@@ -39,7 +41,7 @@ class PairPlan(NamedTuple):
     Attributes:
         pairs: each once, even if files are exact copies.
         problems: the reason, by the name of each file that is in no pair.
-        copies: those of these files that are exact copies, each with the name of the pair in use.
+        copies: those of these files that are exact copies, each with the name of the used pair.
     """
 
     pairs: tuple[Pair, ...]
@@ -117,7 +119,7 @@ def is_held_out(digest: str, share: float) -> bool:
         digest: of the pair, or of its anchor (`pixd.training.dataset.split`).
         share: about which share of all pairs to hold out, 0 to 1.
     """
-    # A hash of its own, so that nothing else that uses the digest is correlated with the sides.
+    # A separate hash, so that the sides do not correlate with anything else that uses the digest.
     hexadecimal = hashlib.sha256(b"held out " + digest.encode()).hexdigest()
     return int(hexadecimal[:13], 16) / 16**13 < share
 

@@ -1,11 +1,11 @@
 """Keeps near-duplicates on one side of the split into train and held-out pairs. Pure.
 
-A model that was trained on a picture does well on a copy of it that was saved again, so that a
-score on the copy says nothing. The side of a pair follows from a digest
-(`pixd.training.dataset.pairs.is_held_out`): that of its *anchor*. The first pair of a group of
-near-duplicates is its own anchor; a later pair that is near to one of the group gets the same
-anchor. An anchor, once given, does not change. So a pair never changes sides while a folder grows,
-and a pair that was removed and comes back is on its old side.
+A model that was trained on a picture does well on a copy of it that was saved again, so a score on
+the copy shows nothing. The side of a pair follows from the digest of its *anchor*
+(`pixd.training.dataset.pairs.is_held_out`). The first pair of a group of near-duplicates is its own
+anchor; a later pair that is near to one of the group gets the same anchor. An anchor, once given,
+does not change. So a pair never changes sides while a folder grows, and a pair that was removed and
+comes back is on its old side.
 
 If the pairs of a group come together, the one with the smallest digest is the anchor. A new pair
 may be near to two groups; it gets the anchor of the older one. If the two groups are on different
@@ -177,9 +177,9 @@ def split(found: Iterable[pairs.Pair], share: float, kin: Mapping[str, Kin]) -> 
 def key_inputs(train: Collection[str], held_out: Collection[str], share: float) -> list[str]:
     """Return the digests by which a training's key knows its pairs.
 
-    It is one digest, of all pairs, if the sides follow from each pair's own digest. If not, a second
-    digest names the sides. So the keys of folders without near-duplicates are the same as before
-    near-duplicates were looked for.
+    If the sides follow from each pair's own digest, it is one digest, of all pairs. If not, a
+    second digest names the sides. So folders without near-duplicates have the same keys as in
+    older versions, which did not look for near-duplicates.
 
     Args:
         train: digests of the pairs that are trained on.

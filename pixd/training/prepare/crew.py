@@ -1,10 +1,10 @@
-"""Runs the children of `pixd prepare`: jobs in, files in their places out, problems reported.
+"""Runs the children of `pixd prepare`: gives them jobs, writes the files, reports problems.
 
-There is a child for each core. Each makes one picture at a time, and has a thread that feeds it.
-One more thread writes what they make while they go on; it writes some dozens of files together,
-with two syncs for all. So memory holds a few pictures, however many there are.
+There is one child for each core. Each makes one picture at a time, and has a thread that gives it
+jobs. One more thread writes their pictures while they work; it writes some dozens of files
+together, with two syncs for all. So memory holds only a few pictures, however many there are.
 
-Promises: a file that kills or hangs its child is refused by name and disturbs nothing else.
+Promises: a file that crashes or hangs its child is refused by name and disturbs nothing else.
 Whenever this ends, each file is whole or absent.
 """
 
@@ -49,7 +49,7 @@ class Tally:
     Attributes:
         made: pictures or pairs that this command made or copied.
         same: those that were there already.
-        refused: files and folders that nothing could be made of.
+        refused: files and folders from which nothing could be made.
         ignored: names that were not looked at.
         unplaced: made, but not written yet.
         sets: for `split`, how many are in each set.
@@ -64,7 +64,7 @@ class Tally:
 
     @property
     def seen(self) -> int:
-        """How many jobs and problems are done with."""
+        """How many jobs and problems are finished."""
         return self.made + self.same + self.refused
 
 
@@ -88,8 +88,8 @@ def work_off(
         found: the jobs and problems (`pixd.training.prepare.listing`).
         task: what to do with them.
         tally: counts the results.
-        tell: called with each file that is refused, and the reason.
-        progress: called when the tally changed.
+        tell: called with each refused file and the reason.
+        progress: called when the tally has changed.
         spawner: starts the children.
 
     Raises:
@@ -247,7 +247,7 @@ class _Crew:
         self._progress()
 
     def _remove(self, names: list[str]) -> None:
-        """Remove copies that are in another set by now; the source has the same bytes."""
+        """Remove old copies of files that are in another set now; the source has the same bytes."""
         for name in names:
             with contextlib.suppress(OSError):
                 path_in(self._task.out, name).unlink()
@@ -281,6 +281,6 @@ class _Crew:
                 reason = error.message
                 if self._is_stopping:
                     break
-        if len(job.names) > 1:  # it is not known which of the two it was
+        if len(job.names) > 1:  # nobody knows which of the two it was
             reason += f" (this one, or its partner {job.names[1]})"
         return _Answer(job, {"event": "rejected", "source": 0, "reason": reason}, b"")

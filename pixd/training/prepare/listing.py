@@ -1,8 +1,8 @@
-"""Lists the pictures to prepare: folders in, jobs out, one folder at a time.
+"""Lists the pictures to prepare: makes jobs from folders, one folder at a time.
 
-Promises that memory holds the names of one folder, however many files there are in all. Names that
-the service ignores (`pixd.folders.scan`) are ignored here too. Whether a name is a picture or,
-say, a pipe, is found by the child that opens it.
+Promises that memory holds the names of only one folder, however many files there are. Names that
+the service ignores (`pixd.folders.scan`) are ignored here too. The child that opens a name finds
+out whether it is a picture or something else, such as a pipe.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Job(NamedTuple):
 
     Attributes:
         names: name text of the source in each of the folders.
-        target: name text of what is made, relative to the output folder.
+        target: name text of the result, relative to the output folder.
     """
 
     names: tuple[str, ...]
@@ -32,7 +32,7 @@ class Job(NamedTuple):
 
 
 class Problem(NamedTuple):
-    """A file or folder that nothing can be made of.
+    """A file or folder from which nothing can be made.
 
     Attributes:
         folder: which of the folders it is in.
@@ -46,7 +46,7 @@ class Problem(NamedTuple):
 
 
 class Ignored(NamedTuple):
-    """How many names of a folder are not looked at."""
+    """How many names of a folder are ignored."""
 
     names: int
 
@@ -55,7 +55,7 @@ Found = Job | Problem | Ignored
 
 
 def singles(root: Path) -> Iterator[Found]:
-    """Yield a job for each file, whose target has its name with the suffix .png."""
+    """Yield a job for each file. The target has the file's name, with the suffix .png."""
     for prefix, (names,) in _walk([root]):
         yield from _oddities(names)
         for stem, members in sorted(names.by_stem().items()):
@@ -68,7 +68,7 @@ def singles(root: Path) -> Iterator[Found]:
 
 
 def pairs(roots: Sequence[Path]) -> Iterator[Found]:
-    """Yield a job for each stem that exists once, at the same place, in both folders."""
+    """Yield a job for each stem that exists exactly once in both folders, at the same place."""
     for prefix, sides in _walk(roots):
         stems = [side.by_stem() for side in sides]
         for side in sides:
@@ -85,7 +85,7 @@ def pairs(roots: Sequence[Path]) -> Iterator[Found]:
 
 
 def files(root: Path) -> Iterator[Found]:
-    """Yield a job for each file, whose target has its own name."""
+    """Yield a job for each file. The target has the file's own name."""
     for prefix, (names,) in _walk([root]):
         yield from _oddities(names)
         yield from (Job((prefix + name,), prefix + name) for name in names.files)
@@ -124,7 +124,7 @@ def _oddities(names: _Names) -> Iterator[Found]:
 
 
 def _walk(roots: Sequence[Path]) -> Iterator[tuple[str, list[_Names]]]:
-    """Yield each folder below any root: its name with a slash, and what each root has there."""
+    """Yield each folder that any root has: its name with a slash, and what each root has there."""
     folders = [""]
     while folders:
         prefix = folders.pop()
@@ -146,7 +146,7 @@ def _list(root: Path, prefix: str, number: int) -> _Names:
                 name = name_from_bytes(os.fsencode(entry.name))
                 (found.folders if is_folder else found.files).append(name)
     except FileNotFoundError:
-        pass  # only the other folder has it, or it was just removed
+        pass  # only the other root has it, or it was just removed
     except OSError as error:
         found.problem = Problem(number, prefix, f"cannot be read: {error.strerror}")
     found.files.sort()

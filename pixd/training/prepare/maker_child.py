@@ -1,13 +1,16 @@
-"""The child of `pixd prepare` that reads sources and makes pictures: hostile bytes in, PNG out.
+"""The child of `pixd prepare` that reads sources, which may be hostile, and makes PNG pictures.
 
-It has bounded memory and time (`pixd.system.children.confinement`), writes no file, and may die: what it was
-given is then refused by name. Its run spec has the folders and the recipe.
+It has limited memory and time (`pixd.system.children.confinement`) and writes no file. It may
+crash; then the file that it had is refused by name. Its run spec has the folders and the recipe.
 
-Protocol (`pixd.system.children.confined_child`): ``{"names", "target"}`` in. Out comes ``{"event": "done",
-"files": [[name, bytes], ...], "stale": [name, ...], "bytes"}`` and the bytes of the files one
-after the other; ``same`` where they stand already; ``rejected`` with a reason and ``source``, the
-number of the folder whose file it is about; ``failed`` where it can do nothing at all.
-``set`` is where `split` puts it.
+Protocol (`pixd.system.children.confined_child`): it reads ``{"names", "target"}`` and answers with
+one of these events:
+
+- ``{"event": "done", "files": [[name, bytes], ...], "stale": [name, ...], "bytes"}``, then the
+  bytes of the files one after the other. ``set`` is where `split` puts it.
+- ``same`` if the files exist already.
+- ``rejected`` with a reason and ``source``, the number of the folder whose file is to blame.
+- ``failed`` if it cannot work at all.
 """
 
 from __future__ import annotations
@@ -42,7 +45,7 @@ Answer = tuple[dict[str, Any], bytes]
 
 
 class _RefusedError(Exception):
-    """Nothing can be made of a source: the number of its folder, and why."""
+    """Nothing can be made from a source: the number of its folder, and the reason."""
 
     def __init__(self, source: int, reason: str) -> None:
         super().__init__(reason)
@@ -50,12 +53,12 @@ class _RefusedError(Exception):
 
 
 def answer(task: Task, names: list[str], target: str) -> Answer:
-    """Make one picture, or copy one file or pair, unless it stands already.
+    """Make one picture, or copy one file or pair, unless the result exists already.
 
     Args:
         task: see `Task`.
         names: name text of the source in each folder.
-        target: name text of what is made.
+        target: name text of the result.
     """
     try:
         contents = []
@@ -89,7 +92,7 @@ def _make(task: Task, contents: list[bytes], target: str) -> Answer:
 
 @contextlib.contextmanager
 def _blaming(source: int) -> Iterator[None]:
-    """Turn what may be wrong with a source into its refusal."""
+    """Turn an error of a source into its refusal."""
     try:
         yield
     except (ImageRejectedError, safe_open.NotRegularError) as error:
@@ -121,10 +124,10 @@ def _read(root: Path, name: str) -> bytes:
 
 
 def _stands(out: Path, target: str, text: dict[str, str]) -> bool:
-    """Tell whether a picture stands in the output folder as it would be made.
+    """Tell whether the output folder has the picture already, made from the same source and recipe.
 
     Raises:
-        ImageRejectedError: something stands there that pixd did not make, or that was edited.
+        ImageRejectedError: there is something that pixd did not make, or that was edited.
     """
     try:
         found = seal.read(path_in(out, target))
@@ -144,13 +147,13 @@ def _stands(out: Path, target: str, text: dict[str, str]) -> bool:
 
 
 def set_of(digests: list[str], shares: tuple[float, float, float]) -> str:
-    """Return which set a file or pair belongs to: by its content alone.
+    """Return the set to which a file or pair belongs. It follows from the content alone.
 
     Args:
         digests: of the file, or of both files of the pair.
-        shares: of each of `SETS`.
+        shares: the share of each of `SETS`.
     """
-    # Of a hash of its own: what training holds out of its set is chosen by another.
+    # A hash of its own: training uses another one to choose what it holds out of its set.
     hexadecimal = hashlib.sha256(b"split " + digest_of_files(digests).encode()).hexdigest()
     position = int(hexadecimal[:13], 16) / 16**13
     for name, share in zip(SETS, shares, strict=True):
@@ -187,15 +190,15 @@ def _split(task: Task, names: list[str], contents: list[bytes]) -> Answer:
 
 
 def _below(name: str, number: int, count: int) -> str:
-    """Return where a file belongs in its set: as a pair in a/ and b/."""
+    """Return the place of a file in its set; the files of a pair are in a/ and b/."""
     return f"{'ab'[number]}/{name}" if count > 1 else name
 
 
 def _copy_at(out: Path, name: str, digest: str) -> bool:
-    """Tell whether a copy stands in the output folder.
+    """Tell whether the output folder has the copy already.
 
     Raises:
-        ImageRejectedError: other bytes do.
+        ImageRejectedError: it has a file of that name with other bytes.
     """
     path = path_in(out, name)
     try:
@@ -205,7 +208,7 @@ def _copy_at(out: Path, name: str, digest: str) -> bool:
     except IsADirectoryError:
         is_copy = False
     if not is_copy:
-        raise ImageRejectedError(f"{path} has other bytes: move it away, and it is copied anew")
+        raise ImageRejectedError(f"{path} has other bytes: move it away, and it is copied again")
     return True
 
 
@@ -214,7 +217,7 @@ def main() -> int:
     spec, events = child.begin(MakeSpec, stdin_fd=-1)
     task = Task.of(spec)
     if task.recipe.op == "edges":
-        # Loads OpenCV: what that maps is not a picture's doing.
+        # Load OpenCV before the limits are set: no picture causes the memory that it maps.
         edges.outlines(np.full((8, 8, 3), 255, np.uint8))
     confinement.confine()
     child.answer_requests(
@@ -228,7 +231,7 @@ def _answer(task: Task, request: dict[str, Any]) -> tuple[dict[str, Any], tuple[
         event, data = answer(task, request["names"], request["target"])
     except PixdError as error:
         event, data = {"event": "failed", "reason": error.message}, b""
-    # OpenCV has errors of its own; one picture that it cannot draw must not stop the rest.
+    # OpenCV raises errors of its own. One picture that it cannot draw must not stop the others.
     except Exception as error:  # noqa: BLE001
         reason = f"nothing can be made of it: {type(error).__name__}: {error}"
         event, data = {"event": "rejected", "source": 0, "reason": reason}, b""

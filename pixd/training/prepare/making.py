@@ -1,7 +1,7 @@
-"""The pictures that `pixd prepare` makes: pixels in, pixels out.
+"""Makes the pictures of `pixd prepare` from the pixels of their sources.
 
-A picture is fitted to a square exactly as training does it. So a prepared picture of the model's
-size is not changed again.
+A picture is fitted to a square exactly as in training. So training does not change a prepared
+picture of the model's size again.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pixd.training.prepare.recipe import Recipe
 
 SHAPE_TOLERANCE = 0.05
-"""The shapes of two halves may differ by this share: one pixel of rounding does that in small ones."""
+"""The shapes of two halves may differ by this share, which is one pixel of rounding in small ones."""
 
 
 def made(pictures: Sequence[Image.Image], recipe: Recipe) -> Image.Image:
@@ -54,9 +54,9 @@ def made(pictures: Sequence[Image.Image], recipe: Recipe) -> Image.Image:
 
 
 def pairable(a: Image.Image, b: Image.Image, recipe: Recipe) -> tuple[Image.Image, Image.Image]:
-    """Bring two pictures to one size, so that what is at one place in A stays at that place in B.
+    """Bring two pictures to one size, so that each place of A is at the same place in B.
 
-    B is laid over A before both are fitted, so that a few pixels more or less of B shift nothing.
+    B is laid over A before both are fitted. So a few pixels more or less in B shift nothing.
 
     Raises:
         ImageRejectedError: they are of different shapes, and `fit` is not "stretch".
@@ -64,8 +64,8 @@ def pairable(a: Image.Image, b: Image.Image, recipe: Recipe) -> tuple[Image.Imag
     shapes = [picture.width / picture.height for picture in (a, b)]
     if recipe.fit != "stretch" and abs(shapes[0] / shapes[1] - 1) > SHAPE_TOLERANCE:
         raise ImageRejectedError(
-            f"{a.width} x {a.height} beside {b.width} x {b.height}: of different shapes they do not"
-            " lie on one another; crop one, or say --fit stretch"
+            f"{a.width} x {a.height} beside {b.width} x {b.height}: their shapes differ, so they do"
+            " not match; crop one, or say --fit stretch"
         )
     return (
         fitted(a, recipe.size, recipe.fit),
@@ -127,7 +127,7 @@ def _cut(width: int, height: int, size: tuple[int, int]) -> tuple[int, int, int,
 def _middle(
     image: Image.Image, box: tuple[int, int, int, int], shape: tuple[int, int]
 ) -> Image.Image:
-    """Cut a box out of a picture that is laid over one of another size."""
+    """Cut a box out of a picture that is laid over a picture of another size."""
     across, down = image.width / shape[0], image.height / shape[1]
     left, right = round(box[0] * across), round(box[2] * across)
     top, bottom = round(box[1] * down), round(box[3] * down)

@@ -1,4 +1,4 @@
-"""What `pixd prepare` does with each picture, as plain values that are sent to the children."""
+"""What `pixd prepare` does with each picture, as plain values that go to the children."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 REVISION: Final = 1
-"""Raise it when the code makes other pixels: everything is then made again."""
+"""Raise it if the code makes other pixels than before; then everything is made again."""
 SETS: Final = ("train", "val", "test")
 
 
@@ -25,9 +25,9 @@ class Recipe:
     Attributes:
         op: resize, combine, edges, grayscale, blank or split.
         size: (width, height) in pixels of a picture, or of each half of a pair; None keeps it.
-        fit: pad, crop or stretch: how a picture of another shape meets the size.
+        fit: pad, crop or stretch: how a picture of another shape is brought to the size.
         strength: of `edges`, 0..1, see `pixd.images.edges`.
-        is_pair: whether the input that is made and its target become one side-by-side pair.
+        is_pair: whether the new input and its target become one side-by-side pair.
         shares: of `split`, the share of each of `SETS`; they add up to 1.
     """
 
@@ -51,7 +51,7 @@ class Recipe:
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, Any]) -> Recipe:
-        """Return the recipe of these fields, as they come from JSON: with lists for tuples."""
+        """Return the recipe of these fields. They come from JSON, so tuples are lists there."""
         size, shares = fields["size"], fields["shares"]
         return cls(**{**fields, "size": size and tuple(size), "shares": tuple(shares)})
 

@@ -1,4 +1,4 @@
-"""A seal inside each picture that `pixd prepare` makes, by which it is recognised anywhere.
+"""The seal inside each picture that `pixd prepare` makes; with it, pixd recognises the picture.
 
 Two text chunks name the source's digest and the settings. The last chunk before the end is the
 digest of all bytes before it. A file that was edited since, or that pixd did not make, has no
@@ -30,7 +30,7 @@ def sealed(png: bytes) -> bytes:
     """Return a PNG with the seal added as its last chunk.
 
     Raises:
-        ValueError: it does not end as a PNG does.
+        ValueError: it does not end like a PNG.
     """
     if not png.endswith(_END):
         raise ValueError("no PNG")
@@ -41,10 +41,10 @@ def sealed(png: bytes) -> bytes:
 
 
 def read(path: Path) -> dict[str, str] | None:
-    """Return the text chunks of a file that pixd made and nobody edited; None for any other.
+    """Return the text chunks of a file that pixd made and nobody edited; None for other files.
 
     Raises:
-        FileNotFoundError: there is nothing.
+        FileNotFoundError: there is no such file.
         OSError: it cannot be read.
     """
     data = path.read_bytes()

@@ -23,6 +23,8 @@ REASONS = {
     "NotRegularError": "the reason why a name is no file",
     "UnreadableError": "the reason why a file waits; it is tried again by itself",
     "ChildDiedError": "the picture is asked for again, and refused with the reason if that fails",
+    "NoResultError": "the caller says what could not be made, and what to do",
+    "OvertimeError": "as NoResultError",
     "DamagedExportError": "pixd.training.stage adds what happens next to the failed run",
 }
 

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from pixd.images import decode
-from tests.support.children import TEXT, Child, Spec, result_of, translate_spec
+from tests.support.children import TEXT, Child, Spec, digest_of, result_of, translate_spec
 from tests.support.tensors import tensors_in
 
 Start = Callable[..., Child]
@@ -30,6 +30,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     input_image = keras.Input((32, 32, 3), name="input_image")
     output = keras.layers.Activation("linear", name="gen_output")(input_image)
     keras.Model(input_image, output).save(folder / "model" / "generator.keras")
+    (folder / "model" / "model.json").write_text("{}")
     return folder
 
 
@@ -159,7 +160,8 @@ def native(tmp_path_factory: pytest.TempPathFactory, start: Start, make_spec: Ma
         for side, image in (("a", left), ("b", both.crop((width, 0, 2 * width, height)))):
             image.save(folder / f"{side}-{number}.png")
         paths = [str(folder / f"{side}-{number}.png") for side in ("a", "b")]
-        listed.append({"name": f"{number}.png", "images": paths})
+        digests = [digest_of(Path(path)) for path in paths]
+        listed.append({"name": f"{number}.png", "images": paths, "digests": digests})
     spec = make_spec(folder, fit="tile", pairs="folders", steps=40)
     spec |= {"train": listed[:12], "held_out": listed[12:]}
     (folder / "spec-of-pairs.json").write_text(json.dumps(spec))

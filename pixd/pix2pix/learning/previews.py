@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pixd.images.contact_sheet import contact_sheet
+from pixd.images.png import encode_png
 from pixd.pix2pix.learning.evaluation import Beat, HeldOut
 from pixd.pix2pix.network.generator import Inference, describe_file, generate
 from pixd.system import durable, roles
@@ -180,9 +181,7 @@ def _fitted(pixels: NDArray[np.uint8], side: int) -> Image.Image:
 
 
 def _png(image: Image.Image) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG")
-    return buffer.getvalue()
+    return encode_png(image, {})
 
 
 def _step_of(column: Path) -> int:

@@ -115,7 +115,8 @@ def make_inference(generator: keras.Model) -> Inference:
 
     codec = codec_of(generator)
     signature = [tf.TensorSpec((None, size, size, codec.input_channels), tf.float32)]
-    return Inference(tf.function(infer, input_signature=signature), codec)
+    # Without AutoGraph, as the training step: there is nothing for it to translate.
+    return Inference(tf.function(infer, input_signature=signature, autograph=False), codec)
 
 
 def generate(infer: Inference, inputs: Sequence[Pixels]) -> list[Pixels]:
@@ -150,7 +151,7 @@ def make_sampling(generator: keras.Model, seed: int) -> Callable[[Sequence[Pixel
     dropouts = [layer for layer in generator.layers if isinstance(layer, keras.layers.Dropout)]
 
     infer = Inference(
-        tf.function(lambda input_image: generator(input_image, training=True)),
+        tf.function(lambda input_image: generator(input_image, training=True), autograph=False),
         codec_of(generator),
     )
 

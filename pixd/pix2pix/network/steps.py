@@ -146,7 +146,11 @@ def make_train_step(
         is_spent = tf.reduce_any([scale.is_spent for scale in networks.scales])
         return tf.where(is_spent, float("nan"), losses)
 
-    compiled: Callable[[Tensor, Tensor], Tensor] = tf.function(spread(train_step, strategy))
+    # Nothing here branches on a tensor but by tf.cond, so that AutoGraph would translate the source
+    # for seconds and change nothing.
+    compiled: Callable[[Tensor, Tensor], Tensor] = tf.function(
+        spread(train_step, strategy), autograph=False
+    )
     return compiled
 
 

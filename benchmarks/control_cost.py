@@ -23,7 +23,8 @@ import threading
 import time
 from pathlib import Path
 
-from pixd import config
+from pixd.config import Settings
+from pixd.config.load import load
 from pixd.service import control
 from pixd.service.loop import Service
 from pixd.system import control_socket
@@ -43,7 +44,7 @@ pipelines:
 class TimedService(Service):
     """A service that notes how long each step takes."""
 
-    def __init__(self, settings: config.Settings) -> None:
+    def __init__(self, settings: Settings) -> None:
         super().__init__(settings, lambda _: None)
         self.steps: list[tuple[float, float]] = []
 
@@ -56,7 +57,7 @@ class TimedService(Service):
 class Disturbance:
     """The readers and the bad clients, as processes of their own."""
 
-    def __init__(self, settings: config.Settings) -> None:
+    def __init__(self, settings: Settings) -> None:
         self._command = [sys.executable, "-m", "pixd", "--config", str(settings.path), "status"]
         self._store = settings.store
         self._children: list[multiprocessing.Process] = []
@@ -130,7 +131,7 @@ def main() -> None:
             (folder / pipeline / "input").mkdir(parents=True)
             for number in range(FILES):
                 (folder / pipeline / "input" / f"{number}.png").write_bytes(b"%d" % number)
-        service = TimedService(config.load(folder / "config.yaml"))
+        service = TimedService(load(folder / "config.yaml"))
         found: list[list[tuple[float, float]]] = [[], []]
         driver = threading.Thread(target=drive, args=(service, spell_s, found))
         driver.start()

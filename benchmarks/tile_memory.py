@@ -53,6 +53,9 @@ def model(folder: Path, ngf: int) -> str:
     folder.mkdir()
     path = folder / "generator.keras"
     subprocess.run([sys.executable, "-c", code, str(path)], check=True)
+    (folder / "model.json").write_text(
+        "{}"
+    )  # the translator reads the card and needs nothing of it here
     return "sha256:" + hashlib.sha256(path.read_bytes()).hexdigest()
 
 

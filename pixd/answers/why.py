@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pixd.folders import scan
 from pixd.store import heartbeat, recipes
+from pixd.store.edges import Edge
 from pixd.store.exclusions import EXCLUDED
 from pixd.store.heartbeat import HeartbeatError, PipelineBeat
 from pixd.store.lock import holder_pid
@@ -118,7 +119,7 @@ def difference(
     return changes, recorded
 
 
-def _why_model(reader: Reader, pipeline: str, old: runs.RunEdge, new: runs.RunEdge) -> str:
+def _why_model(reader: Reader, pipeline: str, old: Edge, new: Edge) -> str:
     """Say "model@1 -> model@2 (+3 pairs)", with the reason for the newer model in brackets."""
     words = f"{old.path} -> {new.path}"
     models = [history.model_of_digest(reader, pipeline, edge.digest) for edge in (old, new)]

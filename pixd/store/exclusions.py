@@ -38,13 +38,6 @@ class Exclusions:
         )
         return cursor.rowcount == 1
 
-    def name_of(self, pipeline: str, digest: str) -> str:
-        """Return the name under which a content was recalled."""
-        row = self._db.conn.execute(
-            "SELECT name FROM exclusion WHERE pipeline = ? AND digest = ?", (pipeline, digest)
-        ).fetchone()
-        return str(row[0]) if row else digest
-
     def of(self, pipeline: str) -> dict[str, str]:
         """Return the excluded contents of a pipeline, each with its reason."""
         rows = self._db.conn.execute(

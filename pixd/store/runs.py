@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pixd.store.edges import Edge
 from pixd.store.states import ACTIVE_RUNS, BytesState, RunState, listed
 from pixd.store.transaction import transaction
 from pixd.system.clock import utc_now
@@ -19,14 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from sqlite_utils import Database
-
-
-class Edge(NamedTuple):
-    """One input or output of a run: what it is to the run, its name, its content."""
-
-    role: str
-    path: str
-    digest: str
 
 
 class Run(NamedTuple):

@@ -12,8 +12,9 @@ import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pixd.store import manifests, model_files
+from pixd.store.edges import Edge
 from pixd.store.queries import lineage, trainings
-from pixd.store.runs import Edge, run_key
+from pixd.store.runs import run_key
 from pixd.store.states import ACTIVE_RUNS, RunState
 from pixd.system import crash_points, roles
 from pixd.system.digests import canonical_json

@@ -9,9 +9,9 @@ import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pixd.store import model_files
+from pixd.store.edges import Edge
 from pixd.store.queries import lineage
 from pixd.store.recipes import recipe_difference
-from pixd.store.runs import Edge
 from pixd.system import roles
 from pixd.system.digests import canonical_json
 from pixd.training import warm_start

@@ -14,7 +14,7 @@ import secrets
 import shutil
 from typing import TYPE_CHECKING, Any
 
-from pixd.store.runs import Edge
+from pixd.store.edges import Edge
 from pixd.store.states import RunState
 from pixd.system import disk, durable
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pixd.store.edges import Edge
 from pixd.store.heartbeat import Tiles
-from pixd.store.runs import Edge
 from pixd.store.states import FileState, RunState
 from pixd.system import crash_points, disk
 from pixd.system.children.warm_worker import WarmWorker

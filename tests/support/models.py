@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pixd.store.runs import Edge
+from pixd.store.edges import Edge
 from pixd.store.states import RunState
 from pixd.store.store import Store
 from pixd.system.digests import canonical_json, digest_of

@@ -25,10 +25,11 @@ from pixd.folders.recorder import Recorder
 from pixd.folders.settle import Ready
 from pixd.service import operations, recall, recovery
 from pixd.store import connection, gc
+from pixd.store.edges import Edge
 from pixd.store.objects import hash_file
 from pixd.store.opening import open_store
 from pixd.store.queries import lineage
-from pixd.store.runs import Edge, run_key
+from pixd.store.runs import run_key
 from pixd.store.states import RunState
 from pixd.system import crash_points
 from pixd.system.children.spawner import LocalSpawner

@@ -273,12 +273,6 @@ def train_run_before(reader: sqlite3.Connection, pipeline: str, run_id: int) -> 
     return int(row[0]) if row else None
 
 
-def model_of_train_run(reader: sqlite3.Connection, run_id: int) -> dict[str, Any] | None:
-    """Return the model that a training run led to."""
-    row = reader.execute(f"{_MODEL} WHERE model.train_run = ?", (run_id,)).fetchone()
-    return _model(row) if row else None
-
-
 def training_rates(reader: sqlite3.Connection, pipeline: str) -> list[TrainingRate]:
     """Return what the last trainings took, newest first."""
     rows = reader.execute(

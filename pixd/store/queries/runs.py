@@ -6,22 +6,15 @@ The companion of `pixd.store.queries.history`, which gives a run as `pixd show` 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from pixd.store.edges import Edge
 from pixd.store.queries import history
 from pixd.store.states import RunState
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Mapping
-
-
-class RunEdge(NamedTuple):
-    """An input or output of a run: what it is to the run, its name, its content."""
-
-    role: str
-    path: str
-    digest: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +49,9 @@ class RecordedRun:
     error: Mapping[str, Any] | None
     started_at: str | None
     finished_at: str | None
-    inputs: tuple[RunEdge, ...]
+    inputs: tuple[Edge, ...]
 
-    def input(self, role: str) -> RunEdge | None:
+    def input(self, role: str) -> Edge | None:
         """Return the first input in a role."""
         return next((edge for edge in self.inputs if edge.role == role), None)
 
@@ -86,13 +79,13 @@ def recorded_run(reader: sqlite3.Connection, run_id: int) -> RecordedRun | None:
         error=found["error"],
         started_at=found["started_at"],
         finished_at=found["finished_at"],
-        inputs=tuple(RunEdge(**edge) for edge in found["inputs"]),
+        inputs=tuple(Edge(**edge) for edge in found["inputs"]),
     )
 
 
-def edges(reader: sqlite3.Connection, run_id: int, role: str) -> list[RunEdge]:
+def edges(reader: sqlite3.Connection, run_id: int, role: str) -> list[Edge]:
     """Return the inputs of a run in one role."""
     rows = reader.execute(
         "SELECT role, path, digest FROM run_input WHERE run_id = ? AND role = ?", (run_id, role)
     )
-    return [RunEdge(*row) for row in rows]
+    return [Edge(*row) for row in rows]

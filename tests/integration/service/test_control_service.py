@@ -21,9 +21,9 @@ from pixd.config.load import load
 from pixd.service import control, operations
 from pixd.service.loop import Service
 from pixd.store import manifests
+from pixd.store.edges import Edge
 from pixd.store.manifests import Entry
 from pixd.store.opening import open_store
-from pixd.store.runs import Edge
 from pixd.store.states import RunState
 from pixd.store.store import Store
 from pixd.system import control_socket

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from pixd.store import gc, tensorboard
+from pixd.store.edges import Edge
 from pixd.store.opening import open_store
-from pixd.store.runs import Edge
 from pixd.store.store import Store
 from pixd.system.digests import digest_of
 from pixd.system.errors import PixdError, StoreError

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from pixd.store import gc, manifests, model_files
+from pixd.store.edges import Edge
 from pixd.store.objects import StoredObject
 from pixd.store.opening import open_store
-from pixd.store.runs import Edge
 from pixd.store.states import RunState
 from pixd.store.store import Store
 from tests.support.commits import record

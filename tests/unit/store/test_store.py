@@ -15,11 +15,12 @@ from pathlib import Path
 import pytest
 
 from pixd.store import connection, lock, schema
+from pixd.store.edges import Edge
 from pixd.store.files import HashedFile
 from pixd.store.opening import open_store
 from pixd.store.queries import history
 from pixd.store.queries.trainings import failures_of_key
-from pixd.store.runs import Edge, run_key
+from pixd.store.runs import run_key
 from pixd.store.states import FileState, RunState
 from pixd.store.store import Store
 from pixd.system.errors import CannotTellError, StoreBusyError, StoreError

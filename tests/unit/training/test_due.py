@@ -14,8 +14,9 @@ import pytest
 from pixd.answers import plan
 from pixd.config import PipelineSettings, Settings
 from pixd.store import connection
+from pixd.store.edges import Edge
 from pixd.store.opening import open_store
-from pixd.store.runs import Edge, run_key
+from pixd.store.runs import run_key
 from pixd.store.states import FileState, RunState
 from pixd.system.children.spawner import LocalSpawner
 from pixd.system.digests import digest_of

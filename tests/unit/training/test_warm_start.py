@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from pixd.config import PipelineSettings, TrainSettings
+from pixd.store.edges import Edge
 from pixd.store.opening import open_store
-from pixd.store.runs import Edge, run_key
+from pixd.store.runs import run_key
 from pixd.store.states import RunState
 from pixd.store.store import Store
 from pixd.system.digests import canonical_json, digest_of

@@ -96,14 +96,6 @@ class Models:
             ).fetchone()
         )
 
-    def of_train_run(self, train_run: int) -> Model | None:
-        """Return the model that a training run led to."""
-        row = self._db.conn.execute(
-            f"SELECT {_COLUMNS} FROM model WHERE train_run = ? ORDER BY id DESC LIMIT 1",
-            (train_run,),
-        ).fetchone()
-        return Model(*row) if row else None
-
     def live(self, pipeline: str) -> Model | None:
         """Return the model that translates now."""
         row = self._db.conn.execute(

@@ -21,7 +21,7 @@ class Past(NamedTuple):
         live: the live model.
         made: the model of the newest training that succeeded with the wanted key.
         is_usable: whether `made` can be made live: its weights are present, and none of its images was
-            recalled. It is not looked up if `made` is live already.
+            recalled. It is not looked up if `made` is live already, or if the live model is pinned.
         failures: reasons of the failed attempts, oldest first. They are looked up only if no model
             can be used.
     """
@@ -47,7 +47,7 @@ def past_of(reader: Reader, store: Path, pipeline: str, key: str) -> Past:
     live = trainings.live(reader, pipeline)
     made = trainings.newest_of_key(reader, pipeline, key)
     if made:
-        if live and live.train_run == made.train_run:
+        if live and (live.train_run == made.train_run or live.is_pinned):
             return Past(live, made)
         if made.has_weights and not promotion.excluded_in(reader, store, pipeline, made.digest):
             return Past(live, made, is_usable=True)

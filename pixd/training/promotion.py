@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pixd.store.models import Model
     from pixd.store.objects import StoredObject
     from pixd.store.store import Store
+    from pixd.system.children.spec import OutputFile, Result
     from pixd.training.run import TrainingRun
 
 EXPORT_REVISION = 1
@@ -135,7 +136,7 @@ def _score(metrics: Mapping[str, Any]) -> str:
 
 
 def publish_model(
-    store: Store, run: TrainingRun, result: Mapping[str, Any], pipeline: PipelineSettings
+    store: Store, run: TrainingRun, result: Result, pipeline: PipelineSettings
 ) -> Model:
     """Keep what a training made, write its model, and make it live if it may be.
 
@@ -153,12 +154,13 @@ def publish_model(
         OSError: the store cannot be written.
     """
     crash_points.crash_point("result-received")
-    made = _keep_files(store, run.scratch, result["outputs"])
+    assert result.step is not None  # every training says how far it came
+    made = _keep_files(store, run.scratch, result.outputs)
     crash_points.crash_point("model-kept")
     model_files.lay_out(store, made.manifest.digest, made.export)
     with store.transaction():
-        decision = _decision(store, pipeline, result["metrics"])
-        environment = store.runs.add_environment(result["environment"])
+        decision = _decision(store, pipeline, result.metrics)
+        environment = store.runs.add_environment(result.environment)
         _record_objects(store, made)
         _end_training(store, run, result, environment, made)
         export_run = _record_export(store, run, result, environment, made)
@@ -170,8 +172,8 @@ def publish_model(
             export_run=export_run,
             version=run.commit.version,
             commit_seq=run.commit.seq,
-            steps=int(result["step"]),
-            metrics=result["metrics"],
+            steps=result.step,
+            metrics=result.metrics,
             verdict=canonical_json(decision._asdict()),
         )
         if decision.promote:
@@ -200,7 +202,7 @@ class _Made(NamedTuple):
         return Edge(role, path, kept.digest)
 
 
-def _keep_files(store: Store, scratch: Path, outputs: Iterable[Mapping[str, Any]]) -> _Made:
+def _keep_files(store: Store, scratch: Path, outputs: Iterable[OutputFile]) -> _Made:
     """Move a trainer's files into the store and flush them.
 
     Raises:
@@ -243,23 +245,23 @@ def _record_objects(store: Store, made: _Made) -> None:
 
 
 def _end_training(
-    store: Store, run: TrainingRun, result: Mapping[str, Any], environment: str, made: _Made
+    store: Store, run: TrainingRun, result: Result, environment: str, made: _Made
 ) -> None:
     """Write that the training succeeded, with its curve and what it made."""
     store.runs.move(
         run.run_id,
         ACTIVE_RUNS,
         RunState.SUCCEEDED,
-        timings=result.get("timings", {}),
+        timings=result.timings,
         environment=environment,
-        progress=run.progress or {"step": result["step"], "steps": result["steps"]},
+        progress=run.progress or {"step": result.step, "steps": result.steps},
     )
-    store.runs.add_curve(run.run_id, result.get("curve", ()))
+    store.runs.add_curve(run.run_id, result.curve)
     store.runs.add_outputs(run.run_id, [made.edge(role) for role in made.files])
 
 
 def _record_export(
-    store: Store, run: TrainingRun, result: Mapping[str, Any], environment: str, made: _Made
+    store: Store, run: TrainingRun, result: Result, environment: str, made: _Made
 ) -> int:
     """Write the run that made the model of the trained weights; returns its id."""
     recipe = store.runs.add_recipe("export", {})
@@ -278,7 +280,7 @@ def _record_export(
         (RunState.RUNNING,),
         RunState.SUCCEEDED,
         environment=environment,
-        timings={"export_s": result.get("timings", {}).get("export_s")},
+        timings={"export_s": result.timings.get("export_s")},
     )
     outputs = [Edge(roles.MODEL, "model", made.manifest.digest), *map(made.edge, EXPORTED)]
     store.runs.add_outputs(export_run, outputs)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pixd.store import tensorboard
 from pixd.store.states import RunState
-from pixd.system.children.spec import TrainSpec, read_result, result_to_json
-from pixd.system.children.worker import Worker
+from pixd.system.children.spec import TrainSpec, read_result
 from pixd.system.errors import PixdError
 
 if TYPE_CHECKING:
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from pixd.store.commits import Commit
     from pixd.store.store import Store
     from pixd.system.children.spawner import Spawner
+    from pixd.system.children.spec import Result
     from pixd.system.children.worker import Worker
 
 PREVIEWS = "previews"
@@ -35,6 +35,22 @@ longest silence without a fault is one step, which is minutes for the largest mo
 processor."""
 HANG_GRACE_S = 60.0
 """A trainer that still exists so many seconds after that could not even be killed."""
+
+
+class Ended(NamedTuple):
+    """How a training ended.
+
+    Attributes:
+        state: of its run.
+        reason: why it was cancelled or superseded, or "".
+        result: what the child left, if it succeeded.
+        error: kind, message and advice, if it failed.
+    """
+
+    state: RunState
+    reason: str = ""
+    result: Result | None = None
+    error: Mapping[str, Any] | None = None
 
 
 class TrainingRun:
@@ -188,27 +204,28 @@ class TrainingRun:
         self._kill_at = now + LEAVE_WITHIN_S
         self.worker.terminate()
 
-    def result(self, now: float) -> dict[str, Any] | None:
-        """Return the result manifest if the child has ended, else None."""
-        del now
+    def ended(self) -> Ended | None:
+        """Return how the child ended, or None while it runs."""
         if self.worker.poll() is None:
             return None
         try:
-            result = result_to_json(read_result(self.scratch))
+            result = read_result(self.scratch)
         except (OSError, ValueError, PixdError):
-            if self._hung:
-                message = f"the trainer was silent for {SILENT_S:.0f} s and was ended"
-            else:
-                message = f"the trainer ended without a result: {self.worker.exit_text()}"
-            result = {"state": "failed", "error": {"kind": "died", "message": message}}
-        if result["state"] == "succeeded":
-            return dict(result)
-        if result["state"] == "interrupted":
+            result = None
+        if result and result.state == "succeeded":
+            return Ended(RunState.SUCCEEDED, result=result)
+        if result and result.state == "interrupted":
             state, reason = self._leaving or (RunState.CANCELLED, "somebody ended the trainer")
-            if result.get("step"):
-                reason += f": stopped at step {result['step']}; goes on from there"
-            return {"state": state, "reason": reason}
+            if result.step:
+                reason += f": stopped at step {result.step}; goes on from there"
+            return Ended(state, reason)
         if self._leaving:
-            state, reason = self._leaving
-            return {"state": state, "reason": reason}
-        return dict(result)
+            return Ended(*self._leaving)
+        return Ended(RunState.FAILED, error=result.error if result else self._how_it_died())
+
+    def _how_it_died(self) -> dict[str, str]:
+        if self._hung:
+            message = f"the trainer was silent for {SILENT_S:.0f} s and was ended"
+        else:
+            message = f"the trainer ended without a result: {self.worker.exit_text()}"
+        return {"kind": "died", "message": message}

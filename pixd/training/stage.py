@@ -24,7 +24,7 @@ from pixd.training.due import NO_PAIRS, decide
 from pixd.training.past import past_of
 from pixd.training.promotion import DamagedExportError, publish_model
 from pixd.training.recipe import train_key, train_recipe
-from pixd.training.run import TrainingRun
+from pixd.training.run import Ended, TrainingRun
 from pixd.training.snapshot import take
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from pixd.store.events import Level
     from pixd.store.store import Store
     from pixd.system.children.spawner import Spawner
+    from pixd.system.children.spec import Result
     from pixd.system.children.worker import Worker
     from pixd.training.dataset.dataset import Dataset
     from pixd.training.due import Due
@@ -272,41 +273,41 @@ class Training:
         assert run is not None  # only called with one
         self._read(run, now)
         self.state, self.reason = "running", run.reason
-        result = run.result(now)
-        if result is None:
+        ended = run.ended()
+        if ended is None:
             return
         self._run = None
         store, name = self._store, self._pipeline.name
-        if result["state"] == RunState.SUCCEEDED and self._uses_recalled(run):
-            result = {"state": RunState.SUPERSEDED, "reason": RECALLED}
-        if result["state"] == RunState.SUCCEEDED:
+        if ended.result and self._uses_recalled(run):
+            ended = Ended(RunState.SUPERSEDED, RECALLED)
+        if ended.result:
             try:
-                self._publish(run, result)
+                self._publish(run, ended.result)
             except DamagedExportError as error:
                 advice = "it is trained on from its last checkpoint"
                 told = {"kind": "export", "message": error.message, "advice": advice}
-                result = {"state": RunState.FAILED, "error": told}
-        if result["state"] == RunState.FAILED and result["error"]["kind"] == "disk":
+                ended = Ended(RunState.FAILED, error=told)
+        if ended.error and ended.error["kind"] == "disk":
             # The training did not fail: it goes on from its checkpoint when the disk can be written.
-            reason = result["error"]["message"]
+            reason = ended.error["message"]
             store.runs.move(
                 run.run_id, (RunState.QUEUED, RunState.RUNNING), RunState.CANCELLED, reason=reason
             )
             self._note_blockage(f"the trainer: {reason}", now)
-        elif result["state"] == RunState.FAILED:
-            self._note_failure(run, result["error"], now)
-        elif result["state"] != RunState.SUCCEEDED:
+        elif ended.error:
+            self._note_failure(run, ended.error, now)
+        elif not ended.result:
             store.runs.move(
                 run.run_id,
                 (RunState.QUEUED, RunState.RUNNING),
-                RunState.of(result["state"]),
-                reason=result["reason"],
+                ended.state,
+                reason=ended.reason,
                 progress=run.progress,
             )
-            store.note(name, "info", "train", f"training {result['state']}: {result['reason']}")
+            store.note(name, "info", "train", f"training {ended.state}: {ended.reason}")
             if not run.is_leaving:  # somebody else ended it, and may also end the next one
                 self._retry_at = now + FIRST_RETRY_S
-        if result["state"] in {RunState.SUCCEEDED, RunState.SUPERSEDED}:
+        if ended.state in {RunState.SUCCEEDED, RunState.SUPERSEDED}:
             run.drop_preview()
         shutil.rmtree(run.scratch, ignore_errors=True)
 
@@ -316,7 +317,7 @@ class Training:
         if run.preview_trouble and not trouble_before:
             self._store.note(self._pipeline.name, "warning", "preview", run.preview_trouble)
 
-    def _publish(self, run: TrainingRun, result: Mapping[str, Any]) -> None:
+    def _publish(self, run: TrainingRun, result: Result) -> None:
         model = publish_model(self._store, run, result, self._pipeline)
         warm_start.drop_what_none_begins_from(self._store, self._pipeline.name, run.run_id)
         decision = json.loads(model.verdict)
@@ -338,9 +339,8 @@ class Training:
             error=error,
         )
         store.note(name, "error", "train", f"training failed: {reason}", run.commit.change_id)
-        if (
-            error["kind"] == "beginning"
-        ):  # the model that it began from is damaged: the next one begins from scratch
+        if error["kind"] == "beginning":
+            # The model that it began from is damaged: the next one begins from scratch.
             assert run.beginning is not None  # only a run that begins from a model can fail so
             shutil.rmtree(run.beginning, ignore_errors=True)
         if run.has_checkpointed and error["kind"] == "died":

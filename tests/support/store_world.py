@@ -33,7 +33,7 @@ from pixd.store.runs import run_key
 from pixd.store.states import RunState
 from pixd.system import crash_points
 from pixd.system.children.spawner import LocalSpawner
-from pixd.system.children.spec import TranslateSpec
+from pixd.system.children.spec import OutputFile, Result, TranslateSpec
 from pixd.system.children.warm_worker import Answer
 from pixd.system.children.worker import Worker
 from pixd.system.digests import canonical_json, digest_of
@@ -281,8 +281,10 @@ class World:
         outputs = []
         for role, (name, data) in made.items():
             (run.scratch / "model" / name).write_bytes(data)
-            outputs.append({"role": role, "path": f"model/{name}", "sha256": digest_of(data)})
-        result = {"outputs": outputs, "metrics": {}, "environment": {}, "step": 1, "steps": 1}
+            outputs.append(
+                OutputFile(role=role, path=f"model/{name}", sha256=digest_of(data), size=len(data))
+            )
+        result = Result(outputs=outputs, step=1, steps=1)
         publish_model(store, run, result, self.pipeline(pipeline))
 
     def translate(self, pipeline: str) -> None:

@@ -51,7 +51,7 @@ def test_the_versions_of_kept_models_keep_their_images(store: Store) -> None:
     add_model(store, 2, {"train": pairs("y"), "held_out": []})
     kept_no_more = names(gc.plan(store, {"p": 1}))
     assert [name for name, _ in kept_no_more] == ["p/training/a", "p/training/b"]
-    live = store.models.of_train_run(1)
+    live = store.models.numbered("p", 1)
     assert live is not None
     assert live.digest == model
     store.models.promote(live, who="x", why="y", change_id="c")

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from pixd.cli.configuration import pick_pipeline
-from pixd.store.objects import hash_file
 from pixd.store.queries import files
+from pixd.system.digests import hash_file
 from pixd.system.errors import UsageError
 from pixd.system.names import name_from_bytes
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pixd.folders import scan
 from pixd.store import manifests
-from pixd.store.objects import hash_file
 from pixd.store.queries import files, lineage
 from pixd.store.states import BytesState
 from pixd.system import durable
+from pixd.system.digests import hash_file
 from pixd.system.errors import PixdError
 from pixd.system.names import path_in
 

@@ -12,7 +12,6 @@ tiles has a thread, a decoder and a lane of its own, so that small images need n
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import os
@@ -34,6 +33,7 @@ from pixd.system import crash_points
 from pixd.system.children import child, task
 from pixd.system.children.child import HEARTBEAT_S, Events
 from pixd.system.children.spec import TranslateSpec
+from pixd.system.digests import digest_of
 from pixd.system.errors import ImageRejectedError
 
 DECODERS: Final = 2
@@ -166,7 +166,7 @@ class Translator:
         self._answer(
             request,
             "done",
-            sha256="sha256:" + hashlib.sha256(data).hexdigest(),
+            sha256=digest_of(data),
             size=len(data),
             width=image.width,
             height=image.height,

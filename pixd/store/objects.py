@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pixd.system import crash_points, durable
+from pixd.system.digests import digest_of, hash_descriptor
 from pixd.system.durable import CHUNK_BYTES, write_all
 
 
@@ -102,7 +103,7 @@ class ObjectStore:
 
     def add(self, data: bytes) -> StoredObject:
         """Keep `data`. Not durable, and not under its name, until `flush`."""
-        digest = "sha256:" + hashlib.sha256(data).hexdigest()
+        digest = digest_of(data)
         if self.has(digest):
             return StoredObject(digest, len(data))
         temporary = self._temporary()
@@ -153,26 +154,6 @@ class ObjectStore:
         durable.sync_folders([*folders, self.folder])
         folders.clear()
         crash_points.crash_point("object-written")
-
-
-def hash_descriptor(fd: int) -> tuple[str, int]:
-    """Return (``sha256:...``, size in bytes) of what the open file holds from its start."""
-    os.lseek(fd, 0, os.SEEK_SET)
-    sha = hashlib.sha256()
-    size = 0
-    while chunk := os.read(fd, CHUNK_BYTES):
-        sha.update(chunk)
-        size += len(chunk)
-    return "sha256:" + sha.hexdigest(), size
-
-
-def hash_file(path: Path) -> str:
-    """Return ``sha256:...`` of the bytes of a file."""
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        return hash_descriptor(fd)[0]
-    finally:
-        os.close(fd)
 
 
 def _read_source(fd: int, at_once: int) -> bytes:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pixd.store import manifests, model_files
 from pixd.store.commits import chain_hash
-from pixd.store.objects import hash_file
 from pixd.store.queries import files, history, lineage
 from pixd.store.states import BytesState, OutputState
+from pixd.system.digests import hash_file
 from pixd.system.names import path_in
 
 if TYPE_CHECKING:

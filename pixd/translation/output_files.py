@@ -9,8 +9,8 @@ from __future__ import annotations
 import enum
 from typing import TYPE_CHECKING
 
-from pixd.store.objects import hash_file
 from pixd.system import crash_points, durable
+from pixd.system.digests import hash_file
 from pixd.system.names import name_to_bytes
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from pixd.store.objects import hash_file
+from pixd.system.digests import hash_file
 from tests.support.shared import made_once
 from tests.support.tiny import Tiny, pair
 

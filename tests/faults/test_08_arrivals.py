@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from pixd.store.objects import hash_file
+from pixd.system.digests import hash_file
 from pixd.system.durable import FICLONE
 from tests.faults.conftest import Figure
 from tests.faults.naive import Naive

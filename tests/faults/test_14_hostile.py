@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pixd.folders import scan
-from pixd.store.objects import hash_file
 from pixd.system import safe_open
+from pixd.system.digests import hash_file
 from tests.faults.conftest import Figure
 from tests.faults.naive import Naive
 from tests.support.tiny import Tiny, picture

@@ -26,7 +26,6 @@ from pixd.folders.settle import Ready
 from pixd.service import operations, recall, recovery
 from pixd.store import connection, gc
 from pixd.store.edges import Edge
-from pixd.store.objects import hash_file
 from pixd.store.opening import open_store
 from pixd.store.queries import lineage
 from pixd.store.runs import run_key
@@ -36,7 +35,7 @@ from pixd.system.children.spawner import LocalSpawner
 from pixd.system.children.spec import OutputFile, Result, TranslateSpec
 from pixd.system.children.warm_worker import Answer
 from pixd.system.children.worker import Worker
-from pixd.system.digests import canonical_json, digest_of
+from pixd.system.digests import canonical_json, digest_of, hash_file
 from pixd.training.promotion import publish_model
 from pixd.training.run import TrainingRun
 from pixd.translation import translator

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from pixd.cli.configuration import settings_of
 from pixd.cli.naming import pipeline_and_thing, whole_digest
 from pixd.store import connection
-from pixd.store.objects import hash_file
 from pixd.store.queries import changes, history
+from pixd.system.digests import hash_file
 from pixd.system.errors import PixdError, UsageError
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from pixd.cli.configuration import settings_of
 from pixd.cli.naming import digest_of_file_or_name
 from pixd.images import png_text
 from pixd.store import connection
-from pixd.store.objects import hash_file
+from pixd.system.digests import hash_file
 from pixd.system.errors import PixdError
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from pixd.cli.configuration import settings_of
 from pixd.cli.naming import model_number, pipeline_and_thing
 from pixd.cli.terminal import Progress, warn
 from pixd.store import connection
-from pixd.store.objects import hash_file
 from pixd.system import durable
 from pixd.system.children.spawner import LocalSpawner
+from pixd.system.digests import hash_file
 from pixd.system.errors import PixdError, StoreBusyError, UsageError
 from pixd.system.names import name_from_bytes
 from pixd.translation import due, inbox, output_files, translator

@@ -24,6 +24,7 @@ from pixd.pix2pix.network.codec import Codec, codec_of
 from pixd.pix2pix.network.models import FLOAT32, for_computing, for_saving
 from pixd.system import crash_points, durable, roles
 from pixd.system.children.spec import OutputFile
+from pixd.system.digests import hash_descriptor, hash_file
 from pixd.system.errors import ADVICE_DISK, DiskError, PixdError
 
 GENERATOR_FILE: Final = "generator.keras"
@@ -69,8 +70,7 @@ def check_files(folder: Path, digests: Mapping[str, str]) -> None:
     """
     for name, expected in digests.items():
         try:
-            with (folder / name).open("rb") as stream:
-                found = "sha256:" + hashlib.file_digest(stream, "sha256").hexdigest()
+            found = hash_file(folder / name)
         except OSError as error:
             raise PixdError(
                 f"the model's file {folder / name} cannot be read: {error.strerror}",
@@ -255,15 +255,12 @@ def make_card(
 
 def describe_file(role: str, path: Path, root: Path) -> OutputFile:
     """Flush a file and return its line of a result's ``outputs``."""
-    digest, size = hashlib.sha256(), 0
     with path.open("rb+") as stream:
-        while block := stream.read(1 << 20):
-            digest.update(block)
-            size += len(block)
+        digest, size = hash_descriptor(stream.fileno())
         os.fsync(stream.fileno())
     return {
         "role": role,
         "path": str(path.relative_to(root)),
-        "sha256": "sha256:" + digest.hexdigest(),
+        "sha256": digest,
         "size": size,
     }

@@ -9,7 +9,6 @@ whole (`pixd.training.dataset.assessment`).
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import selectors
 import tempfile
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pixd.folders import scan
 from pixd.store.training_set import Looked
 from pixd.system.children.confinement import FILE_BYTES
+from pixd.system.digests import hash_file
 from pixd.system.errors import PixdError
 from pixd.system.names import path_in
 from pixd.training.dataset.assessment import Seen, assess, pair_up
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 MOST_CHILDREN = 8
 ASKED_AHEAD = 4  # requests that each child holds, so that it never waits for this process
 ANSWER_WITHIN_S = 300.0  # of real time; the limit on processor time is far lower
-_CHUNK_BYTES = 1 << 20
 _WAIT_S = 0.2
 
 
@@ -98,7 +97,7 @@ def check(
             unread[name] = f"over the limit of {FILE_BYTES // 2**20} MiB"
             continue
         try:
-            digests[name] = _digest_of(path)
+            digests[name] = hash_file(path)
         except OSError as error:
             unread[name] = f"cannot be read: {error.strerror}"
         else:
@@ -123,14 +122,6 @@ def check(
     split = found.split
     count = len(listed.files) + len(listed.special) + len(listed.unreadable)
     return Checked(count, listed.ignored, len(split.used), len(split.held_out), found.judgement)
-
-
-def _digest_of(path: Path) -> str:
-    hashed = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK_BYTES):
-            hashed.update(chunk)
-    return f"sha256:{hashed.hexdigest()}"
 
 
 def _inspected(

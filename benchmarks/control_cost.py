@@ -60,7 +60,7 @@ class Disturbance:
     def __init__(self, settings: Settings) -> None:
         self._command = [sys.executable, "-m", "pixd", "--config", str(settings.path), "status"]
         self._store = settings.store
-        self._children: list[multiprocessing.Process] = []
+        self._children: list[multiprocessing.process.BaseProcess] = []
 
     def __enter__(self) -> None:
         work = [(read, self._command)] * READERS + [(be_deaf, self._store), (rant, self._store)]

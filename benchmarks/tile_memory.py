@@ -39,8 +39,12 @@ def large_image(path: Path, width: int, height: int, kind: str) -> Path:
         waves = 128 + 60 * np.sin(x / 97 + phase) + 50 * np.cos(y / 61 + 2 * phase)
         noisy = waves + random.integers(-6, 7, waves.shape)
         image.paste(Image.fromarray(noisy.clip(0, 255).astype(np.uint8), mode), (0, top))
-    path = path.with_suffix(".png" if kind == "rgba" else ".jpg")
-    image.save(path, **({"compress_level": 1} if kind == "rgba" else {"quality": 90}))
+    if kind == "rgba":
+        path = path.with_suffix(".png")
+        image.save(path, compress_level=1)
+    else:
+        path = path.with_suffix(".jpg")
+        image.save(path, quality=90)
     return path
 
 

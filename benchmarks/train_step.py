@@ -53,7 +53,7 @@ tf.get_logger().setLevel("ERROR")  # this script compiles functions again on pur
 
 MATRIX = 3072
 WEIGHTS = LossWeights()
-ADAM = {"learning_rate": 2e-4, "beta_1": 0.5}
+ADAM: dict[str, Any] = {"learning_rate": 2e-4, "beta_1": 0.5}
 BATCH_RATIO, ARITHMETIC_RATIO = 0.95, 0.5  # wanted
 STOCK, KERAS_ADAM = "Keras' layers", "Keras' Adam"
 
@@ -113,7 +113,8 @@ def networks_of(args: argparse.Namespace, device: hardware.Device) -> dict[tuple
         made[STOCK, "float32"] = make_networks(*models_of(args), **ADAM)
         models = [for_computing(model, "float32") for model in models_of(args)]
         # Networks expects pixd's Adam, but the update uses only its `apply`.
-        made[KERAS_ADAM, "float32"] = Networks(*models, *map(KerasAdam, models))  # type: ignore[arg-type]
+        adams: list[Any] = [KerasAdam(model) for model in models]
+        made[KERAS_ADAM, "float32"] = Networks(*models, *adams)
     return made
 
 
@@ -130,7 +131,7 @@ def forward_operations(layer: keras.Layer) -> int:
         grid = layer.output.shape[1:3]
     else:
         return 0
-    return 2 * math.prod(grid) * math.prod(layer.kernel.shape)
+    return int(2 * math.prod(grid) * math.prod(layer.kernel.shape))
 
 
 def step_operations(generator: keras.Model, discriminator: keras.Model) -> int:

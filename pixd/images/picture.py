@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageCms
 
+from pixd.images import samples
 from pixd.system.errors import ImageRejectedError
 
 if TYPE_CHECKING:
@@ -181,14 +182,11 @@ def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     return rgb
 
 
-def _scaled_to_8_bits(image: Image.Image) -> Image.Image:
+def _scaled_to_8_bits(image: Image.Image, maximum: int = samples.FULL) -> Image.Image:
     values = np.asarray(image)
-    scaled = np.empty(values.shape, np.uint8)
-    for top in range(0, len(values), 256):  # bands: a whole picture in wider numbers takes GBs
-        band = np.clip(values[top : top + 256].astype(np.int64), 0, 65535)
-        # This rounds exactly to the nearest: 257 is odd, so there are no halves.
-        scaled[top : top + 256] = (band + 128) // 257
-    return Image.fromarray(scaled)
+    if image.mode == "I":  # whole numbers of 32 bits
+        values = np.clip(values, 0, samples.FULL).astype(np.uint16)
+    return Image.fromarray(samples.to_8_bits(values, maximum))
 
 
 def _apply_profile(image: Image.Image, profile: bytes) -> Image.Image:

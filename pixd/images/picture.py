@@ -11,10 +11,10 @@ import io
 import warnings
 from typing import TYPE_CHECKING
 
-import numpy as np
 from PIL import Image, ImageCms
 
 from pixd.images import samples
+from pixd.images.samples import Layout
 from pixd.system.errors import ImageRejectedError
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ BAND_PIXELS = 8_000_000
 """A larger picture is converted in bands of this many pixels, because each step makes a copy."""
 TOO_MUCH_MEMORY = "decoding it needs more memory than is allowed"
 
+_PLAIN = Layout()
+
 
 class Picture:
     """A decoded picture as people see it: upright, and 8-bit sRGB wherever it is read.
@@ -32,16 +34,34 @@ class Picture:
     picture of a hundred megapixels can be read from top to bottom without a second copy of it.
     """
 
-    def __init__(self, image: Image.Image, orientation: int, profile: bytes | None) -> None:
-        """Show `image`, which is loaded, with its EXIF orientation and ICC profile applied."""
+    def __init__(
+        self,
+        image: Image.Image,
+        orientation: int,
+        profile: bytes | None,
+        layout: Layout = _PLAIN,
+        low: Image.Image | None = None,
+    ) -> None:
+        """Show a loaded picture with its EXIF orientation and ICC profile applied.
+
+        Args:
+            image: as Pillow decodes it; of 16-bit colour, the high bytes.
+            orientation: of EXIF, 1 to 8.
+            profile: of ICC, if the file has one.
+            layout: what the numbers mean.
+            low: of 16-bit colour, the low bytes.
+        """
         self._image, self._orientation, self._profile = image, orientation, profile
+        self._layout, self._low = layout, low
         width, height = image.size
         self.size = (width, height) if orientation < _FIRST_ON_ITS_SIDE else (height, width)
 
     @property
     def has_alpha(self) -> bool:
         """Tell whether the file has transparency, even if every pixel is opaque."""
-        return self._image.mode in _WITH_ALPHA or "transparency" in self._image.info
+        if self._layout.no_alpha:
+            return False
+        return _has_alpha(self._image) or bool(self._layout.transparent)
 
     def rgb(self) -> Image.Image:
         """Return the whole, transparency laid over white.
@@ -74,7 +94,11 @@ class Picture:
             box = self._stored((0, top, self.size[0], bottom))
             # Crop only if that removes something, because a crop is a copy.
             whole = box == (0, 0, *self._image.size)
-            image = self._image if whole else self._image.crop(box)
+            stored = [
+                kept if whole or kept is None else kept.crop(box)
+                for kept in (self._image, self._low)
+            ]
+            image = samples.as_8_bits(*stored, self._layout)
             if mode == "L":
                 return orientation_applied(_alpha_of(image), self._orientation)
             rgb = orientation_applied(_to_srgb(image, self._profile), self._orientation)
@@ -113,9 +137,13 @@ _FROM_BELOW = {3, 4, 6, 7}
 
 
 def _alpha_of(image: Image.Image) -> Image.Image:
-    if image.mode in _WITH_ALPHA or "transparency" in image.info:
+    if _has_alpha(image):
         return image.convert("RGBA").getchannel("A")
     return Image.new("L", image.size, 255)
+
+
+def _has_alpha(image: Image.Image) -> bool:
+    return image.mode in _WITH_ALPHA or "transparency" in image.info
 
 
 @contextlib.contextmanager
@@ -158,10 +186,6 @@ def orientation_applied(image: Image.Image, orientation: int) -> Image.Image:
 
 
 def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
-    if image.mode.startswith("I;16") or image.mode == "I":
-        # Scaled, not clipped: convert("RGB") would turn everything above 255 white.
-        image = _scaled_to_8_bits(image)
-        profile = None
     if image.mode == "F":
         raise ImageRejectedError("its values are floating point, with no defined black and white")
     alpha = None
@@ -180,13 +204,6 @@ def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
         white.paste(rgb, mask=alpha)
         return white
     return rgb
-
-
-def _scaled_to_8_bits(image: Image.Image, maximum: int = samples.FULL) -> Image.Image:
-    values = np.asarray(image)
-    if image.mode == "I":  # whole numbers of 32 bits
-        values = np.clip(values, 0, samples.FULL).astype(np.uint16)
-    return Image.fromarray(samples.to_8_bits(values, maximum))
 
 
 def _apply_profile(image: Image.Image, profile: bytes) -> Image.Image:

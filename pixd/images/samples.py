@@ -1,17 +1,23 @@
-"""Numbers of more than 8 bits become 8-bit samples here, and nowhere else.
+"""What the numbers of a decoded picture mean, and how more than 8 bits become 8.
 
-Promises: 0 becomes 0, the number that stands for white becomes 255, and what lies between is
-rounded to the nearest level, in grey and in colour alike.
+Pillow keeps 16-bit colour as 8 bits, forgets which number is white, and compares a transparent
+colour of 16 bits with 8-bit ones. So `Layout` carries what it forgets, and `as_8_bits` is the one
+place where numbers of more than 8 bits are scaled: 0 becomes 0 and white 255, and what lies
+between is rounded to the nearest level, in grey and in colour alike.
 
-Leaves to others: which number stands for white in a file (`pixd.images.tiff`, `pixd.images.decode`).
+Leaves to others: which layout a file has (`pixd.images.tiff`, `pixd.images.png_chunks`), and all
+that comes after (`pixd.images.picture`).
 """
 
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Final
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from PIL import Image
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -20,14 +26,39 @@ FULL: Final = 65535
 """White, where all 16 bits are used."""
 
 
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How to read the numbers of a picture, beyond what Pillow's mode says.
+
+    Attributes:
+        maximum: what stands for white, in numbers of more than 8 bits; 1 to 65535. Alpha always
+            uses all 16 bits.
+        white_is_zero: whether grey of more than 8 bits has 0 for white.
+        grey_in_bytes: whether the four channels are the bytes of grey and alpha, 16 bits each,
+            high bytes first.
+        premultiplied: whether colours of 16 bits are multiplied by their alpha.
+        transparent: the grey or colour of 16 bits that is transparent; () if there is none.
+        no_alpha: whether the fourth channel is something else than transparency.
+        rawmode: Pillow's raw mode by which the high bytes of 16-bit colour are read; else "".
+    """
+
+    maximum: int = FULL
+    white_is_zero: bool = False
+    grey_in_bytes: bool = False
+    premultiplied: bool = False
+    transparent: tuple[int, ...] = ()
+    no_alpha: bool = False
+    rawmode: str = ""
+
+
 def to_8_bits(
     values: npt.NDArray[np.unsignedinteger], maximum: int = FULL
 ) -> npt.NDArray[np.uint8]:
-    """Scale samples of up to 16 bits to 8.
+    """Scale numbers of up to 16 bits to 8.
 
     Args:
         values: of any shape, 0 to 65535.
-        maximum: the value that stands for white, 1 to 65535. Larger values become white.
+        maximum: the number that stands for white, 1 to 65535. Larger numbers become white.
 
     Returns:
         The same shape, 0 to 255, rounded to the nearest.
@@ -39,3 +70,111 @@ def to_8_bits(
 def _table(maximum: int) -> npt.NDArray[np.uint8]:
     values = np.minimum(np.arange(FULL + 1, dtype=np.int64), maximum)
     return ((values * 255 + maximum // 2) // maximum).astype(np.uint8)
+
+
+def values_of(
+    image: Image.Image, low: Image.Image | None, layout: Layout
+) -> npt.NDArray[np.uint16] | None:
+    """Return the numbers of a picture of more than 8 bits, as the file has them.
+
+    Args:
+        image: the picture, or its high bytes.
+        low: its low bytes, in the same mode and size; None if it has none.
+        layout: of the file.
+
+    Returns:
+        (height, width) for grey, (height, width, channels) for grey with alpha and for colour;
+        None where the picture has 8 bits.
+    """
+    if image.mode.startswith("I;16"):
+        return np.asarray(image).astype(np.uint16, copy=False)
+    array = np.asarray(image) if layout.grey_in_bytes or low is not None else None
+    if array is None:
+        return None
+    if layout.grey_in_bytes:
+        return array[..., ::2].astype(np.uint16) << 8 | array[..., 1::2]
+    return array.astype(np.uint16) << 8 | np.asarray(low)
+
+
+def as_8_bits(image: Image.Image, low: Image.Image | None, layout: Layout) -> Image.Image:
+    """Return a picture with 8 bits a channel, and with alpha if it has transparency.
+
+    Args:
+        image: the picture, or its high bytes. One of 8 bits is returned as it is.
+        low: its low bytes; None if it has none.
+        layout: of the file.
+    """
+    values = values_of(image, low, layout)
+    if values is None:
+        return image.convert("RGB") if layout.no_alpha and image.mode == "RGBA" else image
+    if layout.grey_in_bytes:
+        return _with_alpha(to_8_bits(values[..., 0], layout.maximum), to_8_bits(values[..., 1]))
+    if image.mode == "RGBA":
+        colours = values[..., :3]
+        if layout.no_alpha:
+            return Image.fromarray(to_8_bits(colours, layout.maximum))
+        if layout.premultiplied:
+            colours = _divided(colours, values[..., 3:])
+        return _with_alpha(to_8_bits(colours, layout.maximum), to_8_bits(values[..., 3]))
+    scaled = to_8_bits(values, layout.maximum)
+    if layout.white_is_zero:
+        scaled = 255 - scaled
+    if layout.transparent:
+        same = values == np.array(layout.transparent, np.uint16)
+        shown = ~(same.all(-1) if values.ndim > 2 else same)  # noqa: PLR2004 - colour
+        return _with_alpha(scaled, shown.astype(np.uint8) * np.uint8(255))
+    if image.mode == "CMYK":
+        return Image.frombytes("CMYK", image.size, scaled.tobytes())
+    return Image.fromarray(scaled)
+
+
+def _divided(
+    colours: npt.NDArray[np.uint16], alpha: npt.NDArray[np.uint16]
+) -> npt.NDArray[np.uint16]:
+    divided = colours.astype(np.float32) * FULL / np.maximum(alpha, 1)
+    return np.minimum(np.rint(divided), FULL).astype(np.uint16)
+
+
+def _with_alpha(colours: npt.NDArray[np.uint8], alpha: npt.NDArray[np.uint8]) -> Image.Image:
+    image = Image.fromarray(colours).convert("LA" if colours.ndim == 2 else "RGBA")  # noqa: PLR2004
+    image.putalpha(Image.fromarray(alpha))
+    return image
+
+
+# -- the low bytes, which Pillow leaves out -------------------------------------------------------
+
+_OTHER_END: Final = {"L": "B", "B": "L", "N": "B" if sys.byteorder == "little" else "L"}
+
+
+def low_rawmode(rawmode: str) -> str:
+    """Return Pillow's raw mode that reads the low bytes of 16-bit colour; "" for other pictures.
+
+    Pillow takes the first or the second byte of two, as the order of the bytes says. With the
+    other order it takes the low ones.
+
+    Args:
+        rawmode: that reads the high bytes, such as "RGB;16B".
+    """
+    colours, _, order = rawmode.partition(";16")
+    return f"{colours};16{_OTHER_END[order]}" if order in _OTHER_END and colours != "I" else ""
+
+
+def rawmode_of(image: Image.Image) -> str:
+    """Return the raw mode in which an opened picture will be read; "" if it has several or none."""
+    found = {_rawmode(tile.args) for tile in getattr(image, "tile", ())}
+    return found.pop() if len(found) == 1 else ""
+
+
+def _rawmode(args: Any) -> str:
+    first = args[0] if isinstance(args, tuple) and args else args
+    return first if isinstance(first, str) else ""
+
+
+def read_as(image: Any, rawmode: str) -> None:
+    """Let an opened picture, which is not loaded yet, be read in another raw mode."""
+    image.tile = [
+        tile._replace(
+            args=(rawmode, *tile.args[1:]) if isinstance(tile.args, tuple) else rawmode
+        )
+        for tile in image.tile
+    ]

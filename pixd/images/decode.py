@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image, UnidentifiedImageError, features
 
-from pixd.images import formats, heif, png_chunks, tiff
+from pixd.images import formats, heif, heif_boxes, png_chunks, tiff
 from pixd.images.picture import Picture, refusing, short
 from pixd.images.samples import Layout, low_rawmode, rawmode_of, read_as
 from pixd.system.children import confinement
@@ -162,7 +162,16 @@ def _decode(data: bytes, limits: Limits) -> Picture:
         low = _prepared(data, limits)[0]
         read_as(low, rawmode)
         _load(low)
-    return Picture(image, _orientation(image), image.info.get("icc_profile"), layout, low)
+    return Picture(image, _orientation(image), _profile(image, data), layout, low)
+
+
+def _profile(image: Image.Image, data: bytes) -> bytes | None:
+    if image.format == "PNG":
+        return png_chunks.profile_of(image, data)
+    profile: bytes | None = image.info.get("icc_profile")
+    if image.format in {"AVIF", "HEIF"} and not profile:
+        return heif_boxes.profile_of(data)
+    return profile
 
 
 def _prepared(data: bytes, limits: Limits) -> tuple[Image.Image, Layout]:
@@ -172,6 +181,8 @@ def _prepared(data: bytes, limits: Limits) -> tuple[Image.Image, Layout]:
         return image, png_chunks.layout_of(image, data)
     if image.format == "TIFF":
         return image, tiff.layout_of(image)
+    if image.format == "AVIF":
+        heif_boxes.check(data)
     return image, Layout()
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image, ImageCms
 
-from pixd.images import samples
+from pixd.images import colour_space, samples
 from pixd.images.samples import Layout
 from pixd.system.errors import ImageRejectedError
 
@@ -194,7 +194,7 @@ def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     if image.mode == "RGBA":
         alpha = image.getchannel("A")
         image = image.convert("RGB")
-    if image.mode in {"1", "P"}:
+    if image.mode in {"1", "P"} or (profile and colour_space.is_made_here(profile)):
         image = image.convert("RGB")
     if profile:
         image = _apply_profile(image, profile)

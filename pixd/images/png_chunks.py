@@ -14,6 +14,7 @@ import struct
 import zlib
 from typing import TYPE_CHECKING, Any, Final
 
+from pixd.images import colour_space
 from pixd.images.samples import Layout, rawmode_of, read_as
 from pixd.system.errors import ImageRejectedError
 
@@ -51,6 +52,37 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
         end = at + 12 + length
         yield kind, at, end
         at = end
+
+
+def profile_of(image: Any, data: bytes) -> bytes | None:
+    """Return the profile of a PNG's colours, from the first of cICP, iCCP, sRGB and gAMA it has.
+
+    A gamma counts if it says that the values are linear, as ImageMagick has it. Any other gamma,
+    and cHRM, are left out: they are seldom true, and few programs use them.
+
+    Args:
+        image: Pillow's, opened.
+        data: the whole file, checked.
+
+    Raises:
+        ImageRejectedError: it has a high dynamic range, or colours that pixd does not know.
+    """
+    for kind, at, _ in _chunks(data):
+        if kind == b"IDAT":
+            break
+        if kind == b"cICP":
+            primaries, transfer, matrix, full = data[at + 8 : at + 12]
+            if matrix or not full:
+                raise ImageRejectedError(
+                    "its colours are those of video (YCbCr or narrow range): export it as sRGB"
+                )
+            return colour_space.profile_of(primaries, transfer)
+    if "icc_profile" in image.info:
+        profile: bytes | None = image.info["icc_profile"]
+        return profile
+    if "srgb" not in image.info and image.info.get("gamma") == 1:
+        return colour_space.profile_of(colour_space.BT709, colour_space.LINEAR)
+    return None
 
 
 def layout_of(image: Any, data: bytes) -> Layout:

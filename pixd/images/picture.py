@@ -185,12 +185,19 @@ def orientation_applied(image: Image.Image, orientation: int) -> Image.Image:
     return image.transpose(method) if method is not None else image
 
 
+_SPACE = slice(16, 20)  # where an ICC profile says of which colour space it is
+
+
 def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     if image.mode == "F":
         raise ImageRejectedError("its values are floating point, with no defined black and white")
     alpha = None
     if image.mode in {"LA", "La", "PA", "RGBa"} or "transparency" in image.info:
+        is_grey = image.mode in {"LA", "L"} and profile and profile[_SPACE] == b"GRAY"
         image = image.convert("RGBA")
+        alpha = image.getchannel("A")
+        # A profile of grey does not fit RGB.
+        image = image.getchannel("R") if is_grey else image.convert("RGB")
     if image.mode == "RGBA":
         alpha = image.getchannel("A")
         image = image.convert("RGB")

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image, UnidentifiedImageError, features
 
-from pixd.images import formats, heif, heif_boxes, png_chunks, tiff
+from pixd.images import bmp, formats, heif, heif_boxes, png_chunks, tiff
 from pixd.images.picture import Picture, refusing, short
 from pixd.images.samples import Layout, low_rawmode, rawmode_of, read_as
 from pixd.system.children import confinement
@@ -183,6 +183,8 @@ def _prepared(data: bytes, limits: Limits) -> tuple[Image.Image, Layout]:
         return image, tiff.layout_of(image)
     if image.format == "AVIF":
         heif_boxes.check(data)
+    if image.format == "BMP":
+        bmp.check(image, data)
     return image, Layout()
 
 
@@ -193,6 +195,8 @@ def _load(image: Image.Image) -> None:
     except (OSError, SyntaxError) as error:
         if "truncated" in str(error) or "end of" in str(error).lower():
             raise ImageRejectedError(f"it is cut off: {short(error)}") from error
+        if image.format == "TIFF" and str(error).startswith("decoder error"):
+            raise ImageRejectedError(tiff.why_undecoded(image)) from error
         raise
 
 

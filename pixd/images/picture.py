@@ -98,7 +98,7 @@ class Picture:
                 kept if whole or kept is None else kept.crop(box)
                 for kept in (self._image, self._low)
             ]
-            image = samples.as_8_bits(*stored, self._layout)
+            image = samples.as_8_bits(*stored, self._layout, keep_inks=bool(self._profile))
             if mode == "L":
                 return orientation_applied(_alpha_of(image), self._orientation)
             rgb = orientation_applied(_to_srgb(image, self._profile), self._orientation)

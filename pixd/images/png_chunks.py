@@ -10,6 +10,7 @@ Source: PNG (ISO/IEC 15948, third edition), 11.2.1 IHDR, 11.3.1 tRNS, 11.3.2 col
 
 from __future__ import annotations
 
+import itertools
 import struct
 import zlib
 from typing import TYPE_CHECKING, Any, Final
@@ -80,9 +81,16 @@ def profile_of(image: Any, data: bytes) -> bytes | None:
     if "icc_profile" in image.info:
         profile: bytes | None = image.info["icc_profile"]
         return profile
-    if "srgb" not in image.info and image.info.get("gamma") == 1:
+    if _is_linear(image, data) and data[_DEPTH_AT] < 16:  # noqa: PLR2004 - else see `layout_of`
         return colour_space.profile_of(colour_space.BT709, colour_space.LINEAR)
     return None
+
+
+def _is_linear(image: Any, data: bytes) -> bool:
+    if image.info.get("gamma") != 1 or "srgb" in image.info or "icc_profile" in image.info:
+        return False
+    before = (kind for kind, _, _ in itertools.takewhile(lambda c: c[0] != b"IDAT", _chunks(data)))
+    return b"cICP" not in before
 
 
 def layout_of(image: Any, data: bytes) -> Layout:
@@ -99,9 +107,10 @@ def layout_of(image: Any, data: bytes) -> Layout:
             most = (1 << bits) - 1
             image.info["transparency"] = (image.info["transparency"] & most) * (255 // most)
         return Layout()
+    linear = _is_linear(image, data)
     if rawmode == "LA;16B":  # of which Pillow would drop the low bytes
         read_as(image, "RGBA")
-        return Layout(grey_in_bytes=True)
+        return Layout(grey_in_bytes=True, linear=linear)
     found = image.info.pop("transparency", ())
     transparent = found if isinstance(found, tuple) else (found,)
-    return Layout(transparent=transparent, rawmode=rawmode)
+    return Layout(transparent=transparent, linear=linear, rawmode=rawmode)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 FULL: Final = 65535
 """White, where all 16 bits are used."""
+_TOE: Final = 0.0031308  # below, the curve of sRGB is a line
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ class Layout:
         premultiplied: whether colours of 16 bits are multiplied by their alpha.
         transparent: the grey or colour of 16 bits that is transparent; () if there is none.
         no_alpha: whether the fourth channel is something else than transparency.
+        linear: whether numbers of 16 bits grow as the light does, and not as sRGB.
         rawmode: Pillow's raw mode by which the high bytes of 16-bit colour are read; else "".
     """
 
@@ -48,27 +50,35 @@ class Layout:
     premultiplied: bool = False
     transparent: tuple[int, ...] = ()
     no_alpha: bool = False
+    linear: bool = False
     rawmode: str = ""
 
 
 def to_8_bits(
-    values: npt.NDArray[np.unsignedinteger], maximum: int = FULL
+    values: npt.NDArray[np.unsignedinteger], maximum: int = FULL, *, linear: bool = False
 ) -> npt.NDArray[np.uint8]:
     """Scale numbers of up to 16 bits to 8.
 
     Args:
         values: of any shape, 0 to 65535.
         maximum: the number that stands for white, 1 to 65535. Larger numbers become white.
+        linear: whether they grow as the light does. They become sRGB.
 
     Returns:
         The same shape, 0 to 255, rounded to the nearest.
     """
-    return _table(maximum)[values]
+    return _table(maximum, linear)[values]
 
 
 @functools.lru_cache(maxsize=32)
-def _table(maximum: int) -> npt.NDArray[np.uint8]:
+def _table(maximum: int, linear: bool) -> npt.NDArray[np.uint8]:  # noqa: FBT001
     values = np.minimum(np.arange(FULL + 1, dtype=np.int64), maximum)
+    if linear:  # IEC 61966-2-1
+        light = values / maximum
+        curve = np.where(
+            light <= _TOE, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055
+        )
+        return np.rint(255 * curve).astype(np.uint8)
     return ((values * 255 + maximum // 2) // maximum).astype(np.uint8)
 
 
@@ -96,36 +106,54 @@ def values_of(
     return array.astype(np.uint16) << 8 | np.asarray(low)
 
 
-def as_8_bits(image: Image.Image, low: Image.Image | None, layout: Layout) -> Image.Image:
+def as_8_bits(
+    image: Image.Image, low: Image.Image | None, layout: Layout, *, keep_inks: bool = True
+) -> Image.Image:
     """Return a picture with 8 bits a channel, and with alpha if it has transparency.
 
     Args:
         image: the picture, or its high bytes. One of 8 bits is returned as it is.
         low: its low bytes; None if it has none.
         layout: of the file.
+        keep_inks: whether CMYK of 16 bits stays CMYK, for its profile. Else it becomes RGB, which
+            is exact only before it is scaled.
     """
     values = values_of(image, low, layout)
     if values is None:
-        return image.convert("RGB") if layout.no_alpha and image.mode == "RGBA" else image
+        if layout.no_alpha and image.mode == "RGBA":
+            return image.convert("RGB")
+        return image.convert("LA") if image.mode == "La" else image
+
+    def scaled(part: npt.NDArray[np.uint16]) -> npt.NDArray[np.uint8]:
+        return to_8_bits(part, layout.maximum, linear=layout.linear)
+
     if layout.grey_in_bytes:
-        return _with_alpha(to_8_bits(values[..., 0], layout.maximum), to_8_bits(values[..., 1]))
+        return _with_alpha(scaled(values[..., 0]), to_8_bits(values[..., 1]))
     if image.mode == "RGBA":
         colours = values[..., :3]
         if layout.no_alpha:
-            return Image.fromarray(to_8_bits(colours, layout.maximum))
+            return Image.fromarray(scaled(colours))
         if layout.premultiplied:
             colours = _divided(colours, values[..., 3:])
-        return _with_alpha(to_8_bits(colours, layout.maximum), to_8_bits(values[..., 3]))
-    scaled = to_8_bits(values, layout.maximum)
+        return _with_alpha(scaled(colours), to_8_bits(values[..., 3]))
+    if image.mode == "CMYK":
+        if not keep_inks:
+            return Image.fromarray(scaled(_without_inks(values)))
+        return Image.frombytes("CMYK", image.size, scaled(values).tobytes())
+    eight = scaled(values)
     if layout.white_is_zero:
-        scaled = 255 - scaled
+        eight = 255 - eight
     if layout.transparent:
         same = values == np.array(layout.transparent, np.uint16)
         shown = ~(same.all(-1) if values.ndim > 2 else same)  # noqa: PLR2004 - colour
-        return _with_alpha(scaled, shown.astype(np.uint8) * np.uint8(255))
-    if image.mode == "CMYK":
-        return Image.frombytes("CMYK", image.size, scaled.tobytes())
-    return Image.fromarray(scaled)
+        return _with_alpha(eight, shown.astype(np.uint8) * np.uint8(255))
+    return Image.fromarray(eight)
+
+
+def _without_inks(values: npt.NDArray[np.uint16]) -> npt.NDArray[np.uint16]:
+    """Return RGB for CMYK without a profile, as Pillow does it with 8 bits."""
+    left = FULL - values.astype(np.float32)
+    return np.rint(left[..., :3] * left[..., 3:] / FULL).astype(np.uint16)
 
 
 def _divided(

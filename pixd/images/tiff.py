@@ -29,9 +29,11 @@ _PLANAR: Final = 284
 _COLOUR_MAP: Final = 320
 _SUB_IFDS: Final = 330
 _INK_SET: Final = 332
+_FILL_ORDER: Final = 266
 _EXTRA_SAMPLES: Final = 338
 _SAMPLE_FORMAT: Final = 339
 _SUBSAMPLING: Final = 530
+_BLACK_AND_WHITE: Final = 532
 _MATTEING: Final = 32995
 _DNG_VERSION: Final = 50706
 
@@ -40,8 +42,20 @@ _MASK: Final = 4
 _MOST_PAGES: Final = 64
 _CMYK: Final = 5
 _YCBCR: Final = 6
+_LAB: Final = 8
 _SIGNED: Final = 2
+_JPEGS: Final = (6, 7)
+_WHOLE_RANGE: Final = (0, 255, 128, 255, 128, 255)
 _SEPARATE: Final = 2
+
+# Pillow reads these, but leaves them out of its table.
+for _order, _white, _bits, _read_in in (
+    (b"MM", 0, 16, ("I;16B", "I;16B")),
+    (b"II", 0, 12, ("I;16", "I;12")),
+    (b"MM", 0, 12, ("I;16", "I;12")),
+    (b"MM", 1, 12, ("I;16", "I;12")),
+):
+    TiffImagePlugin.OPEN_INFO.setdefault((_order, _white, (1,), 1, (_bits,), ()), _read_in)
 
 _SAVE: Final = "save it as grey or RGB of 8 or 16 bits"
 _PHOTOMETRICS: Final = {
@@ -100,18 +114,13 @@ def layout_of(image: Any) -> Layout:
     tags = image.tag_v2
     photometric = _number(tags, _PHOTOMETRIC, 0)
     bits = max(_numbers(tags, _BITS, (1,)))
-    separate = _number(tags, _PLANAR, 1) == _SEPARATE
     _check(image, tags, photometric, bits)
     if image.mode == "P" and max(tags[_COLOUR_MAP]) < 256:  # noqa: PLR2004
         # Old programs wrote 8 bits for the 16 of a colour; libtiff knows them in the same way.
         image.palette = ImagePalette.raw("RGB;L", bytes(tags[_COLOUR_MAP]))
-    if photometric == _YCBCR and image.mode == "YCbCr":
-        # Pillow's own way knows no subsampling, and 2 x 2 is what holds if nothing is said.
-        if _numbers(tags, _SUBSAMPLING, (2, 2)) != (1, 1):
-            image._mode = "RGB"  # noqa: SLF001 - what Pillow does for compressed files
-            _through_libtiff(image, "RGBX")
-    elif separate and bits > 8:  # noqa: PLR2004
-        _through_libtiff(image, {"RGBX": "RGB"}.get(image.mode, image.mode) + ";16N")
+    separate = _number(tags, _PLANAR, 1) == _SEPARATE and _number(tags, _SAMPLES, 1) > 1
+    no_alpha = image.mode == "RGBA" and _EXTRA_SAMPLES not in tags
+    _mend(image, bits=bits, separate=separate, no_alpha=no_alpha)
     rawmode = rawmode_of(image)
     premultiplied = rawmode.startswith("RGBa;16")
     if premultiplied:  # Pillow divides after it has dropped the low bytes
@@ -121,9 +130,27 @@ def layout_of(image: Any) -> Layout:
         maximum=(1 << bits) - 1 if 8 < bits < 16 else 65535,  # noqa: PLR2004
         white_is_zero=photometric == 0,
         premultiplied=premultiplied,
-        no_alpha=image.mode == "RGBA" and _EXTRA_SAMPLES not in tags,
+        no_alpha=no_alpha,
         rawmode="" if separate else rawmode,
     )
+
+
+def _mend(image: Any, *, bits: int, separate: bool, no_alpha: bool) -> None:
+    """Have a picture decoded in another way where Pillow's own way reads the wrong bytes."""
+    if image.mode == "YCbCr":
+        # Pillow's own way knows no subsampling, and 2 x 2 is what holds if nothing is said.
+        if _numbers(image.tag_v2, _SUBSAMPLING, (2, 2)) != (1, 1):
+            image._mode = "RGB"  # noqa: SLF001 - what Pillow does for compressed files
+            _through_libtiff(image, "RGBX")
+    elif rawmode_of(image) == "L;IR":  # which Pillow names and does not have
+        _through_libtiff(image, "L;I")
+    elif separate and (bits > 8 or image.use_load_libtiff):  # noqa: PLR2004
+        depth = ";16N" if bits > 8 else ""  # noqa: PLR2004
+        if no_alpha:
+            # Pillow would divide the colours by a fourth plane of which nothing is said.
+            image._mode = "RGB"  # noqa: SLF001 - so that only three planes are read
+            read_as(image, f"RGB{depth}")
+        _through_libtiff(image, image.mode + depth)
 
 
 def _check(image: Any, tags: Any, photometric: int, bits: int) -> None:
@@ -140,6 +167,14 @@ def _check(image: Any, tags: Any, photometric: int, bits: int) -> None:
         raise ImageRejectedError(f"nothing in it says whether 0 is black or white: {_SAVE}")
     if photometric == _CMYK and _number(tags, _INK_SET, 1) != 1:
         raise ImageRejectedError("its inks are not cyan, magenta, yellow and black: save it as RGB")
+    if photometric == _LAB:
+        raise ImageRejectedError(
+            "its colours are CIE Lab, of which programs make different pictures: save it as RGB"
+        )
+    if photometric == _YCBCR and _number(tags, _COMPRESSION, 1) not in _JPEGS:
+        found = tags.get(_BLACK_AND_WHITE, _WHOLE_RANGE)
+        if tuple(round(float(value)) for value in found) != _WHOLE_RANGE:
+            raise ImageRejectedError("its YCbCr colours have a narrow range: save it as RGB")
     if _number(tags, _MATTEING, 0) and _EXTRA_SAMPLES not in tags:
         raise ImageRejectedError(f"its transparency is of an old kind (Matteing): {_SAVE}")
 
@@ -155,6 +190,13 @@ def _through_libtiff(image: Any, rawmode: str) -> None:
         )
         image.tile = [tile]
         image.use_load_libtiff = True
+
+
+def why_undecoded(image: Any) -> str:
+    """Return what to say of an opened TIFF that libtiff does not decode."""
+    compression = _number(image.tag_v2, _COMPRESSION, 1)
+    name = _COMPRESSIONS.get(compression) or image.info.get("compression", str(compression))
+    return f"its TIFF compression ({name}) cannot be decoded, or it is damaged: save it with LZW or none"
 
 
 def why_not(data: bytes) -> str:
@@ -186,6 +228,8 @@ def _described(tags: Any) -> str:
     count = _number(tags, _SAMPLES, len(bits))
     kinds = {_FORMATS.get(value, "") for value in _numbers(tags, _SAMPLE_FORMAT, (1,))}
     widths = "/".join(str(value) for value in sorted(set(bits)))
+    if _number(tags, _FILL_ORDER, 1) != 1:
+        colour += ", lowest bit first"
     extra = len(_numbers(tags, _EXTRA_SAMPLES, ()))
     return (
         f"it is a TIFF of a kind that pixd does not read ({colour}, {count}"

@@ -1,0 +1,95 @@
+"""Measures which values the samples of a file have: `pixd.images.value_use` says what they mean.
+
+This runs in the children that decode. It reads the pixels as the file has them, so before they are
+scaled, converted to sRGB or laid over white.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from pixd.images import samples
+from pixd.images.value_use import EIGHT, VOID, ValueUse
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from PIL import Image
+
+    from pixd.images.samples import Layout
+
+_LOOKED_AT: Final = 1_000_000
+"""Pixels. Of a larger picture only some rows are looked at where their neighbours count."""
+_COLOURS: Final = 3
+_GLANCE_ROWS: Final = 16
+"""Most pictures have colours, and these rows show it."""
+
+
+def of_image(image: Image.Image, low: Image.Image | None, layout: Layout) -> ValueUse | None:
+    """Measure a picture, in the mode of its file.
+
+    Args:
+        image: the picture, or its high bytes.
+        low: its low bytes; None if it has none.
+        layout: of the file.
+
+    Returns:
+        None where its numbers are not those of grey or RGB.
+    """
+    values = samples.values_of(image, low, layout)
+    if values is not None and image.mode != "CMYK":
+        return of_array(values, layout.maximum.bit_length())
+    if image.mode in {"F", "I", "CMYK"}:
+        return None
+    if image.mode in {"L", "LA", "La"}:
+        return _of_grey(np.asarray(image.getchannel(0)), EIGHT)
+    # A palette counts as the colours that people see: a coloured label map is as good as any.
+    return _of_colours(np.asarray(image if image.mode == "RGB" else image.convert("RGB")), EIGHT)
+
+
+def of_array(values: NDArray[np.generic], bits: int) -> ValueUse:
+    """Measure samples.
+
+    Args:
+        values: (height, width), or (height, width, channels): grey, or RGB, and then perhaps alpha.
+        bits: a sample in the file.
+    """
+    if values.ndim == 2:  # noqa: PLR2004
+        return _of_grey(values, bits)
+    channels = values.shape[2]
+    return (
+        _of_grey(values[..., 0], bits)
+        if channels < _COLOURS
+        else _of_colours(values[..., :3], bits)
+    )
+
+
+def _of_colours(values: NDArray[np.generic], bits: int) -> ValueUse:
+    for step in (max(1, len(values) // _GLANCE_ROWS), 1):
+        rows = values[::step]
+        if not ((rows[..., 0] == rows[..., 1]) & (rows[..., 1] == rows[..., 2])).all():
+            return ValueUse(bits, int(values.min()), int(values.max()))
+    return _of_grey(values[..., 0], bits)
+
+
+def _of_grey(values: NDArray[np.generic], bits: int) -> ValueUse:
+    low, high = int(values.min()), int(values.max())
+    if low < 0 or high > VOID:
+        return ValueUse(bits, low, high)
+    small = values.astype(np.uint8, copy=False)
+    counts = np.bincount(small.ravel(), minlength=VOID + 1)
+    used = sum(1 << int(value) for value in np.flatnonzero(counts))
+    common = np.argsort(counts)[-2:]
+    return ValueUse(bits, low, high, _speckle(small, common), used)
+
+
+def _speckle(values: NDArray[np.uint8], common: NDArray[np.intp]) -> int:
+    height, width = values.shape
+    rows = values[:: max(1, height * width // _LOOKED_AT)]
+    rest = (rows != common[0]) & (rows != common[1])
+    differs = np.ones((len(rows), width + 1), bool)  # at each border between two pixels
+    differs[:, 1:-1] = rows[:, 1:] != rows[:, :-1]
+    alone = rest & differs[:, :-1] & differs[:, 1:]
+    count = int(rest.sum())
+    return 1000 * int(alone.sum()) // count if count else 0

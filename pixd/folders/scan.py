@@ -35,7 +35,10 @@ from pixd.system.safe_open import (
 from pixd.system.stamps import FileStamp, RootIdentity, stamp_fields, stamp_from
 
 _IS_UTF8 = sys.getfilesystemencoding().lower().replace("-", "") == "utf8"
-_IGNORED_NAMES = frozenset({"Thumbs.db", "desktop.ini", "@eaDir", "__MACOSX"})
+_IGNORED_NAMES = frozenset(
+    # The last one: `pixd prepare colour-labels` leaves it beside what it colours.
+    {"Thumbs.db", "desktop.ini", "@eaDir", "__MACOSX", "palette.json"}
+)
 _IGNORED_ENDINGS = ("~", ".part", ".partial", ".crdownload", ".download", ".tmp", ".swp")
 _IMAGE_ENDINGS = frozenset(
     end[-4:] for kind in FORMATS for ending in kind.endings for end in (ending, ending.upper())

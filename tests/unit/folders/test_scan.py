@@ -19,7 +19,7 @@ from pixd.folders.scan import ScanResult, is_ignored
             ".pixd-0123456789ab.tmp",
         ),
         *("a.png~", "a.part", "a.png.partial", "a.crdownload", "a.download", "a.tmp", "a.swp"),
-        *("Thumbs.db", "desktop.ini", "@eaDir", "__MACOSX"),
+        *("Thumbs.db", "desktop.ini", "@eaDir", "__MACOSX", "palette.json"),
     ],
 )
 def test_names_that_are_not_looked_at(name: str) -> None:

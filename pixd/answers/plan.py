@@ -86,7 +86,8 @@ def _train(reader: Reader, settings: Settings, pipeline: PipelineSettings) -> di
 
 def _kin(reader: Reader, pipeline: PipelineSettings) -> dict[str, Kin]:
     """Return what the service decided about near-duplicates; nothing for a pair it has not seen."""
-    rows = training_set.kin_of(reader, pipeline.name, pairs.layout_of(pipeline.pairs))
+    layout = pairs.kept_as(pipeline.pairs, pipeline.value_range)
+    rows = training_set.kin_of(reader, pipeline.name, layout)
     return {row.pair: Kin(row.anchor, row.touches, row.since) for row in rows}
 
 

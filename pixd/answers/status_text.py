@@ -31,6 +31,8 @@ def _lines(status: Mapping[str, Any]) -> Iterator[str]:
         if learned := _learned(pipeline["train"]):
             yield f"  learned   {learned}"
         yield f"  input     {_input(pipeline)}"
+        if (odd := pipeline["input"]["findings"]) and odd["worst"]:
+            yield f"  check     {odd['worst']}"
         yield f"  output    {_output(pipeline['output'])}"
         phase = pipeline["translate"]["phase"]
         if phase:

@@ -14,6 +14,7 @@ import pixd
 from pixd.cli import prepare_arguments
 from pixd.cli.parser import CommandParser
 from pixd.config.pair_kinds import KINDS
+from pixd.config.value_range import VALUES
 from pixd.system.errors import EXIT_MEANINGS
 
 _SUMMARY = "Turns folders into an image-translation service."
@@ -202,6 +203,15 @@ def _add_asking(add: Add) -> None:
     check.add_argument("--image-size", type=int, metavar="N", help="for DIR, pixels (256)")
     check.add_argument(
         "--validation", type=float, metavar="S", help="share to hold out of DIR (0.1)"
+    )
+    check.add_argument(
+        "--value-range",
+        choices=VALUES,
+        metavar="N",
+        help="of DIR: auto, full, or bits of 16 (auto)",
+    )
+    check.add_argument(
+        "--labels", choices=["colours", "ids"], help="what the inputs of DIR are (colours)"
     )
     check.add_argument("--all", action="store_true", help="every file, not the first eight")
     _pipeline_and_json(check)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pixd.store.states import FileState
 from pixd.store.transaction import transaction
 from pixd.system.clock import utc_now
 
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from sqlite_utils import Database
 
     from pixd.store.queries.training_set import KinRow
+
+
+_LIGHT = 4  # the place of the mean among the numbers that are measured of a picture
+_DARK = 64  # levels
 
 
 class Looked(NamedTuple):
@@ -73,6 +78,41 @@ class Care:
                 (digest, layout, revision, json.dumps(parts, separators=(",", ":"))),
             )
 
+    def without_values(self, layout: str, revision: int) -> set[str]:
+        """Return the contents that an earlier pixd measured and that look dark.
+
+        It did not measure which values their files use, and those may say why they are dark.
+        """
+        light = f"$[{{}}].stats[{_LIGHT}]"
+        rows = self._db.conn.execute(
+            "SELECT digest FROM measure WHERE layout = ? AND revision = ?"
+            """ AND body NOT LIKE '%"values"%'"""
+            " AND (json_extract(body, ?) < ? OR json_extract(body, ?) < ?)",
+            (layout, revision, light.format(0), _DARK, light.format(1), _DARK),
+        )
+        return {row[0] for row in rows}
+
+    def has_measured(self, layout: str) -> bool:
+        """Tell whether there are measures of any content under a layout."""
+        row = self._db.conn.execute(
+            "SELECT EXISTS (SELECT 1 FROM measure WHERE layout = ?)", (layout,)
+        ).fetchone()
+        return bool(row[0])
+
+    def measures_of(self, repo_id: int, layout: str) -> tuple[int, list[list[Any]]]:
+        """Return how many inputs of a repo are translated, and the measures that these have."""
+        (count,) = self._db.conn.execute(
+            f"SELECT count(*) FROM file WHERE repo_id = ? AND state = '{FileState.TRANSLATED}'",
+            (repo_id,),
+        ).fetchone()
+        rows = self._db.conn.execute(
+            "SELECT measure.body FROM file JOIN measure ON measure.digest = file.digest"
+            f" WHERE file.repo_id = ? AND file.state = '{FileState.TRANSLATED}'"
+            " AND measure.layout = ?",
+            (repo_id, layout),
+        )
+        return int(count), [json.loads(row[0]) for row in rows]
+
     def forget(self, digest: str) -> None:
         """Drop the measures of a content: it was recalled. Join the caller's transaction."""
         self._db.conn.execute("DELETE FROM measure WHERE digest = ?", (digest,))
@@ -118,6 +158,14 @@ class Care:
                 "INSERT OR REPLACE INTO care VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (pipeline, basis, *counts, worst, json.dumps(body, sort_keys=True), utc_now()),
             )
+
+    def learned(self, pipeline: str) -> dict[str, Any] | None:
+        """Return which values the inputs among a pipeline's pairs use; None if that is unknown."""
+        row = self._db.conn.execute(
+            "SELECT body FROM care WHERE pipeline = ?", (pipeline,)
+        ).fetchone()
+        found: dict[str, Any] | None = json.loads(row[0]).get("inputs") if row else None
+        return found
 
     def basis(self, pipeline: str) -> str:
         """Return the digest of everything that the kept findings were found from, or ""."""

@@ -55,7 +55,8 @@ def stale_under(
     if repo is None:
         return 0
     trained = model["training"]["recipe"]
-    recipe = translate_recipe(pipeline, precision, int(trained["image_size"]), trained["pairs"])
+    size, pairs = int(trained["image_size"]), trained["pairs"]
+    recipe = translate_recipe(pipeline, precision, size, pairs, trained)
     digest = recipe_digest("translate", recipe)
     return files.stale_inputs(reader, pipeline.name, repo, model["digest"], digest)
 
@@ -145,6 +146,8 @@ class Queue:
         # one after its limit was raised. So a refusal is kept under the limit.
         is_usual = pipeline.max_megapixels == confinement.MEGAPIXELS
         self.layout = "input" if is_usual else f"input of {pipeline.max_megapixels} MP"
+        if pipeline.labels == "ids":  # refuses what has colours
+            self.layout += " as class ids"
 
     def next_inputs(self, room: int, busy: Collection[str]) -> tuple[list[DueInput], bool]:
         """Return inputs to be dealt with now, and whether some wait for a retry.

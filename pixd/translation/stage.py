@@ -14,7 +14,7 @@ from pixd.store.heartbeat import Tiles
 from pixd.store.states import FileState, RunState
 from pixd.system import crash_points, disk
 from pixd.system.children.warm_worker import WarmWorker
-from pixd.translation import due, translator
+from pixd.translation import due, odd_inputs, translator
 from pixd.translation.publishing import Made, Publisher
 from pixd.translation.tally import Tally
 
@@ -92,6 +92,7 @@ class Translation:
         self._aim_again_at = 0.0
         self._blockage = disk.Blockage()
         self._queue = due.Queue(store, pipeline, intake.repo_id)
+        self._odd = odd_inputs.OddInputs(store, pipeline.name, intake.repo_id)
         self.device = ""
 
     @property
@@ -187,6 +188,7 @@ class Translation:
         if now >= self._next_check_at:
             self._next_check_at = now + CHECK_OUTPUTS_S
             self._note_blockage(self._publisher.find_missing(), now)
+            self._odd.tell(is_due=True)
         if may_start and now >= self._blockage.retry_at:
             self._feed(aim, now)
 
@@ -249,6 +251,7 @@ class Translation:
         self._retry_at = now + 1.0 if waits else None
         if not inputs:
             if not self._held:
+                self._odd.tell()
                 self._go_on(now)
             return
         if self._note_blockage(self._queue.shortage(), now):
@@ -327,6 +330,7 @@ class Translation:
                     self._fail(asked, "the output changed on its way")
                     continue
                 made.append((asked, stored, answer.event.get("ms", {})))
+                self._odd.keep(asked.digest, answer.event)
             elif answer.event["event"] in {"rejected", "crashed"}:
                 self._reject(asked, str(answer.event["reason"]))
             elif answer.event.get("kind") == "disk":

@@ -49,8 +49,18 @@ def kin_of(reader: sqlite3.Connection, pipeline: str, layout: str) -> list[KinRo
     ]
 
 
+def part_of_inputs(pipeline: str) -> str:
+    """Return under which name findings about a pipeline's inputs are kept; no pipeline has it."""
+    return f"{pipeline}/input"
+
+
 def found_of(reader: sqlite3.Connection, pipeline: str) -> FindingCounts | None:
-    """Return a summary of what was last found about a training folder; None before the first."""
+    """Return a summary of what was last found about a folder; None before the first.
+
+    Args:
+        reader: the store's database.
+        pipeline: whose training folder it is, or what `part_of_inputs` returns.
+    """
     row = reader.execute(
         "SELECT wrong, look, worst FROM care WHERE pipeline = ?", (pipeline,)
     ).fetchone()

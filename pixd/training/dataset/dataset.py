@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
+from pixd.config import value_range
 from pixd.store.exclusions import EXCLUDED
 from pixd.store.queries.files import unread
 from pixd.store.queries.training_set import KinRow, kin_of
@@ -70,7 +71,8 @@ class Dataset:
         self._repo_id = intake.repo_id
         self._inspector = inspector
         self._setting = Setting.of(pipeline)
-        self._layout = pairs.layout_of(pipeline.pairs)
+        self._layout = pairs.kept_as(pipeline.pairs, pipeline.value_range)
+        self._outdated: set[str] | None = None  # read when it is first needed
         self._asked: set[str] = set()
         self._retry_at = 0.0
         self._parts: dict[str, Parts] = {}  # by content, filled when they are used
@@ -133,6 +135,9 @@ class Dataset:
         looked = self._store.care.looked_at(digests, self._layout, REVISION)
         # In an older store contents have no measures, so the inspector looks at them again.
         undecided = {d for d in digests if d not in looked or not is_known(looked[d])}
+        if self._outdated is None:
+            self._outdated = self._store.care.without_values(self._layout, REVISION)
+        undecided |= digests & self._outdated
         if undecided:
             if now < self._retry_at:
                 return None
@@ -141,7 +146,12 @@ class Dataset:
                 image = str(self._store.objects.path_of(digest))
                 self._inspector.submit(
                     (self._pipeline.name, self._layout, digest),
-                    {"image": image, "digest": digest, "layout": self._layout},
+                    {
+                        "image": image,
+                        "digest": digest,
+                        "layout": pairs.layout_of(self._pipeline.pairs),
+                        "bits": value_range.bits_of(self._pipeline.value_range),
+                    },
                 )
             return None
         self.trouble = ""
@@ -224,7 +234,11 @@ class Dataset:
             basis,
             (judged.count(findings.WRONG), judged.count(findings.LOOK)),
             judged.worst,
-            {"findings": [one.told() for one in judged.findings], "notes": judged.notes},
+            {
+                "findings": [one.told() for one in judged.findings],
+                "notes": judged.notes,
+                "inputs": judged.inputs,
+            },
         )
 
     # -- the inspector ------------------------------------------------------------------
@@ -259,7 +273,12 @@ class Dataset:
                 self._store.note(self._pipeline.name, "warning", "inspect", told)
             self.trouble = reason
             self._retry_at = now + RETRY_S
+        elif event["event"] != "done" and self._outdated and digest in self._outdated:
+            self._outdated.discard(digest)  # it was taken before, and stays in its pair
         elif event["event"] == "done":
+            if self._outdated:
+                self._outdated.discard(digest)
+            self._parts.pop(digest, None)
             with self._store.transaction():
                 self._store.care.measure(digest, layout, REVISION, event["parts"])
                 self._store.working.decide(digest, layout, "", width, height)

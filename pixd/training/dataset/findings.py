@@ -11,14 +11,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pixd.config.pair_kinds import KINDS
-from pixd.training.dataset import pairs, swapped_halves
-from pixd.training.dataset.near_duplicates import FLOOR, Part, Parts, difference
+from pixd.config.value_range import AUTO
+from pixd.training.dataset import pairs, swapped_halves, value_findings
+from pixd.training.dataset.near_duplicates import Part, Parts, are_the_same
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from pixd.config import PipelineSettings
     from pixd.training.dataset.split import Split
+    from pixd.training.dataset.value_findings import Explained
 
 WRONG: Final = "wrong"
 LOOK: Final = "look"
@@ -32,10 +34,6 @@ _BLANK: Final = (
 _MANY_BLANK: Final = (
     0.05  # share of pairs: so many blank halves are intended, such as masks without an object
 )
-_SAME_THUMB: Final = (
-    0.02  # of the contrast: two halves of one JPEG that show the same differ by less
-)
-_SAME_DETAIL: Final = 0.05  # a picture differs from its blurred, sharpened or noisy version by more
 _MUCH_SMALLER: Final = 0.75  # of image_size
 _SHAPE: Final = 0.05  # as `pixd.images.decode.ASPECT_TOLERANCE`
 _GREY: Final = 3  # levels of mean saturation: the noise of JPEG on a grey picture stays within it
@@ -48,12 +46,14 @@ class Setting(NamedTuple):
     direction: str
     image_size: int
     validation: float
+    value_range: str = AUTO
+    labels: str = "colours"
 
     @classmethod
     def of(cls, pipeline: PipelineSettings) -> Setting:
         """Take them from a pipeline's settings."""
-        validation = pipeline.train.validation
-        return cls(pipeline.pairs, pipeline.direction, pipeline.image_size, validation)
+        one, share = pipeline, pipeline.train.validation
+        return cls(one.pairs, one.direction, one.image_size, share, one.value_range, one.labels)
 
 
 class Refused(NamedTuple):
@@ -92,10 +92,14 @@ class Finding(NamedTuple):
 
 
 class Judgement(NamedTuple):
-    """Everything about a set: the findings, wrong ones first, and notes that need no action."""
+    """Everything about a set: the findings, wrong ones first, and notes that need no action.
+
+    `inputs` says which values its inputs use (`pixd.training.dataset.value_findings.learned`).
+    """
 
     findings: tuple[Finding, ...]
     notes: tuple[str, ...]
+    inputs: dict[str, Any] | None = None
 
     def count(self, level: str) -> int:
         """Return how many findings are of a level."""
@@ -128,19 +132,31 @@ def judge(
     """
     found = sorted((*split.used, *split.left_out), key=lambda pair: pair.name)
     seen = [(pair.name, parts[pair.digest]) for pair in found if pair.digest in parts]
-    findings = [*_of_refused(refused), *_of_numbers(found, split, setting)]
+    kind = KINDS[setting.pairs]
+    side = 0 if kind.is_made or setting.direction == "AtoB" else 1
+    coloured = side if setting.labels == "ids" else None
+    why_dark = value_findings.explain(
+        seen, kind.halves or ("picture",), value_range=setting.value_range, coloured=coloured
+    )
+    findings = [*_of_refused(refused), *_of_numbers(found, split, setting, why_dark)]
+    findings += [
+        Finding(told.kind, WRONG if told.is_wrong else LOOK, told.message, told.advice, _each(told.names))
+        for told in why_dark.told
+    ]  # fmt: skip
     notes: list[str] = []
-    if not KINDS[setting.pairs].is_made:
-        findings += _of_halves(seen, setting)
+    if not kind.is_made:
+        findings += _of_halves(seen, setting, why_dark)
         swapped, more = _of_sides(seen, setting)
         findings += swapped
         notes += more
     else:
-        findings += _of_singles(seen, setting)
-    findings += _of_duplicates(found, split, anchors)
+        findings += _of_singles(seen, setting, why_dark)
+    findings += _of_duplicates(found, split, anchors, why_dark)
     findings += _of_sizes(seen, setting, notes)
     findings.sort(key=lambda finding: finding.level != WRONG)  # stable
-    return Judgement(tuple(findings), tuple(notes))
+    is_drawn = kind.is_made and not kind.takes_pictures
+    inputs = None if is_drawn else value_findings.learned(seen, side, setting.value_range)
+    return Judgement(tuple(findings), tuple(notes), inputs)
 
 
 # -- files that are not used -----------------------------------------------------------------------
@@ -169,7 +185,9 @@ def _of_refused(refused: Mapping[str, Refused]) -> Iterator[Finding]:
             yield Finding(kind, level, f"{_count(len(names), 'file')} {verb}", advice, _each(names))
 
 
-def _of_numbers(found: Sequence[pairs.Pair], split: Split, setting: Setting) -> Iterator[Finding]:
+def _of_numbers(
+    found: Sequence[pairs.Pair], split: Split, setting: Setting, why_dark: Explained
+) -> Iterator[Finding]:
     count = len(found)
     if count == 0:
         yield Finding("few", WRONG, "there are no pairs to learn from", "see docs/images.md")
@@ -186,20 +204,26 @@ def _of_numbers(found: Sequence[pairs.Pair], split: Split, setting: Setting) -> 
             "models go live without being compared; look at their outputs yourself",
         )  # fmt: skip
     elif count and setting.validation > 0 and not split.held_out:
+        is_dark = all(why_dark.covers(pair.name) for pair in found)
         yield Finding(
-            "unjudged", LOOK, "no pair is held out to judge a model by: the sides fall by chance",
-            "raise train.validation, or add pairs",
+            "unjudged", LOOK,
+            "no pair is held out to judge a model by: "
+            + ("pictures so dark count as one" if is_dark else "the sides fall by chance"),
+            "see to the values first" if is_dark else "raise train.validation, or add pairs",
         )  # fmt: skip
 
 
 # -- pictures ---------------------------------------------------------------------------------------
 
 
-def _of_halves(seen: Sequence[tuple[str, Parts]], setting: Setting) -> Iterator[Finding]:
+def _of_halves(
+    seen: Sequence[tuple[str, Parts]], setting: Setting, why_dark: Explained
+) -> Iterator[Finding]:
     sides = _halves(setting)
     blank = [(name, side) for name, parts in seen for side in (0, 1) if _is_blank(parts[side])]
     for side in (0, 1):
-        names = [name for name, which in blank if which == side]
+        unexplained = [key for key in blank if key not in why_dark.sides]
+        names = [name for name, which in unexplained if which == side]
         if not names:
             continue
         is_meant = len(names) > max(1, _MANY_BLANK * len(seen))
@@ -241,20 +265,6 @@ def _is_blank(part: Part) -> bool:
     return part.plain >= _BLANK
 
 
-def are_the_same(one: Part, other: Part) -> bool:
-    """Tell whether two halves are the same picture, in detail too.
-
-    A picture and its noisy, blurred or recoloured version are not: these are pairs to learn from.
-    """
-    contrast = max(FLOOR, min(one.contrast, other.contrast))
-    if difference(one.thumb, other.thumb) > _SAME_THUMB * contrast:
-        return False
-    return all(
-        abs(one.stat(name) - other.stat(name)) <= 1 + _SAME_DETAIL * one.stat(name)
-        for name in ("detail", "colours", "saturation", "contrast")
-    )
-
-
 def _of_sides(
     seen: Sequence[tuple[str, Parts]], setting: Setting
 ) -> tuple[list[Finding], list[str]]:
@@ -293,8 +303,10 @@ def _of_sides(
     return found, notes
 
 
-def _of_singles(seen: Sequence[tuple[str, Parts]], setting: Setting) -> Iterator[Finding]:
-    blank = [name for name, (part,) in seen if _is_blank(part)]
+def _of_singles(
+    seen: Sequence[tuple[str, Parts]], setting: Setting, why_dark: Explained
+) -> Iterator[Finding]:
+    blank = [n for n, (part,) in seen if _is_blank(part) and not why_dark.covers(n)]
     if blank:
         yield Finding(
             "blank", WRONG, f"{_count(len(blank), 'picture')} {_have(blank)} nothing but one colour",
@@ -313,10 +325,12 @@ def _of_singles(seen: Sequence[tuple[str, Parts]], setting: Setting) -> Iterator
 
 
 def _of_duplicates(
-    found: Iterable[pairs.Pair], split: Split, anchors: Mapping[str, str]
+    found: Iterable[pairs.Pair], split: Split, anchors: Mapping[str, str], why_dark: Explained
 ) -> Iterator[Finding]:
     groups: dict[str, list[str]] = {}
     for pair in found:
+        if why_dark.covers(pair.name):
+            continue  # seen as it is now, it is like every other
         groups.setdefault(anchors.get(pair.digest, pair.digest), []).append(pair.name)
     alike = sorted(tuple(names) for names in groups.values() if len(names) > 1)
     if alike:

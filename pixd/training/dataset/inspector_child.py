@@ -5,7 +5,7 @@ instead of the service: this process has limited memory and time
 (`pixd.system.children.confinement`), and it may crash.
 
 Protocol, one JSON object a line: it sends ``ready`` once. Then it reads ``{"id", "image",
-"layout"}`` and answers in the same order. ``done`` has width, height and the measured parts
+"layout", "bits"}`` and answers in the same order. ``done`` has width, height and the measured parts
 (`pixd.training.dataset.measures`). ``rejected`` and ``failed`` have a reason; ``rejected`` also has
 width and height if only the shape is wrong. The end of input ends it.
 """
@@ -16,6 +16,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pixd.config.value_range import MOST_BITS
 from pixd.images import decode
 from pixd.images.picture import TOO_MUCH_MEMORY
 from pixd.system import disk
@@ -28,18 +29,20 @@ if TYPE_CHECKING:
     from pixd.system.children.child import Answer
 
 
-def inspect(path: Path, layout: str) -> dict[str, Any]:
+def inspect(path: Path, layout: str, bits: int = MOST_BITS) -> dict[str, Any]:
     """Decode one image and return the event that says what it is.
 
     Args:
         path: the object's file.
         layout: "side-by-side" (must be twice as wide as high) or "single".
+        bits: how many are used of a file of 16 bits.
     """
     size: dict[str, int] = {}
     try:
-        image = decode.decode_file(path)
+        picture = decode.open_file(path, bits=bits)
+        image = picture.rgb()
         size = {"width": image.width, "height": image.height}
-        parts = measures.measure(image, layout)
+        parts = measures.measure(image, layout, picture)
     except ImageRejectedError as error:
         return {"event": "rejected", "reason": error.message, **size}
     except MemoryError:
@@ -61,7 +64,8 @@ def main() -> int:
 
 
 def _answer(request: dict[str, Any]) -> Answer:
-    return {"id": request["id"], **inspect(Path(request["image"]), request["layout"])}, ()
+    image, bits = Path(request["image"]), request.get("bits", MOST_BITS)
+    return {"id": request["id"], **inspect(image, request["layout"], bits)}, ()
 
 
 if __name__ == "__main__":

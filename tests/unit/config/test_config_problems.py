@@ -45,6 +45,8 @@ from tests.support.config_files import (
         ("direction: no", "expected AtoB or BtoA, got no"),
         ("fit: {a: 1}", "expected pad, crop, stretch or tile, got a mapping"),
         ("alpha: true", "expected drop or keep, got true"),
+        ("value_range: 7", "expected auto, full, 8, 9, 10, 11, 12, 13, 14, 15 or 16, got 7"),
+        ("labels: true", "expected colours or ids, got true"),
         ("max_megapixels: 0", "expected a whole number from 1 to 2000, got 0"),
         ("sample: 0", "expected true or false, got 0"),
         ("train: 7", "expected a mapping of keys, got 7"),

@@ -13,7 +13,7 @@ from pixd.config.pair_kinds import KINDS
 from pixd.images import decode
 from pixd.images.demo_set import facade_pair
 from pixd.system.digests import digest_of
-from pixd.training.dataset import findings, measures, pairs, swapped_halves
+from pixd.training.dataset import findings, measures, near_duplicates, pairs, swapped_halves
 from pixd.training.dataset import split as kinship
 from pixd.training.dataset.findings import LOOK, WRONG, Finding, Judgement, Setting
 from pixd.training.dataset.near_duplicates import Part, Parts
@@ -166,7 +166,7 @@ def _noisy(picture: Image.Image) -> Image.Image:
 def test_a_picture_and_its_other_version_are_a_pair_to_learn_from(changed: object) -> None:
     assert callable(changed)
     photo = facade_pair(3, 256)[1]
-    assert not findings.are_the_same(*parts_of(changed(photo), photo))
+    assert not near_duplicates.are_the_same(*parts_of(changed(photo), photo))
 
 
 def test_small_pairs_and_few_pairs_are_worth_a_look() -> None:

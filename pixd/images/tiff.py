@@ -223,9 +223,7 @@ def _described(tags: Any) -> str:
     if _DNG_VERSION in tags or colour == _PHOTOMETRICS[32803]:
         return _CAMERA_RAW
     if compression in _COMPRESSIONS:
-        return (
-            f"it is a TIFF with {_COMPRESSIONS[compression]} compression: save it with LZW or none"
-        )
+        return f"it is a TIFF with {_COMPRESSIONS[compression]} compression: save it with LZW or none"
     bits = _numbers(tags, _BITS, (1,))
     count = _number(tags, _SAMPLES, len(bits))
     kinds = {_FORMATS.get(value, "") for value in _numbers(tags, _SAMPLE_FORMAT, (1,))}

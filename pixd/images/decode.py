@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING
 
 from PIL import Image, UnidentifiedImageError, features
 
-from pixd.config.value_range import MOST_BITS
 from pixd.images import bmp, formats, heif, heif_boxes, png_chunks, tiff
 from pixd.images.picture import Picture, refusing, short
 from pixd.images.samples import Layout, low_rawmode, read_as
+from pixd.images.value_use import WIDE
 from pixd.system.children import confinement
 from pixd.system.errors import ImageRejectedError
 
@@ -86,7 +86,7 @@ def decode_file(
     path: Path,
     limits: Limits = DEFAULT_LIMITS,
     *,
-    bits: int = MOST_BITS,
+    bits: int = WIDE,
     are_ids: bool = False,
 ) -> Image.Image:
     """Decode a file as `decode` does, without reading one that is too large.
@@ -102,7 +102,7 @@ def open_file(
     path: Path,
     limits: Limits = DEFAULT_LIMITS,
     *,
-    bits: int = MOST_BITS,
+    bits: int = WIDE,
     are_ids: bool = False,
 ) -> Picture:
     """Decode a file as `open_picture` does, without reading one that is too large.
@@ -137,7 +137,7 @@ def open_picture(
     data: bytes,
     limits: Limits = DEFAULT_LIMITS,
     *,
-    bits: int = MOST_BITS,
+    bits: int = WIDE,
     are_ids: bool = False,
 ) -> Picture:
     """Decode a picture, and keep the mode of its file.

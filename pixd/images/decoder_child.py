@@ -26,10 +26,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pixd.config.value_range import MOST_BITS
 from pixd.images import fitting, tiles
 from pixd.images.decode import DEFAULT_LIMITS, Limits, open_picture, read_file, size_of
 from pixd.images.picture import BAND_PIXELS, TOO_MUCH_MEMORY
+from pixd.images.value_use import WIDE
 from pixd.system import disk
 from pixd.system.children import child, confinement
 from pixd.system.children.spec import DecodeSpec
@@ -46,7 +46,7 @@ def decode(
     request: Mapping[str, Any],
     limits: Limits = DEFAULT_LIMITS,
     *,
-    bits: int = MOST_BITS,
+    bits: int = WIDE,
     are_ids: bool = False,
 ) -> Answer:
     """Decode one image; return the event that says how it went, and the pixels if it did.

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageCms
 
-from pixd.config.value_range import MOST_BITS
 from pixd.images import colour_space, label_colours, samples, value_measures, value_use
 from pixd.images.palette import usual_palette
 from pixd.images.samples import Layout
+from pixd.images.value_use import WIDE
 from pixd.system.errors import ImageRejectedError
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Picture:
         layout: Layout = _PLAIN,
         low: Image.Image | None = None,
         *,
-        bits: int = MOST_BITS,
+        bits: int = WIDE,
         are_ids: bool = False,
     ) -> None:
         """Show a loaded picture with its EXIF orientation and ICC profile applied.

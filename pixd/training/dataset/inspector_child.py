@@ -16,9 +16,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pixd.config.value_range import MOST_BITS
 from pixd.images import decode
 from pixd.images.picture import TOO_MUCH_MEMORY
+from pixd.images.value_use import WIDE
 from pixd.system import disk
 from pixd.system.children import child, confinement
 from pixd.system.children.spec import InspectSpec
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pixd.system.children.child import Answer
 
 
-def inspect(path: Path, layout: str, bits: int = MOST_BITS) -> dict[str, Any]:
+def inspect(path: Path, layout: str, bits: int = WIDE) -> dict[str, Any]:
     """Decode one image and return the event that says what it is.
 
     Args:
@@ -64,7 +64,7 @@ def main() -> int:
 
 
 def _answer(request: dict[str, Any]) -> Answer:
-    image, bits = Path(request["image"]), request.get("bits", MOST_BITS)
+    image, bits = Path(request["image"]), request.get("bits", WIDE)
     return {"id": request["id"], **inspect(image, request["layout"], bits)}, ()
 
 

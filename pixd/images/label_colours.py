@@ -9,6 +9,7 @@ from PIL import Image
 
 from pixd.images import samples
 from pixd.images.palette import IDS
+from pixd.images.value_measures import grey_of
 from pixd.system.errors import ImageRejectedError
 
 if TYPE_CHECKING:
@@ -38,17 +39,18 @@ def ids_of(image: Image.Image, low: Image.Image | None, layout: Layout) -> NDArr
     values = samples.values_of(image, low, layout)
     if values is None and image.mode in {"1", "L", "P"}:
         return np.asarray(image).astype(np.uint8)
+    grey: NDArray[np.generic] | None
     if values is None:
-        rgb = np.asarray(image.convert("RGB"))
+        grey = grey_of(np.asarray(image.convert("RGB")))
     elif values.ndim == 2 or values.shape[2] < _COLOURS:  # noqa: PLR2004
-        rgb = np.atleast_3d(values)[..., :1]
+        grey = np.atleast_3d(values)[..., 0]
     else:
-        rgb = values[..., :_COLOURS]
-    if not (rgb == rgb[..., :1]).all():
+        grey = grey_of(values[..., :_COLOURS])
+    if grey is None:
         raise ImageRejectedError("it has colours, not class ids: those are greys, or a palette")
-    if rgb.max() >= IDS:
-        raise ImageRejectedError(f"it has the value {rgb.max()}: class ids are 0 to {IDS - 1}")
-    return rgb[..., 0].astype(np.uint8)
+    if grey.max() >= IDS:
+        raise ImageRejectedError(f"it has the value {grey.max()}: class ids are 0 to {IDS - 1}")
+    return grey.astype(np.uint8)
 
 
 def coloured(ids: NDArray[np.uint8], palette: Mapping[int, str]) -> Image.Image:

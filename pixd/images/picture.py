@@ -155,8 +155,10 @@ class Picture:
             ImageRejectedError: it has colours, or an id above 255, or takes too much memory.
         """
         with refusing():
-            part = self._cut(self._stored(box or (0, 0, *self.size)))
-            ids = Image.fromarray(label_colours.ids_of(*part, self._layout))
+            image, low = self._cut(self._stored(box or (0, 0, *self.size)))
+            if image.mode == "P" and image.size != self._image.size:
+                image = image.convert("RGB")  # the other half has its colours in the palette too
+            ids = Image.fromarray(label_colours.ids_of(image, low, self._layout))
             return orientation_applied(ids, self._orientation)
 
     def coloured_ids(self, box: tuple[int, int, int, int]) -> Image.Image | None:

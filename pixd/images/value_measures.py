@@ -66,11 +66,29 @@ def of_array(values: NDArray[np.generic], bits: int) -> ValueUse:
 
 
 def _of_colours(values: NDArray[np.generic], bits: int) -> ValueUse:
+    if (grey := grey_of(values)) is not None:
+        return _of_grey(grey, bits)
+    return ValueUse(bits, int(values.min()), int(values.max()))
+
+
+def grey_of(values: NDArray[np.generic]) -> NDArray[np.generic] | None:
+    """Return the one channel of a picture that is grey, or has only one channel that is not 0.
+
+    Some programs write class ids into the red channel alone, such as the simulator CARLA.
+
+    Args:
+        values: (height, width, 3).
+
+    Returns:
+        (height, width); None where it has colours.
+    """
     for step in (max(1, len(values) // _GLANCE_ROWS), 1):
         rows = values[::step]
-        if not ((rows[..., 0] == rows[..., 1]) & (rows[..., 1] == rows[..., 2])).all():
-            return ValueUse(bits, int(values.min()), int(values.max()))
-    return _of_grey(values[..., 0], bits)
+        is_grey = ((rows[..., 0] == rows[..., 1]) & (rows[..., 1] == rows[..., 2])).all()
+        used = np.flatnonzero(rows.max((0, 1)))
+        if not is_grey and len(used) > 1:
+            return None
+    return values[..., 0 if is_grey else used[0]]
 
 
 def _of_grey(values: NDArray[np.generic], bits: int) -> ValueUse:

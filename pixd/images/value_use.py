@@ -69,7 +69,7 @@ class ValueUse(NamedTuple):
         return (1 << self.bits) - 1
 
     @property
-    def count(self) -> int:
+    def different(self) -> int:
         """How many values occur; 0 where that is not known."""
         return self.used.bit_count()
 
@@ -86,7 +86,7 @@ class ValueUse(NamedTuple):
     @property
     def is_labels(self) -> bool:
         """Whether it is a map of class ids that are too near each other to be seen."""
-        if not self.used or self.count > MOST_CLASSES or self.speckle > MOST_SPECKLE:
+        if not self.used or self.different > MOST_CLASSES or self.speckle > MOST_SPECKLE:
             return False
         has_classes = (self.used & ~(1 << VOID)).bit_count() > 1
         return self.is_near_pair or (has_classes and self.top < SEEN)
@@ -94,7 +94,7 @@ class ValueUse(NamedTuple):
     @property
     def is_near_pair(self) -> bool:
         """Whether it has just two values that can hardly be told apart, as a mask of 0 and 1."""
-        return self.count == 2 and self.high - self.low < _NEAR  # noqa: PLR2004 - a pair
+        return self.different == 2 and self.high - self.low < _NEAR  # noqa: PLR2004 - a pair
 
     def is_odd(self, maximum: int) -> bool:
         """Tell whether it should be compared with what a model learned.

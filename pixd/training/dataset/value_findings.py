@@ -52,16 +52,16 @@ class Explained(NamedTuple):
         told: the findings.
         sides: name of the pair and number of the side of each picture that looks as it does
             because of its values, so that it is not called blank.
-        count: of the sides of a pair.
+        side_count: how many sides a pair has.
     """
 
     told: tuple[Told, ...]
     sides: frozenset[tuple[str, int]]
-    count: int
+    side_count: int
 
     def covers(self, name: str) -> bool:
         """Tell whether all sides of a pair are explained."""
-        return all((name, side) in self.sides for side in range(self.count))
+        return all((name, side) in self.sides for side in range(self.side_count))
 
 
 class Subject(NamedTuple):
@@ -189,11 +189,11 @@ def _of_labels(labels: Known, subject: Subject) -> Iterator[Told]:
         "`pixd prepare colour-labels` gives each a colour of its own; for inputs, `labels: ids` in"
         " config.yaml does so as they are read"
     )
-    if together.count == 2:  # noqa: PLR2004 - a pair
+    if together.different == 2:  # noqa: PLR2004 - a pair
         message = f"2 near values, {together.low} and {together.high} of {scale}: a mask?"
     else:
         void = f" and {VOID}" if together.high == VOID else ""
-        count = together.count - bool(void)
+        count = together.different - bool(void)
         message = f"{count} values, {together.low} to {together.top}{void} of {scale}: class ids?"
     yield Told(
         "class-ids",
@@ -209,17 +209,17 @@ def _of_many_classes(here: Known, labels: Known, subject: Subject) -> Iterator[T
     few = {
         key: values
         for key, values in here.items()
-        if values.used and values.count <= _FEW_PER_PICTURE and values.speckle <= MOST_SPECKLE
+        if values.used and values.different <= _FEW_PER_PICTURE and values.speckle <= MOST_SPECKLE
     }
     if not few or len(few) < (1 - _ENOUGH) * len(here):
         return
     together = value_use.union(few.values())
-    reaches = together.top >= SEEN and together.count >= _MANY_CLASSES
-    if reaches and together.count >= _DENSE * (together.top + 1):
+    reaches = together.top >= SEEN and together.different >= _MANY_CLASSES
+    if reaches and together.different >= _DENSE * (together.top + 1):
         yield Told(
             "class-ids",
             bool(labels),  # of those no doubt is left
-            f"{subject.uses(few)} {together.count} greys in even areas,"
+            f"{subject.uses(few)} {together.different} greys in even areas,"
             f" {together.low} to {together.top} of {together.scale}: class ids?",
             "neighbouring ids look the same; if that is what they are, `pixd prepare colour-labels`"
             " gives each a colour of its own",

@@ -71,8 +71,8 @@ def labels_coloured(picture: Picture, recipe: Recipe) -> Image.Image:
         half = width // 2
         box = (0, 0, half, height) if recipe.half == "left" else (width - half, 0, width, height)
     values = picture.values(box)
-    if values and values.count > MOST_CLASSES and values.speckle > MOST_SPECKLE:
-        raise ImageRejectedError(f"it is shaded: {values.count} greys, which are no class ids")
+    if values and values.different > MOST_CLASSES and values.speckle > MOST_SPECKLE:
+        raise ImageRejectedError(f"it is shaded: {values.different} greys, which are no class ids")
     ids = np.asarray(picture.class_ids(box))
     made = label_colours.coloured(ids, palette.read_palette(recipe.palette))
     if not recipe.half:

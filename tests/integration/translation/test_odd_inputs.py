@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,7 +25,7 @@ from tests.support.training_folder import CONFIG
 IDS = np.kron(np.arange(16, dtype=np.uint8).reshape(4, 4), np.ones((8, 8), np.uint8))
 
 
-def decoded(folder: Path, image: Image.Image, **reading: object) -> dict[str, object]:
+def decoded(folder: Path, image: Image.Image, **reading: object) -> Mapping[str, Any]:
     image.save(folder / "x.png")
     request = {"image": str(folder / "x.png"), "want": "square", "size": 32, "fit": "pad"}
     event, _ = decoder_child.decode(request, **reading)  # type: ignore[arg-type]

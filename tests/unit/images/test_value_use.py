@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from pixd.images import decode, label_colours, palette
+from pixd.images import decode, decoder_child, label_colours, pair_files, palette
 from pixd.images.value_use import ValueUse, bits_of, union
 from pixd.system.errors import ImageRejectedError
 
@@ -117,6 +119,22 @@ def test_ids_are_the_same_however_they_are_saved(mode: str) -> None:
     assert shown == [[table[value] for value in row] for row in ids.tolist()]
 
 
+def test_ids_in_the_red_channel_alone_are_ids() -> None:
+    red = np.zeros((4, 4, 3), np.uint8)
+    red[..., 0] = [[0, 1, 2, 22]] * 4
+    assert use_of(Image.fromarray(red)).high == 22
+    assert use_of(Image.fromarray(red)).different == 4
+    ids = decode.open_picture(encoded(Image.fromarray(red))).class_ids()
+    assert np.asarray(ids).tolist() == red[..., 0].tolist()
+
+
+def test_ids_of_one_half_are_not_the_places_in_a_palette_that_both_halves_share() -> None:
+    wide = Image.new("RGB", (64, 32), (200, 30, 90))
+    wide.paste((5, 5, 5), (0, 0, 32, 32))
+    picture = decode.open_picture(encoded(wide.quantize(4)))
+    assert set(np.unique(np.asarray(picture.class_ids((0, 0, 32, 32)))).tolist()) == {5}
+
+
 def test_colours_and_large_values_are_no_ids() -> None:
     for image in (Image.new("RGB", (2, 2), (1, 2, 3)), Image.new("I;16", (2, 2), 256)):
         with pytest.raises(ImageRejectedError, match="class ids"):
@@ -131,3 +149,46 @@ def test_a_palette_is_read_back_and_a_wrong_one_is_named() -> None:
             palette.read_palette(text)
     with pytest.raises(ImageRejectedError, match="no colour for 2"):
         label_colours.coloured(np.array([[0, 2]], np.uint8), {0: "#000000"})
+
+
+# -- training and translation alike --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("layout", ["folders", "side-by-side"])
+@pytest.mark.parametrize("direction", ["AtoB", "BtoA"])
+@pytest.mark.parametrize("reading", [{"bits": 12}, {"are_ids": True}])
+def test_a_dropped_input_is_read_as_the_input_half_of_a_pair(
+    tmp_path: Path, layout: str, direction: str, reading: dict[str, Any]
+) -> None:
+    grey = np.kron(np.arange(4).reshape(2, 2), np.ones((16, 16), int))
+    small = Image.fromarray((grey * 1365 if "bits" in reading else grey).astype(np.uint16))
+    if layout == "side-by-side":
+        small = Image.fromarray(grey.astype(np.uint8)).convert("RGB")
+    target = Image.new("RGB", (32, 32), (90, 120, 30))
+    halves = [small, target] if direction == "AtoB" else [target, small]
+    paths = [tmp_path / "a.png", tmp_path / "b.png"]
+    for half, path in zip(halves, paths, strict=True):
+        half.save(path)
+    if layout == "side-by-side":
+        both = Image.new("RGB", (64, 32))
+        both.paste(halves[0], (0, 0))
+        both.paste(halves[1], (32, 0))
+        both.save(tmp_path / "a.png")
+        del paths[1]
+    small.save(tmp_path / "dropped.png")
+    learned, given_target = pair_files.load_pair(paths, layout, direction, 32, "pad", **reading)
+    request = {"image": str(tmp_path / "dropped.png"), "want": "square", "size": 32, "fit": "pad"}
+    event, parts = decoder_child.decode(request, **reading)
+    dropped = np.frombuffer(b"".join(parts), np.uint8).reshape(event["height"], event["width"], 3)
+    assert np.array_equal(learned, dropped)
+    assert np.array_equal(given_target, np.asarray(target))
+    whole, _ = pair_files.load_whole_pair(paths, layout, direction, 32, **reading)
+    assert np.array_equal(whole, dropped)
+    rows = {"image": str(tmp_path / "dropped.png"), "want": "rows", "size": 32, "most": None}
+    _, parts = decoder_child.decode({**rows, "alpha": False}, **reading)
+    assert b"".join(parts) == dropped.tobytes()
+    if "are_ids" in reading:
+        assert len(np.unique(dropped.reshape(-1, 3), axis=0)) == 4
+        assert dropped.max() == 255  # the colours of the palette
+    elif layout == "folders":
+        assert np.unique(dropped).tolist() == [0, 85, 170, 255]

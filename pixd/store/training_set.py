@@ -159,14 +159,6 @@ class Care:
                 (pipeline, basis, *counts, worst, json.dumps(body, sort_keys=True), utc_now()),
             )
 
-    def learned(self, pipeline: str) -> dict[str, Any] | None:
-        """Return which values the inputs among a pipeline's pairs use; None if that is unknown."""
-        row = self._db.conn.execute(
-            "SELECT body FROM care WHERE pipeline = ?", (pipeline,)
-        ).fetchone()
-        found: dict[str, Any] | None = json.loads(row[0]).get("inputs") if row else None
-        return found
-
     def basis(self, pipeline: str) -> str:
         """Return the digest of everything that the kept findings were found from, or ""."""
         row = self._db.conn.execute(

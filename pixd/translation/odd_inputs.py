@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pixd.images import value_use
 from pixd.images.value_use import ValueUse
-from pixd.store.queries.training_set import part_of_inputs
+from pixd.store.queries.training_set import learned_of, part_of_inputs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -55,7 +55,7 @@ class OddInputs:
         care, part = self._store.care, part_of_inputs(self._pipeline)
         count, bodies = care.measures_of(self._repo_id, _KEPT_AS)
         odd = [ValueUse.from_json(body[0]) for body in bodies]
-        said = compare(care.learned(self._pipeline), odd, count)
+        said = compare(learned_of(self._store.db.conn, self._pipeline), odd, count)
         text = f"{said.message}; {said.advice}" if said else ""
         if text == care.basis(part):
             return

@@ -20,7 +20,7 @@ from pixd.folders.intake import Intake
 from pixd.service import recall
 from pixd.store import connection
 from pixd.store.opening import open_store
-from pixd.store.queries.training_set import kin_of
+from pixd.store.queries.training_set import kin_of, learned_of
 from pixd.system.children.spawner import LocalSpawner
 from pixd.system.digests import digest_of
 from pixd.training.dataset import folder_check, pairs
@@ -241,8 +241,8 @@ def _beside(left: Image.Image, right: Image.Image) -> Image.Image:
 
 
 def test_the_values_of_the_inputs_are_kept_with_the_findings(followed: Set) -> None:
-    learned = followed.store.care.learned("p")
+    learned = learned_of(followed.store.db.conn, "p")
     assert learned is not None
     assert (learned["bits"], learned["labels"], learned["white"]) == (8, False, 65535)
     assert learned["high"] > 200
-    assert followed.store.care.learned("q") is None
+    assert learned_of(followed.store.db.conn, "q") is None

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _LOOKED_AT: Final = 1_000_000
 """Pixels. Of a larger picture only some rows are looked at where their neighbours count."""
 _COLOURS: Final = 3
+_SHADED: Final = 128  # greys; a picture with more of them shows no areas of one value
 _GLANCE_ROWS: Final = 16
 """Most pictures have colours, and these rows show it."""
 
@@ -43,9 +44,31 @@ def of_image(image: Image.Image, low: Image.Image | None, layout: Layout) -> Val
     if image.mode in {"F", "I", "CMYK"}:
         return None
     if image.mode in {"L", "LA", "La"}:
-        return _of_grey(np.asarray(image.getchannel(0)), EIGHT)
+        return _of_grey_image(image.getchannel(0))
     # A palette counts as the colours that people see: a coloured label map is as good as any.
-    return _of_colours(np.asarray(image if image.mode == "RGB" else image.convert("RGB")), EIGHT)
+    rgb = image if image.mode == "RGB" else image.convert("RGB")
+    step = max(1, rgb.height // _GLANCE_ROWS)
+    if any(grey_of(_row(rgb, top)) is None for top in range(0, rgb.height, step)):
+        found = _found_in(rgb)
+        return ValueUse(EIGHT, found[0], found[-1])
+    return _of_colours(np.asarray(rgb), EIGHT)
+
+
+def _row(image: Image.Image, top: int) -> NDArray[np.generic]:
+    return np.asarray(image.crop((0, top, image.width, top + 1)))
+
+
+def _of_grey_image(image: Image.Image) -> ValueUse:
+    found = _found_in(image)
+    if len(found) <= _SHADED:
+        return _of_grey(np.asarray(image), EIGHT)
+    return ValueUse(EIGHT, found[0], found[-1], used=sum(1 << value for value in found))
+
+
+def _found_in(image: Image.Image) -> list[int]:
+    """Return the values that occur in some channel, in order; many times as fast as an array."""
+    counts = image.histogram()
+    return [value for value in range(VOID + 1) if any(counts[value :: VOID + 1])]
 
 
 def of_array(values: NDArray[np.generic], bits: int) -> ValueUse:
@@ -98,6 +121,8 @@ def _of_grey(values: NDArray[np.generic], bits: int) -> ValueUse:
     small = values.astype(np.uint8, copy=False)
     counts = np.bincount(small.ravel(), minlength=VOID + 1)
     used = sum(1 << int(value) for value in np.flatnonzero(counts))
+    if used.bit_count() > _SHADED:
+        return ValueUse(bits, low, high, used=used)
     common = np.argsort(counts)[-2:]
     return ValueUse(bits, low, high, _speckle(small, common), used)
 

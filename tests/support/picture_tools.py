@@ -17,6 +17,10 @@ PACKAGES = {
 """By program: the Debian package that has it."""
 
 
+class CannotRead(Exception):
+    """A program does not read a file that it was given."""
+
+
 def missing(program: str) -> str:
     """Return the package that has to be installed for a program; "" if it is there."""
     return "" if _path(program) else PACKAGES[program]
@@ -40,11 +44,18 @@ def run(program: str, *arguments: object) -> bytes:
     return done.stdout
 
 
+def _read(program: str, *arguments: object) -> None:
+    try:
+        run(program, *arguments)
+    except RuntimeError as error:
+        raise CannotRead(str(error)) from error
+
+
 def by_imagemagick(path: Path, kind: str = "") -> np.ndarray:
     """Return (height, width, 3) as ImageMagick reads the first page; `kind` is its format."""
     source = f"{kind}{':' if kind else ''}{path}[0]"
     out = path.with_name(path.name + ".im.ppm")
-    run("convert", source, "-auto-orient", "+repage", "-colorspace", "sRGB", "-background", "white",
+    _read("convert", source, "-auto-orient", "+repage", "-colorspace", "sRGB", "-background", "white",
         "-alpha", "remove", "-type", "TrueColor", "-depth", "8", out)  # fmt: skip
     return _ppm(out)
 
@@ -52,7 +63,7 @@ def by_imagemagick(path: Path, kind: str = "") -> np.ndarray:
 def by_libvips(path: Path) -> np.ndarray:
     """Return (height, width, 3) as libvips reads the first page."""
     steps = [path.with_name(f"{path.name}.{n}.v") for n in range(4)]
-    run("vips", "autorot", path, steps[0])
+    _read("vips", "autorot", path, steps[0])
     run("vips", "colourspace", steps[0], steps[1], "srgb")
     bands = int(run("vipsheader", "-f", "bands", steps[1]))
     if bands == 4:

@@ -93,6 +93,12 @@ def test_a_direction_where_the_input_is_made_is_refused(tmp_path: Path, pairs: s
     )
 
 
+@pytest.mark.parametrize("pairs", [name for name, kind in KINDS.items() if kind.is_made])
+def test_class_ids_where_the_input_is_made_are_refused(tmp_path: Path, pairs: str) -> None:
+    (problem,) = refusal(tmp_path, in_pipeline(f"pairs: {pairs}\n    labels: ids"))
+    assert problem.startswith("config.yaml:7: pipelines.facades.labels: expected colours, or none")
+
+
 def test_a_blank_in_each_tile_is_refused(tmp_path: Path) -> None:
     (problem,) = refusal(tmp_path, in_pipeline("pairs: blank\n    fit: tile"))
     assert problem.endswith(

@@ -2,25 +2,25 @@
 
 A commit is one transaction after its bytes are durable: the version's manifest, the deltas,
 and the working rows of its files. What is read waits here until the caller commits. Three
-failures have different errors: a file that cannot be read now, one that may not be taken, and a
-store that cannot be written.
+failures have different errors: a file that cannot be read now, one that may not be taken
+(`pixd.folders.copying`), and a store that cannot be written.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 from typing import TYPE_CHECKING
 
-from pixd.images.formats import looks_whole
+from pixd.folders import copying
 from pixd.store.commits import Change, summary
 from pixd.store.exclusions import EXCLUDED
 from pixd.store.files import HashedFile, KnownFile
 from pixd.store.objects import SourceError
 from pixd.store.states import FileState
-from pixd.system import crash_points, safe_open, stamps
+from pixd.system import crash_points
 from pixd.system.children import confinement
-from pixd.system.errors import PixdError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,30 +28,10 @@ if TYPE_CHECKING:
     from pixd.folders.settle import Ready
     from pixd.store.objects import StoredObject
     from pixd.store.store import Store
+    from pixd.system.children.folder_calls import FolderCalls
     from pixd.system.stamps import FileStamp
 
 REFUSED = KnownFile(FileState.REJECTED, None, 0, 0, 0, 0, 0, is_racy=False)
-
-
-class StillChangingError(Exception):
-    """The file changed after it settled. `stamp` is the stamp that it has now."""
-
-    def __init__(self, stamp: FileStamp) -> None:
-        """Carry the stamp that the file has now."""
-        super().__init__(stamp)
-        self.stamp = stamp
-
-
-class NotWholeError(Exception):
-    """The file was taken early, but does not end as its format says: it must wait."""
-
-
-class RefusedError(PixdError):
-    """The file is not taken. The message is the reason."""
-
-
-class UnreadableError(PixdError):
-    """The file cannot be read now, which says nothing about it. The message is the reason."""
 
 
 class Recorder:
@@ -64,8 +44,13 @@ class Recorder:
         kind: str,
         known: dict[str, KnownFile],
         max_file_bytes: int = confinement.FILE_BYTES,
+        calls: FolderCalls | None = None,
     ) -> None:
-        """Record into the repo of `pipeline` and `kind`, and keep `known` up to date."""
+        """Record into the repo of `pipeline` and `kind`, and keep `known` up to date.
+
+        `calls`: where the folder may hang, files are copied through these.
+        """
+        self._calls = calls
         self._max_file_bytes = max_file_bytes
         self.repo_id = store.history.repo_id(pipeline, kind)
         self.recorded = 0  # contents that came with a commit, new ones and changed ones
@@ -117,44 +102,39 @@ class Recorder:
             RefusedError: it may not be read.
             UnreadableError: it cannot be read now.
             RootGoneError: the whole folder cannot be read.
+            NotAnsweringError: it is being copied; ask again.
             OSError: the store cannot be written.
         """
-        try:
-            fd = safe_open.open_regular(root, ready.name)
-        except (FileNotFoundError, safe_open.RootGoneError):
-            raise
-        except OSError as error:
-            raise _unreadable(error) from error
-        except PixdError as error:
-            raise RefusedError(error.message) from error
-        try:
-            self._read(fd, ready, is_racy=is_racy)
-        finally:
-            os.close(fd)
-
-    def _read(self, fd: int, ready: Ready, *, is_racy: bool) -> None:
-        try:
-            before = stamps.stamp_of_descriptor(fd)
-            if before != ready.stamp:  # written to without an event
-                raise StillChangingError(before)
-            if before.size > self._max_file_bytes:
-                limit = self._max_file_bytes // 2**20
-                raise RefusedError(f"{before.size} bytes is over the limit of {limit} MiB")
-            if ready.early and not looks_whole(fd, before.size):
-                raise NotWholeError
-        except OSError as error:
-            raise _unreadable(error) from error
-        crash_points.crash_point("settled")
-        try:
-            stored = self._store.objects.take(fd)
-        except SourceError as error:
-            raise _unreadable(error) from error
-        crash_points.crash_point("hashed")
-        after = stamps.stamp_of_descriptor(fd)
-        if after != before:
-            raise StillChangingError(after)
+        if self._calls is not None and self._calls.network:
+            before, stored = self._fetch(root, ready, self._calls)
+        else:
+            before, stored = self._take(root, ready)
         self._objects[stored.digest] = stored
         self._hashed[ready.name] = HashedFile(ready.name, stored.digest, before, is_racy)
+
+    def _take(self, root: Path, ready: Ready) -> tuple[FileStamp, StoredObject]:
+        fd, before = copying.open_settled(root, ready, self._max_file_bytes)
+        try:
+            crash_points.crash_point("settled")
+            try:
+                stored = self._store.objects.take(fd)
+            except SourceError as error:
+                raise copying.unreadable(error) from error
+            crash_points.crash_point("hashed")
+            copying.check_unchanged(fd, before)
+        finally:
+            os.close(fd)
+        return before, stored
+
+    def _fetch(
+        self, root: Path, ready: Ready, calls: FolderCalls
+    ) -> tuple[FileStamp, StoredObject]:
+        # The name follows from the file, so that the same call, made again, gets its answer.
+        about = f"{self.repo_id}\0{ready.name}\0{ready.stamp}".encode(errors="surrogateescape")
+        target = self._store.scratch / f"copy-{hashlib.sha256(about).hexdigest()[:24]}"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        before = calls.call(copying.copy_settled, root, ready, self._max_file_bytes, target)
+        return before, self._store.objects.adopt(target)
 
     def commit(self, gone: list[str]) -> bool:
         """Write as one commit what was read, and which files are gone.
@@ -229,7 +209,3 @@ def _known(file: HashedFile, state: FileState) -> KnownFile:
         file.stamp.inode,
         is_racy=file.is_racy,
     )
-
-
-def _unreadable(error: OSError) -> UnreadableError:
-    return UnreadableError(f"cannot be read: {error.strerror or error}")

@@ -14,20 +14,15 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from pixd.folders import scan
+from pixd.folders.copying import NotWholeError, RefusedError, StillChangingError, UnreadableError
 from pixd.folders.missing import Losses
-from pixd.folders.recorder import (
-    REFUSED,
-    NotWholeError,
-    Recorder,
-    RefusedError,
-    StillChangingError,
-    UnreadableError,
-)
+from pixd.folders.recorder import REFUSED, Recorder
 from pixd.folders.settle import Settling
 from pixd.folders.unreadable import Unreadable
 from pixd.store.files import RACY_NS, KnownFile
 from pixd.store.states import FileState
 from pixd.system import disk
+from pixd.system.children.folder_calls import FolderCalls, NotAnsweringError
 from pixd.system.clock import rfc3339
 from pixd.system.stamps import FileStamp
 
@@ -80,6 +75,7 @@ class Tracking:
         settle_seconds: float,
         max_file_bytes: int,
         keep_free_bytes: int,
+        calls: FolderCalls,
     ) -> None:
         """Begin with what the store knows of the repo of `pipeline` and `kind`.
 
@@ -90,15 +86,17 @@ class Tracking:
             settle_seconds: how long a file must be still.
             max_file_bytes: a larger file is refused unread.
             keep_free_bytes: what stays free on the store's disk after the files are read.
+            calls: through which the folder is read.
         """
         self._store = store
         self._pipeline = pipeline
         self._kind = kind
+        self._calls = calls
         self._settle_s = settle_seconds
         self._keep_free_bytes = keep_free_bytes
         self.blocked = ""
         self.known: dict[str, KnownFile] = {}
-        self._recorder = Recorder(store, pipeline, kind, self.known, max_file_bytes)
+        self._recorder = Recorder(store, pipeline, kind, self.known, max_file_bytes, calls)
         self.repo_id = self._recorder.repo_id
         self.known.update(store.working.load(self.repo_id))
         self._settling = Settling(settle_seconds)
@@ -294,11 +292,13 @@ class Tracking:
 
         Raises:
             RootGoneError: the whole folder cannot be read.
+            NotAnsweringError: a file is being read; it and the others stay due.
             OSError: the store cannot be written.
         """
         for name, stamp in self._unreadable.due(now):
             self._settling.observe(name, stamp, now)
         ends_at = time.monotonic() + STEP_BUDGET_S
+        unanswered: NotAnsweringError | None = None
         unreadable: dict[str, str] = {}
         was_blocked, self.blocked = self.blocked, ""
         for ready in self._settling.settled(now, READ_AT_ONCE):
@@ -310,14 +310,19 @@ class Tracking:
                 # Give the rest back for the next step; it is already known to be still.
                 self._settling.ready_again(ready)
                 continue
-            why = self._read(root, ready, now)
-            if why:
-                unreadable[ready.name] = why
+            try:
+                if why := self._read(root, ready, now):
+                    unreadable[ready.name] = why
+            except NotAnsweringError as error:
+                self._settling.ready_again(ready)
+                unanswered, ends_at = error, 0.0
         if self.blocked and not was_blocked:
             message = f"recording {self._kind}: {self.blocked}"
             self._store.note(self._pipeline, "warning", "blocked", message)
-        if unreadable:
+        if unreadable and not unanswered:  # else the next scan finds them again
             self._try_later(root, unreadable, now)
+        if unanswered:
+            raise unanswered
 
     def commit(self, now: float, *, with_removals: bool) -> Committed:
         """Write what was read as one commit.
@@ -340,6 +345,9 @@ class Tracking:
         is_racy = not is_second and (ready.early or self._settle_s < RACY_S)
         try:
             self._recorder.read(root, ready, is_racy=is_racy)
+        except NotAnsweringError:
+            self._rechecks.update([name] if is_second else [])
+            raise
         except FileNotFoundError:
             self.miss(name, now)
         except StillChangingError as changing:
@@ -362,7 +370,7 @@ class Tracking:
         waiting: dict[str, tuple[str, str | None]] = {}
         warned: dict[str, str] = {}
         for name, why in unreadable.items():
-            stamp = scan.stamp(root, name)
+            stamp = self._calls.call(scan.stamp, root, name)
             if stamp is None:
                 self.miss(name, now)
                 continue

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pixd.folders import scan
+from pixd.folders import ignored, scan
 from pixd.store import heartbeat, recipes
 from pixd.store.edges import Edge
 from pixd.store.exclusions import EXCLUDED
@@ -143,7 +143,7 @@ def _run_before(reader: Reader, run: runs.RecordedRun) -> int | None:
 def _of_unknown(
     reader: Reader, pipeline: PipelineSettings, kind: str, name: str
 ) -> tuple[str, list[str]]:
-    if any(scan.is_ignored(part) for part in name.split("/")):
+    if any(ignored.is_ignored(part) for part in name.split("/")):
         return "ignored", ["its name is of a temporary or hidden kind: rename it to have it taken"]
     change = files.last_change(reader, pipeline.name, kind, name)
     if scan.stamp(getattr(pipeline, kind), name) is not None:

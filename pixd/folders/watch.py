@@ -31,8 +31,8 @@ from watchdog.events import (
     FileSystemEventHandler,
 )
 
+from pixd.folders.ignored import is_ignored
 from pixd.folders.observer import SHARED, threads_live
-from pixd.folders.scan import is_ignored
 from pixd.system import libc
 from pixd.system.names import name_from_bytes
 

@@ -177,3 +177,8 @@ def is_absence(error: OSError) -> bool:
 def reason_of(error: OSError) -> str:
     """Return the system's reason for an error in words."""
     return f"cannot be read: {error.strerror or error}"
+
+
+def surprise(error: Exception) -> str:
+    """Return the reason for an error that nobody foresaw, so that it can be reported."""
+    return f"cannot be read: {type(error).__name__}: {error}"

@@ -120,7 +120,11 @@ class Watch:
         """Arm the watch, or fall back to polling; `kind` and `why` say which. Never raises."""
         network = libc.network_file_system(self._root)
         if network:
-            self.why = f"{network} is a network file system, where changes raise no events"
+            self.why = (
+                f"{network} is a FUSE mount, where changes made elsewhere may raise no events"
+                if network.startswith("fuse")
+                else f"{network} is a network file system, where changes raise no events"
+            )
             return
         try:
             self._observer = SHARED.join(self, self._canary)

@@ -29,6 +29,9 @@ _ODD_KINDS = {
     modes.S_IFDIR: "a folder, not a file",
 }
 
+NOT_FOLLOWED = ("a symbolic link", "a named pipe", "a socket", "a device", "its path leads")
+"""How the reasons begin for names that are no regular files of the folder."""
+
 
 class RootGoneError(PixdError):
     """The folder is missing, is no folder, or cannot be read, so its files are unknown."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pixd.folders.companions import COMPANION, HEAD_BYTES, is_companion, may_be_companion
 from pixd.folders.one_file import is_of_one_file
@@ -55,6 +55,18 @@ class RefusedError(PixdError):
 
 class UnreadableError(PixdError):
     """The file cannot be read now, which says nothing about it. The message is the reason."""
+
+
+class Committed(NamedTuple):
+    """The result of one commit.
+
+    Attributes:
+        has_changed: any content is new, changed or gone.
+        ends_removals: removals were recorded, and no more of them follow.
+    """
+
+    has_changed: bool
+    ends_removals: bool
 
 
 class Recorder:

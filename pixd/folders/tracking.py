@@ -11,7 +11,7 @@ Leaves to others: looking into the folder, whether it is believed, and when to c
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pixd.folders import scan
 from pixd.folders.missing import Losses
@@ -19,6 +19,7 @@ from pixd.folders.one_file import is_of_one_file, write_each
 from pixd.folders.postponed import Postponed, settling_again
 from pixd.folders.recorder import (
     REFUSED,
+    Committed,
     NotWholeError,
     Recorder,
     RefusedError,
@@ -46,18 +47,6 @@ STEP_BUDGET_S = 0.25
 READ_AT_ONCE = 500
 """How many files a step takes at most. Giving thousands back each time would cost more."""
 RACY_S = RACY_NS / 1e9
-
-
-class Committed(NamedTuple):
-    """The result of one commit.
-
-    Attributes:
-        has_changed: any content is new, changed or gone.
-        ends_removals: removals were recorded, and no more of them follow.
-    """
-
-    has_changed: bool
-    ends_removals: bool
 
 
 class Tracking:
@@ -146,10 +135,7 @@ class Tracking:
         return min((at for at in waits if at is not None), default=None)
 
     def vanished(self, found: ScanResult) -> list[str]:
-        """Return the known names that a scan of the whole folder did not find as files.
-
-        A recorded file that became something else, such as a link out of the folder, is gone.
-        """
+        """Return the known names that are not files any more by a scan of the whole folder."""
         return [
             name
             for name in self.known.keys() - found.files.keys()

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pixd.folders import recorder as recording
-from pixd.folders import scan
 from pixd.folders.recorder import Recorder
 from pixd.store.files import WorkingFiles
 from pixd.system import safe_open, stamps
@@ -85,7 +84,7 @@ def test_the_nine_others_are_recorded_and_the_one_is_tried_again(
 
 
 def test_a_name_that_cannot_be_looked_at(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = scan.stamp_fields
+    real = stamps.stamp_fields
 
     def fails(about: os.stat_result) -> Any:
         if about.st_size == 7:
@@ -93,7 +92,7 @@ def test_a_name_that_cannot_be_looked_at(folder: Folder, monkeypatch: pytest.Mon
         return real(about)
 
     with monkeypatch.context() as patched:
-        patched.setattr(scan, "stamp_fields", fails)
+        patched.setattr("pixd.folders.scan.stamp_fields", fails)
         patched.setattr(stamps, "stamp_fields", fails)
         for number in range(10):
             (folder.root / f"{number:03d}.png").write_bytes(b"x" * (7 if number == 5 else 3))
@@ -116,7 +115,7 @@ def test_times_and_inodes_that_no_database_holds_are_taken(
         size, _, ctime_ns, device, inode = fields(about)
         return size, 253_402_300_799 * 10**9, ctime_ns, device, inode + 2**63
 
-    monkeypatch.setattr(scan, "stamp_fields", far)
+    monkeypatch.setattr("pixd.folders.scan.stamp_fields", far)
     monkeypatch.setattr(stamps, "stamp_fields", far)
     folder.fill(3)
     assert len(folder.files()) == 3

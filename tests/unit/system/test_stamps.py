@@ -37,7 +37,7 @@ def test_the_store_keeps_every_stamp_and_knows_it_again(
     columns = db.execute("SELECT ?, ?, ?, ?, ?, ?", file.stamp_columns).fetchone()
     (is_racy,) = db.execute("SELECT ? - ? < ?", (columns[5], columns[2], RACY_NS)).fetchone()
     db.close()
-    known = KnownFile(FileState.RECORDED, "sha256:0", *columns[:5], is_racy=bool(is_racy))
+    known = KnownFile.of_row((FileState.RECORDED, "sha256:0", *columns[:5], is_racy))
     assert known.matches(stamp)
     assert bool(is_racy) == racy
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pixd.folders import ignored, scan
+from pixd.folders.companions import COMPANION
 from pixd.store import heartbeat, recipes
 from pixd.store.edges import Edge
 from pixd.store.exclusions import EXCLUDED
@@ -207,7 +208,7 @@ def _of_settling(pipeline: PipelineSettings, row: files.FileRow) -> list[str]:
 
 
 def _of_rejected(row: files.FileRow) -> list[str]:
-    if row.reason == EXCLUDED:
+    if row.reason in {EXCLUDED, COMPANION}:
         return [row.reason]
     return [row.reason, "fix it, or after a mistake: pixd retry"]
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pixd.folders import scan
+from pixd.folders import ignored, scan
+from pixd.folders.companions import COMPANION
 from pixd.store import heartbeat, recipes
 from pixd.store.edges import Edge
 from pixd.store.exclusions import EXCLUDED
@@ -144,7 +145,7 @@ def _run_before(reader: Reader, run: runs.RecordedRun) -> int | None:
 def _of_unknown(
     reader: Reader, store: Path, pipeline: PipelineSettings, kind: str, name: str
 ) -> tuple[str, list[str]]:
-    if any(scan.is_ignored(part) for part in name.split("/")):
+    if any(ignored.is_ignored(part) for part in name.split("/")):
         return "ignored", ["its name is of a temporary or hidden kind: rename it to have it taken"]
     change = files.last_change(reader, pipeline.name, kind, name)
     folder = getattr(pipeline, kind)
@@ -209,7 +210,7 @@ def _of_settling(pipeline: PipelineSettings, row: files.FileRow) -> list[str]:
 
 
 def _of_rejected(row: files.FileRow) -> list[str]:
-    if row.reason == EXCLUDED:
+    if row.reason in {EXCLUDED, COMPANION}:
         return [row.reason]
     return [row.reason, "fix it, or after a mistake: pixd retry"]
 

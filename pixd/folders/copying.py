@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from pixd.folders.companions import COMPANION, HEAD_BYTES, is_companion, may_be_companion
 from pixd.images.formats import looks_whole
 from pixd.system import durable, safe_open, stamps
 from pixd.system.errors import PixdError
@@ -120,6 +121,8 @@ def _checked(fd: int, ready: Ready, max_file_bytes: int) -> FileStamp:
     if before.size > max_file_bytes:
         limit = max_file_bytes // 2**20
         raise RefusedError(f"{before.size} bytes is over the limit of {limit} MiB")
+    if may_be_companion(ready.name) and is_companion(ready.name, os.pread(fd, HEAD_BYTES, 0)):
+        raise RefusedError(COMPANION)
     if ready.early and not looks_whole(fd, before.size):
         raise NotWholeError
     return before

@@ -297,10 +297,10 @@ class Intake:
         if self._files.relist(found.unreadable):
             self._watched_identity = None  # a folder that can be read now has no watch yet
         fresh = self._files.see(found.files, hints, now)
-        self._files.refuse(found.special)
-        self._files.skip(found.unreadable)
         for name in vanished:
             self._files.miss(name, now)
+        self._files.refuse(found.special, now)
+        self._files.skip(found.unreadable)
         return bool(fresh or vanished)
 
     def _is_believed(self, found: ScanResult, vanished: list[str], now: float) -> bool:

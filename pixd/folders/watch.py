@@ -31,8 +31,8 @@ from watchdog.events import (
     FileSystemEventHandler,
 )
 
+from pixd.folders.ignored import is_ignored
 from pixd.folders.observer import SHARED, threads_live
-from pixd.folders.scan import is_ignored
 from pixd.system import libc, mounts
 from pixd.system.names import name_from_bytes
 
@@ -121,7 +121,11 @@ class Watch:
         """Arm the watch, or fall back to polling; `kind` and `why` say which. Never raises."""
         network = libc.network_file_system(self._root)
         if network:
-            self.why = f"{network} is a network file system, where changes raise no events"
+            self.why = (
+                f"{network} is a FUSE mount, where changes made elsewhere may raise no events"
+                if network.startswith("fuse")
+                else f"{network} is a network file system, where changes raise no events"
+            )
             return
         try:
             self._observer = SHARED.join(self, self._canary)

@@ -325,15 +325,19 @@ class Translation:
                 continue
             if answer.event["event"] == "done":
                 crash_points.crash_point("result-received")
-                stored = self._store.objects.adopt(asked.scratch)
-                if stored.digest != answer.event["sha256"]:
+                try:
+                    stored = self._store.objects.adopt(asked.scratch)
+                except FileNotFoundError:
+                    self._fail(asked, "the translator left no output")
+                    continue
+                if stored.digest != answer.event.get("sha256"):
                     self._fail(asked, "the output changed on its way")
                     continue
-                made.append((asked, stored, answer.event.get("ms", {})))
+                made.append((asked, stored, translator.timings_of(answer.event)))
             elif answer.event["event"] in {"rejected", "crashed"}:
-                self._reject(asked, str(answer.event["reason"]))
+                self._reject(asked, str(answer.event.get("reason")))
             elif answer.event.get("kind") == "disk":
-                self._give_back(asked, str(answer.event["reason"]), now)
+                self._give_back(asked, str(answer.event.get("reason")), now)
             else:
                 self._fail(asked, str(answer.event.get("reason")))
         if not made:

@@ -205,6 +205,7 @@ def _train(
             "validation": live.validation,
             "preview": live.preview,
             "blocked": live.blocked,
+            "looking": asdict(live.looking) if live.looking else None,
         }
     failed = last.state is RunState.FAILED
     return {
@@ -219,6 +220,7 @@ def _train(
         "validation": None,
         "preview": "",
         "blocked": "",
+        "looking": None,
     }
 
 

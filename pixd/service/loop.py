@@ -284,7 +284,7 @@ class Service:
     def _wait(self, now: float) -> None:
         """Wait until something is due, a folder changed, a child wrote, or a command was done."""
         # While the store refuses, children's messages are not read, because they would be lost.
-        workers = () if self._blockage else self.pipelines.workers
+        workers = () if self._blockage else self.pipelines.awaited(now)
         others = [self._wake_r, *(worker.fileno() for worker in workers)]
         waiting.wait(max(now + SHORTEST_WAIT_S, self._next_at(now)), others, [self.control])
         with contextlib.suppress(BlockingIOError):

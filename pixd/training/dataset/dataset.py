@@ -143,11 +143,11 @@ class Dataset:
             return
         self._finish(paired, found)
         self._planned_for = present
-        self._forget(time.monotonic())
+        self._forget(now)
 
     def _read(self, present: tuple[int, int], now: float) -> None:
         """Read the files of the head, and what is known of each."""
-        self._forget(time.monotonic())
+        self._forget(now)
         began = time.monotonic()
         self._files, looked = self._store.care.folder(
             self._repo_id, _IN_SET, self._layout, REVISION
@@ -162,7 +162,7 @@ class Dataset:
             self._comparison.close()
         if self._paired:
             # The inspector's time counts too, because it can do nothing else meanwhile.
-            self._rests_until = now + REST_SHARE * (now - self._began_at)
+            self._rests_until = now + REST_SHARE * (time.monotonic() - self._began_at)
         self._files, self._paired, self._comparison, self._read_for = [], None, None, None
 
     def _pair_up(self, head: Commit) -> _Paired:
@@ -231,7 +231,7 @@ class Dataset:
             with self._store.transaction():
                 self._keep(paired, found)
         if found is not None or self._comparison is None:
-            self._forget(time.monotonic())
+            self._forget(now)
 
     def _keep(self, paired: _Paired, found: Assessment) -> None:
         """Keep what was decided and found. Join the caller's transaction."""
@@ -276,7 +276,8 @@ class Dataset:
     def recover(self) -> None:
         """Ask again after an error of the store's disk: answers may have been lost."""
         self._looking.forget()
-        self._forget(time.monotonic())
+        self._forget(self._rests_until)
+        self._rests_until = 0.0
         self._planned_for = None
 
     def hear(self, answer: Answer, now: float) -> None:

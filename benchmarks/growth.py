@@ -215,7 +215,7 @@ def compare(commit: str, count: int) -> None:
     costs: dict[str, Cost] = {}
     with tree_of(commit) as before, project() as at:
         training(at, count)
-        for name, tree in (("before", before), ("after", ROOT)):
+        for name, tree in (("after", ROOT), ("before", before)):
             costs[name] = run(at, tree)
             print(line(name, count, costs[name]), flush=True)
             shutil.rmtree(at / "store")

@@ -14,6 +14,7 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from pixd.folders import scan
+from pixd.folders.known import KnownFiles
 from pixd.folders.missing import Losses
 from pixd.folders.recorder import (
     REFUSED,
@@ -97,10 +98,10 @@ class Tracking:
         self._settle_s = settle_seconds
         self._keep_free_bytes = keep_free_bytes
         self.blocked = ""
-        self.known: dict[str, KnownFile] = {}
+        self.known = KnownFiles()
         self._recorder = Recorder(store, pipeline, kind, self.known, max_file_bytes)
         self.repo_id = self._recorder.repo_id
-        self.known.update(store.working.load(self.repo_id))
+        self.known.fill(store.working.load(self.repo_id))
         self._settling = Settling(settle_seconds)
         self.losses = Losses(settle_seconds)
         self._unreadable = Unreadable()
@@ -160,8 +161,7 @@ class Tracking:
     def reload(self) -> None:
         """Read the rows again, and try at once what could not be read: a command asked for it."""
         self._recorder.clear()  # gc may have moved what was read and is not committed yet
-        self.known.clear()
-        self.known.update(self._store.working.load(self.repo_id))
+        self.known.fill(self._store.working.load(self.repo_id))
         self._unreadable.clear()
         self._unlisted.clear()
 
@@ -184,7 +184,10 @@ class Tracking:
         Returns:
             Whether any is new or changed.
         """
-        for name in [name for name in self.losses if name in stamps]:
+        # Go through the fewer ones: thousands may be missing while files come one by one.
+        is_few = len(stamps) < len(self.losses)
+        fewer, more = (stamps, self.losses) if is_few else (self.losses, stamps)
+        for name in [name for name in fewer if name in more]:
             self.losses.found(name)
         has_fresh = self._observe(stamps, now)
         for name in hints.closed & stamps.keys():
@@ -235,7 +238,7 @@ class Tracking:
             return False
         gone = [name] if name in self.known else []
         if not gone and not below.files:
-            gone = [known for known in self.known if known.startswith(name + "/")]
+            gone = list(self.known.below(name))
         for missing in gone:
             self.miss(missing, now)
         return bool(gone)

@@ -200,4 +200,5 @@ def _differences(thumbs: NDArray[np.uint8], thumb: NDArray[np.uint8]) -> NDArray
 
 def _quarters(thumb: NDArray[np.uint8]) -> NDArray[np.int32]:
     half = THUMB_PX // 2
-    return thumb.reshape(2, half, 2, half, 3).sum(axis=(1, 3), dtype=np.int32).reshape(_QUARTERS)
+    sums = thumb.reshape(2, half, 2, half, 3).sum(axis=(1, 3), dtype=np.int32)
+    return np.asarray(sums, np.int32).reshape(_QUARTERS)

@@ -29,6 +29,7 @@ from pixd.training.dataset.assessment import assess
 from pixd.training.dataset.dataset import Dataset
 from pixd.training.dataset.findings import Setting
 from pixd.training.dataset.inspector import inspector
+from pixd.training.dataset.looking import Progress
 from tests.support.commits import record
 from tests.support.training_folder import CONFIG, jpeg, pair, png
 
@@ -192,7 +193,7 @@ def test_how_far_it_is_can_be_asked_at_any_time(followed: Callable[[], Followed]
     folder = followed()
     folder.add(0, 210)
     folder.inspector.may_compare = False
-    seen = []
+    seen: list[Progress] = []
     while not seen or seen[-1].phase == "images":
         assert not folder.step()
         if far := folder.dataset.progress(folder.now):  # none between the last answer and a step

@@ -38,6 +38,7 @@ from PIL import Image
 
 ROOT = Path(__file__).parents[1]
 PX = 64
+DRAWN = 211  # a prime, so that up to 211 ** 2 pairs differ
 LINEAR = 1.3
 QUARTER = 0.25
 LOOK_EVERY_S = 0.2
@@ -99,12 +100,18 @@ def picture(rng: np.random.Generator, *, is_equal: bool) -> Image.Image:
 
 
 def draw(folder: Path, count: int, *, is_pair: bool, is_equal: bool = False) -> None:
+    """Draw different pictures, each made of two out of a few hundred: drawing takes long."""
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(1)
+    drawn = [picture(rng, is_equal=is_equal) for _ in range(DRAWN)]
     for number in range(count):
-        image = Image.new("RGB", (PX * (1 + is_pair), PX))
-        for half in range(1 + is_pair):
-            image.paste(picture(rng, is_equal=is_equal), (half * PX, 0))
+        first, second = drawn[number % DRAWN], drawn[(number // DRAWN + 7 * number) % DRAWN]
+        if is_pair:
+            image = Image.new("RGB", (2 * PX, PX))
+            image.paste(first, (0, 0))
+            image.paste(second, (PX, 0))
+        else:
+            image = Image.blend(first, second, 0.4)
         image.save(folder / f"{number:06d}.png", compress_level=1)
 
 

@@ -28,9 +28,7 @@ from pixd.system import disk
 from pixd.system.children import child, confinement
 from pixd.system.children.spec import InspectSpec
 from pixd.system.errors import ImageRejectedError
-from pixd.training.dataset import comparing, measures
-from pixd.training.dataset.array_index import ArrayIndex
-from pixd.training.dataset.assessment import assess
+from pixd.training.dataset import measures
 
 if TYPE_CHECKING:
     from pixd.system.children.child import Answer, Events
@@ -77,6 +75,11 @@ def _answer(events: Events, request: dict[str, Any]) -> Answer:
 
 
 def _compare(events: Events, request: dict[str, Any]) -> dict[str, Any]:
+    # Imported here, because this process starts often and compares seldom.
+    from pixd.training.dataset import comparing  # noqa: PLC0415
+    from pixd.training.dataset.array_index import ArrayIndex  # noqa: PLC0415
+    from pixd.training.dataset.assessment import assess  # noqa: PLC0415
+
     confinement.lift_time()  # it decodes nothing, and how long it takes depends on the folder
     shown_at = time.monotonic()
 

@@ -114,10 +114,13 @@ class Comparison:
         reason = str(event.get("reason") or "the inspector ended")
         if event.get("kind") == "disk":
             raise DiskError(reason, advice=ADVICE_DISK)
-        if event["event"] == "done":
-            self._found = comparing.read_answer(self._answer)
-        else:
+        if event["event"] != "done":
             self.trouble = reason
+            return
+        try:
+            self._found = comparing.read_answer(self._answer)
+        except (FileNotFoundError, ValueError) as error:  # somebody tidied up the scratch folder
+            self.trouble = f"the inspector's answer cannot be read: {error}"
 
     def close(self) -> None:
         """Remove the files."""

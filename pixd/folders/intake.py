@@ -34,7 +34,10 @@ RESCAN_S = 30.0  # between scans where events arrive
 POLL_S = 5.0  # between scans where none do, and while the folder is on hold
 SCAN_GRACE_S = 60.0  # a scan that is later than this is reported as overdue
 RESCAN_SHARE = 200
-"""A rescan waits at least this many times its own duration: under half a per cent of one core."""
+"""A rescan waits at least this many times its own processor time: under half a per cent of a core."""
+REST_SHARE = 20
+"""It also waits so many times its duration. A slow disk then keeps the loop for less than a twentieth
+of the time, and a machine that is busy with other work does not make a scan rare."""
 COMMIT_EVERY_S = 0.5
 """While files keep arriving, those of this many seconds become one commit. If no other file is on
 its way, what was read is committed at once."""
@@ -253,16 +256,16 @@ class Intake:
         return False
 
     def _scan_all(self, hints: Hints, now: float) -> bool:
-        began = time.monotonic()
+        began, used = time.monotonic(), time.thread_time()
         found = scan.scan(self.root)
-        took = time.monotonic() - began
+        took, used = time.monotonic() - began, time.thread_time() - used
         self.ignored = found.ignored
         vanished = self._files.vanished(found)
         self.last_scan_at = now
         if not self._is_believed(found, vanished, now):
             return False
         period = RESCAN_S if self.watch_kind == "inotify" else POLL_S
-        self._next_scan_at = now + max(period, took * RESCAN_SHARE)
+        self._next_scan_at = now + max(period, used * RESCAN_SHARE, took * REST_SHARE)
         if self._files.relist(found.unreadable):
             self._watched_identity = None  # a folder that can be read now has no watch yet
         fresh = self._files.see(found.files, hints, now)

@@ -14,6 +14,7 @@ import time
 from typing import TYPE_CHECKING
 
 from pixd.folders.copying import NotWholeError, RefusedError, StillChangingError, UnreadableError
+from pixd.folders.known import KnownFiles
 from pixd.folders.missing import Losses
 from pixd.folders.one_file import is_of_one_file, write_each
 from pixd.folders.postponed import Postponed, settling_again, still_there
@@ -80,10 +81,10 @@ class Tracking:
         self._settle_s = settle_seconds
         self._keep_free_bytes = keep_free_bytes
         self.blocked = ""
-        self.known: dict[str, KnownFile] = {}
+        self.known = KnownFiles()
         self._recorder = Recorder(store, pipeline, kind, self.known, max_file_bytes, calls)
         self.repo_id = self._recorder.repo_id
-        self.known.update(store.working.load(self.repo_id))
+        self.known.fill(store.working.load(self.repo_id))
         self._settling = Settling(settle_seconds)
         self.losses = Losses(settle_seconds)
         self._postponed = Postponed(store, pipeline, kind, self.repo_id, self.known)
@@ -144,8 +145,7 @@ class Tracking:
     def reload(self) -> None:
         """Read the rows again, and try at once what could not be read: a command asked for it."""
         self._recorder.clear()  # gc may have moved what was read and is not committed yet
-        self.known.clear()
-        self.known.update(self._store.working.load(self.repo_id))
+        self.known.fill(self._store.working.load(self.repo_id))
         self._postponed.clear()
 
     def set_all_aside(self) -> None:
@@ -167,7 +167,10 @@ class Tracking:
         Returns:
             Whether any is new or changed.
         """
-        for name in [name for name in self.losses if name in stamps]:
+        # Go through the fewer ones: thousands may be missing while files come one by one.
+        is_few = len(stamps) < len(self.losses)
+        fewer, more = (stamps, self.losses) if is_few else (self.losses, stamps)
+        for name in [name for name in fewer if name in more]:
             self.losses.found(name)
         has_fresh = self._observe(stamps, now)
         for name in hints.closed & stamps.keys():
@@ -227,7 +230,7 @@ class Tracking:
             return is_missing
         gone = [name] if name in self.known and name not in below.special else []
         if not gone and not below.files:
-            gone = [known for known in self.known if known.startswith(name + "/")]
+            gone = list(self.known.below(name))
         for missing in gone:
             self.miss(missing, now)
         return bool(gone) or is_missing

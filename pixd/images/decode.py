@@ -20,7 +20,7 @@ from PIL import Image, UnidentifiedImageError, features
 
 from pixd.images import bmp, formats, heif, heif_boxes, png_chunks, tiff
 from pixd.images.picture import Picture, refusing, short
-from pixd.images.samples import Layout, low_rawmode, rawmode_of, read_as
+from pixd.images.samples import Layout, low_rawmode, read_as
 from pixd.system.children import confinement
 from pixd.system.errors import ImageRejectedError
 

@@ -75,9 +75,7 @@ def _table(maximum: int, linear: bool) -> npt.NDArray[np.uint8]:  # noqa: FBT001
     values = np.minimum(np.arange(FULL + 1, dtype=np.int64), maximum)
     if linear:  # IEC 61966-2-1
         light = values / maximum
-        curve = np.where(
-            light <= _TOE, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055
-        )
+        curve = np.where(light <= _TOE, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
         return np.rint(255 * curve).astype(np.uint8)
     return ((values * 255 + maximum // 2) // maximum).astype(np.uint8)
 
@@ -201,8 +199,6 @@ def _rawmode(args: Any) -> str:
 def read_as(image: Any, rawmode: str) -> None:
     """Let an opened picture, which is not loaded yet, be read in another raw mode."""
     image.tile = [
-        tile._replace(
-            args=(rawmode, *tile.args[1:]) if isinstance(tile.args, tuple) else rawmode
-        )
+        tile._replace(args=(rawmode, *tile.args[1:]) if isinstance(tile.args, tuple) else rawmode)
         for tile in image.tile
     ]

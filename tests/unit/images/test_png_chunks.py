@@ -61,7 +61,9 @@ def test_16_bits_are_rounded_alike_in_grey_and_colour(colour_type: int) -> None:
     if count in {2, 4}:
         values[..., -1] = 65535
     colours = values[..., :-1] if count in {2, 4} else values
-    assert np.array_equal(decoded(png(values, 16, colour_type)) - (colours + 128) // 257, 0 * COLOUR)
+    assert np.array_equal(
+        decoded(png(values, 16, colour_type)) - (colours + 128) // 257, 0 * COLOUR
+    )
 
 
 def test_linear_values_become_srgb() -> None:

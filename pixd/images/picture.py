@@ -94,11 +94,9 @@ class Picture:
             box = self._stored((0, top, self.size[0], bottom))
             # Crop only if that removes something, because a crop is a copy.
             whole = box == (0, 0, *self._image.size)
-            stored = [
-                kept if whole or kept is None else kept.crop(box)
-                for kept in (self._image, self._low)
-            ]
-            image = samples.as_8_bits(*stored, self._layout, keep_inks=bool(self._profile))
+            image = self._image if whole else self._image.crop(box)
+            low = self._low if whole or self._low is None else self._low.crop(box)
+            image = samples.as_8_bits(image, low, self._layout, keep_inks=bool(self._profile))
             if mode == "L":
                 return orientation_applied(_alpha_of(image), self._orientation)
             rgb = orientation_applied(_to_srgb(image, self._profile), self._orientation)

@@ -67,7 +67,8 @@ def to_8_bits(
     Returns:
         The same shape, 0 to 255, rounded to the nearest.
     """
-    return _table(maximum, linear)[values]
+    scaled: npt.NDArray[np.uint8] = _table(maximum, linear)[values]
+    return scaled
 
 
 @functools.lru_cache(maxsize=32)
@@ -77,7 +78,8 @@ def _table(maximum: int, linear: bool) -> npt.NDArray[np.uint8]:  # noqa: FBT001
         light = values / maximum
         curve = np.where(light <= _TOE, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
         return np.rint(255 * curve).astype(np.uint8)
-    return ((values * 255 + maximum // 2) // maximum).astype(np.uint8)
+    scaled: npt.NDArray[np.uint8] = ((values * 255 + maximum // 2) // maximum).astype(np.uint8)
+    return scaled
 
 
 def values_of(
@@ -100,8 +102,11 @@ def values_of(
     if array is None:
         return None
     if layout.grey_in_bytes:
-        return array[..., ::2].astype(np.uint16) << 8 | array[..., 1::2]
-    return array.astype(np.uint16) << 8 | np.asarray(low)
+        high, rest = array[..., ::2], array[..., 1::2]
+    else:
+        high, rest = array, np.asarray(low)
+    values: npt.NDArray[np.uint16] = high.astype(np.uint16) << 8 | rest
+    return values
 
 
 def as_8_bits(

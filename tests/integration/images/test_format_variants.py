@@ -850,20 +850,21 @@ OTHERS = [
 
 
 OLD_HEIF = {"convert": "ImageMagick 6 takes YCbCr for RGB"}
+HEIF: dict[str, Any] = {"levels": 4, "but": OLD_HEIF}
 
 
 def avif(name: str, picture: str, *options: object, **more: Any) -> Variant:
     def make(source: Path, out: Path) -> None:
         picture_tools.run("avifenc", "-s", 10, "-j", 1, *options, source / f"{picture}.png", out)
 
-    return Variant(name, make, ("avifenc",), **{"levels": 4, "but": OLD_HEIF} | more)
+    return Variant(name, make, ("avifenc",), **(HEIF | more))
 
 
 def heic(name: str, picture: str, *options: object, **more: Any) -> Variant:
     def make(source: Path, out: Path) -> None:
         picture_tools.run("heif-enc", *options, source / f"{picture}.png", "-o", out)
 
-    return Variant(name, make, ("heif-enc",), **{"levels": 4, "but": OLD_HEIF} | more)
+    return Variant(name, make, ("heif-enc",), **(HEIF | more))
 
 
 BEST = ("--min", 0, "--max", 0)

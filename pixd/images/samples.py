@@ -77,9 +77,11 @@ def _table(maximum: int, linear: bool) -> npt.NDArray[np.uint8]:  # noqa: FBT001
     if linear:  # IEC 61966-2-1
         light = values / maximum
         curve = np.where(light <= _TOE, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
-        return np.rint(255 * curve).astype(np.uint8)
-    scaled: npt.NDArray[np.uint8] = ((values * 255 + maximum // 2) // maximum).astype(np.uint8)
-    return scaled
+        levels = np.rint(255 * curve)
+    else:
+        levels = (values * 255 + maximum // 2) // maximum
+    table: npt.NDArray[np.uint8] = levels.astype(np.uint8)
+    return table
 
 
 def values_of(

@@ -162,7 +162,7 @@ TIFFS = [
         16,
     ),
     *(
-        vips(f"v-white-{p}.tif", p, "--miniswhite", "--compression", c)
+        vips(f"v-white-{p}-{c}.tif", p, "--miniswhite", "--compression", c)
         for p, c in (("grey", "none"), ("grey16", "none"), ("grey16", "lzw"))
     ),
     *(vips(f"v-bits{b}.tif", "grey", "--bitdepth", b) for b in (1, 2, 4)),

@@ -13,15 +13,14 @@ from __future__ import annotations
 
 import importlib
 import io
-import struct
-import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from PIL import Image, UnidentifiedImageError, features
 
-from pixd.images import formats, heif
+from pixd.images import bmp, formats, heif, heif_boxes, png_chunks, tiff
 from pixd.images.picture import Picture, refusing, short
+from pixd.images.samples import Layout, low_rawmode, read_as
 from pixd.system.children import confinement
 from pixd.system.errors import ImageRejectedError
 
@@ -155,17 +154,50 @@ def size_of(data: bytes, limits: Limits = DEFAULT_LIMITS) -> tuple[int, int]:
 
 
 def _decode(data: bytes, limits: Limits) -> Picture:
+    image, layout = _prepared(data, limits)
+    _load(image)
+    low = None
+    rawmode = low_rawmode(layout.rawmode)
+    if rawmode:
+        low = _prepared(data, limits)[0]
+        read_as(low, rawmode)
+        _load(low)
+    return Picture(image, _orientation(image), _profile(image, data), layout, low)
+
+
+def _profile(image: Image.Image, data: bytes) -> bytes | None:
+    if image.format == "PNG":
+        return png_chunks.profile_of(image, data)
+    profile: bytes | None = image.info.get("icc_profile")
+    if image.format in {"AVIF", "HEIF"} and not profile:
+        return heif_boxes.profile_of(data)
+    return profile
+
+
+def _prepared(data: bytes, limits: Limits) -> tuple[Image.Image, Layout]:
     image = _opened(data, limits)
     if image.format == "PNG":
-        _check_png(data)
+        png_chunks.check(data)
+        return image, png_chunks.layout_of(image, data)
+    if image.format == "TIFF":
+        return image, tiff.layout_of(image)
+    if image.format == "AVIF":
+        heif_boxes.check(data)
+    if image.format == "BMP":
+        bmp.check(image, data)
+    return image, Layout()
+
+
+def _load(image: Image.Image) -> None:
     try:
         # Before anything reads EXIF: a damaged PNG whose EXIF was read first loads without an error.
         image.load()
     except (OSError, SyntaxError) as error:
         if "truncated" in str(error) or "end of" in str(error).lower():
             raise ImageRejectedError(f"it is cut off: {short(error)}") from error
+        if image.format == "TIFF" and str(error).startswith("decoder error"):
+            raise ImageRejectedError(tiff.why_undecoded(image)) from error
         raise
-    return Picture(image, _orientation(image), image.info.get("icc_profile"))
 
 
 def _opened(data: bytes, limits: Limits) -> Image.Image:
@@ -174,6 +206,8 @@ def _opened(data: bytes, limits: Limits) -> Image.Image:
     kind = formats.format_of(data)
     try:
         image = Image.open(io.BytesIO(data), formats=_openers(kind))
+        if image.format == "TIFF":
+            tiff.to_picture(image)
     except Image.DecompressionBombError:
         raise ImageRejectedError(_too_many_pixels(limits)) from None
     except UnidentifiedImageError:
@@ -211,29 +245,13 @@ def _name_of(data: bytes, kind: formats.Format | None) -> str:
         return (
             f"it is a {kind.name} picture that is damaged or of an unknown kind: export it as JPEG"
         )
+    if kind is not None and kind.name == "TIFF" and (reason := tiff.why_not(data)):
+        return reason
     for magic, name in _NOT_TAKEN:
         if head.startswith(magic):
             return f"it is {name}, not a picture that pixd takes"
     taken = ", ".join(built_in.name for built_in in _BUILT_IN)
     return f"it is not a picture in a format that pixd takes ({taken})"
-
-
-def _check_png(data: bytes) -> None:
-    """Check the chunks: Pillow accepts a PNG with a wrong checksum or a cut end."""
-    at = 8
-    while at + 8 <= len(data):
-        length, kind = struct.unpack_from(">I4s", data, at)
-        end = at + 12 + length
-        if end > len(data):
-            raise ImageRejectedError("it is cut off: its last chunk is not whole")
-        if kind in {b"IDAT", b"IHDR", b"PLTE"}:
-            (expected,) = struct.unpack_from(">I", data, end - 4)
-            if zlib.crc32(memoryview(data)[at + 4 : end - 4]) != expected:
-                raise ImageRejectedError("it is damaged: a checksum is wrong")
-        if kind == b"IEND":
-            return
-        at = end
-    raise ImageRejectedError("it is cut off: its end mark is missing")
 
 
 def _orientation(image: Image.Image) -> int:

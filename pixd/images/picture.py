@@ -11,9 +11,10 @@ import io
 import warnings
 from typing import TYPE_CHECKING
 
-import numpy as np
 from PIL import Image, ImageCms
 
+from pixd.images import colour_space, samples
+from pixd.images.samples import Layout
 from pixd.system.errors import ImageRejectedError
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ BAND_PIXELS = 8_000_000
 """A larger picture is converted in bands of this many pixels, because each step makes a copy."""
 TOO_MUCH_MEMORY = "decoding it needs more memory than is allowed"
 
+_PLAIN = Layout()
+
 
 class Picture:
     """A decoded picture as people see it: upright, and 8-bit sRGB wherever it is read.
@@ -31,16 +34,34 @@ class Picture:
     picture of a hundred megapixels can be read from top to bottom without a second copy of it.
     """
 
-    def __init__(self, image: Image.Image, orientation: int, profile: bytes | None) -> None:
-        """Show `image`, which is loaded, with its EXIF orientation and ICC profile applied."""
+    def __init__(
+        self,
+        image: Image.Image,
+        orientation: int,
+        profile: bytes | None,
+        layout: Layout = _PLAIN,
+        low: Image.Image | None = None,
+    ) -> None:
+        """Show a loaded picture with its EXIF orientation and ICC profile applied.
+
+        Args:
+            image: as Pillow decodes it; of 16-bit colour, the high bytes.
+            orientation: of EXIF, 1 to 8.
+            profile: of ICC, if the file has one.
+            layout: what the numbers mean.
+            low: of 16-bit colour, the low bytes.
+        """
         self._image, self._orientation, self._profile = image, orientation, profile
+        self._layout, self._low = layout, low
         width, height = image.size
         self.size = (width, height) if orientation < _FIRST_ON_ITS_SIDE else (height, width)
 
     @property
     def has_alpha(self) -> bool:
         """Tell whether the file has transparency, even if every pixel is opaque."""
-        return self._image.mode in _WITH_ALPHA or "transparency" in self._image.info
+        if self._layout.no_alpha:
+            return False
+        return _has_alpha(self._image) or bool(self._layout.transparent)
 
     def rgb(self) -> Image.Image:
         """Return the whole, transparency laid over white.
@@ -74,6 +95,8 @@ class Picture:
             # Crop only if that removes something, because a crop is a copy.
             whole = box == (0, 0, *self._image.size)
             image = self._image if whole else self._image.crop(box)
+            low = self._low if whole or self._low is None else self._low.crop(box)
+            image = samples.as_8_bits(image, low, self._layout, keep_inks=bool(self._profile))
             if mode == "L":
                 return orientation_applied(_alpha_of(image), self._orientation)
             rgb = orientation_applied(_to_srgb(image, self._profile), self._orientation)
@@ -112,9 +135,13 @@ _FROM_BELOW = {3, 4, 6, 7}
 
 
 def _alpha_of(image: Image.Image) -> Image.Image:
-    if image.mode in _WITH_ALPHA or "transparency" in image.info:
+    if _has_alpha(image):
         return image.convert("RGBA").getchannel("A")
     return Image.new("L", image.size, 255)
+
+
+def _has_alpha(image: Image.Image) -> bool:
+    return image.mode in _WITH_ALPHA or "transparency" in image.info
 
 
 @contextlib.contextmanager
@@ -156,20 +183,23 @@ def orientation_applied(image: Image.Image, orientation: int) -> Image.Image:
     return image.transpose(method) if method is not None else image
 
 
+_SPACE = slice(16, 20)  # where an ICC profile says of which colour space it is
+
+
 def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
-    if image.mode.startswith("I;16") or image.mode == "I":
-        # Scaled, not clipped: convert("RGB") would turn everything above 255 white.
-        image = _scaled_to_8_bits(image)
-        profile = None
     if image.mode == "F":
         raise ImageRejectedError("its values are floating point, with no defined black and white")
     alpha = None
     if image.mode in {"LA", "La", "PA", "RGBa"} or "transparency" in image.info:
+        is_grey = image.mode in {"LA", "L"} and profile and profile[_SPACE] == b"GRAY"
         image = image.convert("RGBA")
+        alpha = image.getchannel("A")
+        # A profile of grey does not fit RGB.
+        image = image.getchannel("R") if is_grey else image.convert("RGB")
     if image.mode == "RGBA":
         alpha = image.getchannel("A")
         image = image.convert("RGB")
-    if image.mode in {"1", "P"}:
+    if image.mode in {"1", "P"} or (profile and colour_space.is_made_here(profile)):
         image = image.convert("RGB")
     if profile:
         image = _apply_profile(image, profile)
@@ -179,16 +209,6 @@ def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
         white.paste(rgb, mask=alpha)
         return white
     return rgb
-
-
-def _scaled_to_8_bits(image: Image.Image) -> Image.Image:
-    values = np.asarray(image)
-    scaled = np.empty(values.shape, np.uint8)
-    for top in range(0, len(values), 256):  # bands: a whole picture in wider numbers takes GBs
-        band = np.clip(values[top : top + 256].astype(np.int64), 0, 65535)
-        # This rounds exactly to the nearest: 257 is odd, so there are no halves.
-        scaled[top : top + 256] = (band + 128) // 257
-    return Image.fromarray(scaled)
 
 
 def _apply_profile(image: Image.Image, profile: bytes) -> Image.Image:

@@ -12,6 +12,7 @@ import os
 import secrets
 from typing import TYPE_CHECKING
 
+from pixd.folders import wholeness
 from pixd.images.formats import looks_whole
 from pixd.store.commits import Change, summary
 from pixd.store.exclusions import EXCLUDED
@@ -44,6 +45,10 @@ class StillChangingError(Exception):
 
 class NotWholeError(Exception):
     """The file was taken early, but does not end as its format says: it must wait."""
+
+
+class UnfinishedError(PixdError):
+    """Somebody has not finished it yet, so it waits. The message is the reason."""
 
 
 class RefusedError(PixdError):
@@ -102,18 +107,20 @@ class Recorder:
         self._hashed.pop(name, None)
         self._refused[name] = reason
 
-    def read(self, root: Path, ready: Ready, *, is_racy: bool) -> None:
+    def read(self, root: Path, ready: Ready, *, is_racy: bool, may_be_open: bool = False) -> None:
         """Copy a settled file into the object store, hashing it on the way.
 
         Args:
             root: the watched folder.
             ready: the file.
             is_racy: it changed so recently that the same stamp may hide a later change.
+            may_be_open: take it even if a program has it open for writing.
 
         Raises:
             FileNotFoundError: it is gone.
             StillChangingError: it is being written to.
             NotWholeError: it must wait for the full time.
+            UnfinishedError: it must wait until its writer is done.
             RefusedError: it may not be read.
             UnreadableError: it cannot be read now.
             RootGoneError: the whole folder cannot be read.
@@ -128,9 +135,27 @@ class Recorder:
         except PixdError as error:
             raise RefusedError(error.message) from error
         try:
+            self._check_whole(root, fd, ready, may_be_open=may_be_open)
             self._read(fd, ready, is_racy=is_racy)
         finally:
             os.close(fd)
+
+    def _check_whole(self, root: Path, fd: int, ready: Ready, *, may_be_open: bool) -> None:
+        """Check that nothing shows that the file is unfinished (`pixd.folders.wholeness`)."""
+        try:
+            size = os.fstat(fd).st_size
+            if size >= wholeness.LARGE and (sidecar := wholeness.sidecar_of(root, ready.name)):
+                raise UnfinishedError(f"unfinished: {sidecar} is beside it")
+            if not may_be_open and wholeness.being_written(fd):
+                raise UnfinishedError("a program has it open for writing")
+            missing = wholeness.missing_part(fd, size)
+            os.lseek(fd, 0, os.SEEK_SET)
+        except OSError as error:
+            raise _unreadable(error) from error
+        if missing and ready.early:
+            raise NotWholeError
+        if missing:
+            raise RefusedError(missing)
 
     def _read(self, fd: int, ready: Ready, *, is_racy: bool) -> None:
         try:

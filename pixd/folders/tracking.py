@@ -21,10 +21,12 @@ from pixd.folders.recorder import (
     Recorder,
     RefusedError,
     StillChangingError,
+    UnfinishedError,
     UnreadableError,
 )
 from pixd.folders.settle import Settling
 from pixd.folders.unreadable import Unreadable
+from pixd.folders.wholeness import Patience
 from pixd.store.files import RACY_NS, KnownFile
 from pixd.store.states import FileState
 from pixd.system import disk
@@ -104,6 +106,7 @@ class Tracking:
         self._settling = Settling(settle_seconds)
         self.losses = Losses(settle_seconds)
         self._unreadable = Unreadable()
+        self._patience = Patience()
         self._rechecks: set[str] = set()  # recorded under a racy stamp, read once more
         self._recheck_at: dict[str, float] = {}
         self._unlisted: dict[str, str] = {}  # what a scan could not even look at, with why
@@ -251,6 +254,7 @@ class Tracking:
         self._rechecks.discard(name)
         self._recorder.drop(name)
         self._unreadable.forget(name)
+        self._patience.end(name)
         self._recheck_at.pop(name, None)
 
     def refuse(self, reasons: dict[str, str]) -> None:
@@ -339,24 +343,37 @@ class Tracking:
         # more, later, and that second look decides.
         is_racy = not is_second and (ready.early or self._settle_s < RACY_S)
         try:
-            self._recorder.read(root, ready, is_racy=is_racy)
+            self._recorder.read(
+                root, ready, is_racy=is_racy, may_be_open=self._patience.is_over(name, now)
+            )
         except FileNotFoundError:
             self.miss(name, now)
         except StillChangingError as changing:
             self._settling.observe(name, changing.stamp, now)
         except NotWholeError:
             self._settling.postpone(name, now)
+        except UnfinishedError as unfinished:
+            self._wait_for_its_writer(ready, unfinished.message, now, is_second=is_second)
         except RefusedError as refused:
             self.refuse({name: refused.message})
         except UnreadableError as error:
             return error.message
         else:
+            self._patience.end(name)
             self._unreadable.forget(name)
             if is_racy:
                 self._recheck_at[name] = now + RACY_S
             else:
                 self._recheck_at.pop(name, None)
         return ""
+
+    def _wait_for_its_writer(self, ready: Ready, why: str, now: float, *, is_second: bool) -> None:
+        """Let a still file settle again. Its row says why, unless the bytes are recorded already."""
+        self._settling.observe(ready.name, ready.stamp, now)
+        if is_second:
+            self._rechecks.add(ready.name)
+        elif self._patience.begins(ready.name, now):
+            self._store.working.postpone(self.repo_id, {ready.name: (why, None)})
 
     def _try_later(self, root: Path, unreadable: Mapping[str, str], now: float) -> None:
         waiting: dict[str, tuple[str, str | None]] = {}

@@ -128,22 +128,7 @@ def _pipeline_problems(name: str, pipeline: Mapping[str, Any], which: str) -> It
     ):
         if pipeline[part].get("blocked"):
             yield Problem(BLOCKED, name, f"{doing}: {pipeline[part]['blocked']}", MAKE_ROOM)
-    for kind in ("training", "input"):
-        if pipeline[kind]["held"]:
-            yield Problem(
-                DEGRADED,
-                name,
-                f"{kind} on hold: {pipeline[kind]['held']}",
-                "nothing was removed, and it goes on by itself when the folder is as it was;"
-                f" or `pixd resume{which}` takes it as it is",
-            )
-        if pipeline[kind]["unreadable"]:
-            yield Problem(
-                DEGRADED,
-                name,
-                f"{pipeline[kind]['unreadable']} of the {kind} folder cannot be read",
-                "`pixd why FILE` says why; it is tried again by itself",
-            )
+    yield from _folder_problems(name, pipeline, which)
     if train["state"] == "failed":
         run = f"`pixd show run@{train['run']}` has the error; " if train["run"] else ""
         yield Problem(
@@ -166,3 +151,31 @@ def _pipeline_problems(name: str, pipeline: Mapping[str, Any], which: str) -> It
         if example:
             message += f", such as {example['name']}: {example['reason']}"
         yield Problem(DEGRADED, name, message, f"once that is fixed, `pixd retry{which}`")
+
+
+def _folder_problems(name: str, pipeline: Mapping[str, Any], which: str) -> Iterator[Problem]:
+    for kind in ("training", "input", "output"):
+        part = pipeline["translate" if kind == "output" else kind]
+        if told := part.get("not_answering"):
+            yield Problem(
+                DEGRADED,
+                name,
+                f"{kind}: {told}",
+                "see that its server can be reached; nothing is lost, and it goes on by itself",
+            )
+    for kind in ("training", "input"):
+        if pipeline[kind]["held"]:
+            yield Problem(
+                DEGRADED,
+                name,
+                f"{kind} on hold: {pipeline[kind]['held']}",
+                "nothing was removed, and it goes on by itself when the folder is as it was;"
+                f" or `pixd resume{which}` takes it as it is",
+            )
+        if pipeline[kind]["unreadable"]:
+            yield Problem(
+                DEGRADED,
+                name,
+                f"{pipeline[kind]['unreadable']} of the {kind} folder cannot be read",
+                "`pixd why FILE` says why; it is tried again by itself",
+            )

@@ -7,10 +7,12 @@ counted, because what it means is not known before it is recorded.
 from __future__ import annotations
 
 import math
+import os
 from typing import TYPE_CHECKING, Any
 
 from pixd.folders import scan
 from pixd.store.queries import files, history, training_set
+from pixd.system.children.folder_calls import ask_once
 from pixd.training import due, snapshot, warm_start
 from pixd.training.dataset import pairs
 from pixd.training.dataset.split import Kin, split
@@ -21,6 +23,7 @@ from pixd.translation.due import stale_under
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from pixd.config import PipelineSettings, Settings
     from pixd.store.connection import Reader
@@ -36,15 +39,18 @@ def of_pipeline(reader: Reader, settings: Settings, pipeline: PipelineSettings) 
     """
     train = _train(reader, settings, pipeline)
     return {
-        "changes": {kind: _changes(reader, pipeline, kind) for kind in ("training", "input")},
+        "changes": {
+            kind: _changes(reader, settings.store, pipeline, kind) for kind in ("training", "input")
+        },
         "train": train,
         "translate": _translate(reader, settings, pipeline, train),
     }
 
 
-def _changes(reader: Reader, pipeline: PipelineSettings, kind: str) -> dict[str, int]:
+def _changes(reader: Reader, store: Path, pipeline: PipelineSettings, kind: str) -> dict[str, int]:
     folder = getattr(pipeline, kind)
-    there = scan.scan(folder).files if folder.is_dir() else {}
+    is_there = ask_once(store, folder, os.path.isdir, folder)
+    there = ask_once(store, folder, scan.scan, folder).files if is_there else {}
     repo = files.repo_id(reader, pipeline.name, kind)
     known = files.stamps(reader, repo) if repo is not None else {}
     return {

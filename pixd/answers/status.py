@@ -148,6 +148,7 @@ def _pipeline(
         "translate": {
             "phase": translate.phase if pid is not None else "",
             "trouble": translate.trouble if pid is not None else "",
+            "not_answering": translate.not_answering if pid is not None else "",
             "blocked": translate.blocked if pid is not None else "",
             "tiles": asdict(translate.tiles) if translate.tiles and pid is not None else None,
         },
@@ -173,6 +174,7 @@ def _folder(repo: queries.Repo, held: str, seen: Folder, pid: int | None) -> dic
         "watch_why": seen.watch_why,
         "held": held,
         "unreadable": repo.unreadable,
+        "not_answering": seen.not_answering if pid is not None else "",
         "blocked": seen.blocked if pid is not None else "",
     }
 

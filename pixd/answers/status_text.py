@@ -31,7 +31,7 @@ def _lines(status: Mapping[str, Any]) -> Iterator[str]:
         if learned := _learned(pipeline["train"]):
             yield f"  learned   {learned}"
         yield f"  input     {_input(pipeline)}"
-        yield f"  output    {_output(pipeline['output'])}"
+        yield f"  output    {_output(pipeline)}"
         phase = pipeline["translate"]["phase"]
         if phase:
             yield f"  waiting   the translator is {phase}"
@@ -107,6 +107,8 @@ def _training(part: Mapping[str, Any]) -> str:
     ]
     if extras:
         text += f" ({', '.join(extras)})"
+    if part["not_answering"]:
+        return f"{text}, NOT ANSWERING: {part['not_answering']}"
     if part["held"]:
         return f"{text}, ON HOLD: {part['held']}"
     if part["last_scan_age_seconds"] is not None:
@@ -193,12 +195,16 @@ def _input(pipeline: Mapping[str, Any]) -> str:
         text += f" ({part['ignored']} ignored)"
     if part["queued"] and pipeline["model"] is None:
         text += ", waiting for the first model"
+    if part["not_answering"]:
+        return f"{text}, NOT ANSWERING: {part['not_answering']}"
     return text + (f", ON HOLD: {part['held']}" if part["held"] else _polling(part))
 
 
-def _output(part: Mapping[str, Any]) -> str:
+def _output(pipeline: Mapping[str, Any]) -> str:
+    part, silent = pipeline["output"], pipeline["translate"]["not_answering"]
     extras = [f"{part[k]} {k}" for k in ("superseded", "orphaned", "edited") if part[k]]
-    return f"{part['current']} current" + "".join(f", {extra}" for extra in extras)
+    text = f"{part['current']} current" + "".join(f", {extra}" for extra in extras)
+    return text + (f", NOT ANSWERING: {silent}" if silent else "")
 
 
 def tiles_text(part: Mapping[str, Any]) -> str:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pixd.folders import scan
+from pixd.folders import ignored, scan
+from pixd.folders.companions import COMPANION
 from pixd.store import heartbeat, recipes
 from pixd.store.edges import Edge
 from pixd.store.exclusions import EXCLUDED
@@ -16,6 +17,7 @@ from pixd.store.heartbeat import HeartbeatError, PipelineBeat
 from pixd.store.lock import holder_pid
 from pixd.store.queries import files, history, lineage, runs
 from pixd.store.states import FileState, OutputState
+from pixd.system.children.folder_calls import ask_once
 from pixd.system.digests import canonical_json
 from pixd.training import snapshot
 
@@ -45,7 +47,7 @@ def of_file(
         return _of_output(reader, store, pipeline, name)
     row = files.file(reader, pipeline.name, kind, name)
     if row is None:
-        state, why = _of_unknown(reader, pipeline, kind, name)
+        state, why = _of_unknown(reader, store, pipeline, kind, name)
         return {"file": f"{kind}/{name}", "state": state, "why": why}
     explain = _of_training if kind == "training" else _of_input
     return {
@@ -141,12 +143,13 @@ def _run_before(reader: Reader, run: runs.RecordedRun) -> int | None:
 
 
 def _of_unknown(
-    reader: Reader, pipeline: PipelineSettings, kind: str, name: str
+    reader: Reader, store: Path, pipeline: PipelineSettings, kind: str, name: str
 ) -> tuple[str, list[str]]:
-    if any(scan.is_ignored(part) for part in name.split("/")):
+    if any(ignored.is_ignored(part) for part in name.split("/")):
         return "ignored", ["its name is of a temporary or hidden kind: rename it to have it taken"]
     change = files.last_change(reader, pipeline.name, kind, name)
-    if scan.stamp(getattr(pipeline, kind), name) is not None:
+    folder = getattr(pipeline, kind)
+    if ask_once(store, folder, scan.stamp, folder, name) is not None:
         return "unseen", ["it was not scanned yet: `pixd wait` scans at once and waits for it"]
     if change:
         before = f"{kind}@{change.seq - 1}"
@@ -207,7 +210,7 @@ def _of_settling(pipeline: PipelineSettings, row: files.FileRow) -> list[str]:
 
 
 def _of_rejected(row: files.FileRow) -> list[str]:
-    if row.reason == EXCLUDED:
+    if row.reason in {EXCLUDED, COMPANION}:
         return [row.reason]
     return [row.reason, "fix it, or after a mistake: pixd retry"]
 

@@ -136,6 +136,7 @@ def _pipeline(pipeline: Pipeline, now: float, wall: float) -> PipelineBeat:
         translate=Translate(
             phase=translation.phase,
             trouble=translation.trouble,
+            not_answering=translation.publisher.calls.trouble,
             blocked=translation.blocked,
             tiles=translation.tiles,
         ),
@@ -152,6 +153,7 @@ def _folder(intake: Intake, now: float, wall: float) -> Folder:
         missed_events=intake.missed_events,
         ignored=intake.ignored,
         held=intake.held,
+        not_answering=intake.not_answering,
         blocked=intake.blocked,
     )
 

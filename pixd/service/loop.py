@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from pixd.service import operations, recovery, reload, waiting
 from pixd.service.control import ControlServer
-from pixd.service.heartbeat import HeartbeatFile, Troubles
+from pixd.service.heartbeat import HEARTBEAT_S, HeartbeatFile, Troubles
 from pixd.service.metrics_file import MetricsFile
 from pixd.service.pipelines import Pipelines
 from pixd.service.signals import Signals
@@ -81,7 +81,7 @@ class Service:
         self.heartbeat = HeartbeatFile(self.store.folder)
         self.metrics_file = MetricsFile()
         self._config_trouble = ""
-        self._told: list[tuple[str, str]] = []
+        self._told: list[tuple[str, str, bool]] = []
         outputs = {pipeline.name: pipeline.output for pipeline in settings.pipelines}
         recovery.give_up_runs(self.store, "the service ended")
         recovery.settle_outputs(self.store, outputs)
@@ -178,7 +178,10 @@ class Service:
         self.pipelines.translate(now, may_start=may_start)
 
     def _beat(self, now: float) -> None:
-        watched = [(intake.held, intake.watch_kind) for intake in self.pipelines.intakes]
+        watched = [
+            (intake.held, intake.watch_kind, bool(intake.not_answering))
+            for intake in self.pipelines.intakes
+        ]
         if not self.heartbeat.is_due(now) and watched == self._told:
             return
         self._told = watched  # a folder that went on hold is reported at once
@@ -199,6 +202,8 @@ class Service:
             # `pixd status` then says that the service has not stirred. Nothing else can be done.
             if not (self._blockage and disk.refusal(error)):
                 raise
+        if any(pipeline.not_answering for pipeline in self.pipelines):
+            self.heartbeat.next_at = now + HEARTBEAT_S  # readers see since when
         systemd.notify(f"STATUS={status_line(self.heartbeat.last)}")
 
     def _reload(self, now: float) -> None:
@@ -221,6 +226,8 @@ class Service:
         now = time.monotonic()
         try:
             self._go_on(now)
+            if op in operations.OF_FOLDERS:
+                self.pipelines.check_answering(arguments.get("pipeline"))
             result = operations.perform(self.store, self.settings, op, arguments, user_name(uid))
         except Exception as error:
             if self._is_blocked_by(error, now):
@@ -283,9 +290,12 @@ class Service:
 
     def _wait(self, now: float) -> None:
         """Wait until something is due, a folder changed, a child wrote, or a command was done."""
-        # While the store refuses, children's messages are not read, because they would be lost.
-        workers = () if self._blockage else self.pipelines.workers
-        others = [self._wake_r, *(worker.fileno() for worker in workers)]
+        # While the store refuses, children's messages are not read, because they would be lost, and
+        # no folder is looked at.
+        others = [self._wake_r]
+        if not self._blockage:
+            others += [worker.fileno() for worker in self.pipelines.workers]
+            others += self.pipelines.waits_for()
         waiting.wait(max(now + SHORTEST_WAIT_S, self._next_at(now)), others, [self.control])
         with contextlib.suppress(BlockingIOError):
             while os.read(self._wake_r, 4096):

@@ -299,3 +299,5 @@ OPERATIONS: dict[
     "expect": _expect,
     "recall": _recall,
 }
+OF_FOLDERS = frozenset({"resume", "retry", "recall"})
+"""Those that look into the user's folders, which must answer."""

@@ -6,6 +6,7 @@ pipeline is made of is in `pixd.service.pipeline`.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from pixd.service.pipeline import RECONFIGURED, Pipeline
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from pixd.system.children.worker import Worker
 
 INSPECTOR_IDLE_S = 20.0
+ANSWER_WITHIN_S = 2.0  # what a command waits for a folder on a network file system
 INSPECT_WITHIN_S = 300.0  # of real time; the limit of processor time is far lower
 
 
@@ -82,6 +84,11 @@ class Pipelines:
             yield self.inspector.worker
         for pipeline in (*self._served, *self._leaving):
             yield from pipeline.workers()
+
+    def waits_for(self) -> Iterator[int]:
+        """Yield descriptors that can be read when a folder answers that is waited for."""
+        for pipeline in self._served:
+            yield from pipeline.waits_for()
 
     @property
     def training_runs(self) -> list[int]:
@@ -155,6 +162,21 @@ class Pipelines:
         for note in self.inspector.notes:
             self._store.note("", "warning", "inspector", note)
         self.inspector.notes.clear()
+
+    def check_answering(self, name: object) -> None:
+        """Check that the folders of a pipeline answer, before a command has them looked at.
+
+        Raises:
+            NotAnsweringError: one does not.
+        """
+        for pipeline in self._served:
+            if pipeline.name == name:
+                for intake in pipeline.intakes:
+                    intake.calls.call_slow(ANSWER_WITHIN_S, os.path.isdir, intake.root)
+                output = pipeline.settings.output
+                pipeline.translation.publisher.calls.call_slow(
+                    ANSWER_WITHIN_S, os.path.isdir, output
+                )
 
     def scan_soon(self) -> None:
         """Have every folder scanned at the next step."""

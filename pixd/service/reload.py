@@ -9,6 +9,7 @@ import os
 from typing import TYPE_CHECKING
 
 from pixd.config.load import load
+from pixd.system.children.folder_calls import FolderCalls, NotAnsweringError
 from pixd.system.errors import ConfigError, DeviceError, PixdError
 from pixd.system.machine import has_gpu
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
     from pixd.config import Settings
     from pixd.store.store import Store
+
+MADE_WITHIN_S = 5.0  # on a network file system
 
 
 def check_device(settings: Settings) -> None:
@@ -42,8 +45,8 @@ def make_folders(settings: Settings, store: Store) -> None:
         for kind, folder in (("training", pipeline.training), ("input", pipeline.input)):
             root = store.holds.root(store.history.repo_id(pipeline.name, kind))
             if root is None or root.path != str(folder):
-                _make_folder(folder)
-        _make_folder(pipeline.output)
+                _make_folder(folder, store)
+        _make_folder(pipeline.output, store)
 
 
 def changed_settings(present: Settings, store: Store) -> Settings:
@@ -53,7 +56,7 @@ def changed_settings(present: Settings, store: Store) -> Settings:
         ConfigError: it has problems, or asks for what only a restart can do.
         PixdError: it cannot be served: no such device, or a folder cannot be made.
     """
-    changed = load(present.path)
+    changed = load(present.path, asks_network=True)
     if os.path.realpath(changed.store) != os.path.realpath(present.store):
         raise ConfigError(
             f"{changed.path}: store: a running service cannot change from {present.store}"
@@ -71,11 +74,16 @@ def refusal_text(error: PixdError) -> str:
     return first + (f" (and {len(more)} more)" if more else "")
 
 
-def _make_folder(folder: Path) -> None:
+def _make_folder(folder: Path, store: Store) -> None:
+    calls = FolderCalls(folder, store=store.folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        calls.call_slow(MADE_WITHIN_S, os.makedirs, folder, exist_ok=True)
+    except NotAnsweringError:
+        return  # the pipeline waits for it, and the others begin
     except OSError as error:
         raise PixdError(
             f"the folder {folder} cannot be made: {error.strerror}",
             advice="make it by hand, or name another in config.yaml",
         ) from error
+    finally:
+        calls.close()

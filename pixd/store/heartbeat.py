@@ -45,6 +45,7 @@ class Folder:
         missed_events: files that a scan found and no event had named.
         ignored: names that are not looked at.
         held: why the folder is on hold, or "".
+        not_answering: that its file system does not answer, and since when; or "".
         blocked: what a disk refuses, or "".
     """
 
@@ -55,6 +56,7 @@ class Folder:
     missed_events: int = 0
     ignored: int = 0
     held: str = ""
+    not_answering: str = ""
     blocked: str = ""
 
 
@@ -107,12 +109,14 @@ class Translate:
     Attributes:
         phase: what the translator is doing while it starts, or "".
         trouble: why it cannot work, or "".
+        not_answering: that the output folder does not answer, and since when; or "".
         blocked: what a disk refuses, or "".
         tiles: the image that is translated in tiles, if there is one.
     """
 
     phase: str = ""
     trouble: str = ""
+    not_answering: str = ""
     blocked: str = ""
     tiles: Tiles | None = None
 
@@ -226,10 +230,17 @@ def _load(folder: Path) -> dict[str, Any]:
 
 
 def to_json(heartbeat: Heartbeat) -> dict[str, Any]:
-    """Return what `from_json` reads. Only a service that was stopped has `stopped_at`."""
+    """Return what `from_json` reads. Only a service that was stopped has `stopped_at`.
+
+    A part that answers has no `not_answering`, so that an older command reads a newer service.
+    """
     found = dataclasses.asdict(heartbeat)
     if found["stopped_at"] is None:
         del found["stopped_at"]
+    for pipeline in found["pipelines"].values():
+        for part in pipeline.values():
+            if part.get("not_answering") == "":
+                del part["not_answering"]
     return found
 
 

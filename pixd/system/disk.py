@@ -73,6 +73,11 @@ def damage(error: BaseException) -> str:
     return str(error) if is_damage else ""
 
 
+def is_of_database(error: BaseException) -> bool:
+    """Tell whether SQLite reports an error."""
+    return isinstance(error, sqlite3.Error)
+
+
 def free_bytes(folder: Path) -> int:
     """Return how many bytes this user can still write to the disk of a folder.
 

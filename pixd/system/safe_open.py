@@ -29,6 +29,9 @@ _ODD_KINDS = {
     modes.S_IFDIR: "a folder, not a file",
 }
 
+NOT_FOLLOWED = ("a symbolic link", "a named pipe", "a socket", "a device", "its path leads")
+"""How the reasons begin for names that are no regular files of the folder."""
+
 
 class RootGoneError(PixdError):
     """The folder is missing, is no folder, or cannot be read, so its files are unknown."""
@@ -177,3 +180,8 @@ def is_absence(error: OSError) -> bool:
 def reason_of(error: OSError) -> str:
     """Return the system's reason for an error in words."""
     return f"cannot be read: {error.strerror or error}"
+
+
+def surprise(error: Exception) -> str:
+    """Return the reason for an error that nobody foresaw, so that it can be reported."""
+    return f"cannot be read: {type(error).__name__}: {error}"

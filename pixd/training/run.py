@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pixd.store import tensorboard
 from pixd.store.states import RunState
+from pixd.system.children.numbers import is_number
 from pixd.system.children.spec import TrainSpec, read_result
 from pixd.system.errors import PixdError
 
@@ -173,14 +174,16 @@ class TrainingRun:
     def _take(self, event: Mapping[str, Any]) -> None:
         kind = event.get("event")
         if kind == "progress":
-            self.progress = dict(event)
+            if all(is_number(event.get(name)) for name in ("step", "steps")):
+                self.progress = dict(event)
             self.phase = "training"
         elif kind == "phase":
             self.phase = str(event.get("phase"))
         elif kind == "checkpoint":
             self.has_checkpointed = True
         elif kind == "validation":
-            scores = event.get("metrics", {})
+            told = event.get("metrics")
+            scores = told if isinstance(told, dict) else {}
             self.validation = {name: scores.get(name) for name in SCORES}
             self.validation["step"] = event.get("step")
         elif kind == "preview":

@@ -14,6 +14,7 @@ import secrets
 import shutil
 from typing import TYPE_CHECKING, Any
 
+from pixd.folders.one_file import is_of_one_file
 from pixd.store.queries import lineage
 from pixd.store.queries.trainings import failures_of_key
 from pixd.store.states import ACTIVE_RUNS, RunState
@@ -281,12 +282,7 @@ class Training:
         if ended.result and self._uses_recalled(run):
             ended = Ended(RunState.SUPERSEDED, RECALLED)
         if ended.result:
-            try:
-                self._publish(run, ended.result)
-            except DamagedExportError as error:
-                advice = "it is trained on from its last checkpoint"
-                told = {"kind": "export", "message": error.message, "advice": advice}
-                ended = Ended(RunState.FAILED, error=told)
+            ended = self._publish_or_fail(run, ended, ended.result)
         if ended.error and ended.error["kind"] == "disk":
             # The training did not fail: it goes on from its checkpoint when the disk can be written.
             reason = ended.error["message"]
@@ -316,6 +312,22 @@ class Training:
         run.read(now)
         if run.preview_trouble and not trouble_before:
             self._store.note(self._pipeline.name, "warning", "preview", run.preview_trouble)
+
+    def _publish_or_fail(self, run: TrainingRun, ended: Ended, result: Result) -> Ended:
+        """Publish the model; where the result is at fault, the run failed and nothing else."""
+        try:
+            self._publish(run, result)
+        except DamagedExportError as error:
+            told = {"kind": "export", "message": error.message}
+        except Exception as error:
+            if not is_of_one_file(error):
+                raise
+            message = f"its result makes no sense: {type(error).__name__}: {error}"
+            told = {"kind": "result", "message": message}
+        else:
+            return ended
+        told["advice"] = "it is trained on from its last checkpoint"
+        return Ended(RunState.FAILED, error=told)
 
     def _publish(self, run: TrainingRun, result: Result) -> None:
         model = publish_model(self._store, run, result, self._pipeline)

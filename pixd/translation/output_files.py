@@ -6,16 +6,18 @@ pixd did not write, or that somebody edited since, is never overwritten.
 
 from __future__ import annotations
 
+import contextlib
 import enum
+import os
 from typing import TYPE_CHECKING
 
 from pixd.images import png_text
 from pixd.system import crash_points, durable
 from pixd.system.digests import hash_file
-from pixd.system.names import name_to_bytes
+from pixd.system.names import name_from_bytes, name_to_bytes, path_in
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 NAME_MAX_BYTES = 255  # what every common Linux file system allows one component
@@ -80,6 +82,42 @@ def look(target: Path, wanted: str, ours: str | None) -> Standing:
     if png_text.read_as_written(target):
         return Standing.EARLIER
     return Standing.FOREIGN if ours is None else Standing.EDITED
+
+
+def look_each(files: Sequence[tuple[Path, str, str | None]]) -> list[Standing | OSError]:
+    """Do what `look` does for many (target, wanted, ours); for each the standing or its error."""
+    found: list[Standing | OSError] = []
+    for target, wanted, ours in files:
+        try:
+            found.append(look(target, wanted, ours))
+        except OSError as error:
+            found.append(error)
+    return found
+
+
+def missing_of(folder: Path, paths: Sequence[str]) -> list[str]:
+    """Return which of the published outputs are not in the folder any more.
+
+    Args:
+        folder: the output folder.
+        paths: name texts, relative to it.
+
+    Raises:
+        OSError: the folder cannot be looked at.
+    """
+    there = set(_names_below(os.fsencode(folder)))
+    # Look at the file itself: the listing leaves out what it could not read.
+    return [path for path in paths if path not in there and not path_in(folder, path).exists()]
+
+
+def _names_below(folder: bytes, prefix: bytes = b"") -> Iterator[str]:
+    """Yield the name text of every file below a folder; none where it cannot be listed."""
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _names_below(entry.path, prefix + entry.name + b"/")
+            else:
+                yield name_from_bytes(prefix + entry.name)
 
 
 def publish(source: Path, target: Path) -> None:

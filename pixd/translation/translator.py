@@ -18,6 +18,7 @@ from pixd.store import manifests, model_files
 from pixd.store.queries import history
 from pixd.store.queries.lineage import object_path
 from pixd.store.recipes import recipe_digest
+from pixd.system.children.numbers import is_number
 from pixd.system.children.spec import TranslateSpec
 from pixd.system.children.warm_worker import WarmWorker
 from pixd.system.errors import PixdError
@@ -307,3 +308,9 @@ def request(
             "pixd:run": key,
         },
     }
+
+
+def timings_of(event: Mapping[str, Any]) -> dict[str, float]:
+    """Return the milliseconds that an answer tells, without what is no number."""
+    told = event.get("ms")
+    return {k: v for k, v in told.items() if is_number(v)} if isinstance(told, dict) else {}

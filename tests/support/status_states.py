@@ -342,6 +342,17 @@ def on_hold(world: World) -> Iterator[None]:
 
 
 @contextmanager
+def not_answering(world: World) -> Iterator[None]:
+    def change(live: Live) -> None:
+        told = "/mnt/nas/input (nfs4) has not answered for 40 s"
+        live["pipelines"]["facades"]["input"]["not_answering"] = told  # it has no such key else
+        live["pipelines"]["facades"]["input"]["watch"] = "poll"
+
+    with world.running(change):
+        yield
+
+
+@contextmanager
 def stuck(world: World) -> Iterator[None]:
     with world.running(silent_s=190.0):
         yield
@@ -385,12 +396,12 @@ STATES = {
     for state in (
         never_run, starting, idle, training_set_is_wrong, training, translating, translating_in_tiles,
         waiting_for_pairs, training_failed,
-        inputs_failed, paused, blocked, on_hold, stuck, stopped, killed, newer_store, older_store,
+        inputs_failed, paused, blocked, on_hold, not_answering, stuck, stopped, killed, newer_store, older_store,
     )
 }  # fmt: skip
 EXIT_CODES = {
     "never run": 3, "starting": 0, "idle": 0, "training set is wrong": 0, "training": 0, "translating": 0,
     "translating in tiles": 0,
     "waiting for pairs": 0, "training failed": 1, "inputs failed": 1, "paused": 0, "blocked": 1,
-    "on hold": 1, "stuck": 1, "stopped": 3, "killed": 3, "newer store": 4, "older store": 4,
+    "on hold": 1, "not answering": 1, "stuck": 1, "stopped": 3, "killed": 3, "newer store": 4, "older store": 4,
 }  # fmt: skip

@@ -14,6 +14,7 @@ from pixd.store import connection, lock, model_files, verify, writer
 from pixd.store.heartbeat import read_heights
 from pixd.store.queries import history, holds
 from pixd.system import disk, libc
+from pixd.system.children.folder_calls import silence_of
 from pixd.system.errors import CannotTellError, StoreError
 from pixd.training.stage import room_for_training
 from pixd.translation.due import IMAGE_BYTES
@@ -142,7 +143,7 @@ def database_checks(examined: Examined) -> Iterator[Check]:
 
 def leftovers(settings: Settings, examined: Examined) -> Check:
     """Look for temporary files that are left over. The next start removes most of them."""
-    outputs = [pipeline.output for pipeline in settings.pipelines]
+    outputs = [p.output for p in settings.pipelines if not silence_of(settings.store, p.output)]
     ends_at = time.monotonic() + LOOK_FOR_S
     old = [path for path in _temporaries(settings.store, outputs, ends_at) if _is_old(path)]
     if not old:

@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _serve(args: argparse.Namespace, log: Log, progress: Progress) -> int:
-    settings = settings_of(args)
+    settings = settings_of(args, asks_network=True)
     from pixd.service.loop import Service  # noqa: PLC0415 - only this command pays for it
 
     service = Service(settings, log)

@@ -20,6 +20,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pixd.system.children.numbers import from_child
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -311,7 +313,7 @@ class Worker:
 
 def _event(line: bytes) -> dict[str, Any] | None:
     try:
-        event = json.loads(line, parse_constant=lambda _: None)
+        event = from_child(line)
     except (ValueError, RecursionError):
         return None
     if isinstance(event, dict) and isinstance(event.get("event"), str):

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
+from pixd.folders.companions import COMPANION, may_be_companion
+from pixd.system.safe_open import NOT_FOLLOWED
 from pixd.training.dataset import findings, pairs
 from pixd.training.dataset.findings import Refused
 from pixd.training.dataset.split import Split, split
@@ -24,6 +26,11 @@ if TYPE_CHECKING:
     from pixd.training.dataset.findings import Judgement, Setting
     from pixd.training.dataset.near_duplicates import Parts
     from pixd.training.dataset.split import Kin
+
+
+NO_PICTURE = "not a picture that pixd takes"
+EMPTY = "the file is empty"
+"""How the decoder ends, or begins, its reasons for files that are of no image format."""
 
 
 class Seen(NamedTuple):
@@ -101,7 +108,7 @@ def assess(
         kin: what was decided about each pair, by its digest.
         parts_of: returns what was measured of a pair, or None if that was forgotten.
     """
-    refused = {name: Refused(why, "unusable") for name, why in seen.unread.items()}
+    refused = {name: Refused(why, _kind(name, why)) for name, why in seen.unread.items()}
     refused |= _refusals(seen, plan)
     sides = split(plan.pairs, setting.validation, kin)
     return Assessment(setting, sides, refused, kin, parts_of)
@@ -112,7 +119,18 @@ def _refusals(seen: Seen, plan: pairs.PairPlan) -> dict[str, Refused]:
     refused: dict[str, Refused] = {}
     for name, digest in seen.files:
         if (one := seen.looked[digest]).reason:
-            refused[name] = Refused(one.reason, "aspect" if one.width else "unusable")
+            refused[name] = Refused(one.reason, "aspect" if one.width else _kind(name, one.reason))
     for name, why in plan.problems.items():
         refused[name] = Refused(why, "copy" if name in plan.copies else "unpaired")
     return refused
+
+
+def _kind(name: str, why: str) -> str:
+    """Return of which kind a file is that is in no pair and is no image.
+
+    An older store holds what the inspector said of a README, so the reason tells, too.
+    """
+    if why.startswith(NOT_FOLLOWED):
+        return "special"
+    says_no_picture = why in {COMPANION, EMPTY} or NO_PICTURE in why
+    return "companion" if says_no_picture and may_be_companion(name) else "unusable"

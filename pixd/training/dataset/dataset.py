@@ -19,6 +19,7 @@ from pixd.system.errors import ADVICE_DISK, DiskError
 from pixd.training.dataset import findings, pairs
 from pixd.training.dataset.assessment import Seen, assess, is_known, pair_up
 from pixd.training.dataset.findings import Setting
+from pixd.training.dataset.inspector import is_sound
 from pixd.training.dataset.near_duplicates import REVISION, Part
 from pixd.training.dataset.split import Kin, Placing, Split
 
@@ -259,10 +260,14 @@ class Dataset:
                 self._store.note(self._pipeline.name, "warning", "inspect", told)
             self.trouble = reason
             self._retry_at = now + RETRY_S
+        elif event["event"] == "done" and not is_sound(event):
+            why = "the inspector's numbers about it make no sense"
+            self._store.working.decide(digest, layout, why, None, None)
         elif event["event"] == "done":
             with self._store.transaction():
                 self._store.care.measure(digest, layout, REVISION, event["parts"])
                 self._store.working.decide(digest, layout, "", width, height)
         else:
             why = reason or "it cannot be decoded"
-            self._store.working.decide(digest, layout, why, width, height)
+            sizes = [size if isinstance(size, int) else None for size in (width, height)]
+            self._store.working.decide(digest, layout, why, *sizes)

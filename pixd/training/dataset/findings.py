@@ -61,7 +61,8 @@ class Refused(NamedTuple):
 
     Attributes:
         reason: why.
-        kind: "unusable", "aspect", "unpaired" or "copy".
+        kind: "unusable", "aspect", "unpaired", "copy", "special" (a link, a pipe) or "companion"
+            (a README or a table beside the pictures).
     """
 
     reason: str
@@ -129,7 +130,7 @@ def judge(
     found = sorted((*split.used, *split.left_out), key=lambda pair: pair.name)
     seen = [(pair.name, parts[pair.digest]) for pair in found if pair.digest in parts]
     findings = [*_of_refused(refused), *_of_numbers(found, split, setting)]
-    notes: list[str] = []
+    notes = _of_companions(refused)
     if not KINDS[setting.pairs].is_made:
         findings += _of_halves(seen, setting)
         swapped, more = _of_sides(seen, setting)
@@ -160,6 +161,10 @@ def _of_refused(refused: Mapping[str, Refused]) -> Iterator[Finding]:
             "unpaired", WRONG, "without a partner",
             "a/ and b/ need the same names (the suffix may differ): rename, add or take out",
         ),
+        (
+            "special", LOOK, "cannot be opened as files of the folder",
+            "links out are not followed: put the files in (`cp -L`), or make the whole folder a link",
+        ),
         ("copy", LOOK, "the same, byte for byte, as another", "nothing is harmed: each is used once"),
     ):  # fmt: skip
         names = by_kind.get(kind, [])
@@ -167,6 +172,16 @@ def _of_refused(refused: Mapping[str, Refused]) -> Iterator[Finding]:
             be = "is" if len(names) == 1 else "are"
             verb = what if what.startswith("cannot") else f"{be} {what}"
             yield Finding(kind, level, f"{_count(len(names), 'file')} {verb}", advice, _each(names))
+
+
+def _of_companions(refused: Mapping[str, Refused]) -> list[str]:
+    names = sorted(name for name, why in refused.items() if why.kind == "companion")
+    if not names:
+        return []
+    more = f" and {len(names) - 2} more" if len(names) > 2 else ""  # noqa: PLR2004 - two are named
+    be = "is" if len(names) == 1 else "are"
+    told = f"{_count(len(names), 'file')} beside the pictures {be} left out"
+    return [f"{told}: {', '.join(names[:2])}{more}"]
 
 
 def _of_numbers(found: Sequence[pairs.Pair], split: Split, setting: Setting) -> Iterator[Finding]:

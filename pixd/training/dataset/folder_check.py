@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from pixd.folders import scan
+from pixd.folders.companions import COMPANION, HEAD_BYTES, is_companion, may_be_companion
 from pixd.store.training_set import Looked
 from pixd.system.children.confinement import FILE_BYTES
 from pixd.system.digests import hash_file
@@ -97,6 +98,9 @@ def check(
             unread[name] = f"over the limit of {FILE_BYTES // 2**20} MiB"
             continue
         try:
+            if may_be_companion(name) and is_companion(name, _head(path)):
+                unread[name] = COMPANION
+                continue
             digests[name] = hash_file(path)
         except OSError as error:
             unread[name] = f"cannot be read: {error.strerror}"
@@ -122,6 +126,11 @@ def check(
     split = found.split
     count = len(listed.files) + len(listed.special) + len(listed.unreadable)
     return Checked(count, listed.ignored, len(split.used), len(split.held_out), found.judgement)
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(HEAD_BYTES)
 
 
 def _inspected(

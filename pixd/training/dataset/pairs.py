@@ -98,12 +98,21 @@ def _in_folders(
                 for name, _ in members:
                     problems[name] = f"{len(members)} files in {side}/ are called {stem}: keep one"
             elif not sides[other].get(stem):
-                problems[members[0][0]] = f"no partner: {other}/{stem} with any suffix is missing"
+                problems[members[0][0]] = _no_partner(f"{other}/{stem}", stem, sides[other])
             elif len(sides[other][stem]) > 1:
                 problems[members[0][0]] = f"{other}/ has several files called {stem}: keep one"
             elif side == "a":
                 pairs.append((members[0], sides["b"][stem][0]))
     return pairs
+
+
+def _no_partner(wanted: str, stem: str, there: Mapping[str, Sequence[tuple[str, str]]]) -> str:
+    """Say that a partner is missing, and name a file that differs by letter case alone."""
+    folded = stem.casefold()
+    near = [files[0][0] for other, files in there.items() if other.casefold() == folded]
+    if near:
+        return f"no partner: {wanted} is missing, and {near[0]} differs in letter case: rename one"
+    return f"no partner: {wanted} with any suffix is missing"
 
 
 def _stem(path: str) -> str:

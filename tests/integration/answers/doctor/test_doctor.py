@@ -153,7 +153,7 @@ def test_a_store_of_a_network_file_system_fails(
     tiny: Tiny, examine: Examine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "pixd.system.libc._read_mounts", lambda: b"1 0 0:1 / / rw - nfs4 server:/export rw\n"
+        "pixd.system.libc.read_mounts", lambda: b"1 0 0:1 / / rw - nfs4 server:/export rw\n"
     )
     found = examine()
     assert found["store"]["state"] == "fail"

@@ -194,6 +194,18 @@ def test_each_file_that_is_not_used_is_named_with_its_reason(sixty: dict[str, Pa
     assert said.findings[0].groups == (("notes.txt: it is a text",),)
 
 
+def test_links_and_readmes_are_told_once_and_harm_nothing(sixty: dict[str, Parts]) -> None:
+    link = findings.Refused("a symbolic link that leads out of the folder", "special")
+    text = findings.Refused("left out", "companion")
+    refused = {f"{n}.png": link for n in range(3)} | dict.fromkeys(["A.md", "b.csv", "c.txt"], text)
+    said = judged(sixty, refused=refused)
+    assert said.count(WRONG) == 0
+    found = only(said.findings, "special")
+    assert "3 files cannot be opened" in found.message
+    assert "PNG" not in found.advice
+    assert "3 files beside the pictures are left out: A.md, b.csv and 1 more" in said.notes
+
+
 def test_halves_of_different_shape_do_not_fit_over_each_other(sixty: dict[str, Parts]) -> None:
     (wide,) = parts_of(gradient(96, 64))
     seen = {**sixty, "a/9.png": (sixty["009.png"][0], wide)}

@@ -207,6 +207,7 @@ def _train(
             "validation": live.validation,
             "preview": live.preview,
             "blocked": live.blocked,
+            "looking": asdict(live.looking) if live.looking else None,
         }
     failed = last.state is RunState.FAILED
     return {
@@ -221,6 +222,7 @@ def _train(
         "validation": None,
         "preview": "",
         "blocked": "",
+        "looking": None,
     }
 
 

@@ -153,6 +153,8 @@ def _model(part: Mapping[str, Any] | None) -> str:
 
 
 def _train(part: Mapping[str, Any]) -> str:
+    if part["looking"] and part["state"] == "idle":
+        return str(part["reason"])
     if part["state"] != "running":
         return f"{part['state']}: {part['reason']}" if part["reason"] else str(part["state"])
     if not part["steps"]:

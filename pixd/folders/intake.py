@@ -36,7 +36,10 @@ RESCAN_S = 30.0  # between scans where events arrive
 POLL_S = 5.0  # between scans where none do, and while the folder is on hold
 SCAN_GRACE_S = 60.0  # a scan that is later than this is reported as overdue
 RESCAN_SHARE = 200
-"""A rescan waits at least this many times its own duration: under half a per cent of one core."""
+"""A rescan waits at least this many times its own processor time: under half a per cent of a core."""
+REST_SHARE = 20
+"""It also waits so many times its duration. A slow disk then keeps the loop for less than a twentieth
+of the time, and a machine that is busy with other work does not make a scan rare."""
 COMMIT_EVERY_S = 0.5
 """While files keep arriving, those of this many seconds become one commit. If no other file is on
 its way, what was read is committed at once."""
@@ -283,7 +286,9 @@ class Intake:
 
     def _scan_all(self, hints: Hints, now: float) -> bool:
         self._scan_began = self._scan_began or time.monotonic()
+        used = time.thread_time()
         found = self.calls.call(scan.scan, self.root)
+        used = time.thread_time() - used
         took, self._scan_began = time.monotonic() - self._scan_began, 0.0
         self.ignored = found.ignored
         vanished = self._files.vanished(found)
@@ -292,7 +297,7 @@ class Intake:
             return False
         period = RESCAN_S if self.watch_kind == "inotify" else POLL_S
         if not self._has_hung:  # else most of that time was no work
-            period = max(period, took * RESCAN_SHARE)
+            period = max(period, used * RESCAN_SHARE, took * REST_SHARE)
         self._next_scan_at, self._has_hung = now + period, False
         if self._files.relist(found.unreadable):
             self._watched_identity = None  # a folder that can be read now has no watch yet

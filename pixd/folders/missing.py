@@ -37,6 +37,10 @@ class Losses:
         """Return how many files are missing."""
         return len(self._since)
 
+    def __contains__(self, name: str) -> bool:
+        """Tell whether a file is missing."""
+        return name in self._since
+
     def __iter__(self) -> Iterator[str]:
         """Yield their names, the first missed first."""
         return iter(self._since)

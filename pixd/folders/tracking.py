@@ -13,19 +13,13 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from pixd.folders.copying import (
-    NotWholeError,
-    RefusedError,
-    StillChangingError,
-    UnfinishedError,
-    UnreadableError,
-)
+from pixd.folders import copying
+from pixd.folders.known import KnownFiles
 from pixd.folders.missing import Losses
 from pixd.folders.one_file import is_of_one_file, write_each
 from pixd.folders.postponed import Postponed, settling_again, still_there
 from pixd.folders.recorder import REFUSED, Committed, Recorder, refused_as
 from pixd.folders.settle import Settling
-from pixd.folders.wholeness import Patience
 from pixd.store.files import RACY_NS, KnownFile
 from pixd.store.states import FileState
 from pixd.system import disk, safe_open
@@ -87,15 +81,14 @@ class Tracking:
         self._settle_s = settle_seconds
         self._keep_free_bytes = keep_free_bytes
         self.blocked = ""
-        self.known: dict[str, KnownFile] = {}
+        self.known = KnownFiles()
         self._recorder = Recorder(store, pipeline, kind, self.known, max_file_bytes, calls)
         self.repo_id = self._recorder.repo_id
-        self.known.update(store.working.load(self.repo_id))
+        self.known.fill(store.working.load(self.repo_id))
         self._settling = Settling(settle_seconds)
         self.losses = Losses(settle_seconds)
         self._postponed = Postponed(store, pipeline, kind, self.repo_id, self.known)
         self._unreadable = self._postponed.unreadable
-        self._patience = Patience()
         self._rechecks: set[str] = set()  # recorded under a racy stamp, read once more
         self._recheck_at: dict[str, float] = {}
 
@@ -152,8 +145,7 @@ class Tracking:
     def reload(self) -> None:
         """Read the rows again, and try at once what could not be read: a command asked for it."""
         self._recorder.clear()  # gc may have moved what was read and is not committed yet
-        self.known.clear()
-        self.known.update(self._store.working.load(self.repo_id))
+        self.known.fill(self._store.working.load(self.repo_id))
         self._postponed.clear()
 
     def set_all_aside(self) -> None:
@@ -175,7 +167,10 @@ class Tracking:
         Returns:
             Whether any is new or changed.
         """
-        for name in [name for name in self.losses if name in stamps]:
+        # Go through the fewer ones: thousands may be missing while files come one by one.
+        is_few = len(stamps) < len(self.losses)
+        fewer, more = (stamps, self.losses) if is_few else (self.losses, stamps)
+        for name in [name for name in fewer if name in more]:
             self.losses.found(name)
         has_fresh = self._observe(stamps, now)
         for name in hints.closed & stamps.keys():
@@ -235,7 +230,7 @@ class Tracking:
             return is_missing
         gone = [name] if name in self.known and name not in below.special else []
         if not gone and not below.files:
-            gone = [known for known in self.known if known.startswith(name + "/")]
+            gone = list(self.known.below(name))
         for missing in gone:
             self.miss(missing, now)
         return bool(gone) or is_missing
@@ -250,8 +245,7 @@ class Tracking:
         self._settling.forget(name)
         self._rechecks.discard(name)
         self._recorder.drop(name)
-        self._unreadable.forget(name)
-        self._patience.end(name)
+        self._postponed.forget(name)
         self._recheck_at.pop(name, None)
 
     def refuse(self, reasons: Mapping[str, str], now: float) -> bool:
@@ -380,31 +374,25 @@ class Tracking:
         # more, later, and that second look decides.
         is_racy = not is_second and (ready.early or self._settle_s < RACY_S)
         try:
-            may_be_open = self._patience.is_over(name, now)
-            ready = ready._replace(may_be_open=may_be_open)
-            self._recorder.read(root, ready, is_racy=is_racy)
+            self._recorder.read(root, self._postponed.patiently(ready, now), is_racy=is_racy)
         except FileNotFoundError:
             self.miss(name, now)
-        except StillChangingError as changing:
+        except copying.StillChangingError as changing:
             self._settling.observe(name, changing.stamp, now)
-        except NotWholeError:
+        except copying.NotWholeError:
             self._settling.postpone(name, now)
-        except UnfinishedError as unfinished:
-            self._settling.observe(name, ready.stamp, now)
+        except copying.UnfinishedError as unfinished:
+            self._settling.observe(name, stamp, now)
             self._rechecks.update([name] if is_second else [])
-            if self._patience.begins(name, now) and not is_second:
-                self._postponed.say({name: unfinished.message})
-        except RefusedError as refused:
+            self._postponed.wait_for_writer(name, "" if is_second else unfinished.message, now)
+        except copying.RefusedError as refused:
             self._refuse_read(name, refused.message, stamp)
-        except UnreadableError as error:
-            return error.message
         except Exception as error:
-            if not is_of_one_file(error):
+            if not isinstance(error, copying.UnreadableError) and not is_of_one_file(error):
                 raise
-            return safe_open.surprise(error)
+            return getattr(error, "message", "") or safe_open.surprise(error)
         else:
-            self._patience.end(name)
-            self._unreadable.forget(name)
+            self._postponed.forget(name)
             if is_racy:
                 self._recheck_at[name] = now + RACY_S
             else:

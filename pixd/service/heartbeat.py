@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pixd
 from pixd.store import heartbeat
-from pixd.store.heartbeat import Folder, Heartbeat, PipelineBeat, Train, Translate
+from pixd.store.heartbeat import Folder, Heartbeat, Looking, PipelineBeat, Train, Translate
 from pixd.system.clock import rfc3339
 from pixd.system.machine import has_gpu
 
@@ -181,4 +181,5 @@ def _train(pipeline: Pipeline) -> Train:
         validation=run.validation if run else None,
         preview=run.preview if run else "",
         blocked=part.blocked,
+        looking=Looking(**part.progress._asdict()) if part.progress else None,
     )

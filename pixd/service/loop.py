@@ -294,7 +294,7 @@ class Service:
         # no folder is looked at.
         others = [self._wake_r]
         if not self._blockage:
-            others += [worker.fileno() for worker in self.pipelines.workers]
+            others += [worker.fileno() for worker in self.pipelines.awaited(now)]
             others += self.pipelines.waits_for()
         waiting.wait(max(now + SHORTEST_WAIT_S, self._next_at(now)), others, [self.control])
         with contextlib.suppress(BlockingIOError):

@@ -61,6 +61,23 @@ class Folder:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Looking:
+    """How far the look at a training folder is.
+
+    Attributes:
+        phase: images (each is looked at) or pairs (they are compared with each other).
+        done: how many.
+        all: of how many.
+        eta_seconds: how long it still takes; None where nobody can tell.
+    """
+
+    phase: str = "images"
+    done: int = 0
+    all: int = 0
+    eta_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Train:
     """The training of a pipeline.
 
@@ -77,6 +94,7 @@ class Train:
         validation: its last held-out scores by name, and their step; None before the first.
         preview: path of the sheet of samples, or "".
         blocked: what a disk refuses, or "".
+        looking: how far the look at the folder is; None while there is nothing to look at.
     """
 
     state: str = "idle"
@@ -91,6 +109,7 @@ class Train:
     validation: Mapping[str, float | None] | None = None
     preview: str = ""
     blocked: str = ""
+    looking: Looking | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from pixd.system.children.spec import Result
     from pixd.system.children.worker import Worker
     from pixd.training.dataset.dataset import Dataset
+    from pixd.training.dataset.looking import Progress
     from pixd.training.due import Due
 
 FLOAT32_BYTES = 4
@@ -86,6 +87,7 @@ class Training:
         self._blockage = disk.Blockage()
         self.state = "idle"
         self.reason = ""
+        self.progress: Progress | None = None  # of looking at the images and comparing the pairs
 
     @property
     def blocked(self) -> str:
@@ -110,11 +112,10 @@ class Training:
 
     def next_at(self, now: float) -> float:
         """Return when to take the next step if the child sends no message before."""
-        if self._dataset.is_placing:
-            return now
+        dataset_at = self._dataset.next_at(now)
         if self.state == "waiting":
-            return max(now, self._may_start_at)
-        return now + 3600.0
+            return min(dataset_at, max(now, self._may_start_at))
+        return dataset_at
 
     def step(self, now: float, *, may_start: bool = True) -> None:
         """Do what can be done now, without waiting.
@@ -127,6 +128,7 @@ class Training:
         if self._run:
             self._follow(now)
         self._dataset.step(now)
+        self.progress = self._dataset.progress(now)
         wanted = self._wanted()
         if wanted is None:
             return
@@ -179,7 +181,7 @@ class Training:
             return "the training folder is empty" if self._intake.is_calm else "reading the folder"
         if self._dataset.trouble:
             return f"an image cannot be looked at: {self._dataset.trouble}; `pixd verify` says more"
-        return "looking at the images"
+        return self.progress.text() if self.progress else "looking at the images"
 
     def _reuse(self, due: Due) -> None:
         """Make a model live that was trained before."""

@@ -26,6 +26,7 @@ from pixd.store.states import FileState, RunState
 from pixd.store.store import Store
 from pixd.system.clock import rfc3339
 from pixd.system.digests import canonical_json
+from pixd.training.dataset.looking import Progress
 from tests.support.commits import record
 
 CONFIG = """\
@@ -263,6 +264,17 @@ def training(world: World) -> Iterator[None]:
 
 
 @contextmanager
+def looking_at_the_images(world: World) -> Iterator[None]:
+    def change(live: Live) -> None:
+        live["idle"] = False
+        far = Progress("images", 4_200, 20_000, 128.0)
+        set_part(live, "train", state="idle", reason=far.text(), looking=far._asdict())
+
+    with world.running(change):
+        yield
+
+
+@contextmanager
 def translating(world: World) -> Iterator[None]:
     def change(live: Live) -> None:
         live["idle"] = False
@@ -394,13 +406,13 @@ def _migration(world: World, sql: str) -> None:
 STATES = {
     state.__name__.replace("_", " "): state
     for state in (
-        never_run, starting, idle, training_set_is_wrong, training, translating, translating_in_tiles,
+        never_run, starting, idle, training_set_is_wrong, looking_at_the_images, training, translating, translating_in_tiles,
         waiting_for_pairs, training_failed,
         inputs_failed, paused, blocked, on_hold, not_answering, stuck, stopped, killed, newer_store, older_store,
     )
 }  # fmt: skip
 EXIT_CODES = {
-    "never run": 3, "starting": 0, "idle": 0, "training set is wrong": 0, "training": 0, "translating": 0,
+    "never run": 3, "starting": 0, "idle": 0, "training set is wrong": 0, "looking at the images": 0, "training": 0, "translating": 0,
     "translating in tiles": 0,
     "waiting for pairs": 0, "training failed": 1, "inputs failed": 1, "paused": 0, "blocked": 1,
     "on hold": 1, "not answering": 1, "stuck": 1, "stopped": 3, "killed": 3, "newer store": 4, "older store": 4,

@@ -258,7 +258,7 @@ class WarmWorker:
         self._oldest_asked_at = now
         number = event.get("id")
         if number in self._held:
-            step = Step(self._held[number].token, int(event["tiles"]), int(event["of"]))
+            step = Step(self._held[number].token, int(event["done"]), int(event["of"]))
             self._step = (number, step)
         for request in self._held.values():  # all the others may have been waiting for this one
             request.asked_at = now

@@ -26,6 +26,8 @@ from pixd.training.dataset.near_duplicates import Index, Parts
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
+    from pixd.training.dataset.near_duplicates import AnyIndex
+
 
 class Kin(NamedTuple):
     """What was decided about a pair when it came.
@@ -68,10 +70,13 @@ class Split(NamedTuple):
 class Placing:
     """Finds what the new pairs of a folder are near to, and then gives them anchors."""
 
-    def __init__(self, known: Mapping[str, Kin]) -> None:
-        """Begin with the pairs that have anchors; call `admit` for those whose measures are known."""
+    def __init__(self, known: Mapping[str, Kin], index: AnyIndex | None = None) -> None:
+        """Begin with the pairs that have anchors; call `admit` for those whose measures are known.
+
+        `index` finds near pairs; it is empty.
+        """
         self._known = dict(known)
-        self._index = Index()
+        self._index = Index() if index is None else index
         self._groups: dict[str, list[str]] = {}  # of new pairs, by label: that of its first
         self._met: dict[str, set[str]] = {}  # anchors of known pairs that a new one is near to
         self._parts: dict[str, Parts] = {}
@@ -95,7 +100,7 @@ class Placing:
             1:
         ]:  # the new pair joins these groups: the smaller ones take the largest one's label
             for member in self._groups[other]:
-                self._index.labels[member] = label
+                self._index.relabel(member, label)
             members += self._groups.pop(other)
 
     def has_met(self, digest: str) -> bool:
@@ -132,7 +137,7 @@ class Placing:
         self._known.update(given)
         for digest in self._met:
             if digest in given:
-                self._index.labels[digest] = given[digest].anchor
+                self._index.relabel(digest, given[digest].anchor)
             else:
                 self._index.drop(digest)
         self._groups.clear()

@@ -50,7 +50,7 @@ def _failing(call: Callable[..., Any]) -> Callable[..., Any]:
     [
         (safe_open, "open_regular"),
         (Recorder, "read"),
-        (Recorder, "_read"),
+        (Recorder, "_take"),
         (recording, "HashedFile"),
         (WorkingFiles, "mark_settling"),
         (WorkingFiles, "record"),

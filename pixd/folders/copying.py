@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from pixd.folders import wholeness
 from pixd.folders.companions import COMPANION, HEAD_BYTES, is_companion, may_be_companion
 from pixd.images.formats import looks_whole
 from pixd.system import durable, safe_open, stamps
@@ -34,6 +35,10 @@ class NotWholeError(Exception):
     """The file was taken early, but does not end as its format says: it must wait."""
 
 
+class UnfinishedError(PixdError):
+    """Somebody has not finished it yet, so it waits. The message is the reason."""
+
+
 class RefusedError(PixdError):
     """The file is not taken. The message is the reason."""
 
@@ -57,6 +62,7 @@ def open_settled(root: Path, ready: Ready, max_file_bytes: int) -> tuple[int, Fi
         FileNotFoundError: it is gone.
         StillChangingError: it is being written to.
         NotWholeError: it must wait for the full time.
+        UnfinishedError: it must wait until its writer is done.
         RefusedError: it may not be read.
         UnreadableError: it cannot be read now.
         RootGoneError: the whole folder cannot be read.
@@ -71,6 +77,7 @@ def open_settled(root: Path, ready: Ready, max_file_bytes: int) -> tuple[int, Fi
         raise RefusedError(error.message) from error
     try:
         stamp = _checked(fd, ready, max_file_bytes)
+        _check_whole(root, fd, ready, stamp.size)
     except OSError as error:
         os.close(fd)
         raise unreadable(error) from error
@@ -126,6 +133,20 @@ def _checked(fd: int, ready: Ready, max_file_bytes: int) -> FileStamp:
     if ready.early and not looks_whole(fd, before.size):
         raise NotWholeError
     return before
+
+
+def _check_whole(root: Path, fd: int, ready: Ready, size: int) -> None:
+    """Check that nothing shows that the file is unfinished (`pixd.folders.wholeness`)."""
+    if size >= wholeness.LARGE and (sidecar := wholeness.sidecar_of(root, ready.name)):
+        raise UnfinishedError(f"unfinished: {sidecar} is beside it")
+    if not ready.may_be_open and wholeness.being_written(fd):
+        raise UnfinishedError("a program has it open for writing")
+    missing = wholeness.missing_part(fd, size)
+    os.lseek(fd, 0, os.SEEK_SET)
+    if missing and ready.early:
+        raise NotWholeError
+    if missing:
+        raise RefusedError(missing)
 
 
 def _read(fd: int) -> bytes:

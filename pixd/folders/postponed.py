@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from pixd.folders import scan
 from pixd.folders.one_file import write_each
 from pixd.folders.unreadable import Unreadable
+from pixd.folders.wholeness import Patience
 from pixd.store.files import KnownFile
 from pixd.store.states import FileState
 from pixd.system.clock import rfc3339
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from pixd.folders.settle import Ready
     from pixd.store.store import Store
     from pixd.system.children.folder_calls import FolderCalls
     from pixd.system.stamps import FileStamp
@@ -45,6 +47,7 @@ class Postponed:
         self._repo_id = repo_id
         self._known = known
         self.unreadable = Unreadable()
+        self._patience = Patience()
         self.unlisted: dict[str, str] = {}
         self._told: set[str] = set()  # files without a stamp that were warned of
 
@@ -82,6 +85,20 @@ class Postponed:
             if is_first:
                 warned[name] = why
         self._postpone(waiting, warned)
+
+    def patiently(self, ready: Ready, now: float) -> Ready:
+        """Return a file as it is to be read: open or not, once its writer was waited for long."""
+        return ready._replace(may_be_open=self._patience.is_over(ready.name, now))
+
+    def wait_for_writer(self, name: str, why: str, now: float) -> None:
+        """Let the row of a file that is not finished say why it waits; "": its row stays."""
+        if self._patience.begins(name, now) and why:
+            self._postpone({name: (why, None)}, {})
+
+    def forget(self, name: str) -> None:
+        """Wait no more for a file: it was read, or is gone."""
+        self.unreadable.forget(name)
+        self._patience.end(name)
 
     def warn_once(self, failed: Mapping[str, str]) -> None:
         """Warn of files that no row can be written for, unless that was said before."""

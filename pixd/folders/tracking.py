@@ -13,7 +13,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from pixd.folders.copying import NotWholeError, RefusedError, StillChangingError, UnreadableError
+from pixd.folders import copying
 from pixd.folders.known import KnownFiles
 from pixd.folders.missing import Losses
 from pixd.folders.one_file import is_of_one_file, write_each
@@ -245,7 +245,7 @@ class Tracking:
         self._settling.forget(name)
         self._rechecks.discard(name)
         self._recorder.drop(name)
-        self._unreadable.forget(name)
+        self._postponed.forget(name)
         self._recheck_at.pop(name, None)
 
     def refuse(self, reasons: Mapping[str, str], now: float) -> bool:
@@ -374,23 +374,25 @@ class Tracking:
         # more, later, and that second look decides.
         is_racy = not is_second and (ready.early or self._settle_s < RACY_S)
         try:
-            self._recorder.read(root, ready, is_racy=is_racy)
+            self._recorder.read(root, self._postponed.patiently(ready, now), is_racy=is_racy)
         except FileNotFoundError:
             self.miss(name, now)
-        except StillChangingError as changing:
+        except copying.StillChangingError as changing:
             self._settling.observe(name, changing.stamp, now)
-        except NotWholeError:
+        except copying.NotWholeError:
             self._settling.postpone(name, now)
-        except RefusedError as refused:
+        except copying.UnfinishedError as unfinished:
+            self._settling.observe(name, stamp, now)
+            self._rechecks.update([name] if is_second else [])
+            self._postponed.wait_for_writer(name, "" if is_second else unfinished.message, now)
+        except copying.RefusedError as refused:
             self._refuse_read(name, refused.message, stamp)
-        except UnreadableError as error:
-            return error.message
         except Exception as error:
-            if not is_of_one_file(error):
+            if not isinstance(error, copying.UnreadableError) and not is_of_one_file(error):
                 raise
-            return safe_open.surprise(error)
+            return getattr(error, "message", "") or safe_open.surprise(error)
         else:
-            self._unreadable.forget(name)
+            self._postponed.forget(name)
             if is_racy:
                 self._recheck_at[name] = now + RACY_S
             else:

@@ -11,12 +11,12 @@ import contextlib
 import errno
 import fcntl
 import os
-import secrets
 from functools import partial
 from typing import TYPE_CHECKING
 
 from pixd.system import libc
 from pixd.system.crash_points import crash_point
+from pixd.system.draft import Draft, temporary_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -101,8 +101,8 @@ def publish_many(files: Sequence[tuple[Path, Path]], progress: Callable[[int], N
 def publish_each(files: Sequence[tuple[Path, Path]]) -> list[OSError | None]:
     """Do what `publish` does for some hundred files, with two syncs for all. Each may fail alone.
 
-    First, all bytes go to the disk under temporary names. Then each file is renamed into place.
-    Then the names go to the disk.
+    First, all bytes go to the disk, in files without names (`pixd.system.draft`). Then each file
+    gets its name. Then the names go to the disk.
 
     Args:
         files: (source, target) pairs.
@@ -120,40 +120,48 @@ def write_each(files: Sequence[tuple[Path, bytes]]) -> list[OSError | None]:
 
 def _place_each(files: Sequence[tuple[Path, Callable[[int], None]]]) -> list[OSError | None]:
     """Put files in place, given as pairs of a target and a function that fills an open file."""
+    found: list[OSError | None] = []
+    for start in range(0, len(files), SYNC_TOGETHER):  # each is an open descriptor meanwhile
+        found += _place_some(files[start : start + SYNC_TOGETHER])
+    return found
+
+
+def _place_some(files: Sequence[tuple[Path, Callable[[int], None]]]) -> list[OSError | None]:
     errors: dict[int, OSError] = {}
-    waiting: dict[int, Path] = {}  # the temporary file of each, until it has its name
+    drafts: dict[int, Draft] = {}
     placed: dict[Path, list[int]] = {}
     try:
         for n, (target, fill) in enumerate(files):
             try:
                 _make_folders(target.parent)
-                with temporary_beside(target, 0o666) as (fd, temporary):
-                    fill(fd)
-                waiting[n] = temporary
+                drafts[n] = Draft(target, 0o666)
+                fill(drafts[n].fd)
                 crash_point("temp-written")
             except OSError as error:
                 errors[n] = error
+        whole = [n for n in drafts if n not in errors]
         crash_point("before-fsync")
         try:
-            sync_files(waiting.values(), {files[n][0].parent for n in waiting})
+            if len(whole) >= SYNC_APART:
+                _sync_filesystems({files[n][0].parent for n in whole})
+            else:
+                for n in whole:
+                    os.fsync(drafts[n].fd)
         except OSError as error:
-            errors |= dict.fromkeys(waiting, error)
+            errors |= dict.fromkeys(whole, error)
         crash_point("after-fsync")
-        for n in [n for n in waiting if n not in errors]:
-            target = files[n][0]
+        for n in [n for n in whole if n not in errors]:
             crash_point("before-rename")
             try:
-                waiting[n].rename(target)
+                drafts[n].put()
             except OSError as error:
                 errors[n] = error
                 continue
             crash_point("after-rename")
-            del waiting[n]
-            placed.setdefault(target.parent, []).append(n)
+            placed.setdefault(files[n][0].parent, []).append(n)
     finally:  # also after Ctrl-C
-        for temporary in waiting.values():
-            with contextlib.suppress(OSError):
-                temporary.unlink()
+        for draft in drafts.values():
+            draft.close()
     try:
         sync_folders(placed)
     except OSError as error:
@@ -242,11 +250,8 @@ def sync_filesystem(path: Path) -> None:
 
 @contextlib.contextmanager
 def temporary_beside(target: Path, mode: int) -> Iterator[tuple[int, Path]]:
-    """Make a temporary file in the folder of `target`; it is removed if the block raises.
-
-    Its name is short and always of one length. A prefix to a name of 255 bytes would be too long.
-    """
-    temporary = target.with_name(f".pixd-{secrets.token_hex(6)}.tmp")
+    """Make a temporary file in the folder of `target`; it is removed if the block raises."""
+    temporary = temporary_name(target)
     fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
         yield fd, temporary

@@ -11,6 +11,7 @@ import enum
 import os
 from typing import TYPE_CHECKING
 
+from pixd.images import png_text
 from pixd.system import crash_points, durable
 from pixd.system.digests import hash_file
 from pixd.system.names import name_from_bytes, name_to_bytes, path_in
@@ -50,8 +51,13 @@ class Standing(enum.Enum):
     NOTHING = "nothing"
     OURS = "ours"
     WANTED = "wanted"
+    EARLIER = "earlier"  # pixd wrote it, but not last: its text says by which run
     EDITED = "edited"
     FOREIGN = "foreign"
+
+
+NOT_PUBLISHED_LAST = (Standing.EARLIER, Standing.EDITED, Standing.FOREIGN)
+"""What is not the bytes that pixd last put there."""
 
 
 def look(target: Path, wanted: str, ours: str | None) -> Standing:
@@ -70,9 +76,12 @@ def look(target: Path, wanted: str, ours: str | None) -> Standing:
         return Standing.FOREIGN
     if found == wanted:
         return Standing.WANTED
-    if ours is None:
-        return Standing.FOREIGN
-    return Standing.OURS if found == ours else Standing.EDITED
+    if found == ours:
+        return Standing.OURS
+    # A store that was put back from a backup does not know what it published since.
+    if png_text.read_as_written(target):
+        return Standing.EARLIER
+    return Standing.FOREIGN if ours is None else Standing.EDITED
 
 
 def look_each(files: Sequence[tuple[Path, str, str | None]]) -> list[Standing | OSError]:

@@ -11,6 +11,8 @@ import os
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
+from pixd.images import png_text
+from pixd.store.queries import history
 from pixd.store.states import FileState, OutputState, RunState
 from pixd.system import backoff, disk
 from pixd.system.children.folder_calls import FolderCalls, NotAnsweringError
@@ -319,10 +321,34 @@ class Publisher:
             self._store.note(self._pipeline, "warning", "edited", why)
             return True
         elif found is output_files.Standing.FOREIGN:
-            why = f"{path} is there already and was not made by pixd: move it away"
-            self.postpone(inp, why)
+            self.postpone(inp, self._why_foreign(path))
             return True
+        elif found is output_files.Standing.EARLIER:
+            self._keep_earlier(path)
         return False
+
+    def _why_foreign(self, path: str) -> str:
+        text = png_text.read_text(path_in(self._folder, path))
+        if "pixd:run" in text:
+            return f"{path} was made by pixd and changed by hand since: move it away"
+        return f"{path} is there already and was not made by pixd: move it away"
+
+    def _keep_earlier(self, path: str) -> None:
+        """Keep the bytes of an output that pixd did not write last, before it is replaced."""
+        target = path_in(self._folder, path)
+        key = png_text.read_text(target)["pixd:run"]
+        fd = os.open(target, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            stored = self._store.objects.take(fd)
+        finally:
+            os.close(fd)
+        self._store.objects.flush()
+        self._store.history.add_objects([stored], "image/png")
+        runs = history.runs_of_key(self._store.db.conn, key)
+        by = f"run@{runs[0]}" if runs else "a run that this store does not have (was it put back"
+        told = f"{path} is of {by}" + ("" if runs else " from a backup?)")
+        told += f": it is kept as {stored.digest[:19]} and replaced"
+        self._store.note(self._pipeline, "info", "earlier", told)
 
 
 def withdraw(store: Store, pipeline: PipelineSettings, repo_id: int, path: str) -> Path | None:
@@ -338,7 +364,7 @@ def withdraw(store: Store, pipeline: PipelineSettings, repo_id: int, path: str) 
     if standing is None:
         return None
     target = path_in(pipeline.output, path)
-    if output_files.look(target, standing.digest, None) is output_files.Standing.FOREIGN:
+    if output_files.look(target, standing.digest, None) in output_files.NOT_PUBLISHED_LAST:
         store.outputs.set_state(standing.id, OutputState.EDITED)
         return None
     store.outputs.set_state(standing.id, OutputState.WITHDRAWN)
@@ -376,7 +402,7 @@ def publish_beside(store: Store, pipeline: PipelineSettings, path: str) -> str:
         )
     beside = path.removesuffix(".png") + ".new.png"
     target = path_in(pipeline.output, beside)
-    if output_files.look(target, made, None) is output_files.Standing.FOREIGN:
+    if output_files.look(target, made, None) in output_files.NOT_PUBLISHED_LAST:
         raise PixdError(f"{beside} is there already", advice="move it away")
     output_files.publish(store.objects.path_of(made), target)
     return beside

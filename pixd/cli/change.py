@@ -44,7 +44,7 @@ def ask(settings: Settings, op: str, **arguments: Any) -> dict[str, Any]:
 
 
 def _do(settings: Settings, op: str, arguments: dict[str, Any]) -> dict[str, Any]:
-    store = open_store(settings.store)
+    store = open_store(settings.store, may_make=False)
     try:
         return operations.perform(store, settings, op, arguments, user_name(os.getuid()))
     finally:

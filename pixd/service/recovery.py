@@ -94,7 +94,7 @@ def clear_leftovers(store: Store, folders: Iterable[Path]) -> None:
     Call it only at start, because later children work there.
     """
     shutil.rmtree(store.scratch, ignore_errors=True)
-    store.scratch.mkdir(parents=True, exist_ok=True)
+    store.scratch.mkdir(exist_ok=True)
     for half_made in model_files.half_made_in(store.folder):
         shutil.rmtree(half_made, ignore_errors=True)
     for folder in (*folders, store.folder / PREVIEWS):

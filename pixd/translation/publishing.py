@@ -18,6 +18,7 @@ from pixd.system.clock import rfc3339
 from pixd.system.errors import PixdError
 from pixd.system.names import name_from_bytes, path_in
 from pixd.translation import output_files
+from pixd.translation.output_place import OutputPlace
 from pixd.translation.tally import Tally
 
 if TYPE_CHECKING:
@@ -75,7 +76,12 @@ class Publisher:
         self._pipeline = pipeline
         self._repo_id = repo_id
         self._folder = folder
+        self._place = OutputPlace(store, pipeline, folder)
         self._refusal = ""
+
+    def why_not(self) -> str:
+        """Say why nothing may be published now, or ""; see `pixd.translation.output_place`."""
+        return self._place.why_not()
 
     def publish(self, made: list[Made], *, model_digest: str, recipe: str) -> str:
         """Publish images: all intents, then all files, then all rows that say they are published.
@@ -149,6 +155,8 @@ class Publisher:
         Returns:
             Why the output folder cannot be looked at, or "".
         """
+        if why := self.why_not():
+            return why
         there = set(_names_below(os.fsencode(self._folder)))
         listed = self._store.outputs.current_paths(self._pipeline)
         with self._store.transaction():
@@ -199,7 +207,9 @@ class Publisher:
         """Put the files in place and return the intents whose file is there now."""
         sources = [self._store.objects.path_of(intent.digest) for intent in intents]
         targets = [path_in(self._folder, intent.path) for intent in intents]
-        errors = output_files.publish_each(list(zip(sources, targets, strict=True)))
+        errors = output_files.publish_each(
+            list(zip(sources, targets, strict=True)), below=self._folder
+        )
         standing = []
         for intent, target, error in zip(intents, targets, errors, strict=True):
             if error is None or _stands_after_all(target, intent.digest):
@@ -212,7 +222,9 @@ class Publisher:
     def _note_refusal(self, inp: DueInput, path: str, error: OSError) -> None:
         """Wait if the disk is the cause; else try this input again later."""
         why = f"{path} could not be written: {error.strerror}"
-        if disk.refusal(error):
+        if place := self.why_not():
+            self._refusal = place
+        elif disk.refusal(error):
             self._refusal = f"the output folder {self._folder}: {why}"
         else:
             self.postpone(inp, why)

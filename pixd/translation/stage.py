@@ -241,6 +241,8 @@ class Translation:
     def _feed(self, aim: Aim, now: float) -> None:
         child = self._translator
         assert child is not None  # it was started when the aim was found
+        if self._note_blockage(self._publisher.why_not(), now):
+            return
         room = self._at_once - len(self._held)
         if room <= 0:
             return

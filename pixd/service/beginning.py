@@ -69,8 +69,9 @@ def _why_not_make(settings: Settings, known: Note, absent: str) -> StoreGoneErro
         for kind in ("training", "input"):
             watched = getattr(pipeline, kind)
             if not watched.is_dir():
+                what = "no folder" if watched.exists() else "missing"
                 return StoreGoneError(
-                    f"the {kind} folder {watched} is missing, and there is no store yet",
+                    f"the {kind} folder {watched} is {what}, and there is no store yet",
                     advice=ADVICE_FOLDER,
                 )
     return None

@@ -10,7 +10,6 @@ taking a changed configuration (`pixd.service.reload`), and what readers see
 from __future__ import annotations
 
 import contextlib
-import sqlite3  # noqa: TID251 - its errors; there is no SQL here
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -367,7 +366,7 @@ class Service:
         self.control.abandon()
         self.pipelines.abandon()
         # Where the store still can be written, as after a rename, it says that it was left.
-        with contextlib.suppress(OSError, sqlite3.Error):
+        with contextlib.suppress(*disk.ERRORS):
             self.heartbeat.stop(self.store.heights())
-        with contextlib.suppress(OSError, sqlite3.Error):
+        with contextlib.suppress(*disk.ERRORS):
             self.store.close()

@@ -19,8 +19,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pixd.system.digests import digest_of
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -55,14 +53,18 @@ def places(config: Path) -> Iterator[Path]:
     """Yield where the note of a configuration may be, the best first."""
     real = Path(os.path.realpath(config))
     yield real.parent / f".{real.name}.pixd"
-    name = digest_of(os.fsencode(real)).removeprefix("sha256:")[:16] + ".pixd"
-    for folder in os.environ.get("STATE_DIRECTORY", "").split(":"):
-        if folder:
-            yield Path(folder) / name
-    yield SYSTEM_STATE / name
+    for folder in _state_folders():
+        if folder.is_dir():
+            from pixd.system.digests import digest_of  # noqa: PLC0415 - `pixd status` is light
+
+            yield folder / f"{digest_of(os.fsencode(real)).removeprefix('sha256:')[:16]}.pixd"
+
+
+def _state_folders() -> list[Path]:
+    """Return the folders for the notes of configurations whose own folder cannot be written."""
+    named = os.environ.get("STATE_DIRECTORY", "").split(":")
     home = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")  # noqa: PTH111
-    if os.path.isabs(home):  # noqa: PTH117 - "~" stays where there is no home
-        yield Path(home) / "pixd" / name
+    return [*(Path(one) for one in named if one), SYSTEM_STATE, Path(home) / "pixd"]
 
 
 def read(config: Path) -> tuple[Note, int | None]:
@@ -130,10 +132,10 @@ class OutsideNote:
 
     def _hold(self) -> None:
         self.close()
+        with contextlib.suppress(OSError):  # without a home there is none
+            _state_folders()[-1].mkdir()
         for place in places(self._config):
             try:
-                if place.parent.name == "pixd" and place.parent.parent.is_dir():
-                    place.parent.mkdir(exist_ok=True)
                 flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
                 fd = os.open(place, flags, 0o644)
             except OSError:

@@ -49,7 +49,7 @@ class StorePlace:
     def why_gone(self) -> str:
         """Say why the store's path does not lead to this store any more, or ""."""
         gone = say_gone(self.folder)
-        why = _why_not(self.folder, self._folder, gone, f"{gone}; another folder is in its place")
+        why = _why_not(self.folder, self._folder, gone, gone)
         path = self.folder / DATABASE
         other = f"{path} is another file than the one that was opened"
         return why or _why_not(path, self._database, f"{path} is gone", other)

@@ -6,7 +6,6 @@ The rows are written by the store's own code and the heartbeat has the shape tha
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 import time
@@ -149,10 +148,10 @@ class World:
     ) -> Iterator[Store]:
         """Hold the store as a service that started three hours ago, and leave its heartbeat."""
         service = Service(self.settings, lambda _: None)
-        service.heartbeat.started_at = NOW - 3 * HOUR_S - 12 * MINUTE_S
         service._beat(0.0)
         live: Live = read_live(self.settings.store)
         live["idle"] = True
+        live["started_at"] = rfc3339(NOW - 3 * HOUR_S - 12 * MINUTE_S)
         for folder in ("training", "input"):
             seen = live["pipelines"]["facades"][folder]
             seen.update(watch="inotify", last_scan_at=rfc3339(NOW - 7.0))
@@ -166,8 +165,7 @@ class World:
         finally:
             service.control.stop()
             service.store.close()
-            os.close(service._wake_r)
-            os.close(service._wake_w)
+            service.signals.close()
 
     def ran(self, *, was_stopped: bool) -> None:
         """Leave what a service leaves that ended two hours ago."""

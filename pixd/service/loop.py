@@ -74,9 +74,18 @@ class Service:
         self.signals = signals or Signals()
         self._wake = self.signals.wake
         self._blockage = disk.Blockage()
+        folder = settings.store
+        was_there = not place.why_not_there(folder)
         try:
-            self._open(settings, may_make_store=may_make_store)
+            self.store = open_store(folder, may_make=may_make_store)
+            try:
+                self._open(settings)
+            except BaseException:
+                self._close_half_open()
+                raise
         except Exception as error:
+            if was_there and (why := place.why_not_there(folder)):  # its disk went meanwhile
+                raise place.gone(why) from error
             if why := disk.refusal(error):
                 raise StoreError(
                     f"the store {settings.store} cannot be opened: {why}",
@@ -84,8 +93,7 @@ class Service:
                 ) from error
             raise
 
-    def _open(self, settings: Settings, *, may_make_store: bool) -> None:
-        self.store = open_store(settings.store, may_make=may_make_store)
+    def _open(self, settings: Settings) -> None:
         self.store.listener = self._say
         self.heartbeat = HeartbeatFile(self.store.place.pinned)
         self.metrics_file = MetricsFile()
@@ -97,6 +105,12 @@ class Service:
         recovery.clear_leftovers(self.store, outputs.values())
         self.control = ControlServer(self.store.folder, self._carry_out)
         self.pipelines = Pipelines(self.store, settings, LocalSpawner(), self._wake.wake)
+
+    def _close_half_open(self) -> None:
+        if control := getattr(self, "control", None):
+            control.abandon()
+        with contextlib.suppress(*disk.ERRORS):
+            self.store.close()
 
     @property
     def settings(self) -> Settings:

@@ -83,7 +83,7 @@ def read(config: Path) -> tuple[Note, int | None]:
             continue
         finally:
             os.close(fd)
-        if note.at > newest.at:
+        if note.at >= newest.at:
             newest = note
     return newest, None
 
@@ -131,22 +131,31 @@ class OutsideNote:
         return False
 
     def _hold(self) -> None:
+        """Open and lock the note in the best place that can be written, if there is one."""
         self.close()
-        with contextlib.suppress(OSError):  # without a home there is none
-            _state_folders()[-1].mkdir()
-        for place in places(self._config):
-            try:
-                flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-                fd = os.open(place, flags, 0o644)
-            except OSError:
-                continue
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:  # a reader looks, or another service has it: the next write tries again
-                os.close(fd)
-                return
-            self._fd = fd
+        if not self._config.parent.is_dir():
+            # The whole project is away. A note elsewhere would be taken for that of another
+            # project, made later under the same name.
             return
+        if not any(self._take(place) for place in places(self._config)):
+            with contextlib.suppress(OSError):  # it is there, or there is no home
+                _state_folders()[-1].mkdir()
+            any(self._take(place) for place in places(self._config))
+
+    def _take(self, place: Path) -> bool:
+        """Tell whether a place will do: its note is ours, or will be when its reader is through."""
+        try:
+            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+            fd = os.open(place, flags, 0o644)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(fd)
+        else:
+            self._fd = fd
+        return True
 
 
 def _is_held(fd: int) -> bool:

@@ -9,11 +9,9 @@ so that another store in its place is not taken for it.
 from __future__ import annotations
 
 import os
-import secrets
 from pathlib import Path
 
 from pixd.store.connection import DATABASE, what_outlived_database
-from pixd.system import durable
 from pixd.system.errors import StoreGoneError
 
 IDENTITY = "identity"
@@ -25,18 +23,32 @@ _Place = tuple[int, int]
 
 
 class StorePlace:
-    """The folder of an open store, followed wherever its path leads."""
+    """The folder of an open store, followed wherever its path leads.
+
+    Made before the store is opened, and told when it is: so a store that goes meanwhile is noticed.
+    """
 
     def __init__(self, folder: Path) -> None:
-        """Remember what `folder` and its database are now.
+        """Remember what `folder` is now.
 
         Raises:
-            OSError: one of them is not there.
+            OSError: it is not there.
         """
         self.folder = folder
         self._fd = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         self._folder = _place(os.fstat(self._fd))
-        self._database = _place(os.stat(folder / DATABASE))  # noqa: PTH116 - as the line above
+        self._database: _Place | None = None
+
+    def note_opened(self) -> None:
+        """Remember what its database is, now that it is open.
+
+        Raises:
+            OSError: it is not there.
+            StoreGoneError: the path does not lead to this store any more.
+        """
+        self._database = _place(os.stat(self.pinned / DATABASE))  # noqa: PTH116 - as above
+        if why := self.why_gone():
+            raise gone(why)
 
     @property
     def pinned(self) -> Path:
@@ -48,8 +60,8 @@ class StorePlace:
 
     def why_gone(self) -> str:
         """Say why the store's path does not lead to this store any more, or ""."""
-        gone = say_gone(self.folder)
-        why = _why_not(self.folder, self._folder, gone, gone)
+        told = say_gone(self.folder)
+        why = _why_not(self.folder, self._folder, told, told)
         path = self.folder / DATABASE
         other = f"{path} is another file than the one that was opened"
         return why or _why_not(path, self._database, f"{path} is gone", other)
@@ -109,7 +121,9 @@ def identity_of(folder: Path) -> str:
     found = read_identity(folder)
     if found:
         return found
-    made = secrets.token_hex(16)
+    from pixd.system import durable  # noqa: PLC0415 - `pixd status` is light
+
+    made = os.urandom(16).hex()
     try:
         durable.write_file(folder / IDENTITY, f"{made}\n".encode())
     except OSError:
@@ -117,7 +131,7 @@ def identity_of(folder: Path) -> str:
     return made
 
 
-def _why_not(path: Path, was: _Place, missing: str, other: str) -> str:
+def _why_not(path: Path, was: _Place | None, missing: str, other: str) -> str:
     try:
         return "" if _place(os.stat(path)) == was else other  # noqa: PTH116 - each step asks
     except (FileNotFoundError, NotADirectoryError):

@@ -58,24 +58,26 @@ class Store:
             raise place.gone(why)
         self.folder = folder
         self.listener: Callable[[Event], None] | None = None
-        self._lock = lock.StoreLock(folder)
+        self.place = place.StorePlace(folder)
+        try:
+            self._lock = lock.StoreLock(folder)
+        except BaseException:
+            self.place.close()
+            raise
         was_cut_off = (folder / f"{connection.DATABASE}-wal").exists()
         try:
             self.db: Database = writer.open_writer(folder)
             writer.refuse_older_than(read_heights(folder), self.db.conn, folder)
-            self.place = place.StorePlace(folder)
+            self.place.note_opened()
         except BaseException:
+            self.place.close()
             self._lock.release()
             raise
-        self.identity = place.identity_of(folder)
-        # Whoever works below them makes no folder above its own: the store's disk may be away.
-        for name in STANDING:
-            self.standing(name)
-        self.objects = ObjectStore(folder / "objects")
-        self.objects.discard_incoming()
-        if was_cut_off:
-            # Files that were renamed but not synced exist now, and would wrongly count as durable.
-            durable.sync_filesystem(folder)
+        try:
+            self._prepare(was_cut_off=was_cut_off)
+        except BaseException:
+            self.close()
+            raise
         self.history = History(self.db, self.objects)
         self.working = WorkingFiles(self.db)
         self.runs = Runs(self.db)
@@ -84,6 +86,17 @@ class Store:
         self.exclusions = Exclusions(self.db)
         self.holds = Holds(self.db)
         self.care = Care(self.db)
+
+    def _prepare(self, *, was_cut_off: bool) -> None:
+        self.identity = place.identity_of(self.folder)
+        # Whoever works below them makes no folder above its own: the store's disk may be away.
+        for name in STANDING:
+            self.standing(name)
+        self.objects = ObjectStore(self.folder / "objects")
+        self.objects.discard_incoming()
+        if was_cut_off:
+            # Files that were renamed but not synced exist now, and would wrongly count as durable.
+            durable.sync_filesystem(self.folder)
 
     @property
     def scratch(self) -> Path:

@@ -29,7 +29,9 @@ def ask(settings: Settings, op: str, **arguments: Any) -> dict[str, Any]:
     """
     if not connection.has_database(settings.store):
         raise CannotTellError(
-            f"no store at {settings.store}", advice="start the service once with `pixd run`"
+            f"no store at {settings.store}",
+            advice="if there was one, bring its disk back; else start the service once with"
+            " `pixd run`",
         )
     ends_at = time.monotonic() + PATIENCE_S
     while True:

@@ -6,6 +6,7 @@ The rows are written by the store's own code and the heartbeat has the shape tha
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import time
@@ -19,8 +20,9 @@ import pytest
 from pixd.answers import status
 from pixd.config.load import load
 from pixd.service.loop import Service
-from pixd.store import connection, heartbeat
+from pixd.store import connection, heartbeat, place
 from pixd.store.opening import open_store
+from pixd.store.outside import Note, OutsideNote
 from pixd.store.states import FileState, RunState
 from pixd.store.store import Store
 from pixd.system.clock import rfc3339
@@ -378,17 +380,37 @@ def _migration(world: World, sql: str) -> None:
         store.db.execute(sql)
 
 
+@contextmanager
+def store_gone(world: World) -> Iterator[None]:
+    """The service waits for a store whose disk is away."""
+    store = world.settings.store
+    note = OutsideNote(world.settings.path)
+    note.write(
+        Note(
+            identity="one",
+            path=str(store),
+            pid=os.getpid(),
+            at=rfc3339(NOW - 0.4),
+            blocked=place.say_gone(store),
+            advice=place.ADVICE_GONE,
+        )
+    )
+    shutil.rmtree(store)
+    yield
+    note.close()
+
+
 STATES = {
     state.__name__.replace("_", " "): state
     for state in (
         never_run, starting, idle, training_set_is_wrong, training, translating, translating_in_tiles,
         waiting_for_pairs, training_failed,
-        inputs_failed, paused, blocked, on_hold, stuck, stopped, killed, newer_store, older_store,
+        inputs_failed, paused, blocked, store_gone, on_hold, stuck, stopped, killed, newer_store, older_store,
     )
 }  # fmt: skip
 EXIT_CODES = {
     "never run": 3, "starting": 0, "idle": 0, "training set is wrong": 0, "training": 0, "translating": 0,
     "translating in tiles": 0,
-    "waiting for pairs": 0, "training failed": 1, "inputs failed": 1, "paused": 0, "blocked": 1,
+    "waiting for pairs": 0, "training failed": 1, "inputs failed": 1, "paused": 0, "blocked": 1, "store gone": 1,
     "on hold": 1, "stuck": 1, "stopped": 3, "killed": 3, "newer store": 4, "older store": 4,
 }  # fmt: skip

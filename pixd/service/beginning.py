@@ -68,8 +68,8 @@ def _why_not_make(settings: Settings, known: Note, absent: str) -> StoreGoneErro
     for pipeline in settings.pipelines:
         for kind in ("training", "input"):
             watched = getattr(pipeline, kind)
-            if not watched.is_dir():
-                what = "no folder" if watched.exists() else "missing"
+            if not os.path.isdir(watched):  # noqa: PTH112 - no error where one may not look
+                what = "no folder" if os.path.exists(watched) else "missing"  # noqa: PTH110
                 return StoreGoneError(
                     f"the {kind} folder {watched} is {what}, and there is no store yet",
                     advice=ADVICE_FOLDER,

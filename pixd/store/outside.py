@@ -15,6 +15,7 @@ import contextlib
 import fcntl
 import json
 import os
+import zlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -54,10 +55,10 @@ def places(config: Path) -> Iterator[Path]:
     real = Path(os.path.realpath(config))
     yield real.parent / f".{real.name}.pixd"
     for folder in _state_folders():
-        if folder.is_dir():
-            from pixd.system.digests import digest_of  # noqa: PLC0415 - `pixd status` is light
-
-            yield folder / f"{digest_of(os.fsencode(real)).removeprefix('sha256:')[:16]}.pixd"
+        if os.path.isdir(folder):  # noqa: PTH112 - false, and no error, where one may not look
+            # Two checksums and no digest: `pixd status` is light, and imports no hashlib.
+            path = os.fsencode(real)
+            yield folder / f"{zlib.crc32(path):08x}{zlib.adler32(path):08x}.pixd"
 
 
 def _state_folders() -> list[Path]:
@@ -133,7 +134,7 @@ class OutsideNote:
     def _hold(self) -> None:
         """Open and lock the note in the best place that can be written, if there is one."""
         self.close()
-        if not self._config.parent.is_dir():
+        if not os.path.isdir(self._config.parent):  # noqa: PTH112 - as above
             # The whole project is away. A note elsewhere would be taken for that of another
             # project, made later under the same name.
             return

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
+    from pixd.answers.absence import Absence
     from pixd.store.heartbeat import Heartbeat, HeartbeatError
 
 BLOCKED = "blocked"
@@ -50,6 +51,7 @@ def judge(
     pid: int | None,
     silent_s: float,
     not_understood: HeartbeatError | None = None,
+    absence: Absence | None = None,
 ) -> tuple[str, list[Problem]]:
     """Return the state and what is wrong, worst first.
 
@@ -59,6 +61,7 @@ def judge(
         pid: of the service, or None where none runs.
         silent_s: age of its last heartbeat in seconds.
         not_understood: why its last heartbeat cannot be read.
+        absence: of the store, where it is not in its place.
 
     Returns:
         One of ok, degraded, blocked and not-running, and the problems.
@@ -66,7 +69,10 @@ def judge(
     problems = []
     if not_understood and pid is not None:
         problems.append(Problem(DEGRADED, "", not_understood.message, not_understood.advice))
-    problems += _problems(pipelines, live, pid=pid, silent_s=silent_s)
+    if absence and absence.reason:
+        problems.append(Problem(BLOCKED, "", absence.reason, absence.advice))
+    else:
+        problems += _problems(pipelines, live, pid=pid, silent_s=silent_s)
     problems.sort(key=lambda problem: problem.state != BLOCKED)  # stable
     if pid is None:
         return "not-running", problems

@@ -7,6 +7,7 @@ sqlite-utils. The shape of the data is the contract of ``pixd status --json``, p
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from dataclasses import asdict
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pixd
 from pixd.answers import health
+from pixd.answers.absence import Absence, absence_of
 from pixd.config.pair_kinds import KINDS
 from pixd.store import connection, heartbeat, lock
 from pixd.store.heartbeat import Folder, Heartbeat, HeartbeatError, PipelineBeat, Train
@@ -48,12 +50,18 @@ def snapshot(settings: Settings) -> dict[str, Any]:
     """
     folder = settings.store
     pid = lock.holder_pid(folder)
+    absence = absence_of(settings) if pid is None else Absence()
+    pid = pid or absence.pid
     last, not_understood = _last_heartbeat(folder)
+    if absence.reason:
+        last = Heartbeat(at=absence.at, pid=pid or 0)
     # Until this service's first heartbeat, the file is still from the service before it.
     is_starting = pid is not None and last.pid != pid and not not_understood
     live = Heartbeat() if is_starting else last
     now = time.time()
-    with queries.open_snapshot(folder) as reader:
+    # If another store is in its place, nothing that it says is true of this one.
+    opened = contextlib.nullcontext() if absence.reason else queries.open_snapshot(folder)
+    with opened as reader:
         pipelines = {
             p.name: _pipeline(reader, p, live.pipelines.get(p.name), pid, now)
             for p in settings.pipelines
@@ -62,7 +70,12 @@ def snapshot(settings: Settings) -> dict[str, Any]:
         failures = queries.troubles(reader, ("", *pipelines), SHOWN_FAILURES) if reader else []
     beat_at = seconds_of(live.at or None) or now
     state, found = health.judge(
-        pipelines, live, pid=pid, silent_s=now - beat_at, not_understood=not_understood
+        pipelines,
+        live,
+        pid=pid,
+        silent_s=now - beat_at,
+        not_understood=not_understood,
+        absence=absence,
     )
     problems = [problem.told() for problem in found]
     started_at = seconds_of(live.started_at or None)
@@ -74,10 +87,11 @@ def snapshot(settings: Settings) -> dict[str, Any]:
         "source": "service" if pid is not None else "store",
         "version": pixd.__version__,
         "pid": pid or 0,
-        "uptime_seconds": round(now - started_at, 1) if pid is not None and started_at else 0.0,
+        "uptime_seconds": _uptime_s(now, started_at) if pid is not None else 0.0,
         "last_seen": last.stopped_at or last.at or None,
         "was_stopped": pid is None and last.stopped_at is not None,
         "starting": is_starting,
+        "store_gone": absence.reason,
         "idle": pid is not None and live.idle,
         "device": live.device,
         "disk_free_bytes": _free_bytes(folder),
@@ -85,6 +99,11 @@ def snapshot(settings: Settings) -> dict[str, Any]:
         "pipelines": pipelines,
         "failures": [failure._asdict() for failure in failures],
     }
+
+
+def _uptime_s(now: float, started_at: float | None) -> float:
+    """Return the age of the service; never less than 0, whatever the clock was set to."""
+    return round(max(0.0, now - started_at), 1) if started_at else 0.0
 
 
 def _last_heartbeat(folder: Path) -> tuple[Heartbeat, HeartbeatError | None]:
@@ -108,7 +127,7 @@ def _pipeline(
     live = said or PipelineBeat()
     seen, translate = live.training, live.translate
     scanned_at = seconds_of(seen.last_scan_at)
-    age = now - scanned_at if scanned_at and pid is not None else None
+    age = max(0.0, now - scanned_at) if scanned_at and pid is not None else None
     train = _train(reader, settings.name, said.train if said else None, pid)
     held = holds.held_roots(reader, settings.name) if reader else {}
     pause = holds.pause_of(reader, settings.name) if reader else None

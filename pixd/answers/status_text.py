@@ -20,6 +20,11 @@ def render(status: Mapping[str, Any]) -> str:
 
 def _lines(status: Mapping[str, Any]) -> Iterator[str]:
     yield from _verdict(status)
+    if status["store_gone"]:  # nothing of the pipelines is known
+        if status["pid"]:
+            yield ""
+            yield f"pid {status['pid']}, waits for the store, pixd {status['version']}"
+        return
     for name, pipeline in status["pipelines"].items():
         yield ""
         yield name
@@ -54,7 +59,8 @@ def _verdict(status: Mapping[str, Any]) -> Iterator[str]:
     state, problems = status["state"], list(status["problems"])
     if state == "not-running":
         yield f"NOT RUNNING, {_last_seen(status)}"
-        yield "  try: `pixd run`, or `systemctl start pixd` where it is installed as a service"
+        if not status["store_gone"]:
+            yield "  try: `pixd run`, or `systemctl start pixd` where it is installed as a service"
     elif problems:
         first = problems.pop(0)
         more = f"; and {len(problems)} more, below" if problems else ""
@@ -72,7 +78,9 @@ def _verdict(status: Mapping[str, Any]) -> Iterator[str]:
 def _last_seen(status: Mapping[str, Any]) -> str:
     seen = status["last_seen"]
     if not seen:
-        return "never started here"
+        return "the store is gone" if status["store_gone"] else "never started here"
+    if status["store_gone"]:
+        return f"last seen {_when(seen)}, and the store is gone"
     how = "it was stopped" if status["was_stopped"] else "it was killed, or the machine went down"
     return f"last seen {_when(seen)}: {how}"
 

@@ -93,6 +93,11 @@ def _add_start(add: Add) -> None:
     )  # fmt: skip
     run.add_argument("--once", action="store_true", help="work until nothing is due, then exit")
     run.add_argument(
+        "--new-store",
+        action="store_true",
+        help="begin anew where the store that was there is gone, or take the one that is there",
+    )
+    run.add_argument(
         "--log-format",
         choices=["text", "json", "journal"],
         help="of the lines on standard error (text; journal where systemd reads them)",

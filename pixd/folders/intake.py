@@ -264,8 +264,7 @@ class Intake:
         if identity == self._watched_identity and self._watch and self._watch.is_alive(now):
             return
         self._stop_watch()
-        canary = self._store.folder / "canary" / f"{self.pipeline}-{self.kind}"
-        canary.parent.mkdir(exist_ok=True)
+        canary = self._store.standing("canary") / f"{self.pipeline}-{self.kind}"
         self._watch = Watch(self.root, self._wake, canary=canary)
         self._watch.start()
         self._watched_identity = identity

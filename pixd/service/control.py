@@ -141,6 +141,13 @@ class ControlServer:
             client.connection.close()
         self._clients.clear()
 
+    def abandon(self) -> None:
+        """Close everything, and leave the name: the store is gone, and another may be there."""
+        self._listener.close()
+        for client in self._clients:
+            client.connection.close()
+        self._clients.clear()
+
     def _serve(self, client: _Client) -> bool:
         """Read from one client or write to it; tell whether it is finished."""
         if client.answer is None:

@@ -54,10 +54,18 @@ class HeartbeatFile:
     def __init__(self, store: Path) -> None:
         """Begin to beat into the folder `store`."""
         self.next_at = 0.0  # monotonic seconds
-        self.started_at = time.time()
+        self._started = time.monotonic()
         self.last = Heartbeat()  # what was written
         self._store = store
         self._heights: Mapping[str, int] = {}
+
+    @property
+    def started_at(self) -> float:
+        """When the service started, in seconds since the epoch, by the clock as it is now.
+
+        So its age is right too after the clock was set.
+        """
+        return time.time() - (time.monotonic() - self._started)
 
     def beat_soon(self) -> None:
         """Make the next `beat` due: the caller is waiting for what it says."""

@@ -18,7 +18,7 @@ from pixd.store.queries.holds import held_roots
 from pixd.system import roles
 from pixd.system.errors import PixdError, UsageError
 from pixd.training import promotion
-from pixd.translation import publishing
+from pixd.translation import withdrawing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -137,7 +137,7 @@ def _retry(
             retried += [f"{kind}/{n}" for n in store.working.retry(repo, names, change_id)]
         trainings = 0 if wanted else store.runs.forgive(name)
     outputs = wanted.get("output", [])
-    beside = [publishing.publish_beside(store, pipeline, path) for path in outputs]
+    beside = [withdrawing.publish_beside(store, pipeline, path) for path in outputs]
     known = {f"{kind}/{n}" for kind, names in wanted.items() for n in names if kind != "output"}
     left = sorted(known - set(retried))
     if retried or trainings or beside:

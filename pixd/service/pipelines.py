@@ -262,6 +262,15 @@ class Pipelines:
                 pipeline.wind_up(reason, now)
         self.inspector.stop()
 
+    def abandon(self) -> None:
+        """End every child at once and stop watching; nothing is written."""
+        self.inspector.stop()
+        for part in (*self._served, *self._leaving):
+            for intake in part.intakes:
+                intake.stop()
+        for worker in list(self.workers):
+            worker.kill()
+
     def follow(self, now: float, warn: Callable[[str], None]) -> bool:
         """Wait for the trainers to end after `wind_up`; tell whether some have not yet."""
         parts = (*self._served, *self._leaving)

@@ -20,7 +20,7 @@ from pixd.store.states import FileState, OutputState
 from pixd.system import crash_points, roles
 from pixd.system.errors import PixdError
 from pixd.training.promotion import excluded_in
-from pixd.translation.publishing import withdraw
+from pixd.translation.withdrawing import withdraw
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -76,7 +76,7 @@ def clear_leftovers(store: Store, folders: Iterable[Path]) -> None:
     system, the publisher removes at its first look.
     """
     shutil.rmtree(store.scratch, ignore_errors=True)
-    store.scratch.mkdir(parents=True, exist_ok=True)
+    store.scratch.mkdir(exist_ok=True)
     for half_made in model_files.half_made_in(store.folder):
         shutil.rmtree(half_made, ignore_errors=True)
     local = [folder for folder in folders if not FolderCalls(folder, store=store.folder).network]

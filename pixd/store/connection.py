@@ -80,7 +80,9 @@ def open_reader(folder: Path) -> sqlite3.Connection:
         lost = what_outlived_database(folder)
         raise CannotTellError(
             lost or f"no store at {folder}",
-            advice=ADVICE_LOST if lost else "start the service once with `pixd run`",
+            advice=ADVICE_LOST
+            if lost
+            else "if there was one, bring its disk back; else start the service once with `pixd run`",
         )
     quoted = str(path.absolute()).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
     # A reader without write permission cannot make the -shm file of a cleanly closed

@@ -57,7 +57,8 @@ def lay_out(store: Store, digest: str, files: Mapping[str, manifests.Entry] | No
     shutil.rmtree(folder, ignore_errors=True)
     building = folder.with_name(f".{folder.name[:16]}.tmp")
     shutil.rmtree(building, ignore_errors=True)
-    building.mkdir(parents=True)
+    store.standing(FOLDER)
+    building.mkdir()
     for name, entry in files.items():
         _link(store.objects.path_of(entry.digest), building / name)
         crash_points.crash_point("layout")

@@ -11,14 +11,19 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def open_store(folder: Path) -> Store:
-    """Lock, open, migrate and recover the store in `folder`, making it at first use.
+def open_store(folder: Path, *, may_make: bool = True) -> Store:
+    """Lock, open, migrate and recover the store in `folder`.
+
+    Args:
+        folder: the store's.
+        may_make: whether a store may be made where none is.
 
     Raises:
         StoreBusyError: another process holds it.
         StoreError: it is damaged or newer than this pixd.
+        StoreGoneError: none is there, and none may be made.
     """
-    store = Store(folder)
+    store = Store(folder, may_make=may_make)
     try:
         gc.recover(store)
     except BaseException:

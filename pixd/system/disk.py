@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 FIRST_WAIT_S = 1.0
 LONGEST_WAIT_S = 30.0  # so that work goes on within a minute after there is space
 
+ERRORS = (OSError, sqlite3.Error)
+"""Every error that a disk can be the cause of, for who passes over all of them."""
 _REFUSALS = {
     errno.ENOSPC,
     errno.EDQUOT,

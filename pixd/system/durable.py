@@ -98,7 +98,9 @@ def publish_many(files: Sequence[tuple[Path, Path]], progress: Callable[[int], N
         progress(start + len(batch))
 
 
-def publish_each(files: Sequence[tuple[Path, Path]]) -> list[OSError | None]:
+def publish_each(
+    files: Sequence[tuple[Path, Path]], *, below: Path | None = None
+) -> list[OSError | None]:
     """Do what `publish` does for some hundred files, with two syncs for all. Each may fail alone.
 
     First, all bytes go to the disk, in files without names (`pixd.system.draft`). Then each file
@@ -106,11 +108,13 @@ def publish_each(files: Sequence[tuple[Path, Path]]) -> list[OSError | None]:
 
     Args:
         files: (source, target) pairs.
+        below: a folder that is not made if it is missing, nor any above it; None: all are made.
 
     Returns:
         For each file None, or the error because of which it is not in place; the old file stays.
     """
-    return _place_each([(target, partial(_copy_from, source)) for source, target in files])
+    filled = [(target, partial(_copy_from, source)) for source, target in files]
+    return _place_each(filled, below)
 
 
 def write_each(files: Sequence[tuple[Path, bytes]]) -> list[OSError | None]:
@@ -118,22 +122,26 @@ def write_each(files: Sequence[tuple[Path, bytes]]) -> list[OSError | None]:
     return _place_each([(target, partial(_write_to, data)) for target, data in files])
 
 
-def _place_each(files: Sequence[tuple[Path, Callable[[int], None]]]) -> list[OSError | None]:
+def _place_each(
+    files: Sequence[tuple[Path, Callable[[int], None]]], below: Path | None = None
+) -> list[OSError | None]:
     """Put files in place, given as pairs of a target and a function that fills an open file."""
     found: list[OSError | None] = []
     for start in range(0, len(files), SYNC_TOGETHER):  # each is an open descriptor meanwhile
-        found += _place_some(files[start : start + SYNC_TOGETHER])
+        found += _place_some(files[start : start + SYNC_TOGETHER], below)
     return found
 
 
-def _place_some(files: Sequence[tuple[Path, Callable[[int], None]]]) -> list[OSError | None]:
+def _place_some(
+    files: Sequence[tuple[Path, Callable[[int], None]]], below: Path | None
+) -> list[OSError | None]:
     errors: dict[int, OSError] = {}
     drafts: dict[int, Draft] = {}
     placed: dict[Path, list[int]] = {}
     try:
         for n, (target, fill) in enumerate(files):
             try:
-                _make_folders(target.parent)
+                _make_folders(target.parent, below)
                 drafts[n] = Draft(target, 0o666)
                 fill(drafts[n].fd)
                 crash_point("temp-written")
@@ -273,9 +281,11 @@ def _put_in_place(fd: int, temporary: Path, target: Path) -> None:
     crash_point("after-rename")
 
 
-def _make_folders(folder: Path) -> None:
+def _make_folders(folder: Path, below: Path | None) -> None:
     missing = []
     while not folder.is_dir():
+        if folder == below:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), os.fspath(folder))
         missing.append(folder)
         folder = folder.parent
     for made in reversed(missing):

@@ -137,7 +137,7 @@ def open_root(root: Path) -> int:
 
 def root_gone(root: Path, error: OSError) -> RootGoneError:
     """Say that the folder is gone, with the system's reason."""
-    advice = "mount it, or make it again; nothing is removed until it is back"
+    advice = "bring its disk back, or make it with mkdir; nothing is removed until it is back"
     if isinstance(error, PermissionError):
         advice = "give the user that pixd runs as the right to read it"
     return RootGoneError(f"the folder {root} {reason_of(error)}", advice=advice)

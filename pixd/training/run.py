@@ -105,10 +105,15 @@ class TrainingRun:
         """
         scratch = store.scratch / f"train-{run_id}"
         shutil.rmtree(scratch, ignore_errors=True)
-        scratch.mkdir(parents=True)
-        for name in ("logs", PREVIEWS):
-            (store.folder / name).mkdir(exist_ok=True)
+        scratch.mkdir()
         pipeline = store.runs.get(run_id).pipeline
+        for names in (
+            ("logs",),
+            (PREVIEWS,),
+            (tensorboard.FOLDER,),
+            (tensorboard.FOLDER, pipeline),
+        ):
+            store.standing(*names)
         full = TrainSpec(
             run_id=str(run_id),
             scratch=str(scratch),

@@ -131,9 +131,12 @@ def publish(source: Path, target: Path) -> None:
     crash_points.crash_point("after-publish")
 
 
-def publish_each(files: Sequence[tuple[Path, Path]]) -> list[OSError | None]:
-    """Do what `publish` does for many (source, target) pairs; for each None or its error."""
+def publish_each(files: Sequence[tuple[Path, Path]], *, below: Path) -> list[OSError | None]:
+    """Do what `publish` does for many (source, target) pairs; for each None or its error.
+
+    Missing folders are made below the folder `below`, and never that folder itself.
+    """
     crash_points.crash_point("before-publish")
-    errors = durable.publish_each(files)
+    errors = durable.publish_each(files, below=below)
     crash_points.crash_point("after-publish")
     return errors

@@ -17,15 +17,14 @@ from pixd.store.states import FileState, OutputState, RunState
 from pixd.system import backoff, disk
 from pixd.system.children.folder_calls import FolderCalls, NotAnsweringError
 from pixd.system.clock import rfc3339
-from pixd.system.errors import PixdError
 from pixd.system.names import path_in
 from pixd.translation import leftovers, output_files
+from pixd.translation.output_place import OutputPlace
 from pixd.translation.tally import Tally
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pixd.config import PipelineSettings
     from pixd.store.events import Level
     from pixd.store.file_rows import DueInput
     from pixd.store.outputs import Output
@@ -76,11 +75,22 @@ class Publisher:
         self._pipeline = pipeline
         self._repo_id = repo_id
         self._folder = folder
+        self._place = OutputPlace(store, pipeline, folder)
         self._refusal = ""
         self.calls = FolderCalls(folder, store=store.folder)
         self._found: dict[tuple[str, str], output_files.Standing | OSError] = {}
         # What an earlier service left on a network file system is settled at the first look.
         self._has_left = bool(self.calls.network)
+
+    def why_not(self) -> str:
+        """Say why nothing may be published now, or ""; see `pixd.translation.output_place`."""
+        if not self.calls.network:
+            return self._place.why_not()
+        try:
+            is_there = self.calls.call(os.path.isdir, self._folder)
+        except NotAnsweringError as silence:
+            return silence.message
+        return "" if is_there else f"the output folder {self._folder} is gone"
 
     def publish(self, made: list[Made], *, model_digest: str, recipe: str) -> str:
         """Publish images: all intents, then all files, then all rows that say they are published.
@@ -206,6 +216,8 @@ class Publisher:
         Returns:
             Why the output folder cannot be looked at, or "". None if it has not answered yet.
         """
+        if why := self.why_not():
+            return why
         listed = list(self._store.outputs.current_paths(self._pipeline))
         try:
             missing = self.calls.call(output_files.missing_of, self._folder, listed)
@@ -257,7 +269,9 @@ class Publisher:
         targets = [path_in(self._folder, intent.path) for intent in intents]
         files = list(zip(sources, targets, strict=True))
         try:
-            errors = self.calls.call_slow(leftovers.WITHIN_S, output_files.publish_each, files)
+            errors = self.calls.call_slow(
+                leftovers.WITHIN_S, output_files.publish_each, files, below=self._folder
+            )
         except NotAnsweringError as silence:
             self._refusal, self._has_left = silence.message, True
             return []
@@ -273,7 +287,9 @@ class Publisher:
     def _note_refusal(self, inp: DueInput, path: str, error: OSError) -> None:
         """Wait if the disk is the cause; else try this input again later."""
         why = f"{path} could not be written: {error.strerror}"
-        if disk.refusal(error):
+        if place := self.why_not():
+            self._refusal = place
+        elif disk.refusal(error):
             self._refusal = f"the output folder {self._folder}: {why}"
         else:
             self.postpone(inp, why)
@@ -349,60 +365,3 @@ class Publisher:
         told = f"{path} is of {by}" + ("" if runs else " from a backup?)")
         told += f": it is kept as {stored.digest[:19]} and replaced"
         self._store.note(self._pipeline, "info", "earlier", told)
-
-
-def withdraw(store: Store, pipeline: PipelineSettings, repo_id: int, path: str) -> Path | None:
-    """Record that a published output is withdrawn; its bytes stay in the store.
-
-    Join the caller's transaction, and remove the returned file after it. After a crash in between,
-    `pixd.service.recovery` removes it. A file that was edited by hand is left, as `edited`.
-
-    Returns:
-        The file to be removed, if there is one.
-    """
-    standing = store.outputs.standing(pipeline.name, path)
-    if standing is None:
-        return None
-    target = path_in(pipeline.output, path)
-    if output_files.look(target, standing.digest, None) in output_files.NOT_PUBLISHED_LAST:
-        store.outputs.set_state(standing.id, OutputState.EDITED)
-        return None
-    store.outputs.set_state(standing.id, OutputState.WITHDRAWN)
-    store.working.set_state(
-        repo_id, [standing.input_path], FileState.QUEUED, if_in=(FileState.TRANSLATED,)
-    )
-    return target
-
-
-def publish_beside(store: Store, pipeline: PipelineSettings, path: str) -> str:
-    """Put the live model's translation beside an output that was edited by hand.
-
-    Args:
-        store: the open store.
-        pipeline: whose output it is.
-        path: name text of the edited output, relative to the output folder.
-
-    Returns:
-        The name text of the new file, ``x.new.png`` for ``x.png``.
-
-    Raises:
-        PixdError: it was not edited, or there is no newer translation.
-    """
-    standing = store.outputs.standing(pipeline.name, path)
-    if standing is None or standing.state is not OutputState.EDITED:
-        raise PixdError(f"{path} is no output that was edited by hand", advice="pixd why " + path)
-    live = store.models.live(pipeline.name)
-    made = store.runs.translation_of(
-        pipeline.name, standing.input_digest, live.digest if live else standing.model_digest
-    )
-    if made is None:
-        raise PixdError(
-            f"there is no translation of {standing.input_path} by the live model yet",
-            advice="wait for it with `pixd wait`",
-        )
-    beside = path.removesuffix(".png") + ".new.png"
-    target = path_in(pipeline.output, beside)
-    if output_files.look(target, made, None) in output_files.NOT_PUBLISHED_LAST:
-        raise PixdError(f"{beside} is there already", advice="move it away")
-    output_files.publish(store.objects.path_of(made), target)
-    return beside

@@ -7,7 +7,7 @@ file, then the rows that say the output exists.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from pixd.store.edges import Edge
 from pixd.store.heartbeat import Tiles
@@ -15,6 +15,7 @@ from pixd.store.states import FileState, RunState
 from pixd.system import crash_points, disk
 from pixd.system.children.warm_worker import WarmWorker
 from pixd.translation import due, translator
+from pixd.translation.aim import Aim, Asked
 from pixd.translation.publishing import Made, Publisher
 from pixd.translation.tally import Tally
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
     from pixd.config import PipelineSettings, Settings
     from pixd.folders.intake import Intake
-    from pixd.store.file_rows import DueInput
     from pixd.store.models import Model
     from pixd.store.store import Store
     from pixd.system.children.spawner import Spawner
@@ -37,23 +37,6 @@ AHEAD_S = 0.5
 published together. The cost of publishing depends on the number of syncs, not of files."""
 CHECK_OUTPUTS_S = 60.0
 CHECK_MODEL_S = 30.0  # how soon a live model whose files could not be read is tried again
-
-
-class Aim(NamedTuple):
-    """What outputs should be made with: the live model, laid out, and the present recipe."""
-
-    model: Model
-    prepared: translator.Prepared
-
-
-class Asked(NamedTuple):
-    """One translation that the worker holds, and every input that it serves."""
-
-    run_id: int
-    key: str
-    digest: str
-    scratch: Path
-    inputs: tuple[DueInput, ...]
 
 
 class Translation:
@@ -244,6 +227,8 @@ class Translation:
     def _feed(self, aim: Aim, now: float) -> None:
         child = self._translator
         assert child is not None  # it was started when the aim was found
+        if self._note_blockage(self.publisher.why_not(), now):
+            return
         room = self._at_once - len(self._held)
         if room <= 0:
             return

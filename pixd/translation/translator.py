@@ -112,12 +112,11 @@ def start(
     spawner: Spawner,
 ) -> WarmWorker:
     """Return the service's child for a prepared model; it starts with its first request."""
-    (store.folder / "logs").mkdir(exist_ok=True)
     return WarmWorker(
         MODULE,
         run_spec(settings, pipeline, prepared),
         store.scratch / f"translate-{pipeline.name}",
-        store.folder / "logs" / f"translate-{pipeline.name}.log",
+        store.standing("logs") / f"translate-{pipeline.name}.log",
         spawner=spawner,
         idle_s=IDLE_S,
         answer_within_s=ANSWER_WITHIN_S,

@@ -107,6 +107,7 @@ print(json.dumps(answers))
 
 OF_THE_MOMENT = {
     ("status", "disk_free_bytes"): "the disk's, not the store's",
+    ("status", "store_gone"): "new: the older code says nothing of it",
     ("status", "last_seen"): "when a service ran last: the later code has run",
     ("why one/input/in-002.png", "change_id"): LOOKED_AT_AGAIN,
     ("why one/training/012.png", "change_id"): LOOKED_AT_AGAIN,

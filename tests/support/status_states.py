@@ -20,8 +20,9 @@ import pytest
 from pixd.answers import status
 from pixd.config.load import load
 from pixd.service.loop import Service
-from pixd.store import connection, heartbeat
+from pixd.store import connection, heartbeat, place
 from pixd.store.opening import open_store
+from pixd.store.outside import Note, OutsideNote
 from pixd.store.states import FileState, RunState
 from pixd.store.store import Store
 from pixd.system.clock import rfc3339
@@ -150,10 +151,10 @@ class World:
     ) -> Iterator[Store]:
         """Hold the store as a service that started three hours ago, and leave its heartbeat."""
         service = Service(self.settings, lambda _: None)
-        service.heartbeat.started_at = NOW - 3 * HOUR_S - 12 * MINUTE_S
         service._beat(0.0)
         live: Live = read_live(self.settings.store)
         live["idle"] = True
+        live["started_at"] = rfc3339(NOW - 3 * HOUR_S - 12 * MINUTE_S)
         for folder in ("training", "input"):
             seen = live["pipelines"]["facades"][folder]
             seen.update(watch="inotify", last_scan_at=rfc3339(NOW - 7.0))
@@ -167,8 +168,7 @@ class World:
         finally:
             service.control.stop()
             service.store.close()
-            os.close(service._wake_r)
-            os.close(service._wake_w)
+            service.signals.close()
 
     def ran(self, *, was_stopped: bool) -> None:
         """Leave what a service leaves that ended two hours ago."""
@@ -403,17 +403,37 @@ def _migration(world: World, sql: str) -> None:
         store.db.execute(sql)
 
 
+@contextmanager
+def store_gone(world: World) -> Iterator[None]:
+    """The service waits for a store whose disk is away."""
+    store = world.settings.store
+    note = OutsideNote(world.settings.path)
+    note.write(
+        Note(
+            identity="one",
+            path=str(store),
+            pid=os.getpid(),
+            at=rfc3339(NOW - 0.4),
+            blocked=place.say_gone(store),
+            advice=place.ADVICE_GONE,
+        )
+    )
+    shutil.rmtree(store)
+    yield
+    note.close()
+
+
 STATES = {
     state.__name__.replace("_", " "): state
     for state in (
         never_run, starting, idle, training_set_is_wrong, looking_at_the_images, training, translating, translating_in_tiles,
         waiting_for_pairs, training_failed,
-        inputs_failed, paused, blocked, on_hold, not_answering, stuck, stopped, killed, newer_store, older_store,
+        inputs_failed, paused, blocked, store_gone, on_hold, not_answering, stuck, stopped, killed, newer_store, older_store,
     )
 }  # fmt: skip
 EXIT_CODES = {
     "never run": 3, "starting": 0, "idle": 0, "training set is wrong": 0, "looking at the images": 0, "training": 0, "translating": 0,
     "translating in tiles": 0,
-    "waiting for pairs": 0, "training failed": 1, "inputs failed": 1, "paused": 0, "blocked": 1,
+    "waiting for pairs": 0, "training failed": 1, "inputs failed": 1, "paused": 0, "blocked": 1, "store gone": 1,
     "on hold": 1, "not answering": 1, "stuck": 1, "stopped": 3, "killed": 3, "newer store": 4, "older store": 4,
 }  # fmt: skip

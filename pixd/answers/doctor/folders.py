@@ -73,7 +73,7 @@ def _absent(name: str, folder: Path, root: Root | None, error: safe_open.RootGon
     if is_known or folder.exists() or folder.is_symlink():
         return fail(name, error.message, error.advice)
     mend = f"mkdir -p {shlex.quote(str(folder))}"
-    return warn(name, f"{folder} is not there yet; the service makes it", mend)
+    return fail(name, f"{folder} is not there, and the service does not make it", mend)
 
 
 def _may_not_read(name: str, folder: Path) -> Check:

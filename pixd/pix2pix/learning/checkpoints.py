@@ -73,7 +73,7 @@ class Checkpoints:
         self._state = state
         self._may_lack = frozenset(may_lack)
         self._checkpoint = _checkpoint_of(state)
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(exist_ok=True)
         for stray in folder.glob(f"{_PART}*"):
             shutil.rmtree(stray, ignore_errors=True)
 

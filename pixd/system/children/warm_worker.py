@@ -203,7 +203,7 @@ class WarmWorker:
 
     def _start(self, now: float) -> None:
         shutil.rmtree(self.scratch, ignore_errors=True)
-        self.scratch.mkdir(parents=True)
+        self.scratch.mkdir()
         self._worker = self._spawner.start(self._module, self._spec, self.scratch, self._log)
         self._last_used_at = now
         self._has_answered = False

@@ -90,11 +90,13 @@ def test_a_training_folder_that_is_a_file_fails(tiny: Tiny, examine: Examine) ->
     assert examine()["tiny training"]["state"] == "fail"
 
 
-def test_a_folder_that_was_never_there_is_made_by_the_service(tiny: Tiny, examine: Examine) -> None:
+def test_the_service_makes_an_output_folder_and_no_watched_one(
+    tiny: Tiny, examine: Examine
+) -> None:
     shutil.rmtree(tiny.folder / "input")
     shutil.rmtree(tiny.folder / "output")
     found = examine()
-    assert found["tiny input"]["state"] == found["tiny output"]["state"] == "warn"
+    assert (found["tiny input"]["state"], found["tiny output"]["state"]) == ("fail", "warn")
     assert found["tiny input"]["mend"] == f"mkdir -p {tiny.folder}/input"
     assert not (tiny.folder / "input").exists()
 

@@ -20,6 +20,7 @@ from pixd.system.digests import canonical_json
 from pixd.training import snapshot
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from pixd.config import PipelineSettings
@@ -73,6 +74,12 @@ def of_run(reader: Reader, store: Path, run_id: int) -> dict[str, Any] | None:
             why.append(f"recorded, not a reason: {', '.join(recorded)}")
     if run.error:
         why.append(f"it failed: {run.error.get('message', run.error)}")
+    if run.kind == "train":
+        why += [
+            _became(model)
+            for model in history.models(reader, run.pipeline)
+            if model["train_run"] == run_id
+        ]
     return {
         "run": f"run@{run_id}",
         "kind": run.kind,
@@ -81,6 +88,12 @@ def of_run(reader: Reader, store: Path, run_id: int) -> dict[str, Any] | None:
         "change_id": run.change_id,
         "why": why,
     }
+
+
+def _became(model: Mapping[str, Any]) -> str:
+    """Say what became of the model that a training made."""
+    became = "was promoted" if model["verdict"]["promote"] else "was not promoted"
+    return f"{model['name']} {became}: {model['verdict']['why']}"
 
 
 def difference(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pixd.folders import scan
-from pixd.store import heartbeat, recipes
+from pixd.store import heartbeat, model_scores, recipes
 from pixd.store.edges import Edge
 from pixd.store.exclusions import EXCLUDED
 from pixd.store.heartbeat import HeartbeatError, PipelineBeat
@@ -20,7 +20,6 @@ from pixd.system.digests import canonical_json
 from pixd.training import snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from pixd.config import PipelineSettings
@@ -76,9 +75,9 @@ def of_run(reader: Reader, store: Path, run_id: int) -> dict[str, Any] | None:
         why.append(f"it failed: {run.error.get('message', run.error)}")
     if run.kind == "train":
         why += [
-            _became(model)
-            for model in history.models(reader, run.pipeline)
-            if model["train_run"] == run_id
+            f"{model['name']} is doubtful: {doubts}"
+            for model in history.models_of_training(reader, run_id)
+            if (doubts := model_scores.doubts(model["metrics"]))
         ]
     return {
         "run": f"run@{run_id}",
@@ -88,12 +87,6 @@ def of_run(reader: Reader, store: Path, run_id: int) -> dict[str, Any] | None:
         "change_id": run.change_id,
         "why": why,
     }
-
-
-def _became(model: Mapping[str, Any]) -> str:
-    """Say what became of the model that a training made."""
-    became = "was promoted" if model["verdict"]["promote"] else "was not promoted"
-    return f"{model['name']} {became}: {model['verdict']['why']}"
 
 
 def difference(

@@ -85,7 +85,7 @@ def evaluate(
         scores["common"] = {**common, "live": live.pop("common")}
     baselines: dict[str, Any] = {"identity": None, "mean_target": None}
     if len(held_out):
-        mean = mean_image(target for _, target in train.decoded(MEAN_PAIRS))
+        mean = mean_image(train.targets(MEAN_PAIRS))
         baselines = {
             "identity": score(held_out.decoded(FINAL_PAIRS)),
             "mean_target": score((mean, target) for _, target in held_out.decoded(FINAL_PAIRS)),

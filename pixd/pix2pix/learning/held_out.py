@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pixd.pix2pix.learning.input_pipeline import available_bytes, load_pair
+from pixd.pix2pix.learning.input_pipeline import available_bytes, load_pair, load_target
 
 HELD_OUT_MAX_BYTES: Final = 256 << 20  # all 500 pairs at 256 px, 170 at 512 px, 42 at 1024 px
 HELD_OUT_SHARE: Final = 0.125  # share of the memory that is available when the first is decoded
@@ -80,6 +80,17 @@ class HeldOut:
                 found = load_pair(pair, self._recipe, self.size)
                 self._keep(index, found)
             yield found
+
+    def targets(self, limit: int) -> Iterator[Pixels]:
+        """Yield only the targets of the first `limit` pairs; what is not kept stays so.
+
+        Raises:
+            DataError: a target cannot be read.
+        """
+        for index, pair in enumerate(islice(self._pairs, limit)):
+            self._beat()
+            found = self._kept.get(index)
+            yield found[1] if found else load_target(pair, self._recipe, self.size)
 
     def _keep(self, index: int, pair: Pair) -> None:
         if self._room_bytes is None:

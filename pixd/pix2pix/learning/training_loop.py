@@ -116,8 +116,7 @@ class _Run:
         self._pairs = TrainingPairs(spec.train, self._recipe)
         size = int(self._recipe["image_size"])
         self._held_out = HeldOut(spec.held_out, self._recipe, size, self._beat)
-        # Only the mean of their targets is used, once.
-        self._trained_on = HeldOut(spec.train, self._recipe, size, self._beat, room_bytes=0)
+        self._trained_on = HeldOut(spec.train, self._recipe, size, self._beat)  # for their mean
         self._begins_from = spec.warm_start
         share = self._begins_from["steps"] if self._begins_from else 1.0
         self.steps = math.ceil(share * steps_of(self._recipe, len(self._pairs)))

@@ -87,3 +87,25 @@ def test_the_service_hears_of_it_and_may_stop_it_between_pairs_that_are_kept(
     for _ in range(2):
         list(kept.decoded(4))
     assert len(beats) == 8
+
+
+@pytest.mark.parametrize("fit", ["pad", "crop", "stretch", "tile"])
+@pytest.mark.parametrize("direction", ["AtoB", "BtoA"])
+@pytest.mark.parametrize("kind", ["side-by-side", "folders", "grayscale"])
+def test_a_target_alone_is_the_target_of_its_pair(
+    kind: str, direction: str, fit: str, tmp_path: Path
+) -> None:
+    random = np.random.default_rng(1)
+    paths = []
+    shapes = {"folders": [(60, 90), (40, 60)], "side-by-side": [(48, 96)]}.get(kind, [(50, 70)])
+    for number, shape in enumerate(shapes):
+        paths.append(str(tmp_path / f"{number}.png"))
+        pixels = random.integers(0, 256, (*shape, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(paths[-1])
+    recipe = {"pairs": kind, "direction": direction, "fit": fit}
+    kept = HeldOut([{"name": "x", "images": paths}], recipe, SIZE, nothing)
+    (alone,) = kept.targets(1)
+    ((_, target),) = kept.decoded(1)
+    assert np.array_equal(alone, target)
+    (again,) = kept.targets(1)
+    assert again is target

@@ -35,13 +35,16 @@ KEPT_PAIRS: Final = 64  # of whose pictures the checks are made that need severa
 Pixels = NDArray[np.uint8]
 
 
-def validate(infer: Inference, held_out: HeldOut, limit: int) -> dict[str, Any]:
+def validate(
+    infer: Inference, held_out: HeldOut, limit: int, *, compares: bool = False
+) -> dict[str, Any]:
     """Score a generator on the first `limit` held-out pairs.
 
     Returns:
         ``l1``, ``psnr``, ``ssim``, ``sharpness``, ``n``, ``collapsed``, ``identity_like``, under
         ``common`` the scores and ``n`` of the pairs that neither model was trained on, and under
-        ``others`` how its outputs fit the targets of other pairs, or None where it has too few.
+        ``others``, if it `compares`, how its outputs fit the targets of other pairs, or None where
+        it has too few.
     """
     inputs: list[Pixels] = []
     outputs: list[Pixels] = []
@@ -55,12 +58,13 @@ def validate(infer: Inference, held_out: HeldOut, limit: int) -> dict[str, Any]:
             outputs.append(output)
             targets.append(target)
     common = [one for one, is_common in zip(scores, held_out.are_common, strict=False) if is_common]
+    told = {"others": compare_with_others(outputs, targets)} if compares else {}
     return {
         **mean_scores(scores),
+        **told,
         "collapsed": is_collapsed(outputs, inputs),
         "identity_like": is_identity_like(outputs, inputs, targets),
         "common": mean_scores(common),
-        "others": compare_with_others(outputs, targets),
     }
 
 
@@ -78,7 +82,7 @@ def evaluate(
         train: pairs that it was trained on; only the mean of their targets is used.
         live: scores of the live model, see `evaluate_live`.
     """
-    scores = validate(make_inference(generator), held_out, FINAL_PAIRS)
+    scores = validate(make_inference(generator), held_out, FINAL_PAIRS, compares=True)
     count = scores.pop("n")
     common = scores.pop("common")
     if live:
@@ -112,5 +116,6 @@ def evaluate_live(
     """
     generator = load_generator(folder, policy)
     size = image_size_of(generator)
-    scores = validate(make_inference(generator), held_out.at_size(size), FINAL_PAIRS)
+    pairs = held_out.at_size(size)
+    scores = validate(make_inference(generator), pairs, FINAL_PAIRS, compares=True)
     return {**scores, "image_size": size}

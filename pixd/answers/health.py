@@ -143,6 +143,7 @@ def _pipeline_problems(name: str, pipeline: Mapping[str, Any], which: str) -> It
             f"training failed: {train['reason']}",
             f"{run}fix it, then `pixd retry{which}`",
         )
+    yield from _model_problems(name, pipeline["model"], which)
     if translate.get("trouble"):
         yield Problem(
             DEGRADED,
@@ -185,3 +186,15 @@ def _folder_problems(name: str, pipeline: Mapping[str, Any], which: str) -> Iter
                 f"{pipeline[kind]['unreadable']} of the {kind} folder cannot be read",
                 "`pixd why FILE` says why; it is tried again by itself",
             )
+
+
+def _model_problems(name: str, model: Mapping[str, Any] | None, which: str) -> Iterator[Problem]:
+    """Say that the live model is doubtful, unless a person pinned it: that person has looked."""
+    if model and model["doubts"] and not model["pinned"]:
+        yield Problem(
+            DEGRADED,
+            name,
+            f"model@{model['number']} is doubtful: {model['doubts']}",
+            f"look at `pixd models --report {model['number']}{which}`: are the pairs matched, was it"
+            f" trained long enough? `pixd promote model@{model['number']}{which}` keeps it as it is",
+        )

@@ -17,7 +17,7 @@ import pixd
 from pixd.answers import health
 from pixd.answers.absence import Absence, absence_of
 from pixd.config.pair_kinds import KINDS
-from pixd.store import connection, heartbeat, lock
+from pixd.store import connection, heartbeat, lock, model_scores
 from pixd.store.heartbeat import Folder, Heartbeat, HeartbeatError, PipelineBeat, Train
 from pixd.store.queries import holds, training_set
 from pixd.store.queries import status as queries
@@ -256,6 +256,7 @@ def _model(reader: Reader | None, pipeline: str, head: str | None) -> dict[str, 
         "pinned": model.is_pinned,
         "stale": model.version != head,
         "metrics": model.metrics,
+        "doubts": model_scores.doubts(model.metrics),
         "live_since": model.live_since,
     }
 

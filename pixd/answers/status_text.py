@@ -5,6 +5,8 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from pixd.store import model_scores
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
@@ -32,6 +34,8 @@ def _lines(status: Mapping[str, Any]) -> Iterator[str]:
         if told := _findings(pipeline["training"]["findings"]):
             yield f"  check     {told}"
         yield f"  model     {_model(pipeline['model'])}"
+        if told := _beside(pipeline["model"]):
+            yield f"  beside    {told}"
         yield f"  train     {_train(pipeline['train'])}"
         if learned := _learned(pipeline["train"]):
             yield f"  learned   {learned}"
@@ -158,6 +162,13 @@ def _model(part: Mapping[str, Any] | None) -> str:
     if part["pinned"]:
         text += ", pinned"
     return text + (", the folder has changed since" if part["stale"] else "")
+
+
+def _beside(part: Mapping[str, Any] | None) -> str:
+    """Say what the model's L1 is to be compared with; "" where that is not known."""
+    if part is None or not part["metrics"].get("held_out"):
+        return ""
+    return model_scores.beside(part["metrics"])
 
 
 def _train(part: Mapping[str, Any]) -> str:

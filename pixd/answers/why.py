@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pixd.folders import ignored, scan
 from pixd.folders.companions import COMPANION
-from pixd.store import heartbeat, recipes
+from pixd.store import heartbeat, model_scores, recipes
 from pixd.store.edges import Edge
 from pixd.store.exclusions import EXCLUDED
 from pixd.store.heartbeat import HeartbeatError, PipelineBeat
@@ -75,6 +75,12 @@ def of_run(reader: Reader, store: Path, run_id: int) -> dict[str, Any] | None:
             why.append(f"recorded, not a reason: {', '.join(recorded)}")
     if run.error:
         why.append(f"it failed: {run.error.get('message', run.error)}")
+    if run.kind == "train":
+        why += [
+            f"{model['name']} is doubtful: {doubts}"
+            for model in history.models_of_training(reader, run_id)
+            if (doubts := model_scores.doubts(model["metrics"]))
+        ]
     return {
         "run": f"run@{run_id}",
         "kind": run.kind,

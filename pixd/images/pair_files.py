@@ -49,6 +49,22 @@ def load_pair(
     return to_model(input_image, size, fit)[0], to_model(target_image, size, fit)[0]
 
 
+def load_target(
+    paths: Sequence[Path], pairs: str, direction: str, size: int, fit: str
+) -> NDArray[np.uint8]:
+    """Read only the target of a training pair: as `load_pair` returns it, for about half the time.
+
+    Raises:
+        ImageRejectedError: its file cannot be used.
+        OSError: its file cannot be read.
+    """
+    if KINDS[pairs].is_made:
+        return to_model(decode_file(paths[0]), size, fit)[0]
+    if KINDS[pairs].is_side_by_side or fit == "tile":  # the input is in it, or gives it its size
+        return load_pair(paths, pairs, direction, size, fit)[1]
+    return to_model(decode_file(paths[direction == "AtoB"]), size, fit)[0]
+
+
 def load_whole_pair(
     paths: Sequence[Path], pairs: str, direction: str, size: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:

@@ -11,7 +11,7 @@ import math
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pixd.store import manifests, model_files
+from pixd.store import manifests, model_files, model_scores
 from pixd.store.edges import Edge
 from pixd.store.queries import lineage, trainings
 from pixd.store.runs import run_key
@@ -73,10 +73,15 @@ def decide(mode: str, metrics: Mapping[str, Any], *, has_live: bool) -> Decision
     if broken:
         return Decision(promote=False, why=broken)
     if mode == "always":
-        return Decision(promote=True, why="promote is set to always")
-    if not has_live:
-        return Decision(promote=True, why="the first model" + _score(metrics))
-    return _compare(metrics)
+        decision = Decision(promote=True, why="promote is set to always")
+    elif not has_live:
+        decision = Decision(promote=True, why="the first model" + _score(metrics))
+    else:
+        decision = _compare(metrics)
+    if decision.promote and (doubts := model_scores.doubts(metrics)):
+        # A doubtful model is better than none, and may be what a person wants. But it is said.
+        return Decision(promote=True, why=f"{decision.why}; doubtful: {doubts}")
+    return decision
 
 
 def decide_again(mode: str, metrics: str, verdict: str) -> Decision:
@@ -110,6 +115,9 @@ def _compare(metrics: Mapping[str, Any]) -> Decision:
     l1, live = metrics.get("l1"), metrics.get("live")
     if not metrics.get("held_out") or l1 is None or not live or live.get("l1") is None:
         return Decision(promote=True, why="too few pairs to hold any out, so it was not compared")
+    if model_scores.is_unrelated(metrics) and model_scores.is_unrelated(live) is False:
+        told = "its outputs fit the targets of other pairs as well as their own; those of the live"
+        return Decision(promote=False, why=f"worse: {told} model fit their own")
     mine, others, which = metrics, live, f"the same {metrics['held_out']} pairs"
     common = metrics.get("common") or {"n": 0}
     if MIN_COMMON <= common["n"] < metrics["held_out"]:

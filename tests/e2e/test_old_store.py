@@ -44,6 +44,7 @@ def nothing_is_touched(folder: Path, told: dict[str, Any]) -> None:
     # What the older service wrote before it ended is read as it is.
     answers = in_present_words(lasting(present.answers(folder)))
     # A copied file has an inode of its own, so that the first plan expects it to be changed.
+    answers = without_added(answers, told)
     assert without_plans(answers) == without_plans(lasting(told))
     done = present.python(folder, "-c", old_store.RUNNING)
     assert done.returncode == 0, done.stderr
@@ -51,7 +52,18 @@ def nothing_is_touched(folder: Path, told: dict[str, Any]) -> None:
     assert not started.exists(), started.read_text()
     assert old_store.records(folder) == recorded
     assert old_store.outputs(folder) == written
-    assert lasting(present.answers(folder)) == lasting(told)
+    assert without_added(lasting(present.answers(folder)), told) == lasting(told)
+
+
+def without_added(answers: dict[str, Any], told: dict[str, Any]) -> dict[str, Any]:
+    """Leave out of `status` the keys that the older code did not have: some may be added."""
+
+    def known(now: Any, then: Any) -> Any:
+        if isinstance(now, dict) and isinstance(then, dict):
+            return {key: known(value, then[key]) for key, value in now.items() if key in then}
+        return now
+
+    return {**answers, "status": known(answers["status"], told["status"])}
 
 
 def without_plans(answers: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -59,6 +59,15 @@ def write_live(store: Path, live: Live) -> None:
     heartbeat.write(store, heartbeat.from_json(live))
 
 
+SCORES: Mapping[str, Any] = {"l1": 21.4, "held_out": 12}
+DOUBTFUL: Mapping[str, Any] = {
+    "l1": 46.2, "held_out": 12,
+    "baselines": {"mean_target": {"l1": 41.0}, "identity": {"l1": 96.5}},
+    "others": {"n": 12, "own_l1": 46.2, "l1": 46.3, "z": 0.4, "z_possible": 10.1},
+}  # fmt: skip
+"""The scores of a training on pairs that do not belong together."""
+
+
 class Clock:
     """The time of day, as the code under test sees it."""
 
@@ -104,15 +113,14 @@ class World:
         store.close()
         self.clock.now = NOW
 
-    def add_model(self, store: Store) -> None:
-        export = store.objects.add(b"a generator")
+    def add_model(self, store: Store, metrics: Mapping[str, Any] = SCORES) -> None:
+        export = store.objects.add(b"a generator with %d scores" % len(metrics))
         store.objects.flush()
         recipe = store.runs.add_recipe("train", {})
-        metrics = {"l1": 21.4, "held_out": 12}
         with store.transaction():
             store.history.add_objects([export], "application/json")
             run = self.add_run(store, RunState.SUCCEEDED, recipe)
-            version = store.db.execute('SELECT version FROM "commit"').fetchone()[0]
+            version = store.db.execute('SELECT version FROM "commit" ORDER BY rowid').fetchone()[0]
             model = store.models.add(
                 "facades", export.digest, train_run=run, export_run=run, version=version,
                 commit_seq=1, steps=24_000, metrics=metrics,
@@ -244,6 +252,13 @@ def training_set_is_wrong(world: World) -> Iterator[None]:
     with world.running() as store:
         worst = "1 pair looks the other way round than the other 118, such as 042.png"
         store.care.note("facades", SHA, (1, 2), worst, {})
+        yield
+
+
+@contextmanager
+def model_is_doubtful(world: World) -> Iterator[None]:
+    with world.running() as store:
+        world.add_model(store, DOUBTFUL)
         yield
 
 
@@ -426,13 +441,14 @@ def store_gone(world: World) -> Iterator[None]:
 STATES = {
     state.__name__.replace("_", " "): state
     for state in (
-        never_run, starting, idle, training_set_is_wrong, looking_at_the_images, training, translating, translating_in_tiles,
+        never_run, starting, idle, training_set_is_wrong, model_is_doubtful, looking_at_the_images, training, translating, translating_in_tiles,
         waiting_for_pairs, training_failed,
         inputs_failed, paused, blocked, store_gone, on_hold, not_answering, stuck, stopped, killed, newer_store, older_store,
     )
 }  # fmt: skip
 EXIT_CODES = {
-    "never run": 3, "starting": 0, "idle": 0, "training set is wrong": 0, "looking at the images": 0, "training": 0, "translating": 0,
+    "never run": 3, "starting": 0, "idle": 0, "training set is wrong": 0, "model is doubtful": 1, "looking at the images": 0, "training": 0,
+    "translating": 0,
     "translating in tiles": 0,
     "waiting for pairs": 0, "training failed": 1, "inputs failed": 1, "paused": 0, "blocked": 1, "store gone": 1,
     "on hold": 1, "not answering": 1, "stuck": 1, "stopped": 3, "killed": 3, "newer store": 4, "older store": 4,

@@ -50,7 +50,9 @@ def _wanted(args: argparse.Namespace) -> Iterator[tuple[str, Path, Setting]]:
         UsageError: it is not a folder, or the options of both ways were mixed.
     """
     given = {
-        name: getattr(args, name) for name in Setting._fields if getattr(args, name) is not None
+        name: value
+        for name in Setting._fields  # not all of them are options
+        if (value := getattr(args, name, None)) is not None
     }
     if args.dir is not None:
         if args.pipeline:

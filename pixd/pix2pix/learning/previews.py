@@ -20,7 +20,7 @@ from PIL import Image
 
 from pixd.images.contact_sheet import contact_sheet
 from pixd.images.png import encode_png
-from pixd.pix2pix.learning.evaluation import Beat, HeldOut
+from pixd.pix2pix.learning.held_out import Beat, HeldOut
 from pixd.pix2pix.network.generator import Inference, describe_file, generate
 from pixd.system import durable, roles
 from pixd.system.children.child import Events, Interrupted

@@ -13,7 +13,7 @@ import logging
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,7 +21,7 @@ import tensorflow as tf
 
 from pixd.pix2pix.learning import evaluation
 from pixd.pix2pix.learning.checkpoints import Best, Checkpoints, not_finite
-from pixd.pix2pix.learning.evaluation import HeldOut
+from pixd.pix2pix.learning.held_out import HeldOut
 from pixd.pix2pix.learning.input_pipeline import Prefetcher, TrainingPairs, steps_of
 from pixd.pix2pix.learning.previews import Previews
 from pixd.pix2pix.learning.schedule import Schedule
@@ -114,7 +114,9 @@ class _Run:
         hardware.make_deterministic(self._recipe["seed"])
 
         self._pairs = TrainingPairs(spec.train, self._recipe)
-        self._held_out = self._at_model_size(spec.held_out)
+        size = int(self._recipe["image_size"])
+        self._held_out = HeldOut(spec.held_out, self._recipe, size, self._beat)
+        self._trained_on = HeldOut(spec.train, self._recipe, size, self._beat)  # for their mean
         self._begins_from = spec.warm_start
         share = self._begins_from["steps"] if self._begins_from else 1.0
         self.steps = math.ceil(share * steps_of(self._recipe, len(self._pairs)))
@@ -184,19 +186,13 @@ class _Run:
         if live_model is not None:
             try:
                 live = evaluation.evaluate_live(
-                    Path(live_model["folder"]),
-                    self._spec.held_out,
-                    self._recipe,
-                    self._policy,
-                    self._beat,
+                    Path(live_model["folder"]), self._held_out, self._policy
                 )
             except PixdError as error:
                 # A damaged live model must not prevent the one that replaces it.
                 _log.warning("the live model cannot be scored: %s", error.message)
         generator = self._networks.generator
-        scores = evaluation.evaluate(
-            generator, self._held_out, self._at_model_size(self._spec.train), live
-        )
+        scores = evaluation.evaluate(generator, self._held_out, self._trained_on, live)
         self._timings["validate_s"] += time.monotonic() - started
 
         started = time.monotonic()
@@ -310,9 +306,6 @@ class _Run:
 
     def _validation_steps(self) -> set[int]:
         return {self.steps * part // VALIDATIONS for part in range(1, VALIDATIONS + 1)} - {0}
-
-    def _at_model_size(self, pairs: Sequence[Mapping[str, Any]]) -> HeldOut:
-        return HeldOut(pairs, self._recipe, int(self._recipe["image_size"]), self._beat)
 
     def _beat(self) -> None:
         self._events.beat()

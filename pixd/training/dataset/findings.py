@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pixd.config.pair_kinds import KINDS
-from pixd.training.dataset import pairs, swapped_halves
+from pixd.training.dataset import large_pictures, pairs, swapped_halves
 from pixd.training.dataset.near_duplicates import FLOOR, Part, Parts, difference
 
 if TYPE_CHECKING:
@@ -48,12 +48,15 @@ class Setting(NamedTuple):
     direction: str
     image_size: int
     validation: float
+    fit: str = "pad"
 
     @classmethod
     def of(cls, pipeline: PipelineSettings) -> Setting:
         """Take them from a pipeline's settings."""
         validation = pipeline.train.validation
-        return cls(pipeline.pairs, pipeline.direction, pipeline.image_size, validation)
+        return cls(
+            pipeline.pairs, pipeline.direction, pipeline.image_size, validation, pipeline.fit
+        )
 
 
 class Refused(NamedTuple):
@@ -374,6 +377,8 @@ def _of_sizes(
             f" {setting.image_size} and {_are(small)} enlarged",
             f"take larger pictures, or image_size: {fitting}", _each(small),
         )  # fmt: skip
+    if large := large_pictures.told(seen, setting.image_size, setting.pairs, setting.fit):
+        yield Finding("large", LOOK, *large[:2], _each(large.files))
     what = "halves" if KINDS[setting.pairs].is_side_by_side else "pictures"
     each = f"{smallest} px" if smallest == largest else f"{smallest} to {largest} px"
     notes.append(f"{what}: {each} on the longer side; image_size: {setting.image_size}")

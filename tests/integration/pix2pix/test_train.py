@@ -35,7 +35,7 @@ def test_a_run_leaves_a_result_that_describes_it(trained: Path) -> None:
         assert output["sha256"] == "sha256:" + hashlib.sha256(data).hexdigest()
     assert set(result["metrics"]) == {
         *("l1", "psnr", "ssim", "sharpness"),
-        *("baselines", "live", "held_out", "collapsed", "identity_like"),
+        *("baselines", "live", "held_out", "collapsed", "identity_like", "others"),
     }
     assert result["metrics"]["held_out"] == 4
     scores = {n: result["metrics"][n] for n in ("l1", "psnr", "ssim", "sharpness")}

@@ -176,6 +176,28 @@ def test_small_pairs_and_few_pairs_are_worth_a_look() -> None:
     assert "image_size: 32" in only(said.findings, "small").advice
 
 
+def test_pairs_far_larger_than_the_square_are_named_with_the_command_that_mends_it(
+    sixty: dict[str, Parts],
+) -> None:
+    def said(setting: Setting, side: int) -> list[Finding]:
+        of_size = {
+            name: tuple(part._replace(width=side, height=side) for part in parts)
+            for name, parts in sixty.items()
+        }
+        return [f for f in judged(of_size, setting).findings if f.kind == "large"]
+
+    setting = SIDE_BY_SIDE._replace(image_size=256)
+    (large,) = said(setting, 3840)
+    assert large.level == LOOK
+    assert "60 pairs are 15 times as large as image_size 256" in large.message
+    assert "`pixd prepare resize FOLDER SMALL --size 1024x512`" in large.advice
+    assert large.groups[0] == ("000.png: 3840 px",)
+    folders = setting._replace(pairs="folders", fit="crop")
+    assert "--size 512 --fit crop`" in said(folders, 3840)[0].advice
+    assert not said(setting, 2000)
+    assert not said(folders._replace(fit="tile"), 3840)
+
+
 def test_no_pair_at_all_is_wrong() -> None:
     assert only(judged({}).findings, "few").level == WRONG
 

@@ -1,4 +1,4 @@
-"""The files that make a pair: one file twice as wide as high, two files, or a target alone."""
+"""The files that make a pair: one file with both side by side, two files, or a target alone."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import numpy as np
 from PIL import Image
 
 from pixd.config.pair_kinds import KINDS
-from pixd.images import input_makers
+from pixd.images import input_makers, side_by_side
 from pixd.images.decode import decode_file
-from pixd.images.fitting import array_of, edge_padded, resized, split_side_by_side, to_model
+from pixd.images.fitting import array_of, edge_padded, resized, to_model
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -94,7 +94,7 @@ def load_whole_pair(
 
 def _halves(paths: Sequence[Path], pairs: str, direction: str) -> tuple[Image.Image, Image.Image]:
     if KINDS[pairs].is_side_by_side:
-        a, b = split_side_by_side(decode_file(paths[0]))
+        a, b = side_by_side.split(decode_file(paths[0]))
     else:
         a, b = (decode_file(path) for path in paths)
     return (a, b) if direction == "AtoB" else (b, a)

@@ -106,7 +106,8 @@ def refusals(seen: Seen, plan: pairs.PairPlan) -> dict[str, Refused]:
         if (one := seen.looked[digest]).reason:
             refused[name] = Refused(one.reason, "aspect" if one.width else _kind(name, one.reason))
     for name, why in plan.problems.items():
-        refused[name] = Refused(why, "copy" if name in plan.copies else "unpaired")
+        kind = "copy" if name in plan.copies else "unpaired"
+        refused[name] = Refused(why, "outside" if name in plan.outside else kind)
     return refused
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pixd.config.pair_kinds import KINDS
-from pixd.training.dataset import large_pictures, pairs, swapped_halves
+from pixd.training.dataset import large_pictures, layouts, pairs, swapped_halves
 from pixd.training.dataset.near_duplicates import FLOOR, Part, Parts, difference
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ _SAME_THUMB: Final = (
 )
 _SAME_DETAIL: Final = 0.05  # a picture differs from its blurred, sharpened or noisy version by more
 _MUCH_SMALLER: Final = 0.75  # of image_size
-_SHAPE: Final = 0.05  # as `pixd.images.decode.ASPECT_TOLERANCE`
+_SHAPE: Final = 0.05  # as `pixd.images.side_by_side.ASPECT_TOLERANCE`
 _GREY: Final = 3  # levels of mean saturation: the noise of JPEG on a grey picture stays within it
 
 
@@ -64,8 +64,8 @@ class Refused(NamedTuple):
 
     Attributes:
         reason: why.
-        kind: "unusable", "aspect", "unpaired", "copy", "special" (a link, a pipe) or "companion"
-            (a README or a table beside the pictures).
+        kind: "unusable", "aspect", "outside", "unpaired", "copy", "special" (a link, a pipe) or
+            "companion" (a README or a table beside the pictures).
     """
 
     reason: str
@@ -132,7 +132,7 @@ def judge(
     """
     found = sorted((*split.used, *split.left_out), key=lambda pair: pair.name)
     seen = [(pair.name, parts[pair.digest]) for pair in found if pair.digest in parts]
-    findings = [*_of_refused(refused), *_of_numbers(found, split, setting)]
+    findings = [*_of_refused(refused), *_of_numbers(found, split, setting), *_of_sets(split)]
     notes = _of_companions(refused)
     if not KINDS[setting.pairs].is_made:
         findings += _of_halves(seen, setting)
@@ -154,11 +154,13 @@ def _of_refused(refused: Mapping[str, Refused]) -> Iterator[Finding]:
     by_kind: dict[str, list[str]] = {}
     for name, why in sorted(refused.items()):
         by_kind.setdefault(why.kind, []).append(f"{name}: {why.reason}")
+    if outside := [why for _, why in sorted(refused.items()) if why.kind == "outside"]:
+        told = f"{_count(len(outside), 'file')} {'is' if len(outside) == 1 else 'are'} outside a/ and b/"
+        yield Finding("outside", WRONG, told, outside[0].reason.partition(": ")[2])
     for kind, level, what, advice in (
         ("unusable", WRONG, "cannot be used", "take out what is no picture; save the others again as PNG"),
         (
-            "aspect", WRONG, "not twice as wide as high",
-            "put input and target side by side, both of the same size: `pixd prepare combine`",
+            "aspect", WRONG, "no two pictures side by side", _advice_on_shapes(by_kind.get("aspect", [])),
         ),
         (
             "unpaired", WRONG, "without a partner",
@@ -185,6 +187,38 @@ def _of_companions(refused: Mapping[str, Refused]) -> list[str]:
     be = "is" if len(names) == 1 else "are"
     told = f"{_count(len(names), 'file')} beside the pictures {be} left out"
     return [f"{told}: {', '.join(names[:2])}{more}"]
+
+
+def _advice_on_shapes(told: Sequence[str]) -> str:
+    """Say what to do about files that are no side-by-side pairs.
+
+    Args:
+        told: each name, ": " and the reason.
+    """
+    if layouts.is_two_folders([one.partition(": ")[0] for one in told]):
+        return "the two pictures of a pair are in two files: set `pairs: folders` in config.yaml"
+    return "put input and target side by side; `pixd prepare combine` does that with two folders"
+
+
+def _of_sets(split: Split) -> Iterator[Finding]:
+    by_part = dict.fromkeys((layouts.VALIDATION, layouts.TEST), 0)
+    for pair in (*split.used, *split.left_out):
+        if pair.part in by_part:
+            by_part[pair.part] += 1
+    if count := by_part[layouts.VALIDATION]:
+        yield Finding(
+            "sets", LOOK, f"{_count(count, 'pair')} of the folder val {_verb(count)} held out",
+            "nothing is harmed: models are scored on them. `validation: 0` leaves them out",
+        )  # fmt: skip
+    if count := by_part[layouts.TEST]:
+        yield Finding(
+            "sets", LOOK, f"{_count(count, 'pair')} of the folder test {_verb(count)} left out",
+            "nothing is harmed; to learn from them too, move them into train/",
+        )  # fmt: skip
+
+
+def _verb(count: int) -> str:
+    return "is" if count == 1 else "are"
 
 
 def _of_numbers(found: Sequence[pairs.Pair], split: Split, setting: Setting) -> Iterator[Finding]:
@@ -348,8 +382,8 @@ def _of_duplicates(
             " it was trained on another",
             tuple(alike),
         )  # fmt: skip
-    if split.left_out:
-        names = sorted(pair.name for pair in split.left_out)
+    names = sorted(pair.name for pair in split.left_out if pair.part != layouts.TEST)
+    if names:
         yield Finding(
             "between", LOOK,
             f"{_count(len(names), 'pair')} {_have(names)} near-duplicates both among the pairs that are"

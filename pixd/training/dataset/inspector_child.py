@@ -41,7 +41,7 @@ def inspect(path: Path, layout: str) -> dict[str, Any]:
 
     Args:
         path: the object's file.
-        layout: "side-by-side" (must be twice as wide as high) or "single".
+        layout: "side-by-side" (see `pixd.images.side_by_side.check`) or "single".
     """
     size: dict[str, int] = {}
     try:

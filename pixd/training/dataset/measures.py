@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from pixd.images import fitting
+from pixd.images import side_by_side
 from pixd.training.dataset.near_duplicates import THUMB_PX
 
 _LOOKED_AT_PX = 64
@@ -35,8 +35,13 @@ def measure(image: Image.Image, layout: str) -> list[dict[str, Any]]:
 
     Returns:
         One mapping for each part, as `pixd.training.dataset.near_duplicates.Part.from_json` reads it.
+
+    Raises:
+        ImageRejectedError: it is no side-by-side pair.
     """
-    parts = fitting.split_side_by_side(image) if layout == "side-by-side" else (image,)
+    if layout == "side-by-side":
+        side_by_side.check(image)
+    parts = side_by_side.split(image) if layout == "side-by-side" else (image,)
     return [_part(part) for part in parts]
 
 

@@ -1,18 +1,16 @@
 """What the service would do now: the work that is due, with estimates from recorded runs.
 
-It only reads, and opens no file of a folder. A file that changed since it was recorded is only
-counted, because what it means is not known before it is recorded.
+It only reads. Files that the service has not read yet count as well (`pixd.answers.unread`), so
+that what it says before a start is what the start does.
 """
 
 from __future__ import annotations
 
 import math
-import os
 from typing import TYPE_CHECKING, Any
 
-from pixd.folders import scan
+from pixd.answers import unread
 from pixd.store.queries import files, history, training_set
-from pixd.system.children.folder_calls import ask_once
 from pixd.training import due, snapshot, warm_start
 from pixd.training.dataset import pairs
 from pixd.training.dataset.split import Kin, split
@@ -22,51 +20,55 @@ from pixd.training.warm_start import WarmStart
 from pixd.translation.due import stale_under
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
+    from collections.abc import Callable, Mapping, Sequence
 
+    from pixd.answers.unread import Unread
     from pixd.config import PipelineSettings, Settings
     from pixd.store.connection import Reader
 
 
-def of_pipeline(reader: Reader, settings: Settings, pipeline: PipelineSettings) -> dict[str, Any]:
+def of_pipeline(
+    reader: Reader,
+    settings: Settings,
+    pipeline: PipelineSettings,
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> dict[str, Any]:
     """Return what is due in one pipeline.
+
+    Args:
+        reader: the store's database.
+        settings: the configuration.
+        pipeline: the pipeline.
+        progress: is told how many training files are read, of how many.
 
     Returns:
         changes: files that were added, changed or removed since they were recorded, by folder.
         train: what training is due ("run", "reuse" or "none"), why, steps, and estimates.
         translate: how many inputs are due now and why, how many after the training, estimates.
     """
-    train = _train(reader, settings, pipeline)
+    found = {
+        kind: unread.look(reader, settings.store, pipeline, kind) for kind in ("training", "input")
+    }
+    recorded = unread.contents(reader, pipeline, found["training"], progress)
+    train = _train(reader, settings, pipeline, recorded)
     return {
-        "changes": {
-            kind: _changes(reader, settings.store, pipeline, kind) for kind in ("training", "input")
-        },
+        "changes": {kind: _counts(one) for kind, one in found.items()},
         "train": train,
-        "translate": _translate(reader, settings, pipeline, train),
+        "translate": _translate(reader, settings, pipeline, train, found["input"]),
     }
 
 
-def _changes(reader: Reader, store: Path, pipeline: PipelineSettings, kind: str) -> dict[str, int]:
-    folder = getattr(pipeline, kind)
-    is_there = ask_once(store, folder, os.path.isdir, folder)
-    there = ask_once(store, folder, scan.scan, folder).files if is_there else {}
-    repo = files.repo_id(reader, pipeline.name, kind)
-    known = files.stamps(reader, repo) if repo is not None else {}
-    return {
-        "added": sum(name not in known for name in there),
-        "changed": sum(
-            name in known
-            and known[name] != (stamp.size, stamp.mtime_ns, stamp.ctime_ns, stamp.inode)
-            for name, stamp in there.items()
-        ),
-        "removed": sum(name not in there for name in known),
-    }
+def _counts(found: Unread) -> dict[str, int]:
+    names = {"added": found.added, "changed": found.changed, "removed": found.removed}
+    return {what: len(of) for what, of in names.items()}
 
 
-def _train(reader: Reader, settings: Settings, pipeline: PipelineSettings) -> dict[str, Any]:
-    repo = files.repo_id(reader, pipeline.name, "training")
-    recorded = files.recorded(reader, repo) if repo is not None else []
+def _train(
+    reader: Reader,
+    settings: Settings,
+    pipeline: PipelineSettings,
+    recorded: Sequence[tuple[str, str]],
+) -> dict[str, Any]:
     found = pairs.pair_up(pipeline.pairs, recorded).pairs
     if not found:
         return {"action": due.NO_PAIRS.action, "why": due.NO_PAIRS.why}
@@ -118,12 +120,19 @@ def _estimate_training(
 
 
 def _translate(
-    reader: Reader, settings: Settings, pipeline: PipelineSettings, train: Mapping[str, Any]
+    reader: Reader,
+    settings: Settings,
+    pipeline: PipelineSettings,
+    train: Mapping[str, Any],
+    found: Unread,
 ) -> dict[str, Any]:
     repo = files.repo_id(reader, pipeline.name, "input")
     live = history.model(reader, pipeline.name, None)
     total = files.translatable(reader, repo) if repo is not None else 0
     stale = stale_under(reader, pipeline, settings.precision, live) if live else 0
+    total += len(found.added) - len(found.removed)
+    fresh = len(found.added) + len(found.changed)
+    stale = min(total, stale + fresh) if live else 0
     changes_model = train["action"] in {"run", "reuse"}
     after = total if changes_model else 0
     seconds, size = history.translation_rate(reader, pipeline.name)

@@ -277,7 +277,7 @@ def _of_output(
         OutputState.EDITED: "it was edited by hand and is left; the new one beside it: pixd retry",
         OutputState.ORPHANED: "its input is gone; keep.orphans says whether such outputs stay",
         OutputState.MISSING: "its file was deleted and is made again",
-        OutputState.WITHDRAWN: "what made it was recalled",
+        OutputState.WITHDRAWN: _why_withdrawn(reader, row),
         OutputState.SUPERSEDED: "another took its place",
     }
     if row.state in states:
@@ -290,3 +290,10 @@ def _of_output(
         "change_id": row.change_id,
         "why": why,
     }
+
+
+def _why_withdrawn(reader: Reader, row: files.OutputRow) -> str:
+    is_gone = files.file(reader, row.pipeline, "input", row.input_path) is None
+    if is_gone and row.input_digest not in files.recalled_in(reader, row.pipeline):
+        return "its input is gone, and the output with it: `keep.orphans` is false"
+    return "what made it was recalled"

@@ -178,7 +178,9 @@ def _add_asking(add: Add) -> None:
         examples=["pixd trace output/x.png", "pixd trace training/017.jpg --all"],
     )  # fmt: skip
     trace.add_argument("thing", metavar="FILE|DIGEST", help="also a renamed copy of an output")
-    trace.add_argument("--all", action="store_true", help="every training image, not the first ten")
+    trace.add_argument(
+        "--all", action="store_true", help="every training image and output, not the first ten"
+    )
     trace.add_argument("--format", choices=["openlineage", "prov"], help="for other tools")
     trace.add_argument("--json", action="store_true", help="print only JSON")
 
@@ -309,6 +311,14 @@ def _add_changes(add: Add) -> None:
     mode.add_argument("--proof", action="store_true", help="say what still descends from it")
     mode.add_argument("--undo", action="store_true", help="let it in again")
     _pipeline_and_json(recall)
+
+    teach = add(
+        "teach", "teach", "make a training pair of an input and its retouched output",
+        examples=["pixd teach output/x.png", "pixd teach output/x.png --target better.png"],
+    )  # fmt: skip
+    teach.add_argument("output", metavar="OUTPUT", help="an output; retouched, unless --target")
+    teach.add_argument("--target", metavar="FILE", help="what the output should have been")
+    _pipeline_and_json(teach)
 
     retry = add(
         "retry", "retry", "take up refused or failed work again",

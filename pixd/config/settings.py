@@ -51,7 +51,7 @@ class KeepSettings:
     """What is kept: models, orphaned outputs, and free space on the disk."""
 
     models: int = key(10, Whole(1, MILLION))
-    orphans: bool = key(True, Flag(only=True))
+    orphans: bool = key(True, Flag())
     free_bytes: int = key(64_000_000, Whole(0, 10**15))
 
 

@@ -97,7 +97,7 @@ def _strip(luma: NDArray[np.int16]) -> int:
     """Return how many columns around the middle are of one colour, the same in all; 0 for none."""
     middle = luma.shape[1] // 2
     colour = int(luma[:, middle].mean())
-    plain = (np.abs(luma - colour) <= _PLAIN_LEVELS).all(axis=0)
+    plain = np.abs(luma - colour).max(axis=0) <= _PLAIN_LEVELS
     if not plain[middle]:
         return 0
     left = int(np.argmin(plain[middle::-1])) or middle + 1

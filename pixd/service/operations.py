@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from pixd.images import formats
 from pixd.service import recall
-from pixd.store import gc
+from pixd.store import gc, taught
 from pixd.store.queries.holds import held_roots
 from pixd.system import roles
+from pixd.system.clock import utc_now
 from pixd.system.errors import PixdError, UsageError
 from pixd.training import promotion
 from pixd.translation import withdrawing
@@ -226,6 +227,40 @@ def _recall(
     )
 
 
+def _teach(
+    store: Store, pipeline: PipelineSettings, arguments: Mapping[str, Any], who: str
+) -> dict[str, Any]:
+    """Record what the files of a taught pair are made of, before they are written."""
+    change_id = secrets.token_hex(5)
+    files = arguments.get("files")
+    if not isinstance(files, list) or not all(isinstance(file, dict) for file in files):
+        raise UsageError("the files to teach are no list", advice="send name and digest of each")
+    excluded = store.exclusions.of(pipeline.name)
+    for what in ("input", "model"):
+        digest = _text(arguments, f"{what}_digest")
+        is_recalled = digest in excluded or (
+            what == "model"
+            and promotion.excluded_in(store.db.conn, store.folder, pipeline.name, digest)
+        )
+        if is_recalled:
+            raise PixdError(
+                f"the {what} of {_text(arguments, 'output_path')} was recalled, so nothing is"
+                " taught from it",
+                advice="`pixd recall --undo` lets it in again",
+            )
+    names = ("input_path", "input_digest", "output_path", "output_digest", "model_digest",
+             "target_digest")  # fmt: skip
+    facts = [_text(arguments, name) for name in names]
+    with store.transaction():
+        for file in files:
+            row = (pipeline.name, _text(file, "digest"), _text(file, "name"), *facts)
+            made = taught.Taught._make((*row, who, change_id, utc_now()))
+            taught.add(store.db.conn, made)
+        told = f"{_text(arguments, 'output_path')} was retouched and is taught by {who}"
+        store.note(pipeline.name, "info", "teach", told, change_id)
+    return {"change": change_id}
+
+
 def _gc(store: Store, settings: Settings, arguments: Mapping[str, Any]) -> dict[str, Any]:
     match arguments.get("mode"):
         case "undo":
@@ -298,6 +333,7 @@ OPERATIONS: dict[
     "resume": _resume,
     "expect": _expect,
     "recall": _recall,
+    "teach": _teach,
 }
 OF_FOLDERS = frozenset({"resume", "retry", "recall"})
 """Those that look into the user's folders, which must answer."""

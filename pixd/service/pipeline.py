@@ -10,6 +10,7 @@ from pixd.store.states import FileState
 from pixd.system.children import confinement
 from pixd.training.dataset.dataset import Dataset
 from pixd.training.stage import Training
+from pixd.translation import withdrawing
 from pixd.translation.stage import Translation
 from pixd.translation.tally import Tally
 
@@ -138,10 +139,12 @@ class Pipeline:
         )
 
     def withdraw_leftovers(self) -> None:
-        """Withdraw outputs that a recall left, once their inputs are gone."""
+        """Withdraw outputs whose inputs are gone: those of a recall, or all if so configured."""
         if self._tidied_at != self.input_folder.revision and self.translation.publisher.answers():
             self._tidied_at = self.input_folder.revision
             recall.withdraw_leftovers(self._store, self.settings)
+            if not self.settings.keep.orphans:
+                withdrawing.withdraw_orphans(self._store, self.settings, self.input_folder.repo_id)
 
     def reload(self) -> None:
         """Read again what a command may have changed."""
@@ -183,6 +186,7 @@ class Pipeline:
         )
         if old == pipeline and not service_changed:
             return
+        self._tidied_at = -1  # keep.orphans may have changed
         if _of_intake(old, "training") != _of_intake(pipeline, "training"):
             self.training_folder.stop()
             self.training_folder = self._intake("training")

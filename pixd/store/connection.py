@@ -11,6 +11,7 @@ import os
 import sqlite3
 from pathlib import Path
 
+from pixd.store import taught
 from pixd.store.lock import holder_pid, may_not_read
 from pixd.system.errors import CannotTellError
 
@@ -23,8 +24,12 @@ MIGRATIONS = (
     "m004_file_totals",
     "m005_finding_the_next",
     "m006_care",
+    "m008_taught",
 )
 """The names of `pixd.store.schema.migrations`, for readers, which do not use sqlite-utils."""
+LATER_TABLES = {"m008_taught": taught.TABLE}
+"""What only adds an empty table, by migration. Readers do without it, so that `status` and `plan`
+can speak of a store before the service of a newer pixd has brought it up to date."""
 BUSY_TIMEOUT_S = 5.0  # a longer lock blocks the service, which tries again
 
 
@@ -96,7 +101,6 @@ def open_reader(folder: Path) -> sqlite3.Connection:
                 f"file:{quoted}?{options}", uri=True, isolation_level=None, timeout=2.0
             )
             connection.row_factory = sqlite3.Row
-            connection.execute("PRAGMA query_only = ON")
             rows = connection.execute(
                 "SELECT name FROM _sqlite_migrations WHERE migration_set = 'pixd'"
             ).fetchall()
@@ -108,11 +112,16 @@ def open_reader(folder: Path) -> sqlite3.Connection:
             raise CannotTellError(
                 say_newer(path, applied.difference(MIGRATIONS)), advice=ADVICE_NEWER
             )
-        if applied != set(MIGRATIONS):
+        lacking = set(MIGRATIONS) - applied
+        if not lacking <= LATER_TABLES.keys():
             raise CannotTellError(
                 f"{path} was written by an older pixd",
                 advice="`pixd run` brings it up to date, with everything in it",
             )
+        connection.execute("PRAGMA temp_store = MEMORY")
+        for name in lacking:
+            connection.execute(LATER_TABLES[name].replace("CREATE TABLE", "CREATE TEMP TABLE", 1))
+        connection.execute("PRAGMA query_only = ON")
         return connection
     raise CannotTellError(
         f"{path} cannot be read: {last}", advice="`pixd run` says more about a damaged store"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from typing import TYPE_CHECKING
 
 from pixd.store import gc
@@ -9,6 +10,20 @@ from pixd.store.store import Store
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from pixd.store.connection import Reader
+
+
+def empty_reader() -> Reader:
+    """Return a reader of a store that holds nothing, for what is asked before the first start."""
+    from sqlite_utils import Database  # noqa: PLC0415 - slow to import, rarely needed
+
+    from pixd.store.schema import migrations  # noqa: PLC0415 - needs sqlite-utils
+
+    reader = sqlite3.connect(":memory:", isolation_level=None)
+    migrations.apply(Database(reader, execute_plugins=False))
+    reader.row_factory = sqlite3.Row
+    return reader
 
 
 def open_store(folder: Path, *, may_make: bool = True) -> Store:

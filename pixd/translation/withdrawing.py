@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pixd.store.states import FileState, OutputState
+from pixd.system import crash_points
 from pixd.system.errors import PixdError
 from pixd.system.names import path_in
 from pixd.translation import output_files
@@ -37,6 +38,32 @@ def withdraw(store: Store, pipeline: PipelineSettings, repo_id: int, path: str) 
         repo_id, [standing.input_path], FileState.QUEUED, if_in=(FileState.TRANSLATED,)
     )
     return target
+
+
+def withdraw_orphans(store: Store, pipeline: PipelineSettings, repo_id: int) -> None:
+    """Withdraw the outputs whose inputs are gone, as `keep.orphans: false` asks.
+
+    A file that was edited by hand is left. Nothing is lost: the bytes stay in the store, and an
+    input that comes back gets its output again without a translation. After a crash between the
+    rows and the files, or where the folder cannot be written now, `pixd.service.recovery` removes
+    the file at the next start.
+    """
+    paths = store.outputs.orphaned(pipeline.name, repo_id)
+    if not paths:
+        return
+    with store.transaction():
+        targets = [withdraw(store, pipeline, repo_id, path) for path in paths]
+        gone = [target for target in targets if target]
+        if gone:
+            told = f"{len(gone)} outputs are removed, because their inputs are gone"
+            store.note(pipeline.name, "info", "orphans", told)
+    for target in gone:
+        crash_points.crash_point("withdrawn")
+        try:
+            target.unlink(missing_ok=True)
+        except OSError as error:
+            why = f"{target} could not be removed: {error.strerror}; it is tried at the next start"
+            store.note(pipeline.name, "warning", "orphans", why)
 
 
 def publish_beside(store: Store, pipeline: PipelineSettings, path: str) -> str:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pixd.store import taught
 from pixd.store.states import RunState
 
 if TYPE_CHECKING:
@@ -102,6 +103,46 @@ def models_of(
             found.append(Descendant(model_id, number, model_digest, how))
             by_digest[model_digest] = found[-1]
     return found
+
+
+class Reach(NamedTuple):
+    """What a content went into, also by way of pairs that were taught from its outputs.
+
+    Attributes:
+        models: by number.
+        taught: digests of the taught files, each with the name that it was written under.
+    """
+
+    models: list[Descendant]
+    taught: dict[str, str]
+
+
+def reach(reader: sqlite3.Connection, store: Path, pipeline: str, digest: str) -> Reach:
+    """Return everything of a pipeline that a content went into.
+
+    A pair that was taught from an output carries what the output's input and model learned from;
+    so do the models that learn from the pair, and so on.
+
+    Raises:
+        OSError: the listing of a training run cannot be read.
+    """
+    models: dict[int, Descendant] = {}
+    files: dict[str, str] = {}
+    waiting = [digest]
+    while waiting:
+        content = waiting.pop()
+        sources = [content]
+        for model in models_of(reader, store, pipeline, content):
+            if model.number not in models:
+                via = files.get(content)
+                models[model.number] = model._replace(how=f"via {via}") if via else model
+                sources.append(model.digest)
+        for source in sources:
+            for row in taught.made_with(reader, source):
+                if row.pipeline == pipeline and row.digest not in files and row.digest != digest:
+                    files[row.digest] = row.name
+                    waiting.append(row.digest)
+    return Reach([models[number] for number in sorted(models)], files)
 
 
 def is_trained_on(

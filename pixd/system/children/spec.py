@@ -239,11 +239,29 @@ class MakeSpec(Spec):
     recipe: Mapping[str, Any]
 
 
+@dataclass(frozen=True, kw_only=True)
+class TeachSpec(Spec):
+    """For `pixd.training.prepare.teaching_child`: the layout of the pair, and how pictures are fitted.
+
+    Attributes:
+        pairs: a value of `pairs`.
+        direction: "AtoB" or "BtoA".
+        fit: how the input met the model.
+        max_megapixels: of the largest accepted image.
+    """
+
+    kind: ClassVar[str] = "teach"
+    pairs: str
+    direction: str
+    fit: str
+    max_megapixels: int = MEGAPIXELS
+
+
 KINDS: Final[Mapping[str, type[Spec]]] = {
     spec.kind: spec
     for spec in (
         *(TrainSpec, TranslateSpec, ExportSpec, PicturesSpec, ScoreSpec, DeviceSpec),
-        *(InspectSpec, DecodeSpec, MakeSpec),
+        *(InspectSpec, DecodeSpec, MakeSpec, TeachSpec),
     )
 }
 

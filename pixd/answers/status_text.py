@@ -27,6 +27,8 @@ def _lines(status: Mapping[str, Any]) -> Iterator[str]:
         if told := _findings(pipeline["training"]["findings"]):
             yield f"  check     {told}"
         yield f"  model     {_model(pipeline['model'])}"
+        for offer in pipeline["offers"]:
+            yield f"  offer     {offer['told']}"
         yield f"  train     {_train(pipeline['train'])}"
         if learned := _learned(pipeline["train"]):
             yield f"  learned   {learned}"
@@ -64,6 +66,8 @@ def _verdict(status: Mapping[str, Any]) -> Iterator[str]:
         yield f"OK, {_activity(status)}"
         if any(p["paused"] for p in status["pipelines"].values()):
             yield "  try: `pixd resume` lets new work start again"
+        for pipeline in status["pipelines"].values():
+            yield from (f"  offered: {o['told']}" for o in pipeline["offers"] if o["command"])
     for problem in problems:
         yield f"  also {problem['reason']}"
         yield f"  try: {problem['advice']}"

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pixd.config.pair_kinds import KINDS
+from pixd.store.recipes import recipe_digest
+from pixd.store.revisions import ARITHMETIC, RESULTS, Revision, newest
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pixd.config import PipelineSettings
 
-TRANSLATE_REVISION = 3
-"""Raise when the translator's code makes other bytes from the same model and image."""
+REVISIONS: Final = (
+    Revision(1, RESULTS, "0.1", "translates"),
+    Revision(2, ARITHMETIC, "0.1", "multiplies where an image is small"),
+    Revision(3, ARITHMETIC, "0.1", "writes the same pixels in fewer bytes"),
+)
+"""Add a line when the translator's code makes other bytes from the same model and image."""
+TRANSLATE_REVISION: Final = newest(REVISIONS)
+
+PAIRS_WERE_NO_PART: Final = (
+    "pixd 0.1 makes the inputs of a translation as training made them (pairs: {pairs})"
+)
+"""Outputs of a model of `grayscale`, `blank` or `colorization` may be older than that."""
 
 
 def translate_recipe(
@@ -39,3 +53,18 @@ def translate_recipe(
         "seed": pipeline.train.seed if pipeline.sample else 0,
         "precision": precision,
     }
+
+
+def earlier_recipes(recipe: Mapping[str, Any]) -> list[str]:
+    """Return the digests that an earlier pixd gave the same settings, which made other results.
+
+    Outputs under them stay current, for an upgrade replaces nothing. Only a person has them made
+    anew.
+
+    Args:
+        recipe: as `translate_recipe` returns it.
+    """
+    if "pairs" not in recipe:
+        return []
+    without = {name: value for name, value in recipe.items() if name != "pairs"}
+    return [recipe_digest("translate", without)]

@@ -15,7 +15,7 @@ from pixd.store.heartbeat import read_heights
 from pixd.store.queries import history, holds
 from pixd.system import disk, libc
 from pixd.system.errors import CannotTellError, StoreError
-from pixd.training.stage import room_for_training
+from pixd.training.run import room_for_training
 from pixd.translation.due import IMAGE_BYTES
 
 if TYPE_CHECKING:

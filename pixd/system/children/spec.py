@@ -61,7 +61,14 @@ class LiveModel(TypedDict):
     digest: str
 
 
-class Beginning(TypedDict):
+class _Beginning(TypedDict):
+    model: str
+    digest: str
+    checkpoints: str
+    steps: float
+
+
+class Beginning(_Beginning, total=False):
     """What a training begins from.
 
     Attributes:
@@ -69,12 +76,10 @@ class Beginning(TypedDict):
         digest: of that model.
         checkpoints: folder with the state of its training.
         steps: the share of the usual steps that this training does.
+        until: the step until which it goes on, from the step of that state; optional.
     """
 
-    model: str
-    digest: str
-    checkpoints: str
-    steps: float
+    until: int
 
 
 class Triple(TypedDict):

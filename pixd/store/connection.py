@@ -138,6 +138,11 @@ def _brought_up_to_date(old: sqlite3.Connection, path: Path) -> sqlite3.Connecti
     return copy
 
 
+def is_older(reader: sqlite3.Connection) -> bool:
+    """Tell whether an older pixd wrote the database, so that `reader` has a copy of it."""
+    return not reader.execute("PRAGMA database_list").fetchone()["file"]
+
+
 def _has_log(path: Path) -> bool:
     try:
         return path.with_name(path.name + "-wal").stat().st_size > 0

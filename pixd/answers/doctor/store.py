@@ -125,7 +125,8 @@ def database_checks(examined: Examined) -> Iterator[Check]:
         yield ok(name, "none yet; the first start makes one")
         return
     if examined.holder is not None:
-        yield ok(name, "of this version; a service that runs has checked it at its start")
+        version = "an older" if connection.is_older(examined.reader) else "this"
+        yield ok(name, f"of {version} version; a service that runs has checked it at its start")
         return
     if why := verify.quick_check(examined.reader):
         yield fail(name, f"damaged: {why}", writer.ADVICE_DAMAGED)
@@ -137,6 +138,10 @@ def database_checks(examined: Examined) -> Iterator[Check]:
         yield fail(name, error.message, error.advice)
         return
     told = size((examined.folder / connection.DATABASE).stat().st_size)
+    if connection.is_older(examined.reader):
+        told = f"of an older pixd, whole ({told}); the next start brings it up to date"
+        yield ok(name, f"{told}, with everything in it")
+        return
     yield ok(name, f"of this version, whole ({told})")
 
 

@@ -72,11 +72,10 @@ class Beginning(_Beginning, total=False):
     """What a training begins from.
 
     Attributes:
-        model: name of the earlier model.
-        digest: of that model.
+        model: name of the earlier model; `digest` is its.
         checkpoints: folder with the state of its training.
         steps: the share of the usual steps that this training does.
-        until: the step until which it goes on, from the step of that state; optional.
+        until: the step until which it goes on from the step of that state; optional.
     """
 
     until: int

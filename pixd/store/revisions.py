@@ -60,8 +60,11 @@ def newest(revisions: Sequence[Revision]) -> int:
 
 
 def otherwise(revisions: Sequence[Revision], since: int) -> str:
-    """Say how results became other ones after revision `since`; "" where they did not."""
-    later = [r for r in revisions if r.number > since and r.kind == RESULTS]
+    """Say how results became other ones after revision `since`; "" where they did not, or for 0.
+
+    0 stands for a run whose revision is not known: nothing can be said of it.
+    """
+    later = [r for r in revisions if r.number > since > 0 and r.kind == RESULTS]
     return ", and ".join(r.told for r in later)
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from pixd.store.connection import Reader
     from pixd.store.queries.retraining import Asked
+    from pixd.store.store import Store
     from pixd.training.past import Past
 
 
@@ -57,3 +58,20 @@ def job_of(
         commit_seq=model.commit_seq,
         model=None if is_live else asked.model,
     )
+
+
+def note_revision_of_live(store: Store, pipeline: str) -> None:
+    """Record which revision made the live model, if an older pixd did not.
+
+    To find it out from the key takes half a second of 20,000 pairs, and `pixd status` asks often.
+    Nothing is recorded where its listing cannot be read; `pixd verify` names what is damaged.
+    """
+    reader, live = store.db.conn, store.models.live(pipeline)
+    if live is None or retraining.revision_of(reader, live.train_run) is not None:
+        return
+    recipe = lineage.recipe_of(reader, live.train_run)
+    try:
+        revision = sides.revision_of(reader, store.folder, live.train_run, recipe)
+    except (OSError, ValueError):
+        return
+    store.retraining.note_revision(live.train_run, revision or 0)

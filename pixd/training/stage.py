@@ -79,6 +79,7 @@ class Training:
         self._run = run
         self._retry_at = 0.0
         self._may_start_at = 0.0
+        self._is_noted = False  # by which revision the live model was made
         self._blockage = disk.Blockage()
         self.state = "idle"
         self.reason = ""
@@ -123,6 +124,9 @@ class Training:
         if self._run:
             self._follow(now)
         self._dataset.step(now)
+        if not self._is_noted:
+            retraining.note_revision_of_live(self._store, self._pipeline.name)
+            self._is_noted = True
         wanted = self._wanted()
         if self._run:
             if wanted:

@@ -99,9 +99,20 @@ def otherwise(reader: Reader, store: Path, train_run: int, recipe: Mapping[str, 
     Raises:
         OSError: its listing cannot be read.
     """
-    revision = retraining.revision_of(reader, train_run)
-    if revision is not None:
-        return revisions.otherwise(REVISIONS, revision)
+    revision = revision_of(reader, store, train_run, recipe)
+    return revisions.otherwise(REVISIONS, revision) if revision is not None else ""
+
+
+def revision_of(
+    reader: Reader, store: Path, train_run: int, recipe: Mapping[str, Any]
+) -> int | None:
+    """Return the revision that made a training, from the record or else from its key.
+
+    Raises:
+        OSError: its listing cannot be read.
+    """
+    if (revision := retraining.revision_of(reader, train_run)) is not None:
+        return revision
     key = lineage.key_of_run(reader, train_run)
-    keys = Sides.of(reader, store, train_run).keys(recipe, recipe["validation"])
-    return next((one.otherwise for one in keys if one.key == key), "")
+    keys = Sides.of(reader, store, train_run).keys(recipe, recipe.get("validation", 0.0))
+    return next((one.revision for one in keys if one.key == key), None)

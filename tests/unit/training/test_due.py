@@ -18,7 +18,7 @@ from pixd.system.errors import PixdError
 from pixd.training import stage
 from pixd.training.dataset import pairs, split
 from pixd.training.run import TrainingRun
-from tests.support.training_folder import Folder
+from tests.support.trained_folder import Folder
 
 NEVER_BETTER = "worse: held-out L1 40 against 31"
 

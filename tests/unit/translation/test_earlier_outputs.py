@@ -18,7 +18,7 @@ from pixd.store.runs import run_key
 from pixd.store.states import FileState, RunState
 from pixd.translation import due, recipe
 from tests.support.commits import record
-from tests.support.training_folder import Folder
+from tests.support.trained_folder import Folder
 
 
 @pytest.fixture

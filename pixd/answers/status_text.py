@@ -27,9 +27,11 @@ def _lines(status: Mapping[str, Any]) -> Iterator[str]:
         if told := _findings(pipeline["training"]["findings"]):
             yield f"  check     {told}"
         yield f"  model     {_model(pipeline['model'])}"
+        train = _train(pipeline["train"])
+        yield f"  train     {train}"
         for offer in pipeline["offers"]:
-            yield f"  offer     {offer['told']}"
-        yield f"  train     {_train(pipeline['train'])}"
+            if offer["told"] not in train:  # an idle service says it as its reason
+                yield f"  offer     {offer['told']}"
         if learned := _learned(pipeline["train"]):
             yield f"  learned   {learned}"
         yield f"  input     {_input(pipeline)}"
@@ -66,8 +68,6 @@ def _verdict(status: Mapping[str, Any]) -> Iterator[str]:
         yield f"OK, {_activity(status)}"
         if any(p["paused"] for p in status["pipelines"].values()):
             yield "  try: `pixd resume` lets new work start again"
-        for pipeline in status["pipelines"].values():
-            yield from (f"  offered: {o['told']}" for o in pipeline["offers"] if o["command"])
     for problem in problems:
         yield f"  also {problem['reason']}"
         yield f"  try: {problem['advice']}"

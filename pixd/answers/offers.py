@@ -135,13 +135,11 @@ def _outputs(
     recipe: dict[str, Any] = translation.translate_recipe(
         pipeline, precision, int(made.recipe["image_size"]), made.recipe["pairs"]
     )
-    told = ""
-    if recipe_then == recipe_digest("translate", recipe):
-        inputs = [input_digest, model["digest"]]
-        every = keys("translate", translation.REVISIONS, recipe_then, inputs)
-        told = next((one.otherwise for one in every if one.key == key), "")
-    elif recipe_then in translation.earlier_recipes(recipe):
-        told = translation.PAIRS_WERE_NO_PART.format(pairs=made.recipe["pairs"])
+    if recipe_then != recipe_digest("translate", recipe):
+        return []
+    inputs = [input_digest, model["digest"]]
+    every = keys("translate", translation.REVISIONS, recipe_then, inputs)
+    told = next((one.otherwise for one in every if one.key == key), "")
     if not told:
         return []
     then = "makes the older outputs anew by the live model"

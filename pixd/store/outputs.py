@@ -195,10 +195,8 @@ class Outputs:
         )
         return [Output.of_row(row) for row in rows]
 
-    def requeue_stale(
-        self, pipeline: str, repo_id: int, model_digest: str, recipes: Sequence[str]
-    ) -> int:
-        """Queue every input whose current output is not of this model, a recipe and its content.
+    def requeue_stale(self, pipeline: str, repo_id: int, model_digest: str, recipe: str) -> int:
+        """Queue every input whose current output is not of this model, recipe and content.
 
         An output that was edited by hand counts as current: pixd replaces it only when asked.
 
@@ -210,9 +208,9 @@ class Outputs:
             f" WHERE repo_id = ?1 AND digest IS NOT NULL AND state IN ('{FileState.TRANSLATED}', '{FileState.FAILED}')"
             " AND NOT EXISTS (SELECT 1 FROM output WHERE output.pipeline = ?2"
             "   AND output.input_path = file.path AND output.input_digest = file.digest"
-            f"   AND output.model_digest = ?3 AND output.recipe IN ({', '.join('?' * len(recipes))})"
+            "   AND output.model_digest = ?3 AND output.recipe = ?4"
             f"   AND output.state IN ('{OutputState.CURRENT}', '{OutputState.EDITED}'))",
-            (repo_id, pipeline, model_digest, *recipes),
+            (repo_id, pipeline, model_digest, recipe),
         )
         return cursor.rowcount
 

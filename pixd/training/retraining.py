@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pixd.store.queries import lineage, retraining
+from pixd.store.queries import lineage, retraining, trainings
 from pixd.training.dataset import sides
 from pixd.training.recipe import train_keys
 from pixd.training.snapshot import Job
@@ -43,6 +43,9 @@ def job_of(
     model = retraining.model_numbered(reader, pipeline, asked.model)
     if model is None:
         return f"there is no model@{asked.model} to make anew"
+    excluded = trainings.excluded(reader, pipeline)
+    if found := lineage.is_trained_on(reader, store, model.train_run, excluded):
+        return f"model@{asked.model} is not made anew: {excluded[found]} was recalled"
     split = sides.split_of(reader, store, model.train_run)
     for pair in split.used:
         for name, digest in pair.files:

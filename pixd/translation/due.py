@@ -25,7 +25,6 @@ from pixd.translation.publishing import LONGEST_WAIT_S, Made
 from pixd.translation.recipe import (
     REVISIONS,
     TRANSLATE_REVISION,
-    earlier_recipes,
     translate_recipe,
 )
 
@@ -69,7 +68,7 @@ def stale_under(
 ) -> int:
     """Return how many inputs have no output under a model and the present recipe.
 
-    An output under an earlier form of the recipe counts: an upgrade replaces nothing.
+    An output of an earlier revision counts: an upgrade replaces nothing.
 
     Args:
         reader: of the store.
@@ -81,8 +80,8 @@ def stale_under(
     if repo is None:
         return 0
     recipe = recipe_under(pipeline, precision, model["training"]["recipe"])
-    recipes = [recipe_digest("translate", recipe), *earlier_recipes(recipe)]
-    return files.stale_inputs(reader, pipeline.name, repo, model["digest"], recipes)
+    digest = recipe_digest("translate", recipe)
+    return files.stale_inputs(reader, pipeline.name, repo, model["digest"], digest)
 
 
 @dataclass(frozen=True, slots=True)

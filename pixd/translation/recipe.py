@@ -5,12 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from pixd.config.pair_kinds import KINDS
-from pixd.store.recipes import recipe_digest
 from pixd.store.revisions import ARITHMETIC, RESULTS, Revision, newest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from pixd.config import PipelineSettings
 
 REVISIONS: Final = (
@@ -20,11 +17,6 @@ REVISIONS: Final = (
 )
 """Add a line when the translator's code makes other bytes from the same model and image."""
 TRANSLATE_REVISION: Final = newest(REVISIONS)
-
-PAIRS_WERE_NO_PART: Final = (
-    "pixd 0.1 makes the inputs of a translation as training made them (pairs: {pairs})"
-)
-"""Outputs of a model of `grayscale`, `blank` or `colorization` may be older than that."""
 
 
 def translate_recipe(
@@ -53,18 +45,3 @@ def translate_recipe(
         "seed": pipeline.train.seed if pipeline.sample else 0,
         "precision": precision,
     }
-
-
-def earlier_recipes(recipe: Mapping[str, Any]) -> list[str]:
-    """Return the digests that an earlier pixd gave the same settings, which made other results.
-
-    Outputs under them stay current, for an upgrade replaces nothing. Only a person has them made
-    anew.
-
-    Args:
-        recipe: as `translate_recipe` returns it.
-    """
-    if "pairs" not in recipe:
-        return []
-    without = {name: value for name, value in recipe.items() if name != "pairs"}
-    return [recipe_digest("translate", without)]

@@ -16,7 +16,6 @@ from pixd.system import crash_points, disk
 from pixd.system.children.warm_worker import WarmWorker
 from pixd.translation import due, translator
 from pixd.translation.publishing import Made, Publisher
-from pixd.translation.recipe import earlier_recipes
 from pixd.translation.tally import Tally
 
 if TYPE_CHECKING:
@@ -215,8 +214,7 @@ class Translation:
         self._damaged = None
         recipe = store.runs.add_recipe("translate", prepared.settings)
         with store.transaction():
-            recipes = [recipe, *earlier_recipes(prepared.settings)]
-            store.outputs.requeue_stale(name, self._intake.repo_id, live.digest, recipes)
+            store.outputs.requeue_stale(name, self._intake.repo_id, live.digest, recipe)
             queued = store.working.counts(self._intake.repo_id).get(FileState.QUEUED, 0)
         if queued:
             store.note(name, "info", "due", f"{queued} inputs are due under model@{live.number}")

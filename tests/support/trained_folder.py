@@ -40,6 +40,11 @@ class Folder:
     def add(self, *names: str) -> None:
         repo = self.store.history.repo_id("p", "training")
         record(self.store, repo, {name: name.encode() for name in names}, [])
+        self.read()
+
+    def read(self) -> None:
+        """Make the pairs of what is recorded."""
+        repo = self.store.history.repo_id("p", "training")
         files = [
             (name, digest)
             for name, digest, *_ in self.store.working.recorded(repo, (FileState.RECORDED,))

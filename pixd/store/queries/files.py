@@ -255,21 +255,17 @@ def translatable(reader: sqlite3.Connection, repo: int) -> int:
 
 
 def stale_inputs(
-    reader: sqlite3.Connection,
-    pipeline: str,
-    repo: int,
-    model_digest: str,
-    recipes: Sequence[str],
+    reader: sqlite3.Connection, pipeline: str, repo: int, model_digest: str, recipe: str
 ) -> int:
-    """Return how many inputs have no output of this model, their content and one of the recipes."""
+    """Return how many inputs have no output of this model, recipe and their present content."""
     row = reader.execute(
         "SELECT count(*) FROM file WHERE repo_id = ?1 AND digest IS NOT NULL"
         f" AND state IN ({listed(TRANSLATABLE)})"
         " AND NOT EXISTS (SELECT 1 FROM output WHERE output.pipeline = ?2"
         "   AND output.input_path = file.path AND output.input_digest = file.digest"
-        f"   AND output.model_digest = ?3 AND output.recipe IN ({', '.join('?' * len(recipes))})"
+        "   AND output.model_digest = ?3 AND output.recipe = ?4"
         f"   AND output.state IN ('{OutputState.CURRENT}', '{OutputState.EDITED}'))",
-        (repo, pipeline, model_digest, *recipes),
+        (repo, pipeline, model_digest, recipe),
     ).fetchone()
     return int(row[0])
 

@@ -201,10 +201,10 @@ def test_inputs_are_due_again_only_when_model_recipe_or_content_changed(store: S
         )  # fmt: skip
     store.outputs.settle_intent(row)
     store.working.set_state(repo, ["a.jpg", "b.jpg"], FileState.TRANSLATED)
-    assert store.outputs.requeue_stale("p", repo, "m1", [recipe]) == 1  # b.jpg has no output
+    assert store.outputs.requeue_stale("p", repo, "m1", recipe) == 1  # b.jpg has no output
     store.working.set_state(repo, ["b.jpg"], FileState.REJECTED, "bad")
-    assert store.outputs.requeue_stale("p", repo, "m1", [recipe]) == 0
-    assert store.outputs.requeue_stale("p", repo, "m2", [recipe]) == 1
+    assert store.outputs.requeue_stale("p", repo, "m1", recipe) == 0
+    assert store.outputs.requeue_stale("p", repo, "m2", recipe) == 1
 
 
 def test_the_queries_behind_status_use_their_indexes(store: Store) -> None:

@@ -295,6 +295,22 @@ def test_retrain_of_a_recalled_image_is_refused(folder: Folder) -> None:
         folder.ask("retrain")
 
 
+def test_an_image_that_is_recalled_meanwhile_ends_the_wish(
+    folder: Folder, starts: list[dict[str, Any]]
+) -> None:
+    folder.train(live=True, revision=RESULTS)
+    folder.ask("retrain")
+    folder.store.exclusions.add("p", digest_of(b"c"), "c", "asked for", "c")
+    with folder.store.transaction():
+        folder.store.db.conn.execute("UPDATE file SET state = 'rejected' WHERE path = 'c'")
+    folder.read()
+    folder.serve()
+    assert folder.store.retraining.of("p") is None
+    told = folder.store.db.execute("SELECT message FROM event ORDER BY id DESC").fetchone()[0]
+    assert told == "model@1 is not made anew: c was recalled"
+    assert not starts
+
+
 def test_retrain_is_given_up_after_three_failures(folder: Folder) -> None:
     folder.train(live=True, revision=RESULTS)
     folder.ask("retrain")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,6 @@ from pixd.answers import plan
 from pixd.store import connection, revisions
 from pixd.store.edges import Edge
 from pixd.store.file_rows import DueInput
-from pixd.store.recipes import recipe_digest
 from pixd.store.revisions import ARITHMETIC, RESULTS, Revision
 from pixd.store.runs import run_key
 from pixd.store.states import FileState, RunState
@@ -24,8 +22,6 @@ from tests.support.trained_folder import Folder
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Folder]:
     one = Folder(tmp_path)
-    one.pipeline = replace(one.pipeline, pairs="grayscale")
-    one.set_train()
     one.train(live=True)
     yield one
     one.store.close()
@@ -80,15 +76,17 @@ def test_an_output_of_an_earlier_revision_is_current_and_nothing_is_offered(
     assert folder.ask("retrain", outputs=True)["outputs"] == 0
 
 
-def test_an_output_from_before_inputs_were_made_stays_and_is_made_anew_when_asked(
-    folder: Folder,
+def test_after_other_results_outputs_stay_and_are_made_anew_when_asked(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = {name: value for name, value in present(folder).items() if name != "pairs"}
-    translated(folder, before, 1)
+    translated(folder, present(folder), 3)
+    table = (*recipe.REVISIONS, Revision(4, RESULTS, "0.2", "fits pictures otherwise"))
+    monkeypatch.setattr(recipe, "REVISIONS", table)
+    monkeypatch.setattr(due, "REVISIONS", table)
     assert stale(folder) == 0
     (offer,) = folder.offered()
     assert offer == (
-        "pixd 0.1 makes the inputs of a translation as training made them (pairs: grayscale);"
+        "pixd 0.2 fits pictures otherwise;"
         " `pixd retrain --outputs` makes the older outputs anew by the live model"
     )
     assert folder.ask("retrain", outputs=True)["outputs"] == 1
@@ -125,9 +123,3 @@ def test_a_revision_of_results_is_another_key_and_one_of_arithmetic_the_same_wor
     both = "pixd 0.2 fits otherwise, and pixd 0.4 resizes otherwise"
     later = "pixd 0.4 resizes otherwise"
     assert found == {4: "", 3: later, 2: later, 1: both}
-
-
-def test_the_recipe_of_a_given_pair_has_no_earlier_form(folder: Folder) -> None:
-    folder.pipeline = replace(folder.pipeline, pairs="folders")
-    assert recipe.earlier_recipes(present(folder)) == []
-    assert recipe_digest("translate", present(folder))

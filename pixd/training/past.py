@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pixd.store.queries import lineage, trainings
 from pixd.training import promotion
-from pixd.training.dataset.sides import Sides
+from pixd.training.dataset import sides
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -72,7 +72,8 @@ def past_of(
     made, otherwise = _made(reader, pipeline, keys, live)
     if made is None and live and _differs_by_sides(reader, store, live, recipe, split):
         made = trainings.model_of_run(reader, live.train_run)
-        otherwise = SORTS_NEAR_DUPLICATES
+        by_code = sides.otherwise(reader, store, live.train_run, recipe)
+        otherwise = ", and ".join(filter(None, (SORTS_NEAR_DUPLICATES, by_code)))
     failures = failures_of(reader, pipeline, keys[0].key)
     if made:
         if live and (live.train_run == made.train_run or live.is_pinned):
@@ -119,4 +120,4 @@ def _differs_by_sides(
     if lineage.recipe_of(reader, live.train_run) != recipe:
         return False
     here = {pair.digest for pair in (*split.used, *split.left_out)}
-    return Sides.of(reader, store, live.train_run).all == here
+    return sides.Sides.of(reader, store, live.train_run).all == here

@@ -8,14 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from pixd.store import revisions
 from pixd.store.queries import history, retraining, trainings
 from pixd.store.queries import status as queries
-from pixd.store.recipes import recipe_digest
 from pixd.store.revisions import keys
-from pixd.training import promotion
-from pixd.training.dataset import sides
-from pixd.training.due import RETRAIN
-from pixd.training.recipe import train_recipe
+from pixd.training.recipe import REVISIONS, train_recipe
 from pixd.translation import recipe as translation
 
 if TYPE_CHECKING:
@@ -90,10 +87,9 @@ def _is_wanted(reader: Reader, precision: str, pipeline: PipelineSettings, made:
 def _refused(
     reader: Reader, precision: str, pipeline: PipelineSettings, newest: Made, which: str
 ) -> list[Offer]:
-    decision = promotion.Decision(bool(newest.verdict["promote"]), str(newest.verdict["why"]))
-    if not promotion.is_offered(decision) or not _is_wanted(reader, precision, pipeline, newest):
+    if not newest.is_worse or not _is_wanted(reader, precision, pipeline, newest):
         return []
-    told = f"model@{newest.number} was not promoted: {decision.why}"
+    told = f"model@{newest.number} was not promoted: {newest.verdict['why']}"
     command = f"pixd promote model@{newest.number}{which}"
     return [Offer("refused", told, command, "makes it live all the same")]
 
@@ -106,26 +102,38 @@ def _upgrade(
     made: Made,
     which: str,
 ) -> list[Offer]:
-    if not _is_wanted(reader, precision, pipeline, made):
-        return []  # another training is due
-    try:
-        otherwise = sides.otherwise(reader, store, made.train_run, made.recipe)
-    except (OSError, ValueError):  # `pixd verify` names what is damaged
-        return []
-    if not otherwise:
-        return []
+    otherwise = _otherwise(reader, store, made)
+    if not otherwise or not _is_wanted(reader, precision, pipeline, made):
+        return []  # or another training is due
     anew = f"model@{made.number} anew"
     if retraining.asked_of(reader, pipeline.name):
         return [Offer("upgrade", otherwise, "", f"{anew} was asked for and follows")]
-    if pipeline.train.on_upgrade == RETRAIN:
-        return [Offer("upgrade", otherwise, "", f"{anew} follows (train.on_upgrade: {RETRAIN})")]
+    if pipeline.train.on_upgrade == "retrain":
+        return [Offer("upgrade", otherwise, "", f"{anew} follows (train.on_upgrade: retrain)")]
     return [Offer("upgrade", otherwise, f"pixd retrain{which}", f"makes {anew}")]
+
+
+def _otherwise(reader: Reader, store: Path, made: Made) -> str:
+    """Say how this pixd makes a model otherwise; "" where it does not, or where it is not known."""
+    revision = retraining.revision_of(reader, made.train_run)
+    if revision is not None:
+        return revisions.otherwise(REVISIONS, revision)
+    from pixd.training.dataset import sides  # noqa: PLC0415 - until the first start alone
+
+    try:
+        return sides.otherwise(reader, store, made.train_run, made.recipe)
+    except (OSError, ValueError):  # `pixd verify` names what is damaged
+        return ""
 
 
 def _outputs(
     reader: Reader, precision: str, pipeline: PipelineSettings, made: Made, which: str
 ) -> list[Offer]:
     """Look at the oldest output: an upgrade replaces none, so the newer ones are of this pixd."""
+    if not revisions.otherwise(translation.REVISIONS, translation.REVISIONS[0].number):
+        return []
+    from pixd.store.recipes import recipe_digest  # noqa: PLC0415 - hashes, seldom
+
     model = history.model(reader, pipeline.name, made.number)
     assert model is not None  # it is live
     oldest = retraining.oldest_current_recipe(reader, pipeline.name, model["digest"])

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
-from pixd.store.runs import run_key
-
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -79,6 +77,8 @@ def keys(
         recipe: digest of the effective settings.
         inputs: digests of what goes in.
     """
+    from pixd.store.runs import run_key  # noqa: PLC0415 - `status` reads the tables and hashes nothing
+
     for revision in reversed(revisions):
         key = run_key(stage, revision.number, recipe, inputs)
         yield Key(key, revision.number, otherwise(revisions, revision.number))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pixd.store import manifests, model_files
 from pixd.store.edges import Edge
 from pixd.store.queries import lineage, trainings
+from pixd.store.queries.retraining import WORSE
 from pixd.store.runs import run_key
 from pixd.store.states import ACTIVE_RUNS, RunState
 from pixd.system import crash_points, roles
@@ -44,8 +45,6 @@ training on real facades differ by 2.7 %, so a smaller difference says nothing."
 SSIM_TOLERANCE = 0.05
 """It is also refused if its held-out SSIM is lower by more than this; two seeds differ by 0.02. L1
 alone does not notice a network that paints every picture alike, which wrong pairs teach."""
-WORSE = "worse: "
-"""How the reason begins of a model that was refused by its scores alone."""
 MIN_COMMON = 4
 """With at least so many pairs that neither model was trained on, these alone decide."""
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from pixd.store.recipes import recipe_digest
 from pixd.store.revisions import ARITHMETIC, RESULTS, Revision, keys, newest
 
 if TYPE_CHECKING:
@@ -65,6 +64,8 @@ def train_keys(recipe: Mapping[str, Any], inputs: Sequence[str]) -> list[Key]:
         recipe: as `train_recipe` returns it.
         inputs: the digests of its pairs, from `pixd.training.dataset.split.key_inputs`.
     """
+    from pixd.store.recipes import recipe_digest  # noqa: PLC0415 - `status` hashes nothing
+
     return list(keys("train", REVISIONS, recipe_digest("train", recipe), inputs))
 
 

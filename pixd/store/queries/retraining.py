@@ -6,11 +6,15 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Mapping
+
+
+WORSE: Final = "worse: "
+"""How the reason begins of a model that was refused by its scores alone."""
 
 
 class Asked(NamedTuple):
@@ -53,6 +57,11 @@ class Made(NamedTuple):
     commit_seq: int
     verdict: Mapping[str, Any]
     metrics: Mapping[str, Any]
+
+    @property
+    def is_worse(self) -> bool:
+        """Whether it was refused by its scores alone, so that a person may want it all the same."""
+        return not self.verdict["promote"] and str(self.verdict["why"]).startswith(WORSE)
 
 
 _MADE = (

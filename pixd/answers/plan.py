@@ -6,17 +6,13 @@ that what it says before a start is what the start does.
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 from pixd.answers import unread
-from pixd.store.queries import files, history, training_set
-from pixd.training import due, snapshot, warm_start
-from pixd.training.dataset import pairs
-from pixd.training.dataset.split import Kin, split
-from pixd.training.past import past_of
-from pixd.training.recipe import train_key, train_recipe
-from pixd.training.warm_start import WarmStart
+from pixd.store.queries import files, history
+from pixd.store.queries.retraining import asked_of
+from pixd.training import due, retraining, snapshot, wanted
+from pixd.training.recipe import steps_of
 from pixd.translation.due import stale_under
 
 if TYPE_CHECKING:
@@ -25,6 +21,8 @@ if TYPE_CHECKING:
     from pixd.answers.unread import Unread
     from pixd.config import PipelineSettings, Settings
     from pixd.store.connection import Reader
+    from pixd.training.past import Past
+    from pixd.training.snapshot import Job
 
 
 def of_pipeline(
@@ -69,46 +67,53 @@ def _train(
     pipeline: PipelineSettings,
     recorded: Sequence[tuple[str, str]],
 ) -> dict[str, Any]:
-    found = pairs.pair_up(pipeline.pairs, recorded).pairs
-    if not found:
+    job = wanted.job_of(reader, pipeline, settings.precision, recorded)
+    past = wanted.past_of_job(reader, settings.store, pipeline.name, job) if job else None
+    if asked := _asked(reader, settings, pipeline, job, past):
+        job = asked
+    elif job is None or past is None:
         return {"action": due.NO_PAIRS.action, "why": due.NO_PAIRS.why}
-    recipe = train_recipe(pipeline, settings.precision)
-    sides = split(found, pipeline.train.validation, _kin(reader, pipeline))
-    key = train_key(recipe, sides.key_inputs(pipeline.train.validation))
-    past = past_of(reader, settings.store, pipeline.name, key)
-    wanted = due.decide(past, pipeline.train.promote)
-    match wanted.action:
-        case "none":
-            return {"action": "none", "why": wanted.why}
-        case "reuse":
-            return {"action": "reuse", "model": f"model@{wanted.model}", "why": wanted.why}
-    begin = warm_start.choose(reader, settings.store, pipeline, recipe, sides)
-    share = begin.steps if isinstance(begin, WarmStart) else 1.0
+    else:
+        found = due.decide(past, pipeline.train.promote, pipeline.train.on_upgrade)
+        match found.action:
+            case "none":
+                return {"action": "none", "why": found.why}
+            case "reuse":
+                return {"action": "reuse", "model": f"model@{found.model}", "why": found.why}
+        job = job._replace(because=found.why)
+    begin = snapshot.begin_of(reader, settings.store, pipeline, job)
+    steps = begin.steps_left(steps_of(job.recipe, len(job.split.train)))
     return {
         "action": "run",
-        "pairs": len(sides.used),
-        **_estimate_training(reader, pipeline, len(sides.used), share),
-        "why": snapshot.reason(reader, settings.store, pipeline.name, recipe, sides, begin),
+        "pairs": len(job.split.used),
+        **_estimate_training(reader, pipeline, job.recipe, steps),
+        "why": snapshot.reason(reader, settings.store, pipeline.name, job, begin),
+        # Of a model that is made anew beside the live one.
+        **({"anew": f"model@{job.model}"} if job.model is not None else {}),
     }
 
 
-def _kin(reader: Reader, pipeline: PipelineSettings) -> dict[str, Kin]:
-    """Return what the service decided about near-duplicates; nothing for a pair it has not seen."""
-    rows = training_set.kin_of(reader, pipeline.name, pairs.layout_of(pipeline.pairs))
-    return {row.pair: Kin(row.anchor, row.touches, row.since) for row in rows}
+def _asked(
+    reader: Reader,
+    settings: Settings,
+    pipeline: PipelineSettings,
+    job: Job | None,
+    past: Past | None,
+) -> Job | None:
+    """Return the training that `pixd retrain` asked for and that is not done yet."""
+    asked = asked_of(reader, pipeline.name)
+    if asked is None:
+        return None
+    found = retraining.job_of(reader, settings.store, pipeline.name, asked, job, past)
+    return None if isinstance(found, str) else found
 
 
 def _estimate_training(
-    reader: Reader, pipeline: PipelineSettings, count: int, share: float
+    reader: Reader, pipeline: PipelineSettings, recipe: Mapping[str, Any], steps: int
 ) -> dict[str, Any]:
     """Estimate from the last training of a network of the same size, if there was one."""
-    train = pipeline.train
-    held_out = round(count * train.validation) if count >= pairs.MIN_HELD_OUT_FROM else 0
-    steps = train.steps or math.ceil((train.epochs or 0) * (count - held_out) / train.batch_size)
-    steps = math.ceil(steps * share)
     past = history.training_rates(reader, pipeline.name)
     names = ("image_size", "ngf", "batch_size", "replicas")
-    recipe = train_recipe(pipeline, "")
     for rate in past:
         if all(rate.recipe.get(name) == recipe.get(name) for name in names):
             return {
@@ -133,7 +138,9 @@ def _translate(
     total += len(found.added) - len(found.removed)
     fresh = len(found.added) + len(found.changed)
     stale = min(total, stale + fresh) if live else 0
-    changes_model = train["action"] in {"run", "reuse"}
+    # A pin keeps the live model, and the outputs that it made.
+    is_pinned = live is not None and live["is_pinned"]
+    changes_model = train["action"] != "none" and "anew" not in train and not is_pinned
     after = total if changes_model else 0
     seconds, size = history.translation_rate(reader, pipeline.name)
     work = stale + after

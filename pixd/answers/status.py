@@ -66,6 +66,9 @@ def snapshot(settings: Settings) -> dict[str, Any]:
             p.name: _pipeline(reader, p, live.pipelines.get(p.name), pid, now)
             for p in settings.pipelines
         }
+        for pipeline in settings.pipelines:
+            offered = _offers(reader, settings, pipeline)
+            pipelines[pipeline.name]["offers"] = offered
         store_bytes = _store_bytes(reader, folder) if reader else 0
         failures = queries.troubles(reader, ("", *pipelines), SHOWN_FAILURES) if reader else []
     beat_at = seconds_of(live.at or None) or now
@@ -104,6 +107,18 @@ def snapshot(settings: Settings) -> dict[str, Any]:
 def _uptime_s(now: float, started_at: float | None) -> float:
     """Return the age of the service; never less than 0, whatever the clock was set to."""
     return round(max(0.0, now - started_at), 1) if started_at else 0.0
+
+
+def _offers(
+    reader: Reader | None, settings: Settings, pipeline: PipelineSettings
+) -> list[dict[str, str]]:
+    if reader is None or queries.live_model(reader, pipeline.name) is None:
+        return []
+    from pixd.answers import offers  # noqa: PLC0415 - only a live model needs it
+
+    which = f" -p {pipeline.name}" if len(settings.pipelines) > 1 else ""
+    found = offers.of_pipeline(reader, settings.store, settings.precision, pipeline, which=which)
+    return [one.as_json() for one in found]
 
 
 def _last_heartbeat(folder: Path) -> tuple[Heartbeat, HeartbeatError | None]:

@@ -36,7 +36,11 @@ def _lines(status: Mapping[str, Any]) -> Iterator[str]:
         yield f"  model     {_model(pipeline['model'])}"
         if told := _beside(pipeline["model"]):
             yield f"  beside    {told}"
-        yield f"  train     {_train(pipeline['train'])}"
+        train = _train(pipeline["train"])
+        yield f"  train     {train}"
+        for offer in pipeline["offers"]:
+            if offer["told"] not in train:  # an idle service says it as its reason
+                yield f"  offer     {offer['told']}"
         if learned := _learned(pipeline["train"]):
             yield f"  learned   {learned}"
         yield f"  input     {_input(pipeline)}"

@@ -289,6 +289,19 @@ def _add_changes(add: Add) -> None:
     )
     _pipeline_and_json(unpin)
 
+    retrain = add(
+        "retrain", "retrain", "make a model anew, after an upgrade that makes it otherwise",
+        examples=["pixd retrain", "pixd retrain model@4", "pixd retrain --outputs"],
+    )  # fmt: skip
+    retrain.add_argument("model", nargs="?", metavar="MODEL@N", help="if another than the live one")
+    retrain.add_argument(
+        "--force", action="store_true", help="also where this pixd makes the same model"
+    )
+    retrain.add_argument(
+        "--outputs", action="store_true", help="keep the model, make its older outputs anew"
+    )
+    _pipeline_and_json(retrain)
+
     restore = add(
         "restore", "restore", "write a version back to its folder, or elsewhere",
         examples=["pixd restore training@3", "pixd restore training@HEAD~1 --to as-it-was"],

@@ -44,6 +44,7 @@ class TrainSettings:
     validation: float = key(0.1, Number(0, 0.9))
     warm_start: str = key("auto", Choice(("auto", "never")))
     promote: str = key("if-better", Choice(("if-better", "always", "manual")))
+    on_upgrade: str = key("keep", Choice(("keep", "retrain")))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

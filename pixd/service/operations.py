@@ -1,4 +1,4 @@
-"""What commands change: promote, rollback, unpin, recall, retry, pause, resume, gc.
+"""What commands change: promote, rollback, unpin, recall, retrain, retry, pause, resume, gc.
 
 Each operation is one transaction on the open store, and gives a plain mapping as its result. The
 service carries them out between two steps, for commands that ask through `pixd.service.control`.
@@ -9,10 +9,11 @@ for the consequences: the next steps of the service make the outputs follow.
 from __future__ import annotations
 
 import secrets
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pixd.images import formats
-from pixd.service import recall
+from pixd.service import recall, retrain
 from pixd.store import gc, taught
 from pixd.store.queries.holds import held_roots
 from pixd.system import roles
@@ -50,6 +51,8 @@ def perform(
         return _gc(store, settings, arguments)
     wanted = arguments.get("pipeline")
     operation = OPERATIONS.get(op)
+    if op == "retrain":
+        operation = partial(_retrain, settings)
     if operation is None:
         raise UsageError(f"there is no operation {op}", advice="restart the service: it is older")
     for pipeline in settings.pipelines:
@@ -121,6 +124,26 @@ def _unpin(
     told = f"model@{live.number} is no longer pinned: newer models may replace it"
     store.note(pipeline.name, "info", "promote", told, change_id)
     return {"change": change_id, "model": f"model@{live.number}", "pinned": False}
+
+
+def _retrain(
+    settings: Settings,
+    store: Store,
+    pipeline: PipelineSettings,
+    arguments: Mapping[str, Any],
+    who: str,
+) -> dict[str, Any]:
+    """Have a model made anew, or the outputs alone."""
+    if arguments.get("outputs"):
+        return retrain.translate_again(store, settings, pipeline, who)
+    if arguments.get("number") is not None:
+        model = _model(store, pipeline.name, arguments["number"])
+    elif live := store.models.live(pipeline.name):
+        model = live
+    else:
+        raise PixdError(f"{pipeline.name} has no live model", advice="`pixd models` lists them")
+    force = bool(arguments.get("force"))
+    return retrain.ask(store, settings, pipeline, model, who, force=force)
 
 
 def _retry(

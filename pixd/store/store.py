@@ -14,6 +14,7 @@ from pixd.store.holds import Holds
 from pixd.store.models import Models
 from pixd.store.objects import ObjectStore
 from pixd.store.outputs import Outputs
+from pixd.store.retraining import Retraining
 from pixd.store.runs import Runs
 from pixd.store.training_set import Care
 from pixd.store.transaction import is_in_transaction, transaction
@@ -86,6 +87,7 @@ class Store:
         self.exclusions = Exclusions(self.db)
         self.holds = Holds(self.db)
         self.care = Care(self.db)
+        self.retraining = Retraining(self.db)
 
     def _prepare(self, *, was_cut_off: bool) -> None:
         self.identity = place.identity_of(self.folder)

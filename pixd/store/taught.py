@@ -25,7 +25,7 @@ CREATE TABLE taught (
     PRIMARY KEY (pipeline, digest)
 ) STRICT, WITHOUT ROWID
 """
-"""As migration m008 makes it, so it may not be changed. Readers of an older store have it empty."""
+"""As migration m008 makes it, so it may not be changed."""
 
 
 class Taught(NamedTuple):

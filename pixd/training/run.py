@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pixd.store import tensorboard
 from pixd.store.states import RunState
+from pixd.system import disk
 from pixd.system.children.numbers import is_number
 from pixd.system.children.spec import TrainSpec, read_result
 from pixd.system.errors import PixdError
@@ -15,7 +16,7 @@ from pixd.system.errors import PixdError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pixd.config import Settings
+    from pixd.config import PipelineSettings, Settings
     from pixd.store.commits import Commit
     from pixd.store.store import Store
     from pixd.system.children.spawner import Spawner
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 PREVIEWS = "previews"
 """The folder of the store with a sheet of samples for each pipeline that trains."""
+FLOAT32_BYTES = 4
+GENERATOR_PARAMETERS = 54_400_000  # at ngf 64; the number grows with the square of ngf
+KEPT_COPIES = 8  # two checkpoints of the weights and Adam's two moments, and the export, twice
 SCORES = ("l1", "psnr", "ssim", "sharpness")
 NICENESS = 10  # translation comes first
 CHECKPOINT_EVERY_S = 60
@@ -80,6 +84,9 @@ class TrainingRun:
         self._heard_at: float | None = None
         self._hung = False
         self.beginning: Path | None = None  # the training state of the model that it began from
+        self.is_asked_for = False  # by `pixd retrain`: a change of the folder does not end it
+        self.made_from: int | None = None  # number of the model that it makes anew, if not live
+        self.notes: list[str] = []  # what the child says that people should know
 
     @classmethod
     def start(
@@ -194,6 +201,8 @@ class TrainingRun:
         elif kind == "preview":
             self.preview = str(event.get("path", self.preview))
             self.preview_trouble = str(event.get("trouble", ""))
+        elif kind == "note":
+            self.notes.append(str(event.get("message")))
         elif kind == "device":
             self.device = str(event.get("device"))
 
@@ -237,3 +246,10 @@ class TrainingRun:
         else:
             message = f"the trainer ended without a result: {self.worker.exit_text()}"
         return {"kind": "died", "message": message}
+
+
+def room_for_training(store: Path, pipeline: PipelineSettings) -> str:
+    """Say why the disk of the store has too little room for a training, or ""."""
+    width = pipeline.train.ngf / 64
+    needed_bytes = int(GENERATOR_PARAMETERS * width**2) * FLOAT32_BYTES * KEPT_COPIES
+    return disk.shortage(store, needed_bytes, pipeline.keep.free_bytes)

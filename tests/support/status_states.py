@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlite_utils import Database
 
 from pixd.answers import status
 from pixd.config.load import load
 from pixd.service.loop import Service
-from pixd.store import connection, heartbeat, place
+from pixd.store import connection, heartbeat, place, schema
 from pixd.store.opening import open_store
 from pixd.store.outside import Note, OutsideNote
 from pixd.store.states import FileState, RunState
@@ -409,7 +410,15 @@ def newer_store(world: World) -> Iterator[None]:
 @contextmanager
 def older_store(world: World) -> Iterator[None]:
     last = connection.MIGRATIONS[-1]
-    _migration(world, f"DELETE FROM _sqlite_migrations WHERE name = '{last}'")  # noqa: S608
+    made: list[set[str]] = []
+    for options in ({}, {"stop_before": last}):
+        db = Database(memory=True)
+        schema.migrations.apply(db, **options)
+        made.append(set(db.table_names()))
+    with store_of(world) as store:
+        for table in made[0] - made[1]:
+            store.db.execute(f'DROP TABLE "{table}"')
+        store.db.execute("DELETE FROM _sqlite_migrations WHERE name = ?", [last])
     yield
 
 
@@ -451,5 +460,5 @@ EXIT_CODES = {
     "translating": 0,
     "translating in tiles": 0,
     "waiting for pairs": 0, "training failed": 1, "inputs failed": 1, "paused": 0, "blocked": 1, "store gone": 1,
-    "on hold": 1, "not answering": 1, "stuck": 1, "stopped": 3, "killed": 3, "newer store": 4, "older store": 4,
+    "on hold": 1, "not answering": 1, "stuck": 1, "stopped": 3, "killed": 3, "newer store": 4, "older store": 3,
 }  # fmt: skip

@@ -10,6 +10,7 @@ from pixd.store import connection, model_scores
 from pixd.store.queries import history
 from pixd.store.states import BytesState
 from pixd.system.errors import UsageError
+from pixd.training import promotion
 
 if TYPE_CHECKING:
     import argparse
@@ -38,6 +39,7 @@ def run(args: argparse.Namespace) -> int:
     print(
         f"{'model':<10}{'dataset':<14}{'steps':>7}{'L1':>8}{'SSIM':>7}{'sharp':>7}{'L1 mean':>9}{'L1 others':>11}  state"
     )
+    live = next((row["number"] for row in rows if row["is_live"]), 0)
     for row in rows:
         metrics = row["metrics"]
         scores = "".join(
@@ -48,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
         scores += _number(model_scores.baseline_l1(metrics, "mean_target"), 9, 1)
         scores += _number(model_scores.others_l1(metrics), 11, 1)
         dataset = f"training@{row['commit_seq']}"
-        print(f"{row['name']:<10}{dataset:<14}{row['steps']:>7}{scores}  {_state(row)}")
+        print(f"{row['name']:<10}{dataset:<14}{row['steps']:>7}{scores}  {_state(row, live)}")
     return 0
 
 
@@ -56,12 +58,17 @@ def _number(value: float | None, width: int, digits: int) -> str:
     return f"{value:>{width}.{digits}f}" if value is not None else f"{'-':>{width}}"
 
 
-def _state(row: dict[str, Any]) -> str:
+def _state(row: dict[str, Any], live: int) -> str:
+    """Say what is to know of a model; `live` is the number of the live one, or 0."""
     words = []
     if row["is_live"]:
         words.append("LIVE, pinned" if row["is_pinned"] else "LIVE")
-    if not row["verdict"]["promote"]:
-        words.append(f"not promoted: {row['verdict']['why']}")
+    if not row["verdict"]["promote"] and not row["is_live"]:
+        decision = promotion.Decision(**row["verdict"])
+        told = f"not promoted: {decision.why}"
+        if promotion.is_offered(decision) and row["number"] > live:
+            told += f" (`pixd promote {row['name']}` makes it live)"
+        words.append(told)
     elif doubts := model_scores.doubts(row["metrics"]):
         words.append(f"doubtful: {doubts}")
     if row["bytes_state"] != BytesState.PRESENT:

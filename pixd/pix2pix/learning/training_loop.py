@@ -53,6 +53,10 @@ from pixd.system.errors import PixdError
 PROGRESS_EVERY_S: Final = 1.0
 RATE_WINDOW_S: Final = 20.0
 CURVE_POINTS: Final = 300
+UNREADABLE: Final = (
+    "the state that an earlier training left cannot be read by this pixd, so it begins from scratch;"
+    " the log of the training says more"
+)
 VALIDATION: Final = "validation_"  # prefix of the names of the scores in the curve
 VALIDATIONS: Final = 10  # evenly spaced; the last one is after the last step
 STEPS_A_VALIDATED_PAIR: Final = 50  # so that validation takes a few per cent of the training's time
@@ -119,14 +123,19 @@ class _Run:
         self._trained_on = HeldOut(spec.train, self._recipe, size, self._beat)  # for their mean
         self._begins_from = spec.warm_start
         share = self._begins_from["steps"] if self._begins_from else 1.0
-        self.steps = math.ceil(share * steps_of(self._recipe, len(self._pairs)))
+        self._until = self._begins_from.get("until", 0) if self._begins_from else 0
+        own_steps = math.ceil(share * steps_of(self._recipe, len(self._pairs)))
+        self.steps = self._until or own_steps
         with replicas.scope_of(self._strategy):
             self._networks = build_networks(self._recipe, self._policy)
         self._checkpoints = self._checkpoints_in(spec.checkpoints)
         self.step, notes = self._checkpoints.restore()
-        if self._begins_from and not self.step:
-            self._begin_from(self._begins_from)
         self._saved_step = self.step
+        if not self.step and self._checkpoints.found():
+            events.send("note", message=UNREADABLE)
+            self._checkpoints.drop_all()
+        if self._begins_from and not self.step:
+            self.step, notes = self._begin_from(self._begins_from)
         self._curve: list[dict[str, Any]] = list(notes.get("curve", []))
         self._previews = Previews(spec, self.step, events, self._beat)
         self._event_files = EventFiles.of(
@@ -154,6 +163,7 @@ class _Run:
         self._stop.check()
         self._tell_last_scores()
         if self.step in self._validation_steps() and not self._is_validated():
+            self.checkpoint()
             self._validate(infer)  # the run ended between this checkpoint and its validation
         if self.step < self.steps:
             self._events.phase("compiling the first step")
@@ -180,6 +190,7 @@ class _Run:
         """Score the weights and write the model folder."""
         started = time.monotonic()
         self._events.phase("validating")
+        last = self.step
         self._take_the_best()
         live_model = self._spec.live_model
         live = None
@@ -207,7 +218,8 @@ class _Run:
         outputs = save_model(generator, Path(self._spec.scratch) / "model", card)
         outputs += self._previews.finish(self.step, make_inference(generator))
         self._event_files.close()
-        self._checkpoints.keep_only(self.step)  # the next training may begin from it
+        # The next training may begin from the exported weights, or go on from the last ones.
+        self._checkpoints.keep_only(self.step, last)
         self._timings["export_s"] = time.monotonic() - started
         return self.outcome("succeeded", outputs, scores)
 
@@ -235,14 +247,23 @@ class _Run:
     def _checkpoints_in(self, folder: str) -> Checkpoints:
         return Checkpoints(Path(folder), self._networks.state, may_lack=(LOSS_SCALES,))
 
-    def _begin_from(self, origin: Beginning) -> None:
-        """Load the last training state of an earlier model into the networks, at step 0."""
-        step, _ = self._checkpoints_in(origin["checkpoints"]).restore()
+    def _begin_from(self, origin: Beginning) -> tuple[int, dict[str, Any]]:
+        """Load a training state of an earlier model; return the step and the notes to go on with.
+
+        To go on, that is its last state. Else it is the one that was exported, and this training
+        counts its steps from 0.
+        """
+        checkpoints = self._checkpoints_in(origin["checkpoints"])
+        if self._until:
+            step, notes = checkpoints.restore()
+        else:
+            step, notes = checkpoints.restore_exported(), {}
         if not step:
             raise BeginningError(
                 f"the training state of {origin['model']} cannot be read",
                 advice="the next attempt starts from scratch",
             )
+        return (step, notes) if self._until else (0, {})
 
     def _take_the_best(self) -> None:
         """Load the best of the validated weights, if they are not the last."""

@@ -159,10 +159,16 @@ def listing_of(reader: sqlite3.Connection, store: Path, run_id: int) -> bytes:
     Raises:
         OSError: the object cannot be read.
     """
+    digest = listing_digest(reader, run_id)
+    return object_path(store, digest).read_bytes() if digest else b""
+
+
+def listing_digest(reader: sqlite3.Connection, run_id: int) -> str:
+    """Return the digest of a training run's listing; "" where there is none."""
     row = reader.execute(
         "SELECT digest FROM run_input WHERE run_id = ? AND role = 'pairs'", (run_id,)
     ).fetchone()
-    return object_path(store, row[0]).read_bytes() if row else b""
+    return str(row[0]) if row else ""
 
 
 def dataset_of(reader: sqlite3.Connection, store: Path, run_id: int) -> dict[str, Any]:
@@ -191,6 +197,17 @@ def live_training(reader: sqlite3.Connection, pipeline: str) -> tuple[int, str, 
     return (int(row[0]), str(row[1]), int(row[2])) if row else None
 
 
+def live_recipe(reader: sqlite3.Connection, pipeline: str) -> tuple[int, str] | None:
+    """Return the training of the live model and the JSON of its recipe, or None."""
+    row = reader.execute(
+        "SELECT run.id, recipe.body FROM ref JOIN model ON model.id = ref.model_id"
+        " JOIN run ON run.id = train_run JOIN recipe ON recipe.digest = run.recipe"
+        " WHERE ref.pipeline = ? AND ref.name = 'live'",
+        (pipeline,),
+    ).fetchone()
+    return (int(row[0]), str(row[1])) if row else None
+
+
 def last_training(reader: sqlite3.Connection, pipeline: str) -> tuple[int, str] | None:
     """Return the last training that succeeded and the JSON of its recipe, or None."""
     row = reader.execute(
@@ -206,6 +223,32 @@ def key_of_run(reader: sqlite3.Connection, run_id: int) -> str:
     """Return the key of a run that is recorded."""
     row = reader.execute("SELECT key FROM run WHERE id = ?", (run_id,)).fetchone()
     return str(row[0])
+
+
+def recipe_of(reader: sqlite3.Connection, run_id: int) -> dict[str, Any]:
+    """Return the settings of a run, without the name of its stage."""
+    row = reader.execute(
+        "SELECT body FROM run JOIN recipe ON recipe.digest = run.recipe WHERE run.id = ?", (run_id,)
+    ).fetchone()
+    said: dict[str, Any] = json.loads(row[0])
+    said.pop("stage", None)
+    return said
+
+
+def steps_of_run(reader: sqlite3.Connection, run_id: int) -> int:
+    """Return how many steps a training that succeeded had to its end."""
+    row = reader.execute("SELECT progress FROM run WHERE id = ?", (run_id,)).fetchone()
+    return int(json.loads(row[0] or "{}").get("steps", 0)) if row else 0
+
+
+def has_succeeded(reader: sqlite3.Connection, key: str) -> bool:
+    """Return whether a run of any pipeline succeeded with a key."""
+    row = reader.execute(
+        "SELECT 1 FROM run INDEXED BY run_by_key WHERE key = ?"
+        f" AND state = '{RunState.SUCCEEDED}' LIMIT 1",
+        (key,),
+    ).fetchone()
+    return row is not None
 
 
 def keys_of_ended_trainings(reader: sqlite3.Connection, pipeline: str) -> list[str]:

@@ -60,20 +60,24 @@ class LiveModel(TypedDict):
     digest: str
 
 
-class Beginning(TypedDict):
-    """What a training begins from.
-
-    Attributes:
-        model: name of the earlier model.
-        digest: of that model.
-        checkpoints: folder with the state of its training.
-        steps: the share of the usual steps that this training does.
-    """
-
+class _Beginning(TypedDict):
     model: str
     digest: str
     checkpoints: str
     steps: float
+
+
+class Beginning(_Beginning, total=False):
+    """What a training begins from.
+
+    Attributes:
+        model: name of the earlier model; `digest` is its.
+        checkpoints: folder with the state of its training.
+        steps: the share of the usual steps that this training does.
+        until: the step until which it goes on from the step of that state; optional.
+    """
+
+    until: int
 
 
 class Triple(TypedDict):

@@ -118,7 +118,7 @@ def drive(service: TimedService, spell_s: float, found: list[list[tuple[float, f
 def pace(service: Service, for_s: float) -> None:
     ends_at = time.monotonic() + for_s
     while time.monotonic() < ends_at:
-        service.wake()
+        service.signals.wake.wake()
         time.sleep(1 / STEPS_PER_S)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
+    from pixd.answers.absence import Absence
     from pixd.store.heartbeat import Heartbeat, HeartbeatError
 
 BLOCKED = "blocked"
@@ -50,6 +51,7 @@ def judge(
     pid: int | None,
     silent_s: float,
     not_understood: HeartbeatError | None = None,
+    absence: Absence | None = None,
 ) -> tuple[str, list[Problem]]:
     """Return the state and what is wrong, worst first.
 
@@ -59,6 +61,7 @@ def judge(
         pid: of the service, or None where none runs.
         silent_s: age of its last heartbeat in seconds.
         not_understood: why its last heartbeat cannot be read.
+        absence: of the store, where it is not in its place.
 
     Returns:
         One of ok, degraded, blocked and not-running, and the problems.
@@ -66,7 +69,10 @@ def judge(
     problems = []
     if not_understood and pid is not None:
         problems.append(Problem(DEGRADED, "", not_understood.message, not_understood.advice))
-    problems += _problems(pipelines, live, pid=pid, silent_s=silent_s)
+    if absence and absence.reason:
+        problems.append(Problem(BLOCKED, "", absence.reason, absence.advice))
+    else:
+        problems += _problems(pipelines, live, pid=pid, silent_s=silent_s)
     problems.sort(key=lambda problem: problem.state != BLOCKED)  # stable
     if pid is None:
         return "not-running", problems
@@ -128,6 +134,42 @@ def _pipeline_problems(name: str, pipeline: Mapping[str, Any], which: str) -> It
     ):
         if pipeline[part].get("blocked"):
             yield Problem(BLOCKED, name, f"{doing}: {pipeline[part]['blocked']}", MAKE_ROOM)
+    yield from _folder_problems(name, pipeline, which)
+    if train["state"] == "failed":
+        run = f"`pixd show run@{train['run']}` has the error; " if train["run"] else ""
+        yield Problem(
+            DEGRADED,
+            name,
+            f"training failed: {train['reason']}",
+            f"{run}fix it, then `pixd retry{which}`",
+        )
+    yield from _model_problems(name, pipeline["model"], which)
+    if translate.get("trouble"):
+        yield Problem(
+            DEGRADED,
+            name,
+            f"the translator fails: {translate['trouble']}",
+            f"it is tried again by itself; logs/translate-{name}.log in the store has its last words",
+        )
+    failed = pipeline["input"]["failed"]
+    if failed:
+        example = pipeline["input"]["failed_example"]
+        message = f"{failed} input{'s' * (failed != 1)} failed"
+        if example:
+            message += f", such as {example['name']}: {example['reason']}"
+        yield Problem(DEGRADED, name, message, f"once that is fixed, `pixd retry{which}`")
+
+
+def _folder_problems(name: str, pipeline: Mapping[str, Any], which: str) -> Iterator[Problem]:
+    for kind in ("training", "input", "output"):
+        part = pipeline["translate" if kind == "output" else kind]
+        if told := part.get("not_answering"):
+            yield Problem(
+                DEGRADED,
+                name,
+                f"{kind}: {told}",
+                "see that its server can be reached; nothing is lost, and it goes on by itself",
+            )
     for kind in ("training", "input"):
         if pipeline[kind]["held"]:
             yield Problem(
@@ -144,25 +186,15 @@ def _pipeline_problems(name: str, pipeline: Mapping[str, Any], which: str) -> It
                 f"{pipeline[kind]['unreadable']} of the {kind} folder cannot be read",
                 "`pixd why FILE` says why; it is tried again by itself",
             )
-    if train["state"] == "failed":
-        run = f"`pixd show run@{train['run']}` has the error; " if train["run"] else ""
+
+
+def _model_problems(name: str, model: Mapping[str, Any] | None, which: str) -> Iterator[Problem]:
+    """Say that the live model is doubtful, unless a person pinned it: that person has looked."""
+    if model and model["doubts"] and not model["pinned"]:
         yield Problem(
             DEGRADED,
             name,
-            f"training failed: {train['reason']}",
-            f"{run}fix it, then `pixd retry{which}`",
+            f"model@{model['number']} is doubtful: {model['doubts']}",
+            f"look at `pixd models --report {model['number']}{which}`: are the pairs matched, was it"
+            f" trained long enough? `pixd promote model@{model['number']}{which}` keeps it as it is",
         )
-    if translate.get("trouble"):
-        yield Problem(
-            DEGRADED,
-            name,
-            f"the translator fails: {translate['trouble']}",
-            f"it is tried again by itself; logs/translate-{name}.log in the store has its last words",
-        )
-    failed = pipeline["input"]["failed"]
-    if failed:
-        example = pipeline["input"]["failed_example"]
-        message = f"{failed} input{'s' * (failed != 1)} failed"
-        if example:
-            message += f", such as {example['name']}: {example['reason']}"
-        yield Problem(DEGRADED, name, message, f"once that is fixed, `pixd retry{which}`")

@@ -1,107 +1,119 @@
 """What the service would do now: the work that is due, with estimates from recorded runs.
 
-It only reads, and opens no file of a folder. A file that changed since it was recorded is only
-counted, because what it means is not known before it is recorded.
+It only reads. Files that the service has not read yet count as well (`pixd.answers.unread`), so
+that what it says before a start is what the start does.
 """
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
-from pixd.folders import scan
-from pixd.store.queries import files, history, training_set
-from pixd.training import due, snapshot, warm_start
-from pixd.training.dataset import pairs
-from pixd.training.dataset.split import Kin, split
-from pixd.training.past import past_of
-from pixd.training.recipe import train_key, train_recipe
-from pixd.training.warm_start import WarmStart
+from pixd.answers import unread
+from pixd.store.queries import files, history
+from pixd.store.queries.retraining import asked_of
+from pixd.training import due, retraining, snapshot, wanted
+from pixd.training.recipe import steps_of
 from pixd.translation.due import stale_under
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
+    from pixd.answers.unread import Unread
     from pixd.config import PipelineSettings, Settings
     from pixd.store.connection import Reader
+    from pixd.training.past import Past
+    from pixd.training.snapshot import Job
 
 
-def of_pipeline(reader: Reader, settings: Settings, pipeline: PipelineSettings) -> dict[str, Any]:
+def of_pipeline(
+    reader: Reader,
+    settings: Settings,
+    pipeline: PipelineSettings,
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> dict[str, Any]:
     """Return what is due in one pipeline.
+
+    Args:
+        reader: the store's database.
+        settings: the configuration.
+        pipeline: the pipeline.
+        progress: is told how many training files are read, of how many.
 
     Returns:
         changes: files that were added, changed or removed since they were recorded, by folder.
         train: what training is due ("run", "reuse" or "none"), why, steps, and estimates.
         translate: how many inputs are due now and why, how many after the training, estimates.
     """
-    train = _train(reader, settings, pipeline)
+    found = {
+        kind: unread.look(reader, settings.store, pipeline, kind) for kind in ("training", "input")
+    }
+    recorded = unread.contents(reader, pipeline, found["training"], progress)
+    train = _train(reader, settings, pipeline, recorded)
     return {
-        "changes": {kind: _changes(reader, pipeline, kind) for kind in ("training", "input")},
+        "changes": {kind: _counts(one) for kind, one in found.items()},
         "train": train,
-        "translate": _translate(reader, settings, pipeline, train),
+        "translate": _translate(reader, settings, pipeline, train, found["input"]),
     }
 
 
-def _changes(reader: Reader, pipeline: PipelineSettings, kind: str) -> dict[str, int]:
-    folder = getattr(pipeline, kind)
-    there = scan.scan(folder).files if folder.is_dir() else {}
-    repo = files.repo_id(reader, pipeline.name, kind)
-    known = files.stamps(reader, repo) if repo is not None else {}
-    return {
-        "added": sum(name not in known for name in there),
-        "changed": sum(
-            name in known
-            and known[name] != (stamp.size, stamp.mtime_ns, stamp.ctime_ns, stamp.inode)
-            for name, stamp in there.items()
-        ),
-        "removed": sum(name not in there for name in known),
-    }
+def _counts(found: Unread) -> dict[str, int]:
+    names = {"added": found.added, "changed": found.changed, "removed": found.removed}
+    return {what: len(of) for what, of in names.items()}
 
 
-def _train(reader: Reader, settings: Settings, pipeline: PipelineSettings) -> dict[str, Any]:
-    repo = files.repo_id(reader, pipeline.name, "training")
-    recorded = files.recorded(reader, repo) if repo is not None else []
-    found = pairs.pair_up(pipeline.pairs, recorded).pairs
-    if not found:
+def _train(
+    reader: Reader,
+    settings: Settings,
+    pipeline: PipelineSettings,
+    recorded: Sequence[tuple[str, str]],
+) -> dict[str, Any]:
+    job = wanted.job_of(reader, pipeline, settings.precision, recorded)
+    past = wanted.past_of_job(reader, settings.store, pipeline.name, job) if job else None
+    if asked := _asked(reader, settings, pipeline, job, past):
+        job = asked
+    elif job is None or past is None:
         return {"action": due.NO_PAIRS.action, "why": due.NO_PAIRS.why}
-    recipe = train_recipe(pipeline, settings.precision)
-    sides = split(found, pipeline.train.validation, _kin(reader, pipeline))
-    key = train_key(recipe, sides.key_inputs(pipeline.train.validation))
-    past = past_of(reader, settings.store, pipeline.name, key)
-    wanted = due.decide(past, pipeline.train.promote)
-    match wanted.action:
-        case "none":
-            return {"action": "none", "why": wanted.why}
-        case "reuse":
-            return {"action": "reuse", "model": f"model@{wanted.model}", "why": wanted.why}
-    begin = warm_start.choose(reader, settings.store, pipeline, recipe, sides)
-    share = begin.steps if isinstance(begin, WarmStart) else 1.0
+    else:
+        found = due.decide(past, pipeline.train.promote, pipeline.train.on_upgrade)
+        match found.action:
+            case "none":
+                return {"action": "none", "why": found.why}
+            case "reuse":
+                return {"action": "reuse", "model": f"model@{found.model}", "why": found.why}
+        job = job._replace(because=found.why)
+    begin = snapshot.begin_of(reader, settings.store, pipeline, job)
+    steps = begin.steps_left(steps_of(job.recipe, len(job.split.train)))
     return {
         "action": "run",
-        "pairs": len(sides.used),
-        **_estimate_training(reader, pipeline, len(sides.used), share),
-        "why": snapshot.reason(reader, settings.store, pipeline.name, recipe, sides, begin),
+        "pairs": len(job.split.used),
+        **_estimate_training(reader, pipeline, job.recipe, steps),
+        "why": snapshot.reason(reader, settings.store, pipeline.name, job, begin),
+        # Of a model that is made anew beside the live one.
+        **({"anew": f"model@{job.model}"} if job.model is not None else {}),
     }
 
 
-def _kin(reader: Reader, pipeline: PipelineSettings) -> dict[str, Kin]:
-    """Return what the service decided about near-duplicates; nothing for a pair it has not seen."""
-    layout = pairs.kept_as(pipeline.pairs, pipeline.value_range)
-    rows = training_set.kin_of(reader, pipeline.name, layout)
-    return {row.pair: Kin(row.anchor, row.touches, row.since) for row in rows}
+def _asked(
+    reader: Reader,
+    settings: Settings,
+    pipeline: PipelineSettings,
+    job: Job | None,
+    past: Past | None,
+) -> Job | None:
+    """Return the training that `pixd retrain` asked for and that is not done yet."""
+    asked = asked_of(reader, pipeline.name)
+    if asked is None:
+        return None
+    found = retraining.job_of(reader, settings.store, pipeline.name, asked, job, past)
+    return None if isinstance(found, str) else found
 
 
 def _estimate_training(
-    reader: Reader, pipeline: PipelineSettings, count: int, share: float
+    reader: Reader, pipeline: PipelineSettings, recipe: Mapping[str, Any], steps: int
 ) -> dict[str, Any]:
     """Estimate from the last training of a network of the same size, if there was one."""
-    train = pipeline.train
-    held_out = round(count * train.validation) if count >= pairs.MIN_HELD_OUT_FROM else 0
-    steps = train.steps or math.ceil((train.epochs or 0) * (count - held_out) / train.batch_size)
-    steps = math.ceil(steps * share)
     past = history.training_rates(reader, pipeline.name)
     names = ("image_size", "ngf", "batch_size", "replicas")
-    recipe = train_recipe(pipeline, "")
     for rate in past:
         if all(rate.recipe.get(name) == recipe.get(name) for name in names):
             return {
@@ -113,13 +125,22 @@ def _estimate_training(
 
 
 def _translate(
-    reader: Reader, settings: Settings, pipeline: PipelineSettings, train: Mapping[str, Any]
+    reader: Reader,
+    settings: Settings,
+    pipeline: PipelineSettings,
+    train: Mapping[str, Any],
+    found: Unread,
 ) -> dict[str, Any]:
     repo = files.repo_id(reader, pipeline.name, "input")
     live = history.model(reader, pipeline.name, None)
     total = files.translatable(reader, repo) if repo is not None else 0
     stale = stale_under(reader, pipeline, settings.precision, live) if live else 0
-    changes_model = train["action"] in {"run", "reuse"}
+    total += len(found.added) - len(found.removed)
+    fresh = len(found.added) + len(found.changed)
+    stale = min(total, stale + fresh) if live else 0
+    # A pin keeps the live model, and the outputs that it made.
+    is_pinned = live is not None and live["is_pinned"]
+    changes_model = train["action"] != "none" and "anew" not in train and not is_pinned
     after = total if changes_model else 0
     seconds, size = history.translation_rate(reader, pipeline.name)
     work = stale + after

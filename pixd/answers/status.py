@@ -7,6 +7,7 @@ sqlite-utils. The shape of the data is the contract of ``pixd status --json``, p
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from dataclasses import asdict
@@ -14,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import pixd
 from pixd.answers import health
+from pixd.answers.absence import Absence, absence_of
 from pixd.config.pair_kinds import KINDS
-from pixd.store import connection, heartbeat, lock
+from pixd.store import connection, heartbeat, lock, model_scores
 from pixd.store.heartbeat import Folder, Heartbeat, HeartbeatError, PipelineBeat, Train
 from pixd.store.queries import holds, training_set
 from pixd.store.queries import status as queries
@@ -48,21 +50,35 @@ def snapshot(settings: Settings) -> dict[str, Any]:
     """
     folder = settings.store
     pid = lock.holder_pid(folder)
+    absence = absence_of(settings) if pid is None else Absence()
+    pid = pid or absence.pid
     last, not_understood = _last_heartbeat(folder)
+    if absence.reason:
+        last = Heartbeat(at=absence.at, pid=pid or 0)
     # Until this service's first heartbeat, the file is still from the service before it.
     is_starting = pid is not None and last.pid != pid and not not_understood
     live = Heartbeat() if is_starting else last
     now = time.time()
-    with queries.open_snapshot(folder) as reader:
+    # If another store is in its place, nothing that it says is true of this one.
+    opened = contextlib.nullcontext() if absence.reason else queries.open_snapshot(folder)
+    with opened as reader:
         pipelines = {
             p.name: _pipeline(reader, p, live.pipelines.get(p.name), pid, now)
             for p in settings.pipelines
         }
+        for pipeline in settings.pipelines:
+            offered = _offers(reader, settings, pipeline)
+            pipelines[pipeline.name]["offers"] = offered
         store_bytes = _store_bytes(reader, folder) if reader else 0
         failures = queries.troubles(reader, ("", *pipelines), SHOWN_FAILURES) if reader else []
     beat_at = seconds_of(live.at or None) or now
     state, found = health.judge(
-        pipelines, live, pid=pid, silent_s=now - beat_at, not_understood=not_understood
+        pipelines,
+        live,
+        pid=pid,
+        silent_s=now - beat_at,
+        not_understood=not_understood,
+        absence=absence,
     )
     problems = [problem.told() for problem in found]
     started_at = seconds_of(live.started_at or None)
@@ -74,10 +90,11 @@ def snapshot(settings: Settings) -> dict[str, Any]:
         "source": "service" if pid is not None else "store",
         "version": pixd.__version__,
         "pid": pid or 0,
-        "uptime_seconds": round(now - started_at, 1) if pid is not None and started_at else 0.0,
+        "uptime_seconds": _uptime_s(now, started_at) if pid is not None else 0.0,
         "last_seen": last.stopped_at or last.at or None,
         "was_stopped": pid is None and last.stopped_at is not None,
         "starting": is_starting,
+        "store_gone": absence.reason,
         "idle": pid is not None and live.idle,
         "device": live.device,
         "disk_free_bytes": _free_bytes(folder),
@@ -85,6 +102,23 @@ def snapshot(settings: Settings) -> dict[str, Any]:
         "pipelines": pipelines,
         "failures": [failure._asdict() for failure in failures],
     }
+
+
+def _uptime_s(now: float, started_at: float | None) -> float:
+    """Return the age of the service; never less than 0, whatever the clock was set to."""
+    return round(max(0.0, now - started_at), 1) if started_at else 0.0
+
+
+def _offers(
+    reader: Reader | None, settings: Settings, pipeline: PipelineSettings
+) -> list[dict[str, str]]:
+    if reader is None or queries.live_model(reader, pipeline.name) is None:
+        return []
+    from pixd.answers import offers  # noqa: PLC0415 - only a live model needs it
+
+    which = f" -p {pipeline.name}" if len(settings.pipelines) > 1 else ""
+    found = offers.of_pipeline(reader, settings.store, settings.precision, pipeline, which=which)
+    return [one.as_json() for one in found]
 
 
 def _last_heartbeat(folder: Path) -> tuple[Heartbeat, HeartbeatError | None]:
@@ -108,7 +142,7 @@ def _pipeline(
     live = said or PipelineBeat()
     seen, translate = live.training, live.translate
     scanned_at = seconds_of(seen.last_scan_at)
-    age = now - scanned_at if scanned_at and pid is not None else None
+    age = max(0.0, now - scanned_at) if scanned_at and pid is not None else None
     train = _train(reader, settings.name, said.train if said else None, pid)
     held = holds.held_roots(reader, settings.name) if reader else {}
     pause = holds.pause_of(reader, settings.name) if reader else None
@@ -154,6 +188,7 @@ def _pipeline(
         "translate": {
             "phase": translate.phase if pid is not None else "",
             "trouble": translate.trouble if pid is not None else "",
+            "not_answering": translate.not_answering if pid is not None else "",
             "blocked": translate.blocked if pid is not None else "",
             "tiles": asdict(translate.tiles) if translate.tiles and pid is not None else None,
         },
@@ -179,6 +214,7 @@ def _folder(repo: queries.Repo, held: str, seen: Folder, pid: int | None) -> dic
         "watch_why": seen.watch_why,
         "held": held,
         "unreadable": repo.unreadable,
+        "not_answering": seen.not_answering if pid is not None else "",
         "blocked": seen.blocked if pid is not None else "",
     }
 
@@ -211,6 +247,7 @@ def _train(
             "validation": live.validation,
             "preview": live.preview,
             "blocked": live.blocked,
+            "looking": asdict(live.looking) if live.looking else None,
         }
     failed = last.state is RunState.FAILED
     return {
@@ -225,6 +262,7 @@ def _train(
         "validation": None,
         "preview": "",
         "blocked": "",
+        "looking": None,
     }
 
 
@@ -239,6 +277,7 @@ def _model(reader: Reader | None, pipeline: str, head: str | None) -> dict[str, 
         "pinned": model.is_pinned,
         "stale": model.version != head,
         "metrics": model.metrics,
+        "doubts": model_scores.doubts(model.metrics),
         "live_since": model.live_since,
     }
 

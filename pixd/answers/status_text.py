@@ -5,6 +5,8 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from pixd.store import model_scores
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
@@ -20,25 +22,16 @@ def render(status: Mapping[str, Any]) -> str:
 
 def _lines(status: Mapping[str, Any]) -> Iterator[str]:
     yield from _verdict(status)
+    if status["store_gone"]:  # nothing of the pipelines is known
+        if status["pid"]:
+            yield ""
+            yield f"pid {status['pid']}, waits for the store, pixd {status['version']}"
+        return
     for name, pipeline in status["pipelines"].items():
         yield ""
         yield name
-        yield f"  training  {_training(pipeline['training'])}"
-        if told := _findings(pipeline["training"]["findings"]):
-            yield f"  check     {told}"
-        yield f"  model     {_model(pipeline['model'])}"
-        yield f"  train     {_train(pipeline['train'])}"
-        if learned := _learned(pipeline["train"]):
-            yield f"  learned   {learned}"
-        yield f"  input     {_input(pipeline)}"
-        if (odd := pipeline["input"]["findings"]) and odd["worst"]:
-            yield f"  check     {odd['worst']}"
-        yield f"  output    {_output(pipeline['output'])}"
-        phase = pipeline["translate"]["phase"]
-        if phase:
-            yield f"  waiting   the translator is {phase}"
-        if tiles := pipeline["translate"]["tiles"]:
-            yield f"  tiles     {tiles_text(tiles)}"
+        yield from _of_training(pipeline)
+        yield from _of_inputs(pipeline)
     if status["failures"]:
         yield ""
         yield "last warnings (UTC)"
@@ -51,12 +44,41 @@ def _lines(status: Mapping[str, Any]) -> Iterator[str]:
     )
 
 
+def _of_training(pipeline: Mapping[str, Any]) -> Iterator[str]:
+    yield f"  training  {_training(pipeline['training'])}"
+    if told := _findings(pipeline["training"]["findings"]):
+        yield f"  check     {told}"
+    yield f"  model     {_model(pipeline['model'])}"
+    if told := _beside(pipeline["model"]):
+        yield f"  beside    {told}"
+    train = _train(pipeline["train"])
+    yield f"  train     {train}"
+    for offer in pipeline["offers"]:
+        if offer["told"] not in train:  # an idle service says it as its reason
+            yield f"  offer     {offer['told']}"
+    if learned := _learned(pipeline["train"]):
+        yield f"  learned   {learned}"
+
+
+def _of_inputs(pipeline: Mapping[str, Any]) -> Iterator[str]:
+    yield f"  input     {_input(pipeline)}"
+    if (odd := pipeline["input"]["findings"]) and odd["worst"]:
+        yield f"  check     {odd['worst']}"
+    yield f"  output    {_output(pipeline)}"
+    phase = pipeline["translate"]["phase"]
+    if phase:
+        yield f"  waiting   the translator is {phase}"
+    if tiles := pipeline["translate"]["tiles"]:
+        yield f"  tiles     {tiles_text(tiles)}"
+
+
 def _verdict(status: Mapping[str, Any]) -> Iterator[str]:
     """Say first how the service is, then for each problem what to do next."""
     state, problems = status["state"], list(status["problems"])
     if state == "not-running":
         yield f"NOT RUNNING, {_last_seen(status)}"
-        yield "  try: `pixd run`, or `systemctl start pixd` where it is installed as a service"
+        if not status["store_gone"]:
+            yield "  try: `pixd run`, or `systemctl start pixd` where it is installed as a service"
     elif problems:
         first = problems.pop(0)
         more = f"; and {len(problems)} more, below" if problems else ""
@@ -74,7 +96,9 @@ def _verdict(status: Mapping[str, Any]) -> Iterator[str]:
 def _last_seen(status: Mapping[str, Any]) -> str:
     seen = status["last_seen"]
     if not seen:
-        return "never started here"
+        return "the store is gone" if status["store_gone"] else "never started here"
+    if status["store_gone"]:
+        return f"last seen {_when(seen)}, and the store is gone"
     how = "it was stopped" if status["was_stopped"] else "it was killed, or the machine went down"
     return f"last seen {_when(seen)}: {how}"
 
@@ -109,6 +133,8 @@ def _training(part: Mapping[str, Any]) -> str:
     ]
     if extras:
         text += f" ({', '.join(extras)})"
+    if part["not_answering"]:
+        return f"{text}, NOT ANSWERING: {part['not_answering']}"
     if part["held"]:
         return f"{text}, ON HOLD: {part['held']}"
     if part["last_scan_age_seconds"] is not None:
@@ -152,7 +178,16 @@ def _model(part: Mapping[str, Any] | None) -> str:
     return text + (", the folder has changed since" if part["stale"] else "")
 
 
+def _beside(part: Mapping[str, Any] | None) -> str:
+    """Say what the model's L1 is to be compared with; "" where that is not known."""
+    if part is None or not part["metrics"].get("held_out"):
+        return ""
+    return model_scores.beside(part["metrics"])
+
+
 def _train(part: Mapping[str, Any]) -> str:
+    if part["looking"] and part["state"] == "idle":
+        return str(part["reason"])
     if part["state"] != "running":
         return f"{part['state']}: {part['reason']}" if part["reason"] else str(part["state"])
     if not part["steps"]:
@@ -195,12 +230,16 @@ def _input(pipeline: Mapping[str, Any]) -> str:
         text += f" ({part['ignored']} ignored)"
     if part["queued"] and pipeline["model"] is None:
         text += ", waiting for the first model"
+    if part["not_answering"]:
+        return f"{text}, NOT ANSWERING: {part['not_answering']}"
     return text + (f", ON HOLD: {part['held']}" if part["held"] else _polling(part))
 
 
-def _output(part: Mapping[str, Any]) -> str:
+def _output(pipeline: Mapping[str, Any]) -> str:
+    part, silent = pipeline["output"], pipeline["translate"]["not_answering"]
     extras = [f"{part[k]} {k}" for k in ("superseded", "orphaned", "edited") if part[k]]
-    return f"{part['current']} current" + "".join(f", {extra}" for extra in extras)
+    text = f"{part['current']} current" + "".join(f", {extra}" for extra in extras)
+    return text + (f", NOT ANSWERING: {silent}" if silent else "")
 
 
 def tiles_text(part: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pixd.store import taught
 from pixd.store.queries import files, history, lineage, runs
 
 if TYPE_CHECKING:
@@ -24,13 +25,17 @@ _RUN_FACTS = (
 )  # fmt: skip
 
 
-def of_content(reader: Reader, store: Path, digest: str) -> dict[str, Any]:
+def of_content(
+    reader: Reader, store: Path, digest: str, *, with_outputs: bool = False
+) -> dict[str, Any]:
     """Return everything that is known of a content, empty parts left out.
 
     Args:
         reader: the store's database.
         store: the store's folder, for the listings of training runs.
         digest: ``sha256:...`` in full.
+        with_outputs: name each output of the models that a training image went into. There may be
+            as many as there are inputs, so this is only done when asked.
 
     Raises:
         OSError: the listing of a training run cannot be read.
@@ -44,8 +49,9 @@ def of_content(reader: Reader, store: Path, digest: str) -> dict[str, Any]:
             _output(reader, store, row) for row in files.outputs_with_digest(reader, digest)
         ],
         "input": _as_input(reader, digest),
-        "training": _as_training(reader, store, digest),
+        "training": _as_training(reader, store, digest, with_outputs=with_outputs),
         "model": _as_model(reader, store, digest),
+        "taught": [one._asdict() for one in taught.about(reader, digest)],
         "recalled": [one._asdict() for one in files.exclusions_of(reader, digest)],
     }
     if not found["outputs"]:
@@ -155,25 +161,34 @@ def _as_input(reader: Reader, digest: str) -> dict[str, Any]:
     return {"files": found, "outputs": outputs} if found or outputs else {}
 
 
-def _as_training(reader: Reader, store: Path, digest: str) -> dict[str, Any]:
+def _as_training(reader: Reader, store: Path, digest: str, *, with_outputs: bool) -> dict[str, Any]:
     found = _places(reader, digest, "training")
     if not found:
         return {}
-    models = []
+    models: list[dict[str, Any]] = []
     for pipeline in dict.fromkeys(place["pipeline"] for place in found):
         for use in lineage.models_of(reader, store, pipeline, digest):
             model = history.model(reader, pipeline, use.number)
             assert model is not None  # just found
-            models.append(
-                {
-                    "pipeline": pipeline,
-                    "name": model["name"],
-                    "digest": model["digest"],
-                    "how": use.how,
-                    "is_live": model["is_live"],
-                    "outputs": files.outputs_of_model(reader, pipeline, model["digest"]),
-                }
-            )
+            found_model = {
+                "pipeline": pipeline,
+                "name": model["name"],
+                "digest": model["digest"],
+                "how": use.how,
+                "is_live": model["is_live"],
+                "outputs": files.outputs_of_model(reader, pipeline, model["digest"]),
+            }
+            if with_outputs:
+                found_model["output_files"] = [
+                    {
+                        "path": row.path,
+                        "digest": row.digest,
+                        "state": row.state,
+                        "published_at": row.published_at,
+                    }
+                    for row in files.outputs_by_model(reader, pipeline, model["digest"])
+                ]
+            models.append(found_model)
     return {"files": found, "models": models}
 
 

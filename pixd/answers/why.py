@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pixd.folders import scan
-from pixd.store import heartbeat, recipes
+from pixd.folders import ignored, scan
+from pixd.folders.companions import COMPANION
+from pixd.store import heartbeat, model_scores, recipes
 from pixd.store.edges import Edge
 from pixd.store.exclusions import EXCLUDED
 from pixd.store.heartbeat import HeartbeatError, PipelineBeat
 from pixd.store.lock import holder_pid
 from pixd.store.queries import files, history, lineage, runs
 from pixd.store.states import FileState, OutputState
+from pixd.system.children.folder_calls import ask_once
 from pixd.system.digests import canonical_json
 from pixd.training import snapshot
 
@@ -45,7 +47,7 @@ def of_file(
         return _of_output(reader, store, pipeline, name)
     row = files.file(reader, pipeline.name, kind, name)
     if row is None:
-        state, why = _of_unknown(reader, pipeline, kind, name)
+        state, why = _of_unknown(reader, store, pipeline, kind, name)
         return {"file": f"{kind}/{name}", "state": state, "why": why}
     explain = _of_training if kind == "training" else _of_input
     return {
@@ -73,6 +75,12 @@ def of_run(reader: Reader, store: Path, run_id: int) -> dict[str, Any] | None:
             why.append(f"recorded, not a reason: {', '.join(recorded)}")
     if run.error:
         why.append(f"it failed: {run.error.get('message', run.error)}")
+    if run.kind == "train":
+        why += [
+            f"{model['name']} is doubtful: {doubts}"
+            for model in history.models_of_training(reader, run_id)
+            if (doubts := model_scores.doubts(model["metrics"]))
+        ]
     return {
         "run": f"run@{run_id}",
         "kind": run.kind,
@@ -141,12 +149,13 @@ def _run_before(reader: Reader, run: runs.RecordedRun) -> int | None:
 
 
 def _of_unknown(
-    reader: Reader, pipeline: PipelineSettings, kind: str, name: str
+    reader: Reader, store: Path, pipeline: PipelineSettings, kind: str, name: str
 ) -> tuple[str, list[str]]:
-    if any(scan.is_ignored(part) for part in name.split("/")):
+    if any(ignored.is_ignored(part) for part in name.split("/")):
         return "ignored", ["its name is of a temporary or hidden kind: rename it to have it taken"]
     change = files.last_change(reader, pipeline.name, kind, name)
-    if scan.stamp(getattr(pipeline, kind), name) is not None:
+    folder = getattr(pipeline, kind)
+    if ask_once(store, folder, scan.stamp, folder, name) is not None:
         return "unseen", ["it was not scanned yet: `pixd wait` scans at once and waits for it"]
     if change:
         before = f"{kind}@{change.seq - 1}"
@@ -207,7 +216,7 @@ def _of_settling(pipeline: PipelineSettings, row: files.FileRow) -> list[str]:
 
 
 def _of_rejected(row: files.FileRow) -> list[str]:
-    if row.reason == EXCLUDED:
+    if row.reason in {EXCLUDED, COMPANION}:
         return [row.reason]
     return [row.reason, "fix it, or after a mistake: pixd retry"]
 
@@ -268,7 +277,7 @@ def _of_output(
         OutputState.EDITED: "it was edited by hand and is left; the new one beside it: pixd retry",
         OutputState.ORPHANED: "its input is gone; keep.orphans says whether such outputs stay",
         OutputState.MISSING: "its file was deleted and is made again",
-        OutputState.WITHDRAWN: "what made it was recalled",
+        OutputState.WITHDRAWN: _why_withdrawn(reader, row),
         OutputState.SUPERSEDED: "another took its place",
     }
     if row.state in states:
@@ -281,3 +290,10 @@ def _of_output(
         "change_id": row.change_id,
         "why": why,
     }
+
+
+def _why_withdrawn(reader: Reader, row: files.OutputRow) -> str:
+    is_gone = files.file(reader, row.pipeline, "input", row.input_path) is None
+    if is_gone and row.input_digest not in files.recalled_in(reader, row.pipeline):
+        return "its input is gone, and the output with it: `keep.orphans` is false"
+    return "what made it was recalled"

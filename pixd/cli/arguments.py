@@ -94,6 +94,11 @@ def _add_start(add: Add) -> None:
     )  # fmt: skip
     run.add_argument("--once", action="store_true", help="work until nothing is due, then exit")
     run.add_argument(
+        "--new-store",
+        action="store_true",
+        help="begin anew where the store that was there is gone, or take the one that is there",
+    )
+    run.add_argument(
         "--log-format",
         choices=["text", "json", "journal"],
         help="of the lines on standard error (text; journal where systemd reads them)",
@@ -174,7 +179,9 @@ def _add_asking(add: Add) -> None:
         examples=["pixd trace output/x.png", "pixd trace training/017.jpg --all"],
     )  # fmt: skip
     trace.add_argument("thing", metavar="FILE|DIGEST", help="also a renamed copy of an output")
-    trace.add_argument("--all", action="store_true", help="every training image, not the first ten")
+    trace.add_argument(
+        "--all", action="store_true", help="every training image and output, not the first ten"
+    )
     trace.add_argument("--format", choices=["openlineage", "prov"], help="for other tools")
     trace.add_argument("--json", action="store_true", help="print only JSON")
 
@@ -217,7 +224,7 @@ def _add_asking(add: Add) -> None:
     _pipeline_and_json(check)
 
     models = add(
-        "models", "models", "number, dataset, steps, scores, live; --report of one",
+        "models", "models", "number, dataset, steps, scores beside what learned nothing, live; --report of one",
         examples=["pixd models", "pixd models --report live", "pixd models --report 3 -o model-3.html"],
     )  # fmt: skip
     models.add_argument(
@@ -292,6 +299,19 @@ def _add_changes(add: Add) -> None:
     )
     _pipeline_and_json(unpin)
 
+    retrain = add(
+        "retrain", "retrain", "make a model anew, after an upgrade that makes it otherwise",
+        examples=["pixd retrain", "pixd retrain model@4", "pixd retrain --outputs"],
+    )  # fmt: skip
+    retrain.add_argument("model", nargs="?", metavar="MODEL@N", help="if another than the live one")
+    retrain.add_argument(
+        "--force", action="store_true", help="also where this pixd makes the same model"
+    )
+    retrain.add_argument(
+        "--outputs", action="store_true", help="keep the model, make its older outputs anew"
+    )
+    _pipeline_and_json(retrain)
+
     restore = add(
         "restore", "restore", "write a version back to its folder, or elsewhere",
         examples=["pixd restore training@3", "pixd restore training@HEAD~1 --to as-it-was"],
@@ -314,6 +334,14 @@ def _add_changes(add: Add) -> None:
     mode.add_argument("--proof", action="store_true", help="say what still descends from it")
     mode.add_argument("--undo", action="store_true", help="let it in again")
     _pipeline_and_json(recall)
+
+    teach = add(
+        "teach", "teach", "make a training pair of an input and its retouched output",
+        examples=["pixd teach output/x.png", "pixd teach output/x.png --target better.png"],
+    )  # fmt: skip
+    teach.add_argument("output", metavar="OUTPUT", help="an output; retouched, unless --target")
+    teach.add_argument("--target", metavar="FILE", help="what the output should have been")
+    _pipeline_and_json(teach)
 
     retry = add(
         "retry", "retry", "take up refused or failed work again",

@@ -29,7 +29,9 @@ def ask(settings: Settings, op: str, **arguments: Any) -> dict[str, Any]:
     """
     if not connection.has_database(settings.store):
         raise CannotTellError(
-            f"no store at {settings.store}", advice="start the service once with `pixd run`"
+            f"no store at {settings.store}",
+            advice="if there was one, bring its disk back; else start the service once with"
+            " `pixd run`",
         )
     ends_at = time.monotonic() + PATIENCE_S
     while True:
@@ -44,7 +46,7 @@ def ask(settings: Settings, op: str, **arguments: Any) -> dict[str, Any]:
 
 
 def _do(settings: Settings, op: str, arguments: dict[str, Any]) -> dict[str, Any]:
-    store = open_store(settings.store)
+    store = open_store(settings.store, may_make=False)
     try:
         return operations.perform(store, settings, op, arguments, user_name(os.getuid()))
     finally:

@@ -16,9 +16,12 @@ if TYPE_CHECKING:
     from pixd.config import PipelineSettings, Settings
 
 
-def settings_of(args: argparse.Namespace) -> Settings:
-    """Find, read and check the configuration that a command runs under."""
-    return load(find(args.config, os.environ, Path.cwd()))
+def settings_of(args: argparse.Namespace, *, asks_network: bool = False) -> Settings:
+    """Find, read and check the configuration that a command runs under.
+
+    `asks_network`: see `pixd.config.load.load`. A command that only reads asks nobody.
+    """
+    return load(find(args.config, os.environ, Path.cwd()), asks_network=asks_network)
 
 
 def pick_pipeline(settings: Settings, name: str | None) -> PipelineSettings:

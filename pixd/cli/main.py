@@ -11,37 +11,38 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from pixd.cli import arguments
-from pixd.system.errors import EXIT_CANNOT_TELL, EXIT_FAILED, EXIT_USAGE, PixdError, UsageError
+from pixd.cli import arguments, streams
+from pixd.system.errors import EXIT_FAILED, EXIT_USAGE, PixdError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+DEBUG = "PIXD_DEBUG"
+"""If this variable is set, an error comes with its traceback, for a bug report."""
 _COMPLETE = "__complete"
 """The command that the scripts for shells use. It is not for people, so no parser knows it."""
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
+    streams.prepare()
+    words = sys.argv[1:] if words is None else list(words)
     try:
-        return _run(sys.argv[1:] if words is None else list(words))
-    except PixdError as error:
-        print(f"pixd: {error.message}", file=sys.stderr)
-        if error.advice:
-            print(f"  try: {error.advice}", file=sys.stderr)
-        return error.exit_code
+        try:
+            return _run(words)
+        finally:
+            streams.flush()
+    except SystemExit:  # argparse's, after --help
+        raise
     except KeyboardInterrupt:
         print(file=sys.stderr)
         return 128 + 2
     except BrokenPipeError:
         # The reader (head, less) is gone. A second error while flushing would help nobody.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        streams.give_up()
         return EXIT_FAILED
-    except Exception as error:
-        code = _disk_trouble(error)
-        if not code:
-            raise
-        return code
+    except Exception as error:  # noqa: BLE001 - the boundary: no traceback reaches a person
+        return _report(error, words)
 
 
 def _run(words: list[str]) -> int:
@@ -75,14 +76,24 @@ def _check_working_folder() -> None:
         ) from error
 
 
-def _disk_trouble(error: Exception) -> int:
-    """Say what a disk refused or damaged, and return the exit code; 0 for other errors."""
-    from pixd.system import disk  # noqa: PLC0415 - only when something went wrong
+def _report(error: Exception, words: Sequence[str]) -> int:
+    """Say in two lines what is wrong and what to do, and return the exit code.
 
-    if why := disk.refusal(error):
-        print(f"pixd: {why}\n  try: free some space or repair the disk", file=sys.stderr)
-        return EXIT_FAILED
-    if why := disk.damage(error):
-        print(f"pixd: the database is damaged: {why}\n  try: pixd verify", file=sys.stderr)
-        return EXIT_CANNOT_TELL
-    return 0
+    A traceback is for bug reports: it is shown if `PIXD_DEBUG` asks for it, and of a bug in the
+    service, which nobody can ask again.
+    """
+    shows_all = DEBUG in os.environ
+    told = error if isinstance(error, PixdError) else None
+    if told is None:
+        from pixd.cli import trouble  # noqa: PLC0415 - only when something went wrong
+
+        told = trouble.as_pixd_error(error)
+        shows_all |= "run" in words and not trouble.is_expected(error)
+    if shows_all:
+        import traceback  # noqa: PLC0415 - as above
+
+        traceback.print_exception(error)
+    print(f"pixd: {told.message}", file=sys.stderr)
+    if told.advice:
+        print(f"  try: {told.advice}", file=sys.stderr)
+    return told.exit_code

@@ -50,6 +50,8 @@ _ENVIRONMENT: dict[str, str] = {
     "NO_COLOR": "if set, nothing is coloured; nor is what goes into a pipe",
     "TERM": "if it is dumb, there is no colour and no progress line",
     "JOURNAL_STREAM": "set by systemd(1); the service then logs in the journal's form",
+    "PIXD_DEBUG": "if set, an error comes with its traceback, for a bug report",
+    "XDG_RUNTIME_DIR": "where the control socket goes if the store's disk holds no sockets",
     "NOTIFY_SOCKET, WATCHDOG_USEC": "set by systemd(1); see sd_notify(3)",
 }
 _INTERRUPTED = 128 + signal.SIGINT

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pixd.cli.configuration import pick_pipeline
 from pixd.store.queries import files
+from pixd.system import mounts
 from pixd.system.digests import hash_file
 from pixd.system.errors import UsageError
 from pixd.system.names import name_from_bytes
@@ -60,9 +61,9 @@ def locate(reader: Reader, pipeline: PipelineSettings, text: str) -> Place | Non
     A bare name is looked for in the input folder first, then training, then output.
     """
     path = Path(os.path.abspath(text))  # noqa: PTH100 - Path.resolve would follow the file itself
-    path = path.parent.resolve() / path.name
+    path = Path(mounts.find(path.parent).path) / path.name
     for kind in FOLDERS:
-        folder = Path(getattr(pipeline, kind)).resolve()
+        folder = Path(mounts.find(getattr(pipeline, kind)).path)
         if path.is_relative_to(folder) and path != folder:
             return Place(kind, name_from_bytes(os.fsencode(path.relative_to(folder))))
     for kind in ("input", "training"):

@@ -10,12 +10,12 @@ systemd.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pixd.system import mounts
 from pixd.system.errors import UsageError
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def user_files(settings: Settings, installation: Installation, folder: Path) -> 
 
 def is_emptied(path: Path) -> bool:
     """Tell whether the system service sees `path` only where it is bound into its view."""
-    return _is_in(Path(os.path.realpath(path)), _EMPTIED) or _is_in(path, _EMPTIED)
+    return _is_in(Path(mounts.find(path).path), _EMPTIED) or _is_in(path, _EMPTIED)
 
 
 def _commands(settings: Settings, installation: Installation) -> str:
@@ -144,7 +144,7 @@ class _View:
 
     @property
     def _real(self) -> Path:
-        return Path(os.path.realpath(self.path))
+        return Path(mounts.find(self.path).path)
 
     def lines(self) -> str:
         """Return the setting that gives the service this view, below a comment with its reason.

@@ -35,7 +35,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # safe in "facades/model
 _LARGEST_BYTES = 1 << 20  # a config.yaml is a page; a larger file is the wrong one
 
 
-def load(path: Path) -> Settings:
+def load(path: Path, *, asks_network: bool = False) -> Settings:
     """Read and check a configuration file.
 
     The folders themselves need not exist: the service notices a folder that is missing, and
@@ -43,6 +43,8 @@ def load(path: Path) -> Settings:
 
     Args:
         path: the file.
+        asks_network: whether to ask network file systems for the real paths of folders, so that
+            those on them are compared too. That takes seconds where one does not answer.
 
     Returns:
         The settings, every path absolute and relative ones taken from the file's folder.
@@ -55,7 +57,7 @@ def load(path: Path) -> Settings:
     root_node = compose(_read(path), str(path))
     problems: list[Problem] = []
     root = Section("", 1, root_node, problems)
-    folders = Folders(path.parent)
+    folders = Folders(path.parent, asks_network=asks_network)
     settings = Settings(
         path=path,
         store=folders.read(root, "store", _DEFAULT_STORE),

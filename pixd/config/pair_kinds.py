@@ -19,7 +19,7 @@ class PairKind:
         name: as it is in config.yaml.
         halves: what people call the two given pictures; None where the input is made of the target.
         files: how many files are a pair.
-        is_side_by_side: whether both pictures are in one file, which is then twice as wide as high.
+        is_side_by_side: whether both pictures are in one file, cut at half its width.
         takes_pictures: whether an input that is translated is made of the dropped picture, as in
             training. Not with `edges`: there a drawing is dropped, and taken as it is.
         learns_colours: whether a target without colours teaches nothing.

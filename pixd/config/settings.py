@@ -45,6 +45,7 @@ class TrainSettings:
     validation: float = key(0.1, Number(0, 0.9))
     warm_start: str = key("auto", Choice(("auto", "never")))
     promote: str = key("if-better", Choice(("if-better", "always", "manual")))
+    on_upgrade: str = key("keep", Choice(("keep", "retrain")))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +53,7 @@ class KeepSettings:
     """What is kept: models, orphaned outputs, and free space on the disk."""
 
     models: int = key(10, Whole(1, MILLION))
-    orphans: bool = key(True, Flag(only=True))
+    orphans: bool = key(True, Flag())
     free_bytes: int = key(64_000_000, Whole(0, 10**15))
 
 

@@ -11,6 +11,7 @@ Leaves to others: the state of each file, its reading and the commit itself
 
 from __future__ import annotations
 
+import math
 import time
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from pixd.folders.tracking import Tracking
 from pixd.folders.watch import Watch
 from pixd.system import safe_open
 from pixd.system.children import confinement
+from pixd.system.children.folder_calls import FolderCalls, NotAnsweringError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,13 +36,17 @@ RESCAN_S = 30.0  # between scans where events arrive
 POLL_S = 5.0  # between scans where none do, and while the folder is on hold
 SCAN_GRACE_S = 60.0  # a scan that is later than this is reported as overdue
 RESCAN_SHARE = 200
-"""A rescan waits at least this many times its own duration: under half a per cent of one core."""
+"""A rescan waits at least this many times its own processor time: under half a per cent of a core."""
+REST_SHARE = 20
+"""It also waits so many times its duration. A slow disk then keeps the loop for less than a twentieth
+of the time, and a machine that is busy with other work does not make a scan rare."""
 COMMIT_EVERY_S = 0.5
 """While files keep arriving, those of this many seconds become one commit. If no other file is on
 its way, what was read is committed at once."""
 COMMIT_SHARE = 4
 """While files keep arriving, the next commit waits this many times as long as the last one took.
 Each commit describes every bucket of the folder that it touches, and a burst touches them all."""
+ASK_AGAIN_S = 1.0  # after a child that asked the folder was killed
 TRAINING_PATIENCE_S = 10.0
 """A training commit waits this long for files that still settle, so that one drop is one commit."""
 
@@ -79,6 +85,7 @@ class Intake:
         self.ignored = 0
         self.last_scan_at: float | None = None
         self.last_change_at: float | None = None
+        self.calls = FolderCalls(root, store=store.folder)
         self._store = store
         self._wake = wake
         self._files = Tracking(
@@ -88,6 +95,7 @@ class Intake:
             settle_seconds=settle_seconds,
             max_file_bytes=max_file_bytes,
             keep_free_bytes=keep_free_bytes,
+            calls=self.calls,
         )
         self.repo_id = self._files.repo_id
         self._guard = Guard(store, pipeline, self.repo_id, root)
@@ -98,6 +106,9 @@ class Intake:
         self._watched_identity: RootIdentity | None = None
         self._next_scan_at = 0.0
         self._next_arm_at = 0.0
+        self._ask_again_at = 0.0  # after a call that was not answered
+        self._scan_began = 0.0  # monotonic seconds; 0 where no scan is under way
+        self._has_hung = False  # since the last scan
         self._next_commit_at = 0.0
         self._overflows_before = 0  # counted by earlier watches
         self._missed_events = 0
@@ -108,6 +119,11 @@ class Intake:
     def blocked(self) -> str:
         """Why what settled cannot be read into the store, or ""."""
         return self._files.blocked
+
+    @property
+    def not_answering(self) -> str:
+        """That the folder's file system does not answer, and since when; or ""."""
+        return self.calls.trouble
 
     @property
     def watch_kind(self) -> str:
@@ -146,6 +162,10 @@ class Intake:
 
     def next_at(self) -> float:
         """Return the monotonic time at which the next step has something to do."""
+        if self.calls.fileno() is not None:
+            return math.inf  # until the folder answers
+        if self._ask_again_at:
+            return self._ask_again_at
         times = [self._next_scan_at]
         files_at = self._files.next_at()
         if files_at is not None:
@@ -157,9 +177,10 @@ class Intake:
     def stale(self, now: float) -> str:
         """Say which part of the watching is overdue, or "". `now`: monotonic seconds.
 
-        A folder on hold does not count: pixd looks for it, and `held` says why it is not read.
+        A folder on hold does not count: pixd looks for it, and `held` says why it is not read. One
+        that does not answer does not either: `not_answering` says so.
         """
-        if self.held:
+        if self.held or self.calls.fileno() is not None:
             return ""
         if self._watch and not self._watch.is_alive(now):
             return "the watch is silent"
@@ -183,7 +204,11 @@ class Intake:
         self.reload()
 
     def stop(self) -> None:
-        """Stop watching."""
+        """Stop watching, and wait for no answer any more."""
+        self._stop_watch()
+        self.calls.close()
+
+    def _stop_watch(self) -> None:
         if self._watch:
             self._overflows_before += self._watch.overflows
             self._watch.stop()
@@ -198,6 +223,10 @@ class Intake:
         Args:
             now: monotonic seconds.
         """
+        if self.calls.is_waiting():  # the other folders go on
+            self._has_hung |= bool(self.not_answering)
+            return
+        self._ask_again_at = 0.0
         try:
             self._arm(now)
             changed = self._look(now)
@@ -208,7 +237,10 @@ class Intake:
                 self._commit(now)
         except safe_open.RootGoneError as error:
             self._hold(now, f"{error.message}: {error.advice}")
-            self.stop()
+            self._stop_watch()
+        except NotAnsweringError:
+            # The next step makes the same calls again, and gets the answer where one has come.
+            self._ask_again_at = now + ASK_AGAIN_S
         else:
             if changed:
                 self.last_change_at = now
@@ -227,13 +259,12 @@ class Intake:
         if self._watched_identity is not None and now < self._next_arm_at:
             return
         self._next_arm_at = now + 1.0
-        identity = scan.root_identity(self.root)
+        identity = self.calls.call(scan.root_identity, self.root)
         self._guard.check(identity)
         if identity == self._watched_identity and self._watch and self._watch.is_alive(now):
             return
-        self.stop()
-        canary = self._store.folder / "canary" / f"{self.pipeline}-{self.kind}"
-        canary.parent.mkdir(exist_ok=True)
+        self._stop_watch()
+        canary = self._store.standing("canary") / f"{self.pipeline}-{self.kind}"
         self._watch = Watch(self.root, self._wake, canary=canary)
         self._watch.start()
         self._watched_identity = identity
@@ -253,23 +284,27 @@ class Intake:
         return False
 
     def _scan_all(self, hints: Hints, now: float) -> bool:
-        began = time.monotonic()
-        found = scan.scan(self.root)
-        took = time.monotonic() - began
+        self._scan_began = self._scan_began or time.monotonic()
+        used = time.thread_time()
+        found = self.calls.call(scan.scan, self.root)
+        used = time.thread_time() - used
+        took, self._scan_began = time.monotonic() - self._scan_began, 0.0
         self.ignored = found.ignored
         vanished = self._files.vanished(found)
         self.last_scan_at = now
         if not self._is_believed(found, vanished, now):
             return False
         period = RESCAN_S if self.watch_kind == "inotify" else POLL_S
-        self._next_scan_at = now + max(period, took * RESCAN_SHARE)
+        if not self._has_hung:  # else most of that time was no work
+            period = max(period, used * RESCAN_SHARE, took * REST_SHARE)
+        self._next_scan_at, self._has_hung = now + period, False
         if self._files.relist(found.unreadable):
             self._watched_identity = None  # a folder that can be read now has no watch yet
         fresh = self._files.see(found.files, hints, now)
-        self._files.refuse(found.special)
-        self._files.skip(found.unreadable)
         for name in vanished:
             self._files.miss(name, now)
+        self._files.refuse(found.special, now)
+        self._files.skip(found.unreadable)
         return bool(fresh or vanished)
 
     def _is_believed(self, found: ScanResult, vanished: list[str], now: float) -> bool:
@@ -299,11 +334,11 @@ class Intake:
         stamps: dict[str, FileStamp] = {}
         is_missing = False
         for name in hints.changed | hints.closed:
-            stamp = scan.stamp(self.root, name)
+            stamp = self.calls.call(scan.stamp, self.root, name)
             if stamp is not None:
                 stamps[name] = stamp
             else:
-                below = scan.scan_under(self.root, name)
+                below = self.calls.call(scan.scan_under, self.root, name)
                 stamps.update(below.files)
                 is_missing |= self._files.see_no_file(name, below, now)
         return self._files.see(stamps, hints, now) or is_missing
@@ -342,7 +377,7 @@ class Intake:
         Raises:
             RootGoneError: nothing may: the whole folder is gone.
         """
-        if scan.root_identity(self.root) != self._watched_identity:
+        if self.calls.call(scan.root_identity, self.root) != self._watched_identity:
             self._watched_identity = None
             return False
         losses = self._files.losses

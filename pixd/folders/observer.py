@@ -97,7 +97,7 @@ class SharedObserver:
                 self._observer = observer
                 self._canary = None
             if canary is not None and self._canary is None:
-                canary.mkdir(parents=True, exist_ok=True)
+                canary.mkdir(exist_ok=True)
                 singer = _Canary(canary)
                 observer.schedule(singer, os.path.realpath(canary), event_filter=[FileClosedEvent])
                 self._canary = singer

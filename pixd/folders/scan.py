@@ -17,6 +17,7 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pixd.folders.ignored import is_ignored
 from pixd.images.formats import FORMATS
 from pixd.system import libc
 from pixd.system.names import name_from_bytes
@@ -31,19 +32,23 @@ from pixd.system.safe_open import (
     parts_of,
     reason_of,
     root_gone,
+    surprise,
 )
-from pixd.system.stamps import FileStamp, RootIdentity, stamp_fields, stamp_from
+from pixd.system.stamps import (
+    LEAST,
+    MOST,
+    FileStamp,
+    RootIdentity,
+    stamp_fields,
+    stamp_from,
+    wrapped,
+)
 
 _IS_UTF8 = sys.getfilesystemencoding().lower().replace("-", "") == "utf8"
-_IGNORED_NAMES = frozenset(
-    # The last one: `pixd prepare colour-labels` leaves it beside what it colours.
-    {"Thumbs.db", "desktop.ini", "@eaDir", "__MACOSX", "palette.json"}
-)
-_IGNORED_ENDINGS = ("~", ".part", ".partial", ".crdownload", ".download", ".tmp", ".swp")
 _IMAGE_ENDINGS = frozenset(
     end[-4:] for kind in FORMATS for ending in kind.endings for end in (ending, ending.upper())
 )
-"""The last four letters of common image names. None of them is among the ignored endings."""
+"""The last four letters of common image names. None of them ends an ignored name."""
 
 
 @dataclass(slots=True)
@@ -139,18 +144,6 @@ def root_identity(root: Path) -> RootIdentity:
         os.close(root_fd)
 
 
-def is_ignored(name_part: str) -> bool:
-    """Tell whether one component of a path is among the names that pixd does not look at.
-
-    ``._*``, ``.stfolder`` and ``.nfs*`` begin with a dot, as every dot-file.
-    """
-    return (
-        name_part.startswith(".")
-        or name_part.endswith(_IGNORED_ENDINGS)
-        or name_part in _IGNORED_NAMES
-    )
-
-
 # -- private ---------------------------------------------------------------------------------
 
 
@@ -172,6 +165,8 @@ def _look_at(root: Path, name: str, *, into_folders: bool) -> ScanResult:
     except OSError as error:
         if not is_absence(error):
             found.unreadable[name] = reason_of(error)
+    except Exception as error:  # noqa: BLE001 - as in `_list`
+        found.unreadable[name] = surprise(error)
     finally:
         os.close(root_fd)
     return found
@@ -220,7 +215,9 @@ def _list(
             try:
                 if entry.is_file(follow_symlinks=False):
                     about = entry.stat(follow_symlinks=False)
-                    files[name] = make(FileStamp, stamp_fields(about))
+                    fields = stamp_fields(about)
+                    is_kept = min(fields) >= LEAST and max(fields) <= MOST
+                    files[name] = make(FileStamp, fields) if is_kept else stamp_from(about)
                 elif entry.is_dir(follow_symlinks=False):
                     below.append((*parts, part))
                 else:
@@ -229,6 +226,8 @@ def _list(
             except OSError as error:
                 if not is_absence(error):
                     found.unreadable[name] = reason_of(error)
+            except Exception as error:  # noqa: BLE001 - one name must not end the scan of the others
+                found.unreadable[name] = surprise(error)
     return below
 
 
@@ -251,7 +250,8 @@ def _sort_odd(
 
 def _identity(root: Path, root_fd: int) -> RootIdentity:
     about = os.fstat(root_fd)
-    return RootIdentity(about.st_dev, about.st_ino, libc.birth_time_ns(root_fd), root.is_symlink())
+    born_ns = wrapped(libc.birth_time_ns(root_fd))
+    return RootIdentity(about.st_dev, about.st_ino, born_ns, root.is_symlink())
 
 
 def _text(part: str) -> str:

@@ -30,11 +30,13 @@ class Ready(NamedTuple):
         name: name text.
         stamp: the stamp that stayed the same; the opened file must still have it.
         early: it did not wait for the full time, so the caller checks whether it is whole.
+        may_be_open: it is taken even if a program has it open for writing.
     """
 
     name: str
     stamp: Hashable
     early: bool
+    may_be_open: bool = False
 
 
 @dataclass(slots=True)

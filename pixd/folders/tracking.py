@@ -11,24 +11,19 @@ Leaves to others: looking into the folder, whether it is believed, and when to c
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from pixd.folders import scan
+from pixd.folders import copying
+from pixd.folders.known import KnownFiles
 from pixd.folders.missing import Losses
-from pixd.folders.recorder import (
-    REFUSED,
-    NotWholeError,
-    Recorder,
-    RefusedError,
-    StillChangingError,
-    UnreadableError,
-)
+from pixd.folders.one_file import is_of_one_file, write_each
+from pixd.folders.postponed import Postponed, settling_again, still_there
+from pixd.folders.recorder import REFUSED, Committed, Recorder, refused_as
 from pixd.folders.settle import Settling
-from pixd.folders.unreadable import Unreadable
 from pixd.store.files import RACY_NS, KnownFile
 from pixd.store.states import FileState
-from pixd.system import disk
-from pixd.system.clock import rfc3339
+from pixd.system import disk, safe_open
+from pixd.system.children.folder_calls import FolderCalls, NotAnsweringError
 from pixd.system.stamps import FileStamp
 
 if TYPE_CHECKING:
@@ -45,20 +40,6 @@ STEP_BUDGET_S = 0.25
 READ_AT_ONCE = 500
 """How many files a step takes at most. Giving thousands back each time would cost more."""
 RACY_S = RACY_NS / 1e9
-_NEW = KnownFile(FileState.SETTLING, None, 0, 0, 0, 0, 0, is_racy=False)
-"""All new files share this one object, because a burst is large."""
-
-
-class Committed(NamedTuple):
-    """The result of one commit.
-
-    Attributes:
-        has_changed: any content is new, changed or gone.
-        ends_removals: removals were recorded, and no more of them follow.
-    """
-
-    has_changed: bool
-    ends_removals: bool
 
 
 class Tracking:
@@ -80,6 +61,7 @@ class Tracking:
         settle_seconds: float,
         max_file_bytes: int,
         keep_free_bytes: int,
+        calls: FolderCalls,
     ) -> None:
         """Begin with what the store knows of the repo of `pipeline` and `kind`.
 
@@ -90,23 +72,25 @@ class Tracking:
             settle_seconds: how long a file must be still.
             max_file_bytes: a larger file is refused unread.
             keep_free_bytes: what stays free on the store's disk after the files are read.
+            calls: through which the folder is read.
         """
         self._store = store
         self._pipeline = pipeline
         self._kind = kind
+        self._calls = calls
         self._settle_s = settle_seconds
         self._keep_free_bytes = keep_free_bytes
         self.blocked = ""
-        self.known: dict[str, KnownFile] = {}
-        self._recorder = Recorder(store, pipeline, kind, self.known, max_file_bytes)
+        self.known = KnownFiles()
+        self._recorder = Recorder(store, pipeline, kind, self.known, max_file_bytes, calls)
         self.repo_id = self._recorder.repo_id
-        self.known.update(store.working.load(self.repo_id))
+        self.known.fill(store.working.load(self.repo_id))
         self._settling = Settling(settle_seconds)
         self.losses = Losses(settle_seconds)
-        self._unreadable = Unreadable()
+        self._postponed = Postponed(store, pipeline, kind, self.repo_id, self.known)
+        self._unreadable = self._postponed.unreadable
         self._rechecks: set[str] = set()  # recorded under a racy stamp, read once more
         self._recheck_at: dict[str, float] = {}
-        self._unlisted: dict[str, str] = {}  # what a scan could not even look at, with why
 
     # -- what the caller asks -----------------------------------------------------------
 
@@ -124,7 +108,7 @@ class Tracking:
     @property
     def cannot_be_read(self) -> int:
         """How many files and folders cannot be read now."""
-        return len(self._unreadable) + len(self._unlisted)
+        return len(self._postponed)
 
     @property
     def has_read(self) -> bool:
@@ -147,12 +131,13 @@ class Tracking:
         return min((at for at in waits if at is not None), default=None)
 
     def vanished(self, found: ScanResult) -> list[str]:
-        """Return the known names that a scan of the whole folder did not find."""
-        refused = found.special.keys() | found.unreadable.keys()
+        """Return the known names that are not files any more by a scan of the whole folder."""
         return [
             name
             for name in self.known.keys() - found.files.keys()
-            if name not in refused and not found.hides(name)
+            if name not in found.unreadable
+            and not found.hides(name)
+            and (name not in found.special or self.known[name].digest)
         ]
 
     # -- what the caller saw ------------------------------------------------------------
@@ -160,10 +145,8 @@ class Tracking:
     def reload(self) -> None:
         """Read the rows again, and try at once what could not be read: a command asked for it."""
         self._recorder.clear()  # gc may have moved what was read and is not committed yet
-        self.known.clear()
-        self.known.update(self._store.working.load(self.repo_id))
-        self._unreadable.clear()
-        self._unlisted.clear()
+        self.known.fill(self._store.working.load(self.repo_id))
+        self._postponed.clear()
 
     def set_all_aside(self) -> None:
         """Forget what was under way; the next scan finds it again."""
@@ -184,7 +167,10 @@ class Tracking:
         Returns:
             Whether any is new or changed.
         """
-        for name in [name for name in self.losses if name in stamps]:
+        # Go through the fewer ones: thousands may be missing while files come one by one.
+        is_few = len(stamps) < len(self.losses)
+        fewer, more = (stamps, self.losses) if is_few else (self.losses, stamps)
+        for name in [name for name in fewer if name in more]:
             self.losses.found(name)
         has_fresh = self._observe(stamps, now)
         for name in hints.closed & stamps.keys():
@@ -192,7 +178,7 @@ class Tracking:
         return has_fresh
 
     def _observe(self, stamps: Mapping[str, FileStamp], now: float) -> bool:
-        unsettled: list[str] = []
+        unsettled: dict[str, KnownFile | None] = {}
         known_as = self.known.get
         for name, stamp in stamps.items():
             known = known_as(name)
@@ -212,10 +198,19 @@ class Tracking:
             self._settling.observe(name, stamp, now)
             self._rechecks.discard(name)
             if known is None or known.state is not FileState.SETTLING:
-                unsettled.append(name)
-                self.known[name] = _settling_again(known)
-        if unsettled:
-            self._store.working.mark_settling(self.repo_id, unsettled)
+                unsettled[name] = known
+                self.known[name] = settling_again(known)
+        failed = write_each(
+            lambda names: self._store.working.mark_settling(self.repo_id, names), unsettled
+        )
+        for name in failed:
+            self._settling.forget(name)
+            before = unsettled[name]
+            if before is None:
+                del self.known[name]
+            else:
+                self.known[name] = before
+        self._postponed.try_later({n: (why, stamps[n]) for n, why in failed.items()}, now)
         return bool(unsettled)
 
     def see_no_file(self, name: str, below: ScanResult, now: float) -> bool:
@@ -229,63 +224,79 @@ class Tracking:
         Returns:
             Whether a known file is missing.
         """
-        self.refuse(below.special)
+        is_missing = self.refuse(below.special, now)
         self.skip(below.unreadable)
-        if name in below.special or name in below.unreadable:
-            return False
-        gone = [name] if name in self.known else []
+        if name in below.unreadable:
+            return is_missing
+        gone = [name] if name in self.known and name not in below.special else []
         if not gone and not below.files:
-            gone = [known for known in self.known if known.startswith(name + "/")]
+            gone = list(self.known.below(name))
         for missing in gone:
             self.miss(missing, now)
-        return bool(gone)
+        return bool(gone) or is_missing
 
-    def miss(self, name: str, now: float) -> None:
-        """Take note that a file is not there."""
+    def miss(self, name: str, now: float, instead: str = "") -> None:
+        """Take note that a file is not there. `instead`: why what is there is refused, or ""."""
         self._set_aside(name)
-        self.losses.miss(name, now)
+        self.losses.miss(name, now, instead)
 
     def _set_aside(self, name: str) -> None:
         """Forget what was under way for a file."""
         self._settling.forget(name)
         self._rechecks.discard(name)
         self._recorder.drop(name)
-        self._unreadable.forget(name)
+        self._postponed.forget(name)
         self._recheck_at.pop(name, None)
 
-    def refuse(self, reasons: dict[str, str]) -> None:
-        """Take note of names that may not be taken, with the reason."""
+    def refuse(self, reasons: Mapping[str, str], now: float) -> bool:
+        """Take note of names that may not be taken, with the reason.
+
+        A recorded file that became such a name is gone. It waits with those that are missing, so
+        that the folder is judged by it, and so that what one command did becomes one commit.
+
+        Returns:
+            Whether a recorded file is gone by it.
+        """
         new: dict[str, str] = {}
+        is_missing = False
         for name, reason in reasons.items():
             known = self.known.get(name)
             if known == REFUSED:
                 continue
+            if known is not None and known.digest:
+                self.miss(name, now, reason)
+                is_missing = True
+                continue
             self._set_aside(name)
             self.losses.found(name)
-            if known is not None and known.digest:
-                self._recorder.refuse(name, reason)
-            else:
-                new[name] = reason
-                self.known[name] = REFUSED
-        if new:
-            self._store.working.refuse(self.repo_id, new)
+            new[name] = reason
+        failed = write_each(lambda rows: self._store.working.refuse(self.repo_id, rows), new)
+        self.known.update(dict.fromkeys(new, REFUSED))
+        self._postponed.warn_once(failed)
+        return is_missing
 
-    def skip(self, reasons: dict[str, str]) -> None:
-        """Take note of files and folders that cannot be looked at; each scan tries again."""
-        new = {name: why for name, why in reasons.items() if self._unlisted.get(name) != why}
-        if not new:
+    def _refuse_read(self, name: str, reason: str, stamp: FileStamp) -> None:
+        """Refuse a file that was opened; it is looked at again when its stamp changes."""
+        known = self.known.get(name)
+        self._set_aside(name)
+        if known is not None and known.digest:
+            self._recorder.refuse(name, reason, stamp)
             return
+        self._store.working.refuse(self.repo_id, {name: reason})
+        self.known[name] = refused_as(stamp)
+
+    def skip(self, reasons: Mapping[str, str]) -> None:
+        """Take note of files and folders that cannot be looked at; each scan tries again."""
+        new = self._postponed.new_unlisted(reasons)
         for name in new:
             self._set_aside(name)
             self.losses.found(name)
-        self._unlisted.update(new)
-        self._postpone({name: (why, None) for name, why in new.items()}, new)
+        if new:
+            self._postponed.unlist(new)
 
     def relist(self, unreadable: Mapping[str, str]) -> bool:
         """Forget what can be looked at again; tells whether there is any."""
-        before = len(self._unlisted)
-        self._unlisted = {n: why for n, why in self._unlisted.items() if n in unreadable}
-        return len(self._unlisted) < before
+        return self._postponed.relist(unreadable)
 
     # -- reading and committing ---------------------------------------------------------
 
@@ -294,12 +305,13 @@ class Tracking:
 
         Raises:
             RootGoneError: the whole folder cannot be read.
+            NotAnsweringError: a file is being read; it and the others stay due.
             OSError: the store cannot be written.
         """
-        for name, stamp in self._unreadable.due(now):
-            self._settling.observe(name, stamp, now)
+        self._try_again(now)
         ends_at = time.monotonic() + STEP_BUDGET_S
-        unreadable: dict[str, str] = {}
+        unanswered: NotAnsweringError | None = None
+        unreadable: dict[str, tuple[str, FileStamp]] = {}
         was_blocked, self.blocked = self.blocked, ""
         for ready in self._settling.settled(now, READ_AT_ONCE):
             if not self.blocked and isinstance(ready.stamp, FileStamp):
@@ -310,14 +322,32 @@ class Tracking:
                 # Give the rest back for the next step; it is already known to be still.
                 self._settling.ready_again(ready)
                 continue
-            why = self._read(root, ready, now)
-            if why:
-                unreadable[ready.name] = why
+            assert isinstance(ready.stamp, FileStamp)
+            is_second = ready.name in self._rechecks
+            try:
+                if why := self._read(root, ready, ready.stamp, now):
+                    unreadable[ready.name] = (why, ready.stamp)
+            except NotAnsweringError as error:
+                self._settling.ready_again(ready)
+                self._rechecks.update([ready.name] if is_second else [])
+                unanswered, ends_at = error, 0.0
         if self.blocked and not was_blocked:
             message = f"recording {self._kind}: {self.blocked}"
             self._store.note(self._pipeline, "warning", "blocked", message)
-        if unreadable:
-            self._try_later(root, unreadable, now)
+        if unreadable and not unanswered:  # else the next scan finds them again
+            there = still_there(self._calls, root, unreadable)
+            self._postponed.try_later(there, now)
+            for name in unreadable.keys() - there.keys():
+                self.miss(name, now)
+        if unanswered:
+            raise unanswered
+
+    def _try_again(self, now: float) -> None:
+        for name, stamp in self._unreadable.due(now):
+            if name in self.known:
+                self._settling.observe(name, stamp, now)
+            else:  # it has no row yet
+                self._observe({name: stamp}, now)
 
     def commit(self, now: float, *, with_removals: bool) -> Committed:
         """Write what was read as one commit.
@@ -326,11 +356,16 @@ class Tracking:
             now: monotonic seconds.
             with_removals: record what is missing as removed, too.
         """
-        gone = self.losses.take(now) if with_removals else []
+        gone = self.losses.take(now) if with_removals else {}
         has_changed = self._recorder.commit(gone)
+        failed = self._recorder.failed
+        self._postponed.try_later(
+            {name: (why, stamp) for name, (why, stamp) in failed.items() if stamp is not None}, now
+        )
+        self._postponed.warn_once({n: why for n, (why, stamp) in failed.items() if stamp is None})
         return Committed(has_changed, ends_removals=bool(gone) and not self.losses.recorded)
 
-    def _read(self, root: Path, ready: Ready, now: float) -> str:
+    def _read(self, root: Path, ready: Ready, stamp: FileStamp, now: float) -> str:
         """Read one file; returns why it cannot be read now, or ""."""
         name = ready.name
         is_second = name in self._rechecks
@@ -339,52 +374,27 @@ class Tracking:
         # more, later, and that second look decides.
         is_racy = not is_second and (ready.early or self._settle_s < RACY_S)
         try:
-            self._recorder.read(root, ready, is_racy=is_racy)
+            self._recorder.read(root, self._postponed.patiently(ready, now), is_racy=is_racy)
         except FileNotFoundError:
             self.miss(name, now)
-        except StillChangingError as changing:
+        except copying.StillChangingError as changing:
             self._settling.observe(name, changing.stamp, now)
-        except NotWholeError:
+        except copying.NotWholeError:
             self._settling.postpone(name, now)
-        except RefusedError as refused:
-            self.refuse({name: refused.message})
-        except UnreadableError as error:
-            return error.message
+        except copying.UnfinishedError as unfinished:
+            self._settling.observe(name, stamp, now)
+            self._rechecks.update([name] if is_second else [])
+            self._postponed.wait_for_writer(name, "" if is_second else unfinished.message, now)
+        except copying.RefusedError as refused:
+            self._refuse_read(name, refused.message, stamp)
+        except Exception as error:
+            if not isinstance(error, copying.UnreadableError) and not is_of_one_file(error):
+                raise
+            return getattr(error, "message", "") or safe_open.surprise(error)
         else:
-            self._unreadable.forget(name)
+            self._postponed.forget(name)
             if is_racy:
                 self._recheck_at[name] = now + RACY_S
             else:
                 self._recheck_at.pop(name, None)
         return ""
-
-    def _try_later(self, root: Path, unreadable: Mapping[str, str], now: float) -> None:
-        waiting: dict[str, tuple[str, str | None]] = {}
-        warned: dict[str, str] = {}
-        for name, why in unreadable.items():
-            stamp = scan.stamp(root, name)
-            if stamp is None:
-                self.miss(name, now)
-                continue
-            wait_s, is_first = self._unreadable.failed(name, stamp, now)
-            waiting[name] = (why, rfc3339(time.time() + wait_s))
-            if is_first:
-                warned[name] = why
-        self._postpone(waiting, warned)
-
-    def _postpone(
-        self, waiting: Mapping[str, tuple[str, str | None]], warned: Mapping[str, str]
-    ) -> None:
-        """Record why files wait and until when, with one warning for all: a disk may be away."""
-        self._store.working.postpone(self.repo_id, waiting)
-        for name in waiting:
-            self.known[name] = _settling_again(self.known.get(name))
-        if warned:
-            name, why = next(iter(warned.items()))
-            more = f" and {len(warned) - 1} more" if len(warned) > 1 else ""
-            message = f"{self._kind}/{name}{more} {why}"
-            self._store.note(self._pipeline, "warning", "unreadable", message)
-
-
-def _settling_again(known: KnownFile | None) -> KnownFile:
-    return known._replace(state=FileState.SETTLING) if known is not None else _NEW

@@ -31,9 +31,9 @@ from watchdog.events import (
     FileSystemEventHandler,
 )
 
+from pixd.folders.ignored import is_ignored
 from pixd.folders.observer import SHARED, threads_live
-from pixd.folders.scan import is_ignored
-from pixd.system import libc
+from pixd.system import libc, mounts
 from pixd.system.names import name_from_bytes
 
 if TYPE_CHECKING:
@@ -103,7 +103,8 @@ class Watch:
         self.overflows = 0
         self.missed_events = 0  # the caller counts up what a scan found and no hint had named
         self._wake = wake
-        self._root = os.path.realpath(root)  # inotify would watch a symbolic link, not its folder
+        # The real folder, since inotify would watch a symbolic link. A network folder is not touched.
+        self._root = mounts.find(root).path
         self._canary = canary
         self._queue: deque[_Event] = deque()
         self._is_woken = False
@@ -120,7 +121,11 @@ class Watch:
         """Arm the watch, or fall back to polling; `kind` and `why` say which. Never raises."""
         network = libc.network_file_system(self._root)
         if network:
-            self.why = f"{network} is a network file system, where changes raise no events"
+            self.why = (
+                f"{network} is a FUSE mount, where changes made elsewhere may raise no events"
+                if network.startswith("fuse")
+                else f"{network} is a network file system, where changes raise no events"
+            )
             return
         try:
             self._observer = SHARED.join(self, self._canary)

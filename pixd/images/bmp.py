@@ -30,4 +30,6 @@ def check(image: Any, data: bytes) -> None:
     if image.mode == "RGB" and header >= _LEAST_WITH_MASK and compression == _BIT_FIELDS:
         (mask,) = struct.unpack_from("<I", data, _ALPHA_MASK_AT)
         if mask:
-            raise ImageRejectedError("its transparency is of a kind that is not read: save it as PNG")
+            raise ImageRejectedError(
+                "its transparency is of a kind that is not read: save it as PNG"
+            )

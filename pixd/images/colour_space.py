@@ -76,9 +76,9 @@ def _profile(primaries: tuple[float, ...], gamma: float) -> bytes:
     text = struct.pack(">4s4xII2s2sII", b"mluc", 1, 12, b"en", b"US", 8, 28)
     text += "pixd".encode("utf-16-be")
     tags = {b"desc": text, b"cprt": text, b"wtpt": _xyz(_D50)}
-    for name, column in zip(b"rgb", _colorants(primaries).T, strict=True):
-        tags[bytes([name]) + b"XYZ"] = _xyz(column)
-        tags[bytes([name]) + b"TRC"] = curve
+    for colour, column in zip((b"r", b"g", b"b"), _colorants(primaries).T, strict=True):
+        tags[colour + b"XYZ"] = _xyz(column)
+        tags[colour + b"TRC"] = curve
     at = 128 + 4 + 12 * len(tags)
     table, content = struct.pack(">I", len(tags)), b""
     for name, value in tags.items():
@@ -101,7 +101,8 @@ def _colorants(primaries: tuple[float, ...]) -> np.ndarray:
     white = np.array(xyz(*_D65))
     cone = np.array(_BRADFORD)
     adapt = np.linalg.inv(cone) @ np.diag((cone @ np.array(_D50)) / (cone @ white)) @ cone
-    return adapt @ (columns * np.linalg.solve(columns, white))
+    colorants: np.ndarray = adapt @ (columns * np.linalg.solve(columns, white))
+    return colorants
 
 
 def _fixed(*values: float) -> bytes:

@@ -1,4 +1,4 @@
-"""Geometry of the model's square: a picture into it and back, and the halves of a wide picture.
+"""Geometry of the model's square: a picture into it and back.
 
 Promises that `from_model` undoes what `to_model` does.
 
@@ -15,29 +15,11 @@ import numpy as np
 from PIL import Image
 
 from pixd.images import lab
-from pixd.system.errors import ImageRejectedError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pixd.images.picture import Picture
-
-ASPECT_TOLERANCE = 0.05
-
-
-def split_side_by_side(image: Image.Image) -> tuple[Image.Image, Image.Image]:
-    """Cut a side-by-side pair into its left and right half.
-
-    Raises:
-        ImageRejectedError: it is not twice as wide as high, within 5 %.
-    """
-    width, height = image.size
-    if width < 2 or abs(width / height / 2 - 1) > ASPECT_TOLERANCE:  # noqa: PLR2004
-        raise ImageRejectedError(
-            f"a side-by-side pair must be twice as wide as high; this one is {width} x {height}"
-        )
-    half = width // 2
-    return image.crop((0, 0, half, height)), image.crop((width - half, 0, width, height))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The files that make a pair: one file twice as wide as high, two files, or a target alone."""
+"""The files that make a pair: one file with both side by side, two files, or a target alone."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from PIL import Image
 
 from pixd.config.pair_kinds import KINDS
 from pixd.config.value_range import MOST_BITS
-from pixd.images import input_makers
+from pixd.images import input_makers, side_by_side
 from pixd.images.decode import decode_file, open_file
-from pixd.images.fitting import array_of, edge_padded, resized, split_side_by_side, to_model
+from pixd.images.fitting import array_of, edge_padded, resized, to_model
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,6 +60,36 @@ def load_pair(
     return to_model(input_image, size, fit)[0], to_model(target_image, size, fit)[0]
 
 
+def load_target(
+    paths: Sequence[Path],
+    pairs: str,
+    direction: str,
+    size: int,
+    fit: str,
+    *,
+    bits: int = MOST_BITS,
+) -> NDArray[np.uint8]:
+    """Read only the target of a training pair: as `load_pair` returns it, for about half the time.
+
+    Args:
+        paths: as for `load_pair`.
+        pairs: as for `load_pair`.
+        direction: as for `load_pair`.
+        size: as for `load_pair`.
+        fit: as for `load_pair`.
+        bits: as for `load_pair`.
+
+    Raises:
+        ImageRejectedError: its file cannot be used.
+        OSError: its file cannot be read.
+    """
+    if KINDS[pairs].is_made:
+        return to_model(decode_file(paths[0], bits=bits), size, fit)[0]
+    if KINDS[pairs].is_side_by_side or fit == "tile":  # the input is in it, or gives it its size
+        return load_pair(paths, pairs, direction, size, fit, bits=bits)[1]
+    return to_model(decode_file(paths[direction == "AtoB"], bits=bits), size, fit)[0]
+
+
 def load_whole_pair(
     paths: Sequence[Path],
     pairs: str,
@@ -100,7 +130,7 @@ def _halves(
 ) -> tuple[Image.Image, Image.Image]:
     pictures = [open_file(path, bits=bits) for path in paths]
     if KINDS[pairs].is_side_by_side:
-        halves = split_side_by_side(pictures[0].rgb())
+        halves = side_by_side.split(pictures[0].rgb())
     else:
         halves = (pictures[0].rgb(), pictures[1].rgb())
     side = 0 if direction == "AtoB" else 1

@@ -36,6 +36,31 @@ def read_text(path: Path) -> dict[str, str]:
     return found
 
 
+def read_as_written(path: Path) -> dict[str, str]:
+    """Return the text of an output that is as pixd wrote it; {} for any other file.
+
+    pixd writes a header, its text in the order of the keywords, the pixels and the end, and nothing
+    else. Programs that change a picture leave the text out, or add chunks of their own.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    kinds: list[bytes] = []
+    ends_at = 0
+    with path.open("rb") as file:
+        if file.read(8) != SIGNATURE:
+            return {}
+        while len(head := file.read(8)) == 8:  # noqa: PLR2004 - length and type
+            if not kinds or kinds[-1] != head[4:] or head[4:] != b"IDAT":
+                kinds.append(head[4:])
+            ends_at = file.seek(int.from_bytes(head[:4]) + 4, 1)
+        is_all = ends_at == file.seek(0, 2)
+    text = read_text(path)
+    wanted = [b"IHDR", *[b"tEXt"] * len(text), b"IDAT", b"IEND"]
+    is_ours = "pixd:run" in text and list(text) == sorted(text)
+    return text if is_ours and kinds == wanted and is_all else {}
+
+
 def _decode(kind: bytes, rest: bytes) -> str | None:
     try:
         if kind == b"tEXt":

@@ -67,7 +67,8 @@ def to_8_bits(
     Returns:
         The same shape, 0 to 255, rounded to the nearest.
     """
-    return _table(maximum, linear)[values]
+    scaled: npt.NDArray[np.uint8] = _table(maximum, linear)[values]
+    return scaled
 
 
 @functools.lru_cache(maxsize=32)
@@ -75,11 +76,12 @@ def _table(maximum: int, linear: bool) -> npt.NDArray[np.uint8]:  # noqa: FBT001
     values = np.minimum(np.arange(FULL + 1, dtype=np.int64), maximum)
     if linear:  # IEC 61966-2-1
         light = values / maximum
-        curve = np.where(
-            light <= _TOE, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055
-        )
-        return np.rint(255 * curve).astype(np.uint8)
-    return ((values * 255 + maximum // 2) // maximum).astype(np.uint8)
+        curve = np.where(light <= _TOE, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
+        levels = np.rint(255 * curve)
+    else:
+        levels = (values * 255 + maximum // 2) // maximum
+    table: npt.NDArray[np.uint8] = levels.astype(np.uint8)
+    return table
 
 
 def values_of(
@@ -102,8 +104,11 @@ def values_of(
     if array is None:
         return None
     if layout.grey_in_bytes:
-        return array[..., ::2].astype(np.uint16) << 8 | array[..., 1::2]
-    return array.astype(np.uint16) << 8 | np.asarray(low)
+        high, rest = array[..., ::2], array[..., 1::2]
+    else:
+        high, rest = array, np.asarray(low)
+    values: npt.NDArray[np.uint16] = high.astype(np.uint16) << 8 | rest
+    return values
 
 
 def as_8_bits(
@@ -120,34 +125,38 @@ def as_8_bits(
     """
     values = values_of(image, low, layout)
     if values is None:
-        if layout.no_alpha and image.mode == "RGBA":
-            return image.convert("RGB")
-        return image.convert("LA") if image.mode == "La" else image
+        mode = "RGB" if layout.no_alpha else {"La": "LA"}.get(image.mode, image.mode)
+        return image.convert(mode) if mode != image.mode else image
 
-    def scaled(part: npt.NDArray[np.uint16]) -> npt.NDArray[np.uint8]:
-        return to_8_bits(part, layout.maximum, linear=layout.linear)
-
-    if layout.grey_in_bytes:
-        return _with_alpha(scaled(values[..., 0]), to_8_bits(values[..., 1]))
-    if image.mode == "RGBA":
-        colours = values[..., :3]
-        if layout.no_alpha:
-            return Image.fromarray(scaled(colours))
-        if layout.premultiplied:
-            colours = _divided(colours, values[..., 3:])
-        return _with_alpha(scaled(colours), to_8_bits(values[..., 3]))
+    if layout.grey_in_bytes or image.mode == "RGBA":
+        return _with_its_alpha(values, layout)
     if image.mode == "CMYK":
         if not keep_inks:
-            return Image.fromarray(scaled(_without_inks(values)))
-        return Image.frombytes("CMYK", image.size, scaled(values).tobytes())
-    eight = scaled(values)
+            return Image.fromarray(_scaled(_without_inks(values), layout))
+        return Image.frombytes("CMYK", image.size, _scaled(values, layout).tobytes())
+    eight = _scaled(values, layout)
     if layout.white_is_zero:
         eight = 255 - eight
-    if layout.transparent:
-        same = values == np.array(layout.transparent, np.uint16)
-        shown = ~(same.all(-1) if values.ndim > 2 else same)  # noqa: PLR2004 - colour
-        return _with_alpha(eight, shown.astype(np.uint8) * np.uint8(255))
-    return Image.fromarray(eight)
+    if not layout.transparent:
+        return Image.fromarray(eight)
+    same = values == np.array(layout.transparent, np.uint16)
+    shown = ~(same.all(-1) if values.ndim > 2 else same)  # noqa: PLR2004 - colour
+    return _with_alpha(eight, shown.astype(np.uint8) * np.uint8(255))
+
+
+def _scaled(values: npt.NDArray[np.uint16], layout: Layout) -> npt.NDArray[np.uint8]:
+    return to_8_bits(values, layout.maximum, linear=layout.linear)
+
+
+def _with_its_alpha(values: npt.NDArray[np.uint16], layout: Layout) -> Image.Image:
+    colours, alpha = values[..., :-1], values[..., -1]
+    if layout.grey_in_bytes:
+        return _with_alpha(_scaled(colours[..., 0], layout), to_8_bits(alpha))
+    if layout.no_alpha:
+        return Image.fromarray(_scaled(colours, layout))
+    if layout.premultiplied:
+        colours = _divided(colours, alpha[..., None])
+    return _with_alpha(_scaled(colours, layout), to_8_bits(alpha))
 
 
 def _without_inks(values: npt.NDArray[np.uint16]) -> npt.NDArray[np.uint16]:
@@ -201,8 +210,6 @@ def _rawmode(args: Any) -> str:
 def read_as(image: Any, rawmode: str) -> None:
     """Let an opened picture, which is not loaded yet, be read in another raw mode."""
     image.tile = [
-        tile._replace(
-            args=(rawmode, *tile.args[1:]) if isinstance(tile.args, tuple) else rawmode
-        )
+        tile._replace(args=(rawmode, *tile.args[1:]) if isinstance(tile.args, tuple) else rawmode)
         for tile in image.tile
     ]

@@ -144,7 +144,9 @@ def _mend(image: Any, *, bits: int, separate: bool, no_alpha: bool) -> None:
             _through_libtiff(image, "RGBX")
     elif rawmode_of(image) == "L;IR":  # which Pillow names and does not have
         _through_libtiff(image, "L;I")
-    elif separate and (bits > 8 or image.use_load_libtiff):  # noqa: PLR2004
+    elif _number(image.tag_v2, _PLANAR, 1) == _SEPARATE and image.mode.startswith("I;16"):
+        _through_libtiff(image, "I;16N")
+    elif separate and (bits > 8 or image.use_load_libtiff or image.tile[-1].args[0] == "a"):  # noqa: PLR2004
         depth = ";16N" if bits > 8 else ""  # noqa: PLR2004
         if no_alpha:
             # Pillow would divide the colours by a fourth plane of which nothing is said.
@@ -223,7 +225,9 @@ def _described(tags: Any) -> str:
     if _DNG_VERSION in tags or colour == _PHOTOMETRICS[32803]:
         return _CAMERA_RAW
     if compression in _COMPRESSIONS:
-        return f"it is a TIFF with {_COMPRESSIONS[compression]} compression: save it with LZW or none"
+        return (
+            f"it is a TIFF with {_COMPRESSIONS[compression]} compression: save it with LZW or none"
+        )
     bits = _numbers(tags, _BITS, (1,))
     count = _number(tags, _SAMPLES, len(bits))
     kinds = {_FORMATS.get(value, "") for value in _numbers(tags, _SAMPLE_FORMAT, (1,))}

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pixd.pix2pix.network import hardware
+from pixd.store import model_scores
 from pixd.system import roles
 from pixd.system.children import task
 from pixd.system.children.child import Events
@@ -95,6 +96,7 @@ def largest_difference(generator: Any, saved_model: Path) -> float:
 def _readme(card: dict[str, Any]) -> str:
     usage = "\n".join(card["usage"])
     size = card["image_size"]
+    scores = _scores(card["metrics"])
     return f"""# An image translator
 
 Translates {size}x{size} images: {card["input"]}. Values go in and come out as float32 in
@@ -108,7 +110,7 @@ Translates {size}x{size} images: {card["input"]}. Values go in and come out as f
 Colour: {card["colour"]}.
 
 Trained for {card["steps"]} steps; `model.json` holds the settings, the scores and the data.
-
+{scores}
 | | |
 |---|---|
 | `generator.keras` | stock Keras layers; loads without pixd |
@@ -122,6 +124,19 @@ Trained for {card["steps"]} steps; `model.json` holds the settings, the scores a
 An image that is not square must be fitted first: this model was trained with
 `fit: {card["fit"]}`.
 """
+
+
+def _scores(metrics: dict[str, Any]) -> str:
+    """Return a paragraph on the held-out scores, or "" if nothing was held out."""
+    l1 = metrics.get("l1")
+    if l1 is None or not metrics.get("held_out"):
+        return ""
+    told = f"Held-out L1 {l1:.1f} of 255 on {metrics['held_out']} pairs (less is better)"
+    if beside := model_scores.beside(metrics):
+        told += f"; {beside}"
+    if doubts := model_scores.doubts(metrics):
+        told += f". **Doubtful:** {doubts}"
+    return f"\n{told}.\n"
 
 
 if __name__ == "__main__":

@@ -221,7 +221,7 @@ class Translator:
                 put=lambda square: self._lanes.put(square, is_large=is_large),
                 at_once=2 * self._batcher.largest,  # one batch in the network, one ready
                 told=lambda tiles, of: self._events.send(
-                    "progress", id=request.id, tiles=tiles, of=of
+                    "progress", id=request.id, done=tiles, of=of
                 ),
             )
         except Exception as error:  # noqa: BLE001 - one image never ends the translator

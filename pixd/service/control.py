@@ -3,7 +3,8 @@
 A request is ``{"pixd": 1, "op": NAME, "arguments": {...}}`` and its answer ``{"ok": true,
 "result": {...}}`` or ``{"ok": false, "error": {"message", "advice", "exit_code"}}``. Then the
 connection ends. The socket is ``<store>/control.sock`` with mode 0660: only users who may write
-to it may change what the service does. A client that is slow, is silent or sends rubbish does not
+to it may change what the service does. Where the file system holds no sockets, it is elsewhere
+(`pixd.system.control_socket.places`). A client that is slow, is silent or sends rubbish does not
 delay the loop, because nothing here blocks and what a client may send is bounded.
 """
 
@@ -12,17 +13,18 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import os
 import select
 import socket
-import struct
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pixd.system.control_socket import PROTOCOL, SOCKET, short_path
-from pixd.system.errors import PixdError, UsageError
+from pixd.system import control_socket, durable
+from pixd.system.control_socket import PROTOCOL
+from pixd.system.errors import PixdError, StoreError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
 
 MODE = 0o660
 MAX_REQUEST_BYTES = 1 << 20  # `retry` may name thousands of files
@@ -56,17 +58,25 @@ class ControlServer:
             store: the store's folder.
             perform: carries out (operation, arguments, uid of the client) and returns its result;
                 a `PixdError` of it becomes the answer.
+
+        Raises:
+            StoreError: there is no place for a socket.
         """
         self._perform = perform
         self._clients: list[_Client] = []
         self._has_performed = False
-        self._path = store / SOCKET
-        self._path.unlink(missing_ok=True)  # left by a service that was killed
-        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-        with short_path(store) as address:
-            self._listener.bind(address)
-        self._path.chmod(MODE)
-        self._listener.listen(QUEUE)
+        self._elsewhere = store / control_socket.ELSEWHERE
+        self._listener, self.address = _listen(store)
+        self._is_abstract = self.address.startswith(control_socket.ABSTRACT)
+        if self.is_in_store:
+            self._elsewhere.unlink(missing_ok=True)
+        else:
+            durable.write_file(self._elsewhere, f"{self.address}\n".encode())
+
+    @property
+    def is_in_store(self) -> bool:
+        """Whether it listens in the store, as it should if the file system holds sockets."""
+        return self.address.endswith(f"/{control_socket.SOCKET}")
 
     def interests(self) -> Iterator[tuple[int, int]]:
         """Yield each descriptor with the poll(2) events that give `step` work.
@@ -123,7 +133,16 @@ class ControlServer:
 
     def stop(self) -> None:
         """Close everything and remove the socket."""
-        self._path.unlink(missing_ok=True)
+        if not self._is_abstract:
+            Path(self.address).unlink(missing_ok=True)
+        self._elsewhere.unlink(missing_ok=True)
+        self._listener.close()
+        for client in self._clients:
+            client.connection.close()
+        self._clients.clear()
+
+    def abandon(self) -> None:
+        """Close everything, and leave the name: the store is gone, and another may be there."""
         self._listener.close()
         for client in self._clients:
             client.connection.close()
@@ -138,7 +157,7 @@ class ControlServer:
                 return False
             client.received += data
             if b"\n" in data:
-                uid = _peer_uid(client.connection)
+                uid = control_socket.peer_uid(client.connection)
                 answer = self._answer(bytes(client.received).split(b"\n", 1)[0], uid)
                 client.answer = memoryview(json.dumps(answer).encode() + b"\n")
             else:
@@ -146,6 +165,12 @@ class ControlServer:
         with contextlib.suppress(BlockingIOError):
             client.answer = client.answer[client.connection.send(client.answer) :]
         return not client.answer
+
+    def _check_may_ask(self, uid: int) -> None:
+        # An abstract socket has no permissions, so the user of the client decides.
+        if self._is_abstract and uid not in {0, os.getuid()}:
+            told = "you may not change what the service does"
+            raise PixdError(told, advice="be the user that runs it")
 
     def _answer(self, line: bytes, uid: int) -> dict[str, Any]:
         try:
@@ -162,6 +187,7 @@ class ControlServer:
                     "the request's arguments are no mapping",
                     advice='send {"pixd": 1, "op": ..., "arguments": {...}}',
                 )
+            self._check_may_ask(uid)
             self._has_performed = True
             result = self._perform(str(request.get("op")), arguments, uid)
         except PixdError as error:
@@ -172,10 +198,47 @@ class ControlServer:
         return {"ok": True, "result": result}
 
 
-def _peer_uid(connection: socket.socket) -> int:
-    """Return the user id of the client, as the kernel saw it at connect (SO_PEERCRED)."""
-    size = struct.calcsize("3i")
-    _, uid, _ = struct.unpack(
-        "3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
+def _listen(store: Path) -> tuple[socket.socket, str]:
+    """Listen at the first place that takes a socket, and return that place.
+
+    Raises:
+        StoreError: none does.
+    """
+    refused = ""
+    for address in control_socket.places(store):
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        try:
+            _listen_at(listener, address)
+        except OSError as error:
+            listener.close()
+            refused = refused or f"{address}: {error.strerror}"
+        else:
+            return listener, address
+    raise StoreError(
+        f"there is no place for the control socket ({refused})",
+        advice="name another disk with `store` in config.yaml, or set XDG_RUNTIME_DIR",
     )
-    return int(uid)
+
+
+def _listen_at(listener: socket.socket, address: str) -> None:
+    is_path = not address.startswith(control_socket.ABSTRACT)
+    path = Path(address)
+    if is_path:
+        path.unlink(missing_ok=True)  # left by a service that was killed
+        if path.name != control_socket.SOCKET:
+            path.parent.mkdir(mode=0o700, exist_ok=True)
+    with control_socket.short(address) as text:
+        try:
+            listener.bind(text)
+            if is_path:
+                path.chmod(MODE)
+            listener.listen(QUEUE)
+            # Some mounts of containers take a socket, and then nobody can connect to it.
+            with socket.socket(socket.AF_UNIX) as client:
+                client.connect(text)
+                listener.accept()[0].close()
+        except OSError:
+            if is_path:
+                with contextlib.suppress(OSError):
+                    path.unlink()
+            raise

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pixd
 from pixd.store import heartbeat
-from pixd.store.heartbeat import Folder, Heartbeat, PipelineBeat, Train, Translate
+from pixd.store.heartbeat import Folder, Heartbeat, Looking, PipelineBeat, Train, Translate
 from pixd.system.clock import rfc3339
 from pixd.system.machine import has_gpu
 
@@ -54,10 +54,18 @@ class HeartbeatFile:
     def __init__(self, store: Path) -> None:
         """Begin to beat into the folder `store`."""
         self.next_at = 0.0  # monotonic seconds
-        self.started_at = time.time()
+        self._started = time.monotonic()
         self.last = Heartbeat()  # what was written
         self._store = store
         self._heights: Mapping[str, int] = {}
+
+    @property
+    def started_at(self) -> float:
+        """When the service started, in seconds since the epoch, by the clock as it is now.
+
+        So its age is right too after the clock was set.
+        """
+        return time.time() - (time.monotonic() - self._started)
 
     def beat_soon(self) -> None:
         """Make the next `beat` due: the caller is waiting for what it says."""
@@ -136,6 +144,7 @@ def _pipeline(pipeline: Pipeline, now: float, wall: float) -> PipelineBeat:
         translate=Translate(
             phase=translation.phase,
             trouble=translation.trouble,
+            not_answering=translation.publisher.calls.trouble,
             blocked=translation.blocked,
             tiles=translation.tiles,
         ),
@@ -152,6 +161,7 @@ def _folder(intake: Intake, now: float, wall: float) -> Folder:
         missed_events=intake.missed_events,
         ignored=intake.ignored,
         held=intake.held,
+        not_answering=intake.not_answering,
         blocked=intake.blocked,
     )
 
@@ -179,4 +189,5 @@ def _train(pipeline: Pipeline) -> Train:
         validation=run.validation if run else None,
         preview=run.preview if run else "",
         blocked=part.blocked,
+        looking=Looking(**part.progress._asdict()) if part.progress else None,
     )

@@ -10,17 +10,17 @@ taking a changed configuration (`pixd.service.reload`), and what readers see
 from __future__ import annotations
 
 import contextlib
-import os
 import time
 from typing import TYPE_CHECKING, Any
 
 from pixd.service import operations, recovery, reload, waiting
 from pixd.service.control import ControlServer
-from pixd.service.heartbeat import HeartbeatFile, Troubles
+from pixd.service.heartbeat import HEARTBEAT_S, HeartbeatFile, Troubles
 from pixd.service.metrics_file import MetricsFile
 from pixd.service.pipelines import Pipelines
 from pixd.service.signals import Signals
 from pixd.service.status_line import status_line
+from pixd.store import place
 from pixd.store.events import Event
 from pixd.store.opening import open_store
 from pixd.system import disk, systemd
@@ -47,24 +47,45 @@ STOPPED = "the service stopped"
 class Service:
     """Everything that runs while `pixd run` does."""
 
-    def __init__(self, settings: Settings, say: Callable[[Event], None]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        say: Callable[[Event], None],
+        *,
+        may_make_store: bool = True,
+        signals: Signals | None = None,
+    ) -> None:
         """Take the lock, open the store and recover what a crash cut off.
 
         Args:
             settings: the checked configuration.
             say: called with each event.
+            may_make_store: whether a store is made where none is.
+            signals: what listens to signals, if it is to outlive this service.
 
         Raises:
             StoreBusyError: another service holds the store.
             DeviceError: `device: gpu` and there is none.
             StoreError: the store is damaged, or its disk refuses.
+            StoreGoneError: the store is not there, and none may be made.
         """
         reload.check_device(settings)
         self._say = say
+        self.signals = signals or Signals()
+        self._wake = self.signals.wake
         self._blockage = disk.Blockage()
+        folder = settings.store
+        was_there = not place.why_not_there(folder)
         try:
-            self._open(settings)
+            self.store = open_store(folder, may_make=may_make_store)
+            try:
+                self._open(settings)
+            except BaseException:
+                self._close_half_open()
+                raise
         except Exception as error:
+            if was_there and (why := place.why_not_there(folder)):  # its disk went meanwhile
+                raise place.gone(why) from error
             if why := disk.refusal(error):
                 raise StoreError(
                     f"the store {settings.store} cannot be opened: {why}",
@@ -73,22 +94,23 @@ class Service:
             raise
 
     def _open(self, settings: Settings) -> None:
-        self.store = open_store(settings.store)
         self.store.listener = self._say
-        reload.make_folders(settings, self.store)
-        self._wake_r, self._wake_w = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        self.signals = Signals(self.wake)
-        self.heartbeat = HeartbeatFile(self.store.folder)
+        self.heartbeat = HeartbeatFile(self.store.place.pinned)
         self.metrics_file = MetricsFile()
         self._config_trouble = ""
-        self._told: list[tuple[str, str]] = []
+        self._told: list[tuple[str, str, bool]] = []
         outputs = {pipeline.name: pipeline.output for pipeline in settings.pipelines}
         recovery.give_up_runs(self.store, "the service ended")
         recovery.settle_outputs(self.store, outputs)
         recovery.clear_leftovers(self.store, outputs.values())
-        (self.store.folder / "logs").mkdir(exist_ok=True)
         self.control = ControlServer(self.store.folder, self._carry_out)
-        self.pipelines = Pipelines(self.store, settings, LocalSpawner(), self.wake)
+        self.pipelines = Pipelines(self.store, settings, LocalSpawner(), self._wake.wake)
+
+    def _close_half_open(self) -> None:
+        if control := getattr(self, "control", None):
+            control.abandon()
+        with contextlib.suppress(*disk.ERRORS):
+            self.store.close()
 
     @property
     def settings(self) -> Settings:
@@ -96,12 +118,6 @@ class Service:
         return self.pipelines.settings
 
     # -- the loop -----------------------------------------------------------------------
-
-    def wake(self) -> None:
-        """Shorten the present wait. Safe from any thread and from a signal handler."""
-        # A full pipe means that a wake-up is on its way already.
-        with contextlib.suppress(BlockingIOError):
-            os.write(self._wake_w, b"\0")
 
     def step(self, now: float) -> None:
         """Bring the store, the folders and the children one step closer to one another.
@@ -113,7 +129,9 @@ class Service:
 
         Raises:
             StoreError: the database is damaged.
+            StoreGoneError: the store is not where it was; nothing more may be written.
         """
+        self._check_place()
         if now >= self._blockage.retry_at:
             try:
                 self._go_on(now)
@@ -129,12 +147,18 @@ class Service:
             self._say(Event(utc_now(), "warning", "", "metrics", "", why))
             self.heartbeat.beat_soon()
 
+    def _check_place(self) -> None:
+        if why := self.store.place.why_gone():
+            raise place.gone(why)
+
     def _is_blocked_by(self, error: Exception, now: float) -> bool:
         """Tell whether a disk is to blame for an error, and if so wait for it.
 
         Raises:
             StoreError: the database is damaged: there is nothing to wait for.
+            StoreGoneError: the store is not where it was.
         """
+        self._check_place()
         if damage := disk.damage(error):
             raise StoreError(
                 f"the database in {self.store.folder} is damaged: {damage}",
@@ -178,7 +202,10 @@ class Service:
         self.pipelines.translate(now, may_start=may_start)
 
     def _beat(self, now: float) -> None:
-        watched = [(intake.held, intake.watch_kind) for intake in self.pipelines.intakes]
+        watched = [
+            (intake.held, intake.watch_kind, bool(intake.not_answering))
+            for intake in self.pipelines.intakes
+        ]
         if not self.heartbeat.is_due(now) and watched == self._told:
             return
         self._told = watched  # a folder that went on hold is reported at once
@@ -199,13 +226,15 @@ class Service:
             # `pixd status` then says that the service has not stirred. Nothing else can be done.
             if not (self._blockage and disk.refusal(error)):
                 raise
+        if any(pipeline.not_answering for pipeline in self.pipelines):
+            self.heartbeat.next_at = now + HEARTBEAT_S  # readers see since when
         systemd.notify(f"STATUS={status_line(self.heartbeat.last)}")
 
     def _reload(self, now: float) -> None:
         """Take a changed configuration if it is valid; else keep the old one and say why."""
         systemd.notify_reloading()
         try:
-            settings = reload.changed_settings(self.settings, self.store)
+            settings = reload.changed_settings(self.settings)
         except PixdError as error:
             self._config_trouble = reload.refusal_text(error)
             told = f"the changed configuration is not in force: {self._config_trouble}"
@@ -219,8 +248,11 @@ class Service:
     def _carry_out(self, op: str, arguments: Mapping[str, Any], uid: int) -> dict[str, Any]:
         """Do what a command asks, between two steps, and read again what it changed."""
         now = time.monotonic()
+        self._check_place()
         try:
             self._go_on(now)
+            if op in operations.OF_FOLDERS:
+                self.pipelines.check_answering(arguments.get("pipeline"))
             result = operations.perform(self.store, self.settings, op, arguments, user_name(uid))
         except Exception as error:
             if self._is_blocked_by(error, now):
@@ -242,7 +274,17 @@ class Service:
 
         Returns:
             The exit code: with `once` 1 where something failed, else 0.
+
+        Raises:
+            StoreGoneError: the store is not where it was; call `abandon`.
         """
+        try:
+            return self._run(once=once, tick=tick)
+        except Exception:
+            self._check_place()  # then that is the cause, whatever the error
+            raise
+
+    def _run(self, *, once: bool, tick: Callable[[Service], None] | None) -> int:
         with self.signals.installed():
             self.step(time.monotonic())
             systemd.notify("READY=1")
@@ -283,13 +325,14 @@ class Service:
 
     def _wait(self, now: float) -> None:
         """Wait until something is due, a folder changed, a child wrote, or a command was done."""
-        # While the store refuses, children's messages are not read, because they would be lost.
-        workers = () if self._blockage else self.pipelines.workers
-        others = [self._wake_r, *(worker.fileno() for worker in workers)]
+        # While the store refuses, children's messages are not read, because they would be lost, and
+        # no folder is looked at.
+        others = [self._wake.fileno()]
+        if not self._blockage:
+            others += [worker.fileno() for worker in self.pipelines.awaited(now)]
+            others += self.pipelines.waits_for()
         waiting.wait(max(now + SHORTEST_WAIT_S, self._next_at(now)), others, [self.control])
-        with contextlib.suppress(BlockingIOError):
-            while os.read(self._wake_r, 4096):
-                pass
+        self._wake.drain()
 
     def _next_at(self, now: float) -> float:
         times = [now + LONGEST_WAIT_S, self.heartbeat.next_at, self.metrics_file.next_at]
@@ -336,5 +379,18 @@ class Service:
         self.metrics_file.write(self.pipelines, self.heartbeat, is_up=False)
         with disk.tolerated(self.warn):
             self.store.close()
-        os.close(self._wake_r)
-        os.close(self._wake_w)
+        self.signals.close()
+
+    def abandon(self) -> None:
+        """Let go of a store that is gone: end the children, and write nothing in its place.
+
+        What they did since the last checkpoint is done again when the store is back, as after a
+        crash. Every file of the store is closed, so that its disk can be taken out.
+        """
+        self.control.abandon()
+        self.pipelines.abandon()
+        # Where the store still can be written, as after a rename, it says that it was left.
+        with contextlib.suppress(*disk.ERRORS):
+            self.heartbeat.stop(self.store.heights())
+        with contextlib.suppress(*disk.ERRORS):
+            self.store.close()

@@ -1,4 +1,4 @@
-"""What commands change: promote, rollback, unpin, recall, retry, pause, resume, gc.
+"""What commands change: promote, rollback, unpin, recall, retrain, retry, pause, resume, gc.
 
 Each operation is one transaction on the open store, and gives a plain mapping as its result. The
 service carries them out between two steps, for commands that ask through `pixd.service.control`.
@@ -9,16 +9,18 @@ for the consequences: the next steps of the service make the outputs follow.
 from __future__ import annotations
 
 import secrets
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pixd.images import formats
-from pixd.service import recall
-from pixd.store import gc
+from pixd.service import recall, retrain
+from pixd.store import gc, taught
 from pixd.store.queries.holds import held_roots
 from pixd.system import roles
+from pixd.system.clock import utc_now
 from pixd.system.errors import PixdError, UsageError
 from pixd.training import promotion
-from pixd.translation import publishing
+from pixd.translation import withdrawing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -49,6 +51,8 @@ def perform(
         return _gc(store, settings, arguments)
     wanted = arguments.get("pipeline")
     operation = OPERATIONS.get(op)
+    if op == "retrain":
+        operation = partial(_retrain, settings)
     if operation is None:
         raise UsageError(f"there is no operation {op}", advice="restart the service: it is older")
     for pipeline in settings.pipelines:
@@ -122,6 +126,26 @@ def _unpin(
     return {"change": change_id, "model": f"model@{live.number}", "pinned": False}
 
 
+def _retrain(
+    settings: Settings,
+    store: Store,
+    pipeline: PipelineSettings,
+    arguments: Mapping[str, Any],
+    who: str,
+) -> dict[str, Any]:
+    """Have a model made anew, or the outputs alone."""
+    if arguments.get("outputs"):
+        return retrain.translate_again(store, settings, pipeline, who)
+    if arguments.get("number") is not None:
+        model = _model(store, pipeline.name, arguments["number"])
+    elif live := store.models.live(pipeline.name):
+        model = live
+    else:
+        raise PixdError(f"{pipeline.name} has no live model", advice="`pixd models` lists them")
+    force = bool(arguments.get("force"))
+    return retrain.ask(store, settings, pipeline, model, who, force=force)
+
+
 def _retry(
     store: Store, pipeline: PipelineSettings, arguments: Mapping[str, Any], who: str
 ) -> dict[str, Any]:
@@ -137,7 +161,7 @@ def _retry(
             retried += [f"{kind}/{n}" for n in store.working.retry(repo, names, change_id)]
         trainings = 0 if wanted else store.runs.forgive(name)
     outputs = wanted.get("output", [])
-    beside = [publishing.publish_beside(store, pipeline, path) for path in outputs]
+    beside = [withdrawing.publish_beside(store, pipeline, path) for path in outputs]
     known = {f"{kind}/{n}" for kind, names in wanted.items() for n in names if kind != "output"}
     left = sorted(known - set(retried))
     if retried or trainings or beside:
@@ -226,6 +250,40 @@ def _recall(
     )
 
 
+def _teach(
+    store: Store, pipeline: PipelineSettings, arguments: Mapping[str, Any], who: str
+) -> dict[str, Any]:
+    """Record what the files of a taught pair are made of, before they are written."""
+    change_id = secrets.token_hex(5)
+    files = arguments.get("files")
+    if not isinstance(files, list) or not all(isinstance(file, dict) for file in files):
+        raise UsageError("the files to teach are no list", advice="send name and digest of each")
+    excluded = store.exclusions.of(pipeline.name)
+    for what in ("input", "model"):
+        digest = _text(arguments, f"{what}_digest")
+        is_recalled = digest in excluded or (
+            what == "model"
+            and promotion.excluded_in(store.db.conn, store.folder, pipeline.name, digest)
+        )
+        if is_recalled:
+            raise PixdError(
+                f"the {what} of {_text(arguments, 'output_path')} was recalled, so nothing is"
+                " taught from it",
+                advice="`pixd recall --undo` lets it in again",
+            )
+    names = ("input_path", "input_digest", "output_path", "output_digest", "model_digest",
+             "target_digest")  # fmt: skip
+    facts = [_text(arguments, name) for name in names]
+    with store.transaction():
+        for file in files:
+            row = (pipeline.name, _text(file, "digest"), _text(file, "name"), *facts)
+            made = taught.Taught._make((*row, who, change_id, utc_now()))
+            taught.add(store.db.conn, made)
+        told = f"{_text(arguments, 'output_path')} was retouched and is taught by {who}"
+        store.note(pipeline.name, "info", "teach", told, change_id)
+    return {"change": change_id}
+
+
 def _gc(store: Store, settings: Settings, arguments: Mapping[str, Any]) -> dict[str, Any]:
     match arguments.get("mode"):
         case "undo":
@@ -298,4 +356,7 @@ OPERATIONS: dict[
     "resume": _resume,
     "expect": _expect,
     "recall": _recall,
+    "teach": _teach,
 }
+OF_FOLDERS = frozenset({"resume", "retry", "recall"})
+"""Those that look into the user's folders, which must answer."""

@@ -10,6 +10,7 @@ from pixd.store.states import FileState
 from pixd.system.children import confinement
 from pixd.training.dataset.dataset import Dataset
 from pixd.training.stage import Training
+from pixd.translation import withdrawing
 from pixd.translation.stage import Translation
 from pixd.translation.tally import Tally
 
@@ -76,14 +77,24 @@ class Pipeline:
 
     @property
     def may_train(self) -> bool:
-        """Whether a training may begin. Not on a folder that is on hold: it may be incomplete."""
-        return self.may_start and not self.training_folder.held
+        """Whether a training may begin. Not on a folder that may be incomplete.
+
+        It may be while it is on hold or does not answer.
+        """
+        folder = self.training_folder
+        return self.may_start and not (folder.held or folder.not_answering)
 
     @property
     def blocked(self) -> str:
         """What a disk refuses to this pipeline, or ""."""
         reasons = [intake.blocked for intake in self.intakes]
         return next(filter(None, [*reasons, self.training.blocked, self.translation.blocked]), "")
+
+    @property
+    def not_answering(self) -> str:
+        """Which of its folders does not answer, and since when; or ""."""
+        reasons = [intake.not_answering for intake in self.intakes]
+        return next(filter(None, [*reasons, self.translation.publisher.calls.trouble]), "")
 
     @property
     def models_made(self) -> int:
@@ -97,12 +108,14 @@ class Pipeline:
 
     def is_idle(self) -> bool:
         """Tell whether nothing is under way and nothing will begin without a change from outside."""
-        if not all(i.is_calm or i.held or i.blocked for i in self.intakes):
+        if not all(i.is_calm or i.held or i.blocked or i.not_answering for i in self.intakes):
             return False
         waits = self.training.state == "waiting" and self.may_train and not self.training.blocked
         if self.training.run or waits:
             return False
-        if self.translation.is_stuck:  # it is tried again for ever, so nobody should wait for it
+        if (
+            self.translation.is_stuck or self.translation.publisher.calls.trouble
+        ):  # it is tried again for ever, so nobody should wait for it
             return True
         if self.translation.is_busy:
             return False
@@ -118,6 +131,7 @@ class Pipeline:
         """Tell whether something of it failed, or is kept from going on."""
         return bool(
             self.blocked
+            or self.not_answering
             or self.training.state == "failed"
             or self.translation.is_stuck
             or any(intake.held or intake.unreadable for intake in self.intakes)
@@ -125,10 +139,12 @@ class Pipeline:
         )
 
     def withdraw_leftovers(self) -> None:
-        """Withdraw outputs that a recall left, once their inputs are gone."""
-        if self._tidied_at != self.input_folder.revision:
+        """Withdraw outputs whose inputs are gone: those of a recall, or all if so configured."""
+        if self._tidied_at != self.input_folder.revision and self.translation.publisher.answers():
             self._tidied_at = self.input_folder.revision
             recall.withdraw_leftovers(self._store, self.settings)
+            if not self.settings.keep.orphans:
+                withdrawing.withdraw_orphans(self._store, self.settings, self.input_folder.repo_id)
 
     def reload(self) -> None:
         """Read again what a command may have changed."""
@@ -150,6 +166,12 @@ class Pipeline:
             if worker is not None:
                 yield worker
 
+    def waits_for(self) -> Iterator[int]:
+        """Yield descriptors that can be read when a folder answers that it waits for."""
+        for calls in (*(intake.calls for intake in self.intakes), self.translation.publisher.calls):
+            if (descriptor := calls.fileno()) is not None:
+                yield descriptor
+
     def take(self, settings: Settings, pipeline: PipelineSettings) -> None:
         """Go on under other settings, keeping what they do not touch.
 
@@ -164,6 +186,7 @@ class Pipeline:
         )
         if old == pipeline and not service_changed:
             return
+        self._tidied_at = -1  # keep.orphans may have changed
         if _of_intake(old, "training") != _of_intake(pipeline, "training"):
             self.training_folder.stop()
             self.training_folder = self._intake("training")
@@ -176,6 +199,7 @@ class Pipeline:
             getattr(old, name) != getattr(pipeline, name) for name in _OF_TRANSLATION
         ):
             self.translation.stop(RECONFIGURED)
+            self.translation.publisher.calls.close()
             self.translation = self._translation()
 
     def wind_up(self, reason: str, now: float) -> None:
@@ -183,6 +207,7 @@ class Pipeline:
         for intake in self.intakes:
             intake.stop()
         self.translation.stop(reason)
+        self.translation.publisher.calls.close()
         self.training.stop(reason, now)
 
     def follow(self, now: float) -> None:

@@ -6,6 +6,7 @@ pipeline is made of is in `pixd.service.pipeline`.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from pixd.service.pipeline import RECONFIGURED, Pipeline
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
     from pixd.system.children.worker import Worker
 
 INSPECTOR_IDLE_S = 20.0
+ANSWER_WITHIN_S = 2.0  # what a command waits for a folder on a network file system
+HEAR_EVERY_S = 0.1
+"""While the inspector holds many requests, its answers are read together: a step of the loop for each
+would cost as much as the look at a small picture."""
+MANY_REQUESTS = 32
 INSPECT_WITHIN_S = 300.0  # of real time; the limit of processor time is far lower
 
 
@@ -53,6 +59,7 @@ class Pipelines:
         )
         self._served = [self._begin(pipeline) for pipeline in settings.pipelines]
         self._leaving: list[Pipeline] = []  # taken out of the configuration, not over yet
+        self._heard_at = 0.0  # monotonic seconds, when the inspector's answers were last read
 
     def _begin(self, pipeline: PipelineSettings) -> Pipeline:
         return Pipeline(
@@ -82,6 +89,23 @@ class Pipelines:
             yield self.inspector.worker
         for pipeline in (*self._served, *self._leaving):
             yield from pipeline.workers()
+
+    def waits_for(self) -> Iterator[int]:
+        """Yield descriptors that can be read when a folder answers that is waited for."""
+        for pipeline in self._served:
+            yield from pipeline.waits_for()
+
+    def awaited(self, now: float) -> Iterator[Worker]:
+        """Yield the children whose next message is worth a step. `now`: monotonic seconds."""
+        is_resting = now < self._hears_at
+        for worker in self.workers:
+            if not (is_resting and worker is self.inspector.worker):
+                yield worker
+
+    @property
+    def _hears_at(self) -> float:
+        """When the inspector's answers are read next (monotonic seconds); 0 means at once."""
+        return self._heard_at + HEAR_EVERY_S if self.inspector.load >= MANY_REQUESTS else 0.0
 
     @property
     def training_runs(self) -> list[int]:
@@ -119,6 +143,8 @@ class Pipelines:
     def next_at(self, now: float) -> float:
         """Return when something is due without a message from a child or a folder."""
         times = [self.inspector.next_at(now), *(intake.next_at() for intake in self.intakes)]
+        if now < self._hears_at:
+            times.append(self._hears_at)
         for pipeline in self._served:
             times += [pipeline.training.next_at(now), pipeline.translation.next_at(now)]
         return min(times)
@@ -148,13 +174,32 @@ class Pipelines:
 
     def _inspect(self, now: float) -> None:
         self.inspector.step(now)
-        for answer in self.inspector.collect():
-            for pipeline in self._served:
-                if pipeline.name == answer.token[0]:
-                    pipeline.dataset.hear(answer, now)
+        answers = self.inspector.collect()
+        if answers:
+            self._heard_at = now
+            datasets = {pipeline.name: pipeline.dataset for pipeline in self._served}
+            with self._store.transaction():
+                for answer in answers:
+                    if dataset := datasets.get(answer.token[0]):
+                        dataset.hear(answer, now)
         for note in self.inspector.notes:
             self._store.note("", "warning", "inspector", note)
         self.inspector.notes.clear()
+
+    def check_answering(self, name: object) -> None:
+        """Check that the folders of a pipeline answer, before a command has them looked at.
+
+        Raises:
+            NotAnsweringError: one does not.
+        """
+        for pipeline in self._served:
+            if pipeline.name == name:
+                for intake in pipeline.intakes:
+                    intake.calls.call_slow(ANSWER_WITHIN_S, os.path.isdir, intake.root)
+                output = pipeline.settings.output
+                pipeline.translation.publisher.calls.call_slow(
+                    ANSWER_WITHIN_S, os.path.isdir, output
+                )
 
     def scan_soon(self) -> None:
         """Have every folder scanned at the next step."""
@@ -216,6 +261,15 @@ class Pipelines:
             with disk.tolerated(warn):
                 pipeline.wind_up(reason, now)
         self.inspector.stop()
+
+    def abandon(self) -> None:
+        """End every child at once and stop watching; nothing is written."""
+        self.inspector.stop()
+        for part in (*self._served, *self._leaving):
+            for intake in part.intakes:
+                intake.stop()
+        for worker in list(self.workers):
+            worker.kill()
 
     def follow(self, now: float, warn: Callable[[str], None]) -> bool:
         """Wait for the trainers to end after `wind_up`; tell whether some have not yet."""

@@ -20,7 +20,7 @@ from pixd.store.states import FileState, OutputState
 from pixd.system import crash_points, roles
 from pixd.system.errors import PixdError
 from pixd.training.promotion import excluded_in
-from pixd.translation.publishing import withdraw
+from pixd.translation.withdrawing import withdraw
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,6 +39,7 @@ class Plan(NamedTuple):
     Attributes:
         digest: of the content.
         files: names by folder that hold it now.
+        taught: names of the training files that were taught from what it went into.
         models: those that descend from it.
         live: the model that is live now.
         live_after: the one that would be live then.
@@ -50,6 +51,7 @@ class Plan(NamedTuple):
 
     digest: str
     files: dict[str, list[str]]
+    taught: list[str]
     models: list[lineage.Descendant]
     live: Model | None
     live_after: Model | None
@@ -66,7 +68,7 @@ class Plan(NamedTuple):
             "models": [{"name": f"model@{m.number}", "how": m.how} for m in self.models],
             "live": f"model@{live.number}" if live else None,
             "live_after": f"model@{after.number}" if after else None,
-            "retrain": bool(self.files["training"]),
+            "retrain": bool(self.files["training"] or self.taught),
         }
 
 
@@ -74,13 +76,16 @@ def plan(store: Store, pipeline: PipelineSettings, digest: str) -> Plan:
     """Find what a recall would do, without doing it."""
     name = pipeline.name
     conn = store.db.conn
-    touched = {m.number: m for m in lineage.models_of(conn, store.folder, name, digest)}
+    reached = lineage.reach(conn, store.folder, name, digest)
+    touched = {m.number: m for m in reached.models}
     live = store.models.live(name)
     after = _live_after(store, live, set(touched))
     from_models, from_input = _outputs(store, name, digest, [m.digest for m in touched.values()])
     files = {
         kind: store.working.with_digest(store.history.repo_id(name, kind), digest) for kind in KINDS
     }
+    training = store.history.repo_id(name, "training")
+    taught = [n for d in reached.taught for n in store.working.with_digest(training, d)]
     repo = store.history.repo_id(name, "input")
     replaced = dict.fromkeys(
         o for o in from_models if after and _gets_another(store, repo, o, digest)
@@ -89,6 +94,7 @@ def plan(store: Store, pipeline: PipelineSettings, digest: str) -> Plan:
     return Plan(
         digest=digest,
         files=files,
+        taught=sorted(taught),
         models=list(touched.values()),
         live=live,
         live_after=after,
@@ -96,7 +102,9 @@ def plan(store: Store, pipeline: PipelineSettings, digest: str) -> Plan:
         withdrawn=[o.path for o in gone if o.state is not OutputState.EDITED],
         edited=[o.path for o in (*from_input, *from_models) if o.state is OutputState.EDITED],
         estimate={
-            "train_s": store.runs.mean_seconds(name, "train") if files["training"] else 0.0,
+            "train_s": (
+                store.runs.mean_seconds(name, "train") if files["training"] or taught else 0.0
+            ),
             "translate_s": (history.translation_rate(conn, name)[0] or 0.0) * len(from_models),
         },
     )
@@ -130,6 +138,7 @@ def apply(
                 commits.append(
                     _commit_without(store, pipeline.name, kind, paths, digest, change_id)
                 )
+        commits += _exclude_taught(store, pipeline.name, digest, name, why, change_id)
         _change_live(store, planned, name, who, change_id)
         left = _withdraw(store, pipeline, planned.withdrawn)
         told = f"{name} was recalled: {_summary(planned)}"
@@ -150,7 +159,7 @@ def undo(store: Store, pipeline: PipelineSettings, digest: str, who: str) -> dic
     """
     change_id = secrets.token_hex(5)
     with store.transaction():
-        if not store.exclusions.lift(pipeline.name, digest):
+        if not store.exclusions.lift_all_with(pipeline.name, digest):
             raise PixdError("it is not recalled", advice="`pixd show` says what a file is")
         for kind in KINDS:
             repo = store.history.repo_id(pipeline.name, kind)
@@ -199,7 +208,7 @@ def proof(store: Store, pipeline: PipelineSettings, digest: str) -> dict[str, An
     Nothing may, once a recall is complete. Outputs edited by hand are named separately.
     """
     name = pipeline.name
-    models = lineage.models_of(store.db.conn, store.folder, name, digest)
+    models = lineage.reach(store.db.conn, store.folder, name, digest).models
     from_models, from_input = _outputs(store, name, digest, [m.digest for m in models])
     standing = {o.path: o.state for o in (*from_models, *from_input)}
     live = store.models.live(name)
@@ -262,6 +271,23 @@ def _commit_without(
     reason = f"recalled {paths[0]}" + (f" and {len(paths) - 1} more" if len(paths) > 1 else "")
     commit = store.write_commit(pipeline, kind, changes, change_id=change_id, reason=reason)
     return f"{kind}@{commit.seq}"
+
+
+def _exclude_taught(
+    store: Store, pipeline: str, digest: str, name: str, why: str, change_id: str
+) -> list[str]:
+    """Recall the pairs that were taught from what the content went into; return the commits."""
+    commits = []
+    repo = store.history.repo_id(pipeline, "training")
+    reached = lineage.reach(store.db.conn, store.folder, pipeline, digest)
+    for taught, written_as in reached.taught.items():
+        told = f"{why}, with {name}, which it was taught from"
+        store.exclusions.add(pipeline, taught, written_as, told, change_id)
+        store.care.forget(taught)
+        paths = store.working.with_digest(repo, taught)
+        if paths:
+            commits.append(_commit_without(store, pipeline, "training", paths, taught, change_id))
+    return commits
 
 
 def _change_live(store: Store, planned: Plan, name: str, who: str, change_id: str) -> None:

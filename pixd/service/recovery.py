@@ -5,16 +5,14 @@ After either, only the store is trusted. So the steps are the same for both.
 
 from __future__ import annotations
 
-import contextlib
 import shutil
 from typing import TYPE_CHECKING
 
 from pixd.store import model_files
 from pixd.store.states import RunState
-from pixd.system import durable
-from pixd.system.names import path_in
+from pixd.system.children.folder_calls import FolderCalls
 from pixd.training.run import PREVIEWS
-from pixd.translation import output_files
+from pixd.translation import leftovers
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -56,48 +54,33 @@ def give_up_runs(store: Store, why: str, alive: Collection[int] = ()) -> int:
 def settle_outputs(store: Store, folders: dict[str, Path]) -> None:
     """Finish or drop each publishing that was interrupted.
 
+    A folder on a network file system may not answer; its publisher does this at its first look.
+
     Args:
         store: the open store.
         folders: the output folder of each pipeline.
-
-    Where an output folder cannot be read, its intents are kept for the next time.
     """
-    for gone in store.outputs.withdrawn():
-        withdrawn_from = folders.get(gone.pipeline)
-        if withdrawn_from:
-            left = path_in(withdrawn_from, gone.path)
-            with contextlib.suppress(OSError):
-                if output_files.look(left, gone.digest, None) is output_files.Standing.WANTED:
-                    left.unlink()
+    for pipeline, folder in folders.items():
+        calls = FolderCalls(folder, store=store.folder)
+        if not calls.network:
+            leftovers.settle(store, pipeline, calls, folder)
     for intent in store.outputs.intents():
-        folder = folders.get(intent.pipeline)
-        stands = False
-        if folder:
-            target = path_in(folder, intent.path)
-            try:
-                stands = (
-                    output_files.look(target, intent.digest, None) is output_files.Standing.WANTED
-                )
-                if stands:
-                    durable.sync_folder(target.parent)
-            except OSError:
-                continue
-        if stands:
-            store.outputs.settle_intent(intent.id)
-        else:
+        if intent.pipeline not in folders:
             store.outputs.drop_intent(intent.id)
 
 
 def clear_leftovers(store: Store, folders: Iterable[Path]) -> None:
     """Remove the scratch of earlier children, and models and outputs that are half made.
 
-    Call it only at start, because later children work there.
+    Call it only at start, because later children work there. What is half made on a network file
+    system, the publisher removes at its first look.
     """
     shutil.rmtree(store.scratch, ignore_errors=True)
-    store.scratch.mkdir(parents=True, exist_ok=True)
+    store.scratch.mkdir(exist_ok=True)
     for half_made in model_files.half_made_in(store.folder):
         shutil.rmtree(half_made, ignore_errors=True)
-    for folder in (*folders, store.folder / PREVIEWS):
+    local = [folder for folder in folders if not FolderCalls(folder, store=store.folder).network]
+    for folder in (*local, store.folder / PREVIEWS):
         for leftover in folder.rglob(".pixd-*.tmp"):
             if leftover.is_dir():
                 shutil.rmtree(leftover, ignore_errors=True)

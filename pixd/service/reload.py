@@ -1,4 +1,4 @@
-"""How the service takes a changed configuration: read it whole, check it, make what it names.
+"""How the service takes a changed configuration: read it whole, and check it.
 
 What the pipelines then do under other settings is in `pixd.service.pipelines`.
 """
@@ -13,10 +13,7 @@ from pixd.system.errors import ConfigError, DeviceError, PixdError
 from pixd.system.machine import has_gpu
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pixd.config import Settings
-    from pixd.store.store import Store
 
 
 def check_device(settings: Settings) -> None:
@@ -32,28 +29,14 @@ def check_device(settings: Settings) -> None:
         )
 
 
-def make_folders(settings: Settings, store: Store) -> None:
-    """Make the folders that are missing, but none that had files: its disk may be unmounted.
-
-    Raises:
-        PixdError: one cannot be made.
-    """
-    for pipeline in settings.pipelines:
-        for kind, folder in (("training", pipeline.training), ("input", pipeline.input)):
-            root = store.holds.root(store.history.repo_id(pipeline.name, kind))
-            if root is None or root.path != str(folder):
-                _make_folder(folder)
-        _make_folder(pipeline.output)
-
-
-def changed_settings(present: Settings, store: Store) -> Settings:
+def changed_settings(present: Settings) -> Settings:
     """Read the configuration file again, whole and checked.
 
     Raises:
         ConfigError: it has problems, or asks for what only a restart can do.
-        PixdError: it cannot be served: no such device, or a folder cannot be made.
+        PixdError: it cannot be served: no such device.
     """
-    changed = load(present.path)
+    changed = load(present.path, asks_network=True)
     if os.path.realpath(changed.store) != os.path.realpath(present.store):
         raise ConfigError(
             f"{changed.path}: store: a running service cannot change from {present.store}"
@@ -61,7 +44,6 @@ def changed_settings(present: Settings, store: Store) -> Settings:
             advice="`systemctl restart pixd`, or name the old store again",
         )
     check_device(changed)
-    make_folders(changed, store)
     return changed
 
 
@@ -69,13 +51,3 @@ def refusal_text(error: PixdError) -> str:
     """Say in one line why a changed configuration is not in force."""
     first, *more = error.message.splitlines()
     return first + (f" (and {len(more)} more)" if more else "")
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise PixdError(
-            f"the folder {folder} cannot be made: {error.strerror}",
-            advice="make it by hand, or name another in config.yaml",
-        ) from error

@@ -14,23 +14,25 @@ import os
 import signal
 from typing import TYPE_CHECKING
 
+from pixd.service.waiting import Wake
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 
 class Signals:
     """What signals have asked for."""
 
-    def __init__(self, wake: Callable[[], None]) -> None:
-        """Ask for nothing yet.
-
-        Args:
-            wake: called by the handlers, to shorten the loop's wait.
-        """
+    def __init__(self) -> None:
+        """Ask for nothing yet."""
+        self.wake = Wake()  # shortens the loop's wait; the handlers use it too
         self.stop = ""  # the name of the signal that asked for it
         self.has_asked_to_scan = False
         self.has_asked_to_reload = False
-        self._wake = wake
+
+    def close(self) -> None:
+        """Close what wakes the loop; nobody may use it after this."""
+        self.wake.close()
 
     @contextlib.contextmanager
     def installed(self) -> Iterator[None]:
@@ -53,12 +55,12 @@ class Signals:
             # At once: the kernel releases the lock, and the children end with this process.
             os._exit(128 + number)
         self.stop = signal.Signals(number).name
-        self._wake()
+        self.wake.wake()
 
     def _on_scan(self, _number: int, _frame: object) -> None:
         self.has_asked_to_scan = True
-        self._wake()
+        self.wake.wake()
 
     def _on_reload(self, _number: int, _frame: object) -> None:
         self.has_asked_to_reload = True
-        self._wake()
+        self.wake.wake()

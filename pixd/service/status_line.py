@@ -34,6 +34,8 @@ def _doing(part: PipelineBeat) -> str:
         said.append("training failed, see pixd status")
     elif train.state == "running" and train.steps:
         said.append(f"training, step {train.step} of {train.steps}{_left(train)}")
+    elif train.looking and train.state == "idle":
+        said.append(train.reason)
     elif train.state != "idle":
         said.append(f"training {train.state}")
     if translate.trouble:

@@ -7,6 +7,8 @@ nor one that asks and never reads the answer.
 
 from __future__ import annotations
 
+import contextlib
+import os
 import select
 import time
 from typing import TYPE_CHECKING, Protocol
@@ -17,6 +19,40 @@ if TYPE_CHECKING:
 BREATH_S = 0.01
 """The time between two looks at the clients. So a client that asks without end takes only
 hundredths of a core."""
+
+
+class Wake:
+    """Shortens a wait, from any thread and from a signal handler.
+
+    A thread may call `wake` late. So there is one for the life of the service, and its descriptors
+    are never another file's while somebody may write to them.
+    """
+
+    def __init__(self) -> None:
+        """Open the pipe."""
+        self._read, self._write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+
+    def fileno(self) -> int:
+        """Return the descriptor that can be read once somebody has called `wake`."""
+        return self._read
+
+    def wake(self) -> None:
+        """Shorten the present wait, or the next one."""
+        # A full pipe means that a wake-up is on its way already. A closed one: nobody waits.
+        with contextlib.suppress(OSError):
+            os.write(self._write, b"\0")
+
+    def drain(self) -> None:
+        """Forget the calls up to now."""
+        with contextlib.suppress(BlockingIOError):
+            while os.read(self._read, 4096):
+                pass
+
+    def close(self) -> None:
+        """Close the pipe; `wake` does nothing after this."""
+        read, write, self._read, self._write = self._read, self._write, -1, -1
+        os.close(read)
+        os.close(write)
 
 
 class Listener(Protocol):

@@ -85,6 +85,14 @@ class History:
         ).fetchone()
         return Commit(*row) if row else None
 
+    def numbered(self, repo_id: int, seq: int) -> Commit | None:
+        """Return a commit of a repo by its number."""
+        row = self._db.conn.execute(
+            'SELECT id, seq, version, change_id, chain FROM "commit" WHERE repo_id = ? AND seq = ?',
+            (repo_id, seq),
+        ).fetchone()
+        return Commit(*row) if row else None
+
     def last_commit_at(self, repo_id: int) -> str | None:
         """Return when the newest commit of a repo was made."""
         row = self._db.conn.execute(

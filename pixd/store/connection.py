@@ -23,6 +23,8 @@ MIGRATIONS = (
     "m004_file_totals",
     "m005_finding_the_next",
     "m006_care",
+    "m007_retraining",
+    "m008_taught",
 )
 """The names of `pixd.store.schema.migrations`, for readers, which do not use sqlite-utils."""
 BUSY_TIMEOUT_S = 5.0  # a longer lock blocks the service, which tries again
@@ -72,6 +74,9 @@ def has_database(folder: Path) -> bool:
 def open_reader(folder: Path) -> sqlite3.Connection:
     """Open the database read-only, with rows by name.
 
+    A database that an older pixd wrote is read as the next start will make it: as a copy in memory,
+    brought up to date there. So people are told what an upgrade does before it does it.
+
     Raises:
         CannotTellError: there is no store there, or it cannot be read.
     """
@@ -80,7 +85,9 @@ def open_reader(folder: Path) -> sqlite3.Connection:
         lost = what_outlived_database(folder)
         raise CannotTellError(
             lost or f"no store at {folder}",
-            advice=ADVICE_LOST if lost else "start the service once with `pixd run`",
+            advice=ADVICE_LOST
+            if lost
+            else "if there was one, bring its disk back; else start the service once with `pixd run`",
         )
     quoted = str(path.absolute()).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
     # A reader without write permission cannot make the -shm file of a cleanly closed
@@ -106,15 +113,37 @@ def open_reader(folder: Path) -> sqlite3.Connection:
             raise CannotTellError(
                 say_newer(path, applied.difference(MIGRATIONS)), advice=ADVICE_NEWER
             )
-        if applied != set(MIGRATIONS):
-            raise CannotTellError(
-                f"{path} was written by an older pixd",
-                advice="`pixd run` brings it up to date, with everything in it",
-            )
-        return connection
+        return connection if applied == set(MIGRATIONS) else _brought_up_to_date(connection, path)
     raise CannotTellError(
         f"{path} cannot be read: {last}", advice="`pixd run` says more about a damaged store"
     )
+
+
+def _brought_up_to_date(old: sqlite3.Connection, path: Path) -> sqlite3.Connection:
+    """Return a copy in memory of an older database, as this version has it. Closes `old`.
+
+    Raises:
+        CannotTellError: it cannot be brought up to date.
+    """
+    from pixd.store import migrated_copy  # noqa: PLC0415 - needs sqlite-utils, which is slow to import
+
+    try:
+        copy = migrated_copy.of(old)
+    except sqlite3.Error as error:
+        raise CannotTellError(
+            f"{path} was written by an older pixd and cannot be brought up to date: {error}",
+            advice="`pixd run` says more about a damaged store",
+        ) from error
+    finally:
+        old.close()
+    copy.row_factory = sqlite3.Row
+    copy.execute("PRAGMA query_only = ON")
+    return copy
+
+
+def is_older(reader: sqlite3.Connection) -> bool:
+    """Tell whether an older pixd wrote the database, so that `reader` has a copy of it."""
+    return not reader.execute("PRAGMA database_list").fetchone()["file"]
 
 
 def _has_log(path: Path) -> bool:

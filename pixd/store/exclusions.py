@@ -31,12 +31,14 @@ class Exclusions:
             (pipeline, digest, name, why, change_id, utc_now()),
         )
 
-    def lift(self, pipeline: str, digest: str) -> bool:
-        """Allow a content again; return whether it was excluded."""
+    def lift_all_with(self, pipeline: str, digest: str) -> bool:
+        """Allow a content again, and what was excluded with it; return whether it was excluded."""
         cursor = self._db.conn.execute(
-            "DELETE FROM exclusion WHERE pipeline = ? AND digest = ?", (pipeline, digest)
+            "DELETE FROM exclusion WHERE pipeline = ?1 AND change_id ="
+            " (SELECT change_id FROM exclusion WHERE pipeline = ?1 AND digest = ?2)",
+            (pipeline, digest),
         )
-        return cursor.rowcount == 1
+        return cursor.rowcount > 0
 
     def of(self, pipeline: str) -> dict[str, str]:
         """Return the excluded contents of a pipeline, each with its reason."""

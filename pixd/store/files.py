@@ -181,7 +181,7 @@ class WorkingFiles:
             (repo_id, EXCLUDED),
         )
 
-    def refuse(self, repo_id: int, reasons: dict[str, str]) -> None:
+    def refuse(self, repo_id: int, reasons: Mapping[str, str]) -> None:
         """Mark files that are not even read (links, sockets, too large) as rejected, with why."""
         now = utc_now()
         with transaction(self._db):

@@ -45,6 +45,7 @@ class Folder:
         missed_events: files that a scan found and no event had named.
         ignored: names that are not looked at.
         held: why the folder is on hold, or "".
+        not_answering: that its file system does not answer, and since when; or "".
         blocked: what a disk refuses, or "".
     """
 
@@ -55,7 +56,25 @@ class Folder:
     missed_events: int = 0
     ignored: int = 0
     held: str = ""
+    not_answering: str = ""
     blocked: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looking:
+    """How far the look at a training folder is.
+
+    Attributes:
+        phase: images (each is looked at) or pairs (they are compared with each other).
+        done: how many.
+        all: of how many.
+        eta_seconds: how long it still takes; None where nobody can tell.
+    """
+
+    phase: str = "images"
+    done: int = 0
+    all: int = 0
+    eta_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +94,7 @@ class Train:
         validation: its last held-out scores by name, and their step; None before the first.
         preview: path of the sheet of samples, or "".
         blocked: what a disk refuses, or "".
+        looking: how far the look at the folder is; None while there is nothing to look at.
     """
 
     state: str = "idle"
@@ -89,6 +109,7 @@ class Train:
     validation: Mapping[str, float | None] | None = None
     preview: str = ""
     blocked: str = ""
+    looking: Looking | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,12 +128,14 @@ class Translate:
     Attributes:
         phase: what the translator is doing while it starts, or "".
         trouble: why it cannot work, or "".
+        not_answering: that the output folder does not answer, and since when; or "".
         blocked: what a disk refuses, or "".
         tiles: the image that is translated in tiles, if there is one.
     """
 
     phase: str = ""
     trouble: str = ""
+    not_answering: str = ""
     blocked: str = ""
     tiles: Tiles | None = None
 
@@ -226,10 +249,17 @@ def _load(folder: Path) -> dict[str, Any]:
 
 
 def to_json(heartbeat: Heartbeat) -> dict[str, Any]:
-    """Return what `from_json` reads. Only a service that was stopped has `stopped_at`."""
+    """Return what `from_json` reads. Only a service that was stopped has `stopped_at`.
+
+    A part that answers has no `not_answering`, so that an older command reads a newer service.
+    """
     found = dataclasses.asdict(heartbeat)
     if found["stopped_at"] is None:
         del found["stopped_at"]
+    for pipeline in found["pipelines"].values():
+        for part in pipeline.values():
+            if part.get("not_answering") == "":
+                del part["not_answering"]
     return found
 
 

@@ -7,7 +7,7 @@ import os
 import time
 from pathlib import Path
 
-from pixd.system.errors import CannotTellError, StoreBusyError
+from pixd.system.errors import CannotTellError, StoreBusyError, StoreError
 
 LOCK = "lock"
 LOCK_PATIENCE_S = 0.2
@@ -22,10 +22,26 @@ class StoreLock:
 
         Raises:
             StoreBusyError: another process holds it; the message names its pid.
+            StoreError: the user may not write it, or its file system cannot lock a file.
         """
         path = folder / LOCK
-        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        if not self._is_taken_within(LOCK_PATIENCE_S):
+        try:
+            self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except PermissionError as error:
+            raise StoreError(
+                f"you may not write the store {folder}",
+                advice="ask as the user that runs pixd (sudo -u), or join its group",
+            ) from error
+        try:
+            is_taken = self._is_taken_within(LOCK_PATIENCE_S)
+        except OSError as error:
+            os.close(self._fd)
+            raise StoreError(
+                f"the file system of {folder} cannot lock a file ({error.strerror}), and without a"
+                " lock two services would write the store",
+                advice="name a folder on another disk with `store` in config.yaml",
+            ) from error
+        if not is_taken:
             holder = os.pread(self._fd, 64, 0).decode(errors="replace").strip() or "unknown"
             os.close(self._fd)
             raise StoreBusyError(
@@ -72,6 +88,8 @@ def holder_pid(folder: Path) -> int | None:
     except BlockingIOError:
         text = os.pread(fd, 64, 0).decode(errors="replace").strip()
         return int(text) if text.isdigit() else 0
+    except OSError:  # a file system without locks: no service can hold it
+        return None
     else:
         return None
     finally:

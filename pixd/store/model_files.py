@@ -1,11 +1,13 @@
 """The files of a model as its children load them: a folder of hard links to its objects.
 
-Inside the store a hard link is safe: objects are read-only and never written in place.
+Inside the store a hard link is safe: objects are read-only and never written in place. A file
+system without hard links gets copies.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 from typing import TYPE_CHECKING
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from pixd.store.store import Store
 
 FOLDER = "models"
+NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EINVAL})
+"""What link(2) says where there are none, or no more of one file."""
 _HALF_MADE = ".*.tmp"
 
 
@@ -53,13 +57,24 @@ def lay_out(store: Store, digest: str, files: Mapping[str, manifests.Entry] | No
     shutil.rmtree(folder, ignore_errors=True)
     building = folder.with_name(f".{folder.name[:16]}.tmp")
     shutil.rmtree(building, ignore_errors=True)
-    building.mkdir(parents=True)
+    store.standing(FOLDER)
+    building.mkdir()
     for name, entry in files.items():
-        os.link(store.objects.path_of(entry.digest), building / name)
+        _link(store.objects.path_of(entry.digest), building / name)
         crash_points.crash_point("layout")
     building.rename(folder)
     durable.sync_folder(folder.parent)
     return folder
+
+
+def _link(source: Path, target: Path) -> None:
+    """Link a file, or copy it where the file system has no hard links (exFAT, some FUSE)."""
+    try:
+        os.link(source, target)
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+        shutil.copyfile(source, target)
 
 
 def match_bytes(store: Store) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from typing import TYPE_CHECKING
 
 from pixd.store import gc
@@ -10,15 +11,34 @@ from pixd.store.store import Store
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pixd.store.connection import Reader
 
-def open_store(folder: Path) -> Store:
-    """Lock, open, migrate and recover the store in `folder`, making it at first use.
+
+def empty_reader() -> Reader:
+    """Return a reader of a store that holds nothing, for what is asked before the first start."""
+    from sqlite_utils import Database  # noqa: PLC0415 - slow to import, rarely needed
+
+    from pixd.store.schema import migrations  # noqa: PLC0415 - needs sqlite-utils
+
+    reader = sqlite3.connect(":memory:", isolation_level=None)
+    migrations.apply(Database(reader, execute_plugins=False))
+    reader.row_factory = sqlite3.Row
+    return reader
+
+
+def open_store(folder: Path, *, may_make: bool = True) -> Store:
+    """Lock, open, migrate and recover the store in `folder`.
+
+    Args:
+        folder: the store's.
+        may_make: whether a store may be made where none is.
 
     Raises:
         StoreBusyError: another process holds it.
         StoreError: it is damaged or newer than this pixd.
+        StoreGoneError: none is there, and none may be made.
     """
-    store = Store(folder)
+    store = Store(folder, may_make=may_make)
     try:
         gc.recover(store)
     except BaseException:

@@ -159,6 +159,16 @@ class Outputs:
             [(pipeline, path) for path in input_paths],
         )
 
+    def orphaned(self, pipeline: str, repo_id: int) -> list[str]:
+        """Return the paths of the outputs whose inputs are gone from the repo, not only refused."""
+        rows = self._db.conn.execute(
+            "SELECT path FROM output WHERE pipeline = ?"
+            f" AND state = '{OutputState.ORPHANED}' AND NOT EXISTS"
+            " (SELECT 1 FROM file WHERE repo_id = ? AND file.path = output.input_path)",
+            (pipeline, repo_id),
+        )
+        return [row[0] for row in rows]
+
     def count_standing(self, pipeline: str) -> int:
         """Return how many outputs the output folder should have."""
         row = self._db.conn.execute(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pixd.store import connection, lock, writer
+from pixd.store import connection, lock, place, writer
 from pixd.store.commits import History
 from pixd.store.events import Event, Level
 from pixd.store.exclusions import Exclusions
@@ -14,6 +14,7 @@ from pixd.store.holds import Holds
 from pixd.store.models import Models
 from pixd.store.objects import ObjectStore
 from pixd.store.outputs import Outputs
+from pixd.store.retraining import Retraining
 from pixd.store.runs import Runs
 from pixd.store.training_set import Care
 from pixd.store.transaction import is_in_transaction, transaction
@@ -31,34 +32,53 @@ if TYPE_CHECKING:
     from pixd.store.objects import StoredObject
 
 
+STANDING = ("canary", "checkpoints", "logs", "models", "previews", "scratch", "tensorboard")
+"""The folders that every store has."""
+
+
 class Store:
     """Everything that may be written, under one lock until it is closed."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, may_make: bool = True) -> None:
         """Lock, open and migrate the store in `folder`, making it at first use.
 
         Most callers want `pixd.store.opening.open_store`, which also finishes what a crash cut off.
 
+        Args:
+            folder: the store's.
+            may_make: whether a store may be made where none is.
+
         Raises:
             StoreBusyError: another process holds it.
             StoreError: it is damaged or newer than this pixd.
+            StoreGoneError: none is there, and none may be made.
         """
-        folder.mkdir(parents=True, exist_ok=True)
+        if may_make:
+            folder.mkdir(parents=True, exist_ok=True)
+        elif why := place.why_not_there(folder):
+            raise place.gone(why)
         self.folder = folder
         self.listener: Callable[[Event], None] | None = None
-        self._lock = lock.StoreLock(folder)
+        self.place = place.StorePlace(folder)
+        try:
+            self._lock = lock.StoreLock(folder)
+        except BaseException:
+            self.place.close()
+            raise
         was_cut_off = (folder / f"{connection.DATABASE}-wal").exists()
         try:
             self.db: Database = writer.open_writer(folder)
             writer.refuse_older_than(read_heights(folder), self.db.conn, folder)
+            self.place.note_opened()
         except BaseException:
+            self.place.close()
             self._lock.release()
             raise
-        self.objects = ObjectStore(folder / "objects")
-        self.objects.discard_incoming()
-        if was_cut_off:
-            # Files that were renamed but not synced exist now, and would wrongly count as durable.
-            durable.sync_filesystem(folder)
+        try:
+            self._prepare(was_cut_off=was_cut_off)
+        except BaseException:
+            self.close()
+            raise
         self.history = History(self.db, self.objects)
         self.working = WorkingFiles(self.db)
         self.runs = Runs(self.db)
@@ -67,6 +87,18 @@ class Store:
         self.exclusions = Exclusions(self.db)
         self.holds = Holds(self.db)
         self.care = Care(self.db)
+        self.retraining = Retraining(self.db)
+
+    def _prepare(self, *, was_cut_off: bool) -> None:
+        self.identity = place.identity_of(self.folder)
+        # Whoever works below them makes no folder above its own: the store's disk may be away.
+        for name in STANDING:
+            self.standing(name)
+        self.objects = ObjectStore(self.folder / "objects")
+        self.objects.discard_incoming()
+        if was_cut_off:
+            # Files that were renamed but not synced exist now, and would wrongly count as durable.
+            durable.sync_filesystem(self.folder)
 
     @property
     def scratch(self) -> Path:
@@ -77,6 +109,17 @@ class Store:
     def checkpoints(self) -> Path:
         """Where training runs keep checkpoints, a folder for each run key."""
         return self.folder / "checkpoints"
+
+    def standing(self, *names: str) -> Path:
+        """Return a folder of the store, made again if somebody removed it.
+
+        It is made in this store only, never in a folder that took its place.
+
+        Raises:
+            OSError: the disk refuses.
+        """
+        self.place.pinned.joinpath(*names).mkdir(exist_ok=True)
+        return self.folder.joinpath(*names)
 
     def forget_unfinished(self) -> None:
         """Drop what an error left: an open transaction, and bytes that no row names yet.
@@ -135,4 +178,5 @@ class Store:
     def close(self) -> None:
         """Close the database, then release the lock."""
         self.db.close()
+        self.place.close()
         self._lock.release()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pixd.store.file_rows import RecordedFile
 from pixd.store.states import FileState
 from pixd.store.transaction import transaction
 from pixd.system.clock import utc_now
@@ -48,27 +49,52 @@ class Care:
         """Work on the tables of `db`, the writer's connection."""
         self._db = db
 
-    def looked_at(self, digests: Iterable[str], layout: str, revision: int) -> dict[str, Looked]:
-        """Return what is known of contents under a layout; one never looked at is left out."""
-        found: dict[str, Looked] = {}
-        for digest in digests:
-            row = self._db.conn.execute(
-                "SELECT reason, width_px, height_px, EXISTS (SELECT 1 FROM measure WHERE digest ="
-                " verdict.digest AND layout = verdict.layout AND revision = ?)"
-                " FROM verdict WHERE digest = ? AND layout = ?",
-                (revision, digest, layout),
-            ).fetchone()
-            if row:
-                found[digest] = Looked(row[0], row[1], row[2], bool(row[3]))
-        return found
+    def folder(
+        self, repo_id: int, states: Sequence[FileState], layout: str, revision: int
+    ) -> tuple[list[RecordedFile], dict[str, Looked]]:
+        """Return the files with content of a repo, by name, and what is known of each content.
 
-    def measured(self, digest: str, layout: str, revision: int) -> list[dict[str, Any]] | None:
-        """Return the measures of a content, or None where there are none of this revision."""
+        One statement reads both: a folder may have a hundred thousand files.
+
+        Args:
+            repo_id: the repo of a training folder.
+            states: a file in another state is left out.
+            layout: how the inspector looks at a file.
+            revision: measures of another revision do not count.
+
+        Returns:
+            The files, and what the inspector found, by digest. A content that it never looked at
+            is left out.
+        """
+        marks = ", ".join("?" * len(states))
+        rows = self._db.conn.execute(
+            "SELECT path, file.digest, file.state, file.reason, verdict.reason, width_px, height_px,"
+            " measure.digest IS NOT NULL FROM file"
+            " LEFT JOIN verdict ON verdict.digest = file.digest AND verdict.layout = ?"
+            " LEFT JOIN measure ON measure.digest = file.digest AND measure.layout = ?"
+            "   AND measure.revision = ?"
+            f" WHERE repo_id = ? AND file.state IN ({marks}) AND file.digest IS NOT NULL"
+            " ORDER BY path",
+            (layout, layout, revision, repo_id, *states),
+        )
+        files: list[RecordedFile] = []
+        looked: dict[str, Looked] = {}
+        for name, digest, state, reason, refusal, width, height, is_measured in rows:
+            files.append(RecordedFile(name, digest, FileState.of(state), reason))
+            if refusal is not None:
+                looked[digest] = Looked(refusal, width, height, bool(is_measured))
+        return files, looked
+
+    def measured(self, digest: str, layout: str, revision: int) -> str | None:
+        """Return the measures of a content as JSON text, a list of its parts.
+
+        It is None where there are none of this revision.
+        """
         row = self._db.conn.execute(
             "SELECT body FROM measure WHERE digest = ? AND layout = ? AND revision = ?",
             (digest, layout, revision),
         ).fetchone()
-        return list(json.loads(row[0])) if row else None
+        return str(row[0]) if row else None
 
     def measure(self, digest: str, layout: str, revision: int, parts: Sequence[Any]) -> None:
         """Keep the measures of a content."""

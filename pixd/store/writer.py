@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import math
 import sqlite3
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +23,7 @@ from pixd.store.connection import (
     what_outlived_database,
 )
 from pixd.store.heartbeat import LIVE
+from pixd.store.light_import import sqlite_utils_database
 from pixd.system import disk, durable, systemd
 from pixd.system.errors import StoreBusyError, StoreError
 
@@ -51,7 +51,7 @@ def open_writer(folder: Path) -> Database:
         StoreError: the file is gone, damaged, not ours, or newer than this pixd; or its disk
             refuses.
     """
-    database = _sqlite_utils_database()
+    database = sqlite_utils_database()
     from pixd.store import schema  # noqa: PLC0415 - needs sqlite-utils
 
     path = folder / DATABASE
@@ -134,28 +134,12 @@ def _extending_start(connection: sqlite3.Connection, what: str) -> Iterator[None
         connection.set_progress_handler(None, 0)
 
 
-def _sqlite_utils_database() -> type[Database]:
-    """Import sqlite-utils, which only the writer needs, without NumPy and pandas.
-
-    Sqlite-utils would import these where they are installed, to store their types. That costs 60 ms
-    and 11 MB, and the service has no arrays.
-    """
-    absent = [name for name in ("numpy", "pandas") if name not in sys.modules]
-    sys.modules.update(dict.fromkeys(absent))  # type: ignore[arg-type]  # None: not importable
-    try:
-        from sqlite_utils import Database  # noqa: PLC0415
-    finally:
-        for name in absent:
-            del sys.modules[name]
-    return Database
-
-
 def _create(path: Path) -> None:
     """Make an empty store's database beside its final name and rename it.
 
     So a reader never sees a database without tables, and a crash leaves none.
     """
-    database = _sqlite_utils_database()
+    database = sqlite_utils_database()
     from pixd.store import schema  # noqa: PLC0415 - needs sqlite-utils
 
     building = path.with_name(f".{path.name}.new")

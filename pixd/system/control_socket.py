@@ -10,9 +10,12 @@ Leaves to others: answering (`pixd.service.control`), what each operation does
 from __future__ import annotations
 
 import contextlib
+import errno
+import hashlib
 import json
 import os
 import socket
+import struct
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +27,9 @@ if TYPE_CHECKING:
 
 PROTOCOL = 1  # sent with each request
 SOCKET = "control.sock"
+ELSEWHERE = "control.address"
+"""A file in the store that says where the socket is, if the store's file system holds none."""
+ABSTRACT = "@"
 ANSWER_TIMEOUT_S = 120.0
 """How long a command waits. The service may first finish a long step (a commit of thousands of
 files)."""
@@ -50,7 +56,7 @@ def request(store: Path, op: str, arguments: Mapping[str, Any]) -> dict[str, Any
                 data += part
         except PermissionError as error:
             raise PixdError(
-                f"you may not change what the service does ({store / SOCKET})",
+                f"you may not change what the service does ({address_of(store)})",
                 advice="be the user that runs it, or join its group",
             ) from error
         except TimeoutError as error:
@@ -75,28 +81,87 @@ def request(store: Path, op: str, arguments: Mapping[str, Any]) -> dict[str, Any
 
 
 def connect(connection: socket.socket, store: Path) -> None:
-    """Connect. If too many wait already, wait for a place (unix(7): EAGAIN)."""
+    """Connect. If too many wait already, wait for a place (unix(7): EAGAIN).
+
+    Raises:
+        PermissionError: the user may not, or somebody else listens there.
+    """
     ends_at = time.monotonic() + ANSWER_TIMEOUT_S
+    address = address_of(store)
     while True:
         try:
-            with short_path(store) as address:
-                connection.connect(address)
+            with short(address) as text:
+                connection.connect(text)
         except BlockingIOError:
             if time.monotonic() > ends_at:
                 raise TimeoutError from None
             time.sleep(0.05)
         else:
-            return
+            break
+    if address.startswith(ABSTRACT) and peer_uid(connection) not in _trusted_uids(store):
+        raise PermissionError(errno.EPERM, "somebody else listens there")
+
+
+# -- where it is -----------------------------------------------------------------------------
+
+
+def address_of(store: Path) -> str:
+    """Return where the service of a store listens: a path, or "@" and an abstract name.
+
+    It is in the store, unless the file system there holds no sockets. Then the service has written
+    the place beside it.
+    """
+    try:
+        told = (store / ELSEWHERE).read_text("utf-8").strip()
+    except (OSError, ValueError):
+        return str(store / SOCKET)
+    return told if told.startswith(("/", ABSTRACT)) else str(store / SOCKET)
+
+
+def places(store: Path) -> Iterator[str]:
+    """Yield where a service may listen, the best first.
+
+    The others are for file systems without sockets: exFAT, some FUSE and container mounts. Which
+    store it is follows from its real path. The abstract namespace needs no file system at all, but
+    is not seen from another network namespace.
+
+    Source: unix(7) "Abstract sockets"; XDG Base Directory Specification; systemd.exec(5),
+        RuntimeDirectory=.
+    """
+    yield str(store / SOCKET)
+    name = hashlib.sha256(os.fsencode(os.path.realpath(store))).hexdigest()[:16]
+    if runtime := os.environ.get("RUNTIME_DIRECTORY", "").split(":")[0]:
+        yield f"{runtime}/{name}.sock"
+    if runtime := os.environ.get("XDG_RUNTIME_DIR", ""):
+        yield f"{runtime}/pixd/{name}.sock"
+    yield f"{ABSTRACT}pixd/{os.getuid()}/{name}"
 
 
 @contextlib.contextmanager
-def short_path(store: Path) -> Iterator[str]:
-    """Yield a short name for the socket: an address holds 108 bytes, a path may have 4096.
+def short(address: str) -> Iterator[str]:
+    """Yield a short name for an address: the kernel takes 107 bytes, a path may have 4096.
 
     Source: unix(7).
     """
-    folder = os.open(store, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    if address.startswith(ABSTRACT):
+        yield "\0" + address.removeprefix(ABSTRACT)
+        return
+    folder = os.open(os.path.dirname(address), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)  # noqa: PTH120 - text
     try:
-        yield f"/proc/self/fd/{folder}/{SOCKET}"
+        yield f"/proc/self/fd/{folder}/{os.path.basename(address)}"  # noqa: PTH119 - text
     finally:
         os.close(folder)
+
+
+def peer_uid(connection: socket.socket) -> int:
+    """Return the user id of the other end, as the kernel saw it (SO_PEERCRED)."""
+    size = struct.calcsize("3i")
+    _, uid, _ = struct.unpack(
+        "3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
+    )
+    return int(uid)
+
+
+def _trusted_uids(store: Path) -> set[int]:
+    """Return whose service a client believes: any user may take an abstract name."""
+    return {0, os.getuid(), store.stat().st_uid}

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 FIRST_WAIT_S = 1.0
 LONGEST_WAIT_S = 30.0  # so that work goes on within a minute after there is space
 
+ERRORS = (OSError, sqlite3.Error)
+"""Every error that a disk can be the cause of, for who passes over all of them."""
 _REFUSALS = {
     errno.ENOSPC,
     errno.EDQUOT,
@@ -71,6 +73,11 @@ def damage(error: BaseException) -> str:
     """Say how the database is damaged, or "" if it is another error."""
     is_damage = isinstance(error, sqlite3.Error) and _primary_code(error) in _SQLITE_DAMAGES
     return str(error) if is_damage else ""
+
+
+def is_of_database(error: BaseException) -> bool:
+    """Tell whether SQLite reports an error."""
+    return isinstance(error, sqlite3.Error)
 
 
 def free_bytes(folder: Path) -> int:

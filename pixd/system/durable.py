@@ -11,12 +11,12 @@ import contextlib
 import errno
 import fcntl
 import os
-import secrets
 from functools import partial
 from typing import TYPE_CHECKING
 
 from pixd.system import libc
 from pixd.system.crash_points import crash_point
+from pixd.system.draft import Draft, temporary_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -98,19 +98,23 @@ def publish_many(files: Sequence[tuple[Path, Path]], progress: Callable[[int], N
         progress(start + len(batch))
 
 
-def publish_each(files: Sequence[tuple[Path, Path]]) -> list[OSError | None]:
+def publish_each(
+    files: Sequence[tuple[Path, Path]], *, below: Path | None = None
+) -> list[OSError | None]:
     """Do what `publish` does for some hundred files, with two syncs for all. Each may fail alone.
 
-    First, all bytes go to the disk under temporary names. Then each file is renamed into place.
-    Then the names go to the disk.
+    First, all bytes go to the disk, in files without names (`pixd.system.draft`). Then each file
+    gets its name. Then the names go to the disk.
 
     Args:
         files: (source, target) pairs.
+        below: a folder that is not made if it is missing, nor any above it; None: all are made.
 
     Returns:
         For each file None, or the error because of which it is not in place; the old file stays.
     """
-    return _place_each([(target, partial(_copy_from, source)) for source, target in files])
+    filled = [(target, partial(_copy_from, source)) for source, target in files]
+    return _place_each(filled, below)
 
 
 def write_each(files: Sequence[tuple[Path, bytes]]) -> list[OSError | None]:
@@ -118,42 +122,54 @@ def write_each(files: Sequence[tuple[Path, bytes]]) -> list[OSError | None]:
     return _place_each([(target, partial(_write_to, data)) for target, data in files])
 
 
-def _place_each(files: Sequence[tuple[Path, Callable[[int], None]]]) -> list[OSError | None]:
+def _place_each(
+    files: Sequence[tuple[Path, Callable[[int], None]]], below: Path | None = None
+) -> list[OSError | None]:
     """Put files in place, given as pairs of a target and a function that fills an open file."""
+    found: list[OSError | None] = []
+    for start in range(0, len(files), SYNC_TOGETHER):  # each is an open descriptor meanwhile
+        found += _place_some(files[start : start + SYNC_TOGETHER], below)
+    return found
+
+
+def _place_some(
+    files: Sequence[tuple[Path, Callable[[int], None]]], below: Path | None
+) -> list[OSError | None]:
     errors: dict[int, OSError] = {}
-    waiting: dict[int, Path] = {}  # the temporary file of each, until it has its name
+    drafts: dict[int, Draft] = {}
     placed: dict[Path, list[int]] = {}
     try:
         for n, (target, fill) in enumerate(files):
             try:
-                _make_folders(target.parent)
-                with temporary_beside(target, 0o666) as (fd, temporary):
-                    fill(fd)
-                waiting[n] = temporary
+                _make_folders(target.parent, below)
+                drafts[n] = Draft(target, 0o666)
+                fill(drafts[n].fd)
                 crash_point("temp-written")
             except OSError as error:
                 errors[n] = error
+        whole = [n for n in drafts if n not in errors]
         crash_point("before-fsync")
         try:
-            sync_files(waiting.values(), {files[n][0].parent for n in waiting})
+            if len(whole) >= SYNC_APART:
+                _sync_filesystems({files[n][0].parent for n in whole})
+            else:
+                for n in whole:
+                    os.fsync(drafts[n].fd)
         except OSError as error:
-            errors |= dict.fromkeys(waiting, error)
+            errors |= dict.fromkeys(whole, error)
         crash_point("after-fsync")
-        for n in [n for n in waiting if n not in errors]:
-            target = files[n][0]
+        for n in [n for n in whole if n not in errors]:
             crash_point("before-rename")
             try:
-                waiting[n].rename(target)
+                drafts[n].put()
             except OSError as error:
                 errors[n] = error
                 continue
             crash_point("after-rename")
-            del waiting[n]
-            placed.setdefault(target.parent, []).append(n)
+            placed.setdefault(files[n][0].parent, []).append(n)
     finally:  # also after Ctrl-C
-        for temporary in waiting.values():
-            with contextlib.suppress(OSError):
-                temporary.unlink()
+        for draft in drafts.values():
+            draft.close()
     try:
         sync_folders(placed)
     except OSError as error:
@@ -242,11 +258,8 @@ def sync_filesystem(path: Path) -> None:
 
 @contextlib.contextmanager
 def temporary_beside(target: Path, mode: int) -> Iterator[tuple[int, Path]]:
-    """Make a temporary file in the folder of `target`; it is removed if the block raises.
-
-    Its name is short and always of one length. A prefix to a name of 255 bytes would be too long.
-    """
-    temporary = target.with_name(f".pixd-{secrets.token_hex(6)}.tmp")
+    """Make a temporary file in the folder of `target`; it is removed if the block raises."""
+    temporary = temporary_name(target)
     fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
         yield fd, temporary
@@ -268,9 +281,11 @@ def _put_in_place(fd: int, temporary: Path, target: Path) -> None:
     crash_point("after-rename")
 
 
-def _make_folders(folder: Path) -> None:
+def _make_folders(folder: Path, below: Path | None) -> None:
     missing = []
     while not folder.is_dir():
+        if folder == below:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), os.fspath(folder))
         missing.append(folder)
         folder = folder.parent
     for made in reversed(missing):

@@ -81,6 +81,10 @@ class StoreBusyError(StoreError):
     """Another process holds the store's lock."""
 
 
+class StoreGoneError(StoreError):
+    """The store is not where it was. It may come back, and then everything goes on."""
+
+
 ADVICE_DISK = "free some space or repair the disk; pixd goes on by itself"
 """The advice of a `DiskError` if there is nothing else to do."""
 

@@ -137,13 +137,16 @@ def network_file_system(root: str, mounts: bytes | None = None) -> str:
         mounts: the text of /proc/self/mountinfo; read if None.
     """
     if mounts is None:
-        mounts = _read_mounts()
-    path = os.fsencode(root)
-    for point, kind in _mounts(mounts):
-        if _is_network(kind) and point.startswith(path.rstrip(b"/") + b"/"):
-            return kind
+        mounts = read_mounts()
     own = file_system(root, mounts)
-    return own if _is_network(own) else ""
+    return network_below(root, mounts) or (own if _is_network(own) else "")
+
+
+def network_below(root: str, mounts: bytes) -> str:
+    """Return the type of a network file system that is mounted below `root`, or ""."""
+    path = os.fsencode(root).rstrip(b"/") + b"/"
+    found = (kind for point, kind in _mounts(mounts) if point.startswith(path) and point != b"/")
+    return next(filter(_is_network, found), "")
 
 
 def file_system(path: str, mounts: bytes | None = None) -> str:
@@ -153,18 +156,35 @@ def file_system(path: str, mounts: bytes | None = None) -> str:
         path: an absolute path without symbolic links.
         mounts: the text of /proc/self/mountinfo; read if None.
     """
-    if mounts is None:
-        mounts = _read_mounts()
+    return mount_of(path, read_mounts() if mounts is None else mounts)[1]
+
+
+def mount_of(path: str, mounts: bytes) -> tuple[str, str]:
+    """Return the mount point that `path` is on, and its type; "/" and "" if unknown.
+
+    Args:
+        path: an absolute path without symbolic links.
+        mounts: the text of /proc/self/mountinfo.
+    """
     own = (b"/", "")
     wanted = os.fsencode(path)
     for point, kind in _mounts(mounts):
         is_above = wanted == point or wanted.startswith(point.rstrip(b"/") + b"/")
         if is_above and len(point) >= len(own[0]):  # the innermost; of two at one place the later
             own = (point, kind)
-    return own[1]
+    return os.fsdecode(own[0]), own[1]
 
 
-def _read_mounts() -> bytes:
+def may_hang(kind: str) -> bool:
+    """Tell whether a call on a file system of this type may wait for another machine or program.
+
+    autofs stands for a file system that is mounted when it is first touched.
+    """
+    return _is_network(kind) or kind == "autofs"
+
+
+def read_mounts() -> bytes:
+    """Return the text of /proc/self/mountinfo, which waits for no file system; b"" without it."""
     try:
         return Path("/proc/self/mountinfo").read_bytes()
     except OSError:

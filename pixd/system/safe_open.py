@@ -29,6 +29,9 @@ _ODD_KINDS = {
     modes.S_IFDIR: "a folder, not a file",
 }
 
+NOT_FOLLOWED = ("a symbolic link", "a named pipe", "a socket", "a device", "its path leads")
+"""How the reasons begin for names that are no regular files of the folder."""
+
 
 class RootGoneError(PixdError):
     """The folder is missing, is no folder, or cannot be read, so its files are unknown."""
@@ -134,7 +137,7 @@ def open_root(root: Path) -> int:
 
 def root_gone(root: Path, error: OSError) -> RootGoneError:
     """Say that the folder is gone, with the system's reason."""
-    advice = "mount it, or make it again; nothing is removed until it is back"
+    advice = "bring its disk back, or make it with mkdir; nothing is removed until it is back"
     if isinstance(error, PermissionError):
         advice = "give the user that pixd runs as the right to read it"
     return RootGoneError(f"the folder {root} {reason_of(error)}", advice=advice)
@@ -177,3 +180,8 @@ def is_absence(error: OSError) -> bool:
 def reason_of(error: OSError) -> str:
     """Return the system's reason for an error in words."""
     return f"cannot be read: {error.strerror or error}"
+
+
+def surprise(error: Exception) -> str:
+    """Return the reason for an error that nobody foresaw, so that it can be reported."""
+    return f"cannot be read: {type(error).__name__}: {error}"

@@ -1,10 +1,21 @@
-"""Stamps: what a file or folder is at one moment. Two stamps that differ show a change."""
+"""Stamps: what a file or folder is at one moment. Two stamps that differ show a change.
+
+Promises: every number of a stamp is one that SQLite can hold, whatever the file system says. Inode
+numbers are unsigned with 64 bits and SQLite's are signed; a time of the year 9999 needs 68 bits. So
+a number that is too large is kept modulo 2^64, which still shows every change that matters.
+Source: https://sqlite.org/datatype3.html, "INTEGER".
+"""
 
 from __future__ import annotations
 
 import operator
 import os
 from typing import NamedTuple
+
+LEAST = -(2**63)
+MOST = 2**63 - 1 - 2_000_000_000
+"""The range of a number in a stamp. It ends two seconds before what fits into 64 bits, because the
+store keeps a time that is two seconds after the ctime, too (`pixd.store.files.RACY_NS`)."""
 
 # In the order of `FileStamp`.
 stamp_fields = operator.attrgetter("st_size", "st_mtime_ns", "st_ctime_ns", "st_dev", "st_ino")
@@ -51,5 +62,12 @@ def stamp_of_descriptor(fd: int) -> FileStamp:
 
 
 def stamp_from(about: os.stat_result) -> FileStamp:
-    """Return the stamp from a result of stat(2)."""
-    return FileStamp._make(stamp_fields(about))
+    """Return the stamp from a result of stat(2), each number within `LEAST` and `MOST`."""
+    return FileStamp._make(map(wrapped, stamp_fields(about)))
+
+
+def wrapped(number: int) -> int:
+    """Return a number as it is if it is within the range of a stamp, else modulo 2^64 within it."""
+    if LEAST <= number <= MOST:
+        return number
+    return min((number + 2**63) % 2**64 - 2**63, MOST)

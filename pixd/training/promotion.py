@@ -11,9 +11,10 @@ import math
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pixd.store import manifests, model_files
+from pixd.store import manifests, model_files, model_scores
 from pixd.store.edges import Edge
 from pixd.store.queries import lineage, trainings
+from pixd.store.queries.retraining import WORSE
 from pixd.store.runs import run_key
 from pixd.store.states import ACTIVE_RUNS, RunState
 from pixd.system import crash_points, roles
@@ -73,10 +74,15 @@ def decide(mode: str, metrics: Mapping[str, Any], *, has_live: bool) -> Decision
     if broken:
         return Decision(promote=False, why=broken)
     if mode == "always":
-        return Decision(promote=True, why="promote is set to always")
-    if not has_live:
-        return Decision(promote=True, why="the first model" + _score(metrics))
-    return _compare(metrics)
+        decision = Decision(promote=True, why="promote is set to always")
+    elif not has_live:
+        decision = Decision(promote=True, why="the first model" + _score(metrics))
+    else:
+        decision = _compare(metrics)
+    if decision.promote and (doubts := model_scores.doubts(metrics)):
+        # A doubtful model is better than none, and may be what a person wants. But it is said.
+        return Decision(promote=True, why=f"{decision.why}; doubtful: {doubts}")
+    return decision
 
 
 def decide_again(mode: str, metrics: str, verdict: str) -> Decision:
@@ -95,6 +101,14 @@ def decide_again(mode: str, metrics: str, verdict: str) -> Decision:
     return Decision(promote=bool(before["promote"]), why=str(before["why"]))
 
 
+def is_offered(decision: Decision) -> bool:
+    """Tell whether a refused model may be what a person wants: it works, and scores worse.
+
+    Its settings may have been changed by intent, so that it is better by another measure.
+    """
+    return not decision.promote and decision.why.startswith(WORSE)
+
+
 def _what_is_broken(metrics: Mapping[str, Any]) -> str:
     l1 = metrics.get("l1")
     if isinstance(l1, int | float) and not math.isfinite(l1):
@@ -110,6 +124,9 @@ def _compare(metrics: Mapping[str, Any]) -> Decision:
     l1, live = metrics.get("l1"), metrics.get("live")
     if not metrics.get("held_out") or l1 is None or not live or live.get("l1") is None:
         return Decision(promote=True, why="too few pairs to hold any out, so it was not compared")
+    if model_scores.is_unrelated(metrics) and model_scores.is_unrelated(live) is False:
+        told = "its outputs fit the targets of other pairs as well as their own; those of the live"
+        return Decision(promote=False, why=f"worse: {told} model fit their own")
     mine, others, which = metrics, live, f"the same {metrics['held_out']} pairs"
     common = metrics.get("common") or {"n": 0}
     if MIN_COMMON <= common["n"] < metrics["held_out"]:
@@ -118,10 +135,10 @@ def _compare(metrics: Mapping[str, Any]) -> Decision:
         which = f"the {common['n']} of {metrics['held_out']} pairs that it held out too"
     words = f"held-out L1 {mine['l1']:.2f} against {others['l1']:.2f} of the live model on {which}"
     if mine["l1"] > others["l1"] * L1_TOLERANCE:
-        return Decision(promote=False, why=f"worse: {words}")
+        return Decision(promote=False, why=f"{WORSE}{words}")
     ssim, live_ssim = mine.get("ssim"), others.get("ssim")
     if ssim is not None and live_ssim is not None and ssim < live_ssim - SSIM_TOLERANCE:
-        told = f"worse: {words}, SSIM {ssim:.3f} against {live_ssim:.3f}"
+        told = f"{WORSE}{words}, SSIM {ssim:.3f} against {live_ssim:.3f}"
         return Decision(promote=False, why=told)
     return Decision(promote=True, why=words)
 
@@ -159,7 +176,7 @@ def publish_model(
     crash_points.crash_point("model-kept")
     model_files.lay_out(store, made.manifest.digest, made.export)
     with store.transaction():
-        decision = _decision(store, pipeline, result.metrics)
+        decision = _decision(store, pipeline, result.metrics, run.made_from)
         environment = store.runs.add_environment(result.environment)
         _record_objects(store, made)
         _end_training(store, run, result, environment, made)
@@ -179,6 +196,8 @@ def publish_model(
         if decision.promote:
             change_id = run.commit.change_id
             store.models.promote(model, who="service", why=decision.why, change_id=change_id)
+        if run.is_asked_for:
+            store.retraining.forget(pipeline.name)
     crash_points.crash_point("after-promotion")
     return model
 
@@ -228,8 +247,17 @@ def _keep_files(store: Store, scratch: Path, outputs: Iterable[OutputFile]) -> _
     return _Made(files, export, manifest)
 
 
-def _decision(store: Store, pipeline: PipelineSettings, metrics: Mapping[str, Any]) -> Decision:
-    """Decide about a new model. A pinned one stays live, however good the new one is."""
+def _decision(
+    store: Store, pipeline: PipelineSettings, metrics: Mapping[str, Any], made_from: int | None
+) -> Decision:
+    """Decide about a new model. A pinned one stays live, however good the new one is.
+
+    So does the live one where another was made anew: `made_from` is the number of that.
+    """
+    if made_from is not None:
+        return Decision(
+            promote=False, why=f"model@{made_from} made anew, which is not the live one"
+        )
     live = store.models.live(pipeline.name)
     decision = decide(pipeline.train.promote, metrics, has_live=live is not None)
     if decision.promote and live and store.models.is_pinned(pipeline.name):

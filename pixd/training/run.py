@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pixd.store import tensorboard
 from pixd.store.states import RunState
+from pixd.system import disk
+from pixd.system.children.numbers import is_number
 from pixd.system.children.spec import TrainSpec, read_result
 from pixd.system.errors import PixdError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pixd.config import Settings
+    from pixd.config import PipelineSettings, Settings
     from pixd.store.commits import Commit
     from pixd.store.store import Store
     from pixd.system.children.spawner import Spawner
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 
 PREVIEWS = "previews"
 """The folder of the store with a sheet of samples for each pipeline that trains."""
+FLOAT32_BYTES = 4
+GENERATOR_PARAMETERS = 54_400_000  # at ngf 64; the number grows with the square of ngf
+KEPT_COPIES = 8  # two checkpoints of the weights and Adam's two moments, and the export, twice
 SCORES = ("l1", "psnr", "ssim", "sharpness")
 NICENESS = 10  # translation comes first
 CHECKPOINT_EVERY_S = 60
@@ -79,6 +84,9 @@ class TrainingRun:
         self._heard_at: float | None = None
         self._hung = False
         self.beginning: Path | None = None  # the training state of the model that it began from
+        self.is_asked_for = False  # by `pixd retrain`: a change of the folder does not end it
+        self.made_from: int | None = None  # number of the model that it makes anew, if not live
+        self.notes: list[str] = []  # what the child says that people should know
 
     @classmethod
     def start(
@@ -104,10 +112,15 @@ class TrainingRun:
         """
         scratch = store.scratch / f"train-{run_id}"
         shutil.rmtree(scratch, ignore_errors=True)
-        scratch.mkdir(parents=True)
-        for name in ("logs", PREVIEWS):
-            (store.folder / name).mkdir(exist_ok=True)
+        scratch.mkdir()
         pipeline = store.runs.get(run_id).pipeline
+        for names in (
+            ("logs",),
+            (PREVIEWS,),
+            (tensorboard.FOLDER,),
+            (tensorboard.FOLDER, pipeline),
+        ):
+            store.standing(*names)
         full = TrainSpec(
             run_id=str(run_id),
             scratch=str(scratch),
@@ -173,19 +186,23 @@ class TrainingRun:
     def _take(self, event: Mapping[str, Any]) -> None:
         kind = event.get("event")
         if kind == "progress":
-            self.progress = dict(event)
+            if all(is_number(event.get(name)) for name in ("step", "steps")):
+                self.progress = dict(event)
             self.phase = "training"
         elif kind == "phase":
             self.phase = str(event.get("phase"))
         elif kind == "checkpoint":
             self.has_checkpointed = True
         elif kind == "validation":
-            scores = event.get("metrics", {})
+            told = event.get("metrics")
+            scores = told if isinstance(told, dict) else {}
             self.validation = {name: scores.get(name) for name in SCORES}
             self.validation["step"] = event.get("step")
         elif kind == "preview":
             self.preview = str(event.get("path", self.preview))
             self.preview_trouble = str(event.get("trouble", ""))
+        elif kind == "note":
+            self.notes.append(str(event.get("message")))
         elif kind == "device":
             self.device = str(event.get("device"))
 
@@ -229,3 +246,10 @@ class TrainingRun:
         else:
             message = f"the trainer ended without a result: {self.worker.exit_text()}"
         return {"kind": "died", "message": message}
+
+
+def room_for_training(store: Path, pipeline: PipelineSettings) -> str:
+    """Say why the disk of the store has too little room for a training, or ""."""
+    width = pipeline.train.ngf / 64
+    needed_bytes = int(GENERATOR_PARAMETERS * width**2) * FLOAT32_BYTES * KEPT_COPIES
+    return disk.shortage(store, needed_bytes, pipeline.keep.free_bytes)

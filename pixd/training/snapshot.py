@@ -6,6 +6,7 @@ All of it is read once, before the run starts. A change during the run belongs t
 from __future__ import annotations
 
 import json
+import shutil
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pixd.store import model_files
@@ -16,10 +17,10 @@ from pixd.system import roles
 from pixd.system.digests import canonical_json
 from pixd.training import warm_start
 from pixd.training.dataset import pairs
-from pixd.training.warm_start import WarmStart
+from pixd.training.warm_start import Unfinished, WarmStart
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from pixd.config import PipelineSettings
@@ -27,8 +28,9 @@ if TYPE_CHECKING:
     from pixd.store.connection import Reader
     from pixd.store.models import Model
     from pixd.store.objects import StoredObject
+    from pixd.store.revisions import Key
     from pixd.store.store import Store
-    from pixd.system.children.spec import LiveModel, Pair
+    from pixd.system.children.spec import Beginning, LiveModel, Pair
     from pixd.training.dataset.split import Split
 
 
@@ -48,29 +50,83 @@ class Snapshot(NamedTuple):
     spec: dict[str, Any]
 
 
-def take(
-    store: Store,
-    pipeline: PipelineSettings,
-    recipe: Mapping[str, Any],
-    key: str,
-    split: Split,
-    commit: Commit,
-) -> Snapshot:
+class Job(NamedTuple):
+    """What a training should be of.
+
+    Attributes:
+        recipe: its settings.
+        keys: under every revision, newest first.
+        split: the pairs by side.
+        because: why it runs where pairs and settings say nothing.
+        asked: the reason where a person asked for it; it then begins from scratch.
+        model: number of the model that it makes anew, where that is not the live one.
+        commit_seq: number of the commit that the pairs are from; 0 is the newest.
+    """
+
+    recipe: Mapping[str, Any]
+    keys: Sequence[Key]
+    split: Split
+    because: str = ""
+    asked: str = ""
+    model: int | None = None
+    commit_seq: int = 0
+
+
+class Begin(NamedTuple):
+    """What a training begins from.
+
+    Attributes:
+        origin: the live model; or why it begins from scratch, or "".
+        unfinished: a training of an earlier revision that it goes on with.
+    """
+
+    origin: WarmStart | str
+    unfinished: Unfinished | None = None
+
+    @property
+    def told(self) -> str:
+        """The text for a run's reason, or ""."""
+        origin = self.origin.told if isinstance(self.origin, WarmStart) else self.origin
+        if self.unfinished is None:
+            return origin
+        if not isinstance(self.origin, WarmStart):
+            return self.unfinished.told
+        return f"{origin}; {self.unfinished.told}"
+
+    def steps_left(self, steps: int) -> int:
+        """Return how many of a recipe's steps are trained."""
+        left = self.origin.steps_left(steps) if isinstance(self.origin, WarmStart) else steps
+        return left - (self.unfinished.step if self.unfinished else 0)
+
+
+def begin_of(reader: Reader, store: Path, pipeline: PipelineSettings, job: Job) -> Begin:
+    """Return what a training begins from.
+
+    Raises:
+        OSError: the listing of the live model's training cannot be read.
+    """
+    origin: WarmStart | str = ""
+    if not job.asked:
+        origin = warm_start.choose(reader, store, pipeline, job.recipe, job.split)
+    digest = origin.digest if isinstance(origin, WarmStart) else ""
+    return Begin(origin, warm_start.unfinished_of(reader, store, job.keys, digest))
+
+
+def take(store: Store, pipeline: PipelineSettings, job: Job, commit: Commit) -> Snapshot:
     """Take the snapshot of a training.
 
     Args:
         store: the open store.
         pipeline: its settings.
-        recipe: of the training.
-        key: of the run.
-        split: the pairs of the folder by side.
+        job: what to train.
         commit: the commit of the training folder that the pairs are from.
 
     Raises:
         OSError: the store cannot be read or written.
     """
-    reader = store.db.conn
-    begin = warm_start.choose(reader, store.folder, pipeline, recipe, split)
+    reader, split = store.db.conn, job.split
+    begin = begin_of(reader, store.folder, pipeline, job)
+    said = reason(reader, store.folder, pipeline.name, job, begin)
     listed = store.objects.add(listing_of(split.train, split.held_out))
     store.objects.flush()
     live = store.models.live(pipeline.name)
@@ -81,17 +137,16 @@ def take(
         Edge(roles.VERSION, f"training@{commit.seq}", commit.version),
         Edge(roles.PAIRS, "pairs", listed.digest),
     ]
-    if isinstance(begin, WarmStart):
-        inputs.append(Edge(warm_start.ROLE, begin.model, begin.digest))
+    if isinstance(begin.origin, WarmStart):
+        inputs.append(Edge(warm_start.ROLE, begin.origin.model, begin.origin.digest))
     spec = {
-        "recipe": recipe,
+        "recipe": job.recipe,
         "train": [_told(store, pair) for pair in split.train],
         # The new model and the live one are compared on pairs that neither was trained on.
         "held_out": [{**_told(store, p), "is_common": p.digest in before} for p in split.held_out],
         "live_model": _live_model(store.folder, live) if live else None,
-        **_beginning(store.folder, key, begin),
+        **_beginning(store.folder, job.keys[0].key, begin),
     }
-    said = reason(reader, store.folder, pipeline.name, recipe, split, begin)
     return Snapshot(listed, inputs, said, spec)
 
 
@@ -99,9 +154,8 @@ def reason(
     reader: Reader,
     store: Path,
     pipeline: str,
-    recipe: Mapping[str, Any],
-    split: Split,
-    begin: WarmStart | str,
+    job: Job,
+    begin: Begin,
 ) -> str:
     """Say why a training runs, and how it begins.
 
@@ -109,27 +163,31 @@ def reason(
         reader: the store's database.
         store: the store's folder.
         pipeline: its name.
-        recipe: of the training.
-        split: the pairs of the folder by side.
-        begin: as `warm_start.choose` returns it.
+        job: what to train.
+        begin: as `begin_of` returns it.
 
     Raises:
-        OSError: the listing of the last training cannot be read.
+        OSError: the listing of the live model's training cannot be read.
     """
-    listing = listing_of(split.train, split.held_out)
-    changes = changes_since_last(reader, store, pipeline, recipe, listing)
-    if changes is None:
-        count = len(split.used)
-        return f"first training on {count} pair{'s' * (count != 1)}"
-    said = ", ".join(changes) or "again, on the same pairs and settings"
-    beginning = begin.told if isinstance(begin, WarmStart) else begin
+    listing = listing_of(job.split.train, job.split.held_out)
+    changes = changes_since_live(reader, store, pipeline, job.recipe, listing)
+    beginning = begin.told
+    if job.asked:
+        said = job.asked
+    elif changes is None:
+        count = len(job.split.used)
+        said = f"first training on {count} pair{'s' * (count != 1)}"
+    else:
+        said = ", ".join(changes) or job.because or "again, on the same pairs and settings"
     return f"{said}; {beginning}" if beginning else said
 
 
-def changes_since_last(
+def changes_since_live(
     reader: Reader, store: Path, pipeline: str, recipe: Mapping[str, Any], listing: bytes
 ) -> list[str] | None:
-    """Say how a training differs from the last that succeeded, or None if there was none.
+    """Say how a training differs from the live model's; None before the first training.
+
+    Without a live model it is compared with the last training that succeeded.
 
     Args:
         reader: the store's database.
@@ -139,9 +197,9 @@ def changes_since_last(
         listing: its pairs, as `listing_of` gives them.
 
     Raises:
-        OSError: the listing of the last training cannot be read.
+        OSError: the listing of that training cannot be read.
     """
-    last = lineage.last_training(reader, pipeline)
+    last = lineage.live_recipe(reader, pipeline) or lineage.last_training(reader, pipeline)
     if last is None:
         return None
     run_id, body = last
@@ -189,18 +247,23 @@ def _live_model(store: Path, live: Model) -> LiveModel:
     return {"folder": str(model_files.folder_of(store, live.digest)), "digest": live.digest}
 
 
-def _beginning(store: Path, key: str, begin: WarmStart | str) -> dict[str, Any]:
-    if not isinstance(begin, WarmStart):
-        return {"checkpoints": str(warm_start.checkpoints_folder(store, key, ""))}
-    return {
-        "checkpoints": str(warm_start.checkpoints_folder(store, key, begin.digest)),
-        "warm_start": {
-            "model": begin.model,
-            "digest": begin.digest,
-            "checkpoints": str(begin.checkpoints),
-            "steps": begin.steps,
-        },
+def _beginning(store: Path, key: str, begin: Begin) -> dict[str, Any]:
+    origin = begin.origin if isinstance(begin.origin, WarmStart) else None
+    folder = warm_start.checkpoints_folder(store, key, origin.digest if origin else "")
+    if begin.unfinished:
+        shutil.rmtree(folder, ignore_errors=True)  # it has no checkpoint
+        begin.unfinished.checkpoints.rename(folder)
+    if origin is None:
+        return {"checkpoints": str(folder)}
+    told: Beginning = {
+        "model": origin.model,
+        "digest": origin.digest,
+        "checkpoints": str(origin.checkpoints),
+        "steps": origin.steps,
     }
+    if origin.until:
+        told["until"] = origin.until
+    return {"checkpoints": str(folder), "warm_start": told}
 
 
 def _contents(listing: bytes, *sides: str) -> set[str]:

@@ -14,22 +14,22 @@ import secrets
 import shutil
 from typing import TYPE_CHECKING, Any
 
+from pixd.folders.one_file import is_of_one_file
 from pixd.store.queries import lineage
 from pixd.store.queries.trainings import failures_of_key
 from pixd.store.states import ACTIVE_RUNS, RunState
 from pixd.system import crash_points, disk
 from pixd.system.backoff import FIRST_RETRY_S, wait_s
-from pixd.training import warm_start
-from pixd.training.due import NO_PAIRS, decide
-from pixd.training.past import past_of
-from pixd.training.promotion import DamagedExportError, publish_model
-from pixd.training.recipe import train_key, train_recipe
-from pixd.training.run import Ended, TrainingRun
-from pixd.training.snapshot import take
+from pixd.training import retraining, warm_start
+from pixd.training.due import MAX_FAILURES, NO_PAIRS, decide, given_up, refused
+from pixd.training.past import failures_of, past_of
+from pixd.training.promotion import DamagedExportError, Decision, publish_model
+from pixd.training.recipe import train_keys, train_recipe
+from pixd.training.run import Ended, TrainingRun, room_for_training
+from pixd.training.snapshot import Job, take
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from pixd.config import PipelineSettings, Settings
     from pixd.folders.intake import Intake
@@ -39,11 +39,10 @@ if TYPE_CHECKING:
     from pixd.system.children.spec import Result
     from pixd.system.children.worker import Worker
     from pixd.training.dataset.dataset import Dataset
+    from pixd.training.dataset.looking import Progress
     from pixd.training.due import Due
+    from pixd.training.past import Past
 
-FLOAT32_BYTES = 4
-GENERATOR_PARAMETERS = 54_400_000  # at ngf 64; the number grows with the square of ngf
-KEPT_COPIES = 8  # two checkpoints of the weights and Adam's two moments, and the export, twice
 FINISH_SHARE = 0.5  # a run that has done this share of its steps is not superseded
 RECALLED = "one of its images was recalled"
 
@@ -82,9 +81,11 @@ class Training:
         self._run = run
         self._retry_at = 0.0
         self._may_start_at = 0.0
+        self._is_noted = False  # by which revision the live model was made
         self._blockage = disk.Blockage()
         self.state = "idle"
         self.reason = ""
+        self.progress: Progress | None = None  # of looking at the images and comparing the pairs
 
     @property
     def blocked(self) -> str:
@@ -109,11 +110,10 @@ class Training:
 
     def next_at(self, now: float) -> float:
         """Return when to take the next step if the child sends no message before."""
-        if self._dataset.is_placing:
-            return now
+        dataset_at = self._dataset.next_at(now)
         if self.state == "waiting":
-            return max(now, self._may_start_at)
-        return now + 3600.0
+            return min(dataset_at, max(now, self._may_start_at))
+        return dataset_at
 
     def step(self, now: float, *, may_start: bool = True) -> None:
         """Do what can be done now, without waiting.
@@ -126,22 +126,54 @@ class Training:
         if self._run:
             self._follow(now)
         self._dataset.step(now)
+        self.progress = self._dataset.progress(now)
+        if not self._is_noted:
+            retraining.note_revision_of_live(self._store, self._pipeline.name)
+            self._is_noted = True
         wanted = self._wanted()
+        if self._run:
+            if wanted:
+                self._reconsider(wanted.keys[0].key, now)
+            return
+        if self._dataset.plan is not None and self._make_anew(wanted, now, may_start=may_start):
+            return
         if wanted is None:
             return
-        key, recipe = wanted
-        if self._run:
-            self._reconsider(key, now)
-            return
-        name = self._pipeline.name
-        past = past_of(self._store.db.conn, self._store.folder, name, key)
-        due = decide(past, self._pipeline.train.promote)
+        past = self._past_of(wanted)
+        due = decide(past, self._pipeline.train.promote, self._pipeline.train.on_upgrade)
         if due.action == "run":
-            self._start_when_still(key, recipe, past.failures, now, may_start=may_start)
+            self._start_when_still(
+                wanted._replace(because=due.why), past.failures, now, may_start=may_start
+            )
             return
         if due.action == "reuse":
             self._reuse(due)
         self.state, self.reason = ("failed" if due.has_given_up else "idle"), due.why
+
+    def _past_of(self, job: Job) -> Past:
+        reader, folder = self._store.db.conn, self._store.folder
+        return past_of(reader, folder, self._pipeline.name, job.keys, job.recipe, job.split)
+
+    def _make_anew(self, wanted: Job | None, now: float, *, may_start: bool) -> bool:
+        """Start the training that `pixd retrain` asked for; tell whether there is one."""
+        store, name = self._store, self._pipeline.name
+        asked = store.retraining.of(name)
+        if asked is None:
+            return False
+        past = self._past_of(wanted) if wanted else None
+        job = retraining.job_of(store.db.conn, store.folder, name, asked, wanted, past)
+        if isinstance(job, str):
+            store.retraining.forget(name)
+            store.note(name, "warning", "retrain", job, asked.change_id)
+            return False
+        failures = failures_of(store.db.conn, name, job.keys[0].key)
+        if len(failures) >= MAX_FAILURES:
+            store.retraining.forget(name)
+            why = f"model@{asked.model} is not made anew: {given_up(failures).why}"
+            store.note(name, "error", "retrain", why, asked.change_id)
+            return False
+        self._start_when_still(job, failures, now, may_start=may_start)
+        return True
 
     def recover(self) -> None:
         """Look again at what is under way, after an error of the store's disk.
@@ -159,8 +191,8 @@ class Training:
 
     # -- deciding -----------------------------------------------------------------------
 
-    def _wanted(self) -> tuple[str, dict[str, Any]] | None:
-        """Return the key and recipe of the run that the folder and the config ask for."""
+    def _wanted(self) -> Job | None:
+        """Return the training that the folder and the config ask for."""
         plan = self._dataset.plan
         if plan is None:
             if not self._run:
@@ -171,14 +203,15 @@ class Training:
                 self.state, self.reason = "idle", NO_PAIRS.why
             return None
         recipe = train_recipe(self._pipeline, self._settings.precision)
-        return train_key(recipe, self._dataset.key_inputs), recipe
+        keys = train_keys(recipe, self._dataset.key_inputs)
+        return Job(recipe, keys, self._dataset.split)
 
     def _say_not_ready(self) -> str:
         if self._store.history.head(self._intake.repo_id) is None:
             return "the training folder is empty" if self._intake.is_calm else "reading the folder"
         if self._dataset.trouble:
             return f"an image cannot be looked at: {self._dataset.trouble}; `pixd verify` says more"
-        return "looking at the images"
+        return self.progress.text() if self.progress else "looking at the images"
 
     def _reuse(self, due: Due) -> None:
         """Make a model live that was trained before."""
@@ -191,8 +224,7 @@ class Training:
 
     def _start_when_still(
         self,
-        key: str,
-        recipe: Mapping[str, Any],
+        job: Job,
         failures: Sequence[str],
         now: float,
         *,
@@ -219,7 +251,7 @@ class Training:
             self.reason = shortage
             self._may_start_at = self._blockage.retry_at
         else:
-            self._start(key, recipe)
+            self._start(job)
 
     def _note_blockage(self, why: str, now: float) -> None:
         if self._blockage.add(why, now):
@@ -230,10 +262,13 @@ class Training:
 
     # -- starting -----------------------------------------------------------------------
 
-    def _start(self, key: str, recipe: Mapping[str, Any]) -> None:
-        store, split, commit = self._store, self._dataset.split, self._dataset.commit
+    def _start(self, job: Job) -> None:
+        store, commit = self._store, self._dataset.commit
+        if job.commit_seq:
+            commit = store.history.numbered(self._intake.repo_id, job.commit_seq)
         assert commit is not None  # `_wanted` checked it
-        snapshot = take(store, self._pipeline, recipe, key, split, commit)
+        key = job.keys[0].key
+        snapshot = take(store, self._pipeline, job, commit)
         with store.transaction():
             store.history.add_objects([snapshot.listed], "application/json")
             run_id = store.runs.queue(
@@ -241,14 +276,16 @@ class Training:
                 "train",
                 key,
                 change_id=commit.change_id,
-                recipe=store.runs.add_recipe("train", recipe),
+                recipe=store.runs.add_recipe("train", job.recipe),
                 inputs=snapshot.inputs,
                 reason=snapshot.reason,
             )
+            store.retraining.note_revision(run_id, job.keys[0].revision)
         crash_points.crash_point("before-run-row")
         self._run = TrainingRun.start(
             store, self._settings, run_id, key, commit, snapshot.spec, self._spawner
         )
+        self._run.is_asked_for, self._run.made_from = bool(job.asked), job.model
         self.state, self.reason = "running", snapshot.reason
         told = f"training started: {snapshot.reason}"
         store.note(self._pipeline.name, "info", "train", told, commit.change_id)
@@ -262,6 +299,8 @@ class Training:
             return
         if self._uses_recalled(run):
             run.leave_as(RunState.SUPERSEDED, RECALLED, now)
+        if run.is_asked_for:
+            return
         if run.share_done >= FINISH_SHARE:
             return
         quiet_s = self._pipeline.train.quiet_seconds
@@ -281,12 +320,7 @@ class Training:
         if ended.result and self._uses_recalled(run):
             ended = Ended(RunState.SUPERSEDED, RECALLED)
         if ended.result:
-            try:
-                self._publish(run, ended.result)
-            except DamagedExportError as error:
-                advice = "it is trained on from its last checkpoint"
-                told = {"kind": "export", "message": error.message, "advice": advice}
-                ended = Ended(RunState.FAILED, error=told)
+            ended = self._publish_or_fail(run, ended, ended.result)
         if ended.error and ended.error["kind"] == "disk":
             # The training did not fail: it goes on from its checkpoint when the disk can be written.
             reason = ended.error["message"]
@@ -314,16 +348,36 @@ class Training:
     def _read(self, run: TrainingRun, now: float) -> None:
         trouble_before = run.preview_trouble
         run.read(now)
+        for note in run.notes:
+            self._store.note(self._pipeline.name, "warning", "train", note)
+        run.notes.clear()
         if run.preview_trouble and not trouble_before:
             self._store.note(self._pipeline.name, "warning", "preview", run.preview_trouble)
+
+    def _publish_or_fail(self, run: TrainingRun, ended: Ended, result: Result) -> Ended:
+        """Publish the model; where the result is at fault, the run failed and nothing else."""
+        try:
+            self._publish(run, result)
+        except DamagedExportError as error:
+            told = {"kind": "export", "message": error.message}
+        except Exception as error:
+            if not is_of_one_file(error):
+                raise
+            message = f"its result makes no sense: {type(error).__name__}: {error}"
+            told = {"kind": "result", "message": message}
+        else:
+            return ended
+        told["advice"] = "it is trained on from its last checkpoint"
+        return Ended(RunState.FAILED, error=told)
 
     def _publish(self, run: TrainingRun, result: Result) -> None:
         model = publish_model(self._store, run, result, self._pipeline)
         warm_start.drop_what_none_begins_from(self._store, self._pipeline.name, run.run_id)
         decision = json.loads(model.verdict)
-        told = "is live" if decision["promote"] else "was not promoted"
         level: Level = "info" if decision["promote"] else "warning"
-        said = f"model@{model.number} {told}: {decision['why']}"
+        said = f"model@{model.number} is live: {decision['why']}"
+        if not decision["promote"]:
+            said = refused(model.number, Decision(**decision))
         self._store.note(self._pipeline.name, level, "model", said, run.commit.change_id)
         self.state, self.reason = "idle", said
         self._blockage.clear()
@@ -355,10 +409,3 @@ class Training:
         return bool(
             excluded and lineage.is_trained_on(reader, self._store.folder, run.run_id, excluded)
         )
-
-
-def room_for_training(store: Path, pipeline: PipelineSettings) -> str:
-    """Say why the disk of the store has too little room for a training, or ""."""
-    width = pipeline.train.ngf / 64
-    needed_bytes = int(GENERATOR_PARAMETERS * width**2) * FLOAT32_BYTES * KEPT_COPIES
-    return disk.shortage(store, needed_bytes, pipeline.keep.free_bytes)

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from pixd.store import revisions
 from pixd.store.queries import files
 from pixd.store.recipes import recipe_digest
 from pixd.store.runs import run_key
@@ -21,7 +22,11 @@ from pixd.system.children import confinement
 from pixd.system.clock import rfc3339, utc_now
 from pixd.translation import output_files
 from pixd.translation.publishing import LONGEST_WAIT_S, Made
-from pixd.translation.recipe import TRANSLATE_REVISION, translate_recipe
+from pixd.translation.recipe import (
+    REVISIONS,
+    TRANSLATE_REVISION,
+    translate_recipe,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -40,10 +45,31 @@ def key_of(recipe: str, input_digest: str, model_digest: str) -> str:
     return run_key("translate", TRANSLATE_REVISION, recipe, [input_digest, model_digest])
 
 
+def keys_of_same(recipe: str, input_digest: str, model_digest: str) -> list[str]:
+    """Return the keys of the runs that make the same picture, newest revision first.
+
+    Those of earlier revisions made it by other arithmetic. What is published again after an
+    upgrade has then the bytes that it had before.
+    """
+    inputs = [input_digest, model_digest]
+    found = revisions.keys("translate", REVISIONS, recipe, inputs)
+    return [one.key for one in found if not one.otherwise]
+
+
+def recipe_under(
+    pipeline: PipelineSettings, precision: str, trained: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the recipe of translations by a model, from the settings of its training."""
+    size, pairs = int(trained["image_size"]), trained["pairs"]
+    return translate_recipe(pipeline, precision, size, pairs, trained)
+
+
 def stale_under(
     reader: Reader, pipeline: PipelineSettings, precision: str, model: Mapping[str, Any]
 ) -> int:
     """Return how many inputs have no output under a model and the present recipe.
+
+    An output of an earlier revision counts: an upgrade replaces nothing.
 
     Args:
         reader: of the store.
@@ -54,9 +80,7 @@ def stale_under(
     repo = files.repo_id(reader, pipeline.name, "input")
     if repo is None:
         return 0
-    trained = model["training"]["recipe"]
-    size, pairs = int(trained["image_size"]), trained["pairs"]
-    recipe = translate_recipe(pipeline, precision, size, pairs, trained)
+    recipe = recipe_under(pipeline, precision, model["training"]["recipe"])
     digest = recipe_digest("translate", recipe)
     return files.stale_inputs(reader, pipeline.name, repo, model["digest"], digest)
 
@@ -121,8 +145,9 @@ def sort_out(inputs: Iterable[DueInput], known: Known) -> Work:
         else:
             by_digest.setdefault(inp.digest, []).append(inp)
     for digest, same in by_digest.items():
-        key = key_of(known.recipe, digest, known.model)
-        before = known.made(key)
+        same_work = keys_of_same(known.recipe, digest, known.model)
+        key = same_work[0]
+        before = next((made for each in same_work if (made := known.made(each))), None)
         if before:
             found.again.append(Made(*before, tuple(same)))
         elif digest in known.held:

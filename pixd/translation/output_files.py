@@ -6,15 +6,18 @@ pixd did not write, or that somebody edited since, is never overwritten.
 
 from __future__ import annotations
 
+import contextlib
 import enum
+import os
 from typing import TYPE_CHECKING
 
+from pixd.images import png_text
 from pixd.system import crash_points, durable
 from pixd.system.digests import hash_file
-from pixd.system.names import name_to_bytes
+from pixd.system.names import name_from_bytes, name_to_bytes, path_in
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 NAME_MAX_BYTES = 255  # what every common Linux file system allows one component
@@ -48,8 +51,13 @@ class Standing(enum.Enum):
     NOTHING = "nothing"
     OURS = "ours"
     WANTED = "wanted"
+    EARLIER = "earlier"  # pixd wrote it, but not last: its text says by which run
     EDITED = "edited"
     FOREIGN = "foreign"
+
+
+NOT_PUBLISHED_LAST = (Standing.EARLIER, Standing.EDITED, Standing.FOREIGN)
+"""What is not the bytes that pixd last put there."""
 
 
 def look(target: Path, wanted: str, ours: str | None) -> Standing:
@@ -68,9 +76,48 @@ def look(target: Path, wanted: str, ours: str | None) -> Standing:
         return Standing.FOREIGN
     if found == wanted:
         return Standing.WANTED
-    if ours is None:
-        return Standing.FOREIGN
-    return Standing.OURS if found == ours else Standing.EDITED
+    if found == ours:
+        return Standing.OURS
+    # A store that was put back from a backup does not know what it published since.
+    if png_text.read_as_written(target):
+        return Standing.EARLIER
+    return Standing.FOREIGN if ours is None else Standing.EDITED
+
+
+def look_each(files: Sequence[tuple[Path, str, str | None]]) -> list[Standing | OSError]:
+    """Do what `look` does for many (target, wanted, ours); for each the standing or its error."""
+    found: list[Standing | OSError] = []
+    for target, wanted, ours in files:
+        try:
+            found.append(look(target, wanted, ours))
+        except OSError as error:
+            found.append(error)
+    return found
+
+
+def missing_of(folder: Path, paths: Sequence[str]) -> list[str]:
+    """Return which of the published outputs are not in the folder any more.
+
+    Args:
+        folder: the output folder.
+        paths: name texts, relative to it.
+
+    Raises:
+        OSError: the folder cannot be looked at.
+    """
+    there = set(_names_below(os.fsencode(folder)))
+    # Look at the file itself: the listing leaves out what it could not read.
+    return [path for path in paths if path not in there and not path_in(folder, path).exists()]
+
+
+def _names_below(folder: bytes, prefix: bytes = b"") -> Iterator[str]:
+    """Yield the name text of every file below a folder; none where it cannot be listed."""
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _names_below(entry.path, prefix + entry.name + b"/")
+            else:
+                yield name_from_bytes(prefix + entry.name)
 
 
 def publish(source: Path, target: Path) -> None:
@@ -84,9 +131,12 @@ def publish(source: Path, target: Path) -> None:
     crash_points.crash_point("after-publish")
 
 
-def publish_each(files: Sequence[tuple[Path, Path]]) -> list[OSError | None]:
-    """Do what `publish` does for many (source, target) pairs; for each None or its error."""
+def publish_each(files: Sequence[tuple[Path, Path]], *, below: Path) -> list[OSError | None]:
+    """Do what `publish` does for many (source, target) pairs; for each None or its error.
+
+    Missing folders are made below the folder `below`, and never that folder itself.
+    """
     crash_points.crash_point("before-publish")
-    errors = durable.publish_each(files)
+    errors = durable.publish_each(files, below=below)
     crash_points.crash_point("after-publish")
     return errors

@@ -7,24 +7,24 @@ not make is never overwritten.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
+from pixd.images import png_text
+from pixd.store.queries import history
 from pixd.store.states import FileState, OutputState, RunState
-from pixd.system import backoff, disk, durable
+from pixd.system import backoff, disk
+from pixd.system.children.folder_calls import FolderCalls, NotAnsweringError
 from pixd.system.clock import rfc3339
-from pixd.system.errors import PixdError
-from pixd.system.names import name_from_bytes, path_in
-from pixd.translation import output_files
+from pixd.system.names import path_in
+from pixd.translation import leftovers, output_files
+from pixd.translation.output_place import OutputPlace
 from pixd.translation.tally import Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-    from pixd.config import PipelineSettings
     from pixd.store.events import Level
     from pixd.store.file_rows import DueInput
     from pixd.store.outputs import Output
@@ -75,7 +75,22 @@ class Publisher:
         self._pipeline = pipeline
         self._repo_id = repo_id
         self._folder = folder
+        self._place = OutputPlace(store, pipeline, folder)
         self._refusal = ""
+        self.calls = FolderCalls(folder, store=store.folder)
+        self._found: dict[tuple[str, str], output_files.Standing | OSError] = {}
+        # What an earlier service left on a network file system is settled at the first look.
+        self._has_left = bool(self.calls.network)
+
+    def why_not(self) -> str:
+        """Say why nothing may be published now, or ""; see `pixd.translation.output_place`."""
+        if not self.calls.network:
+            return self._place.why_not()
+        try:
+            is_there = self.calls.call(os.path.isdir, self._folder)
+        except NotAnsweringError as silence:
+            return silence.message
+        return "" if is_there else f"the output folder {self._folder} is gone"
 
     def publish(self, made: list[Made], *, model_digest: str, recipe: str) -> str:
         """Publish images: all intents, then all files, then all rows that say they are published.
@@ -91,13 +106,65 @@ class Publisher:
         Returns:
             What the disk of the output folder refuses, or "". Files that were there before are kept.
         """
+        self.look_ahead(made)
         with self._store.transaction():
             intents = self.intend(made, model_digest=model_digest, recipe=recipe)
         return self.carry_out(made, intents)
 
-    def intend(self, made: list[Made], *, model_digest: str, recipe: str) -> list[Intent]:
-        """Write the intents of `publish`. Join the caller's transaction, then `carry_out`."""
+    def look_ahead(self, made: list[Made]) -> None:
+        """Look at what is there under the names of outputs, where the folder may not answer.
+
+        Call it before the transaction of `intend`, which must not wait for a folder.
+        """
         self._refusal = ""
+        self._found.clear()
+        if not self.calls.network:
+            return
+        wanted = [
+            (output_files.output_name(i.name), one.digest) for one in made for i in one.inputs
+        ]
+        standing = [self._store.outputs.standing(self._pipeline, path) for path, _ in wanted]
+        asked = [
+            (path_in(self._folder, path), digest, ours.digest if ours else None)
+            for (path, digest), ours in zip(wanted, standing, strict=True)
+        ]
+        try:
+            self.settle_left()
+            found = self.calls.call_slow(leftovers.WITHIN_S, output_files.look_each, asked)
+        except NotAnsweringError as error:
+            self._refusal = error.message
+        else:
+            self._found.update(zip(wanted, found, strict=True))
+
+    def is_waiting(self) -> bool:
+        """Tell whether the output folder has not answered yet."""
+        return self.calls.is_waiting()
+
+    def answers(self) -> bool:
+        """Tell whether the output folder answers now."""
+        try:
+            self.calls.call(os.path.isdir, self._folder)
+        except NotAnsweringError:
+            return False
+        return True
+
+    def settle_left(self) -> None:
+        """Settle what was cut off when the folder stopped answering.
+
+        Raises:
+            NotAnsweringError: it still does not answer.
+        """
+        if self._has_left:
+            self.calls.call(leftovers.remove_temporaries, self._folder)
+            leftovers.settle(self._store, self._pipeline, self.calls, self._folder)
+            self._has_left = False
+
+    def recover(self) -> None:
+        """After an error of the store's disk, settle what was cut off at the next look."""
+        self._has_left = bool(self.calls.network)
+
+    def intend(self, made: list[Made], *, model_digest: str, recipe: str) -> list[Intent]:
+        """Write the intents of `publish`, after `look_ahead`. Join the caller's transaction."""
         return [
             intent
             for one in made
@@ -143,22 +210,23 @@ class Publisher:
         level: Level = "error" if gives_up else "warning"
         self._store.note(self._pipeline, level, "translate", f"{inp.name}: {reason}")
 
-    def find_missing(self) -> str:
+    def find_missing(self) -> str | None:
         """Queue the inputs of outputs that somebody deleted.
 
         Returns:
-            Why the output folder cannot be looked at, or "".
+            Why the output folder cannot be looked at, or "". None if it has not answered yet.
         """
-        there = set(_names_below(os.fsencode(self._folder)))
-        listed = self._store.outputs.current_paths(self._pipeline)
+        if why := self.why_not():
+            return why
+        listed = list(self._store.outputs.current_paths(self._pipeline))
+        try:
+            missing = self.calls.call(output_files.missing_of, self._folder, listed)
+        except NotAnsweringError:
+            return None
+        except OSError as error:
+            return disk.refusal(error) or f"{self._folder}: {error.strerror}"
         with self._store.transaction():
-            for path in [path for path in listed if path not in there]:
-                try:
-                    # Look at the file itself: the listing leaves out what it could not read.
-                    if path_in(self._folder, path).exists():
-                        continue
-                except OSError as error:
-                    return disk.refusal(error) or f"{self._folder}: {error.strerror}"
+            for path in missing:
                 standing = self._store.outputs.standing(self._pipeline, path)
                 if standing:
                     self._store.outputs.requeue_missing(self._repo_id, standing)
@@ -199,10 +267,17 @@ class Publisher:
         """Put the files in place and return the intents whose file is there now."""
         sources = [self._store.objects.path_of(intent.digest) for intent in intents]
         targets = [path_in(self._folder, intent.path) for intent in intents]
-        errors = output_files.publish_each(list(zip(sources, targets, strict=True)))
+        files = list(zip(sources, targets, strict=True))
+        try:
+            errors = self.calls.call_slow(
+                leftovers.WITHIN_S, output_files.publish_each, files, below=self._folder
+            )
+        except NotAnsweringError as silence:
+            self._refusal, self._has_left = silence.message, True
+            return []
         standing = []
         for intent, target, error in zip(intents, targets, errors, strict=True):
-            if error is None or _stands_after_all(target, intent.digest):
+            if error is None or self._stands_after_all(target, intent.digest):
                 standing.append(intent)
                 continue
             self._note_refusal(intent.input, intent.path, error)
@@ -212,10 +287,25 @@ class Publisher:
     def _note_refusal(self, inp: DueInput, path: str, error: OSError) -> None:
         """Wait if the disk is the cause; else try this input again later."""
         why = f"{path} could not be written: {error.strerror}"
-        if disk.refusal(error):
+        if place := self.why_not():
+            self._refusal = place
+        elif disk.refusal(error):
             self._refusal = f"the output folder {self._folder}: {why}"
         else:
             self.postpone(inp, why)
+
+    def _stands_after_all(self, target: Path, digest: str) -> bool:
+        """Tell whether publishing failed only after the rename, so that the file is on the disk."""
+        try:
+            return self.calls.call(leftovers.stands, target, digest)
+        except (NotAnsweringError, OSError):
+            return False
+
+    def _look(self, path: str, digest: str, ours: str | None) -> output_files.Standing:
+        found = self._found.get((path, digest))
+        if isinstance(found, OSError):
+            raise found
+        return found or output_files.look(path_in(self._folder, path), digest, ours)
 
     def _stands(
         self,
@@ -228,7 +318,7 @@ class Publisher:
         """Look at the file that is at `path`; tell whether nothing is to be published."""
         working = self._store.working
         ours = standing.digest if standing else None
-        found = output_files.look(path_in(self._folder, path), digest, ours)
+        found = self._look(path, digest, ours)
         if (
             found is output_files.Standing.WANTED
             and standing
@@ -247,85 +337,31 @@ class Publisher:
             self._store.note(self._pipeline, "warning", "edited", why)
             return True
         elif found is output_files.Standing.FOREIGN:
-            why = f"{path} is there already and was not made by pixd: move it away"
-            self.postpone(inp, why)
+            self.postpone(inp, self._why_foreign(path))
             return True
+        elif found is output_files.Standing.EARLIER:
+            self._keep_earlier(path)
         return False
 
+    def _why_foreign(self, path: str) -> str:
+        text = png_text.read_text(path_in(self._folder, path))
+        if "pixd:run" in text:
+            return f"{path} was made by pixd and changed by hand since: move it away"
+        return f"{path} is there already and was not made by pixd: move it away"
 
-def _stands_after_all(target: Path, digest: str) -> bool:
-    """Tell whether publishing failed only after the rename, so that the file is on the disk."""
-    try:
-        if output_files.look(target, digest, None) is not output_files.Standing.WANTED:
-            return False
-        durable.sync_folder(target.parent)
-    except OSError:
-        return False
-    return True
-
-
-def _names_below(folder: bytes, prefix: bytes = b"") -> Iterator[str]:
-    """Yield the name text of every file below a folder; none where it cannot be listed."""
-    with contextlib.suppress(OSError), os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                yield from _names_below(entry.path, prefix + entry.name + b"/")
-            else:
-                yield name_from_bytes(prefix + entry.name)
-
-
-def withdraw(store: Store, pipeline: PipelineSettings, repo_id: int, path: str) -> Path | None:
-    """Record that a published output is withdrawn; its bytes stay in the store.
-
-    Join the caller's transaction, and remove the returned file after it. After a crash in between,
-    `pixd.service.recovery` removes it. A file that was edited by hand is left, as `edited`.
-
-    Returns:
-        The file to be removed, if there is one.
-    """
-    standing = store.outputs.standing(pipeline.name, path)
-    if standing is None:
-        return None
-    target = path_in(pipeline.output, path)
-    if output_files.look(target, standing.digest, None) is output_files.Standing.FOREIGN:
-        store.outputs.set_state(standing.id, OutputState.EDITED)
-        return None
-    store.outputs.set_state(standing.id, OutputState.WITHDRAWN)
-    store.working.set_state(
-        repo_id, [standing.input_path], FileState.QUEUED, if_in=(FileState.TRANSLATED,)
-    )
-    return target
-
-
-def publish_beside(store: Store, pipeline: PipelineSettings, path: str) -> str:
-    """Put the live model's translation beside an output that was edited by hand.
-
-    Args:
-        store: the open store.
-        pipeline: whose output it is.
-        path: name text of the edited output, relative to the output folder.
-
-    Returns:
-        The name text of the new file, ``x.new.png`` for ``x.png``.
-
-    Raises:
-        PixdError: it was not edited, or there is no newer translation.
-    """
-    standing = store.outputs.standing(pipeline.name, path)
-    if standing is None or standing.state is not OutputState.EDITED:
-        raise PixdError(f"{path} is no output that was edited by hand", advice="pixd why " + path)
-    live = store.models.live(pipeline.name)
-    made = store.runs.translation_of(
-        pipeline.name, standing.input_digest, live.digest if live else standing.model_digest
-    )
-    if made is None:
-        raise PixdError(
-            f"there is no translation of {standing.input_path} by the live model yet",
-            advice="wait for it with `pixd wait`",
-        )
-    beside = path.removesuffix(".png") + ".new.png"
-    target = path_in(pipeline.output, beside)
-    if output_files.look(target, made, None) is output_files.Standing.FOREIGN:
-        raise PixdError(f"{beside} is there already", advice="move it away")
-    output_files.publish(store.objects.path_of(made), target)
-    return beside
+    def _keep_earlier(self, path: str) -> None:
+        """Keep the bytes of an output that pixd did not write last, before it is replaced."""
+        target = path_in(self._folder, path)
+        key = png_text.read_text(target)["pixd:run"]
+        fd = os.open(target, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            stored = self._store.objects.take(fd)
+        finally:
+            os.close(fd)
+        self._store.objects.flush()
+        self._store.history.add_objects([stored], "image/png")
+        runs = history.runs_of_key(self._store.db.conn, key)
+        by = f"run@{runs[0]}" if runs else "a run that this store does not have (was it put back"
+        told = f"{path} is of {by}" + ("" if runs else " from a backup?)")
+        told += f": it is kept as {stored.digest[:19]} and replaced"
+        self._store.note(self._pipeline, "info", "earlier", told)

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pixd.config import value_range
 from pixd.config.pair_kinds import KINDS
+from pixd.store.revisions import ARITHMETIC, RESULTS, Revision, newest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pixd.config import PipelineSettings
 
-TRANSLATE_REVISION = 3
-"""Raise when the translator's code makes other bytes from the same model and image."""
+REVISIONS: Final = (
+    Revision(1, RESULTS, "0.1", "translates"),
+    Revision(2, ARITHMETIC, "0.1", "multiplies where an image is small"),
+    Revision(3, ARITHMETIC, "0.1", "writes the same pixels in fewer bytes"),
+)
+"""Add a line when the translator's code makes other bytes from the same model and image."""
+TRANSLATE_REVISION: Final = newest(REVISIONS)
 
 
 def translate_recipe(

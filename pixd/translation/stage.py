@@ -7,7 +7,7 @@ file, then the rows that say the output exists.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from pixd.store.edges import Edge
 from pixd.store.heartbeat import Tiles
@@ -15,6 +15,7 @@ from pixd.store.states import FileState, RunState
 from pixd.system import crash_points, disk
 from pixd.system.children.warm_worker import WarmWorker
 from pixd.translation import due, odd_inputs, translator
+from pixd.translation.aim import Aim, Asked
 from pixd.translation.publishing import Made, Publisher
 from pixd.translation.tally import Tally
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
     from pixd.config import PipelineSettings, Settings
     from pixd.folders.intake import Intake
-    from pixd.store.file_rows import DueInput
     from pixd.store.models import Model
     from pixd.store.store import Store
     from pixd.system.children.spawner import Spawner
@@ -37,23 +37,6 @@ AHEAD_S = 0.5
 published together. The cost of publishing depends on the number of syncs, not of files."""
 CHECK_OUTPUTS_S = 60.0
 CHECK_MODEL_S = 30.0  # how soon a live model whose files could not be read is tried again
-
-
-class Aim(NamedTuple):
-    """What outputs should be made with: the live model, laid out, and the present recipe."""
-
-    model: Model
-    prepared: translator.Prepared
-
-
-class Asked(NamedTuple):
-    """One translation that the worker holds, and every input that it serves."""
-
-    run_id: int
-    key: str
-    digest: str
-    scratch: Path
-    inputs: tuple[DueInput, ...]
 
 
 class Translation:
@@ -79,7 +62,7 @@ class Translation:
         self._pipeline = pipeline
         self._intake = intake
         self._spawner = spawner
-        self._publisher = Publisher(
+        self.publisher = Publisher(
             store, pipeline.name, intake.repo_id, pipeline.output, tally=self._tally
         )
         self._aim: Aim | None = None
@@ -144,6 +127,8 @@ class Translation:
     def next_at(self, now: float) -> float:
         """Return when the next step has work, even without a message from the child."""
         times = [self._next_check_at if self._aim else now + 3600.0]
+        if self.publisher.calls.fileno() is not None:  # nothing begins before that is answered
+            return self._translator.next_at(now) if self._translator else now + 3600.0
         if self._translator:
             times.append(self._translator.next_at(now))
         if self._retry_at is not None:
@@ -157,6 +142,7 @@ class Translation:
         if self._translator:
             self._translator.abandon()
         self._held.clear()
+        self.publisher.recover()
         self._aim = None  # stale outputs may not have been queued
 
     def stop(self, reason: str) -> None:
@@ -183,13 +169,13 @@ class Translation:
             if self._translator.ready:
                 self.device = str(self._translator.ready.get("device", ""))
         aim = self._find_aim(now)
-        if aim is None:
+        if self.publisher.is_waiting() or aim is None:
             return
-        if now >= self._next_check_at:
+        if now >= self._next_check_at and (why := self.publisher.find_missing()) is not None:
             self._next_check_at = now + CHECK_OUTPUTS_S
-            self._note_blockage(self._publisher.find_missing(), now)
+            self._note_blockage(why, now)
             self._odd.tell(is_due=True)
-        if may_start and now >= self._blockage.retry_at:
+        if may_start and now >= self._blockage.retry_at and not self.publisher.is_waiting():
             self._feed(aim, now)
 
     # -- what outputs should be ---------------------------------------------------------
@@ -243,6 +229,8 @@ class Translation:
     def _feed(self, aim: Aim, now: float) -> None:
         child = self._translator
         assert child is not None  # it was started when the aim was found
+        if self._note_blockage(self.publisher.why_not(), now):
+            return
         room = self._at_once - len(self._held)
         if room <= 0:
             return
@@ -325,16 +313,20 @@ class Translation:
                 continue
             if answer.event["event"] == "done":
                 crash_points.crash_point("result-received")
-                stored = self._store.objects.adopt(asked.scratch)
-                if stored.digest != answer.event["sha256"]:
+                try:
+                    stored = self._store.objects.adopt(asked.scratch)
+                except FileNotFoundError:
+                    self._fail(asked, "the translator left no output")
+                    continue
+                if stored.digest != answer.event.get("sha256"):
                     self._fail(asked, "the output changed on its way")
                     continue
-                made.append((asked, stored, answer.event.get("ms", {})))
+                made.append((asked, stored, translator.timings_of(answer.event)))
                 self._odd.keep(asked.digest, answer.event)
             elif answer.event["event"] in {"rejected", "crashed"}:
-                self._reject(asked, str(answer.event["reason"]))
+                self._reject(asked, str(answer.event.get("reason")))
             elif answer.event.get("kind") == "disk":
-                self._give_back(asked, str(answer.event["reason"]), now)
+                self._give_back(asked, str(answer.event.get("reason")), now)
             else:
                 self._fail(asked, str(answer.event.get("reason")))
         if not made:
@@ -342,11 +334,12 @@ class Translation:
         aim = self._aim
         assert aim is not None  # the requests were made under it
         self._store.objects.flush()
+        done = [Made(asked.run_id, stored.digest, asked.inputs) for asked, stored, _ in made]
+        self.publisher.look_ahead(done)
         ready = (self._translator.ready if self._translator else None) or {}
         with self._store.transaction():
             self._store.history.add_objects([stored for _, stored, _ in made], "image/png")
             environment = self._store.runs.add_environment(ready.get("environment", {}))
-            done = [Made(asked.run_id, stored.digest, asked.inputs) for asked, stored, _ in made]
             for asked, stored, timings in made:
                 self._store.runs.move(
                     asked.run_id,
@@ -358,21 +351,21 @@ class Translation:
                 self._store.runs.add_outputs(
                     asked.run_id, [Edge("image", "image.png", stored.digest)]
                 )
-            intents = self._publisher.intend(
+            intents = self.publisher.intend(
                 done, model_digest=aim.model.digest, recipe=aim.prepared.recipe
             )
-        self._note_published(self._publisher.carry_out(done, intents), now)
+        self._note_published(self.publisher.carry_out(done, intents), now)
         took_ms = sum(sum(timings.values()) for _, _, timings in made) / len(made)
         self._at_once = round(min(max(1000 * AHEAD_S / max(took_ms, 1e-3), AT_ONCE), MOST_AT_ONCE))
 
     def _publish(self, aim: Aim, made: list[Made], now: float) -> None:
-        refused = self._publisher.publish(
+        refused = self.publisher.publish(
             made, model_digest=aim.model.digest, recipe=aim.prepared.recipe
         )
         self._note_published(refused, now)
 
     def _note_published(self, refused: str, now: float) -> None:
-        if not self._note_blockage(refused, now):
+        if not (self.publisher.is_waiting() or self._note_blockage(refused, now)):
             self._go_on(now)
 
     def _give_back(self, asked: Asked, reason: str, now: float) -> None:
@@ -397,4 +390,4 @@ class Translation:
         with self._store.transaction():
             self._store.runs.move(asked.run_id, (RunState.RUNNING,), RunState.FAILED, reason=reason)
             for inp in asked.inputs:
-                self._publisher.postpone(inp, reason)
+                self.publisher.postpone(inp, reason)

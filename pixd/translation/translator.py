@@ -18,6 +18,7 @@ from pixd.store import manifests, model_files
 from pixd.store.queries import history
 from pixd.store.queries.lineage import object_path
 from pixd.store.recipes import recipe_digest
+from pixd.system.children.numbers import is_number
 from pixd.system.children.spec import TranslateSpec
 from pixd.system.children.warm_worker import WarmWorker
 from pixd.system.errors import PixdError
@@ -113,12 +114,11 @@ def start(
     spawner: Spawner,
 ) -> WarmWorker:
     """Return the service's child for a prepared model; it starts with its first request."""
-    (store.folder / "logs").mkdir(exist_ok=True)
     return WarmWorker(
         MODULE,
         run_spec(settings, pipeline, prepared),
         store.scratch / f"translate-{pipeline.name}",
-        store.folder / "logs" / f"translate-{pipeline.name}.log",
+        store.standing("logs") / f"translate-{pipeline.name}.log",
         spawner=spawner,
         idle_s=IDLE_S,
         answer_within_s=ANSWER_WITHIN_S,
@@ -309,3 +309,9 @@ def request(
             "pixd:run": key,
         },
     }
+
+
+def timings_of(event: Mapping[str, Any]) -> dict[str, float]:
+    """Return the milliseconds that an answer tells, without what is no number."""
+    told = event.get("ms")
+    return {k: v for k, v in told.items() if is_number(v)} if isinstance(told, dict) else {}

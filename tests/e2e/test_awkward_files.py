@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pixd.folders.scan import is_ignored
+from pixd.folders.ignored import is_ignored
 from pixd.translation.output_files import output_name
 from tests.support.tiny import Tiny
 

@@ -219,6 +219,12 @@ def test_a_training_image_is_traced_to_models_and_outputs(two: Tiny) -> None:
     found = ask(two, "trace", "training/012.png")
     assert [m["name"] for m in found["training"]["models"]] == ["model@2"]
     assert found["training"]["models"][0]["outputs"] == {"current": 3}
+    assert "output_files" not in found["training"]["models"][0]
+    found = ask(two, "trace", "training/012.png", "--all")
+    learned = found["training"]["models"][0]["output_files"]
+    assert [o["path"] for o in learned] == ["in-000.png", "in-001.png", "in-002.png"]
+    assert learned[0]["digest"] == hash_file(two.folder / "output" / "in-000.png")
+    assert "    in-002.png  current, 20" in say(two, "trace", "training/012.png", "--all")
     found = ask(two, "trace", hash_file(two.folder / "training" / "000.png")[:20])
     assert [m["name"] for m in found["training"]["models"]] == ["model@1", "model@2"]
     found = ask(two, "trace", "input/in-001.png")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import sys
+import time
 from pathlib import Path
 
 from pixd.system import durable
@@ -18,6 +20,10 @@ def main() -> int:
     # Of contents, not of paths: an object's path ends with its digest.
     asked = [[Path(p).name for p in one["images"]] for one in (*spec.train, *spec.held_out)]
     seed = canonical_json([spec.recipe, sorted(asked)]).encode()
+    ends_at = time.monotonic() + float(os.environ.get("PIXD_STUB_TRAIN_S", "0"))
+    while time.monotonic() < ends_at:  # a training that takes its time
+        events.send("progress", step=1, steps=4)
+        time.sleep(0.1)
     folder = Path(spec.scratch) / "model"
     folder.mkdir()
     outputs: list[OutputFile] = []

@@ -107,6 +107,8 @@ print(json.dumps(answers))
 
 OF_THE_MOMENT = {
     ("status", "disk_free_bytes"): "the disk's, not the store's",
+    ("status", "store_gone"): "new: the older code says nothing of it",
+    ("status", "store_bytes"): "a migration of the later code adds pages to the database",
     ("status", "last_seen"): "when a service ran last: the later code has run",
     ("why one/input/in-002.png", "change_id"): LOOKED_AT_AGAIN,
     ("why one/training/012.png", "change_id"): LOOKED_AT_AGAIN,
@@ -200,11 +202,11 @@ def outputs(folder: Path) -> dict[str, tuple[int, int, bytes]]:
     }
 
 
-def has_commit() -> bool:
-    """Say whether the sources are a repository that has the old commit."""
+def has_commit(commit: str = COMMIT) -> bool:
+    """Say whether the sources are a repository that has an old commit."""
     try:
         done = subprocess.run(
-            ["git", "-C", str(ROOT), "cat-file", "-e", f"{COMMIT}^{{commit}}"],
+            ["git", "-C", str(ROOT), "cat-file", "-e", f"{commit}^{{commit}}"],
             capture_output=True,
             check=False,
         )
@@ -213,12 +215,12 @@ def has_commit() -> bool:
     return done.returncode == 0
 
 
-def old_code(folder: Path) -> Code:
-    """Write the sources of the old commit into `folder`."""
+def old_code(folder: Path, commit: str = COMMIT) -> Code:
+    """Write the sources of an old commit into `folder`."""
     folder.mkdir()
     archive = folder / "source.tar"
     subprocess.run(
-        ["git", "-C", str(ROOT), "archive", "-o", str(archive), COMMIT, "pixd"], check=True
+        ["git", "-C", str(ROOT), "archive", "-o", str(archive), commit, "pixd"], check=True
     )
     with tarfile.open(archive) as tar:
         tar.extractall(folder, filter="data")

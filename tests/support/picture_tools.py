@@ -17,7 +17,7 @@ PACKAGES = {
 """By program: the Debian package that has it."""
 
 
-class CannotRead(Exception):
+class CannotReadError(Exception):
     """A program does not read a file that it was given."""
 
 
@@ -48,7 +48,7 @@ def _read(program: str, *arguments: object) -> None:
     try:
         run(program, *arguments)
     except RuntimeError as error:
-        raise CannotRead(str(error)) from error
+        raise CannotReadError(str(error)) from error
 
 
 def by_imagemagick(path: Path, kind: str = "") -> np.ndarray:

@@ -37,5 +37,3 @@ def png(values: np.ndarray, bits: int, colour_type: int, **chunks: bytes) -> byt
         b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + between
         + chunk(b"IDAT", zlib.compress(filtered)) + chunk(b"IEND", b"")
     )  # fmt: skip
-
-

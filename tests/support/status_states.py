@@ -10,22 +10,25 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlite_utils import Database
 
 from pixd.answers import status
 from pixd.config.load import load
 from pixd.service.loop import Service
-from pixd.store import connection, heartbeat
+from pixd.store import connection, heartbeat, place, schema
 from pixd.store.opening import open_store
+from pixd.store.outside import Note, OutsideNote
 from pixd.store.states import FileState, RunState
 from pixd.store.store import Store
 from pixd.system.clock import rfc3339
 from pixd.system.digests import canonical_json
+from pixd.training.dataset.looking import Progress
 from tests.support.commits import record
 
 CONFIG = """\
@@ -55,6 +58,15 @@ def read_live(store: Path) -> Live:
 def write_live(store: Path, live: Live) -> None:
     """Leave a heartbeat in a store."""
     heartbeat.write(store, heartbeat.from_json(live))
+
+
+SCORES: Mapping[str, Any] = {"l1": 21.4, "held_out": 12}
+DOUBTFUL: Mapping[str, Any] = {
+    "l1": 46.2, "held_out": 12,
+    "baselines": {"mean_target": {"l1": 41.0}, "identity": {"l1": 96.5}},
+    "others": {"n": 12, "own_l1": 46.2, "l1": 46.3, "z": 0.4, "z_possible": 10.1},
+}  # fmt: skip
+"""The scores of a training on pairs that do not belong together."""
 
 
 class Clock:
@@ -102,15 +114,14 @@ class World:
         store.close()
         self.clock.now = NOW
 
-    def add_model(self, store: Store) -> None:
-        export = store.objects.add(b"a generator")
+    def add_model(self, store: Store, metrics: Mapping[str, Any] = SCORES) -> None:
+        export = store.objects.add(b"a generator with %d scores" % len(metrics))
         store.objects.flush()
         recipe = store.runs.add_recipe("train", {})
-        metrics = {"l1": 21.4, "held_out": 12}
         with store.transaction():
             store.history.add_objects([export], "application/json")
             run = self.add_run(store, RunState.SUCCEEDED, recipe)
-            version = store.db.execute('SELECT version FROM "commit"').fetchone()[0]
+            version = store.db.execute('SELECT version FROM "commit" ORDER BY rowid').fetchone()[0]
             model = store.models.add(
                 "facades", export.digest, train_run=run, export_run=run, version=version,
                 commit_seq=1, steps=24_000, metrics=metrics,
@@ -149,10 +160,10 @@ class World:
     ) -> Iterator[Store]:
         """Hold the store as a service that started three hours ago, and leave its heartbeat."""
         service = Service(self.settings, lambda _: None)
-        service.heartbeat.started_at = NOW - 3 * HOUR_S - 12 * MINUTE_S
         service._beat(0.0)
         live: Live = read_live(self.settings.store)
         live["idle"] = True
+        live["started_at"] = rfc3339(NOW - 3 * HOUR_S - 12 * MINUTE_S)
         for folder in ("training", "input"):
             seen = live["pipelines"]["facades"][folder]
             seen.update(watch="inotify", last_scan_at=rfc3339(NOW - 7.0))
@@ -166,8 +177,7 @@ class World:
         finally:
             service.control.stop()
             service.store.close()
-            os.close(service._wake_r)
-            os.close(service._wake_w)
+            service.signals.close()
 
     def ran(self, *, was_stopped: bool) -> None:
         """Leave what a service leaves that ended two hours ago."""
@@ -247,6 +257,13 @@ def training_set_is_wrong(world: World) -> Iterator[None]:
 
 
 @contextmanager
+def model_is_doubtful(world: World) -> Iterator[None]:
+    with world.running() as store:
+        world.add_model(store, DOUBTFUL)
+        yield
+
+
+@contextmanager
 def training(world: World) -> Iterator[None]:
     def change(live: Live) -> None:
         live["idle"] = False
@@ -257,6 +274,17 @@ def training(world: World) -> Iterator[None]:
             validation={"step": 7_200, "l1": 24.06, "psnr": 17.2, "ssim": 0.41, "sharpness": 0.9},
             preview=str(world.settings.store / "previews" / "facades.png"),
         )  # fmt: skip
+
+    with world.running(change):
+        yield
+
+
+@contextmanager
+def looking_at_the_images(world: World) -> Iterator[None]:
+    def change(live: Live) -> None:
+        live["idle"] = False
+        far = Progress("images", 4_200, 20_000, 128.0)
+        set_part(live, "train", state="idle", reason=far.text(), looking=far._asdict())
 
     with world.running(change):
         yield
@@ -342,6 +370,17 @@ def on_hold(world: World) -> Iterator[None]:
 
 
 @contextmanager
+def not_answering(world: World) -> Iterator[None]:
+    def change(live: Live) -> None:
+        told = "/mnt/nas/input (nfs4) has not answered for 40 s"
+        live["pipelines"]["facades"]["input"]["not_answering"] = told  # it has no such key else
+        live["pipelines"]["facades"]["input"]["watch"] = "poll"
+
+    with world.running(change):
+        yield
+
+
+@contextmanager
 def stuck(world: World) -> Iterator[None]:
     with world.running(silent_s=190.0):
         yield
@@ -371,7 +410,15 @@ def newer_store(world: World) -> Iterator[None]:
 @contextmanager
 def older_store(world: World) -> Iterator[None]:
     last = connection.MIGRATIONS[-1]
-    _migration(world, f"DELETE FROM _sqlite_migrations WHERE name = '{last}'")  # noqa: S608
+    made: list[set[str]] = []
+    for options in ({}, {"stop_before": last}):
+        db = Database(memory=True)
+        schema.migrations.apply(db, **options)
+        made.append(set(db.table_names()))
+    with store_of(world) as store:
+        for table in made[0] - made[1]:
+            store.db.execute(f'DROP TABLE "{table}"')
+        store.db.execute("DELETE FROM _sqlite_migrations WHERE name = ?", [last])
     yield
 
 
@@ -380,17 +427,38 @@ def _migration(world: World, sql: str) -> None:
         store.db.execute(sql)
 
 
+@contextmanager
+def store_gone(world: World) -> Iterator[None]:
+    """The service waits for a store whose disk is away."""
+    store = world.settings.store
+    note = OutsideNote(world.settings.path)
+    note.write(
+        Note(
+            identity="one",
+            path=str(store),
+            pid=os.getpid(),
+            at=rfc3339(NOW - 0.4),
+            blocked=place.say_gone(store),
+            advice=place.ADVICE_GONE,
+        )
+    )
+    shutil.rmtree(store)
+    yield
+    note.close()
+
+
 STATES = {
     state.__name__.replace("_", " "): state
     for state in (
-        never_run, starting, idle, training_set_is_wrong, training, translating, translating_in_tiles,
+        never_run, starting, idle, training_set_is_wrong, model_is_doubtful, looking_at_the_images, training, translating, translating_in_tiles,
         waiting_for_pairs, training_failed,
-        inputs_failed, paused, blocked, on_hold, stuck, stopped, killed, newer_store, older_store,
+        inputs_failed, paused, blocked, store_gone, on_hold, not_answering, stuck, stopped, killed, newer_store, older_store,
     )
 }  # fmt: skip
 EXIT_CODES = {
-    "never run": 3, "starting": 0, "idle": 0, "training set is wrong": 0, "training": 0, "translating": 0,
+    "never run": 3, "starting": 0, "idle": 0, "training set is wrong": 0, "model is doubtful": 1, "looking at the images": 0, "training": 0,
+    "translating": 0,
     "translating in tiles": 0,
-    "waiting for pairs": 0, "training failed": 1, "inputs failed": 1, "paused": 0, "blocked": 1,
-    "on hold": 1, "stuck": 1, "stopped": 3, "killed": 3, "newer store": 4, "older store": 4,
+    "waiting for pairs": 0, "training failed": 1, "inputs failed": 1, "paused": 0, "blocked": 1, "store gone": 1,
+    "on hold": 1, "not answering": 1, "stuck": 1, "stopped": 3, "killed": 3, "newer store": 4, "older store": 3,
 }  # fmt: skip

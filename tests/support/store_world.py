@@ -230,7 +230,7 @@ class World:
         recorder = Recorder(store, pipeline, kind, known)
         for name, stamp in found.items():
             recorder.read(root, Ready(name, stamp, early=False), is_racy=False)
-        recorder.commit([name for name in known if name not in found])
+        recorder.commit({name: "" for name in known if name not in found})
         self.tidy()
 
     def start_training(self, pipeline: str, seed: int) -> None:

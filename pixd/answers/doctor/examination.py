@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from pixd.answers.doctor import folders, machine, model, service, store
+from pixd.answers.doctor import abilities, folders, machine, model, service, store, upgrade
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -33,7 +33,9 @@ def examination(
         yield "inotify", lambda: [machine.inotify(settings)]
         yield "an event's round trip", lambda: [machine.events(settings.store)]
         yield "the store's disk", partial(store.disk_checks, settings)
+        yield "what it can do", partial(abilities.checks, settings.store)
         yield "the database", partial(store.database_checks, examined)
+        yield "what an upgrade changes", partial(upgrade.checks, settings, examined)
         yield "leftovers", lambda: [store.leftovers(settings, examined)]
         yield "the metrics", partial(machine.metrics_file, settings.metrics)
         yield "the service", partial(service.checks, settings)

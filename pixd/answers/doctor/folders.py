@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from pixd.answers.doctor.check import Check, fail, ok, warn
 from pixd.folders import scan
-from pixd.system import disk, libc, safe_open
+from pixd.system import disk, libc, mounts, safe_open
+from pixd.system.children.folder_calls import silence_of
 from pixd.system.users import user_name
 from pixd.translation.due import IMAGE_BYTES
 
@@ -28,8 +29,16 @@ def checks(settings: Settings, examined: Examined) -> Iterator[Check]:
         roots = examined.roots(pipeline.name)
         for kind, folder in (("training", pipeline.training), ("input", pipeline.input)):
             name = f"{pipeline.name} {kind}"
-            yield watched(name, folder, roots.get(kind), f"pixd resume -p {pipeline.name}")
-        yield output(pipeline)
+            yield _hanging(name, folder, settings.store) or watched(
+                name, folder, roots.get(kind), f"pixd resume -p {pipeline.name}"
+            )
+        name = f"{pipeline.name} output"
+        yield _hanging(name, pipeline.output, settings.store) or output(pipeline)
+
+
+def _hanging(name: str, folder: Path, store: Path) -> Check | None:
+    error = silence_of(store, folder)
+    return fail(name, error.message, error.advice) if error else None
 
 
 def watched(name: str, folder: Path, root: Root | None, resume: str) -> Check:
@@ -51,7 +60,7 @@ def watched(name: str, folder: Path, root: Root | None, resume: str) -> Check:
     if doubt := _doubt(folder, identity, root):
         told, mend = doubt
         return warn(name, f"{where}, {told}", f"{mend}; or {resume}")
-    kind = libc.network_file_system(os.path.realpath(folder))
+    kind = mounts.may_hang(folder)
     how = f"polled: {kind} reports no changes" if kind else "watched by inotify"
     return ok(name, f"{where}, {how}")
 
@@ -64,7 +73,7 @@ def _absent(name: str, folder: Path, root: Root | None, error: safe_open.RootGon
     if is_known or folder.exists() or folder.is_symlink():
         return fail(name, error.message, error.advice)
     mend = f"mkdir -p {shlex.quote(str(folder))}"
-    return warn(name, f"{folder} is not there yet; the service makes it", mend)
+    return fail(name, f"{folder} is not there, and the service does not make it", mend)
 
 
 def _may_not_read(name: str, folder: Path) -> Check:

@@ -21,7 +21,7 @@ from pixd.answers.doctor.store import EVENTS_FOLDER
 from pixd.config.pair_kinds import KINDS
 from pixd.folders.watch import Watch
 from pixd.store import lock
-from pixd.system import libc
+from pixd.system import libc, mounts
 from pixd.system.clock import rfc3339, seconds_of
 from pixd.system.machine import has_gpu
 from pixd.system.users import user_name
@@ -60,7 +60,7 @@ def inotify(settings: Settings) -> Check:
     """Compare what the kernel lets this user watch with what the folders need."""
     name = "inotify limits"
     roots = [root for p in settings.pipelines for root in (p.training, p.input)]
-    local = [root for root in roots if not libc.network_file_system(os.path.realpath(root))]
+    local = [root for root in roots if not mounts.may_hang(root)]
     needed = sum(_count_folders(local)) + 1
     watches, instances = _limit("watches"), _limit("instances")
     if watches is None or instances is None:

@@ -11,8 +11,8 @@ from pixd.answers import health
 from pixd.answers.doctor.check import Check, fail, ok, warn
 from pixd.store import heartbeat, lock
 from pixd.store.heartbeat import Heartbeat, HeartbeatError
+from pixd.system import control_socket
 from pixd.system.clock import seconds_of
-from pixd.system.control_socket import SOCKET
 from pixd.system.errors import CannotTellError
 
 if TYPE_CHECKING:
@@ -42,8 +42,12 @@ def checks(settings: Settings) -> Iterator[Check]:
         yield _heartbeat(pid, heartbeat.read(store))
     except HeartbeatError as error:
         yield warn("service", error.message, "systemctl restart pixd; or end pixd run, start again")
-    if os.access(store / SOCKET, os.W_OK, effective_ids=True):
-        yield ok("control socket", "you may change what the service does")
+    address = control_socket.address_of(store)
+    may_ask = address.startswith(control_socket.ABSTRACT) or os.access(
+        address, os.W_OK, effective_ids=True
+    )
+    if may_ask:
+        yield ok("control socket", f"you may change what the service does ({address})")
     else:
         told = "you may ask the service and not change what it does"
         yield warn("control socket", told, "sudo usermod -aG pixd $USER, and log in again")

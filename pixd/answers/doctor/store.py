@@ -14,8 +14,9 @@ from pixd.store import connection, lock, model_files, verify, writer
 from pixd.store.heartbeat import read_heights
 from pixd.store.queries import history, holds
 from pixd.system import disk, libc
+from pixd.system.children.folder_calls import silence_of
 from pixd.system.errors import CannotTellError, StoreError
-from pixd.training.stage import room_for_training
+from pixd.training.run import room_for_training
 from pixd.translation.due import IMAGE_BYTES
 
 if TYPE_CHECKING:
@@ -125,7 +126,8 @@ def database_checks(examined: Examined) -> Iterator[Check]:
         yield ok(name, "none yet; the first start makes one")
         return
     if examined.holder is not None:
-        yield ok(name, "of this version; a service that runs has checked it at its start")
+        version = "an older" if connection.is_older(examined.reader) else "this"
+        yield ok(name, f"of {version} version; a service that runs has checked it at its start")
         return
     if why := verify.quick_check(examined.reader):
         yield fail(name, f"damaged: {why}", writer.ADVICE_DAMAGED)
@@ -137,12 +139,16 @@ def database_checks(examined: Examined) -> Iterator[Check]:
         yield fail(name, error.message, error.advice)
         return
     told = size((examined.folder / connection.DATABASE).stat().st_size)
+    if connection.is_older(examined.reader):
+        told = f"of an older pixd, whole ({told}); the next start brings it up to date"
+        yield ok(name, f"{told}, with everything in it")
+        return
     yield ok(name, f"of this version, whole ({told})")
 
 
 def leftovers(settings: Settings, examined: Examined) -> Check:
     """Look for temporary files that are left over. The next start removes most of them."""
-    outputs = [pipeline.output for pipeline in settings.pipelines]
+    outputs = [p.output for p in settings.pipelines if not silence_of(settings.store, p.output)]
     ends_at = time.monotonic() + LOOK_FOR_S
     old = [path for path in _temporaries(settings.store, outputs, ends_at) if _is_old(path)]
     if not old:

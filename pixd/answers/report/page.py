@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pixd
 from pixd.answers.report.curves import Reference, Series, chart, figure
 from pixd.answers.report.style import STYLE
+from pixd.store import model_scores
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -63,6 +64,9 @@ def _head(record: Record) -> Iterator[str]:
     yield f'<h1>{escape(model["name"])}<span class="badge {tone}">{word}</span></h1>'
     said = "It was promoted" if verdict["promote"] else "It was not promoted"
     yield f'<p class="verdict">{said}: {escape(str(verdict["why"]))}.</p>'
+    if doubts := model_scores.doubts(model["metrics"]):
+        look = "Look at the pairs below: does each target belong to its input?"
+        yield _note(f"This model is doubtful: {doubts}. {look}")
     yield '<div class="tiles">'
     yield from (
         f'<div class="tile"><b>{escape(value)}</b><span>{escape(about)}</span></div>'
@@ -82,6 +86,9 @@ def _numbers(record: Record) -> Iterator[tuple[str, str]]:
     held_out = metrics.get("held_out") or 0
     if held_out and metrics.get("l1") is not None:
         yield figure(metrics["l1"]), f"L1 of 255 on {_count(held_out, 'held-out pair')}"
+    mean = model_scores.baseline_l1(metrics, "mean_target")
+    if held_out and mean is not None:
+        yield figure(mean), "L1 of the mean of all targets, which learned nothing"
     live = metrics.get("live") or {}
     if held_out and live.get("l1") is not None:
         yield figure(live["l1"]), "L1 of the model that was live then"
@@ -217,6 +224,7 @@ def _scores(metrics: Mapping[str, Any]) -> Iterator[str]:
         ("the live model then", metrics.get("live")),
         ("the mean of all targets", baselines.get("mean_target")),
         ("the input as it is", baselines.get("identity")),
+        ("this model, beside the targets of other pairs", _others(metrics)),
     ]
     heads = "".join(
         f'<th class="number">{name}<br><span class="unit">{unit}</span></th>'
@@ -238,6 +246,11 @@ def _scores(metrics: Mapping[str, Any]) -> Iterator[str]:
             f" by: L1 {figure(common['l1'])} against {_score((common.get('live') or {}).get('l1'))}"
             " of the live model.</p>"
         )
+
+
+def _others(metrics: Mapping[str, Any]) -> dict[str, float] | None:
+    l1 = model_scores.others_l1(metrics)
+    return None if l1 is None else {"l1": l1}
 
 
 def _score(value: float | None) -> str:

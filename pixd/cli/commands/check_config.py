@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def run(args: argparse.Namespace) -> int:
     """Print the settings as YAML that pixd would read again."""
-    settings = settings_of(args)
+    settings = settings_of(args, asks_network=True)
     if any(KINDS[pipeline.pairs].needs_opencv for pipeline in settings.pipelines):
         from pixd.images import edges  # noqa: PLC0415 - NumPy takes a tenth of a second
 

@@ -12,7 +12,7 @@ from pixd.cli.terminal import Progress, bar
 from pixd.system.children.spawner import LocalSpawner
 from pixd.system.errors import EXIT_FAILED, EXIT_OK, UsageError
 from pixd.training.dataset import folder_check
-from pixd.training.dataset.findings import LOOK, WRONG, Finding, Setting
+from pixd.training.dataset.finding import LOOK, WRONG, Finding, Setting
 
 if TYPE_CHECKING:
     import argparse
@@ -50,7 +50,9 @@ def _wanted(args: argparse.Namespace) -> Iterator[tuple[str, Path, Setting]]:
         UsageError: it is not a folder, or the options of both ways were mixed.
     """
     given = {
-        name: getattr(args, name) for name in Setting._fields if getattr(args, name) is not None
+        name: value
+        for name in Setting._fields  # not all of them are options
+        if (value := getattr(args, name, None)) is not None
     }
     if args.dir is not None:
         if args.pipeline:

@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _examine(args: argparse.Namespace, progress: Progress) -> Iterator[Check]:
     try:
-        settings = settings_of(args)
+        settings = settings_of(args, asks_network=True)
     except ConfigError as error:
         yield Check("config", FAIL, error.message, error.advice)
         return

@@ -1,10 +1,15 @@
-"""`pixd init`: write a first config.yaml and the folders that it names."""
+"""`pixd init`: write a first config.yaml and the folders that it names.
+
+Where there is a config.yaml, it makes the folders that are missing. The service never does: a folder
+that is missing may be on a disk that is away.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pixd.config.load import load
 from pixd.config.pair_kinds import KINDS
 from pixd.system import durable
 from pixd.system.errors import PixdError
@@ -38,10 +43,7 @@ def run(args: argparse.Namespace) -> int:
     folder = Path(args.dir).absolute()
     config = folder / "config.yaml"
     if config.exists():
-        raise PixdError(
-            f"{config} is there already; nothing was changed",
-            advice="edit it, or name another folder: pixd init DIR",
-        )
+        return _make_missing(config)
     name = "".join(c if c.isalnum() or c in "-_" else "-" for c in folder.name) or "images"
     made = ", ".join(kind.name for kind in KINDS.values() if kind.is_made)
     folder.mkdir(parents=True, exist_ok=True)
@@ -53,4 +55,31 @@ def run(args: argparse.Namespace) -> int:
     print(f"  put pairs into {folder / 'training'} (one image each: A left, B right)")
     print(f"  pixd --config {config} run")
     print(f"  drop images into {folder / 'input'}; translations appear in {folder / 'output'}")
+    return 0
+
+
+def _make_missing(config: Path) -> int:
+    """Make the folders that a configuration names and that are missing.
+
+    Raises:
+        ConfigError: the configuration has problems.
+        PixdError: none is missing, or one cannot be made.
+    """
+    pipelines = load(config).pipelines
+    named = [folder for one in pipelines for folder in (one.training, one.input, one.output)]
+    missing = [folder for folder in named if not folder.exists()]
+    if not missing:
+        raise PixdError(
+            f"{config} is there already; nothing was changed",
+            advice="edit it, or name another folder: pixd init DIR",
+        )
+    for folder in missing:
+        try:
+            folder.mkdir(parents=True)
+        except OSError as error:
+            raise PixdError(
+                f"the folder {folder} cannot be made: {error.strerror}",
+                advice="make it by hand, or name another in config.yaml",
+            ) from error
+        print(f"made {folder}")
     return 0

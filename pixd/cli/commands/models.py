@@ -6,10 +6,11 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from pixd.cli.configuration import pick_pipeline, settings_of
-from pixd.store import connection
+from pixd.store import connection, model_scores
 from pixd.store.queries import history
 from pixd.store.states import BytesState
 from pixd.system.errors import UsageError
+from pixd.training import promotion
 
 if TYPE_CHECKING:
     import argparse
@@ -29,20 +30,27 @@ def run(args: argparse.Namespace) -> int:
     pipeline = pick_pipeline(settings, args.pipeline).name
     rows = history.models(connection.open_reader(settings.store), pipeline)
     if args.json:
-        print(json.dumps(rows, sort_keys=True, indent=1))
+        told = [{**row, "doubts": model_scores.doubts(row["metrics"])} for row in rows]
+        print(json.dumps(told, sort_keys=True, indent=1))
         return 0
     if not rows:
         print("no model yet")
         return 0
-    print(f"{'model':<10}{'dataset':<14}{'steps':>7}{'L1':>8}{'SSIM':>7}{'sharp':>7}  state")
+    print(
+        f"{'model':<10}{'dataset':<14}{'steps':>7}{'L1':>8}{'SSIM':>7}{'sharp':>7}{'L1 mean':>9}{'L1 others':>11}  state"
+    )
+    live = next((row["number"] for row in rows if row["is_live"]), 0)
     for row in rows:
         metrics = row["metrics"]
         scores = "".join(
             _number(metrics.get(name), width, digits)
             for name, width, digits in (("l1", 8, 1), ("ssim", 7, 3), ("sharpness", 7, 2))
         )
+        # What learned nothing, and the same outputs beside the targets of other pairs.
+        scores += _number(model_scores.baseline_l1(metrics, "mean_target"), 9, 1)
+        scores += _number(model_scores.others_l1(metrics), 11, 1)
         dataset = f"training@{row['commit_seq']}"
-        print(f"{row['name']:<10}{dataset:<14}{row['steps']:>7}{scores}  {_state(row)}")
+        print(f"{row['name']:<10}{dataset:<14}{row['steps']:>7}{scores}  {_state(row, live)}")
     return 0
 
 
@@ -50,12 +58,19 @@ def _number(value: float | None, width: int, digits: int) -> str:
     return f"{value:>{width}.{digits}f}" if value is not None else f"{'-':>{width}}"
 
 
-def _state(row: dict[str, Any]) -> str:
+def _state(row: dict[str, Any], live: int) -> str:
+    """Say what is to know of a model; `live` is the number of the live one, or 0."""
     words = []
     if row["is_live"]:
         words.append("LIVE, pinned" if row["is_pinned"] else "LIVE")
-    if not row["verdict"]["promote"]:
-        words.append(f"not promoted: {row['verdict']['why']}")
+    if not row["verdict"]["promote"] and not row["is_live"]:
+        decision = promotion.Decision(**row["verdict"])
+        told = f"not promoted: {decision.why}"
+        if promotion.is_offered(decision) and row["number"] > live:
+            told += f" (`pixd promote {row['name']}` makes it live)"
+        words.append(told)
+    elif doubts := model_scores.doubts(row["metrics"]):
+        words.append(f"doubtful: {doubts}")
     if row["bytes_state"] != BytesState.PRESENT:
         words.append("bytes removed")
     return "; ".join(words)

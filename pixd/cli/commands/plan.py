@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 from pixd.answers import plan
 from pixd.answers.status_text import duration, size
 from pixd.cli.configuration import pick_pipeline, settings_of
+from pixd.cli.terminal import Progress, bar, warn
 from pixd.store import connection
+from pixd.store.opening import empty_reader
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 
 def run(args: argparse.Namespace) -> int:
@@ -21,8 +23,15 @@ def run(args: argparse.Namespace) -> int:
     pipelines = settings.pipelines
     if args.pipeline:
         pipelines = (pick_pipeline(settings, args.pipeline),)
-    reader = connection.open_reader(settings.store)
-    plans = {p.name: plan.of_pipeline(reader, settings, p) for p in pipelines}
+    store = settings.store
+    if connection.has_database(store) or connection.what_outlived_database(store):
+        reader = connection.open_reader(store)
+    else:
+        reader = empty_reader()
+        warn(f"pixd: there is no store at {store} yet: this is what the first start would do")
+    bars = Progress()
+    plans = {p.name: plan.of_pipeline(reader, settings, p, _reading(bars)) for p in pipelines}
+    bars.clear()
     if args.json:
         print(json.dumps(plans, sort_keys=True, indent=1))
         return 0
@@ -31,6 +40,13 @@ def run(args: argparse.Namespace) -> int:
         for line in _lines(made):
             print(f"  {line}")
     return 0
+
+
+def _reading(bars: Progress) -> Callable[[int, int], None]:
+    def show(done: int, total: int) -> None:
+        bars.show(f"reading {bar(done, total)} {done} of {total} new training files")
+
+    return show
 
 
 def _lines(made: Mapping[str, Any]) -> Iterator[str]:

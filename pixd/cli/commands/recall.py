@@ -58,6 +58,8 @@ def _plan(found: dict[str, Any], name: str) -> Iterator[str]:
     for kind, paths in found["files"].items():
         for path in paths:
             yield f"  taken out of {kind}: {path} (the file itself stays where it is)"
+    for path in found["taught"]:
+        yield f"  taken out of training, as it was taught from it: {path} (the file stays)"
     yield f"  models that descend from it: {_models(found['models'])}"
     live, after = found["live"], found["live_after"]
     if live == after:

@@ -24,7 +24,7 @@ from pixd.cli.terminal import warn
 from pixd.store import connection, manifests
 from pixd.store.queries import history
 from pixd.store.queries.lineage import object_path
-from pixd.system import durable
+from pixd.system import durable, mounts
 from pixd.system.children.spawner import LocalSpawner
 from pixd.system.children.spec import PicturesSpec
 from pixd.system.errors import PixdError, UsageError
@@ -85,7 +85,9 @@ def _place(settings: Settings, out: str | None, name: str) -> Path:
         raise UsageError(f"{out} is a folder", advice=f"name a file: -o {Path(out) / name}")
     for pipeline in settings.pipelines:
         for kind in FOLDERS:
-            if path.resolve().is_relative_to(Path(getattr(pipeline, kind)).resolve()):
+            if Path(mounts.find(path).path).is_relative_to(
+                mounts.find(getattr(pipeline, kind)).path
+            ):
                 raise UsageError(
                     f"{out} is in the {kind} folder of {pipeline.name}, which pixd watches",
                     advice="write the report elsewhere",

@@ -33,16 +33,15 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _serve(args: argparse.Namespace, log: Log, progress: Progress) -> int:
-    settings = settings_of(args)
-    from pixd.service.loop import Service  # noqa: PLC0415 - only this command pays for it
+    settings = settings_of(args, asks_network=True)
+    from pixd.service.serving import Server  # noqa: PLC0415 - only this command pays for it
 
-    service = Service(settings, log)
-    names = ", ".join(p.name for p in settings.pipelines)
-    log(_about_service("info", f"pixd serves {names} from {settings.path}; Ctrl-C stops it"))
+    server = Server(settings, log, is_asked_anew=args.new_store)
     try:
-        return service.run(once=args.once, tick=lambda s: progress.show(_doing(s)))
+        return server.run(once=args.once, tick=lambda s: progress.show(_doing(s)))
     finally:
-        log(_about_service("info", "stopped"))
+        if server.has_begun:
+            log(_about_service("info", "stopped"))
 
 
 def _about_service(level: Level, message: str) -> Event:

@@ -146,7 +146,7 @@ def _installation(*, is_user: bool) -> units.Installation:
 
 def _print(args: argparse.Namespace) -> int:
     """Print unit and drop-ins, as `systemctl cat` would; together they are a valid unit."""
-    settings = settings_of(args)
+    settings = settings_of(args, asks_network=True)
     shown = []
     for file in _files(args, settings):
         if file.path == units.SYSUSERS_FILE:
@@ -167,7 +167,7 @@ def _install(args: argparse.Namespace, manager: _Manager | None) -> int:
         ConfigError: the configuration is missing or wrong.
         PixdError: the service could not work, and why; or it did not start.
     """
-    settings = settings_of(args)
+    settings = settings_of(args, asks_network=True)
     files = _files(args, settings)
     root = Path(args.root or "/")
     if manager and not manager.is_user:

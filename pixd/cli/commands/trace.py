@@ -29,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
     settings = settings_of(args)
     reader = connection.open_reader(settings.store)
     try:
-        found = _find(reader, settings, args.thing)
+        found = _find(reader, settings, args.thing, with_outputs=args.all)
     except OSError as error:
         raise PixdError(
             f"the listing of a training cannot be read: {error}", advice="run `pixd verify`"
@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _find(reader: Reader, settings: Settings, thing: str) -> dict[str, Any]:
+def _find(reader: Reader, settings: Settings, thing: str, *, with_outputs: bool) -> dict[str, Any]:
     path = Path(thing)
     if not path.is_file():
         pipelines = settings.pipelines
@@ -57,10 +57,10 @@ def _find(reader: Reader, settings: Settings, thing: str) -> dict[str, Any]:
             except PixdError as error:
                 last = error
                 continue
-            return trace.of_content(reader, settings.store, digest)
+            return trace.of_content(reader, settings.store, digest, with_outputs=with_outputs)
         assert last is not None  # there is at least one pipeline
         raise last
-    found = trace.of_content(reader, settings.store, hash_file(path))
+    found = trace.of_content(reader, settings.store, hash_file(path), with_outputs=with_outputs)
     if found.keys() & {"outputs", "made_by", "input", "training", "model"}:
         return {"found_by": "content", **found}
     text = png_text.read_text(path)
@@ -87,6 +87,12 @@ def _lines(found: Mapping[str, Any], thing: str, limit: int | None) -> Iterator[
         yield "  its bytes are unknown: found by the text chunks that it carries"
     for where in found.get("recalled", ()):
         yield f"  RECALLED from {where['pipeline']}: {where['why']}, {_when(where['excluded_at'])}"
+    for pair in found.get("taught", ()):
+        yield (
+            f"  taught by {pair['who']}, {_when(pair['taught_at'])}: training image {pair['name']}"
+            f" of {pair['pipeline']}, made of input {pair['input_path']} and the retouched output"
+            f" {pair['output_path']}"
+        )
     for output in found.get("outputs", ()):
         yield ""
         yield (
@@ -166,6 +172,10 @@ def _training(part: Mapping[str, Any]) -> Iterator[str]:
         live = " (live)" if model["is_live"] else ""
         words = how.get(model["how"], f"learned from it {model['how']}")
         yield f"  {model['name']}{live} {words}; its outputs: {counts or 'none'}"
+        for output in model.get("output_files", ()):
+            yield f"    {output['path']}  {output['state']}, {_when(output['published_at'])}"
+        if model["outputs"] and "output_files" not in model:
+            yield "    (--all names each of them)"
 
 
 def _places(kind: str, places: list[dict[str, Any]]) -> Iterator[str]:

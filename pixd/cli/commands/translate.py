@@ -151,7 +151,7 @@ def _record_now(settings: Settings) -> None:
     from pixd.store.opening import open_store  # noqa: PLC0415 - only needed here
 
     try:
-        store = open_store(settings.store)
+        store = open_store(settings.store, may_make=False)
     except (StoreBusyError, OSError):
         return  # the service takes them in at its next step
     try:

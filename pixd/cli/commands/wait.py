@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from pixd.answers import status
+from pixd.answers.absence import absence_of
 from pixd.cli.configuration import settings_of
 from pixd.cli.terminal import Progress, warn
 from pixd.store import connection, heartbeat, lock
@@ -19,6 +20,7 @@ from pixd.system.errors import (
     EXIT_FAILED,
     EXIT_OK,
     ServiceNotRunningError,
+    StoreGoneError,
     TimedOutError,
     UsageError,
 )
@@ -128,9 +130,13 @@ def _ask_for_a_scan(settings: Settings) -> None:
 
     Raises:
         ServiceNotRunningError: there is none to wait for.
+        StoreGoneError: the store is not in its place.
     """
     pid = lock.holder_pid(settings.store)
     if pid is None:
+        absence = absence_of(settings)
+        if absence.reason:
+            raise StoreGoneError(absence.reason, advice=absence.advice)
         raise ServiceNotRunningError("the service is not running", advice="start it: pixd run")
     # Without permission to signal, the next scan by timer answers.
     with contextlib.suppress(PermissionError):

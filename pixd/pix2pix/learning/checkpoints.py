@@ -73,7 +73,7 @@ class Checkpoints:
         self._state = state
         self._may_lack = frozenset(may_lack)
         self._checkpoint = _checkpoint_of(state)
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(exist_ok=True)
         for stray in folder.glob(f"{_PART}*"):
             shutil.rmtree(stray, ignore_errors=True)
 
@@ -121,11 +121,28 @@ class Checkpoints:
         """Load the checkpoint of `step` into the variables; tell whether it exists and is whole."""
         return self._read(self._folder / f"{_PREFIX}{step:08d}") is not None
 
-    def keep_only(self, step: int) -> None:
-        """Remove every other checkpoint: the run is over, and this one is its result."""
+    def restore_exported(self) -> int:
+        """Load the checkpoint of an ended run that was exported; return its step, 0 if none is whole.
+
+        It is the best, where one is known, and else the last.
+        """
+        best = self.best()
+        if best and self.restore_step(best.step):
+            return best.step
+        return self.restore()[0]
+
+    def keep_only(self, *steps: int) -> None:
+        """Remove every other checkpoint: the run is over, and these are its results."""
+        kept = {f"{_PREFIX}{step:08d}" for step in steps}
         for folder in self.found():
-            if folder.name != f"{_PREFIX}{step:08d}":
+            if folder.name not in kept:
                 shutil.rmtree(folder, ignore_errors=True)
+
+    def drop_all(self) -> None:
+        """Remove every checkpoint, because none can be read and the run begins from scratch."""
+        for folder in self.found():
+            shutil.rmtree(folder, ignore_errors=True)
+        (self._folder / _BEST).unlink(missing_ok=True)
 
     def _read(self, folder: Path) -> tuple[int, dict[str, Any]] | None:
         before = None

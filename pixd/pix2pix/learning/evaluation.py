@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,7 +9,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from pixd.pix2pix.learning.input_pipeline import load_pair
+from pixd.pix2pix.learning.held_out import HeldOut
+from pixd.pix2pix.learning.own_targets import compare_with_others
 from pixd.pix2pix.learning.scores import (
     is_collapsed,
     is_identity_like,
@@ -31,51 +30,21 @@ from pixd.pix2pix.network.generator import (
 VALIDATION_PAIRS: Final = 64  # at most, during the training
 FINAL_PAIRS: Final = 500  # at most, at the end: a few minutes on two cores
 MEAN_PAIRS: Final = 400  # at most, for the mean target
-COLLAPSE_PAIRS: Final = 64
+KEPT_PAIRS: Final = 64  # of whose pictures the checks are made that need several at once
 
 Pixels = NDArray[np.uint8]
-Pair = tuple[Pixels, Pixels]
-Beat = Callable[[], None]  # called between images; may raise Interrupted
 
 
-class HeldOut:
-    """The held-out pairs at one size, decoded again for each use: they are few and rarely used."""
-
-    def __init__(
-        self, pairs: Sequence[Mapping[str, Any]], recipe: Mapping[str, Any], size: int, beat: Beat
-    ) -> None:
-        """Decode nothing yet; `size` is the side in pixels."""
-        self._pairs = pairs
-        self._recipe = recipe
-        self._size = size
-        self._beat = beat
-
-    def __len__(self) -> int:
-        """Return the number of pairs."""
-        return len(self._pairs)
-
-    @property
-    def are_common(self) -> list[bool]:
-        """Return for each pair whether the live model's training held it out too."""
-        return [bool(pair.get("is_common")) for pair in self._pairs]
-
-    def decoded(self, limit: int) -> Iterator[Pair]:
-        """Yield (input_image, target) of the first `limit` pairs, uint8.
-
-        Raises:
-            DataError: a pair cannot be read.
-        """
-        for pair in islice(self._pairs, limit):
-            self._beat()
-            yield load_pair(pair, self._recipe, self._size)
-
-
-def validate(infer: Inference, held_out: HeldOut, limit: int) -> dict[str, Any]:
+def validate(
+    infer: Inference, held_out: HeldOut, limit: int, *, compares: bool = False
+) -> dict[str, Any]:
     """Score a generator on the first `limit` held-out pairs.
 
     Returns:
-        ``l1``, ``psnr``, ``ssim``, ``sharpness``, ``n``, ``collapsed``, ``identity_like``, and
-        under ``common`` the scores and ``n`` of the pairs that neither model was trained on.
+        ``l1``, ``psnr``, ``ssim``, ``sharpness``, ``n``, ``collapsed``, ``identity_like``, under
+        ``common`` the scores and ``n`` of the pairs that neither model was trained on, and under
+        ``others``, if it `compares`, how its outputs fit the targets of other pairs, or None where
+        it has too few.
     """
     inputs: list[Pixels] = []
     outputs: list[Pixels] = []
@@ -84,13 +53,15 @@ def validate(infer: Inference, held_out: HeldOut, limit: int) -> dict[str, Any]:
     for input_image, target in held_out.decoded(limit):
         output = generate(infer, [input_image])[0]
         scores.append(score_one(output, target))
-        if len(outputs) < COLLAPSE_PAIRS:
+        if len(outputs) < KEPT_PAIRS:
             inputs.append(input_image)
             outputs.append(output)
             targets.append(target)
     common = [one for one, is_common in zip(scores, held_out.are_common, strict=False) if is_common]
+    told = {"others": compare_with_others(outputs, targets)} if compares else {}
     return {
         **mean_scores(scores),
+        **told,
         "collapsed": is_collapsed(outputs, inputs),
         "identity_like": is_identity_like(outputs, inputs, targets),
         "common": mean_scores(common),
@@ -111,14 +82,14 @@ def evaluate(
         train: pairs that it was trained on; only the mean of their targets is used.
         live: scores of the live model, see `evaluate_live`.
     """
-    scores = validate(make_inference(generator), held_out, FINAL_PAIRS)
+    scores = validate(make_inference(generator), held_out, FINAL_PAIRS, compares=True)
     count = scores.pop("n")
     common = scores.pop("common")
     if live:
         scores["common"] = {**common, "live": live.pop("common")}
     baselines: dict[str, Any] = {"identity": None, "mean_target": None}
     if len(held_out):
-        mean = mean_image(target for _, target in train.decoded(MEAN_PAIRS))
+        mean = mean_image(train.targets(MEAN_PAIRS))
         baselines = {
             "identity": score(held_out.decoded(FINAL_PAIRS)),
             "mean_target": score((mean, target) for _, target in held_out.decoded(FINAL_PAIRS)),
@@ -133,10 +104,8 @@ def evaluate(
 
 def evaluate_live(
     folder: Path,
-    pairs: Sequence[Mapping[str, Any]],
-    recipe: Mapping[str, Any],
+    held_out: HeldOut,
     policy: str,
-    beat: Beat,
 ) -> dict[str, Any]:
     """Score the live model on the candidate's held-out pairs, at the candidate's precision.
 
@@ -147,5 +116,6 @@ def evaluate_live(
     """
     generator = load_generator(folder, policy)
     size = image_size_of(generator)
-    scores = validate(make_inference(generator), HeldOut(pairs, recipe, size, beat), FINAL_PAIRS)
+    pairs = held_out.at_size(size)
+    scores = validate(make_inference(generator), pairs, FINAL_PAIRS, compares=True)
     return {**scores, "image_size": size}

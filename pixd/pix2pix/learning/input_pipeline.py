@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +43,7 @@ CACHE_MAX_BYTES: Final = 8 << 30
 _ORDER, _JITTER = 0, 1  # separate streams of random numbers from one seed
 
 Pixels = NDArray[np.uint8]  # (size, size, 3), RGB
+_Loaded = TypeVar("_Loaded")
 Batch = NDArray[np.float32]  # (batch, size, size, channels) in [-1, 1]
 
 
@@ -81,6 +82,25 @@ def load_pair(
     )
 
 
+def load_target(pair: Mapping[str, Any], recipe: Mapping[str, Any], size: int) -> Pixels:
+    """Decode only the target of one pair of the run spec, as `load_pair` returns it.
+
+    Raises:
+        DataError: its file is missing or is not an image; the message names the pair.
+    """
+    return _named(
+        pair,
+        lambda paths: pair_files.load_target(
+            paths,
+            recipe["pairs"],
+            recipe["direction"],
+            size,
+            recipe["fit"],
+            bits=bits_in(recipe),
+        ),
+    )
+
+
 def load_whole_pair(
     pair: Mapping[str, Any], recipe: Mapping[str, Any], size: int
 ) -> tuple[Pixels, Pixels]:
@@ -102,9 +122,7 @@ def load_whole_pair(
     )
 
 
-def _named(
-    pair: Mapping[str, Any], load: Callable[[list[Path]], tuple[Pixels, Pixels]]
-) -> tuple[Pixels, Pixels]:
+def _named(pair: Mapping[str, Any], load: Callable[[list[Path]], _Loaded]) -> _Loaded:
     try:
         return load([Path(path) for path in pair["images"]])
     except (ImageRejectedError, OSError) as error:

@@ -20,7 +20,7 @@ from PIL import Image
 
 from pixd.images.contact_sheet import contact_sheet
 from pixd.images.png import encode_png
-from pixd.pix2pix.learning.evaluation import Beat, HeldOut
+from pixd.pix2pix.learning.held_out import Beat, HeldOut
 from pixd.pix2pix.network.generator import Inference, describe_file, generate
 from pixd.system import durable, roles
 from pixd.system.children.child import Events, Interrupted
@@ -86,7 +86,6 @@ class Previews:
         """
         try:
             self._add_column(step, infer)
-            self._sheet.parent.mkdir(parents=True, exist_ok=True)
             durable.write_file(self._sheet, _png(self._drawn(self._steps())))
             alone = self._drawn([step])
         except Interrupted:
@@ -127,7 +126,7 @@ class Previews:
             _fitted(generate(infer, [input_image])[0], self._side)
             for input_image, _ in self._pairs.decoded(SHOWN_PAIRS)
         ]
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self._folder.mkdir(exist_ok=True)
         column = Image.fromarray(np.concatenate([np.asarray(output) for output in outputs]))
         durable.write_file(self._column(step), _png(column))
 

@@ -94,7 +94,7 @@ class EventFiles:
             return
         try:
             if self._writer is None:
-                self._folder.mkdir(parents=True, exist_ok=True)
+                self._folder.mkdir(exist_ok=True)
                 self._writer = tf.summary.create_file_writer(
                     str(self._folder), flush_millis=FLUSH_EVERY_MS
                 )

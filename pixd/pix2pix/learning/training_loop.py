@@ -13,7 +13,7 @@ import logging
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,7 +21,7 @@ import tensorflow as tf
 
 from pixd.pix2pix.learning import evaluation
 from pixd.pix2pix.learning.checkpoints import Best, Checkpoints, not_finite
-from pixd.pix2pix.learning.evaluation import HeldOut
+from pixd.pix2pix.learning.held_out import HeldOut
 from pixd.pix2pix.learning.input_pipeline import Prefetcher, TrainingPairs, steps_of
 from pixd.pix2pix.learning.previews import Previews
 from pixd.pix2pix.learning.schedule import Schedule
@@ -53,6 +53,10 @@ from pixd.system.errors import PixdError
 PROGRESS_EVERY_S: Final = 1.0
 RATE_WINDOW_S: Final = 20.0
 CURVE_POINTS: Final = 300
+UNREADABLE: Final = (
+    "the state that an earlier training left cannot be read by this pixd, so it begins from scratch;"
+    " the log of the training says more"
+)
 VALIDATION: Final = "validation_"  # prefix of the names of the scores in the curve
 VALIDATIONS: Final = 10  # evenly spaced; the last one is after the last step
 STEPS_A_VALIDATED_PAIR: Final = 50  # so that validation takes a few per cent of the training's time
@@ -114,17 +118,24 @@ class _Run:
         hardware.make_deterministic(self._recipe["seed"])
 
         self._pairs = TrainingPairs(spec.train, self._recipe)
-        self._held_out = self._at_model_size(spec.held_out)
+        size = int(self._recipe["image_size"])
+        self._held_out = HeldOut(spec.held_out, self._recipe, size, self._beat)
+        self._trained_on = HeldOut(spec.train, self._recipe, size, self._beat)  # for their mean
         self._begins_from = spec.warm_start
         share = self._begins_from["steps"] if self._begins_from else 1.0
-        self.steps = math.ceil(share * steps_of(self._recipe, len(self._pairs)))
+        self._until = self._begins_from.get("until", 0) if self._begins_from else 0
+        own_steps = math.ceil(share * steps_of(self._recipe, len(self._pairs)))
+        self.steps = self._until or own_steps
         with replicas.scope_of(self._strategy):
             self._networks = build_networks(self._recipe, self._policy)
         self._checkpoints = self._checkpoints_in(spec.checkpoints)
         self.step, notes = self._checkpoints.restore()
-        if self._begins_from and not self.step:
-            self._begin_from(self._begins_from)
         self._saved_step = self.step
+        if not self.step and self._checkpoints.found():
+            events.send("note", message=UNREADABLE)
+            self._checkpoints.drop_all()
+        if self._begins_from and not self.step:
+            self.step, notes = self._begin_from(self._begins_from)
         self._curve: list[dict[str, Any]] = list(notes.get("curve", []))
         self._previews = Previews(spec, self.step, events, self._beat)
         self._event_files = EventFiles.of(
@@ -152,6 +163,7 @@ class _Run:
         self._stop.check()
         self._tell_last_scores()
         if self.step in self._validation_steps() and not self._is_validated():
+            self.checkpoint()
             self._validate(infer)  # the run ended between this checkpoint and its validation
         if self.step < self.steps:
             self._events.phase("compiling the first step")
@@ -178,25 +190,20 @@ class _Run:
         """Score the weights and write the model folder."""
         started = time.monotonic()
         self._events.phase("validating")
+        last = self.step
         self._take_the_best()
         live_model = self._spec.live_model
         live = None
         if live_model is not None:
             try:
                 live = evaluation.evaluate_live(
-                    Path(live_model["folder"]),
-                    self._spec.held_out,
-                    self._recipe,
-                    self._policy,
-                    self._beat,
+                    Path(live_model["folder"]), self._held_out, self._policy
                 )
             except PixdError as error:
                 # A damaged live model must not prevent the one that replaces it.
                 _log.warning("the live model cannot be scored: %s", error.message)
         generator = self._networks.generator
-        scores = evaluation.evaluate(
-            generator, self._held_out, self._at_model_size(self._spec.train), live
-        )
+        scores = evaluation.evaluate(generator, self._held_out, self._trained_on, live)
         self._timings["validate_s"] += time.monotonic() - started
 
         started = time.monotonic()
@@ -211,7 +218,8 @@ class _Run:
         outputs = save_model(generator, Path(self._spec.scratch) / "model", card)
         outputs += self._previews.finish(self.step, make_inference(generator))
         self._event_files.close()
-        self._checkpoints.keep_only(self.step)  # the next training may begin from it
+        # The next training may begin from the exported weights, or go on from the last ones.
+        self._checkpoints.keep_only(self.step, last)
         self._timings["export_s"] = time.monotonic() - started
         return self.outcome("succeeded", outputs, scores)
 
@@ -239,14 +247,23 @@ class _Run:
     def _checkpoints_in(self, folder: str) -> Checkpoints:
         return Checkpoints(Path(folder), self._networks.state, may_lack=(LOSS_SCALES,))
 
-    def _begin_from(self, origin: Beginning) -> None:
-        """Load the last training state of an earlier model into the networks, at step 0."""
-        step, _ = self._checkpoints_in(origin["checkpoints"]).restore()
+    def _begin_from(self, origin: Beginning) -> tuple[int, dict[str, Any]]:
+        """Load a training state of an earlier model; return the step and the notes to go on with.
+
+        To go on, that is its last state. Else it is the one that was exported, and this training
+        counts its steps from 0.
+        """
+        checkpoints = self._checkpoints_in(origin["checkpoints"])
+        if self._until:
+            step, notes = checkpoints.restore()
+        else:
+            step, notes = checkpoints.restore_exported(), {}
         if not step:
             raise BeginningError(
                 f"the training state of {origin['model']} cannot be read",
                 advice="the next attempt starts from scratch",
             )
+        return (step, notes) if self._until else (0, {})
 
     def _take_the_best(self) -> None:
         """Load the best of the validated weights, if they are not the last."""
@@ -310,9 +327,6 @@ class _Run:
 
     def _validation_steps(self) -> set[int]:
         return {self.steps * part // VALIDATIONS for part in range(1, VALIDATIONS + 1)} - {0}
-
-    def _at_model_size(self, pairs: Sequence[Mapping[str, Any]]) -> HeldOut:
-        return HeldOut(pairs, self._recipe, int(self._recipe["image_size"]), self._beat)
 
     def _beat(self) -> None:
         self._events.beat()

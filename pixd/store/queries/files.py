@@ -204,6 +204,12 @@ def outputs_of_model(reader: sqlite3.Connection, pipeline: str, digest: str) -> 
     return {row[0]: row[1] for row in rows}
 
 
+def outputs_by_model(reader: sqlite3.Connection, pipeline: str, digest: str) -> list[OutputRow]:
+    """Return the outputs that a model made, by path; of one path, newest first."""
+    where = "model_digest = ? AND pipeline = ? AND state <> ? ORDER BY path, id DESC"
+    return _outputs(reader, where, digest, pipeline, OutputState.PUBLISHING)
+
+
 def exclusions_of(reader: sqlite3.Connection, digest: str) -> list[Exclusion]:
     """Return where a content was recalled."""
     rows = reader.execute(
@@ -224,6 +230,12 @@ def outputs_of_run(reader: sqlite3.Connection, run_id: int) -> list[int]:
     """Return the rows of what was published from one run's image."""
     rows = reader.execute("SELECT id FROM output WHERE run_id = ?", (run_id,))
     return [row[0] for row in rows]
+
+
+def outputs_of(reader: sqlite3.Connection, run_id: int) -> list[OutputRow]:
+    """Return what was published from one run's image, newest first."""
+    where = "run_id = ? AND state <> ? ORDER BY id DESC"
+    return _outputs(reader, where, run_id, OutputState.PUBLISHING)
 
 
 def stamps(reader: sqlite3.Connection, repo: int) -> dict[str, Stamp]:

@@ -247,6 +247,12 @@ def model_of_digest(
     return _model(row) if row else None
 
 
+def models_of_training(reader: sqlite3.Connection, run_id: int) -> list[dict[str, Any]]:
+    """Return the models that a training made; one, unless it failed."""
+    rows = reader.execute(f"{_MODEL} WHERE model.train_run = ? ORDER BY model.number", (run_id,))
+    return [_model(row) for row in rows]
+
+
 def runs_that_made(reader: sqlite3.Connection, digest: str) -> list[int]:
     """Return the translations that made a content, newest first."""
     rows = reader.execute(

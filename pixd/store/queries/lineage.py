@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pixd.store import taught
 from pixd.store.states import RunState
 
 if TYPE_CHECKING:
@@ -104,6 +105,46 @@ def models_of(
     return found
 
 
+class Reach(NamedTuple):
+    """What a content went into, also by way of pairs that were taught from its outputs.
+
+    Attributes:
+        models: by number.
+        taught: digests of the taught files, each with the name that it was written under.
+    """
+
+    models: list[Descendant]
+    taught: dict[str, str]
+
+
+def reach(reader: sqlite3.Connection, store: Path, pipeline: str, digest: str) -> Reach:
+    """Return everything of a pipeline that a content went into.
+
+    A pair that was taught from an output carries what the output's input and model learned from;
+    so do the models that learn from the pair, and so on.
+
+    Raises:
+        OSError: the listing of a training run cannot be read.
+    """
+    models: dict[int, Descendant] = {}
+    files: dict[str, str] = {}
+    waiting = [digest]
+    while waiting:
+        content = waiting.pop()
+        sources = [content]
+        for model in models_of(reader, store, pipeline, content):
+            if model.number not in models:
+                via = files.get(content)
+                models[model.number] = model._replace(how=f"via {via}") if via else model
+                sources.append(model.digest)
+        for source in sources:
+            for row in taught.made_with(reader, source):
+                if row.pipeline == pipeline and row.digest not in files and row.digest != digest:
+                    files[row.digest] = row.name
+                    waiting.append(row.digest)
+    return Reach([models[number] for number in sorted(models)], files)
+
+
 def is_trained_on(
     reader: sqlite3.Connection, store: Path, run_id: int, digests: Iterable[str]
 ) -> str:
@@ -118,10 +159,16 @@ def listing_of(reader: sqlite3.Connection, store: Path, run_id: int) -> bytes:
     Raises:
         OSError: the object cannot be read.
     """
+    digest = listing_digest(reader, run_id)
+    return object_path(store, digest).read_bytes() if digest else b""
+
+
+def listing_digest(reader: sqlite3.Connection, run_id: int) -> str:
+    """Return the digest of a training run's listing; "" where there is none."""
     row = reader.execute(
         "SELECT digest FROM run_input WHERE run_id = ? AND role = 'pairs'", (run_id,)
     ).fetchone()
-    return object_path(store, row[0]).read_bytes() if row else b""
+    return str(row[0]) if row else ""
 
 
 def dataset_of(reader: sqlite3.Connection, store: Path, run_id: int) -> dict[str, Any]:
@@ -150,6 +197,17 @@ def live_training(reader: sqlite3.Connection, pipeline: str) -> tuple[int, str, 
     return (int(row[0]), str(row[1]), int(row[2])) if row else None
 
 
+def live_recipe(reader: sqlite3.Connection, pipeline: str) -> tuple[int, str] | None:
+    """Return the training of the live model and the JSON of its recipe, or None."""
+    row = reader.execute(
+        "SELECT run.id, recipe.body FROM ref JOIN model ON model.id = ref.model_id"
+        " JOIN run ON run.id = train_run JOIN recipe ON recipe.digest = run.recipe"
+        " WHERE ref.pipeline = ? AND ref.name = 'live'",
+        (pipeline,),
+    ).fetchone()
+    return (int(row[0]), str(row[1])) if row else None
+
+
 def last_training(reader: sqlite3.Connection, pipeline: str) -> tuple[int, str] | None:
     """Return the last training that succeeded and the JSON of its recipe, or None."""
     row = reader.execute(
@@ -165,6 +223,32 @@ def key_of_run(reader: sqlite3.Connection, run_id: int) -> str:
     """Return the key of a run that is recorded."""
     row = reader.execute("SELECT key FROM run WHERE id = ?", (run_id,)).fetchone()
     return str(row[0])
+
+
+def recipe_of(reader: sqlite3.Connection, run_id: int) -> dict[str, Any]:
+    """Return the settings of a run, without the name of its stage."""
+    row = reader.execute(
+        "SELECT body FROM run JOIN recipe ON recipe.digest = run.recipe WHERE run.id = ?", (run_id,)
+    ).fetchone()
+    said: dict[str, Any] = json.loads(row[0])
+    said.pop("stage", None)
+    return said
+
+
+def steps_of_run(reader: sqlite3.Connection, run_id: int) -> int:
+    """Return how many steps a training that succeeded had to its end."""
+    row = reader.execute("SELECT progress FROM run WHERE id = ?", (run_id,)).fetchone()
+    return int(json.loads(row[0] or "{}").get("steps", 0)) if row else 0
+
+
+def has_succeeded(reader: sqlite3.Connection, key: str) -> bool:
+    """Return whether a run of any pipeline succeeded with a key."""
+    row = reader.execute(
+        "SELECT 1 FROM run INDEXED BY run_by_key WHERE key = ?"
+        f" AND state = '{RunState.SUCCEEDED}' LIMIT 1",
+        (key,),
+    ).fetchone()
+    return row is not None
 
 
 def keys_of_ended_trainings(reader: sqlite3.Connection, pipeline: str) -> list[str]:

@@ -49,17 +49,33 @@ class Live(NamedTuple):
     is_pinned: bool
 
 
+_TRAINED = (
+    "SELECT number, digest, train_run, metrics, verdict, EXISTS (SELECT 1 FROM run_output"
+    "   JOIN object_bytes USING (digest) WHERE run_output.run_id = model.export_run"
+    f"   AND role = 'generator' AND object_bytes.state = '{BytesState.PRESENT}')"
+)
+
+
 def newest_of_key(reader: sqlite3.Connection, pipeline: str, key: str) -> Trained | None:
     """Return the model of the newest training that succeeded with a key."""
     row = reader.execute(
-        "SELECT number, digest, train_run, metrics, verdict, EXISTS (SELECT 1 FROM run_output"
-        "   JOIN object_bytes USING (digest) WHERE run_output.run_id = model.export_run"
-        f"   AND role = 'generator' AND object_bytes.state = '{BytesState.PRESENT}')"
-        " FROM run INDEXED BY run_by_key CROSS JOIN model ON model.train_run = run.id"
+        f"{_TRAINED} FROM run INDEXED BY run_by_key CROSS JOIN model ON model.train_run = run.id"
         f" WHERE run.key = ? AND run.state = '{RunState.SUCCEEDED}' AND run.pipeline = ?"
         " ORDER BY run.id DESC, model.id DESC LIMIT 1",
         (key, pipeline),
     ).fetchone()
+    return _trained(row)
+
+
+def model_of_run(reader: sqlite3.Connection, train_run: int) -> Trained | None:
+    """Return the model that a training made."""
+    row = reader.execute(
+        f"{_TRAINED} FROM model WHERE train_run = ? ORDER BY model.id DESC LIMIT 1", (train_run,)
+    ).fetchone()
+    return _trained(row)
+
+
+def _trained(row: sqlite3.Row | None) -> Trained | None:
     if row is None:
         return None
     number, digest, train_run, metrics, verdict, has_weights = row

@@ -16,6 +16,8 @@ from pixd.store.schema.m003_holds import add_holds
 from pixd.store.schema.m004_file_totals import add_file_totals
 from pixd.store.schema.m005_finding_the_next import add_indexes_of_the_next
 from pixd.store.schema.m006_care import add_care
+from pixd.store.schema.m007_retraining import add_retraining
+from pixd.store.schema.m008_taught import add_taught
 
 migrations = Migrations("pixd")
 migrations(name="m001_lineage")(create_lineage)
@@ -24,3 +26,5 @@ migrations(name="m003_holds")(add_holds)
 migrations(name="m004_file_totals")(add_file_totals)
 migrations(name="m005_finding_the_next")(add_indexes_of_the_next)
 migrations(name="m006_care")(add_care)
+migrations(name="m007_retraining")(add_retraining)
+migrations(name="m008_taught")(add_taught)

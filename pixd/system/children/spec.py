@@ -12,7 +12,6 @@ This module imports little, because the children that decode pictures import it 
 from __future__ import annotations
 
 import dataclasses
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypedDict, TypeVar, cast
@@ -61,20 +60,24 @@ class LiveModel(TypedDict):
     digest: str
 
 
-class Beginning(TypedDict):
-    """What a training begins from.
-
-    Attributes:
-        model: name of the earlier model.
-        digest: of that model.
-        checkpoints: folder with the state of its training.
-        steps: the share of the usual steps that this training does.
-    """
-
+class _Beginning(TypedDict):
     model: str
     digest: str
     checkpoints: str
     steps: float
+
+
+class Beginning(_Beginning, total=False):
+    """What a training begins from.
+
+    Attributes:
+        model: name of the earlier model; `digest` is its.
+        checkpoints: folder with the state of its training.
+        steps: the share of the usual steps that this training does.
+        until: the step until which it goes on from the step of that state; optional.
+    """
+
+    until: int
 
 
 class Triple(TypedDict):
@@ -242,11 +245,29 @@ class MakeSpec(Spec):
     recipe: Mapping[str, Any]
 
 
+@dataclass(frozen=True, kw_only=True)
+class TeachSpec(Spec):
+    """For `pixd.training.prepare.teaching_child`: the layout of the pair, and how pictures are fitted.
+
+    Attributes:
+        pairs: a value of `pairs`.
+        direction: "AtoB" or "BtoA".
+        fit: how the input met the model.
+        max_megapixels: of the largest accepted image.
+    """
+
+    kind: ClassVar[str] = "teach"
+    pairs: str
+    direction: str
+    fit: str
+    max_megapixels: int = MEGAPIXELS
+
+
 KINDS: Final[Mapping[str, type[Spec]]] = {
     spec.kind: spec
     for spec in (
         *(TrainSpec, TranslateSpec, ExportSpec, PicturesSpec, ScoreSpec, DeviceSpec),
-        *(InspectSpec, DecodeSpec, MakeSpec),
+        *(InspectSpec, DecodeSpec, MakeSpec, TeachSpec),
     )
 }
 
@@ -346,7 +367,10 @@ def read_result(scratch: Path) -> Result:
         ValueError: it is not JSON.
         SpecError: it is not what this version of pixd writes.
     """
-    return result_from_json(json.loads((scratch / RESULT_FILE).read_bytes()))
+    # The children that decode import this module, and read no result.
+    from pixd.system.children.numbers import from_child  # noqa: PLC0415
+
+    return result_from_json(from_child((scratch / RESULT_FILE).read_bytes(), keep_nan=True))
 
 
 def _values(of: Any) -> dict[str, Any]:

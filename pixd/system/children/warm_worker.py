@@ -203,7 +203,7 @@ class WarmWorker:
 
     def _start(self, now: float) -> None:
         shutil.rmtree(self.scratch, ignore_errors=True)
-        self.scratch.mkdir(parents=True)
+        self.scratch.mkdir()
         self._worker = self._spawner.start(self._module, self._spec, self.scratch, self._log)
         self._last_used_at = now
         self._has_answered = False
@@ -258,7 +258,7 @@ class WarmWorker:
         self._oldest_asked_at = now
         number = event.get("id")
         if number in self._held:
-            step = Step(self._held[number].token, int(event["tiles"]), int(event["of"]))
+            step = Step(self._held[number].token, int(event["done"]), int(event["of"]))
             self._step = (number, step)
         for request in self._held.values():  # all the others may have been waiting for this one
             request.asked_at = now

@@ -11,6 +11,7 @@ The child itself must make sure that it ends with its parent (`pixd.system.child
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import signal
@@ -20,6 +21,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pixd.system.children.numbers import from_child
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -27,6 +30,9 @@ LONGEST_LINE_BYTES = 1 << 20
 READ_BYTES = 1 << 16
 READ_AT_ONCE_BYTES = 4 << 20
 """The most that one `read_events` takes, so that a child that sends much cannot keep the loop."""
+PIPE_BYTES = 1 << 18
+"""Room for some hundred requests and answers, so that neither side waits for the other. The kernel
+gives a pipe 64 kB by itself, and lets anybody have this much (pipe(7))."""
 KILL_WITHIN_S = 2.0
 """The longest wait for a killed process: it ends in milliseconds, or it hangs in the kernel."""
 LOG_ROTATE_BYTES = 4 << 20
@@ -102,8 +108,10 @@ class Worker:
         self._to_write = bytearray()
         self._was_killed = False
         self._exit_fd: int | None = None
-        os.set_blocking(self._stdin.fileno(), False)
-        os.set_blocking(self._stdout.fileno(), False)
+        for pipe in (self._stdin, self._stdout):
+            os.set_blocking(pipe.fileno(), False)
+            with contextlib.suppress(OSError):  # the user has too many large pipes already
+                fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, PIPE_BYTES)
         identity = identity_of(process.pid)
         # For a child that has ended already: no process ever starts at tick -1, so none matches.
         self.identity = identity or Identity(_boot_id(), process.pid, -1)
@@ -311,7 +319,7 @@ class Worker:
 
 def _event(line: bytes) -> dict[str, Any] | None:
     try:
-        event = json.loads(line, parse_constant=lambda _: None)
+        event = from_child(line)
     except (ValueError, RecursionError):
         return None
     if isinstance(event, dict) and isinstance(event.get("event"), str):

@@ -2,28 +2,34 @@
 
 The service at each commit and `pixd check-training` for any folder both use this module, so they
 cannot disagree. In both, an inspector first looks at each content
-(`pixd.training.dataset.inspector`). Both decide which pairs are near each other
-(`pixd.training.dataset.split.Placing`): the service when pairs come, `pixd check-training` for all
-of them at once.
+(`pixd.training.dataset.inspector`). Then `assess` compares the pairs with each other. Of a small
+folder this is done where it is asked, and of a large one in the inspector's process
+(`pixd.training.dataset.comparing`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
+from pixd.folders.companions import COMPANION, may_be_companion
+from pixd.system.safe_open import NOT_FOLLOWED
 from pixd.training.dataset import findings, pairs
-from pixd.training.dataset.findings import Refused
-from pixd.training.dataset.split import Split, split
+from pixd.training.dataset.finding import Refused
+from pixd.training.dataset.near_duplicates import Index
+from pixd.training.dataset.split import Placing, split
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from pixd.store.training_set import Looked
-    from pixd.training.dataset.findings import Judgement, Setting
-    from pixd.training.dataset.near_duplicates import Parts
+    from pixd.training.dataset.finding import Judgement, Setting
+    from pixd.training.dataset.near_duplicates import AnyIndex, Parts
     from pixd.training.dataset.split import Kin
+
+
+NO_PICTURE = "not a picture that pixd takes"
+EMPTY = "the file is empty"
+"""How the decoder ends, or begins, its reasons for files that are of no image format."""
 
 
 class Seen(NamedTuple):
@@ -40,34 +46,37 @@ class Seen(NamedTuple):
     unread: Mapping[str, str]
 
 
-@dataclass(frozen=True)
-class Assessment:
-    """What was found.
+class Question(NamedTuple):
+    """What is to be assessed.
 
     Attributes:
         setting: the settings that count.
-        split: the pairs by side.
+        since: number of the commit that the pairs are of.
+        pairs: the pairs of the folder.
+        kin: what was decided about earlier pairs, by digest; they need not be in the folder now.
         refused: the files that are in no pair, by name.
-        kin: what was decided about each pair, by its digest.
-        parts_of: returns what was measured of a pair, or None if that was forgotten.
+        parts: what was measured of each pair, by its digest. A pair without measures is neither
+            compared nor judged.
     """
 
     setting: Setting
-    split: Split
-    refused: Mapping[str, Refused]
+    since: int
+    pairs: Sequence[pairs.Pair]
     kin: Mapping[str, Kin]
-    parts_of: Callable[[pairs.Pair], Parts | None]
+    refused: Mapping[str, Refused]
+    parts: Mapping[str, Parts]
 
-    @cached_property
-    def judgement(self) -> Judgement:
-        """What is wrong, and what is worth a look. It is computed when it is first used."""
-        parts = {
-            pair.digest: found
-            for pair in (*self.split.used, *self.split.left_out)
-            if (found := self.parts_of(pair)) is not None
-        }
-        anchors = {digest: one.anchor for digest, one in self.kin.items()}
-        return findings.judge(self.setting, self.split, parts, anchors, self.refused)
+
+class Assessment(NamedTuple):
+    """What was found.
+
+    Attributes:
+        given: what was decided now about the new pairs, by digest.
+        judgement: what is wrong with the set, and what is worth a look.
+    """
+
+    given: Mapping[str, Kin]
+    judgement: Judgement
 
 
 def is_known(looked: Looked) -> bool:
@@ -85,34 +94,65 @@ def pair_up(setting: Setting, seen: Seen) -> pairs.PairPlan:
     return pairs.pair_up(setting.pairs, accepted)
 
 
-def assess(
-    setting: Setting,
-    seen: Seen,
-    plan: pairs.PairPlan,
-    kin: Mapping[str, Kin],
-    parts_of: Callable[[pairs.Pair], Parts | None],
-) -> Assessment:
-    """Assess a training folder.
+def refusals(seen: Seen, plan: pairs.PairPlan) -> dict[str, Refused]:
+    """Return the files that are in no pair, by name.
 
     Args:
-        setting: the settings that count.
         seen: the files.
         plan: their pairs, as `pair_up` returns them.
-        kin: what was decided about each pair, by its digest.
-        parts_of: returns what was measured of a pair, or None if that was forgotten.
     """
-    refused = {name: Refused(why, "unusable") for name, why in seen.unread.items()}
-    refused |= _refusals(seen, plan)
-    sides = split(plan.pairs, setting.validation, kin)
-    return Assessment(setting, sides, refused, kin, parts_of)
-
-
-def _refusals(seen: Seen, plan: pairs.PairPlan) -> dict[str, Refused]:
-    """Return the files that were read and are in no pair, by name."""
-    refused: dict[str, Refused] = {}
+    refused = {name: Refused(why, _kind(name, why)) for name, why in seen.unread.items()}
     for name, digest in seen.files:
         if (one := seen.looked[digest]).reason:
-            refused[name] = Refused(one.reason, "aspect" if one.width else "unusable")
+            refused[name] = Refused(one.reason, "aspect" if one.width else _kind(name, one.reason))
     for name, why in plan.problems.items():
-        refused[name] = Refused(why, "copy" if name in plan.copies else "unpaired")
+        kind = "copy" if name in plan.copies else "unpaired"
+        refused[name] = Refused(why, "outside" if name in plan.outside else kind)
     return refused
+
+
+def _kind(name: str, why: str) -> str:
+    """Return of which kind a file is that is in no pair and is no image.
+
+    An older store holds what the inspector said of a README, so the reason tells, too.
+    """
+    if why.startswith(NOT_FOLLOWED):
+        return "special"
+    says_no_picture = why in {COMPANION, EMPTY} or NO_PICTURE in why
+    return "companion" if says_no_picture and may_be_companion(name) else "unusable"
+
+
+def assess(
+    question: Question,
+    index: AnyIndex | None = None,
+    show: Callable[[int, int], None] = lambda *_: None,
+) -> Assessment:
+    """Give new pairs their anchors, and judge the set.
+
+    Args:
+        question: the pairs, and all that is known of them.
+        index: an empty one, which finds near pairs; the usual one if it is None.
+        show: called with how many of the pairs are compared with the others, and how many there are.
+    """
+    kin, parts = question.kin, question.parts
+    new = [pair for pair in question.pairs if pair.digest not in kin and pair.digest in parts]
+    given: dict[str, Kin] = {}
+    if new:
+        placing = Placing(kin, index or Index())
+        for digest in kin:
+            if digest in parts:  # there are none if a content was recalled
+                placing.admit(digest, parts[digest])
+        for number, pair in enumerate(new):
+            show(number, len(new))
+            placing.meet(pair.digest, parts[pair.digest])
+        given = placing.settle(question.since, {pair.digest for pair in new})
+    every = {**kin, **given}
+    sides = split(question.pairs, question.setting.validation, every)
+    of_folder = {
+        pair.digest: parts[pair.digest]
+        for pair in (*sides.used, *sides.left_out)
+        if pair.digest in parts
+    }
+    anchors = {digest: one.anchor for digest, one in every.items()}
+    judged = findings.judge(question.setting, sides, of_folder, anchors, question.refused)
+    return Assessment(given, judged)

@@ -1,8 +1,9 @@
 """The pairs in a training folder's newest commit, kept up to date.
 
-The inspector child looks at each content once. Its verdict and its measures are kept, so that the
-same bytes are never decoded twice. New pairs get their sides here, a little at a time.
-`pixd.training.dataset.assessment` then assesses the whole set.
+The inspector child looks at each content once (`pixd.training.dataset.looking`). Its verdict and
+its measures are kept, so that the same bytes are never decoded twice. Then the pairs get their
+sides, and the whole set is assessed (`pixd.training.dataset.assessment`): a large one by the
+inspector, too. The files are read once for each commit, and not for each answer.
 """
 
 from __future__ import annotations
@@ -16,15 +17,16 @@ from pixd.store.queries.files import unread
 from pixd.store.queries.training_set import KinRow, kin_of
 from pixd.store.states import FileState
 from pixd.system.digests import canonical_json, digest_of
-from pixd.system.errors import ADVICE_DISK, DiskError
-from pixd.training.dataset import findings, pairs
-from pixd.training.dataset.assessment import Seen, assess, is_known, pair_up
-from pixd.training.dataset.findings import Setting
-from pixd.training.dataset.near_duplicates import REVISION, Part
-from pixd.training.dataset.split import Kin, Placing, Split
+from pixd.training.dataset import comparing, pairs
+from pixd.training.dataset.assessment import Seen, assess, pair_up, refusals
+from pixd.training.dataset.comparison import Comparison
+from pixd.training.dataset.finding import LOOK, WRONG, Setting
+from pixd.training.dataset.looking import RETRY_S, Looking
+from pixd.training.dataset.near_duplicates import REVISION
+from pixd.training.dataset.split import Kin, Split, split
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from pixd.config import PipelineSettings
     from pixd.folders.intake import Intake
@@ -33,29 +35,36 @@ if TYPE_CHECKING:
     from pixd.store.store import Store
     from pixd.system.children.warm_worker import Answer, WarmWorker
     from pixd.training.dataset.assessment import Assessment
-    from pixd.training.dataset.near_duplicates import Parts
+    from pixd.training.dataset.finding import Refused
+    from pixd.training.dataset.looking import Progress
 
-AT_ONCE = 64  # requests that the inspector holds; enough to keep it busy
-RETRY_S = 10.0  # then a content that could not be read is tried again: it may be good
-STEP_BUDGET_S = 0.2
-"""How long one step may look for near-duplicates. With thousands of pairs, the service must not
-wait for all of them."""
+REST_SHARE = 4
+"""After a folder was read and assessed, the next commit is looked at so many times later as that
+took. While files trickle into a large folder, it would otherwise be read again for each of them."""
+_COMPARED = "compared"  # where the token of a request about a content has the layout
+_IN_SET = (FileState.RECORDED, FileState.REJECTED, FileState.SETTLING)
 
 
 class _Paired(NamedTuple):
-    """The pairs of the head, while new ones wait for their sides.
+    """The pairs of a commit, while they are assessed.
 
     Attributes:
-        of: number of the commit, and the intake's revision.
+        head: the commit.
         files: (name, digest, state, reason) of each.
-        seen: the same, with what the inspector found.
         plan: the pairs.
+        refused: the files that are in no pair, by name.
+        kin: what was decided about earlier pairs, by digest.
+        basis: digest of all that the findings follow from.
+        is_new: whether there are pairs about which nothing was decided, or another basis.
     """
 
-    of: tuple[int, int]
+    head: Commit
     files: list[RecordedFile]
-    seen: Seen
     plan: pairs.PairPlan
+    refused: Mapping[str, Refused]
+    kin: Mapping[str, KinRow]
+    basis: str
+    is_new: bool
 
 
 class Dataset:
@@ -72,16 +81,19 @@ class Dataset:
         self._inspector = inspector
         self._setting = Setting.of(pipeline)
         self._layout = pairs.kept_as(pipeline.pairs, pipeline.value_range)
-        self._outdated: set[str] | None = None  # read when it is first needed
-        self._asked: set[str] = set()
-        self._retry_at = 0.0
-        self._parts: dict[str, Parts] = {}  # by content, filled when they are used
-        self._kin: dict[str, Kin] | None = None
-        self._placing: Placing | None = None
+        asked = {
+            "layout": pairs.layout_of(pipeline.pairs),
+            "bits": value_range.bits_of(pipeline.value_range),
+        }
+        self._looking = Looking(store, pipeline.name, self._layout, asked, inspector)
+        self._read_for: tuple[int, int] | None = None  # number of a commit, and intake's revision
+        self._files: list[RecordedFile] = []
         self._paired: _Paired | None = None
-        self._to_admit: list[KinRow] = []
-        self._to_meet: list[pairs.Pair] = []
-        self.trouble = ""
+        self._comparison: Comparison | None = None
+        self._began_at = 0.0
+        self._rests_until = 0.0
+        self._trouble = ""
+        self._retry_at = 0.0
         self._planned_for: tuple[int, int] | None = None
         self.commit: Commit | None = None
         self.plan: pairs.PairPlan | None = None
@@ -89,9 +101,23 @@ class Dataset:
         self.key_inputs: list[str] = []  # the digests of the pairs that go into a training's key
 
     @property
-    def is_placing(self) -> bool:
-        """Tell whether pairs wait for their sides. Then the next step need not wait for a child."""
-        return bool(self._to_admit or self._to_meet)
+    def trouble(self) -> str:
+        """Why an image cannot be looked at, or the pairs cannot be compared; or ""."""
+        return self._looking.trouble or self._trouble
+
+    def progress(self, now: float) -> Progress | None:
+        """Return how far the work that is under way is, or None. `now`: monotonic seconds."""
+        if self._comparison:
+            return self._comparison.progress(now)
+        return self._looking.progress(now)
+
+    def next_at(self, now: float) -> float:
+        """Return when the next step has work even if the inspector sends nothing."""
+        if self._comparison and self._comparison.is_writing:
+            return now
+        if self.plan is None and now < self._rests_until:
+            return self._rests_until
+        return now + 3600.0
 
     def step(self, now: float) -> None:
         """Ask about contents that are not known yet; when all are known, assess the head.
@@ -103,155 +129,162 @@ class Dataset:
         if head is None or (head.seq, self._intake.revision) == self._planned_for:
             return
         self.plan = None
-        if self._paired is None or self._paired.of != (head.seq, self._intake.revision):
-            self._paired = self._pair_up(head, now)
-        if self._paired is None:
+        present = (head.seq, self._intake.revision)
+        if present != self._read_for:
+            if self._comparison and self._paired:
+                self._end_comparison(self._paired, now)  # it is known what is near to what
+                return
+            if now < self._rests_until:
+                self._looking.ask(now)
+                return
+            self._read(present, now)
+        if not self._looking.ask(now):
             return
-        of, files, seen, plan = self._paired
-        kin = self._place(plan.pairs, head.seq)
-        if kin is None:
+        paired = self._paired = self._paired or self._pair_up(head)
+        found = self._assess(paired, now) if paired.is_new else None
+        if paired.is_new and found is None:
             return
-        found = assess(self._setting, seen, plan, kin, self._parts_of_pair)
-        with self._store.transaction():
-            for name, _, state, reason in files:
-                why = found.refused[name].reason if name in found.refused else None
-                if why is not None and (state, reason) != (FileState.REJECTED, why):
-                    self._store.working.set_state(self._repo_id, [name], FileState.REJECTED, why)
-                elif why is None and state is FileState.REJECTED:
-                    self._store.working.set_state(self._repo_id, [name], FileState.RECORDED)
-            self._note_findings(head, found)
-        split = found.split
-        self.commit, self.plan, self.split = head, plan, split
-        self.key_inputs = split.key_inputs(self._pipeline.train.validation)
-        self._planned_for = of
-        self._paired = None
+        self._finish(paired, found)
+        self._planned_for = present
+        self._forget(now)
 
-    def _pair_up(self, head: Commit, now: float) -> _Paired | None:
-        """Make the pairs of the head; None while some contents are unknown, and ask about these."""
-        files = self._store.working.recorded(
-            self._repo_id, (FileState.RECORDED, FileState.REJECTED, FileState.SETTLING)
+    def _read(self, present: tuple[int, int], now: float) -> None:
+        """Read the files of the head, and what is known of each."""
+        self._forget(now)
+        began = time.monotonic()
+        self._files, looked = self._store.care.folder(
+            self._repo_id, _IN_SET, self._layout, REVISION
         )
-        digests = {digest for _, digest, _, _ in files}
-        looked = self._store.care.looked_at(digests, self._layout, REVISION)
-        # In an older store contents have no measures, so the inspector looks at them again.
-        undecided = {d for d in digests if d not in looked or not is_known(looked[d])}
-        if self._outdated is None:
-            self._outdated = self._store.care.without_values(self._layout, REVISION)
-        undecided |= digests & self._outdated
-        if undecided:
-            if now < self._retry_at:
-                return None
-            for digest in sorted(undecided - self._asked)[: AT_ONCE - len(self._asked)]:
-                self._asked.add(digest)
-                image = str(self._store.objects.path_of(digest))
-                self._inspector.submit(
-                    (self._pipeline.name, self._layout, digest),
-                    {
-                        "image": image,
-                        "digest": digest,
-                        "layout": pairs.layout_of(self._pipeline.pairs),
-                        "bits": value_range.bits_of(self._pipeline.value_range),
-                    },
-                )
-            return None
-        self.trouble = ""
+        self._looking.begin({file.digest for file in self._files}, looked, now)
+        self._read_for = present
+        self._rests_until = now + REST_SHARE * (time.monotonic() - began)
+
+    def _forget(self, now: float) -> None:
+        """Let go of what was read for a commit, and rest for some time."""
+        if self._comparison:
+            self._comparison.close()
+        if self._paired:
+            # The inspector's time counts too, because it can do nothing else meanwhile.
+            self._rests_until = now + REST_SHARE * (time.monotonic() - self._began_at)
+        self._files, self._paired, self._comparison, self._read_for = [], None, None, None
+
+    def _pair_up(self, head: Commit) -> _Paired:
+        """Make the pairs of the head. Every content is known."""
+        self._began_at = time.monotonic()
         seen = Seen(
-            [(name, digest) for name, digest, _, _ in files],
-            looked,
+            [(file.name, file.digest) for file in self._files],
+            self._looking.looked,
             unread(self._store.db.conn, self._repo_id, but_for=EXCLUDED),
         )
         plan = pair_up(self._setting, seen)
-        return _Paired((head.seq, self._intake.revision), files, seen, plan)
+        refused = refusals(seen, plan)
+        rows = kin_of(self._store.db.conn, self._pipeline.name, self._layout)
+        kin = {row.pair: row for row in rows}
+        told = [head.version, REVISION, *self._setting, sorted(refused.items())]
+        basis = digest_of(canonical_json(told).encode())
+        is_new = basis != self._store.care.basis(self._pipeline.name)
+        is_new = is_new or any(pair.digest not in kin for pair in plan.pairs)
+        return _Paired(head, self._files, plan, refused, kin, basis, is_new)
 
-    # -- sides --------------------------------------------------------------------------
+    # -- assessing ----------------------------------------------------------------------
 
-    def _place(self, found: Sequence[pairs.Pair], seq: int) -> Mapping[str, Kin] | None:
-        """Return what was decided about all pairs; None while new ones still wait."""
-        store, name = self._store, self._pipeline.name
-        if self._kin is None:
-            rows = kin_of(store.db.conn, name, self._layout)
-            self._kin = {row.pair: Kin(row.anchor, row.touches, row.since) for row in rows}
-        new = [pair for pair in found if pair.digest not in self._kin]
-        if not new:
-            return self._kin
-        if self._placing is None:  # made for the first new pair and kept, because more come soon
-            self._placing = Placing(self._kin)
-            self._to_admit = kin_of(store.db.conn, name, self._layout)
-        self._to_meet = [pair for pair in new if not self._placing.has_met(pair.digest)]
-        ends_at = time.monotonic() + STEP_BUDGET_S
-        while self._to_admit and time.monotonic() < ends_at:
-            row = self._to_admit.pop()
-            if parts := self._parts_of(row.contents):  # there are none if one was recalled
-                self._placing.admit(row.pair, parts)
-        while self._to_meet and not self._to_admit and time.monotonic() < ends_at:
-            pair = self._to_meet.pop()
-            parts = self._parts_of_pair(pair)
-            assert parts is not None  # all files of a pair have measures
-            self._placing.meet(pair.digest, parts)
-        if self.is_placing:
+    def _assess(self, paired: _Paired, now: float) -> Assessment | None:
+        """Compare and judge the pairs: a few of them now. Else return None until that is done."""
+        if self._comparison:
+            return self._compare(self._comparison, now)
+        if now < self._retry_at:
             return None
-        given = self._placing.settle(seq, {pair.digest for pair in new})
-        contents = {pair.digest: tuple(digest for _, digest in pair.files) for pair in new}
-        store.care.add_kin(
+        told = comparing.Told(
+            self._setting, paired.head.seq, paired.refused, paired.plan.pairs, paired.kin
+        )
+        lines = comparing.lines(told, self._measured)
+        if max(len(paired.plan.pairs), len(paired.kin)) <= comparing.FEW:
+            return assess(comparing.read(lines))
+        self._comparison = Comparison(
+            self._inspector,
+            self._store.scratch,
+            (self._pipeline.name, _COMPARED),
+            lines,
+            sum(pair.digest not in paired.kin for pair in paired.plan.pairs),
+        )
+        return self._compare(self._comparison, now)
+
+    def _measured(self, digest: str) -> str | None:
+        return self._store.care.measured(digest, self._layout, REVISION)
+
+    def _compare(self, comparison: Comparison, now: float) -> Assessment | None:
+        """Go on with a comparison; if it failed, another begins later."""
+        found = comparison.step()
+        if comparison.trouble:
+            if not self._trouble:
+                told = f"{comparison.trouble}; it is tried again"
+                self._store.note(self._pipeline.name, "warning", "inspect", told)
+            self._trouble, self._retry_at = comparison.trouble, now + RETRY_S
+            comparison.close()
+            self._comparison = None
+        elif found is not None:
+            self._trouble = ""
+        return found
+
+    def _end_comparison(self, paired: _Paired, now: float) -> None:
+        """Keep what is found of a commit that is no longer the newest: the next finds less new."""
+        assert self._comparison is not None  # only called with one
+        found = self._compare(self._comparison, now)
+        if found is not None:
+            with self._store.transaction():
+                self._keep(paired, found)
+        if found is not None or self._comparison is None:
+            self._forget(now)
+
+    def _keep(self, paired: _Paired, found: Assessment) -> None:
+        """Keep what was decided and found. Join the caller's transaction."""
+        contents = {p.digest: tuple(digest for _, digest in p.files) for p in paired.plan.pairs}
+        name, judged = self._pipeline.name, found.judgement
+        self._store.care.add_kin(
             name,
             self._layout,
             [
                 KinRow(digest, kin.anchor, kin.touches, contents[digest], kin.since)
-                for digest, kin in sorted(given.items())
+                for digest, kin in sorted(found.given.items())
             ],
         )
-        self._kin.update(given)
-        return self._kin
-
-    def _parts_of(self, contents: Sequence[str]) -> Parts | None:
-        """Return the measured parts of a pair from its contents, in order."""
-        found: list[Part] = []
-        for digest in contents:
-            if digest not in self._parts:
-                measured = self._store.care.measured(digest, self._layout, REVISION)
-                if measured is None:
-                    return None
-                self._parts[digest] = tuple(Part.from_json(part) for part in measured)
-            found += self._parts[digest]
-        return tuple(found)
-
-    def _parts_of_pair(self, pair: pairs.Pair) -> Parts | None:
-        return self._parts_of([digest for _, digest in pair.files])
-
-    # -- findings -----------------------------------------------------------------------
-
-    def _note_findings(self, head: Commit, found: Assessment) -> None:
-        """Keep what is wrong with the set for `status`, unless it is the same as before."""
-        name, refused = self._pipeline.name, sorted(found.refused.items())
-        basis = digest_of(
-            canonical_json([head.version, REVISION, *self._setting, refused]).encode()
-        )
-        if basis == self._store.care.basis(name):
-            return
-        judged = found.judgement
         self._store.care.note(
             name,
-            basis,
-            (judged.count(findings.WRONG), judged.count(findings.LOOK)),
+            paired.basis,
+            (judged.count(WRONG), judged.count(LOOK)),
             judged.worst,
-            {
-                "findings": [one.told() for one in judged.findings],
-                "notes": judged.notes,
-                "inputs": judged.inputs,
-            },
+            comparing.told_of(judged),
         )
+
+    def _finish(self, paired: _Paired, found: Assessment | None) -> None:
+        """Take the pairs of the head as the set, and keep what was found."""
+        refused = paired.refused
+        with self._store.transaction():
+            if found is not None:
+                self._keep(paired, found)
+            for name, _, state, reason in paired.files:
+                why = refused[name].reason if name in refused else None
+                if why is not None and (state, reason) != (FileState.REJECTED, why):
+                    self._store.working.set_state(self._repo_id, [name], FileState.REJECTED, why)
+                elif why is None and state is FileState.REJECTED:
+                    self._store.working.set_state(self._repo_id, [name], FileState.RECORDED)
+        kin = {row.pair: Kin(row.anchor, row.touches, row.since) for row in paired.kin.values()}
+        kin |= found.given if found is not None else {}
+        self.commit, self.plan = paired.head, paired.plan
+        self.split = split(paired.plan.pairs, self._setting.validation, kin)
+        self.key_inputs = self.split.key_inputs(self._setting.validation)
 
     # -- the inspector ------------------------------------------------------------------
 
     def recover(self) -> None:
         """Ask again after an error of the store's disk: answers may have been lost."""
-        self._asked.clear()
+        self._looking.forget()
+        self._forget(self._rests_until)
+        self._rests_until = 0.0
         self._planned_for = None
-        self._kin = self._placing = self._paired = None
-        self._to_admit, self._to_meet = [], []
 
     def hear(self, answer: Answer, now: float) -> None:
-        """Keep the inspector's answer about one content.
+        """Take the inspector's answer, about one content or about the whole set.
 
         Args:
             answer: to a request of `step`.
@@ -260,28 +293,7 @@ class Dataset:
         Raises:
             DiskError: the inspector could not read the store; that says nothing about the image.
         """
-        _, layout, digest = answer.token
-        self._asked.discard(digest)
-        event = answer.event
-        reason = str(event.get("reason") or "")
-        width, height = event.get("width"), event.get("height")
-        if event.get("kind") == "disk":
-            raise DiskError(reason, advice=ADVICE_DISK)
-        if event["event"] == "failed":
-            if not self.trouble:
-                told = f"an image in the store: {reason}; it is tried again"
-                self._store.note(self._pipeline.name, "warning", "inspect", told)
-            self.trouble = reason
-            self._retry_at = now + RETRY_S
-        elif event["event"] != "done" and self._outdated and digest in self._outdated:
-            self._outdated.discard(digest)  # it was taken before, and stays in its pair
-        elif event["event"] == "done":
-            if self._outdated:
-                self._outdated.discard(digest)
-            self._parts.pop(digest, None)
-            with self._store.transaction():
-                self._store.care.measure(digest, layout, REVISION, event["parts"])
-                self._store.working.decide(digest, layout, "", width, height)
-        else:
-            why = reason or "it cannot be decoded"
-            self._store.working.decide(digest, layout, why, width, height)
+        if answer.token[1] != _COMPARED:
+            self._looking.hear(answer, now)
+        elif self._comparison and answer.token == self._comparison.token:
+            self._comparison.hear(answer)

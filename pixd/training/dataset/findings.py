@@ -8,22 +8,36 @@ may be intended.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from pixd.config.pair_kinds import KINDS
-from pixd.config.value_range import AUTO
-from pixd.training.dataset import pairs, swapped_halves, value_findings
+from pixd.training.dataset import (
+    large_pictures,
+    layouts,
+    pairs,
+    swapped_halves,
+    unused_files,
+    value_findings,
+)
+from pixd.training.dataset.finding import (
+    LOOK,
+    WRONG,
+    Finding,
+    Judgement,
+    counted,
+    has_or_have,
+    is_or_are,
+    looks_or_look,
+    one_each,
+)
 from pixd.training.dataset.near_duplicates import Part, Parts, are_the_same
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from pixd.config import PipelineSettings
+    from pixd.training.dataset.finding import Refused, Setting
     from pixd.training.dataset.split import Split
     from pixd.training.dataset.value_findings import Explained
-
-WRONG: Final = "wrong"
-LOOK: Final = "look"
 
 FEW: Final = 50
 """pix2pix was shown to learn facades from 400 pairs and day to night from 91 scenes (Isola et al. 2017,
@@ -35,83 +49,8 @@ _MANY_BLANK: Final = (
     0.05  # share of pairs: so many blank halves are intended, such as masks without an object
 )
 _MUCH_SMALLER: Final = 0.75  # of image_size
-_SHAPE: Final = 0.05  # as `pixd.images.decode.ASPECT_TOLERANCE`
+_SHAPE: Final = 0.05  # as `pixd.images.side_by_side.ASPECT_TOLERANCE`
 _GREY: Final = 3  # levels of mean saturation: the noise of JPEG on a grey picture stays within it
-
-
-class Setting(NamedTuple):
-    """The settings that findings depend on."""
-
-    pairs: str
-    direction: str
-    image_size: int
-    validation: float
-    value_range: str = AUTO
-    labels: str = "colours"
-
-    @classmethod
-    def of(cls, pipeline: PipelineSettings) -> Setting:
-        """Take them from a pipeline's settings."""
-        one, share = pipeline, pipeline.train.validation
-        return cls(one.pairs, one.direction, one.image_size, share, one.value_range, one.labels)
-
-
-class Refused(NamedTuple):
-    """A file that is in no pair.
-
-    Attributes:
-        reason: why.
-        kind: "unusable", "aspect", "unpaired" or "copy".
-    """
-
-    reason: str
-    kind: str
-
-
-class Finding(NamedTuple):
-    """One thing to know about the set.
-
-    Attributes:
-        kind: one word, for programs.
-        level: WRONG or LOOK.
-        message: what was found, in a line.
-        advice: what to do.
-        groups: the files that it is about; those of one group belong together. After a name may
-            follow ": " and a remark.
-    """
-
-    kind: str
-    level: str
-    message: str
-    advice: str
-    groups: tuple[tuple[str, ...], ...] = ()
-
-    def told(self) -> dict[str, Any]:
-        """Return what ``pixd check-training --json`` prints for it."""
-        return {**self._asdict(), "groups": [list(group) for group in self.groups]}
-
-
-class Judgement(NamedTuple):
-    """Everything about a set: the findings, wrong ones first, and notes that need no action.
-
-    `inputs` says which values its inputs use (`pixd.training.dataset.value_findings.learned`).
-    """
-
-    findings: tuple[Finding, ...]
-    notes: tuple[str, ...]
-    inputs: dict[str, Any] | None = None
-
-    def count(self, level: str) -> int:
-        """Return how many findings are of a level."""
-        return sum(finding.level == level for finding in self.findings)
-
-    @property
-    def worst(self) -> str:
-        """The first finding as one line, with a file that it is about; "" if there is none."""
-        if not self.findings:
-            return ""
-        first = self.findings[0]
-        return f"{first.message}, such as {first.groups[0][0]}" if first.groups else first.message
 
 
 def judge(
@@ -138,12 +77,13 @@ def judge(
     why_dark = value_findings.explain(
         seen, kind.halves or ("picture",), value_range=setting.value_range, coloured=coloured
     )
-    findings = [*_of_refused(refused), *_of_numbers(found, split, setting, why_dark)]
+    findings = [*unused_files.of_refused(refused), *_of_numbers(found, split, setting, why_dark)]
     findings += [
-        Finding(told.kind, WRONG if told.is_wrong else LOOK, told.message, told.advice, _each(told.names))
+        Finding(told.kind, WRONG if told.is_wrong else LOOK, told.message, told.advice, one_each(told.names))
         for told in why_dark.told
     ]  # fmt: skip
-    notes: list[str] = []
+    findings += unused_files.of_sets(split)
+    notes = unused_files.of_companions(refused)
     if not kind.is_made:
         findings += _of_halves(seen, setting, why_dark)
         swapped, more = _of_sides(seen, setting)
@@ -159,32 +99,6 @@ def judge(
     return Judgement(tuple(findings), tuple(notes), inputs)
 
 
-# -- files that are not used -----------------------------------------------------------------------
-
-
-def _of_refused(refused: Mapping[str, Refused]) -> Iterator[Finding]:
-    by_kind: dict[str, list[str]] = {}
-    for name, why in sorted(refused.items()):
-        by_kind.setdefault(why.kind, []).append(f"{name}: {why.reason}")
-    for kind, level, what, advice in (
-        ("unusable", WRONG, "cannot be used", "take out what is no picture; save the others again as PNG"),
-        (
-            "aspect", WRONG, "not twice as wide as high",
-            "put input and target side by side, both of the same size: `pixd prepare combine`",
-        ),
-        (
-            "unpaired", WRONG, "without a partner",
-            "a/ and b/ need the same names (the suffix may differ): rename, add or take out",
-        ),
-        ("copy", LOOK, "the same, byte for byte, as another", "nothing is harmed: each is used once"),
-    ):  # fmt: skip
-        names = by_kind.get(kind, [])
-        if names:
-            be = "is" if len(names) == 1 else "are"
-            verb = what if what.startswith("cannot") else f"{be} {what}"
-            yield Finding(kind, level, f"{_count(len(names), 'file')} {verb}", advice, _each(names))
-
-
 def _of_numbers(
     found: Sequence[pairs.Pair], split: Split, setting: Setting, why_dark: Explained
 ) -> Iterator[Finding]:
@@ -194,7 +108,7 @@ def _of_numbers(
     elif count < FEW:
         few = "is" if count == 1 else "are"
         yield Finding(
-            "few", LOOK, f"{_count(count, 'pair')} {few} few to learn from",
+            "few", LOOK, f"{counted(count, 'pair')} {few} few to learn from",
             f"it trains; look for more: a hundred and up, {FEW} at least",
         )  # fmt: skip
     if 0 < count < pairs.MIN_HELD_OUT_FROM and setting.validation > 0:
@@ -232,15 +146,15 @@ def _of_halves(
             "blank", LOOK if is_meant else WRONG,
             f"the {sides[side]} {of} is all one colour",
             "if that is meant (nothing to show there), leave it; else draw it, or take the pair out",
-            _each(names),
+            one_each(names),
         )  # fmt: skip
     is_blank = {name for name, _ in blank}
     same = [n for n, (a, b) in seen if n not in is_blank and are_the_same(a, b)]
     if same:
         yield Finding(
-            "identical", WRONG, f"{_count(len(same), 'pair')} {_have(same)} the same picture on both sides",
+            "identical", WRONG, f"{counted(len(same), 'pair')} {has_or_have(len(same))} the same picture on both sides",
             "from that a model learns to change nothing: put the right picture in its place",
-            _each(same),
+            one_each(same),
         )  # fmt: skip
     uneven = [
         f"{name}: {a.width} x {a.height} and {b.width} x {b.height}"
@@ -249,9 +163,9 @@ def _of_halves(
     ]
     if uneven:
         yield Finding(
-            "shape", WRONG, f"{_count(len(uneven), 'pair')} {_have(uneven)} halves of different shape",
+            "shape", WRONG, f"{counted(len(uneven), 'pair')} {has_or_have(len(uneven))} halves of different shape",
             "what is at one place in a/ must be at the same in b/: cut both to the same part",
-            _each(uneven),
+            one_each(uneven),
         )  # fmt: skip
 
 
@@ -278,12 +192,12 @@ def _of_sides(
         found.append(
             Finding(
                 "swapped", WRONG,
-                f"{_count(len(names), 'pair')} {_look(names)} the other way round than the other"
+                f"{counted(len(names), 'pair')} {looks_or_look(len(names))} the other way round than the other"
                 f" {len(whole) - len(names)}",
                 "look at it; if input and target changed places, swap them"
                 if len(names) == 1
                 else "look at them; where input and target changed places, swap them",
-                _each(names),
+                one_each(names),
             )
         )  # fmt: skip
     notes = [] if names else [f"no pair has its halves swapped: all {len(whole)} agree"]
@@ -309,8 +223,8 @@ def _of_singles(
     blank = [n for n, (part,) in seen if _is_blank(part) and not why_dark.covers(n)]
     if blank:
         yield Finding(
-            "blank", WRONG, f"{_count(len(blank), 'picture')} {_have(blank)} nothing but one colour",
-            "there is nothing to learn in it: take it out", _each(blank),
+            "blank", WRONG, f"{counted(len(blank), 'picture')} {has_or_have(len(blank))} nothing but one colour",
+            "there is nothing to learn in it: take it out", one_each(blank),
         )  # fmt: skip
     if KINDS[setting.pairs].learns_colours:
         grey = [
@@ -318,9 +232,9 @@ def _of_singles(
         ]
         if grey:
             yield Finding(
-                "grey", WRONG, f"{_count(len(grey), 'picture')} {_have(grey)} no colours to learn",
+                "grey", WRONG, f"{counted(len(grey), 'picture')} {has_or_have(len(grey))} no colours to learn",
                 f"pairs: {setting.pairs} learns colours: take out what is black and white",
-                _each(grey),
+                one_each(grey),
             )  # fmt: skip
 
 
@@ -344,16 +258,16 @@ def _of_duplicates(
             " it was trained on another",
             tuple(alike),
         )  # fmt: skip
-    if split.left_out:
-        names = sorted(pair.name for pair in split.left_out)
+    names = sorted(pair.name for pair in split.left_out if pair.part != layouts.TEST)
+    if names:
         yield Finding(
             "between", LOOK,
-            f"{_count(len(names), 'pair')} {_have(names)} near-duplicates both among the pairs that are"
+            f"{counted(len(names), 'pair')} {has_or_have(len(names))} near-duplicates both among the pairs that are"
             " trained on and among those held out, and are left out of both"
             if len(names) > 1 else
             "1 pair has near-duplicates both among the pairs that are trained on and among those held"
             " out, and is left out of both",
-            "nothing is harmed; take out the near-duplicates to use it", _each(names),
+            "nothing is harmed; take out the near-duplicates to use it", one_each(names),
         )  # fmt: skip
 
 
@@ -369,30 +283,12 @@ def _of_sizes(
         fitting = max(32, 1 << (smallest.bit_length() - 1))
         yield Finding(
             "small", LOOK,
-            f"{_count(len(small), 'pair')} {_are(small)} much smaller than image_size"
-            f" {setting.image_size} and {_are(small)} enlarged",
-            f"take larger pictures, or image_size: {fitting}", _each(small),
+            f"{counted(len(small), 'pair')} {is_or_are(len(small))} much smaller than image_size"
+            f" {setting.image_size} and {is_or_are(len(small))} enlarged",
+            f"take larger pictures, or image_size: {fitting}", one_each(small),
         )  # fmt: skip
+    if large := large_pictures.told(seen, setting.image_size, setting.pairs, setting.fit):
+        yield Finding("large", LOOK, *large[:2], one_each(large.files))
     what = "halves" if KINDS[setting.pairs].is_side_by_side else "pictures"
     each = f"{smallest} px" if smallest == largest else f"{smallest} to {largest} px"
     notes.append(f"{what}: {each} on the longer side; image_size: {setting.image_size}")
-
-
-def _each(names: Iterable[str]) -> tuple[tuple[str, ...], ...]:
-    return tuple((name,) for name in names)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'s' * (number != 1)}"
-
-
-def _have(names: Sequence[str]) -> str:
-    return "has" if len(names) == 1 else "have"
-
-
-def _are(names: Sequence[str]) -> str:
-    return "is" if len(names) == 1 else "are"
-
-
-def _look(names: Sequence[str]) -> str:
-    return "looks" if len(names) == 1 else "look"

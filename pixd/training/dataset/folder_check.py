@@ -9,6 +9,7 @@ whole (`pixd.training.dataset.assessment`).
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import selectors
 import tempfile
@@ -18,25 +19,26 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pixd.config.value_range import bits_of
 from pixd.folders import scan
+from pixd.folders.companions import COMPANION, HEAD_BYTES, is_companion, may_be_companion
 from pixd.store.training_set import Looked
 from pixd.system.children.confinement import FILE_BYTES
 from pixd.system.digests import hash_file
 from pixd.system.errors import PixdError
 from pixd.system.names import path_in
-from pixd.training.dataset.assessment import Seen, assess, pair_up
+from pixd.training.dataset import comparing
+from pixd.training.dataset.assessment import Seen, assess, pair_up, refusals
+from pixd.training.dataset.comparison import Comparison
 from pixd.training.dataset.inspector import inspector
-from pixd.training.dataset.near_duplicates import Part
 from pixd.training.dataset.pairs import layout_of
-from pixd.training.dataset.split import Placing
+from pixd.training.dataset.split import split
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from pixd.system.children.spawner import Spawner
     from pixd.system.children.warm_worker import WarmWorker
-    from pixd.training.dataset.findings import Judgement, Setting
-    from pixd.training.dataset.near_duplicates import Parts
-    from pixd.training.dataset.pairs import Pair
+    from pixd.training.dataset.assessment import Assessment
+    from pixd.training.dataset.finding import Judgement, Setting
 
 MOST_CHILDREN = 8
 ASKED_AHEAD = 4  # requests that each child holds, so that it never waits for this process
@@ -66,7 +68,7 @@ class _Content(NamedTuple):
     """What is known of one content."""
 
     looked: Looked
-    parts: Parts
+    measured: str | None  # as the store keeps it
 
 
 def check(
@@ -98,6 +100,9 @@ def check(
             unread[name] = f"over the limit of {FILE_BYTES // 2**20} MiB"
             continue
         try:
+            if may_be_companion(name) and is_companion(name, _head(path)):
+                unread[name] = COMPANION
+                continue
             digests[name] = hash_file(path)
         except OSError as error:
             unread[name] = f"cannot be read: {error.strerror}"
@@ -111,18 +116,36 @@ def check(
     looked = {digest: content.looked for digest, content in contents.items()}
     seen = Seen(list(digests.items()), looked, unread)
     plan = pair_up(setting, seen)
-
-    def parts_of(pair: Pair) -> Parts:
-        return tuple(part for _, digest in pair.files for part in contents[digest].parts)
-
-    placing = Placing({})
-    for pair in plan.pairs:
-        placing.meet(pair.digest, parts_of(pair))
-    kin = placing.settle(1, {pair.digest for pair in plan.pairs})
-    found = assess(setting, seen, plan, kin, parts_of)
-    split = found.split
+    told = comparing.Told(setting, 1, refusals(seen, plan), plan.pairs, {})
+    lines = comparing.lines(told, lambda digest: contents[digest].measured)
+    if len(plan.pairs) <= comparing.FEW:
+        found = assess(comparing.read(lines))
+    else:
+        found = _compared(lines, len(plan.pairs), spawner)
+    sides = split(plan.pairs, setting.validation, found.given)
     count = len(listed.files) + len(listed.special) + len(listed.unreadable)
-    return Checked(count, listed.ignored, len(split.used), len(split.held_out), found.judgement)
+    return Checked(count, listed.ignored, len(sides.used), len(sides.held_out), found.judgement)
+
+
+def _compared(lines: Iterator[str], pairs: int, spawner: Spawner) -> Assessment:
+    """Have the pairs of a large folder compared in a child."""
+    with _inspectors(1, spawner) as (child,):
+        comparison = Comparison(child, child.scratch.parent, ("", ""), lines, pairs)
+        while (found := comparison.step()) is None:
+            child.step(time.monotonic())
+            for answer in child.collect():
+                comparison.hear(answer)
+            if comparison.trouble:
+                raise PixdError(comparison.trouble, advice="`pixd doctor` looks at what it needs")
+            _refuse_stuck(child)
+            if not comparison.is_writing:
+                _wait([child])
+        return found
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(HEAD_BYTES)
 
 
 def _inspected(
@@ -131,6 +154,26 @@ def _inspected(
     """Yield what the inspectors find about each content, in the order of their answers."""
     count = max(1, min(MOST_CHILDREN, len(os.sched_getaffinity(0)), len(paths)))
     waiting = iter(paths.items())
+    with _inspectors(count, spawner) as children:
+        left = len(paths)
+        while left:
+            now = time.monotonic()
+            for child in children:
+                while child.load < ASKED_AHEAD and (one := next(waiting, None)):
+                    digest, path = one
+                    asked = {"image": str(path), "layout": layout, "bits": bits}
+                    child.submit(digest, {**asked, "digest": digest})
+                child.step(now)
+                for answer in child.collect():
+                    left -= 1
+                    yield answer.token, _content(answer.event)
+                _refuse_stuck(child)
+            if left:
+                _wait(children)
+
+
+@contextlib.contextmanager
+def _inspectors(count: int, spawner: Spawner) -> Iterator[list[WarmWorker]]:
     with tempfile.TemporaryDirectory(prefix="pixd-check-") as scratch:
         children = [
             inspector(
@@ -142,35 +185,19 @@ def _inspected(
             )
             for number in range(count)
         ]
-        with _ended(children):
-            left = len(paths)
-            while left:
-                now = time.monotonic()
-                for child in children:
-                    while child.load < ASKED_AHEAD and (one := next(waiting, None)):
-                        digest, path = one
-                        asked = {"image": str(path), "layout": layout, "bits": bits}
-                        child.submit(digest, {**asked, "digest": digest})
-                    child.step(now)
-                    for answer in child.collect():
-                        left -= 1
-                        yield answer.token, _content(answer.event)
-                    if child.is_stuck:
-                        raise PixdError(
-                            f"no child that decodes can be started: {child.trouble}",
-                            advice="`pixd doctor` looks at what it needs",
-                        )
-                if left:
-                    _wait(children)
+        try:
+            yield children
+        finally:
+            for child in children:
+                child.stop()
 
 
-@contextlib.contextmanager
-def _ended(children: Iterable[WarmWorker]) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        for child in children:
-            child.stop()
+def _refuse_stuck(child: WarmWorker) -> None:
+    if child.is_stuck:
+        raise PixdError(
+            f"no child that decodes can be started: {child.trouble}",
+            advice="`pixd doctor` looks at what it needs",
+        )
 
 
 def _wait(children: Iterable[WarmWorker]) -> None:
@@ -186,9 +213,9 @@ def _content(event: Mapping[str, object]) -> _Content:
     """Read an inspector's answer."""
     parts = event.get("parts")
     if event["event"] == "done" and isinstance(parts, list):
-        return _Content(Looked("", None, None, is_measured=True), tuple(map(Part.from_json, parts)))
+        return _Content(Looked("", None, None, is_measured=True), json.dumps(parts))
     reason = str(event.get("reason") or "it cannot be decoded")
     width = event.get("width")
     return _Content(
-        Looked(reason, width if isinstance(width, int) else None, None, is_measured=False), ()
+        Looked(reason, width if isinstance(width, int) else None, None, is_measured=False), None
     )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pixd.system.children.spec import InspectSpec
 from pixd.system.children.warm_worker import WarmWorker
+from pixd.training.dataset.near_duplicates import Part
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from pixd.system.children.spawner import Spawner
@@ -37,3 +39,16 @@ def inspector(
         answer_within_s=answer_within_s,
         answers_in_order=True,
     )
+
+
+def is_sound(event: Mapping[str, Any]) -> bool:
+    """Tell whether an answer "done" has the form that `Part.from_json` and the store can take."""
+    parts = event.get("parts")
+    if not isinstance(parts, list) or not parts:
+        return False
+    try:
+        for part in parts:
+            Part.from_json(part)
+    except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError):
+        return False
+    return all(isinstance(event.get(name), int) for name in ("width", "height"))

@@ -8,13 +8,19 @@ Protocol, one JSON object a line: it sends ``ready`` once. Then it reads ``{"id"
 "layout", "bits"}`` and answers in the same order. ``done`` has width, height and the measured parts
 (`pixd.training.dataset.measures`). ``rejected`` and ``failed`` have a reason; ``rejected`` also has
 width and height if only the shape is wrong. The end of input ends it.
+
+It also compares the pairs of a large folder: ``{"id", "compare", "answer"}`` names a file with the
+measures (`pixd.training.dataset.comparing`), and the file in the service's scratch folder that gets
+the answer. It sends ``progress`` meanwhile, then ``done``.
 """
 
 from __future__ import annotations
 
 import sys
+import time
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pixd.images import decode
 from pixd.images.picture import TOO_MUCH_MEMORY
@@ -26,7 +32,9 @@ from pixd.system.errors import ImageRejectedError
 from pixd.training.dataset import measures
 
 if TYPE_CHECKING:
-    from pixd.system.children.child import Answer
+    from pixd.system.children.child import Answer, Events
+
+SHOW_EVERY_S: Final = 0.5
 
 
 def inspect(path: Path, layout: str, bits: int = WIDE) -> dict[str, Any]:
@@ -34,7 +42,7 @@ def inspect(path: Path, layout: str, bits: int = WIDE) -> dict[str, Any]:
 
     Args:
         path: the object's file.
-        layout: "side-by-side" (must be twice as wide as high) or "single".
+        layout: "side-by-side" (see `pixd.images.side_by_side.check`) or "single".
         bits: how many are used of a file of 16 bits.
     """
     size: dict[str, int] = {}
@@ -59,13 +67,41 @@ def main() -> int:
     _, events = child.begin(InspectSpec, stdin_fd=-1)
     confinement.confine()
     events.send("ready")
-    child.answer_requests(events, _answer, megapixels=confinement.MEGAPIXELS)
+    child.answer_requests(events, partial(_answer, events), megapixels=confinement.MEGAPIXELS)
     return 0
 
 
-def _answer(request: dict[str, Any]) -> Answer:
+def _answer(events: Events, request: dict[str, Any]) -> Answer:
+    if "compare" in request:
+        return _compare(events, request), ()
     image, bits = Path(request["image"]), request.get("bits", WIDE)
     return {"id": request["id"], **inspect(image, request["layout"], bits)}, ()
+
+
+def _compare(events: Events, request: dict[str, Any]) -> dict[str, Any]:
+    # Imported here, because this process starts often and compares seldom.
+    from pixd.training.dataset import comparing  # noqa: PLC0415
+    from pixd.training.dataset.array_index import ArrayIndex  # noqa: PLC0415
+    from pixd.training.dataset.assessment import assess  # noqa: PLC0415
+
+    confinement.lift_time()  # it decodes nothing, and how long it takes depends on the folder
+    shown_at = time.monotonic()
+
+    def show(done: int, of: int) -> None:
+        nonlocal shown_at
+        if time.monotonic() - shown_at >= SHOW_EVERY_S:
+            shown_at = time.monotonic()
+            events.send("progress", id=request["id"], done=done, of=of)
+
+    try:
+        with Path(request["compare"]).open(encoding="ascii") as lines:
+            found = assess(comparing.read(lines), ArrayIndex(), show)
+        comparing.write_answer(Path(request["answer"]), found)
+    except OSError as error:
+        kind = "disk" if disk.refusal(error) else "internal"
+        reason = f"the pairs cannot be compared: {error.strerror}"
+        return {"id": request["id"], "event": "failed", "kind": kind, "reason": reason}
+    return {"id": request["id"], "event": "done"}
 
 
 if __name__ == "__main__":

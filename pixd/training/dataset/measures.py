@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from pixd.images import fitting
+from pixd.images import side_by_side
 from pixd.training.dataset.near_duplicates import THUMB_PX
 
 if TYPE_CHECKING:
@@ -41,8 +41,13 @@ def measure(
 
     Returns:
         One mapping for each part, as `pixd.training.dataset.near_duplicates.Part.from_json` reads it.
+
+    Raises:
+        ImageRejectedError: it is no side-by-side pair.
     """
-    parts = fitting.split_side_by_side(image) if layout == "side-by-side" else (image,)
+    if layout == "side-by-side":
+        side_by_side.check(image)
+    parts = side_by_side.split(image) if layout == "side-by-side" else (image,)
     found = [_part(part) for part in parts]
     if picture is not None:
         for number, part in enumerate(parts):

@@ -14,12 +14,15 @@ from typing import TYPE_CHECKING, NamedTuple
 from pixd.config.pair_kinds import KINDS
 from pixd.config.value_range import MOST_BITS, bits_of
 from pixd.system.digests import canonical_json, digest_of
+from pixd.training.dataset import layouts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 MIN_HELD_OUT_FROM = 10
 """With fewer pairs none is held out: one or two show nothing, and the training needs them all."""
+
+_ORDER = ("", layouts.TRAIN, layouts.VALIDATION, layouts.TEST)
 
 
 class Pair(NamedTuple):
@@ -29,11 +32,13 @@ class Pair(NamedTuple):
         name: name text of the file, or of the file in a/.
         files: (name, digest) of the one file, or of the files in a/ and b/.
         digest: digest over the file digests in order.
+        part: the set that its folder names (`pixd.training.dataset.layouts`); "" for none.
     """
 
     name: str
     files: tuple[tuple[str, str], ...]
     digest: str
+    part: str = ""
 
 
 class PairPlan(NamedTuple):
@@ -43,11 +48,15 @@ class PairPlan(NamedTuple):
         pairs: each once, even if files are exact copies.
         problems: the reason, by the name of each file that is in no pair.
         copies: those of these files that are exact copies, each with the name of the used pair.
+        outside: those that are in neither of the two folders of pairs.
+        hint: what to do about all that are outside, in one sentence.
     """
 
     pairs: tuple[Pair, ...]
     problems: Mapping[str, str]
     copies: Mapping[str, str]
+    outside: frozenset[str] = frozenset()
+    hint: str = ""
 
 
 def layout_of(layout: str) -> str:
@@ -76,52 +85,68 @@ def pair_up(layout: str, files: Sequence[tuple[str, str]]) -> PairPlan:
     Returns:
         The pairs, and a reason for each file that is in none.
     """
-    problems: dict[str, str] = {}
+    kind = KINDS[layout]
+    laid_out = layouts.read([name for name, _ in files], kind.files)
+    problems = dict(laid_out.outside)
     copies: dict[str, str] = {}
-    found = (
-        _in_folders(files, problems) if KINDS[layout].files > 1 else [(f,) for f in sorted(files)]
-    )
+    if kind.files > 1:
+        found = _in_folders(files, laid_out.places, problems)
+    else:
+        found = [((file,), laid_out.places[file[0]].part) for file in sorted(files)]
+    # What is learned from comes first: of two copies in two sets that one is used.
+    found.sort(key=lambda pair: _ORDER.index(pair[1]))  # stable: by name within each
     pairs: dict[str, Pair] = {}
-    for members in found:
+    for members, part in found:
         digest = digest_of_files([digest for _, digest in members])
         if digest in pairs:
             for name, _ in members:
                 problems[name] = f"the same bytes as {pairs[digest].name}: used once"
                 copies[name] = pairs[digest].name
         else:
-            pairs[digest] = Pair(members[0][0], tuple(members), digest)
-    return PairPlan(tuple(pairs[digest] for digest in sorted(pairs)), problems, copies)
+            pairs[digest] = Pair(members[0][0], tuple(members), digest, part)
+    return PairPlan(
+        tuple(pairs[digest] for digest in sorted(pairs)),
+        problems,
+        copies,
+        frozenset(laid_out.outside),
+        laid_out.hint,
+    )
 
 
 def _in_folders(
-    files: Sequence[tuple[str, str]], problems: dict[str, str]
-) -> list[tuple[tuple[str, str], ...]]:
-    sides: dict[str, dict[str, list[tuple[str, str]]]] = {"a": {}, "b": {}}
+    files: Sequence[tuple[str, str]],
+    places: Mapping[str, layouts.Place],
+    problems: dict[str, str],
+) -> list[tuple[tuple[tuple[str, str], ...], str]]:
+    sides: dict[str, dict[tuple[str, str], list[tuple[str, str]]]] = {"a": {}, "b": {}}
     for name, digest in sorted(files):
-        side, _, rest = name.partition("/")
-        if side not in sides or not rest:
-            problems[name] = "outside a/ and b/: move it into one of them"
-            continue
-        sides[side].setdefault(_stem(rest), []).append((name, digest))
-    pairs: list[tuple[tuple[str, str], ...]] = []
+        if place := places.get(name):
+            members = sides[place.side].setdefault((place.part, place.stem), [])
+            members.append((name, digest))
+    pairs: list[tuple[tuple[tuple[str, str], ...], str]] = []
     for side, other in (("a", "b"), ("b", "a")):
-        for stem, members in sides[side].items():
+        for (part, stem), members in sides[side].items():
+            partners = sides[other].get((part, stem), [])
             if len(members) > 1:
                 for name, _ in members:
                     problems[name] = f"{len(members)} files in {side}/ are called {stem}: keep one"
-            elif not sides[other].get(stem):
-                problems[members[0][0]] = f"no partner: {other}/{stem} with any suffix is missing"
-            elif len(sides[other][stem]) > 1:
+            elif not partners:
+                there = {s: files for (p, s), files in sides[other].items() if p == part}
+                problems[members[0][0]] = _no_partner(f"{other}/{stem}", stem, there)
+            elif len(partners) > 1:
                 problems[members[0][0]] = f"{other}/ has several files called {stem}: keep one"
             elif side == "a":
-                pairs.append((members[0], sides["b"][stem][0]))
+                pairs.append(((members[0], partners[0]), part))
     return pairs
 
 
-def _stem(path: str) -> str:
-    folder, slash, last = path.rpartition("/")
-    stem = last.rpartition(".")[0] or last
-    return folder + slash + stem
+def _no_partner(wanted: str, stem: str, there: Mapping[str, Sequence[tuple[str, str]]]) -> str:
+    """Say that a partner is missing, and name a file that differs by letter case alone."""
+    folded = stem.casefold()
+    near = [files[0][0] for other, files in there.items() if other.casefold() == folded]
+    if near:
+        return f"no partner: {wanted} is missing, and {near[0]} differs in letter case: rename one"
+    return f"no partner: {wanted} with any suffix is missing"
 
 
 def is_held_out(digest: str, share: float) -> bool:

@@ -20,11 +20,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from pixd.system.digests import canonical_json, digest_of
-from pixd.training.dataset import pairs
+from pixd.training.dataset import layouts, pairs
 from pixd.training.dataset.near_duplicates import Index, Parts
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
+
+    from pixd.training.dataset.near_duplicates import AnyIndex
 
 
 class Kin(NamedTuple):
@@ -47,7 +49,7 @@ class Split(NamedTuple):
     Attributes:
         train: those that are trained on.
         held_out: those that are scored on.
-        left_out: those that are near to pairs of both sides, and are on neither.
+        left_out: those that are on neither: near to pairs of both sides, or of a folder `test`.
     """
 
     train: tuple[pairs.Pair, ...]
@@ -68,10 +70,13 @@ class Split(NamedTuple):
 class Placing:
     """Finds what the new pairs of a folder are near to, and then gives them anchors."""
 
-    def __init__(self, known: Mapping[str, Kin]) -> None:
-        """Begin with the pairs that have anchors; call `admit` for those whose measures are known."""
+    def __init__(self, known: Mapping[str, Kin], index: AnyIndex | None = None) -> None:
+        """Begin with the pairs that have anchors; call `admit` for those whose measures are known.
+
+        `index` finds near pairs; it is empty.
+        """
         self._known = dict(known)
-        self._index = Index()
+        self._index = Index() if index is None else index
         self._groups: dict[str, list[str]] = {}  # of new pairs, by label: that of its first
         self._met: dict[str, set[str]] = {}  # anchors of known pairs that a new one is near to
         self._parts: dict[str, Parts] = {}
@@ -95,7 +100,7 @@ class Placing:
             1:
         ]:  # the new pair joins these groups: the smaller ones take the largest one's label
             for member in self._groups[other]:
-                self._index.labels[member] = label
+                self._index.relabel(member, label)
             members += self._groups.pop(other)
 
     def has_met(self, digest: str) -> bool:
@@ -132,7 +137,7 @@ class Placing:
         self._known.update(given)
         for digest in self._met:
             if digest in given:
-                self._index.labels[digest] = given[digest].anchor
+                self._index.relabel(digest, given[digest].anchor)
             else:
                 self._index.drop(digest)
         self._groups.clear()
@@ -147,14 +152,54 @@ def _label(digest: str) -> str:
 
 
 def split(found: Iterable[pairs.Pair], share: float, kin: Mapping[str, Kin]) -> Split:
-    """Split pairs by their anchors. If there are fewer than `pairs.MIN_HELD_OUT_FROM`, none is held out.
+    """Split pairs by their folders, or by their anchors.
+
+    A folder `test` is left out. A folder `val` is held out. If there is none, the anchors decide,
+    and if there are fewer than `pairs.MIN_HELD_OUT_FROM` pairs, none is held out.
 
     Args:
         found: the pairs of a folder.
         share: about which share of them to hold out, 0 to 1.
         kin: what was decided about each; one without an entry is its own anchor.
     """
-    found = tuple(found)
+    found, apart = _apart_from_tests(tuple(found))
+    if any(pair.part == layouts.VALIDATION for pair in found):
+        return _by_folders(found, apart, kin, is_wanted=share > 0)
+    sides = _by_digest(found, share, kin)
+    return sides._replace(left_out=(*sides.left_out, *apart))
+
+
+def _apart_from_tests(
+    found: tuple[pairs.Pair, ...],
+) -> tuple[tuple[pairs.Pair, ...], tuple[pairs.Pair, ...]]:
+    apart = tuple(pair for pair in found if pair.part == layouts.TEST)
+    return tuple(pair for pair in found if pair.part != layouts.TEST), apart
+
+
+def _by_folders(
+    found: tuple[pairs.Pair, ...],
+    apart: tuple[pairs.Pair, ...],
+    kin: Mapping[str, Kin],
+    *,
+    is_wanted: bool,
+) -> Split:
+    """Hold out what is in the folder `val`, but for near-duplicates of what is trained on."""
+    train = tuple(pair for pair in found if pair.part != layouts.VALIDATION)
+    own = {pair.digest for pair in train}
+    near = {kin[digest].anchor if digest in kin else digest for digest in own}
+    touched = {other for digest in own if digest in kin for other in kin[digest].touches}
+    held_out: list[pairs.Pair] = []
+    left_out = list(apart)
+    for pair in found:
+        if pair.part != layouts.VALIDATION:
+            continue
+        one = kin.get(pair.digest, Kin(pair.digest))
+        is_near = one.anchor in near or pair.digest in touched or own & set(one.touches)
+        (held_out if is_wanted and not is_near else left_out).append(pair)
+    return Split(train, tuple(held_out), tuple(left_out))
+
+
+def _by_digest(found: tuple[pairs.Pair, ...], share: float, kin: Mapping[str, Kin]) -> Split:
     if len(found) < pairs.MIN_HELD_OUT_FROM or share <= 0:
         return Split(found, ())
     anchors = {p.digest: kin[p.digest].anchor if p.digest in kin else p.digest for p in found}

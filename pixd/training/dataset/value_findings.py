@@ -28,7 +28,7 @@ Known = dict[tuple[str, int], ValueUse]  # by the name of the pair and the numbe
 
 
 class Told(NamedTuple):
-    """A finding, before it is one of `pixd.training.dataset.findings`.
+    """A finding, before it is one of `pixd.training.dataset.finding`.
 
     Attributes:
         kind: one word, for programs.

@@ -12,7 +12,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from pixd.folders.scan import is_ignored
+from pixd.folders.ignored import is_ignored
 from pixd.system.names import name_from_bytes, path_in
 
 if TYPE_CHECKING:

@@ -221,6 +221,7 @@ def test_two_roots_share_one_observer_and_leave_no_thread(
 def test_the_canary_proves_that_events_arrive(
     root: Path, tmp_path: Path, wait_until: WaitUntil
 ) -> None:
+    (tmp_path / "store").mkdir()
     listener = Listener(root, canary=tmp_path / "store" / "canary")
     now = 1000.0
     assert listener.watch.is_alive(now)

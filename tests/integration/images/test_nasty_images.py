@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pixd.folders.scan import is_ignored
+from pixd.folders.ignored import is_ignored
 from pixd.images import decode
 from pixd.system.errors import ImageRejectedError
 

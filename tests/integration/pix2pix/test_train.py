@@ -35,7 +35,7 @@ def test_a_run_leaves_a_result_that_describes_it(trained: Path) -> None:
         assert output["sha256"] == "sha256:" + hashlib.sha256(data).hexdigest()
     assert set(result["metrics"]) == {
         *("l1", "psnr", "ssim", "sharpness"),
-        *("baselines", "live", "held_out", "collapsed", "identity_like"),
+        *("baselines", "live", "held_out", "collapsed", "identity_like", "others"),
     }
     assert result["metrics"]["held_out"] == 4
     scores = {n: result["metrics"][n] for n in ("l1", "psnr", "ssim", "sharpness")}
@@ -107,10 +107,37 @@ def test_a_warm_start_goes_on_from_weights_and_optimisers_with_fewer_steps(
     first, last = before["curve"][0]["gen_l1_loss"], before["metrics"]["l1"]
     begun_at = result["curve"][0]["gen_l1_loss"]
     assert abs(begun_at - last) < abs(begun_at - first)
-    (checkpoint,) = (tmp_path / "checkpoints").glob("step-*")
+    checkpoint = max((tmp_path / "checkpoints").glob("step-*"))
     reader = tf.train.load_checkpoint(str(checkpoint / "variables"))
     updates = reader.get_tensor("generator_adam/0/.ATTRIBUTES/VARIABLE_VALUE")
     assert int(updates) == 48  # Adam goes on too
+
+
+def test_more_steps_go_on_to_the_weights_that_one_longer_training_has(
+    tmp_path: Path, trained: Path, start: Start, make_spec: MakeSpec
+) -> None:
+    shorter, longer = tmp_path / "shorter", tmp_path / "longer"
+    for folder in (shorter, longer):
+        folder.mkdir()
+    assert start("train", make_spec(shorter, steps=20), shorter).ended() == 0
+    origin = {**beginning(shorter), "steps": 1.0, "until": 40}
+    child = start("train", make_spec(longer, warm_start=origin), longer)
+    assert child.until(event="progress")["step"] > 20
+    assert child.ended() == 0, child.log.read_text()
+    assert result_of(longer)["steps"] == 40
+    assert tensors_in(longer) == tensors_in(trained)
+    assert result_of(longer)["curve"][0]["step"] == 1  # the curve goes on
+
+
+def test_a_state_that_cannot_be_read_is_said_and_begun_anew(
+    tmp_path: Path, start: Start, make_spec: MakeSpec
+) -> None:
+    (tmp_path / "checkpoints/step-00000030").mkdir(parents=True)
+    child = start("train", make_spec(tmp_path, steps=2), tmp_path)
+    assert "begins from scratch" in child.until(event="note")["message"]
+    assert child.ended() == 0, child.log.read_text()
+    names = sorted(at.name for at in (tmp_path / "checkpoints").glob("step-*"))
+    assert "step-00000030" not in names
 
 
 def test_a_beginning_that_is_damaged_is_no_silent_start_from_scratch(
@@ -148,7 +175,9 @@ def test_the_best_weights_are_exported_where_the_last_are_worse(
     events.close()
     assert outcome["step"] == 10
     assert not outcome["metrics"]["collapsed"]
-    assert [folder.name for folder in run._checkpoints.found()] == ["step-00000010"]
+    kept_steps = [folder.name for folder in run._checkpoints.found()]
+    assert kept_steps == ["step-00000011", "step-00000010"]  # more steps would go on from the last
+    assert run._checkpoints.restore_exported() == 10
 
 
 @pytest.mark.parametrize(

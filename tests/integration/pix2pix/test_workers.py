@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -89,7 +90,9 @@ def test_an_export_gives_what_the_model_gives(tmp_path: Path, trained: Path, sta
     for output in result["outputs"]:
         assert (tmp_path / output["path"]).stat().st_size == output["size"]
     assert (tmp_path / "export/saved_model/saved_model.pb").exists()
-    assert "model.json" in (tmp_path / "export/README.md").read_text()
+    readme = (tmp_path / "export/README.md").read_text()
+    assert "model.json" in readme
+    assert re.search(r"Held-out L1 [\d.]+ of 255 on \d+ pairs.*the mean of all targets has", readme)
 
 
 def test_scores_are_put_beside_baselines_that_learned_nothing(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import select
@@ -18,7 +19,7 @@ import pytest
 from pixd.service import control
 from pixd.service.control import ControlServer
 from pixd.system import control_socket
-from pixd.system.errors import PixdError, ServiceNotRunningError, UsageError
+from pixd.system.errors import PixdError, ServiceNotRunningError, StoreError, UsageError
 
 
 class Stepped:
@@ -213,3 +214,98 @@ def test_without_a_service_the_error_says_so(tmp_path: Path) -> None:
     with pytest.raises(PixdError):
         control_socket.request(tmp_path, "promote", {})
     ControlServer(tmp_path, lambda *_: {}).stop()  # and it does not hinder the next one
+
+
+# -- where the store's file system holds no sockets -------------------------------------------------
+
+
+@pytest.fixture
+def socketless(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Refuse each socket in a store, as bind(2) does on exFAT (exfat-fuse: EIO)."""
+
+    class Refusing(socket.socket):
+        def bind(self, address: Any) -> None:
+            if str(address).endswith(control_socket.SOCKET):
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+            super().bind(address)
+
+    monkeypatch.setattr(socket, "socket", Refusing)
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    monkeypatch.delenv("RUNTIME_DIRECTORY", raising=False)
+    return tmp_path / "store"
+
+
+def check(stepped: Stepped) -> None:
+    told = control_socket.request(stepped.store, "try", {"text": "hello"})
+    assert told == {"op": "try", "echo": "hello"}
+    assert stepped.asked[0][2] == os.getuid()
+
+
+@pytest.mark.parametrize("variable", ["XDG_RUNTIME_DIR", "RUNTIME_DIRECTORY"])
+def test_the_socket_may_be_in_a_runtime_folder(
+    variable: str, socketless: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime = tmp_path / ("run" * 30) / ("deep" * 20)  # longer than an address may be
+    runtime.mkdir(parents=True)
+    monkeypatch.setenv(variable, str(runtime))
+    stepped = Stepped(socketless)
+    monkeypatch.delenv(variable)  # a command of another login finds it all the same
+    address = Path(control_socket.address_of(socketless))
+    assert address.is_relative_to(runtime)
+    assert address.stat().st_mode & 0o777 == 0o660
+    check(stepped)
+    stepped.stop()
+    assert not address.exists()
+    assert list(socketless.iterdir()) == []
+
+
+def test_the_socket_may_have_an_abstract_name(socketless: Path) -> None:
+    stepped = Stepped(socketless)
+    assert control_socket.address_of(socketless).startswith("@pixd/")
+    check(stepped)
+    stepped.stop()
+    with pytest.raises(ServiceNotRunningError):
+        control_socket.request(socketless, "try", {})
+
+
+def test_an_abstract_name_that_somebody_else_took_is_not_believed(
+    socketless: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stepped = Stepped(socketless)
+    monkeypatch.setattr(control_socket, "_trusted_uids", lambda _: {4711})
+    with pytest.raises(PixdError, match="you may not"):
+        control_socket.request(socketless, "try", {})
+    assert stepped.asked == []
+    stepped.stop()
+
+
+def test_an_abstract_socket_serves_only_its_own_user(
+    socketless: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stepped = Stepped(socketless)
+    monkeypatch.setattr(control_socket, "peer_uid", lambda _: 4711)
+    monkeypatch.setattr(control_socket, "_trusted_uids", lambda _: {4711})
+    with pytest.raises(PixdError, match="you may not"):
+        control_socket.request(socketless, "try", {})
+    assert stepped.asked == []
+    stepped.stop()
+
+
+def test_a_store_that_came_to_a_better_disk_has_its_socket_again(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / control_socket.ELSEWHERE).write_text("@pixd/0/of-another-disk\n")
+    server = ControlServer(tmp_path, lambda *_: {})
+    assert server.is_in_store
+    assert control_socket.address_of(tmp_path) == str(tmp_path / control_socket.SOCKET)
+    server.stop()
+
+
+def test_without_any_place_the_error_says_what_to_do(
+    socketless: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    socketless.mkdir()
+    monkeypatch.setattr(control_socket, "places", lambda store: [str(store / "control.sock")])
+    with pytest.raises(StoreError, match="no place for the control socket") as caught:
+        ControlServer(socketless, lambda *_: {})
+    assert "config.yaml" in caught.value.advice

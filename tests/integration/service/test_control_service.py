@@ -150,7 +150,7 @@ def test_no_client_makes_the_service_take_a_step(tmp_path: Path) -> None:
         rubbish.is_over.set()
         rubbish.join()
         service.signals.stop = "the test is over"
-        service.wake()
+        service.signals.wake.wake()
 
     disturber = threading.Thread(target=disturb)
     rubbish.start()

@@ -56,6 +56,7 @@ TRAIN_DEFAULTS = {
     "validation": 0.1,
     "warm_start": "auto",
     "promote": "if-better",
+    "on_upgrade": "keep",
 }
 KEEP_DEFAULTS = {"models": 10, "orphans": True, "free_bytes": 64_000_000}
 

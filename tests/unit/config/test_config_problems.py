@@ -71,7 +71,6 @@ def test_a_batch_that_replicas_cannot_share_is_refused(tmp_path: Path) -> None:
     "line",
     [
         "sample: true",
-        "keep: {orphans: false}",
     ],
 )
 def test_what_comes_later_is_refused_and_not_ignored(tmp_path: Path, line: str) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pixd.folders.scan import ScanResult, is_ignored
+from pixd.folders.ignored import is_ignored
+from pixd.folders.scan import ScanResult
 
 
 @pytest.mark.parametrize(
@@ -19,7 +20,19 @@ from pixd.folders.scan import ScanResult, is_ignored
             ".pixd-0123456789ab.tmp",
         ),
         *("a.png~", "a.part", "a.png.partial", "a.crdownload", "a.download", "a.tmp", "a.swp"),
-        *("Thumbs.db", "desktop.ini", "@eaDir", "__MACOSX", "palette.json"),
+        *("Thumbs.db", "desktop.ini", "@eaDir", "__MACOSX", "THUMBS.DB", "Desktop.ini"),
+        "palette.json",
+        *("lost+found", "$RECYCLE.BIN", "System Volume Information", ".Trash-1000", "#recycle"),
+        *("@Recycle", ".Spotlight-V100", ".fseventsd", "found.000", "Network Trash Folder"),
+        *("x.jpg_original", "x.png.bak", "x.PNG.BAK", "x.png.orig", "x.png.aria2", "x.aria2__temp"),
+        *("x.png.st", "in.png.lftp-pget-status", "x.jpg.pp3", "x.xmp", "x.jpg.dop", "x.on1"),
+        *("x.cos", ".~lock.x.odt#", "lu12345.tmp", ".goutputstream-ABC123", ".syncthing.x.png.tmp"),
+        *(
+            ".unison.x.png.0123.unison.tmp",
+            "~$pictures.docx",
+            "#x.png#",
+            "x.png.sb-1234abcd-AbCdEf",
+        ),
     ],
 )
 def test_names_that_are_not_looked_at(name: str) -> None:
@@ -27,7 +40,20 @@ def test_names_that_are_not_looked_at(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["a.png", "tmp", "part", "a.tmp.png", "~a.png", "-rf", "_a", "Thumbs.png"]
+    "name",
+    [
+        "a.png",
+        "tmp",
+        "part",
+        "a.tmp.png",
+        "~a.png",
+        "-rf",
+        "_a",
+        "Thumbs.png",
+        "the_original",
+        "train.st.png",
+        "bak",
+    ],
 )
 def test_names_that_are_looked_at(name: str) -> None:
     assert not is_ignored(name)

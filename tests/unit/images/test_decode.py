@@ -90,18 +90,6 @@ def test_too_many_pixels_are_refused_from_the_header() -> None:
         decode.decode(data)
 
 
-@pytest.mark.parametrize("size", [(64, 32), (65, 32), (512, 256), (640, 310)])
-def test_a_pair_is_cut_in_two_equal_halves(size: tuple[int, int]) -> None:
-    left, right = fitting.split_side_by_side(Image.new("RGB", size))
-    assert left.size == right.size == (size[0] // 2, size[1])
-
-
-@pytest.mark.parametrize("size", [(64, 64), (1, 1), (100, 20), (32, 64)])
-def test_what_is_not_twice_as_wide_as_high_is_no_pair(size: tuple[int, int]) -> None:
-    with pytest.raises(ImageRejectedError, match="twice as wide"):
-        fitting.split_side_by_side(Image.new("RGB", size))
-
-
 sizes = st.integers(1, 300)
 
 

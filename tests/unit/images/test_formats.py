@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from pixd.folders import scan
+from pixd.folders import ignored
 from pixd.images import decode, formats
 from pixd.system.errors import ImageRejectedError
 from tests.support.images import encoded, gradient
@@ -28,8 +28,8 @@ def test_a_file_is_known_by_its_first_bytes_and_opened(kind: formats.Format) -> 
 @pytest.mark.parametrize("kind", formats.FORMATS, ids=lambda kind: kind.name)
 def test_the_scan_ignores_no_name_of_a_format(kind: formats.Format) -> None:
     for ending in kind.endings:
-        assert not scan.is_ignored("picture" + ending)
-        assert not scan.is_ignored("picture" + ending.upper())
+        assert not ignored.is_ignored("picture" + ending)
+        assert not ignored.is_ignored("picture" + ending.upper())
 
 
 def test_what_only_begins_as_a_picture_is_refused() -> None:

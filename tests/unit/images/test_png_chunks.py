@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 
 import numpy as np
@@ -61,7 +62,9 @@ def test_16_bits_are_rounded_alike_in_grey_and_colour(colour_type: int) -> None:
     if count in {2, 4}:
         values[..., -1] = 65535
     colours = values[..., :-1] if count in {2, 4} else values
-    assert np.array_equal(decoded(png(values, 16, colour_type)) - (colours + 128) // 257, 0 * COLOUR)
+    assert np.array_equal(
+        decoded(png(values, 16, colour_type)) - (colours + 128) // 257, 0 * COLOUR
+    )
 
 
 def test_linear_values_become_srgb() -> None:
@@ -98,10 +101,8 @@ def test_what_has_no_defined_white_is_refused(numbers: tuple[int, ...], words: s
 def test_a_made_profile_is_one_that_programs_read() -> None:
     profile = colour_space.profile_of(12, 13)
     assert profile is not None
-    opened = ImageCms.ImageCmsProfile(__import__("io").BytesIO(profile))
+    opened = ImageCms.ImageCmsProfile(io.BytesIO(profile))
     assert ImageCms.getProfileDescription(opened).strip() == "pixd"
-    red = opened.profile.red_primary[1]
-    assert np.abs(np.array(red[:2]) - [0.680, 0.320]).max() < 0.01 or red is not None
 
 
 def test_a_profile_of_grey_counts_at_every_depth_and_with_alpha() -> None:

@@ -108,6 +108,7 @@ def test_the_real_service_writes_a_line_an_event_and_no_path_twice(
         assert done.stderr.startswith("pixd: ")
     assert "Traceback" not in done.stderr
     (tiny.folder / "input").unlink()
+    (tiny.folder / "input").mkdir()
     done = tiny.pixd("run", "--once", "--log-format", form)
     assert "Traceback" not in done.stderr
     lines = done.stderr.splitlines()

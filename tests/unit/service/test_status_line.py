@@ -27,6 +27,10 @@ def live(said: dict[str, Any] | None = None, **parts: dict[str, Any]) -> Heartbe
             "maps: training, step 3999 of 4000, 1 min left",
         ),
         ({"train": {"state": "running"}}, "maps: training running"),
+        (
+            {"train": {"reason": "comparing the pairs: 0 of 9", "looking": {"phase": "pairs"}}},
+            "maps: comparing the pairs: 0 of 9",
+        ),
         ({"train": {"state": "waiting"}}, "maps: training waiting"),
         ({"train": {"state": "failed"}}, "maps: training failed, see pixd status"),
         (

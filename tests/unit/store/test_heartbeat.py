@@ -70,6 +70,7 @@ OLDER: dict[str, Any] = {
                 "losses": {"gen_l1_loss": 18.34},
                 "validation": {"step": 7200, "l1": 24.06, "psnr": None}, "preview": "/p.png",
                 "blocked": "",
+                "looking": {"phase": "images", "done": 4, "all": 9, "eta_seconds": 2.5},
             },
             "translate": {
                 "phase": "", "trouble": "", "blocked": "",

@@ -50,6 +50,21 @@ def test_an_older_store_keeps_its_outputs_and_gets_its_totals(tmp_path: Path) ->
     store.close()
 
 
+def test_a_reader_has_an_older_store_as_the_next_start_will_make_it_and_writes_nothing(
+    tmp_path: Path,
+) -> None:
+    folder = older_store(tmp_path / "store")
+    before = (folder / connection.DATABASE).read_bytes()
+    reader = connection.open_reader(folder)
+    (row,) = reader.execute("SELECT * FROM output_total").fetchall()
+    assert (row["pipeline"], row["outputs"]) == ("p", 1)
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        reader.execute("DELETE FROM output_total")
+    reader.close()
+    assert (folder / connection.DATABASE).read_bytes() == before
+    assert [path.name for path in folder.iterdir()] == [connection.DATABASE]
+
+
 def test_a_migration_cut_off_leaves_the_older_store_as_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -67,7 +67,7 @@ def test_a_copy_that_the_kernel_cannot_make_is_made_by_hand(
     assert (tmp_path / "a.png").read_bytes() == source.read_bytes()
 
 
-@pytest.mark.parametrize("call", ["write", "fsync", "rename", "open", "copy_file_range"])
+@pytest.mark.parametrize("call", ["write", "fsync", "rename", "link", "open", "copy_file_range"])
 @pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC])
 def test_a_failing_call_leaves_the_old_file_and_no_temporary(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, number: int
@@ -192,17 +192,17 @@ def test_of_many_files_one_that_cannot_be_placed_keeps_no_other_from_its_place(
     assert not list(tmp_path.rglob(".pixd-*")), "no temporary file is left"
 
 
-@pytest.mark.parametrize("step", ["sync_files", "rename"])
+@pytest.mark.parametrize("step", ["fsync", "link"])
 def test_ctrl_c_leaves_no_temporary_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
-    def interrupt(*_: object) -> None:
+    def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     source = tmp_path / "object"
     source.write_bytes(b"new")
     out = tmp_path / "out"
-    monkeypatch.setattr(durable if step == "sync_files" else os, step, interrupt)
+    monkeypatch.setattr(os, step, interrupt)
     with pytest.raises(KeyboardInterrupt):
         durable.publish_many([(source, out / f"{n}.png") for n in range(3)], lambda _: None)
     assert names_in(out) == []

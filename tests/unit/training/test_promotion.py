@@ -78,3 +78,37 @@ def test_manual_leaves_it_to_a_person() -> None:
     decision = promotion.decide("manual", GOOD, has_live=False)
     assert not decision.promote
     assert "pixd promote" in decision.why
+
+
+UNRELATED = {"n": 20, "own_l1": 40.0, "l1": 40.1, "z": 0.3, "z_possible": 15.0}
+RELATED = {**UNRELATED, "l1": 60.0, "z": 9.0}
+
+
+@pytest.mark.parametrize("mode", ["if-better", "always"])
+def test_a_first_model_that_learned_nothing_of_its_pairs_goes_live_with_a_warning(
+    mode: str,
+) -> None:
+    decision = promotion.decide(mode, {**GOOD, "others": UNRELATED}, has_live=False)
+    assert decision.promote
+    assert "doubtful: its outputs fit the targets of other pairs as well" in decision.why
+
+
+@pytest.mark.parametrize(
+    ("live", "is_promoted"),
+    [
+        ({"others": RELATED}, False),
+        ({"others": UNRELATED}, True),
+        ({}, True),
+        ({"others": None}, True),
+    ],
+)
+def test_it_does_not_replace_a_model_whose_outputs_fit_their_own_targets(
+    live: dict[str, Any], *, is_promoted: bool
+) -> None:
+    metrics = {**GOOD, "others": UNRELATED, "live": {"l1": 41.0, **live}}
+    decision = promotion.decide("if-better", metrics, has_live=True)
+    assert decision.promote is is_promoted
+    assert "targets of other pairs" in decision.why
+    related = promotion.decide("if-better", {**metrics, "others": RELATED}, has_live=True)
+    assert related.promote
+    assert "doubtful" not in related.why

@@ -110,7 +110,7 @@ def test_a_small_image_does_not_wait_for_all_of_a_large_one(
     child.until(event="ready")
     ask(child, 1, large)
     step = child.until(event="progress", id=1)
-    assert 0 < step["tiles"] < step["of"] == 250 * 167
+    assert 0 < step["done"] < step["of"] == 250 * 167
     ask(child, 2, small)
     asked_at = time.monotonic()
     steps = []

@@ -13,12 +13,14 @@ import pytest
 
 from pixd.images.demo_set import facade_pair
 from pixd.pix2pix.learning import scores as metrics
+from pixd.pix2pix.learning.own_targets import compare_with_others
 from pixd.pix2pix.learning.training_loop import build_networks
 from pixd.pix2pix.network.codec import to_float
 from pixd.pix2pix.network.generator import generate, make_inference
 from pixd.pix2pix.network.losses import LossWeights
 from pixd.pix2pix.network.replicas import SpreadDropout
 from pixd.pix2pix.network.steps import Networks, make_train_step
+from pixd.store import model_scores
 
 SIZE = 32
 TRAINED, UNSEEN = 160, 40
@@ -94,6 +96,14 @@ def test_unseen_facades_are_better_than_the_mean_and_shuffled_pairs_teach_nothin
     shuffled = trained(labels[:TRAINED], np.roll(pictures[:TRAINED], 17, axis=0), 250)
     assert scores(learned, *unseen)["l1"] < 0.75 * mean
     assert scores(shuffled, *unseen)["l1"] > mean
+    assert is_unrelated(learned, *unseen) is False
+    # Where the pairs do not match, those that are held out do not either.
+    assert is_unrelated(shuffled, unseen[0], np.roll(unseen[1], 17, axis=0)) is True
+
+
+def is_unrelated(networks: Networks, labels: Pixels, pictures: Pixels) -> bool | None:
+    outputs = generate(make_inference(networks.generator), list(labels))
+    return model_scores.is_unrelated({"others": compare_with_others(outputs, list(pictures))})
 
 
 @pytest.mark.slow

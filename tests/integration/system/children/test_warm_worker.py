@@ -121,7 +121,7 @@ for line in sys.stdin:
     held.append(json.loads(line))
     if len(held) == 2:
         for tiles in range(1, 6):
-            say(event="progress", id=held[1]["id"], tiles=tiles, of=6)
+            say(event="progress", id=held[1]["id"], done=tiles, of=6)
             while not __import__("os").path.exists(f"{held[0]['seen']}.{tiles}"):
                 time.sleep(0.01)
         say(event="done", id=held[1]["id"])

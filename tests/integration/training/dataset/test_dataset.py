@@ -26,7 +26,7 @@ from pixd.system.digests import digest_of
 from pixd.training.dataset import folder_check, pairs
 from pixd.training.dataset import split as kinship
 from pixd.training.dataset.dataset import Dataset
-from pixd.training.dataset.findings import Setting
+from pixd.training.dataset.finding import Setting
 from pixd.training.dataset.inspector import inspector
 from tests.support.commits import record
 from tests.support.training_folder import CONFIG, jpeg, pair, png

@@ -144,6 +144,15 @@ def test_scores_stand_beside_the_live_model_and_what_learned_nothing() -> None:
     assert ["the input as it is", "104", "6.40", "0.075", "0.610"] in cells
 
 
+def test_outputs_that_fit_other_targets_as_well_are_said_at_the_top_and_in_the_table() -> None:
+    others = {"n": 12, "own_l1": 24.06, "l1": 24.2, "z": 0.3, "z_possible": 10.0}
+    text = page.render(record(model=model(metrics={**model()["metrics"], "others": others})))
+    assert "This model is doubtful: its outputs fit the targets of other pairs" in text
+    assert "beside the targets of other pairs</td><td" in text
+    assert '<td class="number">24.2</td>' in text
+    assert "doubtful" not in page.render(record())
+
+
 def test_it_loads_nothing_and_runs_nothing() -> None:
     text = page.render(record())
     reader = read()

@@ -15,7 +15,7 @@ from pixd.images.demo_set import facade_pair
 from pixd.system.digests import digest_of
 from pixd.training.dataset import findings, measures, near_duplicates, pairs, swapped_halves
 from pixd.training.dataset import split as kinship
-from pixd.training.dataset.findings import LOOK, WRONG, Finding, Judgement, Setting
+from pixd.training.dataset.finding import LOOK, WRONG, Finding, Judgement, Refused, Setting
 from pixd.training.dataset.near_duplicates import Part, Parts
 from tests.support.images import gradient
 
@@ -48,7 +48,7 @@ def sixty() -> dict[str, Parts]:
 def judged(
     seen: dict[str, Parts],
     setting: Setting = SIDE_BY_SIDE,
-    refused: dict[str, findings.Refused] | None = None,
+    refused: dict[str, Refused] | None = None,
 ) -> Judgement:
     plan = pairs.pair_up("side-by-side", [(n, digest_of(n.encode())) for n in seen])
     by_digest = {pair.digest: seen[pair.name] for pair in plan.pairs}
@@ -176,22 +176,56 @@ def test_small_pairs_and_few_pairs_are_worth_a_look() -> None:
     assert "image_size: 32" in only(said.findings, "small").advice
 
 
+def test_pairs_far_larger_than_the_square_are_named_with_the_command_that_mends_it(
+    sixty: dict[str, Parts],
+) -> None:
+    def said(setting: Setting, side: int) -> list[Finding]:
+        of_size = {
+            name: tuple(part._replace(width=side, height=side) for part in parts)
+            for name, parts in sixty.items()
+        }
+        return [f for f in judged(of_size, setting).findings if f.kind == "large"]
+
+    setting = SIDE_BY_SIDE._replace(image_size=256)
+    (large,) = said(setting, 3840)
+    assert large.level == LOOK
+    assert "60 pairs are 15 times as large as image_size 256" in large.message
+    assert "`pixd prepare resize FOLDER SMALL --size 1024x512`" in large.advice
+    assert large.groups[0] == ("000.png: 3840 px",)
+    folders = setting._replace(pairs="folders", fit="crop")
+    assert "--size 512 --fit crop`" in said(folders, 3840)[0].advice
+    assert not said(setting, 2000)
+    assert not said(folders._replace(fit="tile"), 3840)
+
+
 def test_no_pair_at_all_is_wrong() -> None:
     assert only(judged({}).findings, "few").level == WRONG
 
 
 def test_each_file_that_is_not_used_is_named_with_its_reason(sixty: dict[str, Parts]) -> None:
     refused = {
-        "notes.txt": findings.Refused("it is a text", "unusable"),
-        "tall.png": findings.Refused("this one is 10 x 30", "aspect"),
-        "a/1.png": findings.Refused("no partner: b/1", "unpaired"),
-        "copy.png": findings.Refused("the same bytes as 001.png", "copy"),
+        "notes.txt": Refused("it is a text", "unusable"),
+        "tall.png": Refused("this one is 10 x 30", "aspect"),
+        "a/1.png": Refused("no partner: b/1", "unpaired"),
+        "copy.png": Refused("the same bytes as 001.png", "copy"),
     }
     said = judged(sixty, refused=refused)
     assert [finding.kind for finding in said.findings] == ["unusable", "aspect", "unpaired", "copy"]
     assert said.count(WRONG) == 3
     assert all(finding.advice for finding in said.findings)
     assert said.findings[0].groups == (("notes.txt: it is a text",),)
+
+
+def test_links_and_readmes_are_told_once_and_harm_nothing(sixty: dict[str, Parts]) -> None:
+    link = Refused("a symbolic link that leads out of the folder", "special")
+    text = Refused("left out", "companion")
+    refused = {f"{n}.png": link for n in range(3)} | dict.fromkeys(["A.md", "b.csv", "c.txt"], text)
+    said = judged(sixty, refused=refused)
+    assert said.count(WRONG) == 0
+    found = only(said.findings, "special")
+    assert "3 files cannot be opened" in found.message
+    assert "PNG" not in found.advice
+    assert "3 files beside the pictures are left out: A.md, b.csv and 1 more" in said.notes
 
 
 def test_halves_of_different_shape_do_not_fit_over_each_other(sixty: dict[str, Parts]) -> None:

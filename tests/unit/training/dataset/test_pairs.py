@@ -37,6 +37,12 @@ def test_a_file_without_partner_is_told_what_is_missing() -> None:
     assert "outside a/ and b/" in plan.problems["3.png"]
 
 
+def test_a_candidate_that_differs_by_letter_case_is_named() -> None:
+    plan = pairs.pair_up("folders", [_file("a/Cat.PNG"), _file("b/cat.png")])
+    assert "b/cat.png differs in letter case: rename one" in plan.problems["a/Cat.PNG"]
+    assert "a/Cat.PNG differs in letter case: rename one" in plan.problems["b/cat.png"]
+
+
 def test_two_candidates_for_one_stem_are_both_refused() -> None:
     plan = pairs.pair_up("folders", [_file("a/1.png"), _file("a/1.jpg"), _file("b/1.png", "t")])
     assert plan.pairs == ()

@@ -15,7 +15,7 @@ from pixd.images.demo_set import facade_pair
 from pixd.system.digests import digest_of
 from pixd.training.dataset import findings, measures, pairs, value_findings
 from pixd.training.dataset import split as kinship
-from pixd.training.dataset.findings import LOOK, WRONG, Judgement, Setting
+from pixd.training.dataset.finding import LOOK, WRONG, Judgement, Setting
 from pixd.training.dataset.near_duplicates import Part
 
 FOLDERS = Setting("folders", "AtoB", 64, 0.1)

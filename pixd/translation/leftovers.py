@@ -1,0 +1,75 @@
+"""Settle what a crash, or a folder that stopped answering, left half published.
+
+Only the store and the file in the folder are believed. An intent whose file is in place becomes an
+output, any other is dropped: its input is still due. A file that was withdrawn is removed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from pixd.system import durable
+from pixd.system.names import path_in
+from pixd.translation import output_files
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pixd.store.store import Store
+    from pixd.system.children.folder_calls import FolderCalls
+
+WITHIN_S = 30.0
+"""How long the loop waits for a network file system that makes progress."""
+
+
+def settle(store: Store, pipeline: str, calls: FolderCalls, folder: Path) -> None:
+    """Finish or drop each publishing into the folder that was interrupted.
+
+    Where a file cannot be looked at, its intent is kept for the next time.
+
+    Raises:
+        NotAnsweringError: the folder does not answer; all that is not settled is kept.
+    """
+    for gone in store.outputs.withdrawn():
+        if gone.pipeline == pipeline:
+            left = path_in(folder, gone.path)
+            calls.call_slow(WITHIN_S, remove_if, left, gone.digest)
+    for intent in store.outputs.intents():
+        if intent.pipeline != pipeline:
+            continue
+        target = path_in(folder, intent.path)
+        try:
+            is_there = calls.call_slow(WITHIN_S, stands, target, intent.digest)
+        except OSError:
+            continue
+        if is_there:
+            store.outputs.settle_intent(intent.id)
+        else:
+            store.outputs.drop_intent(intent.id)
+
+
+def stands(target: Path, digest: str) -> bool:
+    """Tell whether a file holds what was to be published, and make its name durable then.
+
+    Raises:
+        OSError: nobody can tell.
+    """
+    if output_files.look(target, digest, None) is not output_files.Standing.WANTED:
+        return False
+    durable.sync_folder(target.parent)
+    return True
+
+
+def remove_if(path: Path, digest: str) -> None:
+    """Remove a file that still holds what was withdrawn. One that cannot be looked at is left."""
+    with contextlib.suppress(OSError):
+        if output_files.look(path, digest, None) is output_files.Standing.WANTED:
+            path.unlink()
+
+
+def remove_temporaries(folder: Path) -> None:
+    """Remove the temporary files of a publishing that was cut off."""
+    for leftover in folder.rglob(".pixd-*.tmp"):
+        if leftover.is_file():
+            leftover.unlink(missing_ok=True)

@@ -1,0 +1,100 @@
+"""Takes a published output away, or puts a new one beside one that a person edited."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pixd.store.states import FileState, OutputState
+from pixd.system import crash_points
+from pixd.system.errors import PixdError
+from pixd.system.names import path_in
+from pixd.translation import output_files
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pixd.config import PipelineSettings
+    from pixd.store.store import Store
+
+
+def withdraw(store: Store, pipeline: PipelineSettings, repo_id: int, path: str) -> Path | None:
+    """Record that a published output is withdrawn; its bytes stay in the store.
+
+    Join the caller's transaction, and remove the returned file after it. After a crash in between,
+    `pixd.service.recovery` removes it. A file that was edited by hand is left, as `edited`.
+
+    Returns:
+        The file to be removed, if there is one.
+    """
+    standing = store.outputs.standing(pipeline.name, path)
+    if standing is None:
+        return None
+    target = path_in(pipeline.output, path)
+    if output_files.look(target, standing.digest, None) in output_files.NOT_PUBLISHED_LAST:
+        store.outputs.set_state(standing.id, OutputState.EDITED)
+        return None
+    store.outputs.set_state(standing.id, OutputState.WITHDRAWN)
+    store.working.set_state(
+        repo_id, [standing.input_path], FileState.QUEUED, if_in=(FileState.TRANSLATED,)
+    )
+    return target
+
+
+def withdraw_orphans(store: Store, pipeline: PipelineSettings, repo_id: int) -> None:
+    """Withdraw the outputs whose inputs are gone, as `keep.orphans: false` asks.
+
+    A file that was edited by hand is left. Nothing is lost: the bytes stay in the store, and an
+    input that comes back gets its output again without a translation. After a crash between the
+    rows and the files, or where the folder cannot be written now, `pixd.service.recovery` removes
+    the file at the next start.
+    """
+    paths = store.outputs.orphaned(pipeline.name, repo_id)
+    if not paths:
+        return
+    with store.transaction():
+        targets = [withdraw(store, pipeline, repo_id, path) for path in paths]
+        gone = [target for target in targets if target]
+        if gone:
+            told = f"{len(gone)} outputs are removed, because their inputs are gone"
+            store.note(pipeline.name, "info", "orphans", told)
+    for target in gone:
+        crash_points.crash_point("withdrawn")
+        try:
+            target.unlink(missing_ok=True)
+        except OSError as error:
+            why = f"{target} could not be removed: {error.strerror}; it is tried at the next start"
+            store.note(pipeline.name, "warning", "orphans", why)
+
+
+def publish_beside(store: Store, pipeline: PipelineSettings, path: str) -> str:
+    """Put the live model's translation beside an output that was edited by hand.
+
+    Args:
+        store: the open store.
+        pipeline: whose output it is.
+        path: name text of the edited output, relative to the output folder.
+
+    Returns:
+        The name text of the new file, ``x.new.png`` for ``x.png``.
+
+    Raises:
+        PixdError: it was not edited, or there is no newer translation.
+    """
+    standing = store.outputs.standing(pipeline.name, path)
+    if standing is None or standing.state is not OutputState.EDITED:
+        raise PixdError(f"{path} is no output that was edited by hand", advice="pixd why " + path)
+    live = store.models.live(pipeline.name)
+    made = store.runs.translation_of(
+        pipeline.name, standing.input_digest, live.digest if live else standing.model_digest
+    )
+    if made is None:
+        raise PixdError(
+            f"there is no translation of {standing.input_path} by the live model yet",
+            advice="wait for it with `pixd wait`",
+        )
+    beside = path.removesuffix(".png") + ".new.png"
+    target = path_in(pipeline.output, beside)
+    if output_files.look(target, made, None) in output_files.NOT_PUBLISHED_LAST:
+        raise PixdError(f"{beside} is there already", advice="move it away")
+    output_files.publish(store.objects.path_of(made), target)
+    return beside

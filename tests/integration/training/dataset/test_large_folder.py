@@ -46,6 +46,7 @@ def measures(digest: str) -> list[dict[str, Any]]:
             "thumb": base64.b64encode(rng.integers(0, 256, 192, np.uint8).tobytes()).decode(),
             "plain": 0,
             "stats": [100 + 50 * half, *[50] * 8],
+            "values": None,
         }
         for half in (0, 1)
     ]

@@ -30,26 +30,7 @@ def _lines(status: Mapping[str, Any]) -> Iterator[str]:
     for name, pipeline in status["pipelines"].items():
         yield ""
         yield name
-        yield f"  training  {_training(pipeline['training'])}"
-        if told := _findings(pipeline["training"]["findings"]):
-            yield f"  check     {told}"
-        yield f"  model     {_model(pipeline['model'])}"
-        if told := _beside(pipeline["model"]):
-            yield f"  beside    {told}"
-        train = _train(pipeline["train"])
-        yield f"  train     {train}"
-        for offer in pipeline["offers"]:
-            if offer["told"] not in train:  # an idle service says it as its reason
-                yield f"  offer     {offer['told']}"
-        if learned := _learned(pipeline["train"]):
-            yield f"  learned   {learned}"
-        yield f"  input     {_input(pipeline)}"
-        yield f"  output    {_output(pipeline)}"
-        phase = pipeline["translate"]["phase"]
-        if phase:
-            yield f"  waiting   the translator is {phase}"
-        if tiles := pipeline["translate"]["tiles"]:
-            yield f"  tiles     {tiles_text(tiles)}"
+        yield from _pipeline(pipeline)
     if status["failures"]:
         yield ""
         yield "last warnings (UTC)"
@@ -60,6 +41,29 @@ def _lines(status: Mapping[str, Any]) -> Iterator[str]:
         f"{up}store {size(status['store_bytes'])}, disk {size(status['disk_free_bytes'])} free,"
         f" device {status['device']}, pixd {status['version']}"
     )
+
+
+def _pipeline(pipeline: Mapping[str, Any]) -> Iterator[str]:
+    yield f"  training  {_training(pipeline['training'])}"
+    if told := _findings(pipeline["training"]["findings"]):
+        yield f"  check     {told}"
+    yield f"  model     {_model(pipeline['model'])}"
+    if told := _beside(pipeline["model"]):
+        yield f"  beside    {told}"
+    train = _train(pipeline["train"])
+    yield f"  train     {train}"
+    for offer in pipeline["offers"]:
+        if offer["told"] not in train:  # an idle service says it as its reason
+            yield f"  offer     {offer['told']}"
+    if learned := _learned(pipeline["train"]):
+        yield f"  learned   {learned}"
+    yield f"  input     {_input(pipeline)}"
+    yield f"  output    {_output(pipeline)}"
+    phase = pipeline["translate"]["phase"]
+    if phase:
+        yield f"  waiting   the translator is {phase}"
+    if tiles := pipeline["translate"]["tiles"]:
+        yield f"  tiles     {tiles_text(tiles)}"
 
 
 def _verdict(status: Mapping[str, Any]) -> Iterator[str]:

@@ -12,9 +12,9 @@ from typing import Any
 
 import pixd
 from pixd.cli import prepare_arguments
+from pixd.cli.check_arguments import add_folder_settings
+from pixd.cli.common_options import all_and_json, pipeline_and_json, pipeline_option
 from pixd.cli.parser import CommandParser
-from pixd.config.pair_kinds import KINDS
-from pixd.config.value_range import VALUES
 from pixd.system.errors import EXIT_MEANINGS
 
 _SUMMARY = "Turns folders into an image-translation service."
@@ -117,13 +117,13 @@ def _add_start(add: Add) -> None:
         "pause", "pause", "start no new training or translation; files are recorded",
         examples=["pixd pause", "pixd pause -p facades"],
     )  # fmt: skip
-    _all_and_json(pause)
+    all_and_json(pause)
 
     resume = add(
         "resume", "pause", "go on after a pause; take a folder on hold as it is",
         examples=["pixd resume"],
     )  # fmt: skip
-    _all_and_json(resume)
+    all_and_json(resume)
 
 
 def _add_asking(add: Add) -> None:
@@ -152,7 +152,7 @@ def _add_asking(add: Add) -> None:
         "repo", nargs="?", metavar="REPO", help="training, input, model, output, or a change"
     )
     log.add_argument("-n", type=int, default=20, metavar="N", help="how many (20)")
-    _pipeline_and_json(log)
+    pipeline_and_json(log)
 
     show = add(
         "show", "show", "one commit, model, run or output in full",
@@ -163,7 +163,7 @@ def _add_asking(add: Add) -> None:
         metavar="THING",
         help="training@3, model@1, run@7, live, a change, sha256:ab12..., or a file",
     )
-    _pipeline_and_json(show)
+    pipeline_and_json(show)
 
     diff = add(
         "diff", "diff", "two commits or two models: what differs",
@@ -172,7 +172,7 @@ def _add_asking(add: Add) -> None:
     diff.add_argument("a", metavar="A", help="training@3, input@HEAD~1, model@1")
     diff.add_argument("b", metavar="B", help="another of the same kind")
     diff.add_argument("--images", metavar="FILE.png", help="draw the differing pictures")
-    _pipeline_and_json(diff)
+    pipeline_and_json(diff)
 
     trace = add(
         "trace", "trace", "from an image to all that made it and all that it went into",
@@ -190,10 +190,10 @@ def _add_asking(add: Add) -> None:
         examples=["pixd why input/x.jpg", "pixd why run@7"],
     )  # fmt: skip
     why.add_argument("thing", metavar="FILE|RUN", help="a path, a recorded name, or run@7")
-    _pipeline_and_json(why)
+    pipeline_and_json(why)
 
     plan = add("plan", "plan", "what would happen now, with estimates", examples=["pixd plan"])
-    _pipeline_and_json(plan)
+    pipeline_and_json(plan)
 
     check = add(
         "check-training", "check_training", "what is wrong with a training set, and what to do",
@@ -205,23 +205,9 @@ def _add_asking(add: Add) -> None:
         metavar="DIR",
         help="a folder; needs no configuration (those of config.yaml)",
     )
-    check.add_argument("--pairs", choices=tuple(KINDS), help="how DIR holds them (side-by-side)")
-    check.add_argument("--direction", choices=["AtoB", "BtoA"], help="of DIR (AtoB)")
-    check.add_argument("--image-size", type=int, metavar="N", help="for DIR, pixels (256)")
-    check.add_argument(
-        "--validation", type=float, metavar="S", help="share to hold out of DIR (0.1)"
-    )
-    check.add_argument(
-        "--value-range",
-        choices=VALUES,
-        metavar="N",
-        help="of DIR: auto, full, or bits of 16 (auto)",
-    )
-    check.add_argument(
-        "--labels", choices=["colours", "ids"], help="what the inputs of DIR are (colours)"
-    )
+    add_folder_settings(check)
     check.add_argument("--all", action="store_true", help="every file, not the first eight")
-    _pipeline_and_json(check)
+    pipeline_and_json(check)
 
     models = add(
         "models", "models", "number, dataset, steps, scores beside what learned nothing, live; --report of one",
@@ -239,7 +225,7 @@ def _add_asking(add: Add) -> None:
     models.add_argument(
         "--no-open", action="store_true", help="open no browser, only print the report's path"
     )
-    _pipeline_and_json(models)
+    pipeline_and_json(models)
 
 
 def _add_images(add: Add) -> None:
@@ -253,7 +239,7 @@ def _add_images(add: Add) -> None:
         "-o", dest="out", default="translated", metavar="DIR", help="(translated)"
     )
     translate.add_argument("--model", metavar="MODEL", help="model@N instead of the live one")
-    _pipeline(translate)
+    pipeline_option(translate)
 
     export = add(
         "export", "export", "a model as SavedModel, .keras and a model card",
@@ -261,7 +247,7 @@ def _add_images(add: Add) -> None:
     )  # fmt: skip
     export.add_argument("model", metavar="MODEL", help="model@N, or live")
     export.add_argument("dir", metavar="DIR", help="a new or empty folder")
-    _pipeline(export)
+    pipeline_option(export)
     _add_prepare(add)
 
 
@@ -283,7 +269,7 @@ def _add_changes(add: Add) -> None:
         "promote", "promote", "make a model live and pin it", examples=["pixd promote model@3"]
     )
     promote.add_argument("model", metavar="MODEL@N", help="which")
-    _pipeline_and_json(promote)
+    pipeline_and_json(promote)
 
     rollback = add(
         "rollback", "promote", "go back to the model that was live before, and pin it",
@@ -292,12 +278,12 @@ def _add_changes(add: Add) -> None:
     rollback.add_argument(
         "model", nargs="?", metavar="MODEL@N", help="if another than the one before"
     )
-    _pipeline_and_json(rollback)
+    pipeline_and_json(rollback)
 
     unpin = add(
         "unpin", "promote", "let newer models replace the live one again", examples=["pixd unpin"]
     )
-    _pipeline_and_json(unpin)
+    pipeline_and_json(unpin)
 
     retrain = add(
         "retrain", "retrain", "make a model anew, after an upgrade that makes it otherwise",
@@ -310,7 +296,7 @@ def _add_changes(add: Add) -> None:
     retrain.add_argument(
         "--outputs", action="store_true", help="keep the model, make its older outputs anew"
     )
-    _pipeline_and_json(retrain)
+    pipeline_and_json(retrain)
 
     restore = add(
         "restore", "restore", "write a version back to its folder, or elsewhere",
@@ -319,7 +305,7 @@ def _add_changes(add: Add) -> None:
     restore.add_argument("commit", metavar="COMMIT", help="training@3, input@HEAD~1")
     restore.add_argument("--to", metavar="DIR", help="a new folder instead of the watched one")
     restore.add_argument("--yes", action="store_true", help="do not ask")
-    _pipeline_and_json(restore)
+    pipeline_and_json(restore)
 
     recall = add(
         "recall", "recall", "take one image out of everything that it touched",
@@ -333,7 +319,7 @@ def _add_changes(add: Add) -> None:
     mode.add_argument("--yes", action="store_true", help="do it")
     mode.add_argument("--proof", action="store_true", help="say what still descends from it")
     mode.add_argument("--undo", action="store_true", help="let it in again")
-    _pipeline_and_json(recall)
+    pipeline_and_json(recall)
 
     teach = add(
         "teach", "teach", "make a training pair of an input and its retouched output",
@@ -341,14 +327,14 @@ def _add_changes(add: Add) -> None:
     )  # fmt: skip
     teach.add_argument("output", metavar="OUTPUT", help="an output; retouched, unless --target")
     teach.add_argument("--target", metavar="FILE", help="what the output should have been")
-    _pipeline_and_json(teach)
+    pipeline_and_json(teach)
 
     retry = add(
         "retry", "retry", "take up refused or failed work again",
         examples=["pixd retry", "pixd retry input/x.jpg"],
     )  # fmt: skip
     retry.add_argument("files", nargs="*", metavar="FILE", help="only these; also refused ones")
-    _pipeline_and_json(retry)
+    pipeline_and_json(retry)
 
     verify = add(
         "verify", "verify", "re-hash and re-derive everything that is kept",
@@ -401,17 +387,3 @@ def _add_service(add: Add) -> None:
     completions.add_argument("shell", choices=["bash", "zsh", "fish"], help="which shell")
 
     add("man", "man", "print the manual page", examples=["pixd man | man -l -"])
-
-
-def _all_and_json(command: CommandParser) -> None:
-    command.add_argument("-p", "--pipeline", metavar="NAME", help="only this pipeline (all)")
-    command.add_argument("--json", action="store_true", help="print only JSON")
-
-
-def _pipeline_and_json(command: CommandParser) -> None:
-    _pipeline(command)
-    command.add_argument("--json", action="store_true", help="print only JSON")
-
-
-def _pipeline(command: CommandParser) -> None:
-    command.add_argument("-p", "--pipeline", metavar="NAME", help="which pipeline, if several")

@@ -12,15 +12,14 @@ from __future__ import annotations
 import json
 import secrets
 import shutil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pixd.folders.one_file import is_of_one_file
 from pixd.store.queries import lineage
-from pixd.store.queries.trainings import failures_of_key
-from pixd.store.states import ACTIVE_RUNS, RunState
+from pixd.store.states import RunState
 from pixd.system import crash_points, disk
-from pixd.system.backoff import FIRST_RETRY_S, wait_s
-from pixd.training import retraining, warm_start
+from pixd.system.backoff import FIRST_RETRY_S
+from pixd.training import failing, retraining, warm_start
 from pixd.training.due import MAX_FAILURES, NO_PAIRS, decide, given_up, refused
 from pixd.training.past import failures_of, past_of
 from pixd.training.promotion import DamagedExportError, Decision, publish_model
@@ -29,7 +28,7 @@ from pixd.training.run import Ended, TrainingRun, room_for_training
 from pixd.training.snapshot import Job, take
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from pixd.config import PipelineSettings, Settings
     from pixd.folders.intake import Intake
@@ -329,7 +328,7 @@ class Training:
             )
             self._note_blockage(f"the trainer: {reason}", now)
         elif ended.error:
-            self._note_failure(run, ended.error, now)
+            self._retry_at = failing.note(self._store, self._pipeline.name, run, ended.error, now)
         elif not ended.result:
             store.runs.move(
                 run.run_id,
@@ -381,27 +380,6 @@ class Training:
         self._store.note(self._pipeline.name, level, "model", said, run.commit.change_id)
         self.state, self.reason = "idle", said
         self._blockage.clear()
-
-    def _note_failure(self, run: TrainingRun, error: Mapping[str, Any], now: float) -> None:
-        store, name = self._store, self._pipeline.name
-        reason = error["message"] + (f" ({error['advice']})" if error.get("advice") else "")
-        store.runs.move(
-            run.run_id,
-            ACTIVE_RUNS,
-            RunState.FAILED,
-            reason=reason,
-            error=error,
-        )
-        store.note(name, "error", "train", f"training failed: {reason}", run.commit.change_id)
-        if error["kind"] == "beginning":
-            # The model that it began from is damaged: the next one begins from scratch.
-            assert run.beginning is not None  # only a run that begins from a model can fail so
-            shutil.rmtree(run.beginning, ignore_errors=True)
-        if run.has_checkpointed and error["kind"] == "died":
-            # A training that is killed often still ends: only attempts without progress count.
-            store.runs.forgive_before(name, run.key, run.run_id)
-        failures = len(failures_of_key(store.db.conn, name, run.key))
-        self._retry_at = now + wait_s(failures, FIRST_RETRY_S)
 
     def _uses_recalled(self, run: TrainingRun) -> bool:
         excluded = self._store.exclusions.of(self._pipeline.name)

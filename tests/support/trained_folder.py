@@ -143,6 +143,7 @@ class Folder:
             commit=self.store.history.head(repo),
             key_inputs=self.split.key_inputs(self.pipeline.train.validation),
             step=lambda _now: None,
+            progress=lambda _now: None,
         )
         intake = SimpleNamespace(repo_id=repo, last_change_at=None, is_calm=True)
         training = stage.Training(

@@ -17,7 +17,7 @@ SHARED = {"child", "confinement", "spec"}
     [
         ("pixd.images.decoder_child", 28),
         ("pixd.training.dataset.inspector_child", 31),
-        ("pixd.training.prepare.maker_child", 44),
+        ("pixd.training.prepare.maker_child", 45),
     ],
 )
 def test_a_child_that_decodes_imports_little(module: str, most: int) -> None:

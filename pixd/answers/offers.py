@@ -141,7 +141,7 @@ def _outputs(
         return []
     recipe_then, key, input_digest = oldest
     recipe: dict[str, Any] = translation.translate_recipe(
-        pipeline, precision, int(made.recipe["image_size"]), made.recipe["pairs"]
+        pipeline, precision, int(made.recipe["image_size"]), made.recipe["pairs"], made.recipe
     )
     if recipe_then != recipe_digest("translate", recipe):
         return []

@@ -147,6 +147,11 @@ def _pipeline(
     held = holds.held_roots(reader, settings.name) if reader else {}
     pause = holds.pause_of(reader, settings.name) if reader else None
     findings = training_set.found_of(reader, settings.name) if reader else None
+    odd = (
+        training_set.found_of(reader, training_set.part_of_inputs(settings.name))
+        if reader
+        else None
+    )
     if pause and train["state"] == "idle":  # no service says so
         train |= {"state": "paused", "reason": f"by {pause.who}; `pixd resume` goes on"}
     return {
@@ -169,6 +174,7 @@ def _pipeline(
                 for state in (FileState.QUEUED, FileState.TRANSLATED, FileState.FAILED)
             },
             "failed_example": _failed_example(reader, inputs),
+            "findings": odd._asdict() if odd else None,
         },
         "output": {
             state.value: outputs.get(state, 0)

@@ -30,7 +30,8 @@ def _lines(status: Mapping[str, Any]) -> Iterator[str]:
     for name, pipeline in status["pipelines"].items():
         yield ""
         yield name
-        yield from _pipeline(pipeline)
+        yield from _of_training(pipeline)
+        yield from _of_inputs(pipeline)
     if status["failures"]:
         yield ""
         yield "last warnings (UTC)"
@@ -43,7 +44,7 @@ def _lines(status: Mapping[str, Any]) -> Iterator[str]:
     )
 
 
-def _pipeline(pipeline: Mapping[str, Any]) -> Iterator[str]:
+def _of_training(pipeline: Mapping[str, Any]) -> Iterator[str]:
     yield f"  training  {_training(pipeline['training'])}"
     if told := _findings(pipeline["training"]["findings"]):
         yield f"  check     {told}"
@@ -57,7 +58,12 @@ def _pipeline(pipeline: Mapping[str, Any]) -> Iterator[str]:
             yield f"  offer     {offer['told']}"
     if learned := _learned(pipeline["train"]):
         yield f"  learned   {learned}"
+
+
+def _of_inputs(pipeline: Mapping[str, Any]) -> Iterator[str]:
     yield f"  input     {_input(pipeline)}"
+    if (odd := pipeline["input"]["findings"]) and odd["worst"]:
+        yield f"  check     {odd['worst']}"
     yield f"  output    {_output(pipeline)}"
     phase = pipeline["translate"]["phase"]
     if phase:

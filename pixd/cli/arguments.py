@@ -12,9 +12,9 @@ from typing import Any
 
 import pixd
 from pixd.cli import prepare_arguments
+from pixd.cli.check_arguments import add_folder_settings
 from pixd.cli.common_options import all_and_json, pipeline_and_json, pipeline_option
 from pixd.cli.parser import CommandParser
-from pixd.config.pair_kinds import KINDS
 from pixd.system.errors import EXIT_MEANINGS
 
 _SUMMARY = "Turns folders into an image-translation service."
@@ -205,12 +205,7 @@ def _add_asking(add: Add) -> None:
         metavar="DIR",
         help="a folder; needs no configuration (those of config.yaml)",
     )
-    check.add_argument("--pairs", choices=tuple(KINDS), help="how DIR holds them (side-by-side)")
-    check.add_argument("--direction", choices=["AtoB", "BtoA"], help="of DIR (AtoB)")
-    check.add_argument("--image-size", type=int, metavar="N", help="for DIR, pixels (256)")
-    check.add_argument(
-        "--validation", type=float, metavar="S", help="share to hold out of DIR (0.1)"
-    )
+    add_folder_settings(check)
     check.add_argument("--all", action="store_true", help="every file, not the first eight")
     pipeline_and_json(check)
 

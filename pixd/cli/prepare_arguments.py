@@ -75,6 +75,17 @@ def add_to(prepare: CommandParser) -> None:
         made.add_argument(
             "--combine", action="store_true", help="pairs: what is made left, the picture right"
         )
+    colours = operation(
+        "colour-labels", "give class ids (0, 1, 2, ..) colours that can be told apart",
+        ("source", "IN", "a folder of grey or palette pictures whose values are class ids"),
+        example="colour-labels labels training/a",
+    )  # fmt: skip
+    colours.add_argument(
+        "--palette", metavar="FILE", help="colours by id, such as an earlier OUT/palette.json"
+    )
+    colours.add_argument(
+        "--half", choices=["left", "right"], help="of side-by-side pairs; the other stays as it is"
+    )
     split = operation(
         "split", "copy pictures into train, val and test, by their content", source,
         example="split pairs sets --train 0.8 --val 0.1 --test 0.1",

@@ -148,6 +148,7 @@ def _pipeline(name: str, section: Section, folders: Folders) -> PipelineSettings
         **{key: folders.read(section, key) for key in _FOLDER_KEYS},
         "direction": _direction(section, pairs),
         "image_size": _image_size(section),
+        "labels": _labels(section, pairs),
         "output_size": _output_size(section, fit),
     }
     return PipelineSettings(
@@ -196,6 +197,18 @@ def _direction(section: Section, pairs: str) -> str:
         )
         return default
     return direction
+
+
+def _labels(section: Section, pairs: str) -> str:
+    labels: str = _read_key(section, PipelineSettings, "labels")
+    if KINDS[pairs].is_made and labels == "ids":
+        section.note(
+            "labels",
+            f"expected colours, or none, with pairs: {pairs}, where pixd makes the input from the"
+            " picture; got ids",
+        )
+        return str(_default(PipelineSettings, "labels"))
+    return labels
 
 
 def _train(section: Section) -> TrainSettings:

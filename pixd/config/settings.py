@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pixd.config import value_range
 from pixd.config.pair_kinds import KINDS
 from pixd.config.rules import Choice, Flag, Number, Whole, key
 
@@ -74,6 +75,8 @@ class PipelineSettings:
     fit: str = key("pad", Choice(("pad", "crop", "stretch", "tile")))
     output_size: str = key("model", Choice(("model", "source")))
     alpha: str = key("drop", Choice(("drop", "keep")))
+    labels: str = key("colours", Choice(("colours", "ids")))
+    value_range: str = key(value_range.AUTO, Choice(value_range.VALUES))
     max_megapixels: int = key(64, Whole(1, LARGEST_MEGAPIXELS))
     settle_seconds: float = key(2.0, Number(0, YEAR_S))
     sample: bool = key(False, Flag(only=False))

@@ -25,6 +25,8 @@ NAMES = frozenset(
         # Synology, QNAP, NetApp.
         *("@eadir", "#recycle", "#snapshot", "@tmp", "@sharebin", "@recycle"),
         *("@recently-snapshot", "~snapshot"),
+        # `pixd prepare colour-labels` leaves it beside what it colours.
+        "palette.json",
         # GoodSync; Capture One, Nikon NX Studio; thumbnail stores of old image browsers.
         *("_gsdata_", "captureone", "nksc_param", "pspbrwse.jbf", "zbthumbnail.info"),
     }

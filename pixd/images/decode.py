@@ -21,6 +21,7 @@ from PIL import Image, UnidentifiedImageError, features
 from pixd.images import bmp, formats, heif, heif_boxes, png_chunks, tiff
 from pixd.images.picture import Picture, refusing, short
 from pixd.images.samples import Layout, low_rawmode, read_as
+from pixd.images.value_use import WIDE
 from pixd.system.children import confinement
 from pixd.system.errors import ImageRejectedError
 
@@ -81,14 +82,36 @@ class Limits:
 DEFAULT_LIMITS = Limits()
 
 
-def decode_file(path: Path, limits: Limits = DEFAULT_LIMITS) -> Image.Image:
+def decode_file(
+    path: Path,
+    limits: Limits = DEFAULT_LIMITS,
+    *,
+    bits: int = WIDE,
+    are_ids: bool = False,
+) -> Image.Image:
     """Decode a file as `decode` does, without reading one that is too large.
 
     Raises:
         ImageRejectedError: it is not a picture that pixd takes.
         OSError: it cannot be read.
     """
-    return open_picture(read_file(path, limits), limits).rgb()
+    return open_file(path, limits, bits=bits, are_ids=are_ids).rgb()
+
+
+def open_file(
+    path: Path,
+    limits: Limits = DEFAULT_LIMITS,
+    *,
+    bits: int = WIDE,
+    are_ids: bool = False,
+) -> Picture:
+    """Decode a file as `open_picture` does, without reading one that is too large.
+
+    Raises:
+        ImageRejectedError: it is not a picture that pixd takes.
+        OSError: it cannot be read.
+    """
+    return open_picture(read_file(path, limits), limits, bits=bits, are_ids=are_ids)
 
 
 def decode(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Image.Image:
@@ -110,15 +133,27 @@ def decode(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Image.Image:
     return open_picture(data, limits).rgb()
 
 
-def open_picture(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Picture:
+def open_picture(
+    data: bytes,
+    limits: Limits = DEFAULT_LIMITS,
+    *,
+    bits: int = WIDE,
+    are_ids: bool = False,
+) -> Picture:
     """Decode a picture, and keep the mode of its file.
+
+    Args:
+        data: the whole file.
+        limits: what is too large.
+        bits: how many are used of a file of 16 bits (`pixd.config.value_range`).
+        are_ids: whether its values are class ids, which are shown in colours of their own.
 
     Raises:
         ImageRejectedError: it is not a picture that pixd takes; the message says why.
     """
     _check_bytes(len(data), limits)
     with refusing():
-        return _decode(data, limits)
+        return _decode(data, limits, bits=bits, are_ids=are_ids)
 
 
 def read_file(path: Path, limits: Limits = DEFAULT_LIMITS) -> bytes:
@@ -153,7 +188,7 @@ def size_of(data: bytes, limits: Limits = DEFAULT_LIMITS) -> tuple[int, int]:
         return _opened(data, limits).size
 
 
-def _decode(data: bytes, limits: Limits) -> Picture:
+def _decode(data: bytes, limits: Limits, *, bits: int, are_ids: bool) -> Picture:
     image, layout = _prepared(data, limits)
     _load(image)
     low = None
@@ -162,7 +197,8 @@ def _decode(data: bytes, limits: Limits) -> Picture:
         low = _prepared(data, limits)[0]
         read_as(low, rawmode)
         _load(low)
-    return Picture(image, _orientation(image), _profile(image, data), layout, low)
+    orientation, profile = _orientation(image), _profile(image, data)
+    return Picture(image, orientation, profile, layout, low, bits=bits, are_ids=are_ids)
 
 
 def _profile(image: Image.Image, data: bytes) -> bytes | None:

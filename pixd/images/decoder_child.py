@@ -10,7 +10,8 @@ Its run spec says how large an image it takes. Protocol: each line in is a JSON 
 values of ``want``:
 
 ``square``, with ``size`` and ``fit``: size * size * 3 bytes of RGB; ``box`` and ``has_alpha`` say
-how it came about. ``lightness``: the whole picture as grey, a byte a pixel. ``alpha``, with ``size``
+how it came about, and ``values`` which values the file uses, where they are odd
+(`pixd.images.value_use`); so it is with ``rows``. ``lightness``: the whole picture as grey, a byte a pixel. ``alpha``, with ``size``
 (null for the source's) and ``fit``: how opaque the output is, a byte a pixel. ``rows``: the whole
 picture from top to bottom, ``channels`` bytes a pixel, 4 if it has transparency and ``alpha`` is
 true. It is converted while the reader reads it, however slowly. With ``size`` and ``most``, a
@@ -28,6 +29,7 @@ from typing import TYPE_CHECKING, Any
 from pixd.images import fitting, tiles
 from pixd.images.decode import DEFAULT_LIMITS, Limits, open_picture, read_file, size_of
 from pixd.images.picture import BAND_PIXELS, TOO_MUCH_MEMORY
+from pixd.images.value_use import WIDE
 from pixd.system import disk
 from pixd.system.children import child, confinement
 from pixd.system.children.spec import DecodeSpec
@@ -40,15 +42,23 @@ if TYPE_CHECKING:
     from pixd.system.children.child import Answer
 
 
-def decode(request: Mapping[str, Any], limits: Limits = DEFAULT_LIMITS) -> Answer:
+def decode(
+    request: Mapping[str, Any],
+    limits: Limits = DEFAULT_LIMITS,
+    *,
+    bits: int = WIDE,
+    are_ids: bool = False,
+) -> Answer:
     """Decode one image; return the event that says how it went, and the pixels if it did.
 
     Args:
         request: as the protocol above says.
         limits: what is too large.
+        bits: how many are used of a file of 16 bits.
+        are_ids: whether the values are class ids, which are shown in colours of their own.
     """
     try:
-        return _answer(request, limits)
+        return _answer(request, limits, bits, are_ids=are_ids)
     except ImageRejectedError as error:
         return {"event": "rejected", "reason": error.message}, ()
     except MemoryError:
@@ -59,14 +69,18 @@ def decode(request: Mapping[str, Any], limits: Limits = DEFAULT_LIMITS) -> Answe
         return {"event": "failed", "kind": kind, "reason": reason}, ()
 
 
-def _answer(request: Mapping[str, Any], limits: Limits) -> Answer:
+def _answer(request: Mapping[str, Any], limits: Limits, bits: int, *, are_ids: bool) -> Answer:
     data, want = read_file(Path(request["image"]), limits), request["want"]
     if want == "rows" and request["most"] is not None:
         size = size_of(data, limits)
         if tiles.count_of(*size, request["size"]) > request["most"]:
             return {"event": "large"}, ()
-    picture = open_picture(data, limits)
+    picture = open_picture(data, limits, bits=bits, are_ids=are_ids)
     event = {"event": "done", "width": picture.size[0], "height": picture.size[1]}
+    if want in {"square", "rows"}:
+        values = picture.values()
+        is_odd = values is not None and values.is_odd((1 << bits) - 1) and not are_ids
+        event["values"] = values.told() if values and is_odd else None
     if want == "rows":
         mode = "RGBA" if request["alpha"] and picture.has_alpha else "RGB"
         count = picture.size[0] * picture.size[1] * len(mode)
@@ -102,7 +116,11 @@ def main() -> int:
     megapixels = spec.max_megapixels
     limits = Limits.of_megapixels(megapixels)
     confinement.confine(megapixels)
-    child.answer_requests(events, lambda asked: decode(asked, limits), megapixels=megapixels)
+    child.answer_requests(
+        events,
+        lambda asked: decode(asked, limits, bits=spec.bits, are_ids=spec.are_ids),
+        megapixels=megapixels,
+    )
     return 0
 
 

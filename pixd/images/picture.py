@@ -9,16 +9,22 @@ from __future__ import annotations
 import contextlib
 import io
 import warnings
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
 from PIL import Image, ImageCms
 
-from pixd.images import colour_space, samples
+from pixd.images import colour_space, label_colours, samples, value_measures, value_use
+from pixd.images.palette import usual_palette
 from pixd.images.samples import Layout
+from pixd.images.value_use import WIDE
 from pixd.system.errors import ImageRejectedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from pixd.images.value_use import ValueUse
 
 BAND_PIXELS = 8_000_000
 """A larger picture is converted in bands of this many pixels, because each step makes a copy."""
@@ -41,6 +47,9 @@ class Picture:
         profile: bytes | None,
         layout: Layout = _PLAIN,
         low: Image.Image | None = None,
+        *,
+        bits: int = WIDE,
+        are_ids: bool = False,
     ) -> None:
         """Show a loaded picture with its EXIF orientation and ICC profile applied.
 
@@ -50,9 +59,13 @@ class Picture:
             profile: of ICC, if the file has one.
             layout: what the numbers mean.
             low: of 16-bit colour, the low bytes.
+            bits: how many of 16 bits are used: the largest number that they hold is white.
+            are_ids: whether the values are class ids, which are shown in colours of their own.
         """
         self._image, self._orientation, self._profile = image, orientation, profile
-        self._layout, self._low = layout, low
+        self._layout, self._low, self._are_ids = layout, low, are_ids
+        is_full = layout.maximum == samples.FULL
+        self._shown = replace(layout, maximum=(1 << bits) - 1) if is_full else layout
         width, height = image.size
         self.size = (width, height) if orientation < _FIRST_ON_ITS_SIDE else (height, width)
 
@@ -92,17 +105,73 @@ class Picture:
         """
         with refusing():
             box = self._stored((0, top, self.size[0], bottom))
-            # Crop only if that removes something, because a crop is a copy.
-            whole = box == (0, 0, *self._image.size)
-            image = self._image if whole else self._image.crop(box)
-            low = self._low if whole or self._low is None else self._low.crop(box)
-            image = samples.as_8_bits(image, low, self._layout, keep_inks=bool(self._profile))
+            cut = self._cut(box)
+            image = samples.as_8_bits(*cut, self._shown, keep_inks=bool(self._profile))
             if mode == "L":
                 return orientation_applied(_alpha_of(image), self._orientation)
-            rgb = orientation_applied(_to_srgb(image, self._profile), self._orientation)
+            if self._are_ids:
+                ids = label_colours.ids_of(*cut, self._layout)
+                rgb = label_colours.coloured(ids, usual_palette())
+            else:
+                rgb = _to_srgb(image, self._profile)
+            rgb = orientation_applied(rgb, self._orientation)
             if mode == "RGBA":
                 rgb.putalpha(orientation_applied(_alpha_of(image), self._orientation))
             return rgb
+
+    def values(self, box: tuple[int, int, int, int] | None = None) -> ValueUse | None:
+        """Return which values the file has for a part of the upright picture, or for the whole.
+
+        Args:
+            box: left, top, right, bottom, pixels; None is the whole.
+
+        Returns:
+            None where they are not whole numbers.
+
+        Raises:
+            ImageRejectedError: it takes too much memory.
+        """
+        left, top, right, bottom = box or (0, 0, *self.size)
+        band = max(1, BAND_PIXELS // (right - left))
+        found: list[ValueUse] = []
+        with refusing():
+            for start in range(top, bottom, band):
+                part = self._stored((left, start, right, min(start + band, bottom)))
+                some = value_measures.of_image(*self._cut(part), self._layout)
+                if some is None:
+                    return None
+                found.append(some)
+                if not (some.used or some.is_wide or some.is_dark(some.scale)):
+                    break  # the rest can change nothing
+        return value_use.union(found)
+
+    def class_ids(self, box: tuple[int, int, int, int] | None = None) -> Image.Image:
+        """Return the class ids of a part of the upright picture, or of the whole, mode L.
+
+        Args:
+            box: as for `values`.
+
+        Raises:
+            ImageRejectedError: it has colours, or an id above 255, or takes too much memory.
+        """
+        with refusing():
+            image, low = self._cut(self._stored(box or (0, 0, *self.size)))
+            if image.mode == "P" and image.size != self._image.size:
+                image = image.convert("RGB")  # the other half has its colours in the palette too
+            ids = Image.fromarray(label_colours.ids_of(image, low, self._layout))
+            return orientation_applied(ids, self._orientation)
+
+    def coloured_ids(self, box: tuple[int, int, int, int]) -> Image.Image | None:
+        """Return a part of the upright picture with a colour for each class id, RGB.
+
+        Returns:
+            None where it shows no class ids.
+        """
+        try:
+            ids = self.class_ids(box)
+        except ImageRejectedError:
+            return None
+        return label_colours.coloured(np.asarray(ids), usual_palette())
 
     def _whole(self, mode: str) -> Image.Image:
         width, height = self.size
@@ -114,6 +183,13 @@ class Picture:
         for top in range(0, height, band):
             whole.paste(self.rows(top, min(top + band, height), mode), (0, top))
         return whole
+
+    def _cut(self, box: tuple[int, int, int, int]) -> tuple[Image.Image, Image.Image | None]:
+        """Return a part of the picture of the file, and of its low bytes."""
+        # Crop only if that removes something, because a crop is a copy.
+        if box == (0, 0, *self._image.size):
+            return self._image, self._low
+        return self._image.crop(box), None if self._low is None else self._low.crop(box)
 
     def _stored(self, box: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
         """Return where a box of the upright picture lies in the picture of the file."""

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pixd.config.pair_kinds import keeps_lightness
+from pixd.config.value_range import are_ids_in, bits_in
 from pixd.pix2pix.inference import tiled
 from pixd.pix2pix.inference.batching import Batcher, Lanes, Square
 from pixd.pix2pix.inference.decoding import Decoder, Decoders, LargeImage, Rows
@@ -32,7 +33,7 @@ from pixd.pix2pix.inference.engine import Engine, Pixels
 from pixd.system import crash_points
 from pixd.system.children import child, task
 from pixd.system.children.child import HEARTBEAT_S, Events
-from pixd.system.children.spec import TranslateSpec
+from pixd.system.children.spec import DecodeSpec, TranslateSpec
 from pixd.system.digests import digest_of
 from pixd.system.errors import ImageRejectedError
 
@@ -55,6 +56,7 @@ class Request:
     text: dict[str, str]
     framing: Any = None
     has_alpha: bool = False
+    values: dict[str, Any] | None = None
     has_room: bool = False
     ms: dict[str, float] = field(default_factory=dict)
 
@@ -68,14 +70,14 @@ class Translator:
         batcher: Batcher,
         recipe: Mapping[str, Any],
         events: Events,
-        megapixels: int,
+        reading: DecodeSpec,
     ) -> None:
         """Translate with `batcher` and the spec's `recipe`; answers go to `events`.
 
-        `megapixels` is the size of the largest accepted image.
+        `reading` says how decoders read images.
         """
         self._batcher, self._recipe, self._events = batcher, recipe, events
-        self._decoders, self._megapixels = decoders, megapixels
+        self._decoders, self._reading = decoders, reading
         self._size, self._fit = int(recipe["image_size"]), str(recipe["fit"])
         self._pairs: str | None = recipe.get("pairs")  # only if inputs are made from the images
         self._keeps_lightness = keeps_lightness(self._pairs) and recipe["output_size"] == "source"
@@ -113,6 +115,7 @@ class Translator:
             with self._decoders.one() as decoder:
                 decoded = decoder.square(request.image, self._size, self._fit)
             request.framing, request.has_alpha = decoded.framing, decoded.has_alpha
+            request.values = decoded.values
             pixels = input_makers.input_for_translation(decoded.pixels, self._pairs)
         except Exception as error:  # noqa: BLE001 - one image never ends the translator
             self._turn_down(request, error)
@@ -170,6 +173,7 @@ class Translator:
             size=len(data),
             width=image.width,
             height=image.height,
+            values=request.values,
             ms=request.ms,
         )
 
@@ -197,7 +201,7 @@ class Translator:
             self._tiling.submit(self._tile, request, small, is_large=False)
 
     def _decode_large(self, request: Request) -> None:
-        self._large_decoder = self._large_decoder or Decoder(self._megapixels)
+        self._large_decoder = self._large_decoder or Decoder(self._reading)
         try:
             with self._large_decoder.rows(
                 request.image, self._size, None, alpha=self._keeps_alpha
@@ -231,6 +235,7 @@ class Translator:
                 size=made.size,
                 width=rows.width,
                 height=rows.height,
+                values=rows.values,
                 ms=ms,
             )
 
@@ -285,7 +290,12 @@ def start(spec: TranslateSpec, events: Events) -> Translator:
     Raises:
         PixdError: there is no such device or precision, or the model cannot be loaded.
     """
-    decoders = Decoders(DECODERS, spec.max_megapixels)
+    reading = DecodeSpec(
+        max_megapixels=spec.max_megapixels,
+        bits=bits_in(spec.recipe),
+        are_ids=are_ids_in(spec.recipe),
+    )
+    decoders = Decoders(DECODERS, reading)
     engine = load_engine(spec, events)
     events.phase("compiling the first step")
     engine([grey_image(engine.size)])
@@ -298,7 +308,7 @@ def start(spec: TranslateSpec, events: Events) -> Translator:
         device_name=environment.get("device_name"),
         environment=environment,
     )
-    return Translator(decoders, batcher, spec.recipe, events, spec.max_megapixels)
+    return Translator(decoders, batcher, spec.recipe, events, reading)
 
 
 def load_engine(spec: TranslateSpec, events: Events) -> Engine:

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from pixd.store.queries.training_set import KinRow
 
 
+_LIGHT = 4  # the place of the mean among the numbers that are measured of a picture
+_DARK = 64  # levels
+
+
 class Looked(NamedTuple):
     """What the inspector found about a content.
 
@@ -99,6 +103,41 @@ class Care:
                 "INSERT OR REPLACE INTO measure VALUES (?, ?, ?, ?)",
                 (digest, layout, revision, json.dumps(parts, separators=(",", ":"))),
             )
+
+    def without_values(self, layout: str, revision: int) -> set[str]:
+        """Return the contents that an earlier pixd measured and that look dark.
+
+        It did not measure which values their files use, and those may say why they are dark.
+        """
+        light = f"$[{{}}].stats[{_LIGHT}]"
+        rows = self._db.conn.execute(
+            "SELECT digest FROM measure WHERE layout = ? AND revision = ?"
+            """ AND body NOT LIKE '%"values"%'"""
+            " AND (json_extract(body, ?) < ? OR json_extract(body, ?) < ?)",
+            (layout, revision, light.format(0), _DARK, light.format(1), _DARK),
+        )
+        return {row[0] for row in rows}
+
+    def has_measured(self, layout: str) -> bool:
+        """Tell whether there are measures of any content under a layout."""
+        row = self._db.conn.execute(
+            "SELECT EXISTS (SELECT 1 FROM measure WHERE layout = ?)", (layout,)
+        ).fetchone()
+        return bool(row[0])
+
+    def measures_of(self, repo_id: int, layout: str) -> tuple[int, list[list[Any]]]:
+        """Return how many inputs of a repo are translated, and the measures that these have."""
+        (count,) = self._db.conn.execute(
+            f"SELECT count(*) FROM file WHERE repo_id = ? AND state = '{FileState.TRANSLATED}'",
+            (repo_id,),
+        ).fetchone()
+        rows = self._db.conn.execute(
+            "SELECT measure.body FROM file JOIN measure ON measure.digest = file.digest"
+            f" WHERE file.repo_id = ? AND file.state = '{FileState.TRANSLATED}'"
+            " AND measure.layout = ?",
+            (repo_id, layout),
+        )
+        return int(count), [json.loads(row[0]) for row in rows]
 
     def forget(self, digest: str) -> None:
         """Drop the measures of a content: it was recalled. Join the caller's transaction."""

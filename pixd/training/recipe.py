@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from pixd.config import value_range
 from pixd.store.revisions import ARITHMETIC, RESULTS, Revision, keys, newest
 
 if TYPE_CHECKING:
@@ -51,6 +52,9 @@ def train_recipe(pipeline: PipelineSettings, precision: str) -> dict[str, Any]:
         "precision": precision,
         # Added only when not 1, so that the keys of older runs stay the same.
         **({"replicas": train.replicas} if train.replicas != 1 else {}),
+        **value_range.recipe_of(
+            value_range.bits_of(pipeline.value_range), are_ids=pipeline.labels == "ids"
+        ),
     }
 
 

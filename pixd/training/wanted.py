@@ -52,5 +52,7 @@ def past_of_job(reader: Reader, store: Path, pipeline: str, job: Job) -> Past:
 
 def _kin(reader: Reader, pipeline: PipelineSettings) -> dict[str, Kin]:
     """Return what the service decided about near-duplicates; nothing for a pair it has not seen."""
-    rows = training_set.kin_of(reader, pipeline.name, pairs.layout_of(pipeline.pairs))
+    rows = training_set.kin_of(
+        reader, pipeline.name, pairs.kept_as(pipeline.pairs, pipeline.value_range)
+    )
     return {row.pair: Kin(row.anchor, row.touches, row.since) for row in rows}

@@ -60,7 +60,8 @@ def recipe_under(
     pipeline: PipelineSettings, precision: str, trained: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return the recipe of translations by a model, from the settings of its training."""
-    return translate_recipe(pipeline, precision, int(trained["image_size"]), trained["pairs"])
+    size, pairs = int(trained["image_size"]), trained["pairs"]
+    return translate_recipe(pipeline, precision, size, pairs, trained)
 
 
 def stale_under(
@@ -170,6 +171,8 @@ class Queue:
         # one after its limit was raised. So a refusal is kept under the limit.
         is_usual = pipeline.max_megapixels == confinement.MEGAPIXELS
         self.layout = "input" if is_usual else f"input of {pipeline.max_megapixels} MP"
+        if pipeline.labels == "ids":  # refuses what has colours
+            self.layout += " as class ids"
 
     def next_inputs(self, room: int, busy: Collection[str]) -> tuple[list[DueInput], bool]:
         """Return inputs to be dealt with now, and whether some wait for a retry.

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
+from pixd.config import value_range
 from pixd.config.pair_kinds import KINDS
 from pixd.store.revisions import ARITHMETIC, RESULTS, Revision, newest
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pixd.config import PipelineSettings
 
 REVISIONS: Final = (
@@ -20,7 +24,11 @@ TRANSLATE_REVISION: Final = newest(REVISIONS)
 
 
 def translate_recipe(
-    pipeline: PipelineSettings, precision: str, image_size: int, pairs: str
+    pipeline: PipelineSettings,
+    precision: str,
+    image_size: int,
+    pairs: str,
+    trained: Mapping[str, Any] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Return what changes a translation, apart from the image and the model.
 
@@ -29,6 +37,7 @@ def translate_recipe(
         precision: the configured one.
         image_size: pixels, the live model's own; the configuration may already name another.
         pairs: the setting that the live model was trained under.
+        trained: the recipe of its training. Values of inputs are read as those of its pairs were.
     """
     kind = KINDS[pairs]
     return {
@@ -41,6 +50,9 @@ def translate_recipe(
         "output_size": pipeline.output_size,
         # Added only where alpha is kept, so that keys of older translations stay the same.
         **({"alpha": pipeline.alpha} if pipeline.alpha != "drop" else {}),
+        **value_range.recipe_of(
+            value_range.bits_in(trained), are_ids=value_range.are_ids_in(trained)
+        ),
         "sample": pipeline.sample,
         "seed": pipeline.train.seed if pipeline.sample else 0,
         "precision": precision,

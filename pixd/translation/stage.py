@@ -14,7 +14,7 @@ from pixd.store.heartbeat import Tiles
 from pixd.store.states import FileState, RunState
 from pixd.system import crash_points, disk
 from pixd.system.children.warm_worker import WarmWorker
-from pixd.translation import due, translator
+from pixd.translation import due, odd_inputs, translator
 from pixd.translation.aim import Aim, Asked
 from pixd.translation.publishing import Made, Publisher
 from pixd.translation.tally import Tally
@@ -75,6 +75,7 @@ class Translation:
         self._aim_again_at = 0.0
         self._blockage = disk.Blockage()
         self._queue = due.Queue(store, pipeline, intake.repo_id)
+        self._odd = odd_inputs.OddInputs(store, pipeline.name, intake.repo_id)
         self.device = ""
 
     @property
@@ -173,6 +174,7 @@ class Translation:
         if now >= self._next_check_at and (why := self.publisher.find_missing()) is not None:
             self._next_check_at = now + CHECK_OUTPUTS_S
             self._note_blockage(why, now)
+            self._odd.tell(is_due=True)
         if may_start and now >= self._blockage.retry_at and not self.publisher.is_waiting():
             self._feed(aim, now)
 
@@ -237,6 +239,7 @@ class Translation:
         self._retry_at = now + 1.0 if waits else None
         if not inputs:
             if not self._held:
+                self._odd.tell()
                 self._go_on(now)
             return
         if self._note_blockage(self._queue.shortage(), now):
@@ -319,6 +322,7 @@ class Translation:
                     self._fail(asked, "the output changed on its way")
                     continue
                 made.append((asked, stored, translator.timings_of(answer.event)))
+                self._odd.keep(asked.digest, answer.event)
             elif answer.event["event"] in {"rejected", "crashed"}:
                 self._reject(asked, str(answer.event.get("reason")))
             elif answer.event.get("kind") == "disk":

@@ -52,10 +52,12 @@ class Card(NamedTuple):
     Attributes:
         image_size: side of the square that it works at, pixels.
         pairs: the setting of that name that it was trained under.
+        recipe: of its training.
     """
 
     image_size: int
     pairs: str
+    recipe: Mapping[str, Any]
 
 
 class Prepared(NamedTuple):
@@ -258,7 +260,7 @@ def read_card(folder: Path) -> Card:
         ValueError, KeyError, TypeError: its card is damaged.
     """
     card: dict[str, Any] = json.loads((folder / "model.json").read_bytes())
-    return Card(int(card["image_size"]), str(card["pairs"]))
+    return Card(int(card["image_size"]), str(card["pairs"]), dict(card.get("recipe", {})))
 
 
 def run_spec(settings: Settings, pipeline: PipelineSettings, prepared: Prepared) -> TranslateSpec:

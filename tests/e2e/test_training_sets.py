@@ -27,7 +27,7 @@ class Stranger:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        for below in ("photos/2019", "new-photos", "labels/2019", "bin"):
+        for below in ("photos/2019", "new-photos", "labels/2019", "class-ids", "bin"):
             (folder / below).mkdir(parents=True)
         for number in range(12):
             label, photo = facade_pair(number, 96)
@@ -35,6 +35,7 @@ class Stranger:
             label.save(folder / "labels" / f"{name}.png")
             photo.resize((120, 96)).crop((12, 0, 108, 96)).save(folder / "photos" / f"{name}.jpg")
         facade_pair(77, 96)[1].save(folder / "new-photos" / "new.jpg")
+        Image.new("L", (96, 96), 3).save(folder / "class-ids" / "street.png")
         program = folder / "bin" / "pixd"
         program.write_text(f'#!/bin/sh\nexec {sys.executable} -m pixd "$@"\n')
         program.chmod(0o755)
@@ -118,11 +119,14 @@ def test_every_other_block_does_what_the_page_says(stranger: Stranger) -> None:
     assert (stranger.folder / "holes" / "input" / "new.png").exists()
     assert (stranger.folder / "colours" / "input" / "new.png").exists()
     assert sum(path.is_file() for path in (stranger.folder / "sets").rglob("*")) == 12
+    coloured = {path.name for path in (stranger.folder / "labels-in-colour").iterdir()}
+    assert coloured == {"street.png", "palette.json"}
 
 
 def test_every_operation_and_option_is_on_the_page() -> None:
     operations = arguments.parser().commands["prepare"].commands
-    assert set(operations) == {"resize", "combine", "edges", "grayscale", "blank", "split"}
+    made = {"resize", "combine", "edges", "grayscale", "blank", "colour-labels"}
+    assert set(operations) == {*made, "split"}
     for name, operation in operations.items():
         assert f"`pixd prepare {name} " in PAGE
         for option in operation.options:

@@ -12,14 +12,14 @@ from pixd.training.dataset import inspector_child
 
 
 def main() -> int:
-    decode_file = images.decode_file
+    open_file = images.open_file
 
-    def decode(path: Path) -> object:
+    def opened(path: Path, *, bits: int) -> object:
         if path.read_bytes().startswith(b"ends the child"):
             os.kill(os.getpid(), signal.SIGSEGV)
-        return decode_file(path)
+        return open_file(path, bits=bits)
 
-    images.decode_file = decode  # type: ignore[assignment]
+    images.open_file = opened  # type: ignore[assignment]
     return inspector_child.main()
 
 

@@ -12,7 +12,7 @@ from pixd.cli.terminal import Progress, bar
 from pixd.system.children.spawner import LocalSpawner
 from pixd.system.errors import EXIT_FAILED, EXIT_OK, UsageError
 from pixd.training.dataset import folder_check
-from pixd.training.dataset.findings import LOOK, WRONG, Finding, Setting
+from pixd.training.dataset.finding import LOOK, WRONG, Finding, Setting
 
 if TYPE_CHECKING:
     import argparse

@@ -13,7 +13,7 @@ from pixd.answers.status_text import duration
 from pixd.cli.terminal import Progress, bar, warn
 from pixd.system.children.spawner import LocalSpawner
 from pixd.system.errors import EXIT_FAILED, EXIT_OK, PixdError, UsageError
-from pixd.training.prepare import crew, listing
+from pixd.training.prepare import crew, listing, palettes
 from pixd.training.prepare.recipe import SETS, Recipe, Task
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ def run(args: argparse.Namespace) -> int:
     _check_folders([Path(folder) for folder in _sources(args)], task.out)
     if task.recipe.op == "edges":
         _require_edges()
+    if task.recipe.op == "colour-labels":
+        palettes.write(task.out, task.recipe.palette)
     began = time.monotonic()
     tally = crew.Tally()
     problems: list[dict[str, str]] = []
@@ -94,6 +96,9 @@ def _task_of(args: argparse.Namespace) -> tuple[Task, Callable[[], Iterator[Foun
         if _holds_pairs(roots[0], halves):
             return Task(halves, out, recipe), lambda: listing.pairs(halves)
         return Task(roots, out, recipe), lambda: listing.files(roots[0])
+    if args.op == "colour-labels":
+        recipe = Recipe(args.op, palette=palettes.read(args.palette), half=args.half or "")
+        return Task(roots, out, recipe), lambda: listing.singles(roots[0])
     is_pair = bool(args.op == "combine" or getattr(args, "combine", False))
     if is_pair and (args.size is None or args.size[0] != args.size[1]):
         raise UsageError("the halves of a pair are squares", advice="--size 256")

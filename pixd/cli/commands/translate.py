@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 from pixd.cli.configuration import settings_of
 from pixd.cli.naming import model_number, pipeline_and_thing
 from pixd.cli.terminal import Progress, warn
+from pixd.images.value_use import ValueUse
 from pixd.store import connection
+from pixd.store.queries.training_set import learned_of
 from pixd.system import durable
 from pixd.system.children.spawner import LocalSpawner
 from pixd.system.digests import hash_file
 from pixd.system.errors import PixdError, StoreBusyError, UsageError
 from pixd.system.names import name_from_bytes
-from pixd.translation import due, inbox, output_files, translator
+from pixd.translation import due, inbox, odd_inputs, output_files, translator
 
 if TYPE_CHECKING:
     import argparse
@@ -33,6 +35,7 @@ def run(args: argparse.Namespace) -> int:
     model = find_model(settings, pipeline.name, thing)
     jobs = _plan(args.files, Path(args.out))
     failures = 0
+    odd: list[ValueUse] = []
     with tempfile.TemporaryDirectory(prefix="pixd-translate-") as temporary:
         worker, prepared = translator.start_apart(
             settings, pipeline, model, Path(temporary), LocalSpawner()
@@ -57,6 +60,8 @@ def run(args: argparse.Namespace) -> int:
                     failures += 1
                     warn(f"pixd: {source}: {event['reason']}")
                     continue
+                if event.get("values"):
+                    odd.append(ValueUse.from_json(event["values"]))
                 note = {
                     "pipeline": pipeline.name, "key": key, "recipe": prepared.settings, "name":
                     name_from_bytes(source.name.encode("utf-8", "surrogateescape")),
@@ -68,6 +73,7 @@ def run(args: argparse.Namespace) -> int:
         finally:
             worker.stop()
     _record_now(settings)
+    _tell_odd(settings, pipeline.name, odd, len(jobs) - failures)
     return int(failures > 0)
 
 
@@ -124,6 +130,13 @@ def _answers(worker: WarmWorker, expected: int, progress: Progress) -> Any:
                 advice="free memory, or set `device: cpu`; `pixd verify` checks the model",
             )
         time.sleep(0.01)
+
+
+def _tell_odd(settings: Settings, pipeline: str, odd: list[ValueUse], count: int) -> None:
+    """Say if the values of the files are not like those that the model learned from."""
+    learned = learned_of(connection.open_reader(settings.store), pipeline) if odd else None
+    if said := odd_inputs.compare(learned, odd, count):
+        warn(f"pixd: {said.message}\n  try: {said.advice}")
 
 
 def _record(settings: Settings, note: Mapping[str, Any], source: Path, made: Path) -> None:

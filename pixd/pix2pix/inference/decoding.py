@@ -31,11 +31,13 @@ class Square(NamedTuple):
         pixels: uint8 (size, size, 3), RGB.
         framing: the `pixd.images.fitting.Framing`.
         has_alpha: whether the image has transparency; `pixels` shows it over white.
+        values: which values its file uses, where they are odd (`pixd.images.value_use`).
     """
 
     pixels: Pixels
     framing: Any
     has_alpha: bool
+    values: dict[str, Any] | None = None
 
 
 class Rows(NamedTuple):
@@ -46,12 +48,14 @@ class Rows(NamedTuple):
         height: pixels.
         channels: 3, or 4 with the alpha. The colours are over white in both cases.
         read: returns the next rows, as many as asked for, uint8 (rows, width, channels).
+        values: as for `Square`.
     """
 
     width: int
     height: int
     channels: int
     read: Callable[[int], Pixels]
+    values: dict[str, Any] | None = None
 
 
 class Decoder:
@@ -62,17 +66,11 @@ class Decoder:
     DiskError if the disk refuses to read it, and PixdError if it cannot be read.
     """
 
-    def __init__(self, megapixels: int) -> None:
-        """Start the process.
-
-        Args:
-            megapixels: size of the largest accepted image.
-        """
+    def __init__(self, spec: DecodeSpec) -> None:
+        """Start the process; `spec` says how it reads images."""
         # The kernel ends a decoder with the thread that started it (`libc.die_with_parent`). The
         # threads here run as long as the translator does.
-        self._child = ConfinedChild(
-            _DECODER, DecodeSpec(max_megapixels=megapixels), megapixels=megapixels
-        )
+        self._child = ConfinedChild(_DECODER, spec, megapixels=spec.max_megapixels)
 
     def square(self, image: str, size: int, fit: str) -> Square:
         """Decode an image and fit it to the model's square.
@@ -91,7 +89,7 @@ class Decoder:
         left, top, right, bottom = event["box"]
         box = (left, top, right, bottom)
         framing = fitting.Framing(event["width"], event["height"], size, fit, box)
-        return Square(pixels, framing, event["has_alpha"])
+        return Square(pixels, framing, event["has_alpha"], event["values"])
 
     def lightness(self, image: str) -> Pixels:
         """Decode an image to its lightness at its own size.
@@ -146,7 +144,7 @@ class Decoder:
             return np.frombuffer(data, np.uint8).reshape(count, width, channels)
 
         try:
-            yield Rows(width, height, channels, read)
+            yield Rows(width, height, channels, read, event["values"])
         finally:
             if left:  # the child waits until these are read: the next image needs another one
                 self._child.start_anew()
@@ -180,16 +178,16 @@ class Decoder:
 class Decoders:
     """As many decoders as threads use one, so that no thread waits for another thread's image."""
 
-    def __init__(self, count: int, megapixels: int) -> None:
+    def __init__(self, count: int, spec: DecodeSpec) -> None:
         """Start `count` processes, at the same time as other slow work of the start.
 
         Args:
             count: number of processes.
-            megapixels: size of the largest accepted image.
+            spec: how they read images.
         """
         self._idle: queue.SimpleQueue[Decoder] = queue.SimpleQueue()
         for _ in range(count):
-            self._idle.put(Decoder(megapixels))
+            self._idle.put(Decoder(spec))
 
     @contextlib.contextmanager
     def one(self) -> Iterator[Decoder]:

@@ -29,6 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixd.config.pair_kinds import KINDS
+from pixd.config.value_range import are_ids_in, bits_in
 from pixd.images import input_makers, pair_files
 from pixd.pix2pix.network.codec import codec_for
 from pixd.system.children.task import DataError
@@ -58,7 +59,7 @@ def load_pair(
 
     Args:
         pair: ``name`` and ``images``, the paths of one or two files.
-        recipe: only its ``pairs``, ``direction`` and ``fit`` are used.
+        recipe: only its ``pairs``, ``direction``, ``fit``, ``labels`` and ``value_range`` are used.
         size: side in pixels.
 
     Returns:
@@ -70,7 +71,13 @@ def load_pair(
     return _named(
         pair,
         lambda paths: pair_files.load_pair(
-            paths, recipe["pairs"], recipe["direction"], size, recipe["fit"]
+            paths,
+            recipe["pairs"],
+            recipe["direction"],
+            size,
+            recipe["fit"],
+            bits=bits_in(recipe),
+            are_ids=are_ids_in(recipe),
         ),
     )
 
@@ -84,7 +91,12 @@ def load_target(pair: Mapping[str, Any], recipe: Mapping[str, Any], size: int) -
     return _named(
         pair,
         lambda paths: pair_files.load_target(
-            paths, recipe["pairs"], recipe["direction"], size, recipe["fit"]
+            paths,
+            recipe["pairs"],
+            recipe["direction"],
+            size,
+            recipe["fit"],
+            bits=bits_in(recipe),
         ),
     )
 
@@ -99,7 +111,14 @@ def load_whole_pair(
     """
     return _named(
         pair,
-        lambda paths: pair_files.load_whole_pair(paths, recipe["pairs"], recipe["direction"], size),
+        lambda paths: pair_files.load_whole_pair(
+            paths,
+            recipe["pairs"],
+            recipe["direction"],
+            size,
+            bits=bits_in(recipe),
+            are_ids=are_ids_in(recipe),
+        ),
     )
 
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     import sqlite3
@@ -49,8 +49,25 @@ def kin_of(reader: sqlite3.Connection, pipeline: str, layout: str) -> list[KinRo
     ]
 
 
+def part_of_inputs(pipeline: str) -> str:
+    """Return under which name findings about a pipeline's inputs are kept; no pipeline has it."""
+    return f"{pipeline}/input"
+
+
+def learned_of(reader: sqlite3.Connection, pipeline: str) -> dict[str, Any] | None:
+    """Return which values the inputs among a pipeline's pairs use; None if that is unknown."""
+    row = reader.execute("SELECT body FROM care WHERE pipeline = ?", (pipeline,)).fetchone()
+    found: dict[str, Any] | None = json.loads(row[0]).get("inputs") if row else None
+    return found
+
+
 def found_of(reader: sqlite3.Connection, pipeline: str) -> FindingCounts | None:
-    """Return a summary of what was last found about a training folder; None before the first."""
+    """Return a summary of what was last found about a folder; None before the first.
+
+    Args:
+        reader: the store's database.
+        pipeline: whose training folder it is, or what `part_of_inputs` returns.
+    """
     row = reader.execute(
         "SELECT wrong, look, worst FROM care WHERE pipeline = ?", (pipeline,)
     ).fetchone()

@@ -227,10 +227,12 @@ class InspectSpec(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class DecodeSpec(Spec):
-    """For `pixd.images.decoder_child`: megapixels of the largest accepted image."""
+    """For `pixd.images.decoder_child`: largest image in megapixels, bits in use, class ids or not."""
 
     kind: ClassVar[str] = "decode"
     max_megapixels: int = MEGAPIXELS
+    bits: int = 16
+    are_ids: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

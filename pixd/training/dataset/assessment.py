@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pixd.folders.companions import COMPANION, may_be_companion
 from pixd.system.safe_open import NOT_FOLLOWED
 from pixd.training.dataset import findings, pairs
-from pixd.training.dataset.findings import Refused
+from pixd.training.dataset.finding import Refused
 from pixd.training.dataset.near_duplicates import Index
 from pixd.training.dataset.split import Placing, split
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from pixd.store.training_set import Looked
-    from pixd.training.dataset.findings import Judgement, Setting
+    from pixd.training.dataset.finding import Judgement, Setting
     from pixd.training.dataset.near_duplicates import AnyIndex, Parts
     from pixd.training.dataset.split import Kin
 

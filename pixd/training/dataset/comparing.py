@@ -12,7 +12,7 @@ import json
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pixd.training.dataset.assessment import Assessment, Question
-from pixd.training.dataset.findings import Finding, Judgement, Refused, Setting
+from pixd.training.dataset.finding import Finding, Judgement, Refused, Setting
 from pixd.training.dataset.near_duplicates import Part
 from pixd.training.dataset.pairs import Pair
 from pixd.training.dataset.split import Kin

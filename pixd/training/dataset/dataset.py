@@ -11,15 +11,16 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
+from pixd.config import value_range
 from pixd.store.exclusions import EXCLUDED
 from pixd.store.queries.files import unread
 from pixd.store.queries.training_set import KinRow, kin_of
 from pixd.store.states import FileState
 from pixd.system.digests import canonical_json, digest_of
-from pixd.training.dataset import comparing, findings, pairs
+from pixd.training.dataset import comparing, pairs
 from pixd.training.dataset.assessment import Seen, assess, pair_up, refusals
 from pixd.training.dataset.comparison import Comparison
-from pixd.training.dataset.findings import Setting
+from pixd.training.dataset.finding import LOOK, WRONG, Setting
 from pixd.training.dataset.looking import RETRY_S, Looking
 from pixd.training.dataset.near_duplicates import REVISION
 from pixd.training.dataset.split import Kin, Split, split
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from pixd.store.store import Store
     from pixd.system.children.warm_worker import Answer, WarmWorker
     from pixd.training.dataset.assessment import Assessment
-    from pixd.training.dataset.findings import Refused
+    from pixd.training.dataset.finding import Refused
     from pixd.training.dataset.looking import Progress
 
 REST_SHARE = 4
@@ -79,10 +80,12 @@ class Dataset:
         self._repo_id = intake.repo_id
         self._inspector = inspector
         self._setting = Setting.of(pipeline)
-        self._layout = pairs.layout_of(pipeline.pairs)
-        self._looking = Looking(
-            store, pipeline.name, self._layout, {"layout": self._layout}, inspector
-        )
+        self._layout = pairs.kept_as(pipeline.pairs, pipeline.value_range)
+        asked = {
+            "layout": pairs.layout_of(pipeline.pairs),
+            "bits": value_range.bits_of(pipeline.value_range),
+        }
+        self._looking = Looking(store, pipeline.name, self._layout, asked, inspector)
         self._read_for: tuple[int, int] | None = None  # number of a commit, and intake's revision
         self._files: list[RecordedFile] = []
         self._paired: _Paired | None = None
@@ -248,7 +251,7 @@ class Dataset:
         self._store.care.note(
             name,
             paired.basis,
-            (judged.count(findings.WRONG), judged.count(findings.LOOK)),
+            (judged.count(WRONG), judged.count(LOOK)),
             judged.worst,
             comparing.told_of(judged),
         )

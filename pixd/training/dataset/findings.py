@@ -8,20 +8,36 @@ may be intended.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from pixd.config.pair_kinds import KINDS
-from pixd.training.dataset import large_pictures, layouts, pairs, swapped_halves
-from pixd.training.dataset.near_duplicates import FLOOR, Part, Parts, difference
+from pixd.training.dataset import (
+    large_pictures,
+    layouts,
+    pairs,
+    swapped_halves,
+    unused_files,
+    value_findings,
+)
+from pixd.training.dataset.finding import (
+    LOOK,
+    WRONG,
+    Finding,
+    Judgement,
+    counted,
+    has_or_have,
+    is_or_are,
+    looks_or_look,
+    one_each,
+)
+from pixd.training.dataset.near_duplicates import Part, Parts, are_the_same
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from pixd.config import PipelineSettings
+    from pixd.training.dataset.finding import Refused, Setting
     from pixd.training.dataset.split import Split
-
-WRONG: Final = "wrong"
-LOOK: Final = "look"
+    from pixd.training.dataset.value_findings import Explained
 
 FEW: Final = 50
 """pix2pix was shown to learn facades from 400 pairs and day to night from 91 scenes (Isola et al. 2017,
@@ -32,86 +48,9 @@ _BLANK: Final = (
 _MANY_BLANK: Final = (
     0.05  # share of pairs: so many blank halves are intended, such as masks without an object
 )
-_SAME_THUMB: Final = (
-    0.02  # of the contrast: two halves of one JPEG that show the same differ by less
-)
-_SAME_DETAIL: Final = 0.05  # a picture differs from its blurred, sharpened or noisy version by more
 _MUCH_SMALLER: Final = 0.75  # of image_size
 _SHAPE: Final = 0.05  # as `pixd.images.side_by_side.ASPECT_TOLERANCE`
 _GREY: Final = 3  # levels of mean saturation: the noise of JPEG on a grey picture stays within it
-
-
-class Setting(NamedTuple):
-    """The settings that findings depend on."""
-
-    pairs: str
-    direction: str
-    image_size: int
-    validation: float
-    fit: str = "pad"
-
-    @classmethod
-    def of(cls, pipeline: PipelineSettings) -> Setting:
-        """Take them from a pipeline's settings."""
-        validation = pipeline.train.validation
-        return cls(
-            pipeline.pairs, pipeline.direction, pipeline.image_size, validation, pipeline.fit
-        )
-
-
-class Refused(NamedTuple):
-    """A file that is in no pair.
-
-    Attributes:
-        reason: why.
-        kind: "unusable", "aspect", "outside", "unpaired", "copy", "special" (a link, a pipe) or
-            "companion" (a README or a table beside the pictures).
-    """
-
-    reason: str
-    kind: str
-
-
-class Finding(NamedTuple):
-    """One thing to know about the set.
-
-    Attributes:
-        kind: one word, for programs.
-        level: WRONG or LOOK.
-        message: what was found, in a line.
-        advice: what to do.
-        groups: the files that it is about; those of one group belong together. After a name may
-            follow ": " and a remark.
-    """
-
-    kind: str
-    level: str
-    message: str
-    advice: str
-    groups: tuple[tuple[str, ...], ...] = ()
-
-    def told(self) -> dict[str, Any]:
-        """Return what ``pixd check-training --json`` prints for it."""
-        return {**self._asdict(), "groups": [list(group) for group in self.groups]}
-
-
-class Judgement(NamedTuple):
-    """Everything about a set: the findings, wrong ones first, and notes that need no action."""
-
-    findings: tuple[Finding, ...]
-    notes: tuple[str, ...]
-
-    def count(self, level: str) -> int:
-        """Return how many findings are of a level."""
-        return sum(finding.level == level for finding in self.findings)
-
-    @property
-    def worst(self) -> str:
-        """The first finding as one line, with a file that it is about; "" if there is none."""
-        if not self.findings:
-            return ""
-        first = self.findings[0]
-        return f"{first.message}, such as {first.groups[0][0]}" if first.groups else first.message
 
 
 def judge(
@@ -132,103 +71,44 @@ def judge(
     """
     found = sorted((*split.used, *split.left_out), key=lambda pair: pair.name)
     seen = [(pair.name, parts[pair.digest]) for pair in found if pair.digest in parts]
-    findings = [*_of_refused(refused), *_of_numbers(found, split, setting), *_of_sets(split)]
-    notes = _of_companions(refused)
-    if not KINDS[setting.pairs].is_made:
-        findings += _of_halves(seen, setting)
+    kind = KINDS[setting.pairs]
+    side = 0 if kind.is_made or setting.direction == "AtoB" else 1
+    coloured = side if setting.labels == "ids" else None
+    why_dark = value_findings.explain(
+        seen, kind.halves or ("picture",), value_range=setting.value_range, coloured=coloured
+    )
+    findings = [*unused_files.of_refused(refused), *_of_numbers(found, split, setting, why_dark)]
+    findings += [
+        Finding(told.kind, WRONG if told.is_wrong else LOOK, told.message, told.advice, one_each(told.names))
+        for told in why_dark.told
+    ]  # fmt: skip
+    findings += unused_files.of_sets(split)
+    notes = unused_files.of_companions(refused)
+    if not kind.is_made:
+        findings += _of_halves(seen, setting, why_dark)
         swapped, more = _of_sides(seen, setting)
         findings += swapped
         notes += more
     else:
-        findings += _of_singles(seen, setting)
-    findings += _of_duplicates(found, split, anchors)
+        findings += _of_singles(seen, setting, why_dark)
+    findings += _of_duplicates(found, split, anchors, why_dark)
     findings += _of_sizes(seen, setting, notes)
     findings.sort(key=lambda finding: finding.level != WRONG)  # stable
-    return Judgement(tuple(findings), tuple(notes))
+    is_drawn = kind.is_made and not kind.takes_pictures
+    inputs = None if is_drawn else value_findings.learned(seen, side, setting.value_range)
+    return Judgement(tuple(findings), tuple(notes), inputs)
 
 
-# -- files that are not used -----------------------------------------------------------------------
-
-
-def _of_refused(refused: Mapping[str, Refused]) -> Iterator[Finding]:
-    by_kind: dict[str, list[str]] = {}
-    for name, why in sorted(refused.items()):
-        by_kind.setdefault(why.kind, []).append(f"{name}: {why.reason}")
-    if outside := [why for _, why in sorted(refused.items()) if why.kind == "outside"]:
-        told = f"{_count(len(outside), 'file')} {'is' if len(outside) == 1 else 'are'} outside a/ and b/"
-        yield Finding("outside", WRONG, told, outside[0].reason.partition(": ")[2])
-    for kind, level, what, advice in (
-        ("unusable", WRONG, "cannot be used", "take out what is no picture; save the others again as PNG"),
-        (
-            "aspect", WRONG, "no two pictures side by side", _advice_on_shapes(by_kind.get("aspect", [])),
-        ),
-        (
-            "unpaired", WRONG, "without a partner",
-            "a/ and b/ need the same names (the suffix may differ): rename, add or take out",
-        ),
-        (
-            "special", LOOK, "cannot be opened as files of the folder",
-            "links out are not followed: put the files in (`cp -L`), or make the whole folder a link",
-        ),
-        ("copy", LOOK, "the same, byte for byte, as another", "nothing is harmed: each is used once"),
-    ):  # fmt: skip
-        names = by_kind.get(kind, [])
-        if names:
-            be = "is" if len(names) == 1 else "are"
-            verb = what if what.startswith("cannot") else f"{be} {what}"
-            yield Finding(kind, level, f"{_count(len(names), 'file')} {verb}", advice, _each(names))
-
-
-def _of_companions(refused: Mapping[str, Refused]) -> list[str]:
-    names = sorted(name for name, why in refused.items() if why.kind == "companion")
-    if not names:
-        return []
-    more = f" and {len(names) - 2} more" if len(names) > 2 else ""  # noqa: PLR2004 - two are named
-    be = "is" if len(names) == 1 else "are"
-    told = f"{_count(len(names), 'file')} beside the pictures {be} left out"
-    return [f"{told}: {', '.join(names[:2])}{more}"]
-
-
-def _advice_on_shapes(told: Sequence[str]) -> str:
-    """Say what to do about files that are no side-by-side pairs.
-
-    Args:
-        told: each name, ": " and the reason.
-    """
-    if layouts.is_two_folders([one.partition(": ")[0] for one in told]):
-        return "the two pictures of a pair are in two files: set `pairs: folders` in config.yaml"
-    return "put input and target side by side; `pixd prepare combine` does that with two folders"
-
-
-def _of_sets(split: Split) -> Iterator[Finding]:
-    by_part = dict.fromkeys((layouts.VALIDATION, layouts.TEST), 0)
-    for pair in (*split.used, *split.left_out):
-        if pair.part in by_part:
-            by_part[pair.part] += 1
-    if count := by_part[layouts.VALIDATION]:
-        yield Finding(
-            "sets", LOOK, f"{_count(count, 'pair')} of the folder val {_verb(count)} held out",
-            "nothing is harmed: models are scored on them. `validation: 0` leaves them out",
-        )  # fmt: skip
-    if count := by_part[layouts.TEST]:
-        yield Finding(
-            "sets", LOOK, f"{_count(count, 'pair')} of the folder test {_verb(count)} left out",
-            "nothing is harmed; to learn from them too, move them into train/",
-        )  # fmt: skip
-
-
-def _verb(count: int) -> str:
-    return "is" if count == 1 else "are"
-
-
-def _of_numbers(found: Sequence[pairs.Pair], split: Split, setting: Setting) -> Iterator[Finding]:
+def _of_numbers(
+    found: Sequence[pairs.Pair], split: Split, setting: Setting, why_dark: Explained
+) -> Iterator[Finding]:
     count = len(found)
     if count == 0:
         yield Finding("few", WRONG, "there are no pairs to learn from", "see docs/images.md")
     elif count < FEW:
         few = "is" if count == 1 else "are"
         yield Finding(
-            "few", LOOK, f"{_count(count, 'pair')} {few} few to learn from",
+            "few", LOOK, f"{counted(count, 'pair')} {few} few to learn from",
             f"it trains; look for more: a hundred and up, {FEW} at least",
         )  # fmt: skip
     if 0 < count < pairs.MIN_HELD_OUT_FROM and setting.validation > 0:
@@ -238,20 +118,26 @@ def _of_numbers(found: Sequence[pairs.Pair], split: Split, setting: Setting) -> 
             "models go live without being compared; look at their outputs yourself",
         )  # fmt: skip
     elif count and setting.validation > 0 and not split.held_out:
+        is_dark = all(why_dark.covers(pair.name) for pair in found)
         yield Finding(
-            "unjudged", LOOK, "no pair is held out to judge a model by: the sides fall by chance",
-            "raise train.validation, or add pairs",
+            "unjudged", LOOK,
+            "no pair is held out to judge a model by: "
+            + ("pictures so dark count as one" if is_dark else "the sides fall by chance"),
+            "see to the values first" if is_dark else "raise train.validation, or add pairs",
         )  # fmt: skip
 
 
 # -- pictures ---------------------------------------------------------------------------------------
 
 
-def _of_halves(seen: Sequence[tuple[str, Parts]], setting: Setting) -> Iterator[Finding]:
+def _of_halves(
+    seen: Sequence[tuple[str, Parts]], setting: Setting, why_dark: Explained
+) -> Iterator[Finding]:
     sides = _halves(setting)
     blank = [(name, side) for name, parts in seen for side in (0, 1) if _is_blank(parts[side])]
     for side in (0, 1):
-        names = [name for name, which in blank if which == side]
+        unexplained = [key for key in blank if key not in why_dark.sides]
+        names = [name for name, which in unexplained if which == side]
         if not names:
             continue
         is_meant = len(names) > max(1, _MANY_BLANK * len(seen))
@@ -260,15 +146,15 @@ def _of_halves(seen: Sequence[tuple[str, Parts]], setting: Setting) -> Iterator[
             "blank", LOOK if is_meant else WRONG,
             f"the {sides[side]} {of} is all one colour",
             "if that is meant (nothing to show there), leave it; else draw it, or take the pair out",
-            _each(names),
+            one_each(names),
         )  # fmt: skip
     is_blank = {name for name, _ in blank}
     same = [n for n, (a, b) in seen if n not in is_blank and are_the_same(a, b)]
     if same:
         yield Finding(
-            "identical", WRONG, f"{_count(len(same), 'pair')} {_have(same)} the same picture on both sides",
+            "identical", WRONG, f"{counted(len(same), 'pair')} {has_or_have(len(same))} the same picture on both sides",
             "from that a model learns to change nothing: put the right picture in its place",
-            _each(same),
+            one_each(same),
         )  # fmt: skip
     uneven = [
         f"{name}: {a.width} x {a.height} and {b.width} x {b.height}"
@@ -277,9 +163,9 @@ def _of_halves(seen: Sequence[tuple[str, Parts]], setting: Setting) -> Iterator[
     ]
     if uneven:
         yield Finding(
-            "shape", WRONG, f"{_count(len(uneven), 'pair')} {_have(uneven)} halves of different shape",
+            "shape", WRONG, f"{counted(len(uneven), 'pair')} {has_or_have(len(uneven))} halves of different shape",
             "what is at one place in a/ must be at the same in b/: cut both to the same part",
-            _each(uneven),
+            one_each(uneven),
         )  # fmt: skip
 
 
@@ -291,20 +177,6 @@ def _halves(setting: Setting) -> tuple[str, str]:
 
 def _is_blank(part: Part) -> bool:
     return part.plain >= _BLANK
-
-
-def are_the_same(one: Part, other: Part) -> bool:
-    """Tell whether two halves are the same picture, in detail too.
-
-    A picture and its noisy, blurred or recoloured version are not: these are pairs to learn from.
-    """
-    contrast = max(FLOOR, min(one.contrast, other.contrast))
-    if difference(one.thumb, other.thumb) > _SAME_THUMB * contrast:
-        return False
-    return all(
-        abs(one.stat(name) - other.stat(name)) <= 1 + _SAME_DETAIL * one.stat(name)
-        for name in ("detail", "colours", "saturation", "contrast")
-    )
 
 
 def _of_sides(
@@ -320,12 +192,12 @@ def _of_sides(
         found.append(
             Finding(
                 "swapped", WRONG,
-                f"{_count(len(names), 'pair')} {_look(names)} the other way round than the other"
+                f"{counted(len(names), 'pair')} {looks_or_look(len(names))} the other way round than the other"
                 f" {len(whole) - len(names)}",
                 "look at it; if input and target changed places, swap them"
                 if len(names) == 1
                 else "look at them; where input and target changed places, swap them",
-                _each(names),
+                one_each(names),
             )
         )  # fmt: skip
     notes = [] if names else [f"no pair has its halves swapped: all {len(whole)} agree"]
@@ -345,12 +217,14 @@ def _of_sides(
     return found, notes
 
 
-def _of_singles(seen: Sequence[tuple[str, Parts]], setting: Setting) -> Iterator[Finding]:
-    blank = [name for name, (part,) in seen if _is_blank(part)]
+def _of_singles(
+    seen: Sequence[tuple[str, Parts]], setting: Setting, why_dark: Explained
+) -> Iterator[Finding]:
+    blank = [n for n, (part,) in seen if _is_blank(part) and not why_dark.covers(n)]
     if blank:
         yield Finding(
-            "blank", WRONG, f"{_count(len(blank), 'picture')} {_have(blank)} nothing but one colour",
-            "there is nothing to learn in it: take it out", _each(blank),
+            "blank", WRONG, f"{counted(len(blank), 'picture')} {has_or_have(len(blank))} nothing but one colour",
+            "there is nothing to learn in it: take it out", one_each(blank),
         )  # fmt: skip
     if KINDS[setting.pairs].learns_colours:
         grey = [
@@ -358,17 +232,19 @@ def _of_singles(seen: Sequence[tuple[str, Parts]], setting: Setting) -> Iterator
         ]
         if grey:
             yield Finding(
-                "grey", WRONG, f"{_count(len(grey), 'picture')} {_have(grey)} no colours to learn",
+                "grey", WRONG, f"{counted(len(grey), 'picture')} {has_or_have(len(grey))} no colours to learn",
                 f"pairs: {setting.pairs} learns colours: take out what is black and white",
-                _each(grey),
+                one_each(grey),
             )  # fmt: skip
 
 
 def _of_duplicates(
-    found: Iterable[pairs.Pair], split: Split, anchors: Mapping[str, str]
+    found: Iterable[pairs.Pair], split: Split, anchors: Mapping[str, str], why_dark: Explained
 ) -> Iterator[Finding]:
     groups: dict[str, list[str]] = {}
     for pair in found:
+        if why_dark.covers(pair.name):
+            continue  # seen as it is now, it is like every other
         groups.setdefault(anchors.get(pair.digest, pair.digest), []).append(pair.name)
     alike = sorted(tuple(names) for names in groups.values() if len(names) > 1)
     if alike:
@@ -386,12 +262,12 @@ def _of_duplicates(
     if names:
         yield Finding(
             "between", LOOK,
-            f"{_count(len(names), 'pair')} {_have(names)} near-duplicates both among the pairs that are"
+            f"{counted(len(names), 'pair')} {has_or_have(len(names))} near-duplicates both among the pairs that are"
             " trained on and among those held out, and are left out of both"
             if len(names) > 1 else
             "1 pair has near-duplicates both among the pairs that are trained on and among those held"
             " out, and is left out of both",
-            "nothing is harmed; take out the near-duplicates to use it", _each(names),
+            "nothing is harmed; take out the near-duplicates to use it", one_each(names),
         )  # fmt: skip
 
 
@@ -407,32 +283,12 @@ def _of_sizes(
         fitting = max(32, 1 << (smallest.bit_length() - 1))
         yield Finding(
             "small", LOOK,
-            f"{_count(len(small), 'pair')} {_are(small)} much smaller than image_size"
-            f" {setting.image_size} and {_are(small)} enlarged",
-            f"take larger pictures, or image_size: {fitting}", _each(small),
+            f"{counted(len(small), 'pair')} {is_or_are(len(small))} much smaller than image_size"
+            f" {setting.image_size} and {is_or_are(len(small))} enlarged",
+            f"take larger pictures, or image_size: {fitting}", one_each(small),
         )  # fmt: skip
     if large := large_pictures.told(seen, setting.image_size, setting.pairs, setting.fit):
-        yield Finding("large", LOOK, *large[:2], _each(large.files))
+        yield Finding("large", LOOK, *large[:2], one_each(large.files))
     what = "halves" if KINDS[setting.pairs].is_side_by_side else "pictures"
     each = f"{smallest} px" if smallest == largest else f"{smallest} to {largest} px"
     notes.append(f"{what}: {each} on the longer side; image_size: {setting.image_size}")
-
-
-def _each(names: Iterable[str]) -> tuple[tuple[str, ...], ...]:
-    return tuple((name,) for name in names)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'s' * (number != 1)}"
-
-
-def _have(names: Sequence[str]) -> str:
-    return "has" if len(names) == 1 else "have"
-
-
-def _are(names: Sequence[str]) -> str:
-    return "is" if len(names) == 1 else "are"
-
-
-def _look(names: Sequence[str]) -> str:
-    return "looks" if len(names) == 1 else "look"

@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from pixd.config.value_range import bits_of
 from pixd.folders import scan
 from pixd.folders.companions import COMPANION, HEAD_BYTES, is_companion, may_be_companion
 from pixd.store.training_set import Looked
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from pixd.system.children.spawner import Spawner
     from pixd.system.children.warm_worker import WarmWorker
     from pixd.training.dataset.assessment import Assessment
-    from pixd.training.dataset.findings import Judgement, Setting
+    from pixd.training.dataset.finding import Judgement, Setting
 
 MOST_CHILDREN = 8
 ASKED_AHEAD = 4  # requests that each child holds, so that it never waits for this process
@@ -108,8 +109,8 @@ def check(
         else:
             paths.setdefault(digests[name], path)
     contents: dict[str, _Content] = {}
-    layout = layout_of(setting.pairs)
-    for digest, content in _inspected(paths, layout, spawner):
+    layout, bits = layout_of(setting.pairs), bits_of(setting.value_range)
+    for digest, content in _inspected(paths, layout, bits, spawner):
         contents[digest] = content
         show(len(contents), len(paths))
     looked = {digest: content.looked for digest, content in contents.items()}
@@ -148,7 +149,7 @@ def _head(path: Path) -> bytes:
 
 
 def _inspected(
-    paths: Mapping[str, Path], layout: str, spawner: Spawner
+    paths: Mapping[str, Path], layout: str, bits: int, spawner: Spawner
 ) -> Iterator[tuple[str, _Content]]:
     """Yield what the inspectors find about each content, in the order of their answers."""
     count = max(1, min(MOST_CHILDREN, len(os.sched_getaffinity(0)), len(paths)))
@@ -160,7 +161,8 @@ def _inspected(
             for child in children:
                 while child.load < ASKED_AHEAD and (one := next(waiting, None)):
                     digest, path = one
-                    child.submit(digest, {"image": str(path), "digest": digest, "layout": layout})
+                    asked = {"image": str(path), "layout": layout, "bits": bits}
+                    child.submit(digest, {**asked, "digest": digest})
                 child.step(now)
                 for answer in child.collect():
                     left -= 1

@@ -5,7 +5,7 @@ instead of the service: this process has limited memory and time
 (`pixd.system.children.confinement`), and it may crash.
 
 Protocol, one JSON object a line: it sends ``ready`` once. Then it reads ``{"id", "image",
-"layout"}`` and answers in the same order. ``done`` has width, height and the measured parts
+"layout", "bits"}`` and answers in the same order. ``done`` has width, height and the measured parts
 (`pixd.training.dataset.measures`). ``rejected`` and ``failed`` have a reason; ``rejected`` also has
 width and height if only the shape is wrong. The end of input ends it.
 
@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pixd.images import decode
 from pixd.images.picture import TOO_MUCH_MEMORY
+from pixd.images.value_use import WIDE
 from pixd.system import disk
 from pixd.system.children import child, confinement
 from pixd.system.children.spec import InspectSpec
@@ -36,18 +37,20 @@ if TYPE_CHECKING:
 SHOW_EVERY_S: Final = 0.5
 
 
-def inspect(path: Path, layout: str) -> dict[str, Any]:
+def inspect(path: Path, layout: str, bits: int = WIDE) -> dict[str, Any]:
     """Decode one image and return the event that says what it is.
 
     Args:
         path: the object's file.
         layout: "side-by-side" (see `pixd.images.side_by_side.check`) or "single".
+        bits: how many are used of a file of 16 bits.
     """
     size: dict[str, int] = {}
     try:
-        image = decode.decode_file(path)
+        picture = decode.open_file(path, bits=bits)
+        image = picture.rgb()
         size = {"width": image.width, "height": image.height}
-        parts = measures.measure(image, layout)
+        parts = measures.measure(image, layout, picture)
     except ImageRejectedError as error:
         return {"event": "rejected", "reason": error.message, **size}
     except MemoryError:
@@ -71,7 +74,8 @@ def main() -> int:
 def _answer(events: Events, request: dict[str, Any]) -> Answer:
     if "compare" in request:
         return _compare(events, request), ()
-    return {"id": request["id"], **inspect(Path(request["image"]), request["layout"])}, ()
+    image, bits = Path(request["image"]), request.get("bits", WIDE)
+    return {"id": request["id"], **inspect(image, request["layout"], bits)}, ()
 
 
 def _compare(events: Events, request: dict[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ answers. So looking costs the same for each picture, however many there are.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pixd.store.training_set import Looked
 from pixd.system.errors import ADVICE_DISK, DiskError
@@ -82,6 +82,7 @@ class Looking:
         self._retry_at = 0.0
         self.looked: dict[str, Looked] = {}
         self._missing: set[str] = set()
+        self._outdated: set[str] | None = None  # read when it is first needed
         self._to_ask: list[str] = []
         self._all = 0
         self._pace = Pace()
@@ -94,6 +95,9 @@ class Looking:
         self.looked = looked
         # In an older store contents have no measures, so the inspector looks at them again.
         self._missing = {d for d in digests if d not in looked or not is_known(looked[d])}
+        if self._outdated is None:
+            self._outdated = self._store.care.without_values(self._layout, REVISION)
+        self._missing |= digests & self._outdated
         self._to_ask = sorted(self._missing - self._asked, reverse=True)
         self._all = len(digests)
         self._pace.note(0, now)
@@ -166,13 +170,26 @@ class Looking:
         if event["event"] == "done" and not is_measured:
             why = "the inspector's numbers about it make no sense"
         width, height = (s if isinstance(s, int) else None for s in (width, height))
+        found = Looked(why, width, height, is_measured)
+        self._keep(digest, layout, found, event.get("parts"), now)
+
+    def _keep(self, digest: str, layout: str, found: Looked, parts: Any, now: float) -> None:
+        """Keep what was found about one content, and its measures if it has some."""
+        is_outdated = self._outdated is not None and digest in self._outdated
+        stays = is_outdated and not found.is_measured  # it was taken before: it stays in its pair
         with self._store.transaction():
-            if is_measured:
-                self._store.care.measure(digest, layout, REVISION, event["parts"])
-            self._store.working.decide(digest, layout, why, width, height)
-        if layout == self._layout and digest in self._missing:
+            if found.is_measured:
+                self._store.care.measure(digest, layout, REVISION, parts)
+            if not stays:
+                self._store.working.decide(digest, layout, found.reason, found.width, found.height)
+        if layout != self._layout:
+            return
+        if self._outdated:
+            self._outdated.discard(digest)
+        if digest in self._missing:
             self._missing.discard(digest)
-            self.looked[digest] = Looked(why, width, height, is_measured)
+            if not stays:
+                self.looked[digest] = found
             self._pace.note(1, now)
 
 

@@ -10,13 +10,16 @@ that they can be kept and compared exactly. After a change here, raise
 from __future__ import annotations
 
 import base64
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
 from pixd.images import side_by_side
 from pixd.training.dataset.near_duplicates import THUMB_PX
+
+if TYPE_CHECKING:
+    from pixd.images.picture import Picture
 
 _LOOKED_AT_PX = 64
 """Pictures are first reduced to about this side. That still shows how flat or detailed they are,
@@ -26,12 +29,15 @@ _FLAT = 2  # levels: neighbours that differ by no more are no edge
 _MARGIN = 16  # at most, px: the blocks of JPEG mix the two halves at their border
 
 
-def measure(image: Image.Image, layout: str) -> list[dict[str, Any]]:
+def measure(
+    image: Image.Image, layout: str, picture: Picture | None = None
+) -> list[dict[str, Any]]:
     """Measure a picture, or both halves of a side-by-side pair.
 
     Args:
         image: of mode RGB, as `pixd.images.decode.decode` returns it.
         layout: "side-by-side" or "single".
+        picture: the same as its file has it, for the values in the file; None leaves these out.
 
     Returns:
         One mapping for each part, as `pixd.training.dataset.near_duplicates.Part.from_json` reads it.
@@ -42,7 +48,13 @@ def measure(image: Image.Image, layout: str) -> list[dict[str, Any]]:
     if layout == "side-by-side":
         side_by_side.check(image)
     parts = side_by_side.split(image) if layout == "side-by-side" else (image,)
-    return [_part(part) for part in parts]
+    found = [_part(part) for part in parts]
+    if picture is not None:
+        for number, part in enumerate(parts):
+            left = number * (image.width - part.width)
+            values = picture.values((left, 0, left + part.width, part.height))
+            found[number] |= {"values": values.told() if values else None}
+    return found
 
 
 def _part(image: Image.Image) -> dict[str, Any]:

@@ -23,6 +23,8 @@ import math
 from operator import sub
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
+from pixd.images.value_use import ValueUse
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -47,6 +49,10 @@ MEAN_NEAR: Final = 0.1
 FLOOR: Final = 3.0
 """Levels. A picture of less contrast counts as having this much. Without that, a nearly blank picture
 would differ from its own copy by the noise of the encoding."""
+_SAME_THUMB: Final = (
+    0.02  # of the contrast: two halves of one JPEG that show the same differ by less
+)
+_SAME_DETAIL: Final = 0.05  # a picture differs from its blurred, sharpened or noisy version by more
 _BAND: Final = 1 + 2 * NEAR + 0.01
 """The ratio of the contrasts at the two ends of a band. Let the flatter of two near parts have contrast
 c. The other one's is at most c + 2 * NEAR * c, because each value differs by NEAR * c on average, and
@@ -67,6 +73,8 @@ class Part(NamedTuple):
         mean: luma of the thumbnail, levels.
         tilts: how much lighter its upper and its left half are than its mean, levels.
         contrast: mean distance of the thumbnail's values from their channel's mean, levels.
+        values: which values its file has; None where an earlier pixd measured it, or where they
+            are not whole numbers.
     """
 
     width: int
@@ -77,6 +85,7 @@ class Part(NamedTuple):
     mean: float
     tilts: tuple[float, float]
     contrast: float
+    values: ValueUse | None = None
 
     @classmethod
     def from_json(cls, measured: Mapping[str, Any]) -> Part:
@@ -108,6 +117,7 @@ class Part(NamedTuple):
             means[0],
             (2 * upper / _PIXELS - means[0], 2 * left / _PIXELS - means[0]),
             spread / _VALUES,
+            ValueUse.from_json(measured["values"]) if measured.get("values") else None,
         )
 
     def stat(self, name: str) -> int:
@@ -139,6 +149,20 @@ def are_near(ones: Parts, others: Parts) -> bool:
         ):
             return False
     return True
+
+
+def are_the_same(one: Part, other: Part) -> bool:
+    """Tell whether two halves are the same picture, in detail too.
+
+    A picture and its noisy, blurred or recoloured version are not: these are pairs to learn from.
+    """
+    contrast = max(FLOOR, min(one.contrast, other.contrast))
+    if difference(one.thumb, other.thumb) > _SAME_THUMB * contrast:
+        return False
+    return all(
+        abs(one.stat(name) - other.stat(name)) <= 1 + _SAME_DETAIL * one.stat(name)
+        for name in ("detail", "colours", "saturation", "contrast")
+    )
 
 
 class AnyIndex(Protocol):

@@ -12,6 +12,7 @@ import hashlib
 from typing import TYPE_CHECKING, NamedTuple
 
 from pixd.config.pair_kinds import KINDS
+from pixd.config.value_range import MOST_BITS, bits_of
 from pixd.system.digests import canonical_json, digest_of
 from pixd.training.dataset import layouts
 
@@ -61,6 +62,17 @@ class PairPlan(NamedTuple):
 def layout_of(layout: str) -> str:
     """Return how the inspector looks at each file under a value of `pairs`: "side-by-side" or "single"."""
     return "side-by-side" if KINDS[layout].is_side_by_side else "single"
+
+
+def kept_as(layout: str, value_range: str) -> str:
+    """Return under which name it is kept how a file looks, for the settings that change that.
+
+    Args:
+        layout: a value of `pairs`.
+        value_range: the setting of that name.
+    """
+    bits = bits_of(value_range)
+    return layout_of(layout) + (f" of {bits} bits" if bits != MOST_BITS else "")
 
 
 def pair_up(layout: str, files: Sequence[tuple[str, str]]) -> PairPlan:

@@ -82,11 +82,17 @@ def _make(task: Task, contents: list[bytes], target: str) -> Answer:
         if _stands(task.out, target, text):
             return {"event": "same"}, b""
     pictures = []
-    for number, content in enumerate(contents):
-        with _blaming(number):
-            pictures.append(decode.decode(content))
+    if task.recipe.op == "colour-labels":
+        with _blaming(0):
+            made = making.labels_coloured(decode.open_picture(contents[0]), task.recipe)
+    else:
+        for number, content in enumerate(contents):
+            with _blaming(number):
+                pictures.append(decode.decode(content))
+        with _blaming(0):
+            made = making.made(pictures, task.recipe)
     with _blaming(0):
-        png = seal.sealed(encode_png(making.made(pictures, task.recipe), text))
+        png = seal.sealed(encode_png(made, text))
     return {"event": "done", "files": [[target, len(png)]], "stale": [], "bytes": len(png)}, png
 
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from pixd.images import edges, input_makers
+from pixd.images import edges, input_makers, label_colours, palette
+from pixd.images.value_use import MOST_CLASSES, MOST_SPECKLE
 from pixd.system.errors import ImageRejectedError
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from pixd.images.picture import Picture
     from pixd.training.prepare.recipe import Recipe
 
 SHAPE_TOLERANCE = 0.05
@@ -30,7 +32,7 @@ def made(pictures: Sequence[Image.Image], recipe: Recipe) -> Image.Image:
 
     Args:
         pictures: RGB; the one source, or for `combine` the input and the target.
-        recipe: any but `split`.
+        recipe: any but `split` and `colour-labels`.
 
     Raises:
         ImageRejectedError: the two are of different shapes.
@@ -51,6 +53,33 @@ def made(pictures: Sequence[Image.Image], recipe: Recipe) -> Image.Image:
             drawn = input_makers.with_blank_centre(pixels)
     input_image = Image.fromarray(drawn)
     return beside(input_image, target) if recipe.is_pair else input_image
+
+
+def labels_coloured(picture: Picture, recipe: Recipe) -> Image.Image:
+    """Give each class id of a picture, or of one half of it, its colour.
+
+    Args:
+        picture: as its file has it.
+        recipe: of `colour-labels`.
+
+    Raises:
+        ImageRejectedError: it shows no class ids, or the palette lacks a colour.
+    """
+    width, height = picture.size
+    box = (0, 0, width, height)
+    if recipe.half:
+        half = width // 2
+        box = (0, 0, half, height) if recipe.half == "left" else (width - half, 0, width, height)
+    values = picture.values(box)
+    if values and values.different > MOST_CLASSES and values.speckle > MOST_SPECKLE:
+        raise ImageRejectedError(f"it is shaded: {values.different} greys, which are no class ids")
+    ids = np.asarray(picture.class_ids(box))
+    made = label_colours.coloured(ids, palette.read_palette(recipe.palette))
+    if not recipe.half:
+        return made
+    whole = picture.rgb()
+    whole.paste(made, box[:2])
+    return whole
 
 
 def pairable(a: Image.Image, b: Image.Image, recipe: Recipe) -> tuple[Image.Image, Image.Image]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pixd.system.children.spec import MakeSpec
-from pixd.system.digests import canonical_json
+from pixd.system.digests import canonical_json, digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,12 +23,14 @@ class Recipe:
     """One operation with its settings.
 
     Attributes:
-        op: resize, combine, edges, grayscale, blank or split.
+        op: resize, combine, edges, grayscale, blank, colour-labels or split.
         size: (width, height) in pixels of a picture, or of each half of a pair; None keeps it.
         fit: pad, crop or stretch: how a picture of another shape is brought to the size.
         strength: of `edges`, 0..1, see `pixd.images.edges`.
         is_pair: whether the new input and its target become one side-by-side pair.
         shares: of `split`, the share of each of `SETS`; they add up to 1.
+        palette: of `colour-labels`, as `pixd.images.label_colours.write_palette` writes it.
+        half: of `colour-labels`, "left" or "right" of side-by-side pairs; "" is all of a picture.
     """
 
     op: str
@@ -37,6 +39,8 @@ class Recipe:
     strength: float = 0.5
     is_pair: bool = False
     shares: tuple[float, float, float] = (0.8, 0.1, 0.1)
+    palette: str = ""
+    half: str = ""
 
     def text(self) -> str:
         """Return the settings that change the pictures; equal settings give equal text."""
@@ -47,6 +51,8 @@ class Recipe:
             said["strength"] = self.strength
         if self.op in {"edges", "grayscale", "blank"}:
             said["combine"] = self.is_pair
+        if self.op == "colour-labels":
+            said |= {"palette": digest_of(self.palette.encode()), "half": self.half}
         return canonical_json(said)
 
     @classmethod

@@ -32,6 +32,8 @@ PIPELINE_DEFAULTS = {
     "fit": "pad",
     "output_size": "model",
     "alpha": "drop",
+    "labels": "colours",
+    "value_range": "auto",
     "max_megapixels": 64,
     "settle_seconds": 2,
     "sample": False,

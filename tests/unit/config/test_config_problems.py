@@ -45,6 +45,8 @@ from tests.support.config_files import (
         ("direction: no", "expected AtoB or BtoA, got no"),
         ("fit: {a: 1}", "expected pad, crop, stretch or tile, got a mapping"),
         ("alpha: true", "expected drop or keep, got true"),
+        ("value_range: 7", "expected auto, full, 8, 9, 10, 11, 12, 13, 14, 15 or 16, got 7"),
+        ("labels: true", "expected colours or ids, got true"),
         ("max_megapixels: 0", "expected a whole number from 1 to 2000, got 0"),
         ("sample: 0", "expected true or false, got 0"),
         ("train: 7", "expected a mapping of keys, got 7"),
@@ -88,6 +90,12 @@ def test_a_direction_where_the_input_is_made_is_refused(tmp_path: Path, pairs: s
         f"config.yaml:7: pipelines.facades.direction: expected AtoB, or none, with pairs: {pairs},"
         " where pixd makes the input from the picture; got BtoA"
     )
+
+
+@pytest.mark.parametrize("pairs", [name for name, kind in KINDS.items() if kind.is_made])
+def test_class_ids_where_the_input_is_made_are_refused(tmp_path: Path, pairs: str) -> None:
+    (problem,) = refusal(tmp_path, in_pipeline(f"pairs: {pairs}\n    labels: ids"))
+    assert problem.startswith("config.yaml:7: pipelines.facades.labels: expected colours, or none")
 
 
 def test_a_blank_in_each_tile_is_refused(tmp_path: Path) -> None:

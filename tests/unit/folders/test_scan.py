@@ -21,6 +21,7 @@ from pixd.folders.scan import ScanResult
         ),
         *("a.png~", "a.part", "a.png.partial", "a.crdownload", "a.download", "a.tmp", "a.swp"),
         *("Thumbs.db", "desktop.ini", "@eaDir", "__MACOSX", "THUMBS.DB", "Desktop.ini"),
+        "palette.json",
         *("lost+found", "$RECYCLE.BIN", "System Volume Information", ".Trash-1000", "#recycle"),
         *("@Recycle", ".Spotlight-V100", ".fseventsd", "found.000", "Network Trash Folder"),
         *("x.jpg_original", "x.png.bak", "x.PNG.BAK", "x.png.orig", "x.png.aria2", "x.aria2__temp"),

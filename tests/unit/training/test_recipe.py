@@ -67,3 +67,19 @@ def test_a_translation_of_what_comes_as_it_is_says_nothing_of_pairs(pairs: str) 
 @pytest.mark.parametrize("pairs", ["grayscale", "blank", "colorization"])
 def test_a_translation_that_makes_its_input_says_how(pairs: str) -> None:
     assert translate(pairs)["pairs"] == pairs
+
+
+@pytest.mark.parametrize("said", ["auto", "full", "16"])
+def test_all_bits_and_labels_in_colours_are_in_no_recipe(said: str) -> None:
+    as_ever = pipeline(value_range=said, labels="colours")
+    assert recipe.train_recipe(as_ever, "auto") == recipe.train_recipe(pipeline(), "auto")
+
+
+def test_inputs_are_read_as_the_model_was_trained_whatever_the_settings_say_now() -> None:
+    trained = recipe.train_recipe(pipeline(value_range="12", labels="ids"), "auto")
+    assert (trained["value_range"], trained["labels"]) == (12, "ids")
+    now = pipeline(value_range="14")
+    read = translation_recipe.translate_recipe(now, "auto", 256, "folders", trained)
+    assert (read["value_range"], read["labels"]) == (12, "ids")
+    before = recipe.train_recipe(pipeline(), "auto")
+    assert translation_recipe.translate_recipe(now, "auto", 256, "folders", before) == translate()

@@ -20,13 +20,13 @@ from pixd.folders.intake import Intake
 from pixd.service import recall
 from pixd.store import connection
 from pixd.store.opening import open_store
-from pixd.store.queries.training_set import kin_of
+from pixd.store.queries.training_set import kin_of, learned_of
 from pixd.system.children.spawner import LocalSpawner
 from pixd.system.digests import digest_of
 from pixd.training.dataset import folder_check, pairs
 from pixd.training.dataset import split as kinship
 from pixd.training.dataset.dataset import Dataset
-from pixd.training.dataset.findings import Setting
+from pixd.training.dataset.finding import Setting
 from pixd.training.dataset.inspector import inspector
 from tests.support.commits import record
 from tests.support.training_folder import CONFIG, jpeg, pair, png
@@ -204,3 +204,45 @@ def test_what_was_measured_of_a_recalled_picture_is_forgotten(followed: Set) -> 
     assert len(split.used) == 13
     followed.add(new=png(pair(30)))  # placed beside a pair whose measures are gone
     assert len(followed.dataset.split.used) == 14
+
+
+def test_dark_pictures_that_an_earlier_pixd_measured_are_looked_at_again(tmp_path: Path) -> None:
+    """Only these, since their values may say why they are dark; nobody is turned out by it."""
+    one = Set(tmp_path)
+    labels = Image.new("RGB", (128, 64), "white")
+    for place in range(12):
+        labels.paste((place, place, place), (5 * place, 0, 64, 64))
+    photos = {f"{n:03d}": png(pair(n)) for n in range(2)}
+    dark = {f"dark-{n}": png(_beside(labels, pair(n).crop((64, 0, 128, 64)))) for n in range(2)}
+    one.add(**photos, **dark)
+    before = one.dataset.split
+    one.close()
+    database = sqlite3.connect(one.store.folder / connection.DATABASE)
+    database.execute("UPDATE measure SET body = json_remove(body, '$[0].values', '$[1].values')")
+    database.execute("DELETE FROM care")
+    database.commit()
+    database.close()
+    (one.store.folder / "logs" / "inspect.log").unlink(missing_ok=True)
+    one.store = open_store(one.settings.store)
+    one.begin()
+    assert one.plan() == before
+    rows = one.store.db.execute("SELECT body LIKE '%\"values\"%' FROM measure").fetchall()
+    assert sorted(row[0] for row in rows) == [0, 0, 1, 1]
+    assert "class ids?" in one.found()["worst"]
+    again = one.store.db.execute("SELECT count(*) FROM measure").fetchone()[0]
+    assert again == 4
+    one.close()
+
+
+def _beside(left: Image.Image, right: Image.Image) -> Image.Image:
+    both = left.copy()
+    both.paste(right, (64, 0))
+    return both
+
+
+def test_the_values_of_the_inputs_are_kept_with_the_findings(followed: Set) -> None:
+    learned = learned_of(followed.store.db.conn, "p")
+    assert learned is not None
+    assert (learned["bits"], learned["labels"], learned["white"]) == (8, False, 65535)
+    assert learned["high"] > 200
+    assert learned_of(followed.store.db.conn, "q") is None

@@ -27,7 +27,7 @@ from pixd.training.dataset import comparing, folder_check
 from pixd.training.dataset.array_index import ArrayIndex
 from pixd.training.dataset.assessment import assess
 from pixd.training.dataset.dataset import Dataset
-from pixd.training.dataset.findings import Setting
+from pixd.training.dataset.finding import Setting
 from pixd.training.dataset.inspector import inspector
 from pixd.training.dataset.looking import Progress
 from tests.support.commits import record
@@ -46,6 +46,7 @@ def measures(digest: str) -> list[dict[str, Any]]:
             "thumb": base64.b64encode(rng.integers(0, 256, 192, np.uint8).tobytes()).decode(),
             "plain": 0,
             "stats": [100 + 50 * half, *[50] * 8],
+            "values": None,
         }
         for half in (0, 1)
     ]

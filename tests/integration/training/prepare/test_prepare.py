@@ -519,3 +519,63 @@ def test_time_is_told_without_a_clock_that_runs_backwards() -> None:
 
     assert _left(time.monotonic(), 0, 10) == ""
     assert _left(time.monotonic() - 10, 5, 10) == ", 10 s left"
+
+
+# -- class ids -------------------------------------------------------------------------------
+
+
+def labels_in(folder: Path, values: list[list[int]]) -> Path:
+    folder.mkdir(exist_ok=True)
+    grey = Image.fromarray(np.array(values, np.uint8))
+    grey.save(folder / "grey.png")
+    places = grey.copy()
+    places.putpalette([9, 9, 9] * 256)
+    places.save(folder / "places.png")
+    return folder
+
+
+def test_class_ids_get_the_same_colours_in_every_run(desk: Desk) -> None:
+    source = labels_in(desk.folder / "labels", [[0, 1], [12, 255]])
+    assert desk.prepare("colour-labels", str(source), "out") == 0
+    first = desk.files()
+    table = json.loads(first["palette.json"])
+    pixels = np.asarray(Image.open(desk.folder / "out" / "grey.png").convert("RGB"))
+    shown = [f"#{bytes(pixel).hex()}" for row in pixels for pixel in row]
+    assert shown == [table[name] for name in ("0", "1", "12", "255")]
+    assert np.array_equal(pixels, np.asarray(Image.open(desk.folder / "out" / "places.png")))
+    assert desk.prepare("colour-labels", str(source), "out") == 0
+    assert desk.files() == first
+
+
+def test_a_palette_is_taken_and_an_id_without_a_colour_refused(desk: Desk) -> None:
+    source = labels_in(desk.folder / "labels", [[0, 1], [2, 2]])
+    own = desk.folder / "own.json"
+    own.write_text('{"0": "#010203", "1": "#ffFF00"}')
+    assert desk.prepare("colour-labels", str(source), "out", "--palette", str(own)) == 1
+    assert "the palette has no colour for 2" in desk.said
+    own.write_text('{"0": "#010203", "1": "#ffFF00", "2": "#000000"}')
+    assert desk.prepare("colour-labels", str(source), "out", "--palette", str(own)) == 2
+    assert "has other colours" in desk.said
+    assert desk.prepare("colour-labels", str(source), "more", "--palette", str(own)) == 0
+    pixels = np.asarray(Image.open(desk.folder / "more" / "grey.png").convert("RGB"))
+    assert pixels.tolist() == [[[1, 2, 3], [255, 255, 0]], [[0, 0, 0], [0, 0, 0]]]
+
+
+def test_one_half_of_a_pair_is_coloured_and_the_other_stays(desk: Desk) -> None:
+    photo = np.asarray(facade_pair(1, 32)[1])
+    ids = np.repeat(np.arange(32, dtype=np.uint8)[:, None] // 8, 32, 1)
+    both = np.concatenate([photo, np.repeat(ids[..., None], 3, 2)], axis=1)
+    (desk.folder / "pairs").mkdir()
+    Image.fromarray(both).save(desk.folder / "pairs" / "x.png")
+    assert desk.prepare("colour-labels", "pairs", "out", "--half", "right") == 0
+    made = np.asarray(Image.open(desk.folder / "out" / "x.png").convert("RGB"))
+    assert np.array_equal(made[:, :32], photo)
+    assert len(np.unique(made[:, 32:].reshape(-1, 3), axis=0)) == 4
+
+
+def test_photographs_are_no_class_ids(desk: Desk) -> None:
+    desk.photo("x.png")
+    Image.open(desk.photos / "x.png").convert("L").save(desk.photos / "grey.png")
+    assert desk.prepare("colour-labels", "photos", "out") == 1
+    assert "x.png: it has colours, not class ids" in desk.said
+    assert "grey.png: it is shaded" in desk.said

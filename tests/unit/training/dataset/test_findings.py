@@ -13,9 +13,9 @@ from pixd.config.pair_kinds import KINDS
 from pixd.images import decode
 from pixd.images.demo_set import facade_pair
 from pixd.system.digests import digest_of
-from pixd.training.dataset import findings, measures, pairs, swapped_halves
+from pixd.training.dataset import findings, measures, near_duplicates, pairs, swapped_halves
 from pixd.training.dataset import split as kinship
-from pixd.training.dataset.findings import LOOK, WRONG, Finding, Judgement, Setting
+from pixd.training.dataset.finding import LOOK, WRONG, Finding, Judgement, Refused, Setting
 from pixd.training.dataset.near_duplicates import Part, Parts
 from tests.support.images import gradient
 
@@ -48,7 +48,7 @@ def sixty() -> dict[str, Parts]:
 def judged(
     seen: dict[str, Parts],
     setting: Setting = SIDE_BY_SIDE,
-    refused: dict[str, findings.Refused] | None = None,
+    refused: dict[str, Refused] | None = None,
 ) -> Judgement:
     plan = pairs.pair_up("side-by-side", [(n, digest_of(n.encode())) for n in seen])
     by_digest = {pair.digest: seen[pair.name] for pair in plan.pairs}
@@ -166,7 +166,7 @@ def _noisy(picture: Image.Image) -> Image.Image:
 def test_a_picture_and_its_other_version_are_a_pair_to_learn_from(changed: object) -> None:
     assert callable(changed)
     photo = facade_pair(3, 256)[1]
-    assert not findings.are_the_same(*parts_of(changed(photo), photo))
+    assert not near_duplicates.are_the_same(*parts_of(changed(photo), photo))
 
 
 def test_small_pairs_and_few_pairs_are_worth_a_look() -> None:
@@ -204,10 +204,10 @@ def test_no_pair_at_all_is_wrong() -> None:
 
 def test_each_file_that_is_not_used_is_named_with_its_reason(sixty: dict[str, Parts]) -> None:
     refused = {
-        "notes.txt": findings.Refused("it is a text", "unusable"),
-        "tall.png": findings.Refused("this one is 10 x 30", "aspect"),
-        "a/1.png": findings.Refused("no partner: b/1", "unpaired"),
-        "copy.png": findings.Refused("the same bytes as 001.png", "copy"),
+        "notes.txt": Refused("it is a text", "unusable"),
+        "tall.png": Refused("this one is 10 x 30", "aspect"),
+        "a/1.png": Refused("no partner: b/1", "unpaired"),
+        "copy.png": Refused("the same bytes as 001.png", "copy"),
     }
     said = judged(sixty, refused=refused)
     assert [finding.kind for finding in said.findings] == ["unusable", "aspect", "unpaired", "copy"]
@@ -217,8 +217,8 @@ def test_each_file_that_is_not_used_is_named_with_its_reason(sixty: dict[str, Pa
 
 
 def test_links_and_readmes_are_told_once_and_harm_nothing(sixty: dict[str, Parts]) -> None:
-    link = findings.Refused("a symbolic link that leads out of the folder", "special")
-    text = findings.Refused("left out", "companion")
+    link = Refused("a symbolic link that leads out of the folder", "special")
+    text = Refused("left out", "companion")
     refused = {f"{n}.png": link for n in range(3)} | dict.fromkeys(["A.md", "b.csv", "c.txt"], text)
     said = judged(sixty, refused=refused)
     assert said.count(WRONG) == 0

@@ -6,7 +6,7 @@ import pytest
 
 from pixd.system.digests import digest_of
 from pixd.training.dataset import findings, layouts, pairs
-from pixd.training.dataset.findings import Refused, Setting
+from pixd.training.dataset.finding import Refused, Setting
 from pixd.training.dataset.split import Kin, split
 
 

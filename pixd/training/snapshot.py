@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pixd.store.objects import StoredObject
     from pixd.store.revisions import Key
     from pixd.store.store import Store
-    from pixd.system.children.spec import Beginning, LiveModel, Pair
+    from pixd.system.children.spec_parts import Beginning, LiveModel, Pair
     from pixd.training.dataset.split import Split
 
 

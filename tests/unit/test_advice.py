@@ -21,6 +21,7 @@ REASONS = {
     "ImageRejectedError": "the reason why an image is rejected",
     "RefusedError": "the reason why a file is not taken",
     "NotRegularError": "the reason why a name is no file",
+    "UnfinishedError": "the reason why a file waits; it is taken when its writer is done",
     "UnreadableError": "the reason why a file waits; it is tried again by itself",
     "ChildDiedError": "the picture is asked for again, and refused with the reason if that fails",
     "NoResultError": "the caller says what could not be made, and what to do",

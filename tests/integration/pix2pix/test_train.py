@@ -116,6 +116,7 @@ def test_a_warm_start_goes_on_from_weights_and_optimisers_with_fewer_steps(
 def test_a_beginning_that_is_damaged_is_no_silent_start_from_scratch(
     tmp_path: Path, start: Start, make_spec: MakeSpec
 ) -> None:
+    (tmp_path / "x").mkdir()
     child = start("train", make_spec(tmp_path, warm_start=beginning(tmp_path / "x")), tmp_path)
     assert child.ended() == 1
     error = result_of(tmp_path)["error"]

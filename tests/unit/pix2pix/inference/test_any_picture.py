@@ -34,7 +34,7 @@ KINDS = {
     "RGB+tRNS": ("RGB", "PNG"), "RGBA": ("RGBA", "PNG"), "RGBA WebP": ("RGBA", "WEBP"),
     "I;16": ("I;16", "PNG"), "I;16 TIFF": ("I;16", "TIFF"), "CMYK": ("CMYK", "JPEG"),
     "CMYK TIFF": ("CMYK", "TIFF"), "YCbCr": ("RGB", "JPEG"), "YCbCr TIFF": ("YCbCr", "TIFF"),
-    "LAB TIFF": ("LAB", "TIFF"), "GIF": ("P", "GIF"), "BMP": ("RGB", "BMP"), "1 TIFF": ("1", "TIFF"),
+    "GIF": ("P", "GIF"), "BMP": ("RGB", "BMP"), "1 TIFF": ("1", "TIFF"),
 }  # fmt: skip
 WITH_ALPHA = {"LA", "P+tRNS", "L+tRNS", "RGB+tRNS", "RGBA", "RGBA WebP"}
 

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 from pixd.pix2pix.network import hardware
 from pixd.system.children import task
 from pixd.system.children.child import Events
-from pixd.system.children.spec import Pair, PicturesSpec
+from pixd.system.children.spec import PicturesSpec
+from pixd.system.children.spec_parts import Pair
 from pixd.system.children.task import DataError
 
 if TYPE_CHECKING:

@@ -19,7 +19,8 @@ from pixd.images import decode, fitting, pair_files
 from pixd.pix2pix.learning import scores
 from pixd.system.children import task
 from pixd.system.children.child import Events
-from pixd.system.children.spec import ScoredPair, ScoreSpec, Triple
+from pixd.system.children.spec import ScoreSpec
+from pixd.system.children.spec_parts import ScoredPair, Triple
 
 STRIDE_PX: Final = 8  # baselines use every eighth pixel of every eighth row
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pixd.store.models import Model
     from pixd.store.objects import StoredObject
     from pixd.store.store import Store
-    from pixd.system.children.spec import LiveModel, Pair
+    from pixd.system.children.spec_parts import LiveModel, Pair
     from pixd.training.dataset.split import Split
 
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from pixd.answers.report.record import Picture, Record, Shown
     from pixd.config import Settings
-    from pixd.system.children.spec import Pair
+    from pixd.system.children.spec_parts import Pair
 
 REPORTS = "reports"
 """The folder of the store for reports, unless another place is given."""

@@ -46,7 +46,8 @@ from pixd.pix2pix.network.steps import (
     make_train_step,
 )
 from pixd.system.children.child import Events, Interrupted, StopFlag
-from pixd.system.children.spec import Beginning, OutputFile, TrainSpec
+from pixd.system.children.spec import OutputFile, TrainSpec
+from pixd.system.children.spec_parts import Beginning
 from pixd.system.children.task import BeginningError, describe_error
 from pixd.system.errors import PixdError
 

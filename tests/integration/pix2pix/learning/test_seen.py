@@ -136,6 +136,7 @@ def test_a_column_that_is_damaged_is_left_empty(
 ) -> None:
     spec, told = make_spec(tmp_path), Told()
     spec["preview"] = str(tmp_path / "p.png")
+    (tmp_path / "checkpoints").mkdir()
     infer = make_inference(load_generator(trained / "model"))
     sheet_of(spec, 0, told).draw(4, infer)
     (tmp_path / "checkpoints/previews/column-00000004.png").write_bytes(b"rubbish")

@@ -51,7 +51,7 @@ def test_a_spec_and_a_result_come_back_as_they_went() -> None:
 
 
 def test_every_kind_has_one_class() -> None:
-    assert len(specs.KINDS) == 9
+    assert len(specs.KINDS) == 10
     assert all(kind == of.kind for kind, of in specs.KINDS.items())
 
 

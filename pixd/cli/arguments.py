@@ -214,7 +214,7 @@ def _add_asking(add: Add) -> None:
     _pipeline_and_json(check)
 
     models = add(
-        "models", "models", "number, dataset, steps, scores beside what learned nothing, live; --report of one",
+        "models", "models", "number, dataset, steps, scores, live; --report of one",
         examples=["pixd models", "pixd models --report live", "pixd models --report 3 -o model-3.html"],
     )  # fmt: skip
     models.add_argument(

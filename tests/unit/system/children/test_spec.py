@@ -19,8 +19,9 @@ from pixd.system.children.spec import (
     result_to_json,
     to_json,
 )
+from pixd.system.children.spec_parts import Pair
 
-PAIR: specs.Pair = {"name": "a", "images": ["/a"], "digests": ["sha256:a"]}
+PAIR: Pair = {"name": "a", "images": ["/a"], "digests": ["sha256:a"]}
 TRAIN = TrainSpec(
     run_id="7",
     scratch="/s",

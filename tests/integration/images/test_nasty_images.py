@@ -38,7 +38,7 @@ POLICIES = {
     "gif_animated_31.gif": ("taken", "animated GIF"),
     "avif_sequence_5.avifs": ("taken", "AVIF sequences | the first frame"),
     "heic_phone.heic": ("either", "HEIC"),
-    "tiff_float32.tiff": ("refused", "TIFF of floating-point values | refused"),
+    "tiff_float32.tiff": ("refused", "TIFF of floating-point, signed or 32-bit values | refused"),
     "tga_rgba_rle.tga": ("refused", "*TGA* has no mark by which"),
     "jp2_lossless.jp2": ("refused", "*JPEG 2000* comes from no camera"),
     "ico_16.ico": ("refused", "*ICO* holds one picture in several sizes"),

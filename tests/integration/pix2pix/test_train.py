@@ -143,6 +143,7 @@ def test_a_state_that_cannot_be_read_is_said_and_begun_anew(
 def test_a_beginning_that_is_damaged_is_no_silent_start_from_scratch(
     tmp_path: Path, start: Start, make_spec: MakeSpec
 ) -> None:
+    (tmp_path / "x").mkdir()
     child = start("train", make_spec(tmp_path, warm_start=beginning(tmp_path / "x")), tmp_path)
     assert child.ended() == 1
     error = result_of(tmp_path)["error"]

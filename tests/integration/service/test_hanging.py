@@ -38,6 +38,9 @@ class Served:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         (folder / "config.yaml").write_text(CONFIG)
+        for name in ("training", "input", "output"):  # the service makes no missing folder
+            for pipeline in ("far", "near"):
+                (folder / pipeline / name).mkdir(parents=True)
         self.settings = load(folder / "config.yaml")
         self.service = Service(self.settings, lambda _: None)
         self.far, self.near = self.service.pipelines

@@ -69,6 +69,8 @@ def test_the_sheet_grows_by_a_column_a_validation(
     spec, told = make_spec(tmp_path), Told()
     spec["held_out"] = spec["held_out"][::-1]
     spec["preview"] = str(tmp_path / "previews" / "p.png")
+    for name in ("previews", "checkpoints"):  # as who starts the training does
+        (tmp_path / name).mkdir()
     infer = make_inference(load_generator(trained / "model"))
     sheet = sheet_of(spec, 0, told)
     widths = []
@@ -134,6 +136,7 @@ def test_a_column_that_is_damaged_is_left_empty(
 ) -> None:
     spec, told = make_spec(tmp_path), Told()
     spec["preview"] = str(tmp_path / "p.png")
+    (tmp_path / "checkpoints").mkdir()
     infer = make_inference(load_generator(trained / "model"))
     sheet_of(spec, 0, told).draw(4, infer)
     (tmp_path / "checkpoints/previews/column-00000004.png").write_bytes(b"rubbish")
@@ -166,6 +169,7 @@ def test_event_files_have_the_curves_and_the_samples(
         reason="the extra `tensorboard` is not installed",
     )
     folder = tmp_path / "tensorboard/p/run-7"
+    folder.parent.mkdir(parents=True)  # as who starts the training does
     spec = make_spec(tmp_path) | {"event_files": str(folder)}
     child = start("train", spec, tmp_path)
     assert child.ended() == 0, child.log.read_text()
@@ -210,6 +214,7 @@ def test_an_attempt_that_goes_on_writes_on_where_the_run_began(tmp_path: Path) -
     pytest.importorskip("tensorboard", reason="the extra `tensorboard` is not installed")
     (tmp_path / "checkpoints").mkdir()
     root = tmp_path / "tensorboard/p"
+    root.mkdir(parents=True)
 
     def attempt(number: int, *, resumes: bool, step: int) -> None:
         folder = str(root / f"run-{number}")

@@ -19,8 +19,9 @@ from pixd.system.children.spec import (
     result_to_json,
     to_json,
 )
+from pixd.system.children.spec_parts import Pair
 
-PAIR: specs.Pair = {"name": "a", "images": ["/a"], "digests": ["sha256:a"]}
+PAIR: Pair = {"name": "a", "images": ["/a"], "digests": ["sha256:a"]}
 TRAIN = TrainSpec(
     run_id="7",
     scratch="/s",
@@ -51,7 +52,7 @@ def test_a_spec_and_a_result_come_back_as_they_went() -> None:
 
 
 def test_every_kind_has_one_class() -> None:
-    assert len(specs.KINDS) == 9
+    assert len(specs.KINDS) == 10
     assert all(kind == of.kind for kind, of in specs.KINDS.items())
 
 

@@ -23,7 +23,6 @@ REASONS = {
     "NotRegularError": "the reason why a name is no file",
     "UnfinishedError": "the reason why a file waits; it is taken when its writer is done",
     "UnreadableError": "the reason why a file waits; it is tried again by itself",
-    "UnfinishedError": "the reason why a file waits; it is taken once it is whole",
     "ChildDiedError": "the picture is asked for again, and refused with the reason if that fails",
     "NoResultError": "the caller says what could not be made, and what to do",
     "OvertimeError": "as NoResultError",

@@ -111,6 +111,7 @@ def test_a_store_is_read_from_the_document_alone(trained: Tiny, tmp_path: Path) 
     assert (appeared["path"], appeared["seq"]) == ("003.png", 1)
     outputs = by_hand.ask("SELECT path, state, model_digest", IMAGE=output["input_digest"])
     assert [o["path"] for o in outputs] == ["in-001.png"]
+    assert by_hand.ask("SELECT name, digest, input_path", IMAGE=image) == []  # nothing was taught
 
     for row in by_hand.ask("SELECT chain, json_array"):
         facts = next(value for name, value in row.items() if name != "chain")

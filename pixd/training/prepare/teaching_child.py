@@ -37,7 +37,8 @@ SAME_SHAPE = 0.02
 BLOCK = 8
 """Pixels; the side of the blocks that JPEG and WebP code. The mean of a block outlives a saving."""
 TOUCHED_LEVELS = 6.0
-"""Saving a picture again, also as JPEG of quality 50, moves the mean of no block by so much."""
+"""Mean over the channels. Saving again, also as JPEG of quality 50, moves the mean of no block by so
+much: 4.8 at most was seen on a drawn facade."""
 
 Answer = tuple[dict[str, Any], tuple[bytes, ...]]
 
@@ -88,7 +89,7 @@ def is_untouched(target: Image.Image, output: Image.Image) -> bool:
         return False
     size = (min(target.width, output.width), min(target.height, output.height))
     means = [_block_means(making.fitted(picture, size, "stretch")) for picture in (target, output)]
-    return bool(np.abs(means[0] - means[1]).max() < TOUCHED_LEVELS)
+    return bool(np.abs(means[0] - means[1]).mean(axis=2).max() < TOUCHED_LEVELS)
 
 
 def _files(

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 VALUES: dict[str, tuple[str, ...]] = {
     "FILE": ("files",),
+    "OUTPUT": ("files",),
     "FILE.png": ("files",),
     "DIR": ("folders",),
     "STORE": ("folders",),

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 def add_taught(db: Database) -> None:
     """Add the table. Like all history, its rows refuse to be changed."""
     db.execute(TABLE)
+    db.execute("CREATE INDEX taught_by_digest ON taught (digest)")
     for of in ("input", "output", "model"):
         db.execute(f"CREATE INDEX taught_by_{of} ON taught ({of}_digest)")
     for verb in ("UPDATE", "DELETE"):

@@ -186,7 +186,9 @@ def _match_names(places: dict[str, Place]) -> None:
     """
     sides = {side: [n for n, place in places.items() if place.side == side] for side in "ab"}
     stems = {side: [_key(places[n]) for n in names] for side, names in sides.items()}
-    if set(stems["a"]) & set(stems["b"]) or len(stems["a"]) < _FEWEST_ALIKE:
+    if not len(stems["a"]) == len(stems["b"]) >= _FEWEST_ALIKE:  # some have no partner
+        return
+    if set(stems["a"]) & set(stems["b"]):
         return
     bare = {
         side: _bare([places[n].stem.rpartition("/")[2] for n in names])

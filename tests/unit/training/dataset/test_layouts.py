@@ -54,6 +54,16 @@ def test_a_layout_with_one_reading_is_taken(forms: list[str], sets: dict[str, in
         assert first != second
 
 
+@pytest.mark.parametrize("missing", ["a", "b"])
+def test_a_side_without_a_file_leaves_the_other_unpaired(missing: str) -> None:
+    there = {"a": "b", "b": "a"}[missing]
+    names = numbered(there + "/{}.png")
+    plan = pair_up(names)
+    assert plan.pairs == ()
+    assert set(plan.problems) == set(names)
+    assert plan.outside == frozenset()
+
+
 @pytest.mark.parametrize(
     ("forms", "hint"),
     [

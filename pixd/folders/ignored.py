@@ -11,6 +11,7 @@ their content too (`pixd.folders.companions`).
 from __future__ import annotations
 
 import re
+from typing import Final
 
 NAMES = frozenset(
     {
@@ -31,11 +32,14 @@ NAMES = frozenset(
         *("_gsdata_", "captureone", "nksc_param", "pspbrwse.jbf", "zbthumbnail.info"),
     }
 )
+SIDECARS: Final = (".aria2", ".st", ".lftp-pget-status", ".part", ".partial", ".filepart")
+"""What downloaders append for the file that says how far they are: aria2, axel, lftp; browsers and
+WinSCP keep the real bytes there, and an empty file under the final name."""
 ENDINGS = (
-    # Unfinished: editors, browsers, download programs, WinSCP.
-    *("~", ".part", ".partial", ".crdownload", ".download", ".tmp", ".opdownload", ".filepart"),
-    *(".aria2", ".aria2__temp", ".st", ".lftp-pget-status", ".dtapart", ".fdmdownload", ".!ut"),
-    *(".!qb", ".bc!", ".!sync", ".xltd", ".ytdl", ".incomplete"),
+    # Unfinished: editors, browsers, download programs.
+    *SIDECARS,
+    *("~", ".crdownload", ".download", ".tmp", ".opdownload", ".aria2__temp", ".dtapart"),
+    *(".fdmdownload", ".!ut", ".!qb", ".bc!", ".!sync", ".xltd", ".ytdl", ".incomplete"),
     # Swap and lock files, backups: vim, optipng, patch, mercurial, nano.
     *(".swp", ".swo", ".swn", ".lock", ".bak", ".orig", ".rej", ".old", ".backup", ".save"),
     # Sidecars: Adobe and darktable, RawTherapee, ART, DxO, ON1, Capture One, Nikon, Canon, Apple,

@@ -21,6 +21,7 @@ import os
 import signal
 from typing import TYPE_CHECKING, Final
 
+from pixd.folders.ignored import SIDECARS
 from pixd.images.formats import format_of
 from pixd.system.names import path_in
 
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-SIDECARS: Final = (".aria2", ".st", ".lftp-pget-status", ".part", ".partial", ".filepart")
-"""What downloaders append for the file that says how far they are: aria2, axel, lftp; browsers and
-WinSCP keep the real bytes there, and an empty file under the final name."""
 LARGE: Final = 16 << 10
 """Bytes. Nothing smaller is fetched in parts, and a burst of small files is not slowed down."""
 LONGEST_OPEN_S: Final = 600.0

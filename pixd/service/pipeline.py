@@ -199,7 +199,6 @@ class Pipeline:
             getattr(old, name) != getattr(pipeline, name) for name in _OF_TRANSLATION
         ):
             self.translation.stop(RECONFIGURED)
-            self.translation.publisher.calls.close()
             self.translation = self._translation()
 
     def wind_up(self, reason: str, now: float) -> None:
@@ -207,7 +206,6 @@ class Pipeline:
         for intake in self.intakes:
             intake.stop()
         self.translation.stop(reason)
-        self.translation.publisher.calls.close()
         self.training.stop(reason, now)
 
     def follow(self, now: float) -> None:

@@ -268,6 +268,7 @@ class Pipelines:
         for part in (*self._served, *self._leaving):
             for intake in part.intakes:
                 intake.stop()
+            part.translation.publisher.calls.close()
         for worker in list(self.workers):
             worker.kill()
 

@@ -23,6 +23,7 @@ from pixd.training.promotion import excluded_in
 from pixd.translation.withdrawing import withdraw
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from pixd.config import PipelineSettings
@@ -74,9 +75,12 @@ class Plan(NamedTuple):
 
 def plan(store: Store, pipeline: PipelineSettings, digest: str) -> Plan:
     """Find what a recall would do, without doing it."""
+    reached = lineage.reach(store.db.conn, store.folder, pipeline.name, digest)
+    return _plan(store, pipeline, digest, reached)
+
+
+def _plan(store: Store, pipeline: PipelineSettings, digest: str, reached: lineage.Reach) -> Plan:
     name = pipeline.name
-    conn = store.db.conn
-    reached = lineage.reach(conn, store.folder, name, digest)
     touched = {m.number: m for m in reached.models}
     live = store.models.live(name)
     after = _live_after(store, live, set(touched))
@@ -105,7 +109,8 @@ def plan(store: Store, pipeline: PipelineSettings, digest: str) -> Plan:
             "train_s": (
                 store.runs.mean_seconds(name, "train") if files["training"] or taught else 0.0
             ),
-            "translate_s": (history.translation_rate(conn, name)[0] or 0.0) * len(from_models),
+            "translate_s": (history.translation_rate(store.db.conn, name)[0] or 0.0)
+            * len(from_models),
         },
     )
 
@@ -120,7 +125,8 @@ def apply(
     """
     if digest in store.exclusions.of(pipeline.name):
         raise PixdError(f"{name} is recalled already", advice="see it: pixd recall FILE --proof")
-    planned = plan(store, pipeline, digest)
+    reached = lineage.reach(store.db.conn, store.folder, pipeline.name, digest)
+    planned = _plan(store, pipeline, digest, reached)
     known = lineage.appearances(store.db.conn, digest)
     if not any(a.pipeline == pipeline.name for a in known):
         raise PixdError(
@@ -138,7 +144,7 @@ def apply(
                 commits.append(
                     _commit_without(store, pipeline.name, kind, paths, digest, change_id)
                 )
-        commits += _exclude_taught(store, pipeline.name, digest, name, why, change_id)
+        commits += _exclude_taught(store, pipeline.name, reached.taught, name, why, change_id)
         _change_live(store, planned, name, who, change_id)
         left = _withdraw(store, pipeline, planned.withdrawn)
         told = f"{name} was recalled: {_summary(planned)}"
@@ -274,13 +280,26 @@ def _commit_without(
 
 
 def _exclude_taught(
-    store: Store, pipeline: str, digest: str, name: str, why: str, change_id: str
+    store: Store,
+    pipeline: str,
+    taught_files: Mapping[str, str],
+    name: str,
+    why: str,
+    change_id: str,
 ) -> list[str]:
-    """Recall the pairs that were taught from what the content went into; return the commits."""
+    """Recall the pairs that were taught from what the content went into; return the commits.
+
+    Args:
+        store: the open store.
+        pipeline: whose pairs.
+        taught_files: digest and name of each, as `lineage.reach` returns them.
+        name: of the content.
+        why: the reason of its recall.
+        change_id: of the recall.
+    """
     commits = []
     repo = store.history.repo_id(pipeline, "training")
-    reached = lineage.reach(store.db.conn, store.folder, pipeline, digest)
-    for taught, written_as in reached.taught.items():
+    for taught, written_as in taught_files.items():
         told = f"{why}, with {name}, which it was taught from"
         store.exclusions.add(pipeline, taught, written_as, told, change_id)
         store.care.forget(taught)

@@ -81,8 +81,4 @@ def clear_leftovers(store: Store, folders: Iterable[Path]) -> None:
         shutil.rmtree(half_made, ignore_errors=True)
     local = [folder for folder in folders if not FolderCalls(folder, store=store.folder).network]
     for folder in (*local, store.folder / PREVIEWS):
-        for leftover in folder.rglob(".pixd-*.tmp"):
-            if leftover.is_dir():
-                shutil.rmtree(leftover, ignore_errors=True)
-            else:
-                leftover.unlink(missing_ok=True)
+        leftovers.remove_temporaries(folder)

@@ -125,10 +125,10 @@ def _brought_up_to_date(old: sqlite3.Connection, path: Path) -> sqlite3.Connecti
     Raises:
         CannotTellError: it cannot be brought up to date.
     """
-    from pixd.store import migrated_copy  # noqa: PLC0415 - needs sqlite-utils, which is slow to import
+    from pixd.store import migrated  # noqa: PLC0415 - needs sqlite-utils, which is slow to import
 
     try:
-        copy = migrated_copy.of(old)
+        copy = migrated.copy_of(old)
     except sqlite3.Error as error:
         raise CannotTellError(
             f"{path} was written by an older pixd and cannot be brought up to date: {error}",

@@ -16,12 +16,9 @@ if TYPE_CHECKING:
 
 def empty_reader() -> Reader:
     """Return a reader of a store that holds nothing, for what is asked before the first start."""
-    from sqlite_utils import Database  # noqa: PLC0415 - slow to import, rarely needed
+    from pixd.store import migrated  # noqa: PLC0415 - needs sqlite-utils, which is slow to import
 
-    from pixd.store.schema import migrations  # noqa: PLC0415 - needs sqlite-utils
-
-    reader = sqlite3.connect(":memory:", isolation_level=None)
-    migrations.apply(Database(reader, execute_plugins=False))
+    reader = migrated.empty()
     reader.row_factory = sqlite3.Row
     return reader
 

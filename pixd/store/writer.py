@@ -97,10 +97,9 @@ def _changed_definitions(db: Database) -> list[str]:
     `PRAGMA quick_check` does not check their text, so a flipped bit in a trigger would show only
     when the trigger fires. Definitions that others have added do no harm.
     """
-    from pixd.store import schema  # noqa: PLC0415 - needs sqlite-utils
+    from pixd.store import migrated  # noqa: PLC0415 - needs sqlite-utils
 
-    fresh = type(db)(sqlite3.connect(":memory:", isolation_level=None), execute_plugins=False)
-    schema.migrations.apply(fresh)
+    fresh = migrated.empty()
     asked = "SELECT type || ' ' || name, sql FROM sqlite_master WHERE sql IS NOT NULL"
     wanted, there = (dict(one.execute(asked).fetchall()) for one in (fresh, db))
     fresh.close()

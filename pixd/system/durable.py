@@ -28,8 +28,6 @@ SYNC_TOGETHER = 256
 SYNC_APART = 16  # from so many files on, one sync of the file system is cheaper than one a file
 COPY_RANGE_BYTES = 1 << 30  # a call of copy_file_range(2) may copy less; it returns how much
 
-"""Every place where a test can ask for a crash, in the order in which an image passes them."""
-
 # ``copy_file_range`` reports these if it cannot copy between two files at all.
 _CANNOT_COPY_RANGE = {
     errno.EXDEV,
@@ -331,6 +329,3 @@ def write_all(fd: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(fd, view) :]
-
-
-# -- crash points ----------------------------------------------------------------------------

@@ -155,6 +155,7 @@ class Translation:
                     asked.run_id, (RunState.RUNNING,), RunState.CANCELLED, reason=reason
                 )
         self._held.clear()
+        self.publisher.calls.close()
 
     def step(self, now: float, *, may_start: bool = True) -> None:
         """Bring the outputs one step closer. `now`: monotonic seconds."""

@@ -103,10 +103,6 @@ class Placing:
                 self._index.relabel(member, label)
             members += self._groups.pop(other)
 
-    def has_met(self, digest: str) -> bool:
-        """Tell whether a new pair was added."""
-        return digest in self._met
-
     def settle(self, since: int, wanted: Collection[str]) -> dict[str, Kin]:
         """Give new pairs their anchors.
 

@@ -1,14 +1,15 @@
-"""A copy in memory of an older database, brought up to date, for readers."""
+"""Databases in memory that have every migration: a copy of an older one, or an empty one."""
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 
 from pixd.store import schema
 from pixd.store.light_import import sqlite_utils_database
 
 
-def of(old: sqlite3.Connection) -> sqlite3.Connection:
+def copy_of(old: sqlite3.Connection) -> sqlite3.Connection:
     """Return a copy that has every migration. Nothing is written to `old`.
 
     Raises:
@@ -22,3 +23,9 @@ def of(old: sqlite3.Connection) -> sqlite3.Connection:
         copy.close()
         raise
     return copy
+
+
+def empty() -> sqlite3.Connection:
+    """Return the database of a store that holds nothing."""
+    with contextlib.closing(sqlite3.connect(":memory:")) as nothing:
+        return copy_of(nothing)

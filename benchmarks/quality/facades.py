@@ -17,6 +17,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -135,19 +136,28 @@ def sheet(pairs: Path, out: Path) -> None:
     print(f"{out / 'contact-sheet.png'}: the first {SHOWN} by name")
 
 
-def score(data: Path, out: Path) -> None:
-    """Score the outputs with pixd's own scorer, as the demo does."""
+def score(data: Path, out: Path, runs: Mapping[str, Path] | None = None) -> None:
+    """Score outputs with pixd's own scorer, as the demo does.
+
+    Args:
+        data: the facades.
+        out: the folder of the pipeline, with the label maps in input/.
+        runs: folders with an output of each label map, by name; output/ by default.
+    """
+    runs = runs or {"pixd": out / "output"}
     scratch = out / "score"
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir()
-    triples, made = [], {}
+    triples: list[dict[str, str]] = []
+    made: dict[str, dict[str, str]] = {name: {} for name in runs}
     for path in sorted((data / "val").glob("*.jpg")):
         name = f"{path.stem}.png"
         with Image.open(path) as image:
             image.crop((0, 0, image.width // 2, image.height)).save(scratch / f"target-{name}")
         target, given = scratch / f"target-{name}", out / "input" / name
         triples.append({"name": name, "input": str(given), "target": str(target)})
-        made[name] = str(out / "output" / name)
+        for run, folder in runs.items():
+            made[run][name] = str(folder / name)
     spec = {
         "schema": SCHEMA,
         "kind": "score",
@@ -157,7 +167,7 @@ def score(data: Path, out: Path) -> None:
         "direction": "BtoA",
         "triples": triples,
         "train": [{"pair": str(path)} for path in sorted((data / "train").glob("*.jpg"))],
-        "runs": {"pixd": made},
+        "runs": made,
     }
     (scratch / "spec.json").write_text(json.dumps(spec))
     command = [sys.executable, "-m", "pixd.pix2pix.score", str(scratch / "spec.json")]
@@ -167,7 +177,7 @@ def score(data: Path, out: Path) -> None:
             raise SystemExit("the scorer failed")
     rows = json.loads((scratch / "result.json").read_text())["metrics"]["rows"]
     print(f"{'':16}{'n':>5}{'L1':>8}{'PSNR':>8}{'SSIM':>8}{'sharp':>8}")
-    for name in sorted(rows, key=lambda n: n == "pixd"):
+    for name in sorted(rows, key=lambda n: n in runs):
         row = rows[name]
         print(
             f"{name:16}{row['n']:5.0f}{row['l1']:8.2f}{row['psnr']:8.2f}{row['ssim']:8.3f}"

@@ -147,6 +147,7 @@ def _translate(
     return {
         "inputs": total,
         "due": stale,
+        "early": bool(live and live["early_of"]),
         "due_after_training": after,
         "seconds": round(seconds * work, 1) if seconds is not None else None,
         "bytes": round(size * work) if size is not None else None,

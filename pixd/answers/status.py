@@ -279,7 +279,16 @@ def _model(reader: Reader | None, pipeline: str, head: str | None) -> dict[str, 
         "metrics": model.metrics,
         "doubts": model_scores.doubts(model.metrics),
         "live_since": model.live_since,
+        "early": _early(reader, pipeline, model),
     }
+
+
+def _early(reader: Reader | None, pipeline: str, model: queries.LiveModel) -> dict[str, int] | None:
+    """Say how far an early model was trained, and how many outputs are of models before it."""
+    if reader is None or not model.early_of:
+        return None
+    behind = queries.outputs_behind(reader, pipeline, model.digest)
+    return {"step": model.steps, "steps": model.early_of, "outputs_behind": behind}
 
 
 def _store_bytes(reader: Reader, folder: Path) -> int:

@@ -169,6 +169,8 @@ def _model(part: Mapping[str, Any] | None) -> str:
     if part is None:
         return "none yet: it comes from pairs in the training folder"
     text = f"model@{part['number']} of training@{part['dataset_commit']}"
+    if early := part["early"]:
+        text += f", early: step {early['step']:,} of {early['steps']:,}"
     l1 = part["metrics"].get("l1")
     if l1 is not None and part["metrics"].get("held_out"):
         text += f", held-out L1 {l1:.1f} of 255"
@@ -239,6 +241,9 @@ def _output(pipeline: Mapping[str, Any]) -> str:
     part, silent = pipeline["output"], pipeline["translate"]["not_answering"]
     extras = [f"{part[k]} {k}" for k in ("superseded", "orphaned", "edited") if part[k]]
     text = f"{part['current']} current" + "".join(f", {extra}" for extra in extras)
+    early = pipeline["model"] and pipeline["model"]["early"]
+    if early and early["outputs_behind"]:
+        text += f"; {early['outputs_behind']} of them by a model before, newest inputs follow first"
     return text + (f", NOT ANSWERING: {silent}" if silent else "")
 
 

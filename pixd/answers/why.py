@@ -20,8 +20,10 @@ from pixd.store.states import FileState, OutputState
 from pixd.system.children.folder_calls import ask_once
 from pixd.system.digests import canonical_json
 from pixd.training import snapshot
+from pixd.translation import refresh
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from pixd.config import PipelineSettings
@@ -130,11 +132,20 @@ def difference(
 def _why_model(reader: Reader, pipeline: str, old: Edge, new: Edge) -> str:
     """Say "model@1 -> model@2 (+3 pairs)", with the reason for the newer model in brackets."""
     words = f"{old.path} -> {new.path}"
-    models = [history.model_of_digest(reader, pipeline, edge.digest) for edge in (old, new)]
-    if not all(models) or models[0]["number"] > models[1]["number"]:  # type: ignore[index]
+    models = (history.model_of_digest(reader, pipeline, edge.digest) for edge in (old, new))
+    before, after = models
+    if before is None or after is None or before["number"] > after["number"]:
         return words
-    run = runs.recorded_run(reader, models[1]["train_run"])  # type: ignore[index]
+    run = runs.recorded_run(reader, after["train_run"])
+    if before["early_of"] and _is_of_one_training(reader, before, run):
+        return f"{words} (the same training, a later step)"
     return f"{words} ({run.reason})" if run and run.reason else words
+
+
+def _is_of_one_training(
+    reader: Reader, model: Mapping[str, Any], run: runs.RecordedRun | None
+) -> bool:
+    return run is not None and lineage.key_of_run(reader, model["train_run"]) == run.key
 
 
 def _run_before(reader: Reader, run: runs.RecordedRun) -> int | None:
@@ -256,7 +267,7 @@ def _of_output(
         return {"file": f"output/{name}", "state": "unknown", "why": ["pixd did not make it"]}
     row = rows[0]
     model = history.model_of_digest(reader, pipeline.name, row.model_digest)
-    by = model["name"] if model else row.model_digest[:19]
+    by = _named(model) if model else row.model_digest[:19]
     run = runs.recorded_run(reader, row.run_id)
     assert run is not None  # the row refers to it
     why = [f"made from input/{row.input_path} by {by} in run@{row.run_id}"]
@@ -282,6 +293,10 @@ def _of_output(
     }
     if row.state in states:
         why.append(states[row.state])
+    live = history.model(reader, pipeline.name, None)
+    is_current = row.state is OutputState.CURRENT
+    if live and live["early_of"] and is_current and live["digest"] != row.model_digest:
+        why.append(f"{_named(live)} is live: {refresh.TOLD}")
     return {
         "file": f"output/{name}",
         "state": row.state,
@@ -290,6 +305,12 @@ def _of_output(
         "change_id": row.change_id,
         "why": why,
     }
+
+
+def _named(model: Mapping[str, Any]) -> str:
+    if not model["early_of"]:
+        return str(model["name"])
+    return f"{model['name']} (early, step {model['steps']:,} of {model['early_of']:,})"
 
 
 def _why_withdrawn(reader: Reader, row: files.OutputRow) -> str:

@@ -44,6 +44,8 @@ class TrainSettings:
     seed: int = key(0, Whole(0, 2**32 - 1))  # the largest seed that NumPy and Keras take
     validation: float = key(0.1, Number(0, 0.9))
     warm_start: str = key("auto", Choice(("auto", "never")))
+    early: str = key("auto", Choice(("auto", "never")))
+    early_seconds: float = key(60.0, Number(0, YEAR_S, above_low=True))
     promote: str = key("if-better", Choice(("if-better", "always", "manual")))
     on_upgrade: str = key("keep", Choice(("keep", "retrain")))
 

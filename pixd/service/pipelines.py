@@ -168,9 +168,11 @@ class Pipelines:
 
     def translate(self, now: float, *, may_start: bool) -> None:
         """Bring the outputs one step closer."""
+        trains = any(pipeline.training.run for pipeline in (*self._served, *self._leaving))
         for pipeline in self._served:
             pipeline.withdraw_leftovers()
-            pipeline.translation.step(now, may_start=may_start and pipeline.may_start)
+            may = may_start and pipeline.may_start
+            pipeline.translation.step(now, may_start=may, trains=trains)
 
     def _inspect(self, now: float) -> None:
         self.inspector.step(now)

@@ -53,6 +53,12 @@ def ask(
         PixdError: it cannot be made anew: an image was recalled, or bytes were removed.
     """
     name, reader = pipeline.name, store.db.conn
+    if model.early_of:
+        raise PixdError(
+            f"model@{model.number} is an early one: its training was at step {model.steps:,}"
+            f" of {model.early_of:,}",
+            advice="`pixd status` says whether that goes on; `pixd retrain model@N` names another",
+        )
     excluded = trainings.excluded(reader, name)
     if recalled := lineage.is_trained_on(reader, store.folder, model.train_run, excluded):
         raise PixdError(

@@ -25,6 +25,7 @@ MIGRATIONS = (
     "m006_care",
     "m007_retraining",
     "m008_taught",
+    "m009_early_models",
 )
 """The names of `pixd.store.schema.migrations`, for readers, which do not use sqlite-utils."""
 BUSY_TIMEOUT_S = 5.0  # a longer lock blocks the service, which tries again

@@ -5,7 +5,7 @@ Manifests, listings of pairs and model cards are always kept, because they are s
 needs them. Bytes go to a trash first; a whole batch can be brought back.
 
 These keep their bytes: the heads of the watched folders; the live model and those that were live
-just before it; the newest models and the versions that they were trained on; every output that has
+just before it, without the early ones; the newest models and the versions that they were trained on; every output that has
 not been replaced; the inputs and outputs of unfinished runs; the pins.
 """
 
@@ -201,13 +201,16 @@ def _kept_models(
     wanted: set[int] = set()
     for (pipeline,) in conn.execute("SELECT DISTINCT pipeline FROM model").fetchall():
         newest = conn.execute(
-            "SELECT id FROM model WHERE pipeline = ? ORDER BY number DESC LIMIT ?",
+            "SELECT id FROM model WHERE pipeline = ? AND early_of = 0 ORDER BY number DESC LIMIT ?",
             (pipeline, keep_models.get(pipeline, -1)),
         )
         wanted.update(row[0] for row in newest)
         recent = conn.execute(
-            "SELECT old_model_id, new_model_id FROM ref_log WHERE pipeline = ?"
-            " ORDER BY id DESC LIMIT ?",
+            "SELECT old.id, new.id FROM ref_log"
+            " LEFT JOIN model AS old ON old.id = old_model_id AND old.early_of = 0"
+            " LEFT JOIN model AS new ON new.id = new_model_id"
+            " WHERE ref_log.pipeline = ? AND coalesce(new.early_of, 0) = 0"
+            " ORDER BY ref_log.id DESC LIMIT ?",
             (pipeline, RECENT_REFS),
         )
         wanted.update(model for row in recent for model in row if model is not None)
@@ -236,13 +239,14 @@ def _name_and_why(store: Store, digest: str) -> tuple[str, str]:
         by = f" by model@{row[3]}" if row[3] else ""
         return f"{row[0]}/output/{row[1]}{by}", f"{row[2]}: another took its place"
     row = conn.execute(
-        "SELECT model.pipeline, number, role FROM run_output JOIN model"
+        "SELECT model.pipeline, number, role, early_of FROM run_output JOIN model"
         " ON run_output.run_id IN (model.train_run, model.export_run)"
         " WHERE run_output.digest = ? ORDER BY number DESC LIMIT 1",
         (digest,),
     ).fetchone()
     if row:
-        return f"{row[0]}/model@{row[1]} ({row[2]})", "older than the models that are kept"
+        why = "early, and not live" if row[3] else "older than the models that are kept"
+        return f"{row[0]}/model@{row[1]} ({row[2]})", why
     row = conn.execute(
         "SELECT repo.pipeline, repo.kind, path, seq FROM commit_change"
         ' JOIN "commit" ON "commit".id = commit_id JOIN repo ON repo.id = repo_id'

@@ -23,7 +23,11 @@ LIVE = "live"
 
 
 class Model(NamedTuple):
-    """One model."""
+    """One model.
+
+    `steps` is how far it was trained. `early_of` is how many steps its training has, if it was
+    exported on the way; 0 for the training's own model.
+    """
 
     id: int
     pipeline: str
@@ -35,10 +39,13 @@ class Model(NamedTuple):
     commit_seq: int
     metrics: str
     verdict: str
+    steps: int
+    early_of: int
 
 
 _COLUMNS = (
-    "id, pipeline, number, digest, train_run, export_run, version, commit_seq, metrics, verdict"
+    "id, pipeline, number, digest, train_run, export_run, version, commit_seq, metrics, verdict,"
+    " steps, early_of"
 )
 
 
@@ -61,6 +68,7 @@ class Models:
         steps: int,
         metrics: Mapping[str, Any],
         verdict: str,
+        early_of: int = 0,
     ) -> Model:
         """Write a new model under the next number. Join the caller's transaction."""
         with transaction(self._db):
@@ -69,8 +77,8 @@ class Models:
             ).fetchone()[0]
             cursor = self._db.conn.execute(
                 "INSERT INTO model (pipeline, number, digest, train_run, export_run, version,"
-                " commit_seq, steps, metrics, verdict, created_at)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " commit_seq, steps, metrics, verdict, created_at, early_of)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     pipeline,
                     number,
@@ -83,6 +91,7 @@ class Models:
                     canonical_json(metrics),
                     verdict,
                     utc_now(),
+                    early_of,
                 ),
             )
             assert cursor.lastrowid is not None  # an INSERT always has one
@@ -127,13 +136,55 @@ class Models:
         return int(row[0])
 
     def before(self, model: Model) -> Model | None:
-        """Return the model that was live when `model` first became so."""
+        """Return the model that was live when `model` first became so.
+
+        The early models of its own training are passed over.
+        """
+        found: Model | None = model
+        while found := self._just_before(found):
+            if not found.early_of or self._key_of(found) != self._key_of(model):
+                return found
+        return None
+
+    def beside(self, pipeline: str, key: str) -> Model | None:
+        """Return what the models of a training are compared with.
+
+        It is the live model, or if that is an early model of the training itself, the one before.
+
+        Args:
+            pipeline: its name.
+            key: of the training.
+        """
+        live = self.live(pipeline)
+        if live is None or not live.early_of or self._key_of(live) != key:
+            return live
+        return self.before(live)
+
+    def early(self, pipeline: str, key: str, step: int) -> Model | None:
+        """Return the early model that a training gave at a step."""
+        row = self._db.conn.execute(
+            f"SELECT {', '.join('model.' + c for c in _COLUMNS.split(', '))} FROM run"
+            " INDEXED BY run_by_key CROSS JOIN model ON model.train_run = run.id"
+            " WHERE run.key = ? AND run.pipeline = ? AND model.early_of > 0 AND model.steps = ?",
+            (key, pipeline, step),
+        ).fetchone()
+        return Model(*row) if row else None
+
+    def _just_before(self, model: Model | None) -> Model | None:
+        if model is None:
+            return None
         row = self._db.conn.execute(
             "SELECT old_model_id FROM ref_log WHERE pipeline = ? AND name = ? AND new_model_id = ?"
             " AND old_model_id IS NOT new_model_id ORDER BY id LIMIT 1",
             (model.pipeline, LIVE, model.id),
         ).fetchone()
         return self.get(row[0]) if row and row[0] else None
+
+    def _key_of(self, model: Model) -> str:
+        row = self._db.conn.execute(
+            "SELECT key FROM run WHERE id = ?", (model.train_run,)
+        ).fetchone()
+        return str(row[0])
 
     def accepted(self, pipeline: str) -> list[Model]:
         """Return the models that were promoted, by their scores or by a person, newest first."""
@@ -160,6 +211,9 @@ class Models:
     ) -> None:
         """Make a model live, with who did it and why; every input is due under it.
 
+        Under an early model that nobody pins, only those are due that have no output yet. The others
+        are made again little by little (`pixd.translation.refresh`), and all by the training's own.
+
         The translations that follow carry the change that led to the model, also those of inputs
         that waited for a first model. So a drop of pairs and all its results share one id.
         """
@@ -173,8 +227,9 @@ class Models:
                 " AND repo_id = (SELECT id FROM repo WHERE pipeline = ?2 AND kind = 'input')"
                 " AND NOT EXISTS (SELECT 1 FROM output WHERE output.pipeline = ?2"
                 "   AND output.input_path = file.path AND output.input_digest = file.digest"
-                f"   AND output.model_digest = ?3 AND output.state IN ('{OutputState.CURRENT}', '{OutputState.EDITED}'))",
-                (change_id, model.pipeline, model.digest),
+                "   AND (?4 OR output.model_digest = ?3)"
+                f"   AND output.state IN ('{OutputState.CURRENT}', '{OutputState.EDITED}'))",
+                (change_id, model.pipeline, model.digest, bool(model.early_of) and not pin),
             )
             self._db.conn.execute(
                 "INSERT INTO ref VALUES (?, ?, ?, ?, ?) ON CONFLICT (pipeline, name) DO UPDATE SET"

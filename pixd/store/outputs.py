@@ -205,10 +205,14 @@ class Outputs:
         )
         return [Output.of_row(row) for row in rows]
 
-    def requeue_stale(self, pipeline: str, repo_id: int, model_digest: str, recipe: str) -> int:
+    def requeue_stale(
+        self, pipeline: str, repo_id: int, model_digest: str, recipe: str, *, is_early: bool = False
+    ) -> int:
         """Queue every input whose current output is not of this model, recipe and content.
 
         An output that was edited by hand counts as current: pixd replaces it only when asked.
+        Under an early model, any output of the content will do: `pixd.translation.refresh` is for
+        these.
 
         Returns:
             How many inputs became due.
@@ -218,11 +222,37 @@ class Outputs:
             f" WHERE repo_id = ?1 AND digest IS NOT NULL AND state IN ('{FileState.TRANSLATED}', '{FileState.FAILED}')"
             " AND NOT EXISTS (SELECT 1 FROM output WHERE output.pipeline = ?2"
             "   AND output.input_path = file.path AND output.input_digest = file.digest"
-            "   AND output.model_digest = ?3 AND output.recipe = ?4"
+            "   AND (?5 OR (output.model_digest = ?3 AND output.recipe = ?4))"
             f"   AND output.state IN ('{OutputState.CURRENT}', '{OutputState.EDITED}'))",
-            (repo_id, pipeline, model_digest, recipe),
+            (repo_id, pipeline, model_digest, recipe, is_early),
         )
         return cursor.rowcount
+
+    def behind(self, pipeline: str, repo_id: int, model_digest: str, recipe: str) -> list[str]:
+        """Return the translated inputs whose current output is of another model or recipe.
+
+        Those that were written last come first.
+        """
+        rows = self._db.conn.execute(
+            "SELECT file.path FROM file WHERE repo_id = ?1 AND digest IS NOT NULL"
+            f" AND state = '{FileState.TRANSLATED}'"
+            " AND NOT EXISTS (SELECT 1 FROM output WHERE output.pipeline = ?2"
+            "   AND output.input_path = file.path AND output.input_digest = file.digest"
+            f"   AND (output.state = '{OutputState.EDITED}' OR (output.state = '{OutputState.CURRENT}'"
+            "   AND output.model_digest = ?3 AND output.recipe = ?4)))"
+            " ORDER BY ctime_ns DESC, path",
+            (repo_id, pipeline, model_digest, recipe),
+        )
+        return [row[0] for row in rows]
+
+    def published(self, pipeline: str, input_path: str) -> list[str]:
+        """Return when the outputs of an input were published, RFC 3339, oldest first."""
+        rows = self._db.conn.execute(
+            "SELECT published_at FROM output INDEXED BY output_by_input_path WHERE pipeline = ?"
+            " AND input_path = ? ORDER BY id",
+            (pipeline, input_path),
+        )
+        return [row[0] for row in rows]
 
     def requeue_missing(self, repo_id: int, output: Output) -> None:
         """Queue the input of an output whose file is gone."""

@@ -70,13 +70,19 @@ def past_of(
     """
     live = trainings.live(reader, pipeline)
     made, otherwise = _made(reader, pipeline, keys, live)
-    if made is None and live and _differs_by_sides(reader, store, live, recipe, split):
+    if (
+        made is None
+        and live
+        and not live.is_early
+        and _differs_by_sides(reader, store, live, recipe, split)
+    ):
         made = trainings.model_of_run(reader, live.train_run)
         by_code = sides.otherwise(reader, store, live.train_run, recipe)
         otherwise = ", and ".join(filter(None, (SORTS_NEAR_DUPLICATES, by_code)))
     failures = failures_of(reader, pipeline, keys[0].key)
     if made:
-        if live and (live.train_run == made.train_run or live.is_pinned):
+        is_made = live is not None and live.train_run == made.train_run and not live.is_early
+        if live and (is_made or live.is_pinned):
             return Past(live, made, failures=failures, otherwise=otherwise)
         if made.has_weights and not promotion.excluded_in(reader, store, pipeline, made.digest):
             return Past(live, made, is_usable=True, failures=failures, otherwise=otherwise)
@@ -98,7 +104,7 @@ def _made(
     live_key = lineage.key_of_run(reader, live.train_run) if live else ""
     for otherwise in dict.fromkeys(one.otherwise for one in keys):
         same = [one.key for one in keys if one.otherwise == otherwise]
-        if live and live_key in same:
+        if live and not live.is_early and live_key in same:
             made = trainings.newest_of_key(reader, pipeline, live_key)
             if made and made.train_run != live.train_run:
                 # A training of the same key came later: asked for, or after a recall.

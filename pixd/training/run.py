@@ -77,6 +77,7 @@ class TrainingRun:
         self.validation: dict[str, Any] | None = None  # the last held-out scores and their step
         self.preview = ""  # path of the sheet of samples, once it is there
         self.preview_trouble = ""  # why it could not be drawn
+        self.early: list[Mapping[str, Any]] = []  # what the child says of early models
         self._store = store
         self._leaving: tuple[RunState, str] | None = None
         self._kill_at: float | None = None
@@ -201,6 +202,8 @@ class TrainingRun:
         elif kind == "preview":
             self.preview = str(event.get("path", self.preview))
             self.preview_trouble = str(event.get("trouble", ""))
+        elif kind == "early":
+            self.early.append(event)
         elif kind == "note":
             self.notes.append(str(event.get("message")))
         elif kind == "device":

@@ -129,7 +129,7 @@ def take(store: Store, pipeline: PipelineSettings, job: Job, commit: Commit) -> 
     said = reason(reader, store.folder, pipeline.name, job, begin)
     listed = store.objects.add(listing_of(split.train, split.held_out))
     store.objects.flush()
-    live = store.models.live(pipeline.name)
+    live = store.models.beside(pipeline.name, job.keys[0].key)
     before = (
         warm_start.held_out_before(reader, store.folder, live.train_run) if live else frozenset()
     )
@@ -145,6 +145,7 @@ def take(store: Store, pipeline: PipelineSettings, job: Job, commit: Commit) -> 
         # The new model and the live one are compared on pairs that neither was trained on.
         "held_out": [{**_told(store, p), "is_common": p.digest in before} for p in split.held_out],
         "live_model": _live_model(store.folder, live) if live else None,
+        "early_after_s": _early_after_s(pipeline, job, begin),
         **_beginning(store.folder, job.keys[0].key, begin),
     }
     return Snapshot(listed, inputs, said, spec)
@@ -245,6 +246,18 @@ def _told(store: Store, pair: pairs.Pair) -> Pair:
 
 def _live_model(store: Path, live: Model) -> LiveModel:
     return {"folder": str(model_files.folder_of(store, live.digest)), "digest": live.digest}
+
+
+def _early_after_s(pipeline: PipelineSettings, job: Job, begin: Begin) -> float:
+    """Return after how many seconds of training the first early model is tried; 0 for none.
+
+    What goes on from a live model has pictures already. A model that a person asked for beside the
+    live one, or wants to promote by hand, is not shown before it is done.
+    """
+    is_wanted = pipeline.train.early != "never" and pipeline.train.promote != "manual"
+    if not is_wanted or job.model is not None or isinstance(begin.origin, WarmStart):
+        return 0.0
+    return pipeline.train.early_seconds
 
 
 def _beginning(store: Path, key: str, begin: Begin) -> dict[str, Any]:

@@ -19,10 +19,11 @@ from pixd.store.queries import lineage
 from pixd.store.states import RunState
 from pixd.system import crash_points, disk
 from pixd.system.backoff import FIRST_RETRY_S
-from pixd.training import failing, retraining, warm_start
+from pixd.training import early, failing, retraining, warm_start
 from pixd.training.due import MAX_FAILURES, NO_PAIRS, decide, given_up, refused
 from pixd.training.past import failures_of, past_of
-from pixd.training.promotion import DamagedExportError, Decision, publish_model
+from pixd.training.promotion import Decision
+from pixd.training.publishing import DamagedExportError, publish_model
 from pixd.training.recipe import train_keys, train_recipe
 from pixd.training.run import Ended, TrainingRun, room_for_training
 from pixd.training.snapshot import Job, take
@@ -310,6 +311,8 @@ class Training:
         run = self._run
         assert run is not None  # only called with one
         self._read(run, now)
+        if run.early and not self._uses_recalled(run):
+            early.take(self._store, self._pipeline, run)
         self.state, self.reason = "running", run.reason
         ended = run.ended()
         if ended is None:

@@ -102,7 +102,7 @@ def choose(
     Raises:
         OSError: the listing of the live model's training cannot be read.
     """
-    live = lineage.live_training(reader, pipeline.name)
+    live = lineage.whole_training(reader, pipeline.name)
     if live is None or pipeline.train.warm_start == "never":
         return ""
     number, live_digest, train_run = live

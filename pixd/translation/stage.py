@@ -15,15 +15,15 @@ from pixd.store.states import FileState, RunState
 from pixd.system import crash_points, disk
 from pixd.system.children.warm_worker import WarmWorker
 from pixd.translation import due, odd_inputs, translator
-from pixd.translation.aim import Aim, Asked
+from pixd.translation.aim import Aim, Asked, begin, request
 from pixd.translation.publishing import Made, Publisher
+from pixd.translation.refresh import Refresh
 from pixd.translation.tally import Tally
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pixd.config import PipelineSettings, Settings
     from pixd.folders.intake import Intake
+    from pixd.store.file_rows import DueInput
     from pixd.store.models import Model
     from pixd.store.store import Store
     from pixd.system.children.spawner import Spawner
@@ -76,6 +76,7 @@ class Translation:
         self._blockage = disk.Blockage()
         self._queue = due.Queue(store, pipeline, intake.repo_id)
         self._odd = odd_inputs.OddInputs(store, pipeline.name, intake.repo_id)
+        self._refresh = Refresh(store, pipeline.name, intake.repo_id)
         self.device = ""
 
     @property
@@ -131,6 +132,8 @@ class Translation:
             return self._translator.next_at(now) if self._translator else now + 3600.0
         if self._translator:
             times.append(self._translator.next_at(now))
+        if not self._held:
+            times.append(self._refresh.next_at(now))
         if self._retry_at is not None:
             times.append(self._retry_at)
         if self._blockage.retry_at > now:
@@ -157,8 +160,14 @@ class Translation:
         self._held.clear()
         self.publisher.calls.close()
 
-    def step(self, now: float, *, may_start: bool = True) -> None:
-        """Bring the outputs one step closer. `now`: monotonic seconds."""
+    def step(self, now: float, *, may_start: bool = True, trains: bool = False) -> None:
+        """Bring the outputs one step closer.
+
+        Args:
+            now: monotonic seconds.
+            may_start: whether new work may begin.
+            trains: whether something trains, so that what has an output already must wait.
+        """
         if self._translator:
             self._translator.step(now)
             answers = self._translator.collect()
@@ -177,7 +186,7 @@ class Translation:
             self._note_blockage(why, now)
             self._odd.tell(is_due=True)
         if may_start and now >= self._blockage.retry_at and not self.publisher.is_waiting():
-            self._feed(aim, now)
+            self._feed(aim, now, trains=trains)
 
     # -- what outputs should be ---------------------------------------------------------
 
@@ -202,14 +211,18 @@ class Translation:
             return None
         self._damaged = None
         recipe = store.runs.add_recipe("translate", prepared.settings)
+        is_early = bool(live.early_of) and not store.models.is_pinned(name)
         with store.transaction():
-            store.outputs.requeue_stale(name, self._intake.repo_id, live.digest, recipe)
+            store.outputs.requeue_stale(
+                name, self._intake.repo_id, live.digest, recipe, is_early=is_early
+            )
             queued = store.working.counts(self._intake.repo_id).get(FileState.QUEUED, 0)
         if queued:
             store.note(name, "info", "due", f"{queued} inputs are due under model@{live.number}")
         if self._translator:
             self.stop("its model is no longer live")
         self._aim = Aim(live, prepared)
+        self._refresh.aim(self._aim)
         self._translator = translator.start(
             store, self._settings, self._pipeline, prepared, self._spawner
         )
@@ -227,7 +240,7 @@ class Translation:
 
     # -- feeding ------------------------------------------------------------------------
 
-    def _feed(self, aim: Aim, now: float) -> None:
+    def _feed(self, aim: Aim, now: float, *, trains: bool) -> None:
         child = self._translator
         assert child is not None  # it was started when the aim was found
         if self._note_blockage(self.publisher.why_not(), now):
@@ -235,13 +248,8 @@ class Translation:
         room = self._at_once - len(self._held)
         if room <= 0:
             return
-        busy = {inp.name for asked in self._held.values() for inp in asked.inputs}
-        inputs, waits = self._queue.next_inputs(room, busy)
-        self._retry_at = now + 1.0 if waits else None
+        inputs = self._next_inputs(room, now, trains=trains)
         if not inputs:
-            if not self._held:
-                self._odd.tell()
-                self._go_on(now)
             return
         if self._note_blockage(self._queue.shortage(), now):
             return
@@ -257,11 +265,24 @@ class Translation:
                 held = self._held[digest]
                 self._held[digest] = held._replace(inputs=(*held.inputs, *same))
             for new in work.new:
-                asked = self._held[new.digest] = self._begin(aim, new, child.scratch)
-                child.submit(asked, self._request(aim, asked))
+                asked = begin(self._store, self._pipeline.name, aim, new, child.scratch)
+                self._held[new.digest] = asked
+                child.submit(asked, request(self._store, aim, asked))
         if work.again:
             self._publish(aim, work.again, now)
         child.step(now)
+
+    def _next_inputs(self, room: int, now: float, *, trains: bool) -> list[DueInput]:
+        """Return what to deal with now: what has no output, and then what gets a better one."""
+        busy = {inp.name for asked in self._held.values() for inp in asked.inputs}
+        inputs, waits = self._queue.next_inputs(room, busy)
+        self._retry_at = now + 1.0 if waits else None
+        if not inputs and not self._held:
+            self._odd.tell()
+            self._go_on(now)
+            if self._refresh.step(now, room, trains=trains):
+                inputs, _ = self._queue.next_inputs(room, busy)
+        return inputs
 
     def _note_blockage(self, why: str, now: float) -> bool:
         """Begin nothing new while `why` holds. It is reported once, and work goes on by itself."""
@@ -270,33 +291,6 @@ class Translation:
         if self._blockage.add(why, now):
             self._store.note(self._pipeline.name, "warning", "blocked", f"translating: {why}")
         return True
-
-    def _begin(self, aim: Aim, new: due.New, scratch: Path) -> Asked:
-        model, first = aim.model, new.inputs[0]
-        run_id = self._store.runs.queue(
-            self._pipeline.name,
-            "translate",
-            new.key,
-            change_id=first.change_id or "none",
-            recipe=aim.prepared.recipe,
-            inputs=[
-                Edge("image", first.name, new.digest),
-                Edge("model", f"model@{model.number}", model.digest),
-            ],
-            reason=f"{first.name} has no output under model@{model.number} and this recipe",
-            state=RunState.RUNNING,
-        )
-        return Asked(run_id, new.key, new.digest, scratch / f"{run_id}.png", new.inputs)
-
-    def _request(self, aim: Aim, asked: Asked) -> dict[str, Any]:
-        return translator.request(
-            self._store.objects.path_of(asked.digest),
-            asked.scratch,
-            key=asked.key,
-            input_digest=asked.digest,
-            model_digest=aim.model.digest,
-            version=aim.model.version,
-        )
 
     def _go_on(self, now: float) -> None:
         if self._blockage:

@@ -44,7 +44,9 @@ WITH_A_PAIR = ("before-run-row", "model-kept", "layout", "before-promotion", "af
 BY_A_COMMAND = ("trashed", "withdrawn")
 AT_THE_START = ("migration",)
 IN_A_TRANSLATOR = ("decode", "infer")
+WITH_AN_EARLY_MODEL = ("early-kept",)
 IN_A_TRAINER = ("checkpoint", "export")
+IN_A_TRAINER_THAT_LEARNS = ("early-export",)  # only what is worth showing is exported
 
 
 def test_every_point_is_called_and_has_its_test() -> None:
@@ -56,6 +58,7 @@ def test_every_point_is_called_and_has_its_test() -> None:
     tested = (
         *(*WITH_AN_INPUT, *WITH_A_PAIR, *BY_A_COMMAND),
         *(*AT_THE_START, *IN_A_TRANSLATOR, *IN_A_TRAINER),
+        *(*WITH_AN_EARLY_MODEL, *IN_A_TRAINER_THAT_LEARNS),
     )
     assert sorted(tested) == sorted(CRASH_POINTS)
 
@@ -77,7 +80,7 @@ class Rounds:
 
     def drop(self, point: str) -> None:
         self.dropped += 1
-        if point in WITH_A_PAIR:  # which makes the one input due again
+        if point in (*WITH_A_PAIR, *WITH_AN_EARLY_MODEL):  # which makes the one input due again
             self.tiny.drop_pair(self.dropped)
         else:
             self.tiny.drop_input(self.dropped)
@@ -139,6 +142,27 @@ def test_a_service_killed_anywhere_loses_nothing_and_does_nothing_twice(
         pixd=f"{crashes} kills at {len(points)} points: 0 lost, 0 twice, 0 cut off, store intact",
         bar=f"{times} at each, the state of an undisturbed run",
         met=crashes == times * len(points),
+    )
+
+
+@pytest.mark.timeout(900)
+def test_an_early_model_whose_taking_was_cut_off_is_taken_once(
+    tmp_path: Path, figure: Figure, monkeypatch: pytest.MonkeyPatch, *, is_full_size: bool
+) -> None:
+    monkeypatch.setenv("PIXD_STUB_EARLY", "1")
+    rounds = Rounds(tmp_path / "tiny")
+    times = CRASHES if is_full_size else 1
+    for point in WITH_AN_EARLY_MODEL:
+        rounds.crash(point, times)
+    rounds.end(tmp_path / "control")
+    early = "SELECT count(*), count(DISTINCT key) FROM model JOIN run ON run.id = train_run"
+    ((given, trainings),) = rounds.tiny.rows(f"{early} WHERE early_of > 0")
+    assert given == trainings > 1
+    figure(
+        1.6,
+        "kill -9 while an early model is taken",
+        pixd=f"{times} kills: each taken once, the state of an undisturbed run",
+        bar="the same",
     )
 
 
@@ -231,7 +255,8 @@ def kill_translators(template: Path, folder: Path, point: str, crashes: int) -> 
 def kill_trainers(folder: Path, crashes: int, *, has_control: bool) -> None:
     """Have a training die at its checkpoints, then at its exports, and go on each time.
 
-    That weights are the same after a kill is tested on its own beside the trainer, too.
+    That weights are the same after a kill is tested on its own beside the trainer, too, and so is
+    a death at the export of an early model (`IN_A_TRAINER_THAT_LEARNS`).
     """
     steps = 2 * crashes + 4
     killed = Trainer(folder / "killed", steps)

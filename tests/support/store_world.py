@@ -36,7 +36,7 @@ from pixd.system.children.spec import OutputFile, Result, TranslateSpec
 from pixd.system.children.warm_worker import Answer
 from pixd.system.children.worker import Worker
 from pixd.system.digests import canonical_json, digest_of, hash_file
-from pixd.training.promotion import publish_model
+from pixd.training.publishing import publish_early, publish_model
 from pixd.training.run import TrainingRun
 from pixd.translation import translator
 from pixd.translation.stage import Translation
@@ -270,21 +270,34 @@ class World:
         if lineage.is_trained_on(store.db.conn, store.folder, run.run_id, excluded):
             store.runs.move(run.run_id, (RunState.RUNNING,), RunState.SUPERSEDED)
             return
-        listing = lineage.listing_of(store.db.conn, store.folder, run.run_id)
+        result = Result(outputs=self.left_by_trainer(run, seed, "model"), step=1, steps=1)
+        publish_model(store, run, result, self.pipeline(pipeline))
+
+    def give_early(self, pipeline: str, seed: int, step: int, **metrics: Any) -> None:
+        """Hand over a model of a training that goes on, of 100 steps."""
+        run = self.trainings[pipeline]
+        outputs = self.left_by_trainer(run, seed, f"early/{step}/model")
+        result = Result(outputs=outputs, step=step, steps=100, metrics=metrics)
+        publish_early(self.store, run, result, self.pipeline(pipeline))
+
+    def left_by_trainer(self, run: TrainingRun, seed: int, folder: str) -> list[OutputFile]:
+        """Write the files of a model into the trainer's folder, as it does."""
+        listing = lineage.listing_of(self.store.db.conn, self.store.folder, run.run_id)
         card = json.dumps(
             {"image_size": 32, "pairs": "side-by-side", "of": digest_of(listing), "seed": seed}
         ).encode()
         made = {"generator": ("generator.keras", generator_of(listing, seed))}
         made["card"] = ("model.json", card)
-        (run.scratch / "model").mkdir(parents=True)
+        (run.scratch / folder).mkdir(parents=True)
         outputs = []
         for role, (name, data) in made.items():
-            (run.scratch / "model" / name).write_bytes(data)
+            (run.scratch / folder / name).write_bytes(data)
             outputs.append(
-                OutputFile(role=role, path=f"model/{name}", sha256=digest_of(data), size=len(data))
+                OutputFile(
+                    role=role, path=f"{folder}/{name}", sha256=digest_of(data), size=len(data)
+                )
             )
-        result = Result(outputs=outputs, step=1, steps=1)
-        publish_model(store, run, result, self.pipeline(pipeline))
+        return outputs
 
     def translate(self, pipeline: str) -> None:
         """Let the real `Translation` ask, hear and publish."""

@@ -61,6 +61,8 @@ def _number(value: float | None, width: int, digits: int) -> str:
 def _state(row: dict[str, Any], live: int) -> str:
     """Say what is to know of a model; `live` is the number of the live one, or 0."""
     words = []
+    if row["early_of"]:
+        words.append(f"early, of {row['early_of']:,} steps")
     if row["is_live"]:
         words.append("LIVE, pinned" if row["is_pinned"] else "LIVE")
     if not row["verdict"]["promote"] and not row["is_live"]:

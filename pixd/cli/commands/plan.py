@@ -11,6 +11,7 @@ from pixd.cli.configuration import pick_pipeline, settings_of
 from pixd.cli.terminal import Progress, bar, warn
 from pixd.store import connection
 from pixd.store.opening import empty_reader
+from pixd.translation import refresh
 
 if TYPE_CHECKING:
     import argparse
@@ -69,6 +70,8 @@ def _lines(made: Mapping[str, Any]) -> Iterator[str]:
     about = _about(translate["seconds"], translate["bytes"])
     if due:
         yield f"translate {due} of {translate['inputs']} inputs by the live model"
+        if translate["early"]:
+            yield f"          which is an early one: {refresh.TOLD}"
     if after:
         yield (
             f"translate {after} inputs by the {'new' if train['action'] == 'run' else 'old'} model,"

@@ -131,7 +131,8 @@ def _made(made: Mapping[str, Any], limit: int | None) -> Iterator[str]:
 def _model(model: Mapping[str, Any], limit: int | None) -> Iterator[str]:
     run, dataset = model["training_run"], model["dataset"]
     live = ", live" if model["is_live"] else ""
-    yield f"  by {model['name']}  {model['digest'][:19]}{live}, {model['steps']} steps"
+    early = f", early, of {model['early_of']:,}" if model["early_of"] else ""
+    yield f"  by {model['name']}  {model['digest'][:19]}{live}, {model['steps']} steps{early}"
     yield f"    run@{run['id']}  {_when(run['finished_at'] or '')}  change {run['change_id']}"
     yield f"    because {run['reason']}"
     yield f"    settings {_settings(run['recipe'])}"

@@ -14,10 +14,11 @@ import os
 import shutil
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import tensorflow as tf
 
+from pixd.pix2pix.learning.best import Best
 from pixd.system import crash_points, durable
 from pixd.system.children.task import NotFiniteError
 from pixd.system.errors import DiskError
@@ -25,35 +26,10 @@ from pixd.system.errors import DiskError
 _PREFIX: Final = "step-"
 _PART: Final = ".part-"
 _BEST: Final = "best.json"
-AS_SHARP: Final = 0.8  # times the sharpness of another: with less, this one is blurred
 
 State = Mapping[str, list[Any]]
 
 _log = logging.getLogger(__name__)
-
-
-class Best(NamedTuple):
-    """A checkpoint by its scores on the held-out pairs."""
-
-    step: int
-    l1: float
-    ssim: float
-    sharpness: float
-
-    @property
-    def distance(self) -> float:
-        """How far outputs are from their targets: L1, made smaller by shared structure (SSIM).
-
-        Each score alone prefers wrong pictures. L1 prefers a picture that is blurred in its unsure
-        parts. SSIM accepts one with the windows in place and the walls in any colour.
-        """
-        return self.l1 * (1 - self.ssim)
-
-    def beats(self, other: Best) -> bool:
-        """Tell whether it is better than an earlier one."""
-        if self.sharpness < AS_SHARP * other.sharpness:
-            return False
-        return self.distance <= other.distance or other.sharpness < AS_SHARP * self.sharpness
 
 
 class Checkpoints:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any, Final
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
 
 from pixd.pix2pix.learning.held_out import HeldOut
 from pixd.pix2pix.learning.own_targets import compare_with_others
 from pixd.pix2pix.learning.scores import (
+    coarse_sharpness,
     is_collapsed,
     is_identity_like,
     mean_image,
@@ -26,6 +27,8 @@ from pixd.pix2pix.network.generator import (
     load_generator,
     make_inference,
 )
+from pixd.system.children.spec_parts import LiveModel
+from pixd.system.errors import PixdError
 
 VALIDATION_PAIRS: Final = 64  # at most, during the training
 FINAL_PAIRS: Final = 500  # at most, at the end: a few minutes on two cores
@@ -33,6 +36,8 @@ MEAN_PAIRS: Final = 400  # at most, for the mean target
 KEPT_PAIRS: Final = 64  # of whose pictures the checks are made that need several at once
 
 Pixels = NDArray[np.uint8]
+
+_log = logging.getLogger(__name__)
 
 
 def validate(
@@ -44,7 +49,7 @@ def validate(
         ``l1``, ``psnr``, ``ssim``, ``sharpness``, ``n``, ``collapsed``, ``identity_like``, under
         ``common`` the scores and ``n`` of the pairs that neither model was trained on, and under
         ``others``, if it `compares`, how its outputs fit the targets of other pairs, or None where
-        it has too few.
+        it has too few; then ``coarse_sharpness`` too.
     """
     inputs: list[Pixels] = []
     outputs: list[Pixels] = []
@@ -58,7 +63,13 @@ def validate(
             outputs.append(output)
             targets.append(target)
     common = [one for one, is_common in zip(scores, held_out.are_common, strict=False) if is_common]
-    told = {"others": compare_with_others(outputs, targets)} if compares else {}
+    told: dict[str, Any] = {}
+    if compares:
+        coarse = [coarse_sharpness(*pair) for pair in zip(outputs, targets, strict=True)]
+        told = {
+            "others": compare_with_others(outputs, targets),
+            "coarse_sharpness": float(np.mean(coarse)) if coarse else None,
+        }
     return {
         **mean_scores(scores),
         **told,
@@ -69,31 +80,27 @@ def validate(
 
 
 def evaluate(
-    generator: keras.Model,
+    infer: Inference,
     held_out: HeldOut,
-    train: HeldOut,
+    baselines: dict[str, Any],
     live: dict[str, Any] | None,
+    limit: int = FINAL_PAIRS,
 ) -> dict[str, Any]:
-    """Score the finished generator, for the result manifest.
+    """Score a candidate beside the baselines and the live model, for the result manifest.
 
     Args:
-        generator: the candidate.
+        infer: the candidate.
         held_out: pairs that it never saw.
-        train: pairs that it was trained on; only the mean of their targets is used.
-        live: scores of the live model, see `evaluate_live`.
+        baselines: see `baselines_of`.
+        live: scores of the live model, see `score_live`.
+        limit: of how many pairs at most; the same for all three.
     """
-    scores = validate(make_inference(generator), held_out, FINAL_PAIRS, compares=True)
+    scores = validate(infer, held_out, limit, compares=True)
     count = scores.pop("n")
     common = scores.pop("common")
     if live:
-        scores["common"] = {**common, "live": live.pop("common")}
-    baselines: dict[str, Any] = {"identity": None, "mean_target": None}
-    if len(held_out):
-        mean = mean_image(train.targets(MEAN_PAIRS))
-        baselines = {
-            "identity": score(held_out.decoded(FINAL_PAIRS)),
-            "mean_target": score((mean, target) for _, target in held_out.decoded(FINAL_PAIRS)),
-        }
+        scores["common"] = {**common, "live": live["common"]}
+        live = {name: value for name, value in live.items() if name != "common"}
     return {
         **scores,
         "baselines": baselines,
@@ -102,20 +109,44 @@ def evaluate(
     }
 
 
-def evaluate_live(
-    folder: Path,
-    held_out: HeldOut,
-    policy: str,
-) -> dict[str, Any]:
+def baselines_of(held_out: HeldOut, train: HeldOut, limit: int = FINAL_PAIRS) -> dict[str, Any]:
+    """Score what has learned nothing: the input as it is, and the mean target.
+
+    Args:
+        held_out: the pairs to score with.
+        train: pairs that were trained on; only the mean of their targets is used.
+        limit: of how many pairs at most.
+
+    Returns:
+        ``identity`` and ``mean_target``, each None if there are no pairs.
+    """
+    if not len(held_out):
+        return {"identity": None, "mean_target": None}
+    mean = mean_image(train.targets(MEAN_PAIRS))
+    return {
+        "identity": score(held_out.decoded(limit)),
+        "mean_target": score((mean, target) for _, target in held_out.decoded(limit)),
+    }
+
+
+def score_live(
+    live_model: LiveModel | None, held_out: HeldOut, policy: str, limit: int = FINAL_PAIRS
+) -> dict[str, Any] | None:
     """Score the live model on the candidate's held-out pairs, at the candidate's precision.
 
     A live model of another image size is scored at its own size; ``image_size`` has it.
 
-    Raises:
-        PixdError: it cannot be loaded.
+    Returns:
+        None if there is none, or if it is damaged: it must not prevent the one that replaces it.
     """
-    generator = load_generator(folder, policy)
+    if live_model is None:
+        return None
+    try:
+        generator = load_generator(Path(live_model["folder"]), policy)
+    except PixdError as error:
+        _log.warning("the live model cannot be scored: %s", error.message)
+        return None
     size = image_size_of(generator)
     pairs = held_out.at_size(size)
-    scores = validate(make_inference(generator), pairs, FINAL_PAIRS, compares=True)
+    scores = validate(make_inference(generator), pairs, limit, compares=True)
     return {**scores, "image_size": size}

@@ -22,6 +22,7 @@ COLLAPSED_STDDEV: Final = 2.0  # of 0..255: flatter outputs show nothing
 COLLAPSED_VARIETY: Final = 1.0  # of 0..255: outputs that differ by less ignore their input
 IDENTITY_L1: Final = 4.0  # of 0..255: targets nearer to their inputs need almost no change
 IDENTITY_SHARE: Final = 0.1  # share of the needed change: outputs that change less are the input
+GLANCE_PX: Final = 64
 NAMES: Final = ("l1", "psnr", "ssim", "sharpness")
 
 Image = NDArray[np.uint8] | NDArray[np.float64]  # (height, width, 3), 0..255
@@ -59,6 +60,15 @@ def ssim(output: Image, target: Image) -> float:
 def sharpness(output: Image, target: Image) -> float:
     """Return the gradient energy of the output divided by the target's; 1 means equally sharp."""
     return gradient_energy(output) / max(gradient_energy(target), 1e-9)
+
+
+def coarse_sharpness(output: Image, target: Image) -> float:
+    """Return the sharpness of both at about `GLANCE_PX`, as one sees them at a glance.
+
+    After a few steps a generator weaves a fine grid over flat areas, which comes from how it
+    enlarges. To `sharpness` that is as good as a picture; here it is grey.
+    """
+    return sharpness(_reduced(output), _reduced(target))
 
 
 def gradient_energy(image: Image) -> float:
@@ -166,6 +176,14 @@ def thin(curve: Sequence[Mapping[str, Any]], points: int) -> list[Mapping[str, A
         for at, point in enumerate(curve)
         if (last - at) % stride == 0 or "validation_l1" in point
     ]
+
+
+def _reduced(image: Image) -> NDArray[np.float64]:
+    """Return the means of squares of whole pixels, at least `GLANCE_PX` of them in a row."""
+    step = max(1, image.shape[0] // GLANCE_PX)
+    rows, columns = image.shape[0] // step, image.shape[1] // step
+    cut = _floats(image)[: rows * step, : columns * step]
+    return np.asarray(cut.reshape(rows, step, columns, step, -1).mean(axis=(1, 3)))
 
 
 def _floats(image: Image) -> NDArray[np.float64]:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -20,10 +19,13 @@ from typing import Any, Final
 import tensorflow as tf
 
 from pixd.pix2pix.learning import evaluation
-from pixd.pix2pix.learning.checkpoints import Best, Checkpoints, not_finite
+from pixd.pix2pix.learning.best import Best
+from pixd.pix2pix.learning.checkpoints import Checkpoints, not_finite
+from pixd.pix2pix.learning.early_models import EarlyModels
 from pixd.pix2pix.learning.held_out import HeldOut
 from pixd.pix2pix.learning.input_pipeline import Prefetcher, TrainingPairs, steps_of
 from pixd.pix2pix.learning.previews import Previews
+from pixd.pix2pix.learning.progress import Progress
 from pixd.pix2pix.learning.schedule import Schedule
 from pixd.pix2pix.learning.scores import NAMES, thin
 from pixd.pix2pix.learning.tensorboard import EventFiles
@@ -49,10 +51,7 @@ from pixd.system.children.child import Events, Interrupted, StopFlag
 from pixd.system.children.spec import OutputFile, TrainSpec
 from pixd.system.children.spec_parts import Beginning
 from pixd.system.children.task import BeginningError, describe_error
-from pixd.system.errors import PixdError
 
-PROGRESS_EVERY_S: Final = 1.0
-RATE_WINDOW_S: Final = 20.0
 CURVE_POINTS: Final = 300
 UNREADABLE: Final = (
     "the state that an earlier training left cannot be read by this pixd, so it begins from scratch;"
@@ -138,6 +137,11 @@ class _Run:
         if self._begins_from and not self.step:
             self.step, notes = self._begin_from(self._begins_from)
         self._curve: list[dict[str, Any]] = list(notes.get("curve", []))
+        self._environment = hardware.describe_environment(self._device, self._policy)
+        self._early = EarlyModels(
+            *(spec, events, self._held_out, self._trained_on, self._policy),
+            *(self.steps, self._environment, notes.get("early", {})),
+        )
         self._previews = Previews(spec, self.step, events, self._beat)
         self._event_files = EventFiles.of(
             spec.event_files, Path(spec.checkpoints), resumes=bool(self.step)
@@ -159,13 +163,15 @@ class _Run:
             step=self.step,
             now=started,
         )
-        progress = _Progress(self._events, self.steps, int(self._recipe["batch_size"]))
+        progress = Progress(self._events, self.steps, int(self._recipe["batch_size"]))
         curve_stride = max(1, self.steps // CURVE_POINTS)
         self._stop.check()
         self._tell_last_scores()
         if self.step in self._validation_steps() and not self._is_validated():
             self.checkpoint()
             self._validate(infer)  # the run ended between this checkpoint and its validation
+        elif self.step:
+            self._give_early(infer)  # or between it and its early model
         if self.step < self.steps:
             self._events.phase("compiling the first step")
         with Prefetcher(self._pairs, start=self.step, steps=self.steps) as batches:
@@ -180,12 +186,15 @@ class _Run:
                     self.checkpoint()
                     self._validate(infer)
                     progress.pause()
+                elif self._give_early(infer):
+                    progress.pause()
                 elif schedule.is_due(self.step, time.monotonic()):
                     self.checkpoint()
                 if self._saved_step == self.step:
                     schedule.saved(self.step, time.monotonic())
         self.checkpoint()
-        self._timings["train_s"] = time.monotonic() - started - self._timings["validate_s"]
+        beside_s = self._timings["validate_s"] + self._timings.get("early_s", 0.0)
+        self._timings["train_s"] = time.monotonic() - started - beside_s
 
     def finish(self) -> Outcome:
         """Score the weights and write the model folder."""
@@ -193,43 +202,41 @@ class _Run:
         self._events.phase("validating")
         last = self.step
         self._take_the_best()
-        live_model = self._spec.live_model
-        live = None
-        if live_model is not None:
-            try:
-                live = evaluation.evaluate_live(
-                    Path(live_model["folder"]), self._held_out, self._policy
-                )
-            except PixdError as error:
-                # A damaged live model must not prevent the one that replaces it.
-                _log.warning("the live model cannot be scored: %s", error.message)
         generator = self._networks.generator
-        scores = evaluation.evaluate(generator, self._held_out, self._trained_on, live)
+        live = evaluation.score_live(self._spec.live_model, self._held_out, self._policy)
+        baselines = evaluation.baselines_of(self._held_out, self._trained_on)
+        infer = make_inference(generator)
+        scores = evaluation.evaluate(infer, self._held_out, baselines, live)
         self._timings["validate_s"] += time.monotonic() - started
 
         started = time.monotonic()
         self._events.phase("exporting")
-        card = make_card(
-            self._recipe,
-            steps=self.step,
-            parameters=parameter_count(generator),
-            metrics=scores,
-            begun_from=self._begins_from["digest"] if self._begins_from else None,
-        )
+        card = self._card(scores)
         outputs = save_model(generator, Path(self._spec.scratch) / "model", card)
-        outputs += self._previews.finish(self.step, make_inference(generator))
+        outputs += self._previews.finish(self.step, infer)
         self._event_files.close()
         # The next training may begin from the exported weights, or go on from the last ones.
         self._checkpoints.keep_only(self.step, last)
         self._timings["export_s"] = time.monotonic() - started
         return self.outcome("succeeded", outputs, scores)
 
+    def _card(self, scores: Mapping[str, Any], early_of: int = 0) -> dict[str, Any]:
+        return make_card(
+            self._recipe,
+            steps=self.step,
+            early_of=early_of,
+            parameters=parameter_count(self._networks.generator),
+            metrics=scores,
+            begun_from=self._begins_from["digest"] if self._begins_from else None,
+        )
+
     def checkpoint(self) -> None:
         """Save, unless this step is saved already."""
         if self.step == self._saved_step:
             return
         self._event_files.flush()  # a resumed run goes on after this step, and nothing is missing
-        self._checkpoints.save(self.step, {"curve": self._curve})
+        notes = {"curve": self._curve, "early": self._early.notes()}
+        self._checkpoints.save(self.step, notes)
         self._saved_step = self.step
         self._events.send("checkpoint", step=self.step)
 
@@ -242,7 +249,7 @@ class _Run:
             "outputs": outputs,
             "metrics": scores,
             "curve": thin(self._curve, CURVE_POINTS - 2 * VALIDATIONS),
-            "environment": hardware.describe_environment(self._device, self._policy),
+            "environment": self._environment,
         }
 
     def _checkpoints_in(self, folder: str) -> Checkpoints:
@@ -285,6 +292,17 @@ class _Run:
             raise not_finite(self.step)
         return dict(zip(LOSS_NAMES, values, strict=True))
 
+    def _give_early(self, infer: Inference) -> bool:
+        """Try to give an early model, if it is time; tell whether it was."""
+        if not self._early.is_due(self.step / self.steps):
+            return False
+        self.checkpoint()  # a crash in what follows repeats it, and trains nothing again
+        started = time.monotonic()
+        generator = self._networks.generator
+        self._early.make(self.step, generator, infer, lambda m: self._card(m, self.steps))
+        self._timings["early_s"] = self._timings.get("early_s", 0.0) + time.monotonic() - started
+        return True
+
     def _validate(self, infer: Inference) -> None:
         """Score on the held-out pairs, if there are any, and draw the samples."""
         started = time.monotonic()
@@ -294,6 +312,7 @@ class _Run:
         self._event_files.add_image(self.step, "samples", self._previews.draw(self.step, infer))
         self._events.phase("training")
         self._timings["validate_s"] += time.monotonic() - started
+        self._early.pause(time.monotonic() - started)
 
     def _score(self, infer: Inference) -> None:
         scores = evaluation.validate(infer, self._held_out, self._validation_limit)
@@ -332,38 +351,6 @@ class _Run:
     def _beat(self) -> None:
         self._events.beat()
         self._stop.check()
-
-
-class _Progress:
-    """Reports to the parent, about once a second, how far the run is and when it will be done."""
-
-    def __init__(self, events: Events, steps: int, batch_size: int) -> None:
-        self._events, self._steps, self._batch_size = events, steps, batch_size
-        self._recent: deque[tuple[float, int]] = deque()
-        self._sent_at = -math.inf
-
-    def made(self, step: int, losses: dict[str, float], now: float) -> None:
-        """Count one update; `now` in monotonic seconds."""
-        self._recent.append((now, step))
-        while now - self._recent[0][0] > RATE_WINDOW_S:
-            self._recent.popleft()
-        if now - self._sent_at < PROGRESS_EVERY_S and step != self._steps:
-            return
-        since, first = self._recent[0]
-        rate = (step - first) / (now - since) if step > first else 0.0
-        self._events.send(
-            "progress",
-            step=step,
-            steps=self._steps,
-            images_per_second=rate * self._batch_size,
-            eta_s=(self._steps - step) / rate if rate else None,
-            losses=losses,
-        )
-        self._sent_at = now
-
-    def pause(self) -> None:
-        """Forget the rate, because the time since the last update was not training."""
-        self._recent.clear()
 
 
 def build_networks(recipe: Mapping[str, Any], policy: str) -> Networks:

@@ -220,7 +220,8 @@ def make_card(
     *,
     steps: int,
     parameters: int,
-    metrics: dict[str, Any],
+    metrics: Mapping[str, Any],
+    early_of: int = 0,
     begun_from: str | None,
 ) -> dict[str, Any]:
     """Return what a model is and how to call it, for people and for the translator.
@@ -230,6 +231,7 @@ def make_card(
         steps: updates of its training.
         parameters: number of trainable parameters of the generator.
         metrics: on the held-out pairs, as in the result.
+        early_of: all steps of the training, for an early model; 0 for the training's own.
         begun_from: digest of the model whose weights the training began from, if any.
     """
     size = recipe["image_size"]
@@ -247,6 +249,7 @@ def make_card(
         "fit": recipe["fit"],
         "recipe": recipe,
         "steps": steps,
+        **({"early_of": early_of} if early_of else {}),
         "begun_from": begun_from,
         "parameters": parameters,
         "metrics": metrics,

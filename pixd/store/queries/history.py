@@ -286,7 +286,7 @@ def training_rates(reader: sqlite3.Connection, pipeline: str) -> list[TrainingRa
         " model.steps, (SELECT sum(size_bytes) FROM run_output JOIN object USING (digest)"
         "   WHERE run_output.run_id = run.id) AS bytes"
         " FROM run JOIN recipe ON recipe.digest = run.recipe JOIN model ON model.train_run = run.id"
-        f" WHERE run.pipeline = ? AND run.kind = 'train' AND run.state = '{RunState.SUCCEEDED}'"
+        f" WHERE model.early_of = 0 AND run.pipeline = ? AND run.kind = 'train' AND run.state = '{RunState.SUCCEEDED}'"
         " ORDER BY run.id DESC LIMIT 20",
         (pipeline,),
     )

@@ -187,11 +187,18 @@ def dataset_of(reader: sqlite3.Connection, store: Path, run_id: int) -> dict[str
     }
 
 
-def live_training(reader: sqlite3.Connection, pipeline: str) -> tuple[int, str, int] | None:
-    """Return number, digest and training run of the live model, or None."""
+def whole_training(reader: sqlite3.Connection, pipeline: str) -> tuple[int, str, int] | None:
+    """Return number, digest and training run of the live model, or None.
+
+    Where that is an early one, it is the last model that was live before and is not.
+    """
     row = reader.execute(
         "SELECT number, digest, train_run FROM ref JOIN model ON model.id = ref.model_id"
-        " WHERE ref.pipeline = ? AND ref.name = 'live'",
+        " WHERE ref.pipeline = ?1 AND ref.name = 'live' AND early_of = 0"
+        " UNION ALL SELECT * FROM (SELECT number, digest, train_run FROM ref_log"
+        "   JOIN model ON model.id = new_model_id WHERE ref_log.pipeline = ?1 AND early_of = 0"
+        "   AND EXISTS (SELECT 1 FROM ref WHERE ref.pipeline = ?1 AND ref.name = 'live')"
+        "   ORDER BY ref_log.id DESC LIMIT 1) LIMIT 1",
         (pipeline,),
     ).fetchone()
     return (int(row[0]), str(row[1]), int(row[2])) if row else None

@@ -60,6 +60,8 @@ class LiveModel(NamedTuple):
     metrics: Mapping[str, Any]
     is_pinned: bool
     live_since: str
+    steps: int
+    early_of: int
 
 
 class FailedInput(NamedTuple):
@@ -169,16 +171,23 @@ def live_model(reader: sqlite3.Connection, pipeline: str) -> LiveModel | None:
     """Return the model that translates now."""
     row = reader.execute(
         "SELECT model.number, model.digest, model.commit_seq, model.version, model.metrics,"
-        " ref.is_pinned, ref.changed_at FROM ref JOIN model ON model.id = ref.model_id"
+        " ref.is_pinned, ref.changed_at, model.steps, model.early_of FROM ref JOIN model ON model.id = ref.model_id"
         " WHERE ref.pipeline = ? AND ref.name = 'live'",
         (pipeline,),
     ).fetchone()
     if row is None:
         return None
-    number, digest, commit_seq, version, metrics, is_pinned, since = row
-    return LiveModel(
-        number, digest, commit_seq, version, json.loads(metrics), bool(is_pinned), since
-    )
+    return LiveModel._make((*row[:4], json.loads(row[4]), bool(row[5]), *row[6:]))
+
+
+def outputs_behind(reader: sqlite3.Connection, pipeline: str, model_digest: str) -> int:
+    """Return how many current outputs are of another model than this one."""
+    row = reader.execute(
+        "SELECT count(*) FROM output INDEXED BY output_by_state WHERE pipeline = ?"
+        f" AND state = '{OutputState.CURRENT}' AND model_digest <> ?",
+        (pipeline, model_digest),
+    ).fetchone()
+    return int(row[0])
 
 
 def troubles(reader: sqlite3.Connection, pipelines: Iterable[str], limit: int) -> list[Trouble]:

@@ -42,11 +42,19 @@ class Failure(NamedTuple):
 
 
 class Live(NamedTuple):
-    """The live model: its number, the run that made it, and whether a person pinned it."""
+    """The live model.
+
+    Attributes:
+        number: of the model in its pipeline.
+        train_run: the run that made it.
+        is_pinned: whether a person pinned it.
+        is_early: whether it was exported while that run went on.
+    """
 
     number: int
     train_run: int
     is_pinned: bool
+    is_early: bool
 
 
 _TRAINED = (
@@ -61,16 +69,17 @@ def newest_of_key(reader: sqlite3.Connection, pipeline: str, key: str) -> Traine
     row = reader.execute(
         f"{_TRAINED} FROM run INDEXED BY run_by_key CROSS JOIN model ON model.train_run = run.id"
         f" WHERE run.key = ? AND run.state = '{RunState.SUCCEEDED}' AND run.pipeline = ?"
-        " ORDER BY run.id DESC, model.id DESC LIMIT 1",
+        " AND model.early_of = 0 ORDER BY run.id DESC, model.id DESC LIMIT 1",
         (key, pipeline),
     ).fetchone()
     return _trained(row)
 
 
 def model_of_run(reader: sqlite3.Connection, train_run: int) -> Trained | None:
-    """Return the model that a training made."""
+    """Return the model that a training made at its end."""
     row = reader.execute(
-        f"{_TRAINED} FROM model WHERE train_run = ? ORDER BY model.id DESC LIMIT 1", (train_run,)
+        f"{_TRAINED} FROM model WHERE train_run = ? AND early_of = 0 ORDER BY model.id DESC LIMIT 1",
+        (train_run,),
     ).fetchone()
     return _trained(row)
 
@@ -96,11 +105,11 @@ def failures_of_key(reader: sqlite3.Connection, pipeline: str, key: str) -> list
 def live(reader: sqlite3.Connection, pipeline: str) -> Live | None:
     """Return the live model of a pipeline."""
     row = reader.execute(
-        "SELECT number, train_run, is_pinned FROM ref JOIN model ON model.id = ref.model_id"
+        "SELECT number, train_run, is_pinned, early_of FROM ref JOIN model ON model.id = ref.model_id"
         " WHERE ref.pipeline = ? AND ref.name = 'live'",
         (pipeline,),
     ).fetchone()
-    return Live(row[0], row[1], bool(row[2])) if row else None
+    return Live(row[0], row[1], bool(row[2]), bool(row[3])) if row else None
 
 
 def excluded(reader: sqlite3.Connection, pipeline: str) -> dict[str, str]:

@@ -66,6 +66,7 @@ class TrainSpec(Spec):
         warm_start: what it begins from; None starts from scratch.
         preview: path of the sheet of samples.
         event_files: folder for TensorBoard.
+        early_after_s: seconds of training until the first early model; 0 for none.
         logical_cpus: into how many devices to split the processor; 0 leaves that to TensorFlow.
     """
 
@@ -81,6 +82,7 @@ class TrainSpec(Spec):
     warm_start: Beginning | None = field(default=None, metadata={"of": Beginning})
     preview: str | None = None
     event_files: str | None = None
+    early_after_s: float = 0.0
     logical_cpus: int = 0
 
 

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 import tensorflow as tf
 
-from pixd.pix2pix.learning.checkpoints import Best, Checkpoints
+from pixd.pix2pix.learning.best import Best
+from pixd.pix2pix.learning.checkpoints import Checkpoints
 from pixd.system.children.spec import TrainSpec, from_json
 from pixd.system.children.task import NotFiniteError
 from tests.support.children import Child, result_of
@@ -36,6 +37,7 @@ def test_a_run_leaves_a_result_that_describes_it(trained: Path) -> None:
     assert set(result["metrics"]) == {
         *("l1", "psnr", "ssim", "sharpness"),
         *("baselines", "live", "held_out", "collapsed", "identity_like", "others"),
+        "coarse_sharpness",
     }
     assert result["metrics"]["held_out"] == 4
     scores = {n: result["metrics"][n] for n in ("l1", "psnr", "ssim", "sharpness")}

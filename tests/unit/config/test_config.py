@@ -55,6 +55,8 @@ TRAIN_DEFAULTS = {
     "seed": 0,
     "validation": 0.1,
     "warm_start": "auto",
+    "early": "auto",
+    "early_seconds": 60.0,
     "promote": "if-better",
     "on_upgrade": "keep",
 }

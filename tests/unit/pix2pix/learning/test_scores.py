@@ -37,6 +37,15 @@ def test_a_blurred_image_is_less_sharp() -> None:
     assert metrics.sharpness(blurred, target) < 0.8
 
 
+def test_a_fine_weave_is_sharp_from_near_and_not_at_a_glance() -> None:
+    target = np.kron(noise(3, 16), np.ones((8, 8, 1), np.uint8))  # 128 px
+    rows, columns = np.indices((128, 128))
+    weave = np.repeat(100 + 40 * ((rows + columns) % 2)[..., None], 3, axis=2).astype(np.uint8)
+    assert metrics.sharpness(weave, target) > 1
+    assert metrics.coarse_sharpness(weave, target) == pytest.approx(0.0)
+    assert metrics.coarse_sharpness(target, target) == pytest.approx(1.0)
+
+
 def test_giving_the_input_back_is_told_from_translating() -> None:
     given, target = [noise(3)], [noise(4)]
     nearly = [np.clip(given[0].astype(int) + 3, 0, 255).astype(np.uint8)]

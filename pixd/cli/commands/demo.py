@@ -53,6 +53,7 @@ pipelines:
     settle_seconds: 1
     train:
       quiet_seconds: 2
+      early_seconds: 20
       steps: {steps}
       ngf: {ngf}
       ndf: {ngf}
@@ -75,16 +76,19 @@ def run(args: argparse.Namespace) -> int:
     with _service(folder, keep=args.keep) as log:
         late = _drop_inputs(folder, INPUTS - 1)
         print(f"2. started `pixd run`, dropped {INPUTS - 1} label maps that it will not train on")
-        model_s = _until(settings, progress, lambda s: s["model"] is not None, log)
+        first_s = _until(settings, progress, lambda s: s["input"]["translated"] >= INPUTS - 1, log)
+        if early := status.snapshot(settings)["pipelines"]["facades"]["model"]["early"]:
+            told = f"an early model, step {early['step']} of {early['steps']}"
+            print(f"3. the first pictures came after {duration(first_s)}: {told}")
+        model_s = first_s + _until(settings, progress, _has_own_outputs, log)
         print(
-            f"3. trained {args.steps or STEPS} steps; the model was live after {duration(model_s)}"
+            f"4. trained {args.steps or STEPS} steps; all made by the model after {duration(model_s)}"
         )
-        _until(settings, progress, lambda s: s["output"]["current"] >= INPUTS - 1, log)
         dropped_at = time.monotonic()
         _drop(folder, late)
-        _until(settings, progress, lambda s: s["output"]["current"] >= INPUTS, log)
+        _until(settings, progress, lambda s: s["input"]["translated"] >= INPUTS, log)
         took = time.monotonic() - dropped_at
-        print(f"4. dropped one more into the running service: translated {took:.1f} s later")
+        print(f"5. dropped one more into the running service: translated {took:.1f} s later")
         rows = _score(folder, progress)
         sheet = _contact_sheet(folder)
     progress.clear()
@@ -179,6 +183,12 @@ def _until(
             raise PixdError("the service ended, or takes too long", advice=f"read {log}")
         progress.show(_doing(pipeline, waited))
         time.sleep(0.1)
+
+
+def _has_own_outputs(pipeline: dict[str, Any]) -> bool:
+    """Tell whether the training has ended and its own model made all outputs."""
+    is_own = pipeline["model"] is not None and pipeline["model"]["early"] is None
+    return is_own and pipeline["input"]["translated"] >= INPUTS - 1
 
 
 def _doing(pipeline: dict[str, Any], waited: float) -> str:

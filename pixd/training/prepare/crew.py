@@ -125,7 +125,7 @@ class _Crew:
         self._batch: list[_Answer] = []
         self._batch_began = time.monotonic()
         self._writer = ThreadPoolExecutor(1)
-        self._writing: Future[list[OSError | None]] | None = None
+        self._writing: Future[list[Exception | None]] | None = None
         self._written: list[_Answer] = []
         self._threads = [threading.Thread(target=self._feed) for _ in range(machine.available())]
 

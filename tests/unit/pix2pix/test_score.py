@@ -13,6 +13,7 @@ from pixd.images.palette import usual_palette
 from pixd.pix2pix import score
 from pixd.system.children.child import Events
 from pixd.system.children.spec import ScoreSpec
+from pixd.system.children.spec_parts import ScoredPair, Triple
 
 SIZE = 32
 
@@ -33,7 +34,9 @@ def in_8_bits(values: np.ndarray, path: Path) -> str:
 
 
 def test_12_bit_pairs_are_scored_by_their_white(tmp_path: Path) -> None:
-    triples, train, made = [], [], {}
+    triples: list[Triple] = []
+    train: list[ScoredPair] = []
+    made = {}
     for seed in range(3):
         name = f"{seed}.png"
         given = in_12_bits(picture(seed), tmp_path / f"input-{name}")

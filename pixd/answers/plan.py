@@ -37,7 +37,7 @@ def of_pipeline(
         reader: the store's database.
         settings: the configuration.
         pipeline: the pipeline.
-        progress: is told how many training files are read, of how many.
+        progress: is told how many files are read, of how many.
 
     Returns:
         changes: files that were added, changed or removed since they were recorded, by folder.
@@ -45,7 +45,8 @@ def of_pipeline(
         translate: how many inputs are due now and why, how many after the training, estimates.
     """
     found = {
-        kind: unread.look(reader, settings.store, pipeline, kind) for kind in ("training", "input")
+        kind: unread.look(reader, settings.store, pipeline, kind, progress)
+        for kind in ("training", "input")
     }
     recorded = unread.contents(reader, pipeline, found["training"], progress)
     train = _train(reader, settings, pipeline, recorded)
@@ -149,6 +150,7 @@ def _translate(
         "due": stale,
         "early": bool(live and live["early_of"]),
         "due_after_training": after,
+        "replaces": bool(live and after),
         "seconds": round(seconds * work, 1) if seconds is not None else None,
         "bytes": round(size * work) if size is not None else None,
     }

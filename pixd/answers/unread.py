@@ -32,8 +32,9 @@ class Unread(NamedTuple):
         is_there: whether the folder can be looked at; if not, the service waits for it.
         there: every file in it, by name text.
         added: names that are not recorded.
-        changed: names whose file is another one than was recorded.
+        changed: names whose bytes are others than were recorded. A copy or a touch is no change.
         removed: recorded names that are gone.
+        digests: of the changed files, by name.
     """
 
     is_there: bool
@@ -41,16 +42,24 @@ class Unread(NamedTuple):
     added: tuple[str, ...]
     changed: tuple[str, ...]
     removed: tuple[str, ...]
+    digests: Mapping[str, str]
 
 
-def look(reader: Reader, store: Path, pipeline: PipelineSettings, kind: str) -> Unread:
-    """List a folder and compare it with the record.
+def look(
+    reader: Reader,
+    store: Path,
+    pipeline: PipelineSettings,
+    kind: str,
+    progress: Callable[[int, int], None],
+) -> Unread:
+    """List a folder and compare it with the record. Files whose stamps are others are read.
 
     Args:
         reader: the store's database.
         store: the store's folder.
         pipeline: whose folder.
         kind: "training" or "input".
+        progress: is told how many files are read, of how many.
     """
     folder: Path = getattr(pipeline, kind)
     repo = files.repo_id(reader, pipeline.name, kind)
@@ -58,18 +67,27 @@ def look(reader: Reader, store: Path, pipeline: PipelineSettings, kind: str) -> 
     try:
         there = ask_once(store, folder, scan.scan, folder).files
     except (PixdError, OSError):
-        return Unread(False, {}, (), (), ())
+        return Unread(False, {}, (), (), (), {})
+    touched = [
+        name
+        for name, stamp in there.items()
+        if name in known
+        and known[name] != (stamp.size, stamp.mtime_ns, stamp.ctime_ns, stamp.inode)
+    ]
+    digests: dict[str, str] = {}
+    had = files.digests(reader, repo) if repo is not None and touched else {}
+    for number, name in enumerate(touched):
+        progress(number, len(touched))
+        digest = _digest(folder, name)
+        if digest and digest != had.get(name):  # of one that cannot be read, the record stays
+            digests[name] = digest
     return Unread(
         is_there=True,
         there=there,
         added=tuple(name for name in there if name not in known),
-        changed=tuple(
-            name
-            for name, stamp in there.items()
-            if name in known
-            and known[name] != (stamp.size, stamp.mtime_ns, stamp.ctime_ns, stamp.inode)
-        ),
+        changed=tuple(digests),
         removed=tuple(name for name in known if name not in there),
+        digests=digests,
     )
 
 
@@ -81,7 +99,7 @@ def contents(
 ) -> list[tuple[str, str]]:
     """Return (name, digest) of the training files as the next commit would have them.
 
-    What cannot be read now is left out; so is what was recalled. Whether a new file holds a picture
+    What is new and cannot be read now is left out; so is what was recalled. Whether a new file holds a picture
     is not known before it is recorded: it counts as one.
 
     Args:
@@ -92,13 +110,14 @@ def contents(
     """
     repo = files.repo_id(reader, pipeline.name, "training")
     recorded = dict(files.recorded(reader, repo)) if repo is not None else {}
-    unread = (*found.added, *found.changed)
     for name in (*found.removed, *found.changed):
         recorded.pop(name, None)
     recalled = set(files.recalled_in(reader, pipeline.name))
-    for number, name in enumerate(unread):
-        progress(number, len(unread))
-        digest = _digest(pipeline.training, name)
+    digests = dict(found.digests)
+    for number, name in enumerate(found.added):
+        progress(number, len(found.added))
+        digests[name] = _digest(pipeline.training, name)
+    for name, digest in digests.items():
         if digest and digest not in recalled:
             recorded[name] = digest
     return sorted(recorded.items())

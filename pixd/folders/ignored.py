@@ -17,12 +17,13 @@ NAMES = frozenset(
     {
         # Windows, and what it keeps on every disk.
         *("thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "picasa.ini"),
-        *("$recycle.bin", "recycler", "recycled", "system volume information"),
+        *("$recycle.bin", "recycler", "recycled", "system volume information", "config.msi"),
+        *("autorun.inf", "indexervolumeguid", "pagefile.sys", "hiberfil.sys", "swapfile.sys"),
         # macOS: resource forks of zips, and the folders of AFP. All others begin with a dot.
         *("__macosx", "icon\r", "network trash folder", "temporary items", "desktop db"),
-        *("desktop df", "thevolumesettingsfolder", "thefindbycontentfolder"),
+        *("desktop df", "thevolumesettingsfolder", "thefindbycontentfolder", "backups.backupdb"),
         # ext2/3/4, their quotas, and Android.
-        *("lost+found", "aquota.user", "aquota.group", "lost.dir"),
+        *("lost+found", "aquota.user", "aquota.group", "quota.user", "quota.group", "lost.dir"),
         # Synology, QNAP, NetApp.
         *("@eadir", "#recycle", "#snapshot", "@tmp", "@sharebin", "@recycle"),
         *("@recently-snapshot", "~snapshot"),
@@ -53,7 +54,8 @@ _PATTERNS = re.compile(
     r"|~\$.*"  # Microsoft Office's lock of an open file
     r"|\#.*\#"  # Emacs' unsaved changes
     r"|.*\.sb-[0-9a-f]{8}-[a-z0-9]{6}"  # macOS saves under this name first
-    r"|found\.[0-9]{3}",  # chkdsk's folder of what it recovered
+    r"|found\.[0-9]{3}"  # chkdsk's folder of what it recovered
+    r"|.*@syno(?:eastream|resource)",  # what Synology keeps of a file
     re.DOTALL,
 )
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pixd.config.value_range import MOST_BITS
 from pixd.images import decode, fitting, pair_files
 from pixd.pix2pix.learning import scores
 from pixd.system.children import task
@@ -42,32 +44,30 @@ def rows_of(spec: ScoreSpec, events: Events) -> dict[str, dict[str, Any]]:
         OSError: it does not exist.
     """
     size, triples = spec.size, spec.triples
+    values: dict[str, Any] = {"bits": spec.bits, "are_ids": spec.are_ids}
     rows: dict[str, dict[str, Any]] = {}
+
+    def given(triple: Triple) -> Pixels:
+        return load(triple["input"], size, **values)
 
     def add(name: str, pairs: Iterator[Pair]) -> None:
         rows[name] = scores.score(_beating(pairs, events))
 
     def targets() -> Iterator[tuple[Triple, Pixels]]:
         for triple in triples:
-            yield triple, load(triple["target"], size)
+            yield triple, load(triple["target"], size, bits=spec.bits)
 
-    add("identity", ((load(triple["input"], size), target) for triple, target in targets()))
+    add("identity", ((given(triple), target) for triple, target in targets()))
     if spec.train:
-        baselines = Baselines(spec.train, spec.direction, size, events)
+        baselines = Baselines(spec.train, spec.direction, size, events, **values)
         add("mean target", ((baselines.mean, target) for _, target in targets()))
         add(
             "colour matrix",
-            (
-                (baselines.recoloured(load(triple["input"], size)), target)
-                for triple, target in targets()
-            ),
+            ((baselines.recoloured(given(triple)), target) for triple, target in targets()),
         )
         add(
             "nearest input",
-            (
-                (baselines.nearest(load(triple["input"], size)), target)
-                for triple, target in targets()
-            ),
+            ((baselines.nearest(given(triple)), target) for triple, target in targets()),
         )
     for name, outputs in spec.runs.items():
         add(
@@ -85,7 +85,14 @@ class Baselines:
     """Translators that know only averages and nearest neighbours of the training pairs."""
 
     def __init__(
-        self, train: Sequence[ScoredPair], direction: str, size: int, events: Events
+        self,
+        train: Sequence[ScoredPair],
+        direction: str,
+        size: int,
+        events: Events,
+        *,
+        bits: int = MOST_BITS,
+        are_ids: bool = False,
     ) -> None:
         """Read the training pairs once, keeping every `STRIDE_PX`-th pixel.
 
@@ -94,8 +101,13 @@ class Baselines:
             direction: which half of a ``pair`` is the input, AtoB or BtoA.
             size: side in pixels.
             events: gets heartbeats.
+            bits: how many are used of a file of 16 bits.
+            are_ids: whether inputs are class ids.
         """
-        self._train, self._direction, self._size = train, direction, size
+        self._train = train
+        self._load = partial(
+            load_training_pair, direction=direction, size=size, bits=bits, are_ids=are_ids
+        )
         thumbnails: list[NDArray[np.uint8]] = []
         normal, moments = np.zeros((4, 4)), np.zeros((4, 3))
 
@@ -103,7 +115,7 @@ class Baselines:
             nonlocal normal, moments
             for pair in train:
                 events.beat()
-                pixels, target = load_training_pair(pair, direction, size)
+                pixels, target = self._load(pair)
                 thumbnails.append(_thumbnail(pixels))
                 known = _with_one(_thumbnail(pixels))
                 normal += known.T @ known
@@ -121,32 +133,56 @@ class Baselines:
     def nearest(self, pixels: Pixels) -> Pixels:
         """Return the target of the training pair whose input is nearest in L1."""
         distances = np.abs(self._thumbnails - _thumbnail(pixels)).sum(axis=(1, 2, 3))
-        pair = self._train[int(distances.argmin())]
-        return load_training_pair(pair, self._direction, self._size)[1]
+        return self._load(self._train[int(distances.argmin())])[1]
 
 
-def load(path: str, size: int) -> Pixels:
+def load(path: str, size: int, *, bits: int = MOST_BITS, are_ids: bool = False) -> Pixels:
     """Read an image as (size, size, 3) uint8, stretched.
+
+    Args:
+        path: of the image.
+        size: side in pixels.
+        bits: how many are used of a file of 16 bits.
+        are_ids: whether it shows class ids, which get colours of their own. One that has colours is
+            taken as it is.
 
     Raises:
         ImageRejectedError: it is not an image that pixd accepts.
         OSError: it cannot be read.
     """
-    return fitting.to_model(decode.decode(Path(path).read_bytes()), size, "stretch")[0]
+    picture = decode.open_file(Path(path), bits=bits)
+    coloured = picture.coloured_ids((0, 0, *picture.size)) if are_ids else None
+    return fitting.to_model(coloured or picture.rgb(), size, "stretch")[0]
 
 
-def load_training_pair(pair: ScoredPair, direction: str, size: int) -> tuple[Pixels, Pixels]:
+def load_training_pair(
+    pair: ScoredPair,
+    direction: str,
+    size: int,
+    *,
+    bits: int = MOST_BITS,
+    are_ids: bool = False,
+) -> tuple[Pixels, Pixels]:
     """Read input and target of a line of ``train``.
+
+    Args:
+        pair: the line.
+        direction: which half of a ``pair`` is the input.
+        size: side in pixels.
+        bits: as for `load`.
+        are_ids: as for `load`, about the input.
 
     Raises:
         ImageRejectedError: one is not an image that pixd accepts.
         OSError: it cannot be read.
     """
     if "pair" in pair:
+        path, kind = Path(pair["pair"]), "side-by-side"
         return pair_files.load_pair(
-            [Path(pair["pair"])], "side-by-side", direction, size, "stretch"
+            [path], kind, direction, size, "stretch", bits=bits, are_ids=are_ids
         )
-    return load(pair["input"], size), load(pair["target"], size)
+    given = load(pair["input"], size, bits=bits, are_ids=are_ids)
+    return given, load(pair["target"], size, bits=bits)
 
 
 def _thumbnail(pixels: Pixels) -> NDArray[np.uint8]:

@@ -17,7 +17,7 @@ from pixd.store.outputs import Outputs
 from pixd.store.retraining import Retraining
 from pixd.store.runs import Runs
 from pixd.store.training_set import Care
-from pixd.store.transaction import is_in_transaction, transaction
+from pixd.store.transaction import apart, is_in_transaction, transaction
 from pixd.system import durable
 from pixd.system.clock import utc_now
 
@@ -138,6 +138,10 @@ class Store:
     def transaction(self) -> AbstractContextManager[Database]:
         """Begin (or join) a write transaction; see `pixd.store.transaction.transaction`."""
         return transaction(self.db)
+
+    def apart(self) -> AbstractContextManager[Database]:
+        """Write the rows of one file, of which an error undoes no others."""
+        return apart(self.db)
 
     def write_commit(
         self,

@@ -40,6 +40,25 @@ def transaction(db: Database) -> Iterator[Database]:
             raise
 
 
+@contextlib.contextmanager
+def apart(db: Database) -> Iterator[Database]:
+    """Join or begin a transaction; if the block raises, only what the block wrote is undone.
+
+    So one file's error leaves no half of its rows in a transaction that goes on for the others.
+    Source: https://sqlite.org/lang_savepoint.html
+    """
+    with transaction(db):
+        db.conn.execute("SAVEPOINT apart")
+        try:
+            yield db
+        except BaseException:
+            if is_in_transaction(db):
+                db.conn.execute("ROLLBACK TO apart")
+                db.conn.execute("RELEASE apart")
+            raise
+        db.conn.execute("RELEASE apart")
+
+
 def is_in_transaction(db: Database) -> bool:
     """Return whether a transaction is open. SQLite ends one by itself after some errors."""
     return bool(db.conn.in_transaction)

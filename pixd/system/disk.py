@@ -69,6 +69,18 @@ def refusal(error: BaseException) -> str:
     return ""
 
 
+def advice(error: BaseException) -> str:
+    """Return what a person can do about what `refusal` says."""
+    if isinstance(error, OSError) and error.errno == errno.EROFS:
+        return ADVICE_READ_ONLY
+    return "free some space or repair the disk"
+
+
+ADVICE_READ_ONLY = (
+    "mount the disk for writing; `dmesg` says whether it is read-only because it fails"
+)
+
+
 def damage(error: BaseException) -> str:
     """Say how the database is damaged, or "" if it is another error."""
     is_damage = isinstance(error, sqlite3.Error) and _primary_code(error) in _SQLITE_DAMAGES

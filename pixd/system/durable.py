@@ -98,7 +98,7 @@ def publish_many(files: Sequence[tuple[Path, Path]], progress: Callable[[int], N
 
 def publish_each(
     files: Sequence[tuple[Path, Path]], *, below: Path | None = None
-) -> list[OSError | None]:
+) -> list[Exception | None]:
     """Do what `publish` does for some hundred files, with two syncs for all. Each may fail alone.
 
     First, all bytes go to the disk, in files without names (`pixd.system.draft`). Then each file
@@ -115,16 +115,16 @@ def publish_each(
     return _place_each(filled, below)
 
 
-def write_each(files: Sequence[tuple[Path, bytes]]) -> list[OSError | None]:
+def write_each(files: Sequence[tuple[Path, bytes]]) -> list[Exception | None]:
     """Do what `publish_each` does, with (target, bytes) pairs."""
     return _place_each([(target, partial(_write_to, data)) for target, data in files])
 
 
 def _place_each(
     files: Sequence[tuple[Path, Callable[[int], None]]], below: Path | None = None
-) -> list[OSError | None]:
+) -> list[Exception | None]:
     """Put files in place, given as pairs of a target and a function that fills an open file."""
-    found: list[OSError | None] = []
+    found: list[Exception | None] = []
     for start in range(0, len(files), SYNC_TOGETHER):  # each is an open descriptor meanwhile
         found += _place_some(files[start : start + SYNC_TOGETHER], below)
     return found
@@ -132,8 +132,8 @@ def _place_each(
 
 def _place_some(
     files: Sequence[tuple[Path, Callable[[int], None]]], below: Path | None
-) -> list[OSError | None]:
-    errors: dict[int, OSError] = {}
+) -> list[Exception | None]:
+    errors: dict[int, Exception] = {}
     drafts: dict[int, Draft] = {}
     placed: dict[Path, list[int]] = {}
     try:
@@ -143,7 +143,7 @@ def _place_some(
                 drafts[n] = Draft(target, 0o666)
                 fill(drafts[n].fd)
                 crash_point("temp-written")
-            except OSError as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is this file's alone
                 errors[n] = error
         whole = [n for n in drafts if n not in errors]
         crash_point("before-fsync")
@@ -160,7 +160,7 @@ def _place_some(
             crash_point("before-rename")
             try:
                 drafts[n].put()
-            except OSError as error:
+            except Exception as error:  # noqa: BLE001 - as above
                 errors[n] = error
                 continue
             crash_point("after-rename")

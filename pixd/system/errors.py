@@ -101,6 +101,12 @@ class ImageRejectedError(PixdError):
     """A file is not an image that pixd accepts. The message is the reason shown to the user."""
 
 
+def in_words(error: Exception) -> str:
+    """Return the system's reason for an error, or the kind and words of one that nobody foresaw."""
+    reason = error.strerror if isinstance(error, OSError) else None
+    return reason or f"{type(error).__name__}: {error}"
+
+
 BY_EXIT_CODE: dict[int, type[PixdError]] = {
     EXIT_USAGE: UsageError,
     EXIT_NOT_RUNNING: ServiceNotRunningError,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
+from pixd.folders.one_file import is_of_one_file
 from pixd.system import durable
 from pixd.system.names import path_in
 from pixd.translation import output_files
@@ -26,7 +27,7 @@ WITHIN_S = 30.0
 def settle(store: Store, pipeline: str, calls: FolderCalls, folder: Path) -> None:
     """Finish or drop each publishing into the folder that was interrupted.
 
-    Where a file cannot be looked at, its intent is kept for the next time.
+    Where a file cannot be looked at, or its row not be written, its intent is kept for the next time.
 
     Raises:
         NotAnsweringError: the folder does not answer; all that is not settled is kept.
@@ -41,12 +42,14 @@ def settle(store: Store, pipeline: str, calls: FolderCalls, folder: Path) -> Non
         target = path_in(folder, intent.path)
         try:
             is_there = calls.call_slow(WITHIN_S, stands, target, intent.digest)
-        except OSError:
-            continue
-        if is_there:
-            store.outputs.settle_intent(intent.id)
-        else:
-            store.outputs.drop_intent(intent.id)
+            with store.apart():
+                if is_there:
+                    store.outputs.settle_intent(intent.id)
+                else:
+                    store.outputs.drop_intent(intent.id)
+        except Exception as error:
+            if not (isinstance(error, OSError) or is_of_one_file(error)):
+                raise
 
 
 def stands(target: Path, digest: str) -> bool:

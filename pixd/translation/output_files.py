@@ -12,7 +12,7 @@ import os
 from typing import TYPE_CHECKING
 
 from pixd.images import png_text
-from pixd.system import crash_points, durable
+from pixd.system import crash_points, disk, durable
 from pixd.system.digests import hash_file
 from pixd.system.names import name_from_bytes, name_to_bytes, path_in
 
@@ -84,13 +84,13 @@ def look(target: Path, wanted: str, ours: str | None) -> Standing:
     return Standing.FOREIGN if ours is None else Standing.EDITED
 
 
-def look_each(files: Sequence[tuple[Path, str, str | None]]) -> list[Standing | OSError]:
+def look_each(files: Sequence[tuple[Path, str, str | None]]) -> list[Standing | Exception]:
     """Do what `look` does for many (target, wanted, ours); for each the standing or its error."""
-    found: list[Standing | OSError] = []
+    found: list[Standing | Exception] = []
     for target, wanted, ours in files:
         try:
             found.append(look(target, wanted, ours))
-        except OSError as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is this file's alone
             found.append(error)
     return found
 
@@ -98,16 +98,27 @@ def look_each(files: Sequence[tuple[Path, str, str | None]]) -> list[Standing | 
 def missing_of(folder: Path, paths: Sequence[str]) -> list[str]:
     """Return which of the published outputs are not in the folder any more.
 
+    One in a folder that may not be looked into counts as there: nobody can tell.
+
     Args:
         folder: the output folder.
         paths: name texts, relative to it.
 
     Raises:
-        OSError: the folder cannot be looked at.
+        OSError: the disk refuses.
     """
     there = set(_names_below(os.fsencode(folder)))
     # Look at the file itself: the listing leaves out what it could not read.
-    return [path for path in paths if path not in there and not path_in(folder, path).exists()]
+    return [path for path in paths if path not in there and _is_missing(path_in(folder, path))]
+
+
+def _is_missing(target: Path) -> bool:
+    try:
+        return not target.exists()
+    except OSError as error:
+        if disk.refusal(error):
+            raise
+        return False
 
 
 def _names_below(folder: bytes, prefix: bytes = b"") -> Iterator[str]:
@@ -131,7 +142,7 @@ def publish(source: Path, target: Path) -> None:
     crash_points.crash_point("after-publish")
 
 
-def publish_each(files: Sequence[tuple[Path, Path]], *, below: Path) -> list[OSError | None]:
+def publish_each(files: Sequence[tuple[Path, Path]], *, below: Path) -> list[Exception | None]:
     """Do what `publish` does for many (source, target) pairs; for each None or its error.
 
     Missing folders are made below the folder `below`, and never that folder itself.

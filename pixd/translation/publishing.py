@@ -2,27 +2,32 @@
 
 What the user did meanwhile wins. An input that changed or disappeared while its translation was
 made gets nothing published under its name. An output edited by hand is kept. A file that pixd did
-not make is never overwritten.
+not make is never overwritten. An error of one output stays with it: its input is tried again
+later, and the others are published.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
+from pixd.folders.one_file import is_of_one_file
 from pixd.images import png_text
 from pixd.store.queries import history
 from pixd.store.states import FileState, OutputState, RunState
 from pixd.system import backoff, disk
 from pixd.system.children.folder_calls import FolderCalls, NotAnsweringError
 from pixd.system.clock import rfc3339
+from pixd.system.errors import in_words
 from pixd.system.names import path_in
 from pixd.translation import leftovers, output_files
 from pixd.translation.output_place import OutputPlace
 from pixd.translation.tally import Tally
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from pixd.store.events import Level
@@ -78,7 +83,7 @@ class Publisher:
         self._place = OutputPlace(store, pipeline, folder)
         self._refusal = ""
         self.calls = FolderCalls(folder, store=store.folder)
-        self._found: dict[tuple[str, str], output_files.Standing | OSError] = {}
+        self._found: dict[tuple[str, str], output_files.Standing | Exception] = {}
         # What an earlier service left on a network file system is settled at the first look.
         self._has_left = bool(self.calls.network)
 
@@ -165,13 +170,17 @@ class Publisher:
 
     def intend(self, made: list[Made], *, model_digest: str, recipe: str) -> list[Intent]:
         """Write the intents of `publish`, after `look_ahead`. Join the caller's transaction."""
-        return [
-            intent
-            for one in made
-            for inp in one.inputs
-            if self._is_still_wanted(inp)
-            for intent in self._intend(one, inp, model_digest, recipe)
-        ]
+        intents: list[Intent] = []
+        for one in made:
+            for inp in one.inputs:
+                try:
+                    with self._store.apart():
+                        intents += self._intend(one, inp, model_digest, recipe)
+                except Exception as error:
+                    if not (isinstance(error, OSError) or is_of_one_file(error)):
+                        raise
+                    self._note_refusal(inp, output_files.output_name(inp.name), error)
+        return intents
 
     def carry_out(self, made: list[Made], intents: list[Intent]) -> str:
         """Put the intended files in place; write that they are published and their runs are done.
@@ -182,13 +191,9 @@ class Publisher:
         store = self._store
         standing = self._put(intents)
         with store.transaction():
-            for intent in standing:
-                store.outputs.settle_intent(intent.row)
-                store.working.finish(
-                    self._repo_id, intent.input.name, intent.input.digest, FileState.TRANSLATED
-                )
+            standing = [intent for intent in standing if self._is_recorded(intent)]
             for one in made:
-                store.runs.move(one.run_id, (RunState.PUBLISHING,), RunState.SUCCEEDED)
+                self._end_run(one.run_id)
         now = time.time()
         for intent in standing:
             self._tally.published(now, intent.input.ctime_ns / 1e9 if intent.is_first else None)
@@ -227,27 +232,21 @@ class Publisher:
             return disk.refusal(error) or f"{self._folder}: {error.strerror}"
         with self._store.transaction():
             for path in missing:
-                standing = self._store.outputs.standing(self._pipeline, path)
-                if standing:
-                    self._store.outputs.requeue_missing(self._repo_id, standing)
+                with self._noted(f"{path} is missing, and cannot be made again"):
+                    standing = self._store.outputs.standing(self._pipeline, path)
+                    if standing:
+                        self._store.outputs.requeue_missing(self._repo_id, standing)
         return ""
-
-    def _is_still_wanted(self, inp: DueInput) -> bool:
-        found = self._store.working.find(self._repo_id, inp.name)
-        return found is not None and found[1] == inp.digest
 
     def _intend(self, made: Made, inp: DueInput, model_digest: str, recipe: str) -> list[Intent]:
         """Write the intent, unless a file that exists makes it unnecessary or forbids it."""
         store = self._store
+        found = store.working.find(self._repo_id, inp.name)
+        if self._refusal or found is None or found[1] != inp.digest:
+            return []
         path = output_files.output_name(inp.name)
         standing = store.outputs.standing(self._pipeline, path)
-        try:
-            if self._refusal or self._stands(
-                standing, inp, path, made.digest, (model_digest, recipe)
-            ):
-                return []
-        except OSError as error:
-            self._note_refusal(inp, path, error)
+        if self._stands(standing, inp, path, made.digest, (model_digest, recipe)):
             return []
         row = store.outputs.intend(
             self._pipeline,
@@ -284,9 +283,43 @@ class Publisher:
             self._store.outputs.drop_intent(intent.row)
         return standing
 
-    def _note_refusal(self, inp: DueInput, path: str, error: OSError) -> None:
+    def _is_recorded(self, intent: Intent) -> bool:
+        """Write that an output is published; where that fails, its input is tried again later."""
+        inp = intent.input
+        try:
+            with self._store.apart():
+                self._store.outputs.settle_intent(intent.row)
+                self._store.working.finish(
+                    self._repo_id, inp.name, inp.digest, FileState.TRANSLATED
+                )
+        except Exception as error:
+            if not is_of_one_file(error):
+                raise
+            self._store.outputs.drop_intent(intent.row)
+            self.postpone(inp, f"{intent.path} could not be recorded: {in_words(error)}")
+            return False
+        return True
+
+    def _end_run(self, run_id: int) -> None:
+        # A run that is left as publishing is ended by the next start.
+        with self._noted(f"run@{run_id} could not be recorded as done"):
+            self._store.runs.move(run_id, (RunState.PUBLISHING,), RunState.SUCCEEDED)
+
+    @contextlib.contextmanager
+    def _noted(self, what: str) -> Iterator[None]:
+        """Go on after an error in the block that is not the store's, with a warning."""
+        try:
+            with self._store.apart():
+                yield
+        except Exception as error:
+            if not is_of_one_file(error):
+                raise
+            told = f"{what}: {in_words(error)}"
+            self._store.note(self._pipeline, "warning", "translate", told)
+
+    def _note_refusal(self, inp: DueInput, path: str, error: Exception) -> None:
         """Wait if the disk is the cause; else try this input again later."""
-        why = f"{path} could not be written: {error.strerror}"
+        why = f"{path} could not be written: {in_words(error)}"
         if place := self.why_not():
             self._refusal = place
         elif disk.refusal(error):
@@ -298,12 +331,12 @@ class Publisher:
         """Tell whether publishing failed only after the rename, so that the file is on the disk."""
         try:
             return self.calls.call(leftovers.stands, target, digest)
-        except (NotAnsweringError, OSError):
+        except Exception:  # noqa: BLE001 - then the first error is the one to tell
             return False
 
     def _look(self, path: str, digest: str, ours: str | None) -> output_files.Standing:
         found = self._found.get((path, digest))
-        if isinstance(found, OSError):
+        if isinstance(found, Exception):
             raise found
         return found or output_files.look(path_in(self._folder, path), digest, ours)
 

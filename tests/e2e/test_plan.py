@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from typing import Any
 
 import pytest
@@ -28,6 +30,10 @@ def test_before_the_first_start_it_says_what_that_start_will_do(
     assert (made["train"]["action"], made["train"]["pairs"]) == ("run", 6)
     assert made["train"]["why"] == "first training on 6 pairs"
     assert made["translate"]["inputs"] == 2
+    assert not made["translate"]["replaces"]
+    assert main.main(["--config", str(tiny.folder / "config.yaml"), "plan"]) == 0
+    told = capsys.readouterr().out
+    assert "translate 2 inputs by the new model (no estimate" in told  # there are no outputs yet
     assert not (tiny.folder / "store").exists()
 
 
@@ -46,6 +52,7 @@ def test_unread_files_count_and_the_reason_is_that_of_the_run(
     }
     assert (planned["train"]["action"], planned["train"]["pairs"]) == ("run", 15)
     assert planned["translate"]["inputs"] == planned["translate"]["due_after_training"] == 3
+    assert planned["translate"]["replaces"]
 
     trained.once()
     ((reason,),) = trained.rows(
@@ -53,3 +60,19 @@ def test_unread_files_count_and_the_reason_is_that_of_the_run(
     )
     assert reason == planned["train"]["why"]
     assert trained.part()["training"]["pairs"] == 15
+
+
+def test_a_copy_of_the_folders_changes_nothing(
+    trained: Tiny, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = plan(trained, capsys)
+    for kind in ("training", "input"):
+        folder = trained.folder / kind
+        shutil.copytree(folder, trained.folder / "copy")  # other inodes and other times
+        shutil.rmtree(folder)
+        (trained.folder / "copy").rename(folder)
+        for path in folder.iterdir():
+            os.utime(path)
+    assert plan(trained, capsys) == before
+    assert before["train"]["action"] == "none"
+    assert before["translate"]["due"] == 0

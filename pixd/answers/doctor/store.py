@@ -93,6 +93,10 @@ def disk_checks(settings: Settings) -> Iterator[Check]:
         )
     elif not place.is_dir():
         yield fail("store", f"{place} is no folder", f"mv {quoted} {quoted}.old")
+    elif os.statvfs(place).f_flag & os.ST_RDONLY:
+        told = f"the disk of {place} is mounted read-only"
+        yield fail("store", told, disk.ADVICE_READ_ONLY)
+        return
     elif not os.access(place, os.W_OK | os.X_OK, effective_ids=True):
         told = f"you may not write {place}, and the service may if it is another user"
         yield warn("store", told, "ask as the service's user, as the first check says")

@@ -11,6 +11,7 @@ from pixd.cli.configuration import pick_pipeline, settings_of
 from pixd.cli.terminal import Progress, bar, warn
 from pixd.store import connection
 from pixd.store.opening import empty_reader
+from pixd.training.dataset.finding import counted
 from pixd.translation import refresh
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _reading(bars: Progress) -> Callable[[int, int], None]:
     def show(done: int, total: int) -> None:
-        bars.show(f"reading {bar(done, total)} {done} of {total} new training files")
+        bars.show(f"reading {bar(done, total)} {done} of {total} new files")
 
     return show
 
@@ -55,7 +56,8 @@ def _lines(made: Mapping[str, Any]) -> Iterator[str]:
         signs = {"added": "+", "changed": "~", "removed": "-"}
         parts = [f"{signs[what]}{count}" for what, count in counts.items() if count]
         if parts:
-            yield f"record    {', '.join(parts)} files in {kind}, not read yet"
+            files = "file" if sum(counts.values()) == 1 else "files"
+            yield f"record    {', '.join(parts)} {files} in {kind}, not read yet"
     train = made["train"]
     if train["action"] == "run":
         about = _about(train["seconds"], train["bytes"])
@@ -69,14 +71,13 @@ def _lines(made: Mapping[str, Any]) -> Iterator[str]:
     due, after = translate["due"], translate["due_after_training"]
     about = _about(translate["seconds"], translate["bytes"])
     if due:
-        yield f"translate {due} of {translate['inputs']} inputs by the live model"
+        yield f"translate {due} of {counted(translate['inputs'], 'input')} by the live model"
         if translate["early"]:
             yield f"          which is an early one: {refresh.TOLD}"
     if after:
-        yield (
-            f"translate {after} inputs by the {'new' if train['action'] == 'run' else 'old'} model,"
-            f" in place of their outputs{about}"
-        )
+        model = "new" if train["action"] == "run" else "old"
+        instead = ", in place of their outputs" if translate["replaces"] else ""
+        yield f"translate {counted(after, 'input')} by the {model} model{instead}{about}"
     elif due:
         yield f"         {about.removeprefix(',')}" if about else "          (no estimate yet)"
     else:

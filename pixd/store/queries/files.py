@@ -256,6 +256,14 @@ def recorded(reader: sqlite3.Connection, repo: int) -> list[tuple[str, str]]:
     return [(row[0], row[1]) for row in found]
 
 
+def digests(reader: sqlite3.Connection, repo: int) -> dict[str, str]:
+    """Return the digest of each file of a repo that was read, by its path."""
+    found = reader.execute(
+        "SELECT path, digest FROM file WHERE repo_id = ? AND digest IS NOT NULL", (repo,)
+    )
+    return {row[0]: row[1] for row in found}
+
+
 def translatable(reader: sqlite3.Connection, repo: int) -> int:
     """Return how many inputs have, or wait for, a translation."""
     row = reader.execute(

@@ -141,6 +141,8 @@ class ScoreSpec(Spec):
         train: what baselines learn from; may be empty.
         runs: path of each output by the triple's name, by the run's name.
         direction: which half of a ``pair`` is the input, AtoB or BtoA.
+        bits: how many are used of inputs and targets of 16 bits; outputs always have 8.
+        are_ids: whether inputs are class ids, which get colours of their own.
     """
 
     kind: ClassVar[str] = "score"
@@ -149,6 +151,8 @@ class ScoreSpec(Spec):
     train: list[ScoredPair] = field(metadata={"of": ScoredPair})
     runs: Mapping[str, Mapping[str, str]]
     direction: str = "AtoB"
+    bits: int = 16
+    are_ids: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

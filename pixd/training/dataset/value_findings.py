@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pixd.config.value_range import FULL, is_meant, maximum_of
 from pixd.images import value_use
-from pixd.images.value_use import EIGHT, MOST_SPECKLE, SEEN, VOID, ValueUse
+from pixd.images.value_use import EIGHT, MOST_CLASSES, MOST_SPECKLE, SEEN, VOID, ValueUse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 _ENOUGH: Final = 0.05  # share of pictures: fewer dark ones are nights, or lens caps
 _MOST: Final = 0.5
-_FEW_PER_PICTURE: Final = 40  # values; a shaded picture has more
 _MANY_CLASSES: Final = 24
 _DENSE: Final = 0.5  # share of the values up to the largest that occur in some picture
 _WHITE_16: Final = 65535
@@ -114,7 +113,7 @@ def explain(
     told: list[Told] = []
     for side in range(len(sides)):
         here = {key: values for key, values in known.items() if key[1] == side}
-        labels = {key: values for key, values in here.items() if values.is_labels}
+        labels = {key: values for key, values in here.items() if values.is_labels} or _near(here)
         if labels:
             explained |= labels.keys() | _plain_ones(here, labels).keys()
         if side == coloured:
@@ -180,6 +179,22 @@ def _plain_ones(here: Mapping[tuple[str, int], ValueUse], like: Known) -> Known:
 # -- class ids -------------------------------------------------------------------------------
 
 
+def _near(here: Known) -> Known:
+    """Return the pictures of a set of which all have even areas of a few bright values, such as 100 to 112.
+
+    One such picture may be fog, or a blank page; a set of them shows nothing that can be seen.
+    """
+    near = {
+        key: values
+        for key, values in here.items()
+        if values.used and 1 < values.different <= SEEN and values.speckle <= MOST_SPECKLE
+    }
+    if not near or len(near) < (1 - _ENOUGH) * len(here):
+        return {}
+    together = value_use.union(near.values())
+    return near if together.high - together.low < SEEN else {}
+
+
 def _of_labels(labels: Known, subject: Subject) -> Iterator[Told]:
     if not labels:
         return
@@ -209,7 +224,7 @@ def _of_many_classes(here: Known, labels: Known, subject: Subject) -> Iterator[T
     few = {
         key: values
         for key, values in here.items()
-        if values.used and values.different <= _FEW_PER_PICTURE and values.speckle <= MOST_SPECKLE
+        if values.used and values.different <= MOST_CLASSES and values.speckle <= MOST_SPECKLE
     }
     if not few or len(few) < (1 - _ENOUGH) * len(here):
         return

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 from pixd.system import disk, durable, machine
 from pixd.system.children.confined_child import ChildDiedError
-from pixd.system.errors import DiskError, ImageRejectedError, PixdError
+from pixd.system.errors import DiskError, ImageRejectedError, PixdError, in_words
 from pixd.system.names import path_in
 from pixd.training.prepare.listing import Ignored, Job, Problem
 
@@ -125,7 +125,7 @@ class _Crew:
         self._batch: list[_Answer] = []
         self._batch_began = time.monotonic()
         self._writer = ThreadPoolExecutor(1)
-        self._writing: Future[list[OSError | None]] | None = None
+        self._writing: Future[list[Exception | None]] | None = None
         self._written: list[_Answer] = []
         self._threads = [threading.Thread(target=self._feed) for _ in range(machine.available())]
 
@@ -242,8 +242,8 @@ class _Crew:
             elif why := disk.refusal(own[0]):
                 raise DiskError(f"{self._task.out}: {why}", advice=_GO_ON)
             else:
-                reason = f"{own[0].filename or answer.job.target}: {own[0].strerror}"
-                self._refuse(0, answer.job.names[0], reason)
+                where = getattr(own[0], "filename", None) or answer.job.target
+                self._refuse(0, answer.job.names[0], f"{where}: {in_words(own[0])}")
         self._progress()
 
     def _remove(self, names: list[str]) -> None:

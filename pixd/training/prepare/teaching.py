@@ -18,7 +18,7 @@ from pixd.store.states import BytesState
 from pixd.system import durable
 from pixd.system.children.spec import TeachSpec
 from pixd.system.digests import digest_of, hash_file
-from pixd.system.errors import ImageRejectedError, PixdError
+from pixd.system.errors import ImageRejectedError, PixdError, in_words
 from pixd.system.names import path_in
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ def write(pipeline: PipelineSettings, lesson: Lesson) -> None:
     for (target, _), error in zip(targets, durable.write_each(targets), strict=True):
         if error:
             raise PixdError(
-                f"{target} could not be written: {error.strerror}",
+                f"{target} could not be written: {in_words(error)}",
                 advice="make room or allow it, then say the same again",
             ) from error
 

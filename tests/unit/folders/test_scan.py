@@ -24,6 +24,7 @@ from pixd.folders.scan import ScanResult
         "palette.json",
         *("lost+found", "$RECYCLE.BIN", "System Volume Information", ".Trash-1000", "#recycle"),
         *("@Recycle", ".Spotlight-V100", ".fseventsd", "found.000", "Network Trash Folder"),
+        *("autorun.inf", "quota.user", "pagefile.sys", "Backups.backupdb", "x.png@SynoEAStream"),
         *("x.jpg_original", "x.png.bak", "x.PNG.BAK", "x.png.orig", "x.png.aria2", "x.aria2__temp"),
         *("x.png.st", "in.png.lftp-pget-status", "x.jpg.pp3", "x.xmp", "x.jpg.dop", "x.on1"),
         *("x.cos", ".~lock.x.odt#", "lu12345.tmp", ".goutputstream-ABC123", ".syncthing.x.png.tmp"),

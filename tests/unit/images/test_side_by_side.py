@@ -65,6 +65,25 @@ def test_what_may_be_something_else_is_named(picture: Image.Image, says: str) ->
         side_by_side.check(picture)
 
 
+def busy(number: int, size: tuple[int, int]) -> Image.Image:
+    """A label map with so many upright edges that a border is hardly more than the usual step."""
+    areas = np.random.default_rng(number).integers(60, 160, (4, size[0] // 3, 3)).astype(np.uint8)
+    return Image.fromarray(areas).resize(size, Image.Resampling.NEAREST)
+
+
+def grainy(number: int, size: tuple[int, int]) -> Image.Image:
+    grain = np.random.default_rng(number).integers(-14, 15, (size[1], size[0], 3))
+    return Image.fromarray((140 + grain).astype(np.uint8))
+
+
+@pytest.mark.parametrize("number", range(6))
+def test_many_edges_hide_neither_three_pictures_nor_a_pair(number: int) -> None:
+    square, photo = (96, 96), (144, 96)
+    with pytest.raises(ImageRejectedError, match="three pictures side by side"):
+        side_by_side.check(beside(busy(number, square), *[grainy(number, square)] * 2))
+    side_by_side.check(beside(busy(number, photo), grainy(number, photo)))
+
+
 def test_wide_halves_on_white_need_no_border() -> None:
     white = np.full((60, 200, 3), 255, np.uint8)
     white[20:40, 30:70] = white[20:40, 130:170] = 40

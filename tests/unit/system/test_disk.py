@@ -21,6 +21,15 @@ def test_what_a_disk_refuses_is_told_with_its_place(number: int) -> None:
     assert disk.refusal(error) == f"/srv/store/x: {os.strerror(number)}"
 
 
+def test_what_to_do_fits_to_what_is_refused() -> None:
+    full, read_only = (
+        OSError(number, os.strerror(number)) for number in (errno.ENOSPC, errno.EROFS)
+    )
+    assert "free some space" in disk.advice(full)
+    assert "mount the disk for writing" in disk.advice(read_only)
+    assert "space" not in disk.advice(read_only)
+
+
 @pytest.mark.parametrize(
     "error",
     [

@@ -143,6 +143,24 @@ def test_a_disk_with_less_than_the_floor_fails(tiny: Tiny, examine: Examine) -> 
     assert "pixd gc" in found["store space"]["mend"]
 
 
+def test_a_disk_that_is_mounted_read_only_is_not_called_full(
+    tiny: Tiny, examine: Examine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.statvfs
+
+    def read_only(path: Path) -> os.statvfs_result:
+        found = list(real(path))
+        found[8] |= os.ST_RDONLY  # f_flag
+        return os.statvfs_result(found)
+
+    monkeypatch.setattr(os, "statvfs", read_only)
+    found = examine()
+    assert found["store"]["state"] == "fail"
+    assert "mounted read-only" in found["store"]["told"]
+    assert "mount the disk for writing" in found["store"]["mend"]
+    assert "store space" not in found
+
+
 def test_too_little_for_a_training_only_warns(tiny: Tiny, examine: Examine) -> None:
     free = shutil.disk_usage(tiny.folder).free
     path = tiny.folder / "config.yaml"

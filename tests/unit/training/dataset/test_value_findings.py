@@ -131,6 +131,32 @@ def test_ids_up_to_150_can_be_seen_but_where_a_picture_has_only_the_first_of_the
     assert (found.kind, found.level, len(found.groups)) == ("class-ids", level, 50)
 
 
+@pytest.mark.parametrize(
+    ("first", "words"),
+    [(100, "13 values, 100 to 112 of 255"), (240, "13 values, 240 to 252 of 255")],
+)
+def test_ids_that_begin_with_a_bright_one_look_the_same_too(first: int, words: str) -> None:
+    found = judged(set_of(lambda n: ids(n) + np.uint8(first))).findings
+    assert [(one.kind, one.level) for one in found] == [("class-ids", WRONG)]
+    assert words in found[0].message
+
+
+def test_one_picture_of_near_values_among_others_is_no_label_map() -> None:
+    seen = {f"{n:03d}.png": tuple(map(part_of, facade_pair(n, 64))) for n in range(60)}
+    seen["003.png"] = (part_of(ids(3) + np.uint8(200)), seen["003.png"][1])
+    assert [one.kind for one in judged(seen).findings if one.kind == "class-ids"] == []
+
+
+def test_many_classes_in_each_picture_are_seen_too() -> None:
+    def street(number: int) -> NDArray[np.uint8]:
+        areas = np.random.default_rng(number).integers(0, 151, (8, 8))
+        return np.kron(areas, np.ones((8, 8), int)).astype(np.uint8)
+
+    (found,) = judged(set_of(street, 50)).findings
+    assert (found.kind, found.level) == ("class-ids", LOOK)
+    assert "0 to 150 of 255: class ids?" in found.message
+
+
 @pytest.mark.parametrize("kind", ["palette", "drawing", "jpeg"])
 def test_labels_that_can_be_seen_are_let_be(kind: str) -> None:
     def visible(number: int) -> Part:

@@ -1,0 +1,206 @@
+"""An error of one output among ten never ends the step of the nine others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pixd.images import png_text
+from pixd.store.file_rows import DueInput
+from pixd.store.files import WorkingFiles
+from pixd.store.opening import open_store
+from pixd.store.outputs import Outputs
+from pixd.store.runs import Runs
+from pixd.store.states import FileState, RunState
+from pixd.store.transaction import is_in_transaction
+from pixd.system import durable
+from pixd.system.children.folder_calls import FolderCalls
+from pixd.system.draft import Draft
+from pixd.translation import leftovers, output_files
+from pixd.translation.publishing import Made, Publisher
+from tests.support.commits import record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+NAMES = [f"{number:03d}.png" for number in range(10)]
+BAD = NAMES[5]
+MODEL = "sha256:" + "a" * 64
+
+
+class Publishing:
+    """A store with ten inputs and their translations, and an output folder."""
+
+    def __init__(self, path: Path) -> None:
+        self.folder = path / "output"
+        self.folder.mkdir()
+        self.store = store = open_store(path / "store")
+        self.repo = store.history.repo_id("p", "input")
+        record(store, self.repo, {name: name.encode() for name in NAMES}, [])
+        store.working.set_state(self.repo, NAMES, FileState.QUEUED)
+        images = {name: store.objects.add(b"translated " + name.encode()) for name in NAMES}
+        store.objects.flush()
+        self.recipe = store.runs.add_recipe("translate", {})
+        self.made: dict[str, Made] = {}
+        with store.transaction():
+            store.history.add_objects(list(images.values()), "image/png")
+            for name, image in images.items():
+                run = store.runs.queue(
+                    "p", "translate", f"key of {name}", change_id="c1", recipe=self.recipe,
+                    inputs=[], reason="", state=RunState.PUBLISHING,
+                )  # fmt: skip
+                found = store.working.find(self.repo, name)
+                assert found is not None
+                assert found[1] is not None
+                inp = DueInput(name, found[1], 0, "c1")
+                self.made[name] = Made(run, image.digest, (inp,))
+        self.publisher = Publisher(store, "p", self.repo, self.folder)
+        self.of_bad = {
+            *(BAD, self.made[BAD].run_id, store.objects.path_of(images[BAD].digest)),
+            self.folder / BAD,
+        }
+
+    def publish(self, names: list[str]) -> str:
+        made = [self.made[name] for name in names]
+        return self.publisher.publish(made, model_digest=MODEL, recipe=self.recipe)
+
+    def states(self) -> dict[str, tuple[str, str]]:
+        rows = self.store.db.execute("SELECT path, state, reason FROM file")
+        return {path: (state, reason) for path, state, reason in rows}
+
+    def outputs(self) -> dict[str, str]:
+        return dict(self.store.db.execute("SELECT path, state FROM output"))
+
+
+@pytest.fixture
+def publishing(tmp_path: Path) -> Iterator[Publishing]:
+    made = Publishing(tmp_path)
+    yield made
+    made.store.close()
+
+
+def failing(publishing: Publishing, call: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a call that fails where it is about the bad output."""
+
+    def is_about(argument: object) -> bool:
+        if isinstance(argument, Draft):
+            return argument._target in publishing.of_bad
+        return isinstance(argument, str | int | Path) and argument in publishing.of_bad
+
+    def fails(*args: Any, **kwargs: Any) -> Any:
+        if any(map(is_about, (*args, *kwargs.values()))):
+            raise OverflowError("Python int too large to convert to SQLite INTEGER")
+        return call(*args, **kwargs)
+
+    return fails
+
+
+def put_aside(publishing: Publishing) -> None:
+    """Let an earlier output be there, as after a store came back from a backup."""
+    (publishing.folder / BAD).write_bytes(png_text.SIGNATURE)
+
+
+CALLS = [
+    (output_files, "look"),
+    (png_text, "read_as_written"),
+    (WorkingFiles, "find"),
+    (WorkingFiles, "finish"),
+    (Outputs, "standing"),
+    (Outputs, "intend"),
+    (durable, "_copy_from"),
+    (Draft, "put"),
+]
+
+
+@pytest.mark.parametrize(("owner", "call"), CALLS, ids=[call for _, call in CALLS])
+def test_the_nine_others_are_published_and_the_one_is_tried_again(
+    publishing: Publishing, owner: Any, call: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if call == "read_as_written":
+        put_aside(publishing)
+    with monkeypatch.context() as patched:
+        patched.setattr(owner, call, failing(publishing, getattr(owner, call)))
+        assert publishing.publish(NAMES) == ""
+    assert not is_in_transaction(publishing.store.db)
+    nine = {name: "current" for name in NAMES if name != BAD}
+    assert publishing.outputs() == nine
+    states = publishing.states()
+    state, reason = states.pop(BAD)
+    assert state == FileState.QUEUED
+    assert BAD in reason
+    assert "OverflowError" in reason
+    assert {state for state, _ in states.values()} == {FileState.TRANSLATED}
+    assert list(publishing.folder.glob(".pixd-*")) == []
+    (publishing.folder / BAD).unlink(missing_ok=True)
+    assert publishing.publish([BAD]) == ""
+    assert publishing.outputs() == nine | {BAD: "current"}
+    assert publishing.states()[BAD] == (FileState.TRANSLATED, "")
+
+
+def test_a_run_that_cannot_be_recorded_as_done_is_told(
+    publishing: Publishing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(Runs, "move", failing(publishing, Runs.move))
+        assert publishing.publish(NAMES) == ""
+    assert set(publishing.outputs().values()) == {"current"}
+    states = publishing.store.db.execute("SELECT state, count(*) FROM run GROUP BY state")
+    assert dict(states) == {RunState.SUCCEEDED: 9, RunState.PUBLISHING: 1}
+    (told,) = publishing.store.db.execute("SELECT message FROM event WHERE level = 'warning'")
+    assert "could not be recorded as done: OverflowError" in told[0]
+
+
+def test_half_the_rows_of_one_output_are_undone(
+    publishing: Publishing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publishing.publish(NAMES)
+    publishing.store.working.set_state(publishing.repo, NAMES, FileState.QUEUED)
+    (publishing.folder / BAD).write_bytes(b"edited by hand")
+    with monkeypatch.context() as patched:
+        patched.setattr(WorkingFiles, "finish", failing(publishing, WorkingFiles.finish))
+        publishing.publish([BAD])
+    assert publishing.outputs()[BAD] == "current"  # not edited, while its input is due
+    assert publishing.states()[BAD][0] == FileState.QUEUED
+
+
+def test_what_was_cut_off_is_settled_for_the_nine_others(
+    publishing: Publishing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with publishing.store.transaction():
+        publishing.publisher.intend(
+            list(publishing.made.values()), model_digest=MODEL, recipe=publishing.recipe
+        )
+    for name in NAMES:
+        (publishing.folder / name).write_bytes(b"translated " + name.encode())
+    calls = FolderCalls(publishing.folder)
+    with monkeypatch.context() as patched:
+        patched.setattr(output_files, "look", failing(publishing, output_files.look))
+        leftovers.settle(publishing.store, "p", calls, publishing.folder)
+    assert publishing.outputs() == {
+        name: "publishing" if name == BAD else "current" for name in NAMES
+    }
+    leftovers.settle(publishing.store, "p", calls, publishing.folder)
+    assert set(publishing.outputs().values()) == {"current"}
+
+
+def test_a_folder_of_outputs_that_may_not_be_looked_into_stops_no_other(
+    publishing: Publishing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publishing.publish(NAMES)
+    for name in (BAD, NAMES[2]):
+        (publishing.folder / name).unlink()
+    exists = Path.exists
+
+    def refused(path: Path) -> bool:
+        if path.name == BAD:
+            raise PermissionError(13, "Permission denied", str(path))
+        return exists(path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "exists", refused)
+        assert publishing.publisher.find_missing() == ""
+    states = publishing.states()
+    assert states[NAMES[2]] == (FileState.QUEUED, "its output was deleted")
+    assert states[BAD][0] == FileState.TRANSLATED

@@ -12,6 +12,7 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from pixd.images import png_text
+from pixd.store.output_names import output_name, output_names
 from pixd.store.queries import history
 from pixd.store.states import FileState, OutputState, RunState
 from pixd.system import backoff, disk
@@ -23,6 +24,7 @@ from pixd.translation.output_place import OutputPlace
 from pixd.translation.tally import Tally
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from pixd.store.events import Level
@@ -37,11 +39,12 @@ put back."""
 
 
 class Made(NamedTuple):
-    """An image that a run made, and the inputs that it is the translation of."""
+    """An image that a run made, the inputs that it is the translation of, and which sample it is."""
 
     run_id: int
     digest: str
     inputs: tuple[DueInput, ...]
+    number: int = 1
 
 
 class Intent(NamedTuple):
@@ -51,7 +54,7 @@ class Intent(NamedTuple):
     path: str
     digest: str
     input: DueInput
-    is_first: bool  # of this content under this name
+    is_first: bool  # of this content under its input's name
 
 
 class Publisher:
@@ -64,19 +67,25 @@ class Publisher:
         repo_id: int,
         folder: Path,
         *,
+        samples: int = 1,
         tally: Tally | None = None,
     ) -> None:
         """Publish into `folder` what was made of the inputs of the repo `repo_id`.
 
-        `tally` counts what became of them.
+        `samples` says how many outputs an input has, `tally` counts what became of inputs.
         """
         self._tally = tally or Tally()
         self._store = store
         self._pipeline = pipeline
         self._repo_id = repo_id
         self._folder = folder
+        self._samples = samples
         self._place = OutputPlace(store, pipeline, folder)
         self._refusal = ""
+        # Of the inputs that are being published: postponed already, and what is to be said of them.
+        self._postponed: set[str] = set()
+        self._said: dict[str, str] = {}
+        self._made_with: tuple[str, Sequence[str]] = ("", ())
         self.calls = FolderCalls(folder, store=store.folder)
         self._found: dict[tuple[str, str], output_files.Standing | OSError] = {}
         # What an earlier service left on a network file system is settled at the first look.
@@ -92,7 +101,7 @@ class Publisher:
             return silence.message
         return "" if is_there else f"the output folder {self._folder} is gone"
 
-    def publish(self, made: list[Made], *, model_digest: str, recipe: str) -> str:
+    def publish(self, made: list[Made], *, model_digest: str, recipes: Sequence[str]) -> str:
         """Publish images: all intents, then all files, then all rows that say they are published.
 
         Their runs succeed in any case, since the bytes are in the store. What could not be
@@ -101,14 +110,14 @@ class Publisher:
         Args:
             made: what to publish; the objects are durable.
             model_digest: the model that made them.
-            recipe: digest of the recipe that they were made under.
+            recipes: digests of the recipes that they were made under, by the number of the sample.
 
         Returns:
             What the disk of the output folder refuses, or "". Files that were there before are kept.
         """
         self.look_ahead(made)
         with self._store.transaction():
-            intents = self.intend(made, model_digest=model_digest, recipe=recipe)
+            intents = self.intend(made, model_digest=model_digest, recipes=recipes)
         return self.carry_out(made, intents)
 
     def look_ahead(self, made: list[Made]) -> None:
@@ -118,11 +127,11 @@ class Publisher:
         """
         self._refusal = ""
         self._found.clear()
+        self._postponed.clear()
+        self._said.clear()
         if not self.calls.network:
             return
-        wanted = [
-            (output_files.output_name(i.name), one.digest) for one in made for i in one.inputs
-        ]
+        wanted = [(self._name(i, one.number), one.digest) for one in made for i in one.inputs]
         standing = [self._store.outputs.standing(self._pipeline, path) for path, _ in wanted]
         asked = [
             (path_in(self._folder, path), digest, ours.digest if ours else None)
@@ -163,14 +172,17 @@ class Publisher:
         """After an error of the store's disk, settle what was cut off at the next look."""
         self._has_left = bool(self.calls.network)
 
-    def intend(self, made: list[Made], *, model_digest: str, recipe: str) -> list[Intent]:
+    def intend(
+        self, made: list[Made], *, model_digest: str, recipes: Sequence[str]
+    ) -> list[Intent]:
         """Write the intents of `publish`, after `look_ahead`. Join the caller's transaction."""
+        self._made_with = (model_digest, recipes)
         return [
             intent
             for one in made
             for inp in one.inputs
             if self._is_still_wanted(inp)
-            for intent in self._intend(one, inp, model_digest, recipe)
+            for intent in self._intend(one, inp, model_digest, recipes[one.number - 1])
         ]
 
     def carry_out(self, made: list[Made], intents: list[Intent]) -> str:
@@ -184,14 +196,13 @@ class Publisher:
         with store.transaction():
             for intent in standing:
                 store.outputs.settle_intent(intent.row)
-                store.working.finish(
-                    self._repo_id, intent.input.name, intent.input.digest, FileState.TRANSLATED
-                )
+            done = [intent for intent in standing if self._finish(intent.input)]
             for one in made:
                 store.runs.move(one.run_id, (RunState.PUBLISHING,), RunState.SUCCEEDED)
         now = time.time()
-        for intent in standing:
-            self._tally.published(now, intent.input.ctime_ns / 1e9 if intent.is_first else None)
+        first = {intent.input.name for intent in done if intent.is_first}
+        for inp in {intent.input.name: intent.input for intent in done}.values():
+            self._tally.published(now, inp.ctime_ns / 1e9 if inp.name in first else None)
         return self._refusal
 
     def postpone(self, inp: DueInput, reason: str) -> None:
@@ -209,6 +220,12 @@ class Publisher:
         self._tally.results["failed" if gives_up else "postponed"] += 1
         level: Level = "error" if gives_up else "warning"
         self._store.note(self._pipeline, level, "translate", f"{inp.name}: {reason}")
+
+    def _postpone(self, inp: DueInput, reason: str) -> None:
+        """Do what `postpone` does, once for all samples of an input that are published together."""
+        if inp.name not in self._postponed:
+            self._postponed.add(inp.name)
+            self.postpone(inp, reason)
 
     def find_missing(self) -> str | None:
         """Queue the inputs of outputs that somebody deleted.
@@ -236,10 +253,25 @@ class Publisher:
         found = self._store.working.find(self._repo_id, inp.name)
         return found is not None and found[1] == inp.digest
 
+    def _name(self, inp: DueInput, number: int) -> str:
+        return output_name(inp.name, number, self._samples)
+
+    def _finish(self, inp: DueInput) -> bool:
+        """Say that an input is translated, if all of its outputs are there; tell whether."""
+        model, recipes = self._made_with
+        names = output_names(inp.name, self._samples)
+        if len(names) > 1 and not self._store.outputs.has_all(
+            self._pipeline, zip(names, recipes, strict=True), inp.digest, model
+        ):
+            return False
+        why = self._said.get(inp.name, "")
+        self._store.working.finish(self._repo_id, inp.name, inp.digest, FileState.TRANSLATED, why)
+        return True
+
     def _intend(self, made: Made, inp: DueInput, model_digest: str, recipe: str) -> list[Intent]:
         """Write the intent, unless a file that exists makes it unnecessary or forbids it."""
         store = self._store
-        path = output_files.output_name(inp.name)
+        path = self._name(inp, made.number)
         standing = store.outputs.standing(self._pipeline, path)
         try:
             if self._refusal or self._stands(
@@ -249,6 +281,7 @@ class Publisher:
         except OSError as error:
             self._note_refusal(inp, path, error)
             return []
+        is_first = not store.outputs.is_known(self._pipeline, inp.name, inp.digest)
         row = store.outputs.intend(
             self._pipeline,
             path,
@@ -260,7 +293,6 @@ class Publisher:
             digest=made.digest,
             change_id=inp.change_id or "none",
         )
-        is_first = standing is None or standing.input_digest != inp.digest
         return [Intent(row, path, made.digest, inp, is_first)]
 
     def _put(self, intents: list[Intent]) -> list[Intent]:
@@ -292,7 +324,7 @@ class Publisher:
         elif disk.refusal(error):
             self._refusal = f"the output folder {self._folder}: {why}"
         else:
-            self.postpone(inp, why)
+            self._postpone(inp, why)
 
     def _stands_after_all(self, target: Path, digest: str) -> bool:
         """Tell whether publishing failed only after the rename, so that the file is on the disk."""
@@ -316,7 +348,6 @@ class Publisher:
         made_with: tuple[str, str],
     ) -> bool:
         """Look at the file that is at `path`; tell whether nothing is to be published."""
-        working = self._store.working
         ours = standing.digest if standing else None
         found = self._look(path, digest, ours)
         if (
@@ -328,26 +359,21 @@ class Publisher:
                 standing.input_digest == inp.digest
                 and (standing.model_digest, standing.recipe) == made_with
             ):
-                working.finish(self._repo_id, inp.name, inp.digest, FileState.TRANSLATED)
+                self._finish(inp)
                 return True
         elif found is output_files.Standing.EDITED and standing:
             self._store.outputs.set_state(standing.id, OutputState.EDITED)
             why = f"{path} was edited by hand and is kept; delete it to get the new one"
-            working.finish(self._repo_id, inp.name, inp.digest, FileState.TRANSLATED, why)
+            self._said[inp.name] = why
+            self._finish(inp)
             self._store.note(self._pipeline, "warning", "edited", why)
             return True
         elif found is output_files.Standing.FOREIGN:
-            self.postpone(inp, self._why_foreign(path))
+            self._postpone(inp, output_files.why_foreign(self._folder, path))
             return True
         elif found is output_files.Standing.EARLIER:
             self._keep_earlier(path)
         return False
-
-    def _why_foreign(self, path: str) -> str:
-        text = png_text.read_text(path_in(self._folder, path))
-        if "pixd:run" in text:
-            return f"{path} was made by pixd and changed by hand since: move it away"
-        return f"{path} is there already and was not made by pixd: move it away"
 
     def _keep_earlier(self, path: str) -> None:
         """Keep the bytes of an output that pixd did not write last, before it is replaced."""

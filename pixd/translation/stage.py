@@ -7,28 +7,30 @@ file, then the rows that say the output exists.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from itertools import groupby
+from operator import attrgetter
+from typing import TYPE_CHECKING
 
 from pixd.store.edges import Edge
 from pixd.store.heartbeat import Tiles
 from pixd.store.states import FileState, RunState
 from pixd.system import crash_points, disk
 from pixd.system.children.warm_worker import WarmWorker
-from pixd.translation import due, odd_inputs, translator
-from pixd.translation.aim import Aim, Asked
+from pixd.translation import asking, due, odd_inputs, translator
+from pixd.translation.aim import Aim
 from pixd.translation.publishing import Made, Publisher
 from pixd.translation.tally import Tally
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pixd.config import PipelineSettings, Settings
     from pixd.folders.intake import Intake
     from pixd.store.models import Model
+    from pixd.store.objects import StoredObject
     from pixd.store.store import Store
     from pixd.system.children.spawner import Spawner
     from pixd.system.children.warm_worker import Answer
     from pixd.system.children.worker import Worker
+    from pixd.translation.asking import Asked
 
 AT_ONCE = 32  # inputs that the translator holds, so that decode, inference and encode overlap
 MOST_AT_ONCE = 512
@@ -63,7 +65,12 @@ class Translation:
         self._intake = intake
         self._spawner = spawner
         self.publisher = Publisher(
-            store, pipeline.name, intake.repo_id, pipeline.output, tally=self._tally
+            store,
+            pipeline.name,
+            intake.repo_id,
+            pipeline.output,
+            samples=pipeline.samples,
+            tally=self._tally,
         )
         self._aim: Aim | None = None
         self._translator: WarmWorker | None = None
@@ -77,6 +84,7 @@ class Translation:
         self._queue = due.Queue(store, pipeline, intake.repo_id)
         self._odd = odd_inputs.OddInputs(store, pipeline.name, intake.repo_id)
         self.device = ""
+        self.has_surplus = False  # outputs were orphaned; who withdraws such resets this
 
     @property
     def blocked(self) -> str:
@@ -151,9 +159,7 @@ class Translation:
             self._translator.stop()
         with self._store.transaction():
             for asked in self._held.values():
-                self._store.runs.move(
-                    asked.run_id, (RunState.RUNNING,), RunState.CANCELLED, reason=reason
-                )
+                asking.end(self._store, asked, RunState.CANCELLED, reason)
         self._held.clear()
 
     def step(self, now: float, *, may_start: bool = True) -> None:
@@ -200,10 +206,18 @@ class Translation:
             self._note_damage(live, error, now)
             return None
         self._damaged = None
-        recipe = store.runs.add_recipe("translate", prepared.settings)
+        recipes = [store.runs.add_recipe("translate", one.settings) for one in prepared.samples]
         with store.transaction():
-            store.outputs.requeue_stale(name, self._intake.repo_id, live.digest, recipe)
+            surplus = store.outputs.orphan_surplus(name, len(recipes))
+            for number, recipe in enumerate(recipes, start=1):
+                store.outputs.requeue_stale(
+                    name, self._intake.repo_id, live.digest, recipe, number, len(recipes)
+                )
             queued = store.working.counts(self._intake.repo_id).get(FileState.QUEUED, 0)
+        if surplus:
+            self.has_surplus = True
+            told = f"{surplus} outputs have names that are not asked for since `samples` changed"
+            store.note(name, "info", "orphans", told)
         if queued:
             store.note(name, "info", "due", f"{queued} inputs are due under model@{live.number}")
         if self._translator:
@@ -245,7 +259,8 @@ class Translation:
         if self._note_blockage(self._queue.shortage(), now):
             return
         with self._store.transaction():
-            known = self._queue.known(aim.model.digest, aim.prepared.recipe, inputs, self._held)
+            first, *more = aim.prepared.recipes
+            known = self._queue.known(aim.model.digest, first, inputs, self._held, tuple(more))
             work = due.sort_out(inputs, known)
             for inp, why in work.refused:
                 self._tally.results["rejected"] += 1
@@ -255,9 +270,12 @@ class Translation:
             for digest, same in work.joins.items():
                 held = self._held[digest]
                 self._held[digest] = held._replace(inputs=(*held.inputs, *same))
-            for new in work.new:
-                asked = self._held[new.digest] = self._begin(aim, new, child.scratch)
-                child.submit(asked, self._request(aim, asked))
+            for digest, parts in groupby(work.new, attrgetter("digest")):
+                asked = asking.begin(
+                    self._store, self._pipeline.name, aim, list(parts), child.scratch
+                )
+                self._held[digest] = asked
+                child.submit(asked, asking.request(self._store, aim, asked))
         if work.again:
             self._publish(aim, work.again, now)
         child.step(now)
@@ -270,33 +288,6 @@ class Translation:
             self._store.note(self._pipeline.name, "warning", "blocked", f"translating: {why}")
         return True
 
-    def _begin(self, aim: Aim, new: due.New, scratch: Path) -> Asked:
-        model, first = aim.model, new.inputs[0]
-        run_id = self._store.runs.queue(
-            self._pipeline.name,
-            "translate",
-            new.key,
-            change_id=first.change_id or "none",
-            recipe=aim.prepared.recipe,
-            inputs=[
-                Edge("image", first.name, new.digest),
-                Edge("model", f"model@{model.number}", model.digest),
-            ],
-            reason=f"{first.name} has no output under model@{model.number} and this recipe",
-            state=RunState.RUNNING,
-        )
-        return Asked(run_id, new.key, new.digest, scratch / f"{run_id}.png", new.inputs)
-
-    def _request(self, aim: Aim, asked: Asked) -> dict[str, Any]:
-        return translator.request(
-            self._store.objects.path_of(asked.digest),
-            asked.scratch,
-            key=asked.key,
-            input_digest=asked.digest,
-            model_digest=aim.model.digest,
-            version=aim.model.version,
-        )
-
     def _go_on(self, now: float) -> None:
         if self._blockage:
             told = f"translating goes on after {now - self._blockage.since:.0f} s"
@@ -306,22 +297,23 @@ class Translation:
     # -- answers ------------------------------------------------------------------------
 
     def _publish_answers(self, answers: list[Answer], now: float) -> None:
-        made: list[tuple[Asked, Any, Any]] = []
+        made: list[tuple[Asked, list[StoredObject], list[dict[str, float]]]] = []
         for answer in answers:
             asked = self._held.pop(answer.token.digest, None)
             if asked is None:  # dropped when the model changed
                 continue
             if answer.event["event"] == "done":
                 crash_points.crash_point("result-received")
+                told = translator.made_in(answer.event)
                 try:
-                    stored = self._store.objects.adopt(asked.scratch)
+                    stored = [self._store.objects.adopt(part.scratch) for part in asked.parts]
                 except FileNotFoundError:
                     self._fail(asked, "the translator left no output")
                     continue
-                if stored.digest != answer.event.get("sha256"):
+                if [one.digest for one in stored] != [one.get("sha256") for one in told]:
                     self._fail(asked, "the output changed on its way")
                     continue
-                made.append((asked, stored, translator.timings_of(answer.event)))
+                made.append((asked, stored, [translator.timings_of(one) for one in told]))
                 self._odd.keep(asked.digest, answer.event)
             elif answer.event["event"] in {"rejected", "crashed"}:
                 self._reject(asked, str(answer.event.get("reason")))
@@ -334,33 +326,38 @@ class Translation:
         aim = self._aim
         assert aim is not None  # the requests were made under it
         self._store.objects.flush()
-        done = [Made(asked.run_id, stored.digest, asked.inputs) for asked, stored, _ in made]
+        parts = [
+            (part, one, ms, asked.inputs)
+            for asked, stored, timings in made
+            for part, one, ms in zip(asked.parts, stored, timings, strict=True)
+        ]
+        done = [
+            Made(part.run_id, one.digest, inputs, part.number) for part, one, _, inputs in parts
+        ]
         self.publisher.look_ahead(done)
         ready = (self._translator.ready if self._translator else None) or {}
         with self._store.transaction():
-            self._store.history.add_objects([stored for _, stored, _ in made], "image/png")
+            self._store.history.add_objects([one for _, one, _, _ in parts], "image/png")
             environment = self._store.runs.add_environment(ready.get("environment", {}))
-            for asked, stored, timings in made:
+            for part, one, ms, _ in parts:
                 self._store.runs.move(
-                    asked.run_id,
+                    part.run_id,
                     (RunState.RUNNING,),
                     RunState.PUBLISHING,
-                    timings=timings,
+                    timings=ms,
                     environment=environment,
                 )
-                self._store.runs.add_outputs(
-                    asked.run_id, [Edge("image", "image.png", stored.digest)]
-                )
+                self._store.runs.add_outputs(part.run_id, [Edge("image", "image.png", one.digest)])
             intents = self.publisher.intend(
-                done, model_digest=aim.model.digest, recipe=aim.prepared.recipe
+                done, model_digest=aim.model.digest, recipes=aim.prepared.recipes
             )
         self._note_published(self.publisher.carry_out(done, intents), now)
-        took_ms = sum(sum(timings.values()) for _, _, timings in made) / len(made)
+        took_ms = sum(sum(ms.values()) for _, _, ms, _ in parts) / len(made)
         self._at_once = round(min(max(1000 * AHEAD_S / max(took_ms, 1e-3), AT_ONCE), MOST_AT_ONCE))
 
     def _publish(self, aim: Aim, made: list[Made], now: float) -> None:
         refused = self.publisher.publish(
-            made, model_digest=aim.model.digest, recipe=aim.prepared.recipe
+            made, model_digest=aim.model.digest, recipes=aim.prepared.recipes
         )
         self._note_published(refused, now)
 
@@ -370,13 +367,13 @@ class Translation:
 
     def _give_back(self, asked: Asked, reason: str, now: float) -> None:
         """Leave the inputs due, because the disk is the cause."""
-        self._store.runs.move(asked.run_id, (RunState.RUNNING,), RunState.CANCELLED, reason=reason)
+        asking.end(self._store, asked, RunState.CANCELLED, reason)
         self._note_blockage(f"the translator: {reason}", now)
 
     def _reject(self, asked: Asked, reason: str) -> None:
         self._tally.results["rejected"] += len(asked.inputs)
         with self._store.transaction():
-            self._store.runs.move(asked.run_id, (RunState.RUNNING,), RunState.FAILED, reason=reason)
+            asking.end(self._store, asked, RunState.FAILED, reason)
             self._store.working.decide(asked.digest, self._queue.layout, reason, None, None)
             for inp in asked.inputs:
                 self._store.working.finish(
@@ -388,6 +385,6 @@ class Translation:
     def _fail(self, asked: Asked, reason: str) -> None:
         """Try again later, each time after twice the wait; the fifth failure is final and shown."""
         with self._store.transaction():
-            self._store.runs.move(asked.run_id, (RunState.RUNNING,), RunState.FAILED, reason=reason)
+            asking.end(self._store, asked, RunState.FAILED, reason)
             for inp in asked.inputs:
                 self.publisher.postpone(inp, reason)

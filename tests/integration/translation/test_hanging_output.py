@@ -46,7 +46,7 @@ class Publishing:
         assert found is not None
         assert found[1] is not None
         made = Made(self.run, self.image.digest, (DueInput("a.png", found[1], 0, "c1"),))
-        return self.publisher.publish([made], model_digest=MODEL, recipe=self.recipe)
+        return self.publisher.publish([made], model_digest=MODEL, recipes=[self.recipe])
 
     def state(self) -> str:
         found = self.store.working.find(self.repo, "a.png")

@@ -11,15 +11,13 @@ import os
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from pixd.images import png_text
 from pixd.store.output_names import output_name, output_names
-from pixd.store.queries import history
 from pixd.store.states import FileState, OutputState, RunState
 from pixd.system import backoff, disk
 from pixd.system.children.folder_calls import FolderCalls, NotAnsweringError
 from pixd.system.clock import rfc3339
 from pixd.system.names import path_in
-from pixd.translation import leftovers, output_files
+from pixd.translation import earlier, leftovers, output_files
 from pixd.translation.output_place import OutputPlace
 from pixd.translation.tally import Tally
 
@@ -372,22 +370,5 @@ class Publisher:
             self._postpone(inp, output_files.why_foreign(self._folder, path))
             return True
         elif found is output_files.Standing.EARLIER:
-            self._keep_earlier(path)
+            earlier.keep(self._store, self._pipeline, path_in(self._folder, path), path)
         return False
-
-    def _keep_earlier(self, path: str) -> None:
-        """Keep the bytes of an output that pixd did not write last, before it is replaced."""
-        target = path_in(self._folder, path)
-        key = png_text.read_text(target)["pixd:run"]
-        fd = os.open(target, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            stored = self._store.objects.take(fd)
-        finally:
-            os.close(fd)
-        self._store.objects.flush()
-        self._store.history.add_objects([stored], "image/png")
-        runs = history.runs_of_key(self._store.db.conn, key)
-        by = f"run@{runs[0]}" if runs else "a run that this store does not have (was it put back"
-        told = f"{path} is of {by}" + ("" if runs else " from a backup?)")
-        told += f": it is kept as {stored.digest[:19]} and replaced"
-        self._store.note(self._pipeline, "info", "earlier", told)

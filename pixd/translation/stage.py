@@ -11,13 +11,12 @@ from itertools import groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from pixd.store.edges import Edge
 from pixd.store.heartbeat import Tiles
 from pixd.store.states import FileState, RunState
 from pixd.system import crash_points, disk
 from pixd.system.children.warm_worker import WarmWorker
-from pixd.translation import asking, due, odd_inputs, translator
-from pixd.translation.aim import Aim
+from pixd.translation import due, odd_inputs, translator
+from pixd.translation.aim import Aim, Asked, Image, begin, end, record, request, take
 from pixd.translation.publishing import Made, Publisher
 from pixd.translation.tally import Tally
 
@@ -25,12 +24,10 @@ if TYPE_CHECKING:
     from pixd.config import PipelineSettings, Settings
     from pixd.folders.intake import Intake
     from pixd.store.models import Model
-    from pixd.store.objects import StoredObject
     from pixd.store.store import Store
     from pixd.system.children.spawner import Spawner
     from pixd.system.children.warm_worker import Answer
     from pixd.system.children.worker import Worker
-    from pixd.translation.asking import Asked
 
 AT_ONCE = 32  # inputs that the translator holds, so that decode, inference and encode overlap
 MOST_AT_ONCE = 512
@@ -159,7 +156,7 @@ class Translation:
             self._translator.stop()
         with self._store.transaction():
             for asked in self._held.values():
-                asking.end(self._store, asked, RunState.CANCELLED, reason)
+                end(self._store, asked, RunState.CANCELLED, reason)
         self._held.clear()
 
     def step(self, now: float, *, may_start: bool = True) -> None:
@@ -271,11 +268,9 @@ class Translation:
                 held = self._held[digest]
                 self._held[digest] = held._replace(inputs=(*held.inputs, *same))
             for digest, parts in groupby(work.new, attrgetter("digest")):
-                asked = asking.begin(
-                    self._store, self._pipeline.name, aim, list(parts), child.scratch
-                )
+                asked = begin(self._store, self._pipeline.name, aim, list(parts), child.scratch)
                 self._held[digest] = asked
-                child.submit(asked, asking.request(self._store, aim, asked))
+                child.submit(asked, request(self._store, aim, asked))
         if work.again:
             self._publish(aim, work.again, now)
         child.step(now)
@@ -297,23 +292,18 @@ class Translation:
     # -- answers ------------------------------------------------------------------------
 
     def _publish_answers(self, answers: list[Answer], now: float) -> None:
-        made: list[tuple[Asked, list[StoredObject], list[dict[str, float]]]] = []
+        made: list[Image] = []
         for answer in answers:
             asked = self._held.pop(answer.token.digest, None)
             if asked is None:  # dropped when the model changed
                 continue
             if answer.event["event"] == "done":
                 crash_points.crash_point("result-received")
-                told = translator.made_in(answer.event)
-                try:
-                    stored = [self._store.objects.adopt(part.scratch) for part in asked.parts]
-                except FileNotFoundError:
-                    self._fail(asked, "the translator left no output")
+                images = take(self._store, asked, answer.event)
+                if isinstance(images, str):
+                    self._fail(asked, images)
                     continue
-                if [one.digest for one in stored] != [one.get("sha256") for one in told]:
-                    self._fail(asked, "the output changed on its way")
-                    continue
-                made.append((asked, stored, [translator.timings_of(one) for one in told]))
+                made += images
                 self._odd.keep(asked.digest, answer.event)
             elif answer.event["event"] in {"rejected", "crashed"}:
                 self._reject(asked, str(answer.event.get("reason")))
@@ -326,33 +316,20 @@ class Translation:
         aim = self._aim
         assert aim is not None  # the requests were made under it
         self._store.objects.flush()
-        parts = [
-            (part, one, ms, asked.inputs)
-            for asked, stored, timings in made
-            for part, one, ms in zip(asked.parts, stored, timings, strict=True)
-        ]
         done = [
-            Made(part.run_id, one.digest, inputs, part.number) for part, one, _, inputs in parts
+            Made(image.part.run_id, image.stored.digest, image.asked.inputs, image.part.number)
+            for image in made
         ]
         self.publisher.look_ahead(done)
         ready = (self._translator.ready if self._translator else None) or {}
         with self._store.transaction():
-            self._store.history.add_objects([one for _, one, _, _ in parts], "image/png")
-            environment = self._store.runs.add_environment(ready.get("environment", {}))
-            for part, one, ms, _ in parts:
-                self._store.runs.move(
-                    part.run_id,
-                    (RunState.RUNNING,),
-                    RunState.PUBLISHING,
-                    timings=ms,
-                    environment=environment,
-                )
-                self._store.runs.add_outputs(part.run_id, [Edge("image", "image.png", one.digest)])
+            record(self._store, made, ready.get("environment", {}))
             intents = self.publisher.intend(
                 done, model_digest=aim.model.digest, recipes=aim.prepared.recipes
             )
         self._note_published(self.publisher.carry_out(done, intents), now)
-        took_ms = sum(sum(ms.values()) for _, _, ms, _ in parts) / len(made)
+        contents = {image.asked.digest for image in made}
+        took_ms = sum(sum(image.ms.values()) for image in made) / len(contents)
         self._at_once = round(min(max(1000 * AHEAD_S / max(took_ms, 1e-3), AT_ONCE), MOST_AT_ONCE))
 
     def _publish(self, aim: Aim, made: list[Made], now: float) -> None:
@@ -367,13 +344,13 @@ class Translation:
 
     def _give_back(self, asked: Asked, reason: str, now: float) -> None:
         """Leave the inputs due, because the disk is the cause."""
-        asking.end(self._store, asked, RunState.CANCELLED, reason)
+        end(self._store, asked, RunState.CANCELLED, reason)
         self._note_blockage(f"the translator: {reason}", now)
 
     def _reject(self, asked: Asked, reason: str) -> None:
         self._tally.results["rejected"] += len(asked.inputs)
         with self._store.transaction():
-            asking.end(self._store, asked, RunState.FAILED, reason)
+            end(self._store, asked, RunState.FAILED, reason)
             self._store.working.decide(asked.digest, self._queue.layout, reason, None, None)
             for inp in asked.inputs:
                 self._store.working.finish(
@@ -385,6 +362,6 @@ class Translation:
     def _fail(self, asked: Asked, reason: str) -> None:
         """Try again later, each time after twice the wait; the fifth failure is final and shown."""
         with self._store.transaction():
-            asking.end(self._store, asked, RunState.FAILED, reason)
+            end(self._store, asked, RunState.FAILED, reason)
             for inp in asked.inputs:
                 self.publisher.postpone(inp, reason)

@@ -132,7 +132,7 @@ def _outputs(
     """Look at the oldest output: an upgrade replaces none, so the newer ones are of this pixd."""
     if not revisions.otherwise(translation.REVISIONS, translation.REVISIONS[0].number):
         return []
-    from pixd.store.recipes import recipe_digest  # noqa: PLC0415 - hashes, seldom
+    from pixd.translation.samples import samples_of  # noqa: PLC0415 - hashes, seldom
 
     model = history.model(reader, pipeline.name, made.number)
     assert model is not None  # it is live
@@ -143,7 +143,7 @@ def _outputs(
     recipe: dict[str, Any] = translation.translate_recipe(
         pipeline, precision, int(made.recipe["image_size"]), made.recipe["pairs"], made.recipe
     )
-    if recipe_then != recipe_digest("translate", recipe):
+    if recipe_then not in {sample.recipe for sample in samples_of(pipeline, recipe)}:
         return []
     inputs = [input_digest, model["digest"]]
     every = keys("translate", translation.REVISIONS, recipe_then, inputs)

@@ -144,7 +144,7 @@ def _translate(
     changes_model = train["action"] != "none" and "anew" not in train and not is_pinned
     after = total if changes_model else 0
     seconds, size = history.translation_rate(reader, pipeline.name)
-    work = stale + after
+    work = (stale + after) * pipeline.samples
     return {
         "inputs": total,
         "due": stale,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pixd.config.settings import MOST_SAMPLES
 from pixd.folders import ignored, scan
 from pixd.folders.companions import COMPANION
 from pixd.store import heartbeat, model_scores, recipes
@@ -15,12 +16,14 @@ from pixd.store.edges import Edge
 from pixd.store.exclusions import EXCLUDED
 from pixd.store.heartbeat import HeartbeatError, PipelineBeat
 from pixd.store.lock import holder_pid
+from pixd.store.output_names import output_names
 from pixd.store.queries import files, history, lineage, runs
 from pixd.store.states import FileState, OutputState
 from pixd.system.children.folder_calls import ask_once
 from pixd.system.digests import canonical_json
 from pixd.training import snapshot
 from pixd.translation import refresh
+from pixd.translation.samples import number_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -154,9 +157,12 @@ def _run_before(reader: Reader, run: runs.RecordedRun) -> int | None:
     image = run.input("image")
     if image is None:
         return None
-    rows = files.outputs_of_input(reader, run.pipeline, image.path, limit=20)
-    older = [row.run_id for row in rows if row.run_id < run.id]
-    return max(older, default=None)
+    rows = files.outputs_of_input(reader, run.pipeline, image.path, limit=20 * MOST_SAMPLES)
+    for older in sorted({row.run_id for row in rows if row.run_id < run.id}, reverse=True):
+        before = runs.recorded_run(reader, older)
+        if before and number_in(before.settings) == number_in(run.settings):
+            return older
+    return None
 
 
 def _of_unknown(
@@ -210,8 +216,14 @@ def _of_input(
     if state == FileState.QUEUED:
         return _of_queued(reader, store, pipeline, row)
     lines = [reason] if reason else []
-    for output in files.outputs_of_input(reader, pipeline.name, row.path, limit=1):
-        lines += _of_output(reader, store, pipeline, output.path)["why"]
+    if pipeline.samples == 1:
+        for output in files.outputs_of_input(reader, pipeline.name, row.path, limit=1):
+            lines += _of_output(reader, store, pipeline, output.path)["why"]
+        return lines
+    for name in output_names(row.path, pipeline.samples):
+        if files.outputs_at(reader, pipeline.name, name, limit=1):
+            first, *rest = _of_output(reader, store, pipeline, name)["why"]
+            lines += [f"output/{name}: {first}", *(f"  {line}" for line in rest)]
     return lines
 
 
@@ -270,7 +282,9 @@ def _of_output(
     by = _named(model) if model else row.model_digest[:19]
     run = runs.recorded_run(reader, row.run_id)
     assert run is not None  # the row refers to it
-    why = [f"made from input/{row.input_path} by {by} in run@{row.run_id}"]
+    settings = run.settings
+    which = f" as sample {number_in(settings)}" if settings.get("sample") else ""
+    why = [f"made from input/{row.input_path} by {by} in run@{row.run_id}{which}"]
     if (run.finished_at or "") < row.published_at and len(
         files.outputs_of_run(reader, row.run_id)
     ) > 1:
@@ -284,11 +298,21 @@ def _of_output(
             why.append(f"recorded, not a reason: {', '.join(recorded)}")
     elif run.reason:
         why.append(f"because {run.reason}")
+    is_gone = files.file(reader, pipeline.name, "input", row.input_path) is None
+    is_asked_for = is_gone or name in output_names(row.input_path, pipeline.samples)
     states = {
         OutputState.EDITED: "it was edited by hand and is left; the new one beside it: pixd retry",
-        OutputState.ORPHANED: "its input is gone; keep.orphans says whether such outputs stay",
+        OutputState.ORPHANED: (
+            "its input is gone; keep.orphans says whether such outputs stay"
+            if is_asked_for
+            else f"{_unasked(pipeline)}; keep.orphans says whether such outputs stay"
+        ),
         OutputState.MISSING: "its file was deleted and is made again",
-        OutputState.WITHDRAWN: _why_withdrawn(reader, row),
+        OutputState.WITHDRAWN: (
+            _why_withdrawn(reader, row)
+            if is_asked_for or pipeline.keep.orphans
+            else f"{_unasked(pipeline)}, and `keep.orphans` is false"
+        ),
         OutputState.SUPERSEDED: "another took its place",
     }
     if row.state in states:
@@ -311,6 +335,11 @@ def _named(model: Mapping[str, Any]) -> str:
     if not model["early_of"]:
         return str(model["name"])
     return f"{model['name']} (early, step {model['steps']:,} of {model['early_of']:,})"
+
+
+def _unasked(pipeline: PipelineSettings) -> str:
+    """Say why an output has a name that its input does not ask for."""
+    return f"its input has outputs of other names now, with samples: {pipeline.samples}"
 
 
 def _why_withdrawn(reader: Reader, row: files.OutputRow) -> str:

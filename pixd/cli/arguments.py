@@ -239,6 +239,9 @@ def _add_images(add: Add) -> None:
         "-o", dest="out", default="translated", metavar="DIR", help="(translated)"
     )
     translate.add_argument("--model", metavar="MODEL", help="model@N instead of the live one")
+    translate.add_argument(
+        "--samples", type=int, metavar="N", help="N outputs of each file, with dropout (1..16)"
+    )
     pipeline_option(translate)
 
     export = add(

@@ -1,9 +1,8 @@
 """config.yaml -> frozen settings; every rule checked once.
 
 Promises: settings that `pixd.config.load.load` returns need no further checks; a file that is
-wrong is refused with all its problems at once, each with its file, line and key. A value that is
-known and not supported yet is refused too, never ignored. Importing this is cheap, because
-`pixd status` and the child programs do it: only `load` and `document` import YAML.
+wrong is refused with all its problems at once, each with its file, line and key. Importing this is
+cheap, because `pixd status` and the child programs do it: only `load` and `document` import YAML.
 
 Unlike the other packages, this one exports names here: the settings, which most modules read.
 

@@ -106,10 +106,8 @@ class Section:
         node = entry.value if entry else None
         return Section(self.dotted(name), self.line_of(name), node, self._problems)
 
-    def choice(
-        self, name: str, default: str, allowed: Sequence[str], *, later: Sequence[str] = ()
-    ) -> str:
-        """Read one of the words in `allowed`; a word in `later` is known and not supported yet."""
+    def choice(self, name: str, default: str, allowed: Sequence[str]) -> str:
+        """Read one of the words in `allowed`."""
         entry = self._ask(name)
         if entry is None:
             return default
@@ -117,32 +115,18 @@ class Section:
             word = str(entry.value.value)
             if word in allowed:
                 return word
-            if word in later:
-                self.note(name, f'"{word}" is not supported yet; expected {_one_of(allowed)}')
-                return default
         self._expected(name, _one_of(allowed), entry.value)
         return default
 
-    def boolean(self, name: str, default: bool, *, only: bool | None = None) -> bool:  # noqa: FBT001
-        """Read true or false (YAML 1.1's yes, no, on and off count).
-
-        Args:
-            name: the key.
-            default: what holds where the file does not say.
-            only: the one value supported so far; None where both are.
-        """
+    def boolean(self, name: str, default: bool) -> bool:  # noqa: FBT001
+        """Read true or false (YAML 1.1's yes, no, on and off count)."""
         entry = self._ask(name)
         if entry is None:
             return default
         if not _has_tag(entry.value, "bool"):
             self._expected(name, "true or false", entry.value)
             return default
-        value = str(entry.value.value).lower() in _TRUE
-        if only is not None and value is not only:
-            given, supported = ("true", "false") if value else ("false", "true")
-            self.note(name, f"{given} is not supported yet; expected {supported}")
-            return default
-        return value
+        return str(entry.value.value).lower() in _TRUE
 
     def integer(self, name: str, default: int, low: int, high: int) -> int:
         """Read a whole number from `low` to `high`, in decimal digits."""

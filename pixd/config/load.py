@@ -141,6 +141,7 @@ def _lone_name(root: Section) -> str | None:
 def _pipeline(name: str, section: Section, folders: Folders) -> PipelineSettings:
     pairs: str = _read_key(section, PipelineSettings, "pairs")
     fit = _fit(section, pairs)
+    sample: bool = _read_key(section, PipelineSettings, "sample")
     special: dict[str, Any] = {
         "name": name,
         "pairs": pairs,
@@ -150,6 +151,8 @@ def _pipeline(name: str, section: Section, folders: Folders) -> PipelineSettings
         "image_size": _image_size(section),
         "labels": _labels(section, pairs),
         "output_size": _output_size(section, fit),
+        "sample": sample,
+        "samples": _samples(section, sample=sample),
     }
     return PipelineSettings(
         **special,
@@ -209,6 +212,18 @@ def _labels(section: Section, pairs: str) -> str:
         )
         return str(_default(PipelineSettings, "labels"))
     return labels
+
+
+def _samples(section: Section, *, sample: bool) -> int:
+    samples: int = _read_key(section, PipelineSettings, "samples")
+    if samples > 1 and not sample:
+        section.note(
+            "samples",
+            f"expected 1, or none, without sample: true, where all outputs of an input would be"
+            f" the same; got {samples}",
+        )
+        return int(_default(PipelineSettings, "samples"))
+    return samples
 
 
 def _train(section: Section) -> TrainSettings:
@@ -280,8 +295,8 @@ def _read_by_rule(section: Section, field: Field[Any], default: Any = None) -> A
             return section.number(
                 name, default, low, high, above_low=above_low, below_high=below_high
             )
-        case Flag(only):
-            return section.boolean(name, default, only=only)
+        case Flag():
+            return section.boolean(name, default)
     raise AssertionError(f"{name} has no rule")
 
 

@@ -39,9 +39,7 @@ class Number:
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """True or false. `only`: the one value supported so far; None where both are."""
-
-    only: bool | None = None
+    """True or false."""
 
 
 Rule = Choice | Whole | Number | Flag

@@ -15,6 +15,8 @@ from pixd.config.rules import Choice, Flag, Number, Whole, key
 
 LARGEST_MEGAPIXELS = 2000
 """Pillow's own rows and offsets are 32-bit numbers."""
+MOST_SAMPLES = 16
+"""More outputs of one input than this are a mistake rather than a wish."""
 YEAR_S = 31_536_000
 MILLION = 1_000_000
 LONE_PIPELINE_NAME = "default"  # of a pipeline whose keys are at the top of the file
@@ -81,7 +83,8 @@ class PipelineSettings:
     value_range: str = key(value_range.AUTO, Choice(value_range.VALUES))
     max_megapixels: int = key(64, Whole(1, LARGEST_MEGAPIXELS))
     settle_seconds: float = key(2.0, Number(0, YEAR_S))
-    sample: bool = key(False, Flag(only=False))
+    sample: bool = key(False, Flag())
+    samples: int = key(1, Whole(1, MOST_SAMPLES))
     train: TrainSettings = field(default_factory=TrainSettings)
     keep: KeepSettings = field(default_factory=KeepSettings)
 

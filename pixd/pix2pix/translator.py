@@ -18,18 +18,18 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from pixd.config.pair_kinds import keeps_lightness
 from pixd.config.value_range import are_ids_in, bits_in
 from pixd.pix2pix.inference import tiled
 from pixd.pix2pix.inference.batching import Batcher, Lanes, Square
 from pixd.pix2pix.inference.decoding import Decoder, Decoders, LargeImage, Rows
-from pixd.pix2pix.inference.engine import Engine, Pixels
+from pixd.pix2pix.inference.engine import Engine, Noisy, Pixels
 from pixd.system import crash_points
 from pixd.system.children import child, task
 from pixd.system.children.child import HEARTBEAT_S, Events
@@ -46,19 +46,33 @@ translated at a time, because one keeps the network busy."""
 _log = logging.getLogger(__name__)
 
 
+class Wanted(NamedTuple):
+    """One output: its file, its text chunks, and the noise of its dropout, None for no dropout."""
+
+    out: str
+    text: dict[str, str]
+    noise: bytes | None
+
+
 @dataclass
 class Request:
-    """One image on its way through the stages."""
+    """One image on its way through the stages, and the outputs that are wanted of it.
+
+    Attributes:
+        made: digest, size and times of each output that is finished, by its place in `wanted`.
+    """
 
     id: int
     image: str
-    out: str
-    text: dict[str, str]
+    wanted: list[Wanted]
+    has_many: bool
     framing: Any = None
     has_alpha: bool = False
     values: dict[str, Any] | None = None
-    has_room: bool = False
-    ms: dict[str, float] = field(default_factory=dict)
+    room: int = 0
+    is_answered: bool = False
+    decode_ms: float = 0.0
+    made: dict[int, dict[str, Any]] = field(default_factory=dict)
 
 
 class Translator:
@@ -83,18 +97,32 @@ class Translator:
         self._keeps_lightness = keeps_lightness(self._pairs) and recipe["output_size"] == "source"
         self._keeps_alpha = recipe.get("alpha") == "keep"
         self._lanes = Lanes()
-        self._room = threading.Semaphore(BATCHES_DECODED * max(batcher.largest, 1))
+        self._most = BATCHES_DECODED * max(batcher.largest, 1)
+        self._room = threading.Semaphore(self._most)
+        self._entering = threading.Lock()
         self._decoding = ThreadPoolExecutor(DECODERS, thread_name_prefix="decode")
         self._encoding = ThreadPoolExecutor(1, thread_name_prefix="encode")
         self._tiling = ThreadPoolExecutor(batcher.largest, thread_name_prefix="tile")
         self._large = ThreadPoolExecutor(1, thread_name_prefix="large")
         self._large_decoder: Decoder | None = None  # started for the first large image
+        self._answering = threading.Lock()
 
     def accept(self, line: str) -> None:
         """Take one request line; returns at once."""
         asked = json.loads(line)
-        request = Request(asked["id"], asked["image"], asked["out"], asked["text"])
+        several = asked.get("samples")
+        wanted = [
+            Wanted(one["out"], one["text"], self._noise(asked, one)) for one in several or [asked]
+        ]
+        request = Request(asked["id"], asked["image"], wanted, has_many=bool(several))
         self._decoding.submit(self._decode_tiles if self._fit == "tile" else self._decode, request)
+
+    def _noise(self, asked: Mapping[str, Any], one: Mapping[str, Any]) -> bytes | None:
+        """Return what an output's dropout follows from: the seed, its number, the input's digest."""
+        if not self._recipe["sample"]:
+            return None
+        said = (self._recipe["seed"], one.get("number", 1), asked.get("digest", ""))
+        return "/".join(map(str, said)).encode()
 
     def run(self) -> None:
         """Translate decoded images for ever; the end of stdin ends the process."""
@@ -120,14 +148,16 @@ class Translator:
         except Exception as error:  # noqa: BLE001 - one image never ends the translator
             self._turn_down(request, error)
         else:
-            request.ms["decode"] = _ms_since(started)
+            request.decode_ms = _ms_since(started)
+            for at, wanted in enumerate(request.wanted):
+                image = pixels if wanted.noise is None else Noisy(pixels, wanted.noise)
+                self._lanes.put(self._square(request, at, image), is_large=False)
 
-            def deliver(output: Pixels, ms: float) -> None:
-                request.ms["infer"] = ms
-                self._encoding.submit(self._encode, request, output)
+    def _square(self, request: Request, at: int, image: Any) -> Square:
+        def deliver(output: Pixels, ms: float) -> None:
+            self._encoding.submit(self._encode, request, at, output, ms)
 
-            fail: Callable[[Exception], None] = lambda error: self._fail(request, error)  # noqa: E731
-            self._lanes.put(Square(pixels, deliver, fail), is_large=False)
+        return Square(image, deliver, lambda error: self._fail(request, error))
 
     def _infer(self, squares: list[Square]) -> None:
         crash_points.crash_point("infer")
@@ -142,7 +172,7 @@ class Translator:
         for square, output in zip(squares, outputs, strict=True):
             square.deliver(output, ms)
 
-    def _encode(self, request: Request, output: Pixels) -> None:
+    def _encode(self, request: Request, at: int, output: Pixels, infer_ms: float) -> None:
         from pixd.images import fitting, png
 
         started = time.perf_counter()
@@ -160,22 +190,17 @@ class Translator:
                     size = None if is_source else self._size
                     alpha = decoder.alpha(request.image, size, self._fit)
                 image = fitting.with_alpha(image, alpha)
-            data = png.encode_png(image, request.text)
-            Path(request.out).write_bytes(data)
+            data = png.encode_png(image, request.wanted[at].text)
+            Path(request.wanted[at].out).write_bytes(data)
         except Exception as error:  # noqa: BLE001 - one image never ends the translator
             self._fail(request, error)
             return
-        request.ms["encode"] = _ms_since(started)
-        self._answer(
-            request,
-            "done",
-            sha256=digest_of(data),
-            size=len(data),
-            width=image.width,
-            height=image.height,
-            values=request.values,
-            ms=request.ms,
-        )
+        ms = {"infer": infer_ms, "encode": _ms_since(started)}
+        if at == 0:
+            ms["decode"] = request.decode_ms
+        request.made[at] = {"sha256": digest_of(data), "size": len(data), "ms": ms}
+        if len(request.made) == len(request.wanted):
+            self._done(request, image.width, image.height, request.values)
 
     # -- an image in tiles --------------------------------------------------------------
 
@@ -196,60 +221,64 @@ class Translator:
         except Exception as error:  # noqa: BLE001 - one image never ends the translator
             self._turn_down(request, error)
         else:
-            request.ms["decode"] = _ms_since(started)
-            small = rows._replace(read=tiled.reader_of(whole))
-            self._tiling.submit(self._tile, request, small, is_large=False)
+            request.decode_ms = _ms_since(started)
+            self._tiling.submit(self._tile_all, request, rows, whole)
 
     def _decode_large(self, request: Request) -> None:
         self._large_decoder = self._large_decoder or Decoder(self._reading)
         try:
-            with self._large_decoder.rows(
-                request.image, self._size, None, alpha=self._keeps_alpha
-            ) as rows:
-                self._tile(request, rows, is_large=True)
-        except Exception as error:  # noqa: BLE001 - one image never ends the translator
-            self._turn_down(request, error)
-
-    def _tile(self, request: Request, rows: Rows, *, is_large: bool) -> None:
-        try:
-            made = tiled.translate(
-                rows,
-                Path(request.out),
-                request.text,
-                size=self._size,
-                pairs=self._pairs,
-                put=lambda square: self._lanes.put(square, is_large=is_large),
-                at_once=2 * self._batcher.largest,  # one batch in the network, one ready
-                told=lambda tiles, of: self._events.send(
-                    "progress", id=request.id, done=tiles, of=of
-                ),
-            )
+            for at in range(len(request.wanted)):  # each is decoded anew: no memory holds it
+                with self._large_decoder.rows(
+                    request.image, self._size, None, alpha=self._keeps_alpha
+                ) as rows:
+                    self._tile(request, at, rows, is_large=True)
         except Exception as error:  # noqa: BLE001 - one image never ends the translator
             self._turn_down(request, error)
         else:
-            ms = {**made.ms, "decode": made.ms["decode"] + request.ms.get("decode", 0.0)}
-            self._answer(
-                request,
-                "done",
-                sha256=made.sha256,
-                size=made.size,
-                width=rows.width,
-                height=rows.height,
-                values=rows.values,
-                ms=ms,
-            )
+            self._done(request, rows.width, rows.height, rows.values)
+
+    def _tile_all(self, request: Request, rows: Rows, whole: Pixels) -> None:
+        try:
+            for at in range(len(request.wanted)):
+                small = rows._replace(read=tiled.reader_of(whole))
+                self._tile(request, at, small, is_large=False)
+        except Exception as error:  # noqa: BLE001 - one image never ends the translator
+            self._turn_down(request, error)
+        else:
+            self._done(request, rows.width, rows.height, rows.values)
+
+    def _tile(self, request: Request, at: int, rows: Rows, *, is_large: bool) -> None:
+        wanted, many = request.wanted[at], len(request.wanted)
+        made = tiled.translate(
+            rows,
+            Path(wanted.out),
+            wanted.text,
+            size=self._size,
+            pairs=self._pairs,
+            put=lambda square: self._lanes.put(square, is_large=is_large),
+            at_once=2 * self._batcher.largest,  # one batch in the network, one ready
+            told=lambda tiles, of: self._events.send(
+                "progress", id=request.id, done=at * of + tiles, of=many * of
+            ),
+            noise=wanted.noise,
+        )
+        ms = {**made.ms, "decode": made.ms["decode"] + (0.0 if at else request.decode_ms)}
+        request.made[at] = {"sha256": made.sha256, "size": made.size, "ms": ms}
 
     # -- answers ------------------------------------------------------------------------
 
     def _enter(self, request: Request) -> None:
-        self._room.acquire()
-        request.has_room = True
+        """Wait for room for every output of an image: each is a square in memory."""
+        with self._entering:  # else two images might wait for each other's room
+            for _ in range(min(len(request.wanted), self._most)):
+                self._room.acquire()
+                request.room += 1
         crash_points.crash_point("decode")
 
     def _leave(self, request: Request) -> None:
-        if request.has_room:
-            request.has_room = False
-            self._room.release()
+        if request.room:
+            self._room.release(request.room)
+            request.room = 0
 
     def _turn_down(self, request: Request, error: Exception) -> None:
         """Answer for an image that could not be read: whether it is to blame or not."""
@@ -263,7 +292,16 @@ class Translator:
         described = task.describe_error(error)
         self._answer(request, "failed", kind=described["kind"], reason=described["message"])
 
+    def _done(self, request: Request, width: int, height: int, values: Any) -> None:
+        made = [request.made[at] for at in range(len(request.wanted))]
+        told = {"samples": made} if request.has_many else made[0]
+        self._answer(request, "done", width=width, height=height, values=values, **told)
+
     def _answer(self, request: Request, event: str, **fields: Any) -> None:
+        with self._answering:  # of several outputs, two may fail at once
+            if request.is_answered:
+                return
+            request.is_answered = True
         self._leave(request)
         self._events.send(event, id=request.id, **fields)
 
@@ -298,7 +336,8 @@ def start(spec: TranslateSpec, events: Events) -> Translator:
     decoders = Decoders(DECODERS, reading)
     engine = load_engine(spec, events)
     events.phase("compiling the first step")
-    engine([grey_image(engine.size)])
+    grey = grey_image(engine.size)
+    engine([Noisy(grey, b"") if spec.recipe["sample"] else grey])
     largest = spec.batch if engine.largest is None else min(spec.batch, engine.largest)
     batcher = Batcher(engine, largest, lambda message: events.send("note", message=message))
     environment = dict(engine.environment)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 RECONFIGURED = "the configuration changed"
 _OF_TRANSLATION = (
     *("input", "output", "settle_seconds", "keep"),
-    *("fit", "output_size", "alpha", "max_megapixels", "sample"),
+    *("fit", "output_size", "alpha", "max_megapixels", "sample", "samples"),
 )
 """The settings whose change needs another translator, or another view of the input folder."""
 
@@ -139,7 +139,10 @@ class Pipeline:
         )
 
     def withdraw_leftovers(self) -> None:
-        """Withdraw outputs whose inputs are gone: those of a recall, or all if so configured."""
+        """Withdraw outputs that nothing asks for: those of a recall, or all if so configured."""
+        if self.translation.has_surplus:
+            self.translation.has_surplus = False
+            self._tidied_at = -1
         if self._tidied_at != self.input_folder.revision and self.translation.publisher.answers():
             self._tidied_at = self.input_folder.revision
             recall.withdraw_leftovers(self._store, self.settings)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pixd.store.commits import Change
 from pixd.store.exclusions import EXCLUDED
+from pixd.store.output_names import output_names
 from pixd.store.queries import history, lineage
 from pixd.store.states import FileState, OutputState
 from pixd.system import crash_points, roles
@@ -92,7 +93,7 @@ def _plan(store: Store, pipeline: PipelineSettings, digest: str, reached: lineag
     taught = [n for d in reached.taught for n in store.working.with_digest(training, d)]
     repo = store.history.repo_id(name, "input")
     replaced = dict.fromkeys(
-        o for o in from_models if after and _gets_another(store, repo, o, digest)
+        o for o in from_models if after and _gets_another(store, pipeline, repo, o, digest)
     )
     gone = [o for o in (*from_input, *from_models) if o not in replaced]
     return Plan(
@@ -193,7 +194,7 @@ def withdraw_leftovers(store: Store, pipeline: PipelineSettings) -> None:
         for model in store.models.with_outputs(pipeline.name)
         if excluded_in(store.db.conn, store.folder, pipeline.name, model.digest)
         for output in store.outputs.made_by(pipeline.name, model.digest)
-        if not (has_live and _gets_another(store, repo, output))
+        if not (has_live and _gets_another(store, pipeline, repo, output))
     ]
     left = [output for output in dict.fromkeys(left) if output.state is not OutputState.EDITED]
     if not left:
@@ -243,11 +244,14 @@ def _live_after(store: Store, live: Model | None, touched: set[int]) -> Model | 
     return None
 
 
-def _gets_another(store: Store, repo: int, standing: Output, recalled: str = "") -> bool:
-    """Tell whether the input of an output is there, so that it is translated again."""
+def _gets_another(
+    store: Store, pipeline: PipelineSettings, repo: int, standing: Output, recalled: str = ""
+) -> bool:
+    """Tell whether the input of an output is there, so that another output takes its name."""
     found = store.working.find(repo, standing.input_path)
     return (
         found is not None
+        and standing.path in output_names(standing.input_path, pipeline.samples)
         and found.state is not FileState.REJECTED
         and found.digest not in {None, recalled}
     )

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from pixd.store.queries import lineage, retraining, trainings
 from pixd.store.queries.retraining import Asked
-from pixd.store.recipes import recipe_digest
-from pixd.store.states import FileState
+from pixd.store.states import FileState, OutputState
 from pixd.system.errors import PixdError
 from pixd.training import retraining as training
 from pixd.training import wanted
 from pixd.training.dataset import sides
 from pixd.training.warm_start import checkpoints_folder
 from pixd.translation import due
+from pixd.translation.samples import samples_of
 
 if TYPE_CHECKING:
     from pixd.config import PipelineSettings, Settings
@@ -107,13 +107,18 @@ def translate_again(
     if live is None:
         raise PixdError(f"{name} has no live model", advice="`pixd models` lists them")
     trained = lineage.recipe_of(store.db.conn, live.train_run)
-    recipe = recipe_digest("translate", due.recipe_under(pipeline, settings.precision, trained))
+    wanted_now = samples_of(pipeline, due.recipe_under(pipeline, settings.precision, trained))
     change_id = secrets.token_hex(5)
     repo = store.history.repo_id(name, "input")
     names: list[str] = []
     for output in store.outputs.made_by(name, live.digest):
+        if output.state is OutputState.ORPHANED:  # nothing asks for it any more
+            continue
         key = store.runs.get(output.run_id).key
-        if key not in due.keys_of_same(recipe, output.input_digest, live.digest):
+        same = (
+            due.keys_of_same(one.recipe, output.input_digest, live.digest) for one in wanted_now
+        )
+        if not any(key in keys for keys in same):
             names.append(output.input_path)
     with store.transaction():
         store.working.set_state(repo, names, FileState.QUEUED, "", if_in=(FileState.TRANSLATED,))

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pixd.store.output_names import output_name_sql
 from pixd.store.states import STANDING_OUTPUTS, FileState, OutputState, listed
 from pixd.store.transaction import transaction
 from pixd.system.clock import utc_now
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from sqlite_utils import Database
 
@@ -129,6 +130,33 @@ class Outputs:
         ).fetchone()
         return Output.of_row(row) if row else None
 
+    def has_all(
+        self,
+        pipeline: str,
+        wanted: Iterable[tuple[str, str]],
+        input_digest: str,
+        model_digest: str,
+    ) -> bool:
+        """Tell whether outputs are current, or were edited by hand and are kept.
+
+        Args:
+            pipeline: whose outputs they are.
+            wanted: name and recipe of each.
+            input_digest: the content that they should be made of.
+            model_digest: the model that should have made them.
+        """
+        for path, recipe in wanted:
+            found = self.standing(pipeline, path)
+            if found is None:
+                return False
+            is_current = found.state is OutputState.CURRENT and (
+                (found.input_digest, found.model_digest, found.recipe)
+                == (input_digest, model_digest, recipe)
+            )
+            if not is_current and found.state is not OutputState.EDITED:
+                return False
+        return True
+
     def current_paths(self, pipeline: str) -> Iterator[str]:
         """Yield the path of every current output, reading only an index."""
         rows = self._db.conn.execute(
@@ -159,15 +187,44 @@ class Outputs:
             [(pipeline, path) for path in input_paths],
         )
 
-    def orphaned(self, pipeline: str, repo_id: int) -> list[str]:
-        """Return the paths of the outputs whose inputs are gone from the repo, not only refused."""
+    def orphan_surplus(self, pipeline: str, samples: int) -> int:
+        """Mark the outputs under names that their inputs have no more, since `samples` changed.
+
+        Those that were edited by hand stay as they are.
+
+        Returns:
+            How many there were.
+        """
+        cursor = self._db.conn.execute(
+            f"UPDATE output SET state = '{OutputState.ORPHANED}' WHERE pipeline = ?"
+            f" AND state IN ('{OutputState.CURRENT}', '{OutputState.MISSING}')"
+            f" AND path NOT IN ({_names(samples)})",
+            (pipeline,),
+        )
+        return cursor.rowcount
+
+    def orphaned(self, pipeline: str, repo_id: int, samples: int = 1) -> list[str]:
+        """Return the paths of the orphaned outputs that nothing asks for any more.
+
+        Their inputs are gone from the repo, not only refused, or have no output of that name.
+        """
         rows = self._db.conn.execute(
             "SELECT path FROM output WHERE pipeline = ?"
-            f" AND state = '{OutputState.ORPHANED}' AND NOT EXISTS"
-            " (SELECT 1 FROM file WHERE repo_id = ? AND file.path = output.input_path)",
+            f" AND state = '{OutputState.ORPHANED}' AND (path NOT IN ({_names(samples)})"
+            " OR NOT EXISTS"
+            " (SELECT 1 FROM file WHERE repo_id = ? AND file.path = output.input_path))",
             (pipeline, repo_id),
         )
         return [row[0] for row in rows]
+
+    def is_known(self, pipeline: str, input_path: str, input_digest: str) -> bool:
+        """Tell whether this content ever had an output under this name of an input."""
+        row = self._db.conn.execute(
+            "SELECT 1 FROM output INDEXED BY output_by_input_path WHERE pipeline = ?"
+            " AND input_path = ? AND input_digest = ? LIMIT 1",
+            (pipeline, input_path, input_digest),
+        ).fetchone()
+        return row is not None
 
     def count_standing(self, pipeline: str) -> int:
         """Return how many outputs the output folder should have."""
@@ -206,13 +263,21 @@ class Outputs:
         return [Output.of_row(row) for row in rows]
 
     def requeue_stale(
-        self, pipeline: str, repo_id: int, model_digest: str, recipe: str, *, is_early: bool = False
+        self,
+        pipeline: str,
+        repo_id: int,
+        model_digest: str,
+        recipe: str,
+        number: int = 1,
+        samples: int = 1,
+        *,
+        is_early: bool = False,
     ) -> int:
         """Queue every input whose current output is not of this model, recipe and content.
 
-        An output that was edited by hand counts as current: pixd replaces it only when asked.
-        Under an early model, any output of the content will do: `pixd.translation.refresh` is for
-        these.
+        An output that was edited by hand counts as current: pixd replaces it only when asked. Of
+        several samples, it looks at the one with this number. Under an early model, any output of
+        the content will do: `pixd.translation.refresh` is for these.
 
         Returns:
             How many inputs became due.
@@ -223,21 +288,26 @@ class Outputs:
             " AND NOT EXISTS (SELECT 1 FROM output WHERE output.pipeline = ?2"
             "   AND output.input_path = file.path AND output.input_digest = file.digest"
             "   AND (?5 OR (output.model_digest = ?3 AND output.recipe = ?4))"
+            f"   AND output.path = {output_name_sql('file.path', number, samples)}"
             f"   AND output.state IN ('{OutputState.CURRENT}', '{OutputState.EDITED}'))",
             (repo_id, pipeline, model_digest, recipe, is_early),
         )
         return cursor.rowcount
 
-    def behind(self, pipeline: str, repo_id: int, model_digest: str, recipe: str) -> list[str]:
+    def behind(
+        self, pipeline: str, repo_id: int, model_digest: str, recipe: str, samples: int = 1
+    ) -> list[str]:
         """Return the translated inputs whose current output is of another model or recipe.
 
-        Those that were written last come first.
+        Those that were written last come first. Of several samples, the first is looked at, since
+        all are made together.
         """
         rows = self._db.conn.execute(
             "SELECT file.path FROM file WHERE repo_id = ?1 AND digest IS NOT NULL"
             f" AND state = '{FileState.TRANSLATED}'"
             " AND NOT EXISTS (SELECT 1 FROM output WHERE output.pipeline = ?2"
             "   AND output.input_path = file.path AND output.input_digest = file.digest"
+            f"   AND output.path = {output_name_sql('file.path', 1, samples)}"
             f"   AND (output.state = '{OutputState.EDITED}' OR (output.state = '{OutputState.CURRENT}'"
             "   AND output.model_digest = ?3 AND output.recipe = ?4)))"
             " ORDER BY ctime_ns DESC, path",
@@ -245,12 +315,12 @@ class Outputs:
         )
         return [row[0] for row in rows]
 
-    def published(self, pipeline: str, input_path: str) -> list[str]:
-        """Return when the outputs of an input were published, RFC 3339, oldest first."""
+    def published(self, pipeline: str, path: str) -> list[str]:
+        """Return when the outputs of this name were published, RFC 3339, oldest first."""
         rows = self._db.conn.execute(
-            "SELECT published_at FROM output INDEXED BY output_by_input_path WHERE pipeline = ?"
-            " AND input_path = ? ORDER BY id",
-            (pipeline, input_path),
+            "SELECT published_at FROM output INDEXED BY output_by_path WHERE pipeline = ?"
+            " AND path = ? ORDER BY id",
+            (pipeline, path),
         )
         return [row[0] for row in rows]
 
@@ -263,3 +333,8 @@ class Outputs:
                 f" retry_at = NULL WHERE repo_id = ? AND path = ? AND state = '{FileState.TRANSLATED}'",
                 (repo_id, output.input_path),
             )
+
+
+def _names(samples: int) -> str:
+    """Return the names that the outputs of an output's input have, as a list in SQL."""
+    return ", ".join(output_name_sql("input_path", n, samples) for n in range(1, samples + 1))

@@ -223,14 +223,24 @@ class Runs:
         ).fetchone()
         return float(row[0] or 0.0)
 
-    def translation_of(self, pipeline: str, image: str, model: str) -> str | None:
-        """Return the digest of the newest translation of an image by a model, if still kept."""
+    def translation_of(self, pipeline: str, image: str, model: str, like: str) -> str | None:
+        """Return the digest of the newest translation of an image by a model, if still kept.
+
+        Args:
+            pipeline: whose translation.
+            image: digest of the input.
+            model: digest of the model.
+            like: digest of a recipe that makes the same sample of an input.
+        """
         rows = self._db.conn.execute(
             "SELECT run.id FROM run_input AS image JOIN run ON run.id = image.run_id"
             " JOIN run_input AS model ON model.run_id = run.id AND model.role = 'model'"
+            " JOIN recipe ON recipe.digest = run.recipe"
             " WHERE image.digest = ? AND image.role = 'image' AND model.digest = ?"
+            " AND json_extract(recipe.body, '$.sample_number') IS"
+            "  (SELECT json_extract(body, '$.sample_number') FROM recipe WHERE digest = ?)"
             f" AND run.pipeline = ? AND run.state = '{RunState.SUCCEEDED}' ORDER BY run.id DESC LIMIT 1",
-            (image, model, pipeline),
+            (image, model, like, pipeline),
         ).fetchone()
         return self.output_digest(rows[0], "image") if rows else None
 

@@ -14,19 +14,21 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pixd.store import revisions
+from pixd.store.output_names import output_name
 from pixd.store.queries import files
-from pixd.store.recipes import recipe_digest
 from pixd.store.runs import run_key
 from pixd.system import disk
 from pixd.system.children import confinement
 from pixd.system.clock import rfc3339, utc_now
 from pixd.translation import output_files
-from pixd.translation.publishing import LONGEST_WAIT_S, Made
+from pixd.translation.intents import Made
+from pixd.translation.publishing import LONGEST_WAIT_S
 from pixd.translation.recipe import (
     REVISIONS,
     TRANSLATE_REVISION,
     translate_recipe,
 )
+from pixd.translation.samples import samples_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -67,7 +69,7 @@ def recipe_under(
 def stale_under(
     reader: Reader, pipeline: PipelineSettings, precision: str, model: Mapping[str, Any]
 ) -> int:
-    """Return how many inputs have no output under a model and the present recipe.
+    """Return how many inputs lack an output under a model and the present recipe.
 
     An output of an earlier revision counts: an upgrade replaces nothing.
 
@@ -81,17 +83,25 @@ def stale_under(
     if repo is None:
         return 0
     recipe = recipe_under(pipeline, precision, model["training"]["recipe"])
-    digest = recipe_digest("translate", recipe)
-    return files.stale_inputs(reader, pipeline.name, repo, model["digest"], digest)
+    recipes = [sample.recipe for sample in samples_of(pipeline, recipe)]
+    return files.stale_inputs(reader, pipeline.name, repo, model["digest"], recipes)
 
 
 @dataclass(frozen=True, slots=True)
 class New:
-    """An image that is to be made, and every input that it serves."""
+    """An image that is to be made, and every input that it serves.
+
+    Attributes:
+        key: of its run.
+        digest: of the inputs' content.
+        inputs: they have the same content.
+        number: which sample of them it is.
+    """
 
     key: str
     digest: str
     inputs: tuple[DueInput, ...]
+    number: int = 1
 
 
 @dataclass(slots=True)
@@ -102,7 +112,7 @@ class Work:
         refused: inputs that can have no output, with the reason.
         again: what is published without work.
         joins: inputs whose content is being translated already, by its digest.
-        new: what the translator is asked for.
+        new: what the translator is asked for; the samples of one content follow one another.
     """
 
     refused: list[tuple[DueInput, str]] = field(default_factory=list)
@@ -122,6 +132,7 @@ class Known:
         is_input: tells whether a name is the name of an input.
         made: returns (run, output digest) of an earlier success with a key and kept bytes.
         held: digests of the contents that the translator has.
+        more: recipes of the samples after the first, by number.
     """
 
     model: str
@@ -130,6 +141,7 @@ class Known:
     is_input: Callable[[str], bool]
     made: Callable[[str], tuple[int, str] | None]
     held: Collection[str]
+    more: tuple[str, ...] = ()
 
 
 def sort_out(inputs: Iterable[DueInput], known: Known) -> Work:
@@ -137,23 +149,24 @@ def sort_out(inputs: Iterable[DueInput], known: Known) -> Work:
     found = Work()
     by_digest: dict[str, list[DueInput]] = {}
     for inp in inputs:
-        name = output_files.output_name(inp.name)
-        why = output_files.refusal(inp.name, is_input=known.is_input(name))
+        is_input = known.is_input(output_name(inp.name))
+        why = output_files.refusal(inp.name, is_input=is_input, samples=1 + len(known.more))
         why = why or known.refusals.get(inp.digest, "")
         if why:
             found.refused.append((inp, why))
         else:
             by_digest.setdefault(inp.digest, []).append(inp)
     for digest, same in by_digest.items():
-        same_work = keys_of_same(known.recipe, digest, known.model)
-        key = same_work[0]
-        before = next((made for each in same_work if (made := known.made(each))), None)
-        if before:
-            found.again.append(Made(*before, tuple(same)))
-        elif digest in known.held:
-            found.joins[digest] = tuple(same)
-        else:
-            found.new.append(New(key, digest, tuple(same)))
+        for number, recipe in enumerate((known.recipe, *known.more), start=1):
+            same_work = keys_of_same(recipe, digest, known.model)
+            key = same_work[0]
+            before = next((made for each in same_work if (made := known.made(each))), None)
+            if before:
+                found.again.append(Made(*before, tuple(same), number))
+            elif digest in known.held:
+                found.joins[digest] = tuple(same)
+            else:
+                found.new.append(New(key, digest, tuple(same), number))
     return found
 
 
@@ -195,7 +208,12 @@ class Queue:
         return ""
 
     def known(
-        self, model: str, recipe: str, inputs: Iterable[DueInput], held: Collection[str]
+        self,
+        model: str,
+        recipe: str,
+        inputs: Iterable[DueInput],
+        held: Collection[str],
+        more: tuple[str, ...] = (),
     ) -> Known:
         """Return what `sort_out` must know of these inputs; see `Known`."""
         working = self._store.working
@@ -207,6 +225,7 @@ class Queue:
             is_input=lambda name: working.find(self._repo_id, name) is not None,
             made=self._made_before,
             held=held,
+            more=more,
         )
 
     def _made_before(self, key: str) -> tuple[int, str] | None:

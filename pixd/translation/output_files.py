@@ -1,7 +1,7 @@
 """Name and publish a translated image.
 
-The output of ``x.png`` is ``x.png``; of any other ``x.jpg`` it is ``x.jpg.png``. A file that
-pixd did not write, or that somebody edited since, is never overwritten.
+A file that pixd did not write, or that somebody edited since, is never overwritten. What an output
+is called is in `pixd.store.output_names`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import os
 from typing import TYPE_CHECKING
 
 from pixd.images import png_text
+from pixd.store.output_names import output_name, output_names
 from pixd.system import crash_points, disk, durable
 from pixd.system.digests import hash_file
 from pixd.system.names import name_from_bytes, name_to_bytes, path_in
@@ -23,24 +24,23 @@ if TYPE_CHECKING:
 NAME_MAX_BYTES = 255  # what every common Linux file system allows one component
 
 
-def output_name(input_name: str) -> str:
-    """Return the name text of the output of an input, relative to the output folder."""
-    return input_name if input_name.lower().endswith(".png") else input_name + ".png"
-
-
-def refusal(input_name: str, *, is_input: bool) -> str:
+def refusal(input_name: str, *, is_input: bool, samples: int = 1) -> str:
     """Say why an input cannot have an output under its name, or return "".
 
     Args:
         input_name: name text of the input.
-        is_input: whether the output's name, where it differs, is itself the name of an input
-            (``x.jpg`` beside ``x.jpg.png``). The name then belongs to that one.
+        is_input: whether `output_name`, where it differs, is itself the name of an input
+            (``x.jpg`` beside ``x.jpg.png``). The name then belongs to that one, and so do the
+            names of all samples.
+        samples: how many outputs it should have.
     """
     name = output_name(input_name)
-    last = name_to_bytes(name).rsplit(b"/", 1)[-1]
+    last = name_to_bytes(output_names(input_name, samples)[-1]).rsplit(b"/", 1)[-1]
     if len(last) > NAME_MAX_BYTES:
         return f"its output's name would be {len(last)} bytes long, over 255: shorten the name"
     if name != input_name and is_input:
+        if samples > 1:
+            return f"its outputs' names are those of the input {name}: rename one of them"
         return f"its output's name {name} belongs to the input of that name: rename one of them"
     return ""
 
@@ -82,6 +82,18 @@ def look(target: Path, wanted: str, ours: str | None) -> Standing:
     if png_text.read_as_written(target):
         return Standing.EARLIER
     return Standing.FOREIGN if ours is None else Standing.EDITED
+
+
+def why_foreign(folder: Path, path: str) -> str:
+    """Say what a file is that takes the name of an output, and what to do with it.
+
+    Args:
+        folder: the output folder.
+        path: name text, relative to it.
+    """
+    if "pixd:run" in png_text.read_text(path_in(folder, path)):
+        return f"{path} was made by pixd and changed by hand since: move it away"
+    return f"{path} is there already and was not made by pixd: move it away"
 
 
 def look_each(files: Sequence[tuple[Path, str, str | None]]) -> list[Standing | Exception]:

@@ -11,52 +11,35 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pixd.folders.one_file import is_of_one_file
-from pixd.images import png_text
-from pixd.store.queries import history
+from pixd.store.output_names import output_name, output_names
 from pixd.store.states import FileState, OutputState, RunState
 from pixd.system import backoff, disk
 from pixd.system.children.folder_calls import FolderCalls, NotAnsweringError
 from pixd.system.clock import rfc3339
 from pixd.system.errors import in_words
 from pixd.system.names import path_in
-from pixd.translation import leftovers, output_files
+from pixd.translation import earlier, leftovers, output_files
+from pixd.translation.intents import Intent
 from pixd.translation.output_place import OutputPlace
 from pixd.translation.tally import Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from pixd.store.events import Level
     from pixd.store.file_rows import DueInput
     from pixd.store.outputs import Output
     from pixd.store.store import Store
+    from pixd.translation.intents import Made
 
 MAX_ATTEMPTS = 5
 LONGEST_WAIT_S = (1 + backoff.JITTER) * backoff.wait_s(MAX_ATTEMPTS - 1)
 """`postpone` never sets a retry later than this. A retry that is later was set before the clock was
 put back."""
-
-
-class Made(NamedTuple):
-    """An image that a run made, and the inputs that it is the translation of."""
-
-    run_id: int
-    digest: str
-    inputs: tuple[DueInput, ...]
-
-
-class Intent(NamedTuple):
-    """One output about to be put in place: its row, its path, its bytes, its input."""
-
-    row: int
-    path: str
-    digest: str
-    input: DueInput
-    is_first: bool  # of this content under this name
 
 
 class Publisher:
@@ -69,19 +52,25 @@ class Publisher:
         repo_id: int,
         folder: Path,
         *,
+        samples: int = 1,
         tally: Tally | None = None,
     ) -> None:
         """Publish into `folder` what was made of the inputs of the repo `repo_id`.
 
-        `tally` counts what became of them.
+        `samples` says how many outputs an input has, `tally` counts what became of inputs.
         """
         self._tally = tally or Tally()
         self._store = store
         self._pipeline = pipeline
         self._repo_id = repo_id
         self._folder = folder
+        self._samples = samples
         self._place = OutputPlace(store, pipeline, folder)
         self._refusal = ""
+        # Of the inputs that are being published: postponed already, and what is to be said of them.
+        self._postponed: set[str] = set()
+        self._said: dict[str, str] = {}
+        self._made_with: tuple[str, Sequence[str]] = ("", ())
         self.calls = FolderCalls(folder, store=store.folder)
         self._found: dict[tuple[str, str], output_files.Standing | Exception] = {}
         # What an earlier service left on a network file system is settled at the first look.
@@ -97,7 +86,7 @@ class Publisher:
             return silence.message
         return "" if is_there else f"the output folder {self._folder} is gone"
 
-    def publish(self, made: list[Made], *, model_digest: str, recipe: str) -> str:
+    def publish(self, made: list[Made], *, model_digest: str, recipes: Sequence[str]) -> str:
         """Publish images: all intents, then all files, then all rows that say they are published.
 
         Their runs succeed in any case, since the bytes are in the store. What could not be
@@ -106,14 +95,14 @@ class Publisher:
         Args:
             made: what to publish; the objects are durable.
             model_digest: the model that made them.
-            recipe: digest of the recipe that they were made under.
+            recipes: digests of the recipes that they were made under, by the number of the sample.
 
         Returns:
             What the disk of the output folder refuses, or "". Files that were there before are kept.
         """
         self.look_ahead(made)
         with self._store.transaction():
-            intents = self.intend(made, model_digest=model_digest, recipe=recipe)
+            intents = self.intend(made, model_digest=model_digest, recipes=recipes)
         return self.carry_out(made, intents)
 
     def look_ahead(self, made: list[Made]) -> None:
@@ -123,11 +112,11 @@ class Publisher:
         """
         self._refusal = ""
         self._found.clear()
+        self._postponed.clear()
+        self._said.clear()
         if not self.calls.network:
             return
-        wanted = [
-            (output_files.output_name(i.name), one.digest) for one in made for i in one.inputs
-        ]
+        wanted = [(self._name(i, one.number), one.digest) for one in made for i in one.inputs]
         standing = [self._store.outputs.standing(self._pipeline, path) for path, _ in wanted]
         asked = [
             (path_in(self._folder, path), digest, ours.digest if ours else None)
@@ -168,18 +157,21 @@ class Publisher:
         """After an error of the store's disk, settle what was cut off at the next look."""
         self._has_left = bool(self.calls.network)
 
-    def intend(self, made: list[Made], *, model_digest: str, recipe: str) -> list[Intent]:
+    def intend(
+        self, made: list[Made], *, model_digest: str, recipes: Sequence[str]
+    ) -> list[Intent]:
         """Write the intents of `publish`, after `look_ahead`. Join the caller's transaction."""
+        self._made_with = (model_digest, recipes)
         intents: list[Intent] = []
         for one in made:
             for inp in one.inputs:
                 try:
                     with self._store.apart():
-                        intents += self._intend(one, inp, model_digest, recipe)
+                        intents += self._intend(one, inp, model_digest, recipes[one.number - 1])
                 except Exception as error:
                     if not (isinstance(error, OSError) or is_of_one_file(error)):
                         raise
-                    self._note_refusal(inp, output_files.output_name(inp.name), error)
+                    self._note_refusal(inp, self._name(inp, one.number), error)
         return intents
 
     def carry_out(self, made: list[Made], intents: list[Intent]) -> str:
@@ -192,11 +184,13 @@ class Publisher:
         standing = self._put(intents)
         with store.transaction():
             standing = [intent for intent in standing if self._is_recorded(intent)]
+            done = [intent for intent in standing if self._is_finished(intent)]
             for one in made:
                 self._end_run(one.run_id)
         now = time.time()
-        for intent in standing:
-            self._tally.published(now, intent.input.ctime_ns / 1e9 if intent.is_first else None)
+        first = {intent.input.name for intent in done if intent.is_first}
+        for inp in {intent.input.name: intent.input for intent in done}.values():
+            self._tally.published(now, inp.ctime_ns / 1e9 if inp.name in first else None)
         return self._refusal
 
     def postpone(self, inp: DueInput, reason: str) -> None:
@@ -214,6 +208,12 @@ class Publisher:
         self._tally.results["failed" if gives_up else "postponed"] += 1
         level: Level = "error" if gives_up else "warning"
         self._store.note(self._pipeline, level, "translate", f"{inp.name}: {reason}")
+
+    def _postpone(self, inp: DueInput, reason: str) -> None:
+        """Do what `postpone` does, once for all samples of an input that are published together."""
+        if inp.name not in self._postponed:
+            self._postponed.add(inp.name)
+            self.postpone(inp, reason)
 
     def find_missing(self) -> str | None:
         """Queue the inputs of outputs that somebody deleted.
@@ -238,16 +238,20 @@ class Publisher:
                         self._store.outputs.requeue_missing(self._repo_id, standing)
         return ""
 
+    def _name(self, inp: DueInput, number: int) -> str:
+        return output_name(inp.name, number, self._samples)
+
     def _intend(self, made: Made, inp: DueInput, model_digest: str, recipe: str) -> list[Intent]:
         """Write the intent, unless a file that exists makes it unnecessary or forbids it."""
         store = self._store
         found = store.working.find(self._repo_id, inp.name)
         if self._refusal or found is None or found[1] != inp.digest:
             return []
-        path = output_files.output_name(inp.name)
+        path = self._name(inp, made.number)
         standing = store.outputs.standing(self._pipeline, path)
         if self._stands(standing, inp, path, made.digest, (model_digest, recipe)):
             return []
+        is_first = not store.outputs.is_known(self._pipeline, inp.name, inp.digest)
         row = store.outputs.intend(
             self._pipeline,
             path,
@@ -259,7 +263,6 @@ class Publisher:
             digest=made.digest,
             change_id=inp.change_id or "none",
         )
-        is_first = standing is None or standing.input_digest != inp.digest
         return [Intent(row, path, made.digest, inp, is_first)]
 
     def _put(self, intents: list[Intent]) -> list[Intent]:
@@ -284,21 +287,39 @@ class Publisher:
         return standing
 
     def _is_recorded(self, intent: Intent) -> bool:
-        """Write that an output is published; where that fails, its input is tried again later."""
-        inp = intent.input
+        """Write that an output is published; tell whether that could be done."""
+        with self._tried_again(intent):
+            self._store.outputs.settle_intent(intent.row)
+            return True
+        return False
+
+    def _is_finished(self, intent: Intent) -> bool:
+        """Say that an input is translated, if all of its outputs are there; tell whether."""
+        inp, (model, recipes) = intent.input, self._made_with
+        names = output_names(inp.name, self._samples)
+        with self._tried_again(intent):
+            if len(names) > 1 and not self._store.outputs.has_all(
+                self._pipeline, zip(names, recipes, strict=True), inp.digest, model
+            ):
+                return False
+            why = self._said.get(inp.name, "")
+            self._store.working.finish(
+                self._repo_id, inp.name, inp.digest, FileState.TRANSLATED, why
+            )
+            return True
+        return False
+
+    @contextlib.contextmanager
+    def _tried_again(self, intent: Intent) -> Iterator[None]:
+        """Try an input again later after an error in the block that is not the store's."""
         try:
             with self._store.apart():
-                self._store.outputs.settle_intent(intent.row)
-                self._store.working.finish(
-                    self._repo_id, inp.name, inp.digest, FileState.TRANSLATED
-                )
+                yield
         except Exception as error:
             if not is_of_one_file(error):
                 raise
             self._store.outputs.drop_intent(intent.row)
-            self.postpone(inp, f"{intent.path} could not be recorded: {in_words(error)}")
-            return False
-        return True
+            self._postpone(intent.input, f"{intent.path} could not be recorded: {in_words(error)}")
 
     def _end_run(self, run_id: int) -> None:
         # A run that is left as publishing is ended by the next start.
@@ -325,7 +346,7 @@ class Publisher:
         elif disk.refusal(error):
             self._refusal = f"the output folder {self._folder}: {why}"
         else:
-            self.postpone(inp, why)
+            self._postpone(inp, why)
 
     def _stands_after_all(self, target: Path, digest: str) -> bool:
         """Tell whether publishing failed only after the rename, so that the file is on the disk."""
@@ -349,7 +370,6 @@ class Publisher:
         made_with: tuple[str, str],
     ) -> bool:
         """Look at the file that is at `path`; tell whether nothing is to be published."""
-        working = self._store.working
         ours = standing.digest if standing else None
         found = self._look(path, digest, ours)
         if (
@@ -361,40 +381,18 @@ class Publisher:
                 standing.input_digest == inp.digest
                 and (standing.model_digest, standing.recipe) == made_with
             ):
-                working.finish(self._repo_id, inp.name, inp.digest, FileState.TRANSLATED)
+                self._finish(inp)
                 return True
         elif found is output_files.Standing.EDITED and standing:
             self._store.outputs.set_state(standing.id, OutputState.EDITED)
             why = f"{path} was edited by hand and is kept; delete it to get the new one"
-            working.finish(self._repo_id, inp.name, inp.digest, FileState.TRANSLATED, why)
+            self._said[inp.name] = why
+            self._finish(inp)
             self._store.note(self._pipeline, "warning", "edited", why)
             return True
         elif found is output_files.Standing.FOREIGN:
-            self.postpone(inp, self._why_foreign(path))
+            self._postpone(inp, output_files.why_foreign(self._folder, path))
             return True
         elif found is output_files.Standing.EARLIER:
-            self._keep_earlier(path)
+            earlier.keep(self._store, self._pipeline, path_in(self._folder, path), path)
         return False
-
-    def _why_foreign(self, path: str) -> str:
-        text = png_text.read_text(path_in(self._folder, path))
-        if "pixd:run" in text:
-            return f"{path} was made by pixd and changed by hand since: move it away"
-        return f"{path} is there already and was not made by pixd: move it away"
-
-    def _keep_earlier(self, path: str) -> None:
-        """Keep the bytes of an output that pixd did not write last, before it is replaced."""
-        target = path_in(self._folder, path)
-        key = png_text.read_text(target)["pixd:run"]
-        fd = os.open(target, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            stored = self._store.objects.take(fd)
-        finally:
-            os.close(fd)
-        self._store.objects.flush()
-        self._store.history.add_objects([stored], "image/png")
-        runs = history.runs_of_key(self._store.db.conn, key)
-        by = f"run@{runs[0]}" if runs else "a run that this store does not have (was it put back"
-        told = f"{path} is of {by}" + ("" if runs else " from a backup?)")
-        told += f": it is kept as {stored.digest[:19]} and replaced"
-        self._store.note(self._pipeline, "info", "earlier", told)

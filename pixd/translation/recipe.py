@@ -37,7 +37,8 @@ def translate_recipe(
         precision: the configured one.
         image_size: pixels, the live model's own; the configuration may already name another.
         pairs: the setting that the live model was trained under.
-        trained: the recipe of its training. Values of inputs are read as those of its pairs were.
+        trained: the recipe of its training. Values of inputs are read as those of its pairs were,
+            and dropout has its seed.
     """
     kind = KINDS[pairs]
     return {
@@ -54,6 +55,6 @@ def translate_recipe(
             value_range.bits_in(trained), are_ids=value_range.are_ids_in(trained)
         ),
         "sample": pipeline.sample,
-        "seed": pipeline.train.seed if pipeline.sample else 0,
+        "seed": int(trained.get("seed", pipeline.train.seed)) if pipeline.sample else 0,
         "precision": precision,
     }

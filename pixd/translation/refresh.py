@@ -11,6 +11,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
+from pixd.store.output_names import output_name
 from pixd.store.states import FileState
 from pixd.system.clock import seconds_of
 
@@ -33,8 +34,9 @@ WHY: Final = "made again by a newer early model"
 class Refresh:
     """What of one pipeline is to be made again under an early model."""
 
-    def __init__(self, store: Store, pipeline: str, repo_id: int) -> None:
-        """Look at the inputs in the repo `repo_id`."""
+    def __init__(self, store: Store, pipeline: str, repo_id: int, samples: int) -> None:
+        """Look at the inputs in the repo `repo_id`, each of which has so many outputs."""
+        self._samples = samples
         self._store = store
         self._pipeline = pipeline
         self._repo_id = repo_id
@@ -53,9 +55,9 @@ class Refresh:
         self._later.clear()
         self._began_at = None
         if aim is not None and aim.model.early_of:
-            digest, recipe = aim.model.digest, aim.prepared.recipe
+            asked = aim.model.digest, aim.prepared.recipes[0], self._samples
             outputs = self._store.outputs
-            self._waiting.extend(outputs.behind(self._pipeline, self._repo_id, digest, recipe))
+            self._waiting.extend(outputs.behind(self._pipeline, self._repo_id, *asked))
 
     def next_at(self, now: float) -> float:
         """Return when the next step has work; `now` in monotonic seconds."""
@@ -106,7 +108,8 @@ class Refresh:
 
     def _too_often(self, name: str) -> float:
         """Return for how many seconds an input must not be made again; 0 if it may."""
-        again = self._store.outputs.published(self._pipeline, name)[1:]
+        path = output_name(name, 1, self._samples)
+        again = self._store.outputs.published(self._pipeline, path)[1:]
         if len(again) < MOST_AN_HOUR:
             return 0.0
         since = seconds_of(again[-MOST_AN_HOUR]) or 0.0

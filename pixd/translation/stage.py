@@ -7,16 +7,18 @@ file, then the rows that say the output exists.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from itertools import groupby
+from operator import attrgetter
+from typing import TYPE_CHECKING
 
-from pixd.store.edges import Edge
 from pixd.store.heartbeat import Tiles
 from pixd.store.states import FileState, RunState
 from pixd.system import crash_points, disk
 from pixd.system.children.warm_worker import WarmWorker
 from pixd.translation import due, odd_inputs, translator
-from pixd.translation.aim import Aim, Asked, begin, request
-from pixd.translation.publishing import Made, Publisher
+from pixd.translation.aim import Aim, Asked, Image, begin, end, record, request, take
+from pixd.translation.intents import Made
+from pixd.translation.publishing import Publisher
 from pixd.translation.refresh import Refresh
 from pixd.translation.tally import Tally
 
@@ -63,7 +65,12 @@ class Translation:
         self._intake = intake
         self._spawner = spawner
         self.publisher = Publisher(
-            store, pipeline.name, intake.repo_id, pipeline.output, tally=self._tally
+            store,
+            pipeline.name,
+            intake.repo_id,
+            pipeline.output,
+            samples=pipeline.samples,
+            tally=self._tally,
         )
         self._aim: Aim | None = None
         self._translator: WarmWorker | None = None
@@ -76,8 +83,9 @@ class Translation:
         self._blockage = disk.Blockage()
         self._queue = due.Queue(store, pipeline, intake.repo_id)
         self._odd = odd_inputs.OddInputs(store, pipeline.name, intake.repo_id)
-        self._refresh = Refresh(store, pipeline.name, intake.repo_id)
+        self._refresh = Refresh(store, pipeline.name, intake.repo_id, pipeline.samples)
         self.device = ""
+        self.has_surplus = False  # outputs were orphaned; who withdraws such resets this
 
     @property
     def blocked(self) -> str:
@@ -154,9 +162,7 @@ class Translation:
             self._translator.stop()
         with self._store.transaction():
             for asked in self._held.values():
-                self._store.runs.move(
-                    asked.run_id, (RunState.RUNNING,), RunState.CANCELLED, reason=reason
-                )
+                end(self._store, asked, RunState.CANCELLED, reason)
         self._held.clear()
         self.publisher.calls.close()
 
@@ -210,13 +216,25 @@ class Translation:
             self._note_damage(live, error, now)
             return None
         self._damaged = None
-        recipe = store.runs.add_recipe("translate", prepared.settings)
+        recipes = [store.runs.add_recipe("translate", one.settings) for one in prepared.samples]
         is_early = bool(live.early_of) and not store.models.is_pinned(name)
         with store.transaction():
-            store.outputs.requeue_stale(
-                name, self._intake.repo_id, live.digest, recipe, is_early=is_early
-            )
+            surplus = store.outputs.orphan_surplus(name, len(recipes))
+            for number, recipe in enumerate(recipes, start=1):
+                store.outputs.requeue_stale(
+                    name,
+                    self._intake.repo_id,
+                    live.digest,
+                    recipe,
+                    number,
+                    len(recipes),
+                    is_early=is_early,
+                )
             queued = store.working.counts(self._intake.repo_id).get(FileState.QUEUED, 0)
+        if surplus:
+            self.has_surplus = True
+            told = f"{surplus} outputs have names that are not asked for since `samples` changed"
+            store.note(name, "info", "orphans", told)
         if queued:
             store.note(name, "info", "due", f"{queued} inputs are due under model@{live.number}")
         if self._translator:
@@ -254,7 +272,8 @@ class Translation:
         if self._note_blockage(self._queue.shortage(), now):
             return
         with self._store.transaction():
-            known = self._queue.known(aim.model.digest, aim.prepared.recipe, inputs, self._held)
+            first, *more = aim.prepared.recipes
+            known = self._queue.known(aim.model.digest, first, inputs, self._held, tuple(more))
             work = due.sort_out(inputs, known)
             for inp, why in work.refused:
                 self._tally.results["rejected"] += 1
@@ -264,9 +283,9 @@ class Translation:
             for digest, same in work.joins.items():
                 held = self._held[digest]
                 self._held[digest] = held._replace(inputs=(*held.inputs, *same))
-            for new in work.new:
-                asked = begin(self._store, self._pipeline.name, aim, new, child.scratch)
-                self._held[new.digest] = asked
+            for digest, parts in groupby(work.new, attrgetter("digest")):
+                asked = begin(self._store, self._pipeline.name, aim, list(parts), child.scratch)
+                self._held[digest] = asked
                 child.submit(asked, request(self._store, aim, asked))
         if work.again:
             self._publish(aim, work.again, now)
@@ -301,22 +320,18 @@ class Translation:
     # -- answers ------------------------------------------------------------------------
 
     def _publish_answers(self, answers: list[Answer], now: float) -> None:
-        made: list[tuple[Asked, Any, Any]] = []
+        made: list[Image] = []
         for answer in answers:
             asked = self._held.pop(answer.token.digest, None)
             if asked is None:  # dropped when the model changed
                 continue
             if answer.event["event"] == "done":
                 crash_points.crash_point("result-received")
-                try:
-                    stored = self._store.objects.adopt(asked.scratch)
-                except FileNotFoundError:
-                    self._fail(asked, "the translator left no output")
+                images = take(self._store, asked, answer.event)
+                if isinstance(images, str):
+                    self._fail(asked, images)
                     continue
-                if stored.digest != answer.event.get("sha256"):
-                    self._fail(asked, "the output changed on its way")
-                    continue
-                made.append((asked, stored, translator.timings_of(answer.event)))
+                made += images
                 self._odd.keep(asked.digest, answer.event)
             elif answer.event["event"] in {"rejected", "crashed"}:
                 self._reject(asked, str(answer.event.get("reason")))
@@ -329,33 +344,25 @@ class Translation:
         aim = self._aim
         assert aim is not None  # the requests were made under it
         self._store.objects.flush()
-        done = [Made(asked.run_id, stored.digest, asked.inputs) for asked, stored, _ in made]
+        done = [
+            Made(image.part.run_id, image.stored.digest, image.asked.inputs, image.part.number)
+            for image in made
+        ]
         self.publisher.look_ahead(done)
         ready = (self._translator.ready if self._translator else None) or {}
         with self._store.transaction():
-            self._store.history.add_objects([stored for _, stored, _ in made], "image/png")
-            environment = self._store.runs.add_environment(ready.get("environment", {}))
-            for asked, stored, timings in made:
-                self._store.runs.move(
-                    asked.run_id,
-                    (RunState.RUNNING,),
-                    RunState.PUBLISHING,
-                    timings=timings,
-                    environment=environment,
-                )
-                self._store.runs.add_outputs(
-                    asked.run_id, [Edge("image", "image.png", stored.digest)]
-                )
+            record(self._store, made, ready.get("environment", {}))
             intents = self.publisher.intend(
-                done, model_digest=aim.model.digest, recipe=aim.prepared.recipe
+                done, model_digest=aim.model.digest, recipes=aim.prepared.recipes
             )
         self._note_published(self.publisher.carry_out(done, intents), now)
-        took_ms = sum(sum(timings.values()) for _, _, timings in made) / len(made)
+        contents = {image.asked.digest for image in made}
+        took_ms = sum(sum(image.ms.values()) for image in made) / len(contents)
         self._at_once = round(min(max(1000 * AHEAD_S / max(took_ms, 1e-3), AT_ONCE), MOST_AT_ONCE))
 
     def _publish(self, aim: Aim, made: list[Made], now: float) -> None:
         refused = self.publisher.publish(
-            made, model_digest=aim.model.digest, recipe=aim.prepared.recipe
+            made, model_digest=aim.model.digest, recipes=aim.prepared.recipes
         )
         self._note_published(refused, now)
 
@@ -365,13 +372,13 @@ class Translation:
 
     def _give_back(self, asked: Asked, reason: str, now: float) -> None:
         """Leave the inputs due, because the disk is the cause."""
-        self._store.runs.move(asked.run_id, (RunState.RUNNING,), RunState.CANCELLED, reason=reason)
+        end(self._store, asked, RunState.CANCELLED, reason)
         self._note_blockage(f"the translator: {reason}", now)
 
     def _reject(self, asked: Asked, reason: str) -> None:
         self._tally.results["rejected"] += len(asked.inputs)
         with self._store.transaction():
-            self._store.runs.move(asked.run_id, (RunState.RUNNING,), RunState.FAILED, reason=reason)
+            end(self._store, asked, RunState.FAILED, reason)
             self._store.working.decide(asked.digest, self._queue.layout, reason, None, None)
             for inp in asked.inputs:
                 self._store.working.finish(
@@ -383,6 +390,6 @@ class Translation:
     def _fail(self, asked: Asked, reason: str) -> None:
         """Try again later, each time after twice the wait; the fifth failure is final and shown."""
         with self._store.transaction():
-            self._store.runs.move(asked.run_id, (RunState.RUNNING,), RunState.FAILED, reason=reason)
+            end(self._store, asked, RunState.FAILED, reason)
             for inp in asked.inputs:
                 self.publisher.postpone(inp, reason)

@@ -17,15 +17,15 @@ import pixd
 from pixd.store import manifests, model_files
 from pixd.store.queries import history
 from pixd.store.queries.lineage import object_path
-from pixd.store.recipes import recipe_digest
 from pixd.system.children.numbers import is_number
 from pixd.system.children.spec import TranslateSpec
 from pixd.system.children.warm_worker import WarmWorker
 from pixd.system.errors import PixdError
 from pixd.translation import recipe
+from pixd.translation.samples import Sample, samples_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from pixd.config import PipelineSettings, Settings
     from pixd.store.connection import Reader
@@ -68,16 +68,29 @@ class Prepared(NamedTuple):
         folder: its files, laid out.
         files: what they must be; the child checks this before it loads them.
         card: what it says of itself.
-        settings: the recipe of the translation.
-        recipe: digest of `settings`.
+        samples: what every input gets, by number: one output or several.
     """
 
     model: str
     folder: Path
     files: Mapping[str, manifests.Entry]
     card: Card
-    settings: Mapping[str, Any]
-    recipe: str
+    samples: tuple[Sample, ...]
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """The recipe of the translation; of several samples, that of the first."""
+        return self.samples[0].settings
+
+    @property
+    def recipe(self) -> str:
+        """Digest of `settings`."""
+        return self.samples[0].recipe
+
+    @property
+    def recipes(self) -> list[str]:
+        """The digest of every sample's recipe, by number."""
+        return [sample.recipe for sample in self.samples]
 
 
 class Apart(NamedTuple):
@@ -249,7 +262,7 @@ def _prepare(
             " damaged",
         ) from error
     effective = recipe.translate_recipe(pipeline, settings.precision, *card)
-    return Prepared(digest, folder, files, card, effective, recipe_digest("translate", effective))
+    return Prepared(digest, folder, files, card, samples_of(pipeline, effective))
 
 
 def read_card(folder: Path) -> Card:
@@ -282,36 +295,48 @@ def run_spec(settings: Settings, pipeline: PipelineSettings, prepared: Prepared)
     )
 
 
+class Wanted(NamedTuple):
+    """One image that is asked for: the key of its run, which sample it is, and where it goes."""
+
+    key: str
+    number: int
+    out: Path
+
+
 def request(
-    image: Path, out: Path, *, key: str, input_digest: str, model_digest: str, version: str
+    image: Path, wanted: Sequence[Wanted], *, input_digest: str, model_digest: str, version: str
 ) -> dict[str, Any]:
-    """Return the request for one image.
+    """Return the request for what is to be made of one image.
 
     Args:
         image: the file to translate.
-        out: where the PNG goes.
-        key: of the run.
+        wanted: what to make of it, at least one.
         input_digest: of the image's bytes.
         model_digest: of the model.
         version: of the training folder that the model was trained on.
     """
-    return {
-        "image": str(image),
-        "digest": input_digest,
-        "out": str(out),
-        # The run is named by its key and not by its number, so that the same image under the
-        # same model always gives the same bytes, at any time and place.
-        "text": {
-            "Software": f"pixd {pixd.__version__}",
-            "pixd:model": model_digest,
-            "pixd:dataset": version,
-            "pixd:input-sha256": input_digest.removeprefix("sha256:"),
-            "pixd:run": key,
-        },
+    text = {
+        "Software": f"pixd {pixd.__version__}",
+        "pixd:model": model_digest,
+        "pixd:dataset": version,
+        "pixd:input-sha256": input_digest.removeprefix("sha256:"),
     }
+    # The run is named by its key and not by its number, so that the same image under the same
+    # model always gives the same bytes, at any time and place.
+    made = [
+        {"out": str(one.out), "text": {**text, "pixd:run": one.key}, "number": one.number}
+        for one in wanted
+    ]
+    asked = {"image": str(image), "digest": input_digest}
+    return {**asked, **made[0]} if len(made) == 1 else {**asked, "samples": made}
+
+
+def made_in(event: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return what an answer tells of each image that was made, in the order of the request."""
+    return list(event.get("samples") or [event])
 
 
 def timings_of(event: Mapping[str, Any]) -> dict[str, float]:
-    """Return the milliseconds that an answer tells, without what is no number."""
+    """Return the milliseconds that were told of an image, without what is no number."""
     told = event.get("ms")
     return {k: v for k, v in told.items() if is_number(v)} if isinstance(told, dict) else {}

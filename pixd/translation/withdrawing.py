@@ -34,6 +34,8 @@ def withdraw(store: Store, pipeline: PipelineSettings, repo_id: int, path: str) 
         store.outputs.set_state(standing.id, OutputState.EDITED)
         return None
     store.outputs.set_state(standing.id, OutputState.WITHDRAWN)
+    if standing.state is OutputState.ORPHANED:  # its input asks for no output of this name
+        return target
     store.working.set_state(
         repo_id, [standing.input_path], FileState.QUEUED, if_in=(FileState.TRANSLATED,)
     )
@@ -41,21 +43,22 @@ def withdraw(store: Store, pipeline: PipelineSettings, repo_id: int, path: str) 
 
 
 def withdraw_orphans(store: Store, pipeline: PipelineSettings, repo_id: int) -> None:
-    """Withdraw the outputs whose inputs are gone, as `keep.orphans: false` asks.
+    """Withdraw the outputs that nothing asks for any more, as `keep.orphans: false` says.
 
-    A file that was edited by hand is left. Nothing is lost: the bytes stay in the store, and an
-    input that comes back gets its output again without a translation. After a crash between the
-    rows and the files, or where the folder cannot be written now, `pixd.service.recovery` removes
-    the file at the next start.
+    Their inputs are gone, or have outputs of other names since `samples` changed. A file that was
+    edited by hand is left. Nothing is lost: the bytes stay in the store, and an input that comes
+    back gets its output again without a translation. After a crash between the rows and the files,
+    or where the folder cannot be written now, `pixd.service.recovery` removes the file at the next
+    start.
     """
-    paths = store.outputs.orphaned(pipeline.name, repo_id)
+    paths = store.outputs.orphaned(pipeline.name, repo_id, pipeline.samples)
     if not paths:
         return
     with store.transaction():
         targets = [withdraw(store, pipeline, repo_id, path) for path in paths]
         gone = [target for target in targets if target]
         if gone:
-            told = f"{len(gone)} outputs are removed, because their inputs are gone"
+            told = f"{len(gone)} outputs are removed, because no input asks for them"
             store.note(pipeline.name, "info", "orphans", told)
     for target in gone:
         crash_points.crash_point("withdrawn")
@@ -85,7 +88,10 @@ def publish_beside(store: Store, pipeline: PipelineSettings, path: str) -> str:
         raise PixdError(f"{path} is no output that was edited by hand", advice="pixd why " + path)
     live = store.models.live(pipeline.name)
     made = store.runs.translation_of(
-        pipeline.name, standing.input_digest, live.digest if live else standing.model_digest
+        pipeline.name,
+        standing.input_digest,
+        live.digest if live else standing.model_digest,
+        standing.recipe,
     )
     if made is None:
         raise PixdError(

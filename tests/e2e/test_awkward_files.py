@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from pixd.folders.ignored import is_ignored
-from pixd.translation.output_files import output_name
+from pixd.store.output_names import output_name
 from tests.support.tiny import Tiny
 
 FOLDER = Path(__file__).parents[3] / "shared" / "data" / "nasty"

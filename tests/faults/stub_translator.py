@@ -25,13 +25,16 @@ def translate(request: dict[str, Any]) -> dict[str, Any]:
     except ImageRejectedError as error:
         return {"event": "rejected", "reason": error.message}
     crash_points.crash_point("infer")
-    data = png.encode_png(ImageOps.invert(image.convert("RGB")), request["text"])
-    try:
-        Path(request["out"]).write_bytes(data)
-    except OSError as error:
-        described = task.describe_error(error)
-        return {"event": "failed", "kind": described["kind"], "reason": described["message"]}
-    return {"event": "done", "sha256": "sha256:" + hashlib.sha256(data).hexdigest()}
+    told = []
+    for one in request.get("samples") or [request]:
+        data = png.encode_png(ImageOps.invert(image.convert("RGB")), one["text"])
+        try:
+            Path(one["out"]).write_bytes(data)
+        except OSError as error:
+            described = task.describe_error(error)
+            return {"event": "failed", "kind": described["kind"], "reason": described["message"]}
+        told.append({"sha256": "sha256:" + hashlib.sha256(data).hexdigest()})
+    return {"event": "done", **({"samples": told} if "samples" in request else told[0])}
 
 
 def main() -> int:

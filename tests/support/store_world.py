@@ -109,10 +109,14 @@ class InProcessTranslator:
     def step(self, _now: float) -> None:
         self.scratch.mkdir(parents=True, exist_ok=True)
         for token, request in self._asked:
-            made = translated(Path(request["image"]).read_bytes(), self._generator)
-            Path(request["out"]).write_bytes(made)
-            event = {"event": "done", "sha256": digest_of(made), "ms": {}}
-            self._answers.append(Answer(token, event))
+            image = Path(request["image"]).read_bytes()
+            told = []
+            for one in request.get("samples") or [request]:
+                made = translated(image, self._generator, one["number"])
+                Path(one["out"]).write_bytes(made)
+                told.append({"sha256": digest_of(made), "ms": {}})
+            samples = {"samples": told} if "samples" in request else told[0]
+            self._answers.append(Answer(token, {"event": "done", **samples}))
         self._asked.clear()
 
     def collect(self) -> list[Answer]:
@@ -123,9 +127,10 @@ class InProcessTranslator:
         self._asked.clear()
 
 
-def translated(image: bytes, generator: bytes) -> bytes:
-    """Return the output image, which follows from the input and the generator alone."""
-    return b"output " + hashlib.sha256(image + b"\0" + generator).hexdigest().encode()
+def translated(image: bytes, generator: bytes, number: int = 1) -> bytes:
+    """Return the output image, which follows from the input, the generator and the sample alone."""
+    made = b"output " + hashlib.sha256(image + b"\0" + generator).hexdigest().encode()
+    return made if number == 1 else made + b" sample %d" % number
 
 
 def generator_of(listing: bytes, seed: int) -> bytes:

@@ -32,6 +32,7 @@ pipelines:
                           # {made}: single pictures (docs/images.md)
     direction: AtoB       # which half is the input: AtoB translates left to right
     image_size: 256       # power of two, 32..1024
+    # sample: true        # dropout on when translating; with samples: 3, x.1.png to x.3.png
     train:
       epochs: 200         # or steps: N
       ngf: 64             # width of the networks; 32 is four times as fast on a CPU

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 import time
 from pathlib import Path
@@ -10,15 +11,17 @@ from typing import TYPE_CHECKING, Any
 from pixd.cli.configuration import settings_of
 from pixd.cli.naming import model_number, pipeline_and_thing
 from pixd.cli.terminal import Progress, warn
+from pixd.config.settings import MOST_SAMPLES
 from pixd.images.value_use import ValueUse
 from pixd.store import connection
+from pixd.store.output_names import output_names
 from pixd.store.queries.training_set import learned_of
 from pixd.system import durable
 from pixd.system.children.spawner import LocalSpawner
 from pixd.system.digests import hash_file
 from pixd.system.errors import PixdError, StoreBusyError, UsageError
 from pixd.system.names import name_from_bytes
-from pixd.translation import due, inbox, odd_inputs, output_files, translator
+from pixd.translation import due, inbox, odd_inputs, translator
 
 if TYPE_CHECKING:
     import argparse
@@ -32,44 +35,58 @@ def run(args: argparse.Namespace) -> int:
     """Translate each FILE into DIR; 1 where one could not be."""
     settings = settings_of(args)
     pipeline, thing = pipeline_and_thing(args, settings, args.model or "live")
+    if args.samples is not None:
+        if not 1 <= args.samples <= MOST_SAMPLES:
+            raise UsageError(
+                f"{args.samples} is no number of samples", advice=f"name 1 to {MOST_SAMPLES}"
+            )
+        pipeline = dataclasses.replace(pipeline, sample=True, samples=args.samples)
     model = find_model(settings, pipeline.name, thing)
-    jobs = _plan(args.files, Path(args.out))
+    jobs = _plan(args.files, Path(args.out), pipeline.samples)
     failures = 0
     odd: list[ValueUse] = []
     with tempfile.TemporaryDirectory(prefix="pixd-translate-") as temporary:
         worker, prepared = translator.start_apart(
             settings, pipeline, model, Path(temporary), LocalSpawner()
         )
-        for number, (source, target) in enumerate(jobs):
+        for number, (source, targets) in enumerate(jobs):
             digest = hash_file(source)
-            key = due.key_of(prepared.recipe, digest, model["digest"])
-            made = Path(temporary) / "work" / f"{number}.png"
+            made = [
+                translator.Wanted(
+                    due.key_of(sample.recipe, digest, model["digest"]),
+                    sample.number,
+                    Path(temporary) / "work" / f"{number}-{sample.number}.png",
+                )
+                for sample in prepared.samples
+            ]
             request = translator.request(
                 source,
                 made,
-                key=key,
                 input_digest=digest,
                 model_digest=model["digest"],
                 version=model["version"],
             )
-            worker.submit((source, target, made, key), request)
+            worker.submit((source, targets, made), request)
         progress = Progress()
         try:
-            for (source, target, made, key), event in _answers(worker, len(jobs), progress):
+            for (source, targets, made), event in _answers(worker, len(jobs), progress):
                 if event["event"] != "done":
                     failures += 1
                     warn(f"pixd: {source}: {event['reason']}")
                     continue
                 if event.get("values"):
                     odd.append(ValueUse.from_json(event["values"]))
-                note = {
-                    "pipeline": pipeline.name, "key": key, "recipe": prepared.settings, "name":
-                    name_from_bytes(source.name.encode("utf-8", "surrogateescape")),
-                    "model": model["digest"], "model_number": model["number"], "ms": event["ms"],
-                }  # fmt: skip
-                _record(settings, note, source, made)
-                durable.publish(made, target)
-                print(target)
+                for sample, target, one, told in zip(
+                    prepared.samples, targets, made, translator.made_in(event), strict=True
+                ):
+                    note = {
+                        "pipeline": pipeline.name, "key": one.key, "recipe": sample.settings, "name":
+                        name_from_bytes(source.name.encode("utf-8", "surrogateescape")),
+                        "model": model["digest"], "model_number": model["number"], "ms": told["ms"],
+                    }  # fmt: skip
+                    _record(settings, note, source, one.out)
+                    durable.publish(one.out, target)
+                    print(target)
         finally:
             worker.stop()
     _record_now(settings)
@@ -87,21 +104,23 @@ def find_model(settings: Settings, pipeline: str, name: str) -> dict[str, Any]:
     return translator.model_of(reader, pipeline, model_number(name))
 
 
-def _plan(files: list[str], out: Path) -> list[tuple[Path, Path]]:
+def _plan(files: list[str], out: Path, samples: int) -> list[tuple[Path, list[Path]]]:
+    """Return each file with the names of what is made of it."""
     jobs = []
     for file in files:
         source = Path(file).absolute()
         if not source.is_file():
             raise UsageError(f"{file} is no file", advice="name image files, not folders")
-        name = source.name
-        jobs.append((source, out.absolute() / output_files.output_name(name)))
-    for source, target in jobs:
-        if target == source:
+        jobs.append((source, [out.absolute() / n for n in output_names(source.name, samples)]))
+    sources = {source for source, _ in jobs}
+    targets = [target for _, names in jobs for target in names]
+    for target in targets:
+        if target in sources:
             raise UsageError(
-                f"{target} would be overwritten by its own translation",
+                f"{target} would be overwritten by a translation",
                 advice="name another -o DIR",
             )
-    if len({target for _, target in jobs}) < len(jobs):
+    if len(set(targets)) < len(targets):
         raise UsageError("two of the files have the same name", advice="translate them one by one")
     out.mkdir(parents=True, exist_ok=True)
     return jobs

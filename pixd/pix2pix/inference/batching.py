@@ -27,7 +27,7 @@ class Square:
     """One square for the network, and the functions that take its result.
 
     Attributes:
-        pixels: (size, size, 3) uint8, RGB.
+        pixels: (size, size, 3) uint8, RGB; as a `Noisy` where dropout is on.
         deliver: takes the output, of the same shape, and the milliseconds that it took.
         fail: takes the error.
     """
@@ -122,7 +122,7 @@ class Batcher:
             return outputs
         if len(inputs) in self._proven:
             return outputs
-        alone = [self._generate([pixels])[0] for pixels in inputs]
+        alone = [self._generate([one])[0] for one in inputs]
         if all(bool((one == other).all()) for one, other in zip(outputs, alone, strict=True)):
             self._proven.add(len(inputs))
         else:

@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 Pixels = Any  # NDArray[np.uint8]; numpy is imported late here
+
+
+class Noisy(NamedTuple):
+    """A square that is translated with dropout.
+
+    Attributes:
+        pixels: (size, size, 3) uint8, RGB.
+        noise: what is dropped follows from these bytes, and from nothing else.
+    """
+
+    pixels: Pixels
+    noise: bytes
 
 
 class Engine(Protocol):
@@ -32,4 +44,7 @@ class Engine(Protocol):
         """The device and versions that it runs on, with ``device`` and ``device_name``."""
 
     def __call__(self, images: Sequence[Pixels]) -> list[Pixels]:
-        """Translate (size, size, 3) uint8 RGB images; return as many of the same shape."""
+        """Translate (size, size, 3) uint8 RGB images; return as many of the same shape.
+
+        If the recipe says `sample`, each image is a `Noisy`.
+        """

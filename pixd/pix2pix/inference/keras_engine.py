@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pixd.pix2pix.inference.sampling import make_sampling
 from pixd.pix2pix.network import hardware
 from pixd.pix2pix.network.generator import (
     Pixels,
@@ -13,7 +14,6 @@ from pixd.pix2pix.network.generator import (
     image_size_of,
     load_generator,
     make_generate,
-    make_sampling,
     read_card,
 )
 from pixd.system.children.spec import TranslateSpec
@@ -37,14 +37,11 @@ class KerasEngine:
         self.card: Mapping[str, Any] = read_card(folder)
         self.size = image_size_of(generator)
         self.environment: Mapping[str, Any] = hardware.describe_environment(device, policy)
-        samples = bool(spec.recipe["sample"])
-        self.largest = 1 if samples else None
-        self._generate = (
-            make_sampling(generator, int(spec.recipe["seed"]))
-            if samples
-            else make_generate(generator)
+        self.largest: int | None = None
+        self._generate: Callable[[Sequence[Any]], list[Pixels]] = (
+            make_sampling(generator) if spec.recipe["sample"] else make_generate(generator)
         )
 
-    def __call__(self, images: Sequence[Pixels]) -> list[Pixels]:
+    def __call__(self, images: Sequence[Any]) -> list[Pixels]:
         """Translate images; see `Engine`."""
         return self._generate(images)

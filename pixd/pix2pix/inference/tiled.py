@@ -18,7 +18,7 @@ from typing import IO, Any, Final, NamedTuple
 from pixd.config.pair_kinds import keeps_lightness
 from pixd.pix2pix.inference.batching import Square
 from pixd.pix2pix.inference.decoding import Rows
-from pixd.pix2pix.inference.engine import Pixels
+from pixd.pix2pix.inference.engine import Noisy, Pixels
 
 TOLD_EVERY_S: Final = 1.0
 
@@ -77,6 +77,7 @@ def translate(
     put: Callable[[Square], None],
     at_once: int,
     told: Callable[[int, int], None],
+    noise: bytes | None = None,
 ) -> Made:
     """Translate an image of any size to a PNG of the same size.
 
@@ -90,6 +91,7 @@ def translate(
         put: gives a square to the network.
         at_once: the largest number of squares under way.
         told: called now and then with how many tiles are done, and of how many.
+        noise: of the image where dropout is on; each tile has its own, by its place.
 
     Raises:
         ImageRejectedError: as `source.read`.
@@ -138,7 +140,10 @@ def translate(
             for column, tile in enumerate(band.tiles(row)):
                 output: Future[Pixels] = Future()
                 under.append(_Under(row, column, output))
-                put(_square(input_makers.input_for_translation(tile, pairs), output))
+                pixels: Any = input_makers.input_for_translation(tile, pairs)
+                if noise is not None:
+                    pixels = Noisy(pixels, b"%s/%d/%d" % (noise, row, column))
+                put(_square(pixels, output))
                 while len(under) > at_once:
                     take()
         while under:

@@ -6,7 +6,6 @@ Training, translating, exporting and scoring a live model all use this module.
 from __future__ import annotations
 
 import functools
-import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -137,34 +136,6 @@ def generate(infer: Inference, inputs: Sequence[Pixels]) -> list[Pixels]:
 def make_generate(generator: keras.Model) -> Callable[[Sequence[Pixels]], list[Pixels]]:
     """Return a function from a batch of images to their translations."""
     return functools.partial(generate, make_inference(generator))
-
-
-def make_sampling(generator: keras.Model, seed: int) -> Callable[[Sequence[Pixels]], list[Pixels]]:
-    """Return a function that translates one image with dropout, which is the paper's noise.
-
-    The masks are a function of the seed and the image. So the same input gives the same bytes.
-
-    Args:
-        generator: a generator with dropout.
-        seed: the recipe's.
-    """
-    dropouts = [layer for layer in generator.layers if isinstance(layer, keras.layers.Dropout)]
-
-    infer = Inference(
-        tf.function(lambda input_image: generator(input_image, training=True), autograph=False),
-        codec_of(generator),
-    )
-
-    def sample(inputs: Sequence[Pixels]) -> list[Pixels]:
-        (pixels,) = inputs
-        for index, layer in enumerate(dropouts):
-            state = layer.seed_generator.state
-            key = f"{seed}/{index}/".encode() + pixels.tobytes()
-            words = np.frombuffer(hashlib.sha256(key).digest()[:8], np.uint32)
-            state.assign(words.astype(state.dtype))
-        return generate(infer, [pixels])
-
-    return sample
 
 
 def save_model(generator: keras.Model, folder: Path, card: dict[str, Any]) -> list[OutputFile]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pixd.store.output_names import output_name_sql
 from pixd.store.states import TRANSLATABLE, BytesState, FileState, OutputState, listed
 
 if TYPE_CHECKING:
@@ -275,17 +276,29 @@ def translatable(reader: sqlite3.Connection, repo: int) -> int:
 
 
 def stale_inputs(
-    reader: sqlite3.Connection, pipeline: str, repo: int, model_digest: str, recipe: str
+    reader: sqlite3.Connection, pipeline: str, repo: int, model_digest: str, recipes: Sequence[str]
 ) -> int:
-    """Return how many inputs have no output of this model, recipe and their present content."""
+    """Return how many inputs lack an output of this model, a recipe and their present content.
+
+    Args:
+        reader: the store's database.
+        pipeline: whose inputs they are.
+        repo: its input folder.
+        model_digest: of the model.
+        recipes: of the outputs that each input should have, by the number of the sample.
+    """
+    lacks = [
+        "NOT EXISTS (SELECT 1 FROM output WHERE output.pipeline = ?2"
+        "   AND output.input_path = file.path AND output.input_digest = file.digest"
+        f"   AND output.model_digest = ?3 AND output.recipe = ?{number + 3}"
+        f"   AND output.path = {output_name_sql('file.path', number, len(recipes))}"
+        f"   AND output.state IN ('{OutputState.CURRENT}', '{OutputState.EDITED}'))"
+        for number in range(1, len(recipes) + 1)
+    ]
     row = reader.execute(
         "SELECT count(*) FROM file WHERE repo_id = ?1 AND digest IS NOT NULL"
-        f" AND state IN ({listed(TRANSLATABLE)})"
-        " AND NOT EXISTS (SELECT 1 FROM output WHERE output.pipeline = ?2"
-        "   AND output.input_path = file.path AND output.input_digest = file.digest"
-        "   AND output.model_digest = ?3 AND output.recipe = ?4"
-        f"   AND output.state IN ('{OutputState.CURRENT}', '{OutputState.EDITED}'))",
-        (repo, pipeline, model_digest, recipe),
+        f" AND state IN ({listed(TRANSLATABLE)}) AND ({' OR '.join(lacks)})",
+        (repo, pipeline, model_digest, *recipes),
     ).fetchone()
     return int(row[0])
 

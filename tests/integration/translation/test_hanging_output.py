@@ -12,7 +12,8 @@ from pixd.store.opening import open_store
 from pixd.store.states import FileState, RunState
 from pixd.store.transaction import is_in_transaction
 from pixd.system.children import folder_calls
-from pixd.translation.publishing import Made, Publisher
+from pixd.translation.intents import Made
+from pixd.translation.publishing import Publisher
 from tests.support.commits import record
 from tests.support.hanging import hanging, on_network
 
@@ -46,7 +47,7 @@ class Publishing:
         assert found is not None
         assert found[1] is not None
         made = Made(self.run, self.image.digest, (DueInput("a.png", found[1], 0, "c1"),))
-        return self.publisher.publish([made], model_digest=MODEL, recipe=self.recipe)
+        return self.publisher.publish([made], model_digest=MODEL, recipes=[self.recipe])
 
     def state(self) -> str:
         found = self.store.working.find(self.repo, "a.png")

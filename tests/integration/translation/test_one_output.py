@@ -19,7 +19,8 @@ from pixd.system import durable
 from pixd.system.children.folder_calls import FolderCalls
 from pixd.system.draft import Draft
 from pixd.translation import leftovers, output_files
-from pixd.translation.publishing import Made, Publisher
+from pixd.translation.intents import Made
+from pixd.translation.publishing import Publisher
 from tests.support.commits import record
 
 if TYPE_CHECKING:

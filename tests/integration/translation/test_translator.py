@@ -16,7 +16,7 @@ from pixd.store.models import Model
 from pixd.store.opening import open_store
 from pixd.system.children.spawner import LocalSpawner
 from pixd.translation import due, translator
-from pixd.translation.publishing import Made
+from pixd.translation.intents import Made
 from tests.integration.service.test_control_service import ONE, add_model
 from tests.support.commits import record
 

@@ -37,6 +37,7 @@ PIPELINE_DEFAULTS = {
     "max_megapixels": 64,
     "settle_seconds": 2,
     "sample": False,
+    "samples": 1,
 }
 TRAIN_DEFAULTS = {
     "quiet_seconds": 30,

@@ -49,6 +49,7 @@ from tests.support.config_files import (
         ("labels: true", "expected colours or ids, got true"),
         ("max_megapixels: 0", "expected a whole number from 1 to 2000, got 0"),
         ("sample: 0", "expected true or false, got 0"),
+        ("samples: 17", "expected a whole number from 1 to 16, got 17"),
         ("train: 7", "expected a mapping of keys, got 7"),
     ],
 )
@@ -67,15 +68,14 @@ def test_a_batch_that_replicas_cannot_share_is_refused(tmp_path: Path) -> None:
     assert problem.endswith("a multiple of replicas (4), got 6")
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        "sample: true",
-    ],
-)
-def test_what_comes_later_is_refused_and_not_ignored(tmp_path: Path, line: str) -> None:
-    (problem,) = refusal(tmp_path, in_pipeline(line))
-    assert "is not supported yet; expected " in problem
+def test_several_samples_without_dropout_would_all_be_the_same(tmp_path: Path) -> None:
+    (problem,) = refusal(tmp_path, in_pipeline("samples: 3"))
+    assert problem == (
+        "config.yaml:6: pipelines.facades.samples: expected 1, or none, without sample: true, where"
+        " all outputs of an input would be the same; got 3"
+    )
+    (pipeline,) = read(tmp_path, in_pipeline("sample: true\n    samples: 3")).pipelines
+    assert (pipeline.sample, pipeline.samples) == (True, 3)
 
 
 def test_an_unknown_precision_is_told_the_known_ones(tmp_path: Path) -> None:

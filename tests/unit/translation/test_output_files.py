@@ -4,36 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from pixd.system.digests import digest_of
 from pixd.translation import output_files
 from pixd.translation.output_files import Standing
 
 
-@pytest.mark.parametrize(
-    ("given", "expected"),
-    [
-        ("x.png", "x.png"),
-        ("x.PNG", "x.PNG"),
-        ("x.jpg", "x.jpg.png"),
-        ("sub/y.webp", "sub/y.webp.png"),
-        ("no-extension", "no-extension.png"),
-        (".png.jpg", ".png.jpg.png"),
-    ],
-)
-def test_an_output_is_named_after_its_input(given: str, expected: str) -> None:
-    assert output_files.output_name(given) == expected
-
-
 def test_a_name_that_leaves_no_room_for_the_suffix_is_refused() -> None:
     assert output_files.refusal("L" * 251 + ".jpg", is_input=False)
     assert not output_files.refusal("L" * 247 + ".jpg", is_input=False)
+    assert output_files.refusal("L" * 245 + ".jpg", is_input=False, samples=16)
+    assert not output_files.refusal("L" * 244 + ".jpg", is_input=False, samples=16)
 
 
 def test_the_input_that_bears_the_output_name_itself_has_the_older_claim() -> None:
     assert "x.jpg.png" in output_files.refusal("x.jpg", is_input=True)
     assert not output_files.refusal("x.jpg.png", is_input=True)
+    several = output_files.refusal("x.jpg", is_input=True, samples=2)
+    assert several == "its outputs' names are those of the input x.jpg.png: rename one of them"
 
 
 def test_what_stands_at_the_target_is_told_apart(tmp_path: Path) -> None:

@@ -103,17 +103,6 @@ def test_a_saved_generator_loads_without_pixd(tmp_path: Path) -> None:
     assert np.array_equal(loaded(image, training=False), expected)
 
 
-def test_sampling_differs_from_image_to_image_but_not_from_time_to_time() -> None:
-    generator = models.build_generator(32, 8)
-    sample = generation.make_sampling(generator, 5)
-    plain = generation.make_generate(generator)
-    image = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
-    first, second = sample([image])[0], sample([image])[0]
-    assert np.array_equal(first, second)
-    assert not np.array_equal(first, plain([image])[0])
-    assert not np.array_equal(first, generation.make_sampling(generator, 6)([image])[0])
-
-
 def test_ssim_is_tensorflows() -> None:
     random = np.random.default_rng(0)
     target = random.integers(0, 256, (48, 40, 3), dtype=np.uint8)

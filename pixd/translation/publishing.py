@@ -183,8 +183,7 @@ class Publisher:
         store = self._store
         standing = self._put(intents)
         with store.transaction():
-            standing = [intent for intent in standing if self._is_recorded(intent)]
-            done = [intent for intent in standing if self._is_finished(intent)]
+            done = [intent for intent in standing if self._is_recorded(intent)]
             for one in made:
                 self._end_run(one.run_id)
         now = time.time()
@@ -287,39 +286,32 @@ class Publisher:
         return standing
 
     def _is_recorded(self, intent: Intent) -> bool:
-        """Write that an output is published; tell whether that could be done."""
-        with self._tried_again(intent):
-            self._store.outputs.settle_intent(intent.row)
-            return True
-        return False
+        """Write that an output is published; tell whether its input has all of them now.
 
-    def _is_finished(self, intent: Intent) -> bool:
-        """Say that an input is translated, if all of its outputs are there; tell whether."""
-        inp, (model, recipes) = intent.input, self._made_with
-        names = output_names(inp.name, self._samples)
-        with self._tried_again(intent):
-            if len(names) > 1 and not self._store.outputs.has_all(
-                self._pipeline, zip(names, recipes, strict=True), inp.digest, model
-            ):
-                return False
-            why = self._said.get(inp.name, "")
-            self._store.working.finish(
-                self._repo_id, inp.name, inp.digest, FileState.TRANSLATED, why
-            )
-            return True
-        return False
-
-    @contextlib.contextmanager
-    def _tried_again(self, intent: Intent) -> Iterator[None]:
-        """Try an input again later after an error in the block that is not the store's."""
+        Where that fails, the input is tried again later.
+        """
         try:
             with self._store.apart():
-                yield
+                self._store.outputs.settle_intent(intent.row)
+                return self._finish(intent.input)
         except Exception as error:
             if not is_of_one_file(error):
                 raise
             self._store.outputs.drop_intent(intent.row)
             self._postpone(intent.input, f"{intent.path} could not be recorded: {in_words(error)}")
+            return False
+
+    def _finish(self, inp: DueInput) -> bool:
+        """Say that an input is translated, if all of its outputs are there; tell whether."""
+        model, recipes = self._made_with
+        names = output_names(inp.name, self._samples)
+        if len(names) > 1 and not self._store.outputs.has_all(
+            self._pipeline, zip(names, recipes, strict=True), inp.digest, model
+        ):
+            return False
+        why = self._said.get(inp.name, "")
+        self._store.working.finish(self._repo_id, inp.name, inp.digest, FileState.TRANSLATED, why)
+        return True
 
     def _end_run(self, run_id: int) -> None:
         # A run that is left as publishing is ended by the next start.

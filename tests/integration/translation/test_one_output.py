@@ -65,7 +65,7 @@ class Publishing:
 
     def publish(self, names: list[str]) -> str:
         made = [self.made[name] for name in names]
-        return self.publisher.publish(made, model_digest=MODEL, recipe=self.recipe)
+        return self.publisher.publish(made, model_digest=MODEL, recipes=[self.recipe])
 
     def states(self) -> dict[str, tuple[str, str]]:
         rows = self.store.db.execute("SELECT path, state, reason FROM file")
@@ -171,7 +171,7 @@ def test_what_was_cut_off_is_settled_for_the_nine_others(
 ) -> None:
     with publishing.store.transaction():
         publishing.publisher.intend(
-            list(publishing.made.values()), model_digest=MODEL, recipe=publishing.recipe
+            list(publishing.made.values()), model_digest=MODEL, recipes=[publishing.recipe]
         )
     for name in NAMES:
         (publishing.folder / name).write_bytes(b"translated " + name.encode())

@@ -128,6 +128,7 @@ def test_another_store_in_its_place_is_not_taken_for_it(tiny: Tiny, wait_until: 
     store = tiny.folder / "store"
     with serving(tiny) as log:
         wait_until(lambda: "pixd serves" in log(), 60)
+        wait_until(lambda: tiny.status()["idle"], 60)  # it has written what a start writes
         kept = away(store)
         # In one step: a copy with the same identity would be the store that came back.
         other = store.with_name("other")

@@ -187,7 +187,7 @@ def _near(here: Known) -> Known:
     near = {
         key: values
         for key, values in here.items()
-        if values.used and 1 < values.different <= SEEN and values.speckle <= MOST_SPECKLE
+        if values.used and 1 < values.different <= MOST_CLASSES and values.speckle <= MOST_SPECKLE
     }
     if not near or len(near) < (1 - _ENOUGH) * len(here):
         return {}

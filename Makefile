@@ -20,7 +20,9 @@ venv: $(READY)  ## make .venv from the lock file (again when it or pyproject.tom
 # again.
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-		|| { echo "pixd needs Python 3.11 or newer; say which with: make PYTHON=python3.12 venv" >&2; exit 1; }
+		|| { echo "pixd needs Python 3.11 or newer; say which with: make PYTHON=python3.13 venv" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info >= (3, 14))' \
+		|| { echo "TensorFlow has no build for this Python; 3.13 is the newest: make PYTHON=python3.13 venv" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .

@@ -7,7 +7,8 @@ gives the reason: there are no hints, and the caller looks often.
 
 Code in watchdog's threads only enqueues; an exception there would end the thread for ever.
 Reading a file raises no event: only creations, closes after writing, renames and removals
-are asked for. A write without a close is found by the caller's next scan.
+are asked for. A write without a close is found by the caller's next scan, and so is a change of
+only the permissions or times (watchdog 7 calls it FileAttribEvent, and its filter cannot ask for it).
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The export worker: ``python -m pixd.pix2pix.export SPEC.json``.
 
 Writes ``export/`` in the scratch folder: a SavedModel for servers, the .keras file, the model
-card and a README. Promises that the SavedModel has the same outputs as the .keras file.
+card and a README. Promises that the SavedModel has the same outputs as the .keras file, and that
+both are made of stock layers, so that other programs can read them.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ def export_model(spec: ExportSpec, events: Events) -> None:
         load_generator,
         read_card,
     )
+    from pixd.pix2pix.network.models import for_saving
 
     hardware.choose_device("cpu")  # an export does not depend on a device
     model, target = Path(spec.model), Path(spec.scratch) / "export"
@@ -50,7 +52,9 @@ def export_model(spec: ExportSpec, events: Events) -> None:
 
     events.phase("exporting")
     saved_model = target / "saved_model"
-    generator.export(saved_model, format="tf_saved_model", verbose=False)
+    # The layers that pixd computes with cut images into tensors of 8 dimensions, which other runtimes
+    # do not take.
+    for_saving(generator).export(saved_model, format="tf_saved_model", verbose=False)
     for name in (GENERATOR_FILE, CARD_FILE):
         shutil.copyfile(model / name, target / name)
     (target / "README.md").write_text(_readme(card), encoding="utf-8")

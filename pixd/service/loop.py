@@ -285,6 +285,8 @@ class Service:
             raise
 
     def _run(self, *, once: bool, tick: Callable[[Service], None] | None) -> int:
+        if not once:
+            self.pipelines.warm_translators()
         with self.signals.installed():
             self.step(time.monotonic())
             systemd.notify("READY=1")

@@ -10,7 +10,7 @@ import os
 from typing import TYPE_CHECKING
 
 from pixd.service.pipeline import RECONFIGURED, Pipeline
-from pixd.system import disk
+from pixd.system import disk, machine
 from pixd.training.dataset.inspector import inspector
 
 if TYPE_CHECKING:
@@ -30,6 +30,9 @@ HEAR_EVERY_S = 0.1
 would cost as much as the look at a small picture."""
 MANY_REQUESTS = 32
 INSPECT_WITHIN_S = 300.0  # of real time; the limit of processor time is far lower
+WARM_NEEDS_BYTES = 2 << 30
+"""The memory that must be free for a translator to be started before there is an image. It takes
+about a third of that (docs/images.md)."""
 
 
 class Pipelines:
@@ -60,6 +63,7 @@ class Pipelines:
         self._served = [self._begin(pipeline) for pipeline in settings.pipelines]
         self._leaving: list[Pipeline] = []  # taken out of the configuration, not over yet
         self._heard_at = 0.0  # monotonic seconds, when the inspector's answers were last read
+        self._to_warm: list[Pipeline] = []
 
     def _begin(self, pipeline: PipelineSettings) -> Pipeline:
         return Pipeline(
@@ -173,6 +177,28 @@ class Pipelines:
             pipeline.withdraw_leftovers()
             may = may_start and pipeline.may_start
             pipeline.translation.step(now, may_start=may, trains=trains)
+
+        self._warm_next(may_start=may_start)
+
+    def warm_translators(self) -> None:
+        """Have the translators of live models started before the first image, one after the other.
+
+        An image that comes within the translator's idle time then waits for no start. Where a training
+        runs or memory is short, none is started early.
+        """
+        self._to_warm = list(self._served)
+
+    def _warm_next(self, *, may_start: bool) -> None:
+        translators = [pipeline.translation.warm_worker for pipeline in self._served]
+        if not self._to_warm or any(t is not None and t.is_loading for t in translators):
+            return
+        if self.training_runs or machine.free_bytes() < WARM_NEEDS_BYTES:
+            self._to_warm.clear()
+            return
+        pipeline = self._to_warm.pop(0)
+        translator = pipeline.translation.warm_worker
+        if translator and may_start and pipeline.may_start and pipeline in self._served:
+            translator.warm()
 
     def _inspect(self, now: float) -> None:
         self.inspector.step(now)

@@ -1,4 +1,4 @@
-"""What the machine offers: how many cores affinity and cgroup quota allow, and whether a GPU."""
+"""What the machine offers: cores by affinity and cgroup quota, free memory, whether a GPU."""
 
 from __future__ import annotations
 
@@ -63,6 +63,14 @@ def text_of(path: Path) -> str:
         return path.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
+
+
+def free_bytes() -> int:
+    """Return the memory available without swapping; 1 GiB if the system does not say."""
+    for line in text_of(Path("/proc/meminfo")).splitlines():
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) * 1024
+    return 1 << 30
 
 
 def has_gpu() -> bool:

@@ -23,6 +23,8 @@ REVISIONS: Final = (
         3, RESULTS, "0.1", "picks the weights of a model otherwise (by L1 and structure together)"
     ),
     Revision(4, ARITHMETIC, "0.1", "trains faster where a batch has one image"),
+    Revision(5, ARITHMETIC, "0.1", "rounds alike in every process that trains in float32"),
+    Revision(6, ARITHMETIC, "0.1", "adds in another order where an image is small"),
 )
 """Add a line when the trainer's code makes another model from the same settings and images."""
 TRAIN_REVISION: Final = newest(REVISIONS)

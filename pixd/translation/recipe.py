@@ -18,6 +18,7 @@ REVISIONS: Final = (
     Revision(1, RESULTS, "0.1", "translates"),
     Revision(2, ARITHMETIC, "0.1", "multiplies where an image is small"),
     Revision(3, ARITHMETIC, "0.1", "writes the same pixels in fewer bytes"),
+    Revision(4, ARITHMETIC, "0.1", "adds in another order where an image is small, in float32"),
 )
 """Add a line when the translator's code makes other bytes from the same model and image."""
 TRANSLATE_REVISION: Final = newest(REVISIONS)

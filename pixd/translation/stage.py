@@ -116,8 +116,13 @@ class Translation:
 
     @property
     def phase(self) -> str:
-        """What the translator is waiting for while it starts, or ""."""
-        return self._translator.phase if self._translator else ""
+        """What the translator does while it starts and an image waits for it, or ""."""
+        return self._translator.phase if self._translator and self._held else ""
+
+    @property
+    def warm_worker(self) -> WarmWorker | None:
+        """What the live model is run by; None if there is none."""
+        return self._translator
 
     @property
     def tiles(self) -> Tiles | None:

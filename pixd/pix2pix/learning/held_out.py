@@ -9,7 +9,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pixd.pix2pix.learning.input_pipeline import available_bytes, load_pair, load_target
+from pixd.pix2pix.learning.input_pipeline import load_pair, load_target
+from pixd.system import machine
 
 HELD_OUT_MAX_BYTES: Final = 256 << 20  # all 500 pairs at 256 px, 170 at 512 px, 42 at 1024 px
 HELD_OUT_SHARE: Final = 0.125  # share of the memory that is available when the first is decoded
@@ -94,7 +95,7 @@ class HeldOut:
 
     def _keep(self, index: int, pair: Pair) -> None:
         if self._room_bytes is None:
-            self._room_bytes = min(HELD_OUT_MAX_BYTES, int(available_bytes() * HELD_OUT_SHARE))
+            self._room_bytes = min(HELD_OUT_MAX_BYTES, int(machine.free_bytes() * HELD_OUT_SHARE))
         each_bytes = sum(pixels.nbytes for pixels in pair)  # all pairs have one size
         if (len(self._kept) + 1) * each_bytes <= self._room_bytes:
             self._kept[index] = pair

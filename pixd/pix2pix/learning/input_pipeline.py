@@ -32,6 +32,7 @@ from pixd.config.pair_kinds import KINDS
 from pixd.config.value_range import are_ids_in, bits_in
 from pixd.images import input_makers, pair_files
 from pixd.pix2pix.network.codec import codec_for
+from pixd.system import machine
 from pixd.system.children.task import DataError
 from pixd.system.errors import ImageRejectedError
 
@@ -219,7 +220,7 @@ class TrainingPairs:
         self._image_size = int(recipe["image_size"])
         self._is_whole = recipe["fit"] == "tile"
         self._side = jitter_size(self._image_size) if recipe["jitter"] else self._image_size
-        self._room_bytes = min(CACHE_MAX_BYTES, int(available_bytes() * CACHE_SHARE))
+        self._room_bytes = min(CACHE_MAX_BYTES, int(machine.free_bytes() * CACHE_SHARE))
         # At their own scale pairs can have any size. As many are kept as fit into memory.
         needed = 0 if self._is_whole else len(self._pairs) * 2 * 3 * self._side**2
         self._is_kept = needed <= self._room_bytes
@@ -331,15 +332,6 @@ def steps_of(recipe: Mapping[str, Any], pairs: int) -> int:
     if recipe["steps"] is not None:
         return int(recipe["steps"])
     return -(-int(recipe["epochs"]) * pairs // int(recipe["batch_size"]))
-
-
-def available_bytes() -> int:
-    """Return the memory available without swapping; 1 GiB if the system does not say."""
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    return 1 << 30
 
 
 def _random(seed: int, stream: int, position: int) -> np.random.Generator:

@@ -112,6 +112,8 @@ class _Run:
         self._device = hardware.choose_device(spec.device)
         events.send("device", device=self._device.kind, device_name=self._device.name)
         self._policy = hardware.choose_policy(self._recipe["precision"], self._device)
+        if self._recipe.get("replicas", 1) == 1:  # devices that wait for each other need threads
+            hardware.keep_order(self._device, self._policy)
         self._strategy = replicas.make_strategy(
             self._recipe.get("replicas", 1), self._device, logical_cpus=spec.logical_cpus
         )

@@ -9,10 +9,14 @@ in about 0.75 of the time.
 The layers are Keras' own with another `call`: the same configuration, the same weights, and the
 same numbers up to rounding. They are only for computing: a saved model has the stock layers
 (`pixd.pix2pix.network.models.for_saving`).
+
+Cutting an image into patches and laying patches over one another are each the gradient of the
+other, and are told so: what TensorFlow derives from the slices writes an image of zeros for each.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import keras
@@ -25,6 +29,7 @@ and an image must have the same bytes alone and in a batch. An extra row costs n
 time goes into reading the kernel."""
 
 Tensor = Any
+Gradient = Callable[[Tensor], Any]
 
 
 class SmallConv2D(keras.layers.Conv2D):  # type: ignore[misc] # Keras has no types
@@ -33,15 +38,9 @@ class SmallConv2D(keras.layers.Conv2D):  # type: ignore[misc] # Keras has no typ
     def call(self, inputs: Tensor) -> Tensor:
         """Cut the image into patches of 4x4 and multiply them by the kernel."""
         _, height, width, channels = inputs.shape
-        padded = tf.pad(inputs, [[0, 0], [1, 1], [1, 1], [0, 0]])
-        # A 4x4 patch at every second pixel consists of 2x2 neighbouring blocks of 2x2 pixels.
-        blocks = tf.reshape(padded, (-1, height // 2 + 1, 2, width // 2 + 1, 2, channels))
-        rows = tf.stack([blocks[:, :-1], blocks[:, 1:]], axis=2)
-        patches = tf.stack([rows[..., :-1, :, :], rows[..., 1:, :, :]], axis=5)
-        # (batch, n, block row, row in the block, m, block column, column in the block, c)
-        patches = tf.transpose(patches, (0, 1, 4, 2, 3, 5, 6, 7))
+        rows = tf.reshape(_cut(inputs), (-1, 16 * channels))
         kernel = tf.reshape(keras.ops.convert_to_tensor(self.kernel), (-1, self.filters))
-        product = _multiply(tf.reshape(patches, (-1, 16 * channels)), kernel)
+        product = _filled(_times, rows, kernel)
         return biased(self, tf.reshape(product, (-1, height // 2, width // 2, self.filters)))
 
 
@@ -51,22 +50,10 @@ class SmallConv2DTranspose(keras.layers.Conv2DTranspose):  # type: ignore[misc] 
     def call(self, inputs: Tensor) -> Tensor:
         """Multiply every pixel by the kernel, and add the 4x4 patches where they overlap."""
         _, height, width, channels = inputs.shape
+        rows = tf.reshape(inputs, (-1, channels))
         kernel = tf.reshape(keras.ops.convert_to_tensor(self.kernel), (-1, channels))
-        patches = _multiply(tf.reshape(inputs, (-1, channels)), kernel, transpose_b=True)
-        patches = tf.reshape(patches, (-1, height, width, 4, 4 * self.filters))
-        # Kernel row 0 of pixel i goes to output row 2i - 1. So an even output row gets kernel row 1
-        # of its own pixel and row 3 of the pixel before. An odd one gets row 2 of its own pixel and
-        # row 0 of the pixel after.
-        beside = tf.pad(patches, [[0, 0], [1, 1], [0, 0], [0, 0], [0, 0]])
-        even = patches[:, :, :, 1] + beside[:, :-2, :, 3]
-        odd = patches[:, :, :, 2] + beside[:, 2:, :, 0]
-        rows = tf.stack([even, odd], axis=2)
-        rows = tf.reshape(rows, (-1, 2 * height, width, 4, self.filters))
-        beside = tf.pad(rows, [[0, 0], [0, 0], [1, 1], [0, 0], [0, 0]])
-        even = rows[:, :, :, 1] + beside[:, :, :-2, 3]
-        odd = rows[:, :, :, 2] + beside[:, :, 2:, 0]
-        image = tf.reshape(tf.stack([even, odd], axis=3), (-1, 2 * height, 2 * width, self.filters))
-        return biased(self, image)
+        product = _filled(_times_transposed, rows, kernel)
+        return biased(self, _lay(tf.reshape(product, (-1, height, width, 4, 4, self.filters))))
 
 
 def computed_by(layer: keras.Layer) -> type[keras.Layer] | None:
@@ -86,14 +73,94 @@ _SMALL: Final[dict[type[keras.Layer], type[keras.Layer]]] = {
 }
 
 
-def _multiply(rows: Tensor, kernel: Tensor, *, transpose_b: bool = False) -> Tensor:
-    count = tf.shape(rows)[0]
-    filled = tf.pad(rows, [[0, tf.maximum(0, MIN_ROWS - count)], [0, 0]])
-    return tf.matmul(filled, kernel, transpose_b=transpose_b)[:count]
-
-
 def biased(layer: keras.Layer, image: Tensor) -> Tensor:
     """Return `image` with the layer's bias added, if it has one, as a convolution does."""
     if layer.bias is None:
         return image
     return image + keras.ops.convert_to_tensor(layer.bias)
+
+
+# -- patches ---------------------------------------------------------------------------------
+
+
+@tf.custom_gradient  # type: ignore[untyped-decorator] # TensorFlow has no types
+def _cut(image: Tensor) -> tuple[Tensor, Gradient]:
+    return _patches_of(image), _image_of
+
+
+@tf.custom_gradient  # type: ignore[untyped-decorator] # TensorFlow has no types
+def _lay(patches: Tensor) -> tuple[Tensor, Gradient]:
+    return _image_of(patches), _patches_of
+
+
+def _patches_of(image: Tensor) -> Tensor:
+    """Cut (batch, 2n, 2m, c) into (batch, n, m, 4, 4, c): 4x4 pixels around every 2x2 of them."""
+    _, height, width, channels = image.shape
+    padded = tf.pad(image, [[0, 0], [1, 1], [1, 1], [0, 0]])
+    # A 4x4 patch at every second pixel consists of 2x2 neighbouring blocks of 2x2 pixels.
+    blocks = tf.reshape(padded, (-1, height // 2 + 1, 2, width // 2 + 1, 2, channels))
+    rows = tf.stack([blocks[:, :-1], blocks[:, 1:]], axis=2)
+    patches = tf.stack([rows[..., :-1, :, :], rows[..., 1:, :, :]], axis=5)
+    # (batch, n, block row, row in the block, m, block column, column in the block, c)
+    patches = tf.transpose(patches, (0, 1, 4, 2, 3, 5, 6, 7))
+    return tf.reshape(patches, (-1, height // 2, width // 2, 4, 4, channels))
+
+
+def _image_of(patches: Tensor) -> Tensor:
+    """Lay (batch, n, m, 4, 4, c) where they were cut from, added where they overlap.
+
+    Kernel row 0 of pixel i goes to output row 2i - 1. So an even output row gets kernel row 1 of its
+    own pixel and row 3 of the pixel before. An odd one gets row 2 of its own pixel and row 0 of the
+    pixel after.
+    """
+    _, height, width, _, _, channels = patches.shape
+    patches = tf.reshape(patches, (-1, height, width, 4, 4 * channels))
+    beside = tf.pad(patches, [[0, 0], [1, 1], [0, 0], [0, 0], [0, 0]])
+    even = patches[:, :, :, 1] + beside[:, :-2, :, 3]
+    odd = patches[:, :, :, 2] + beside[:, 2:, :, 0]
+    rows = tf.stack([even, odd], axis=2)
+    rows = tf.reshape(rows, (-1, 2 * height, width, 4, channels))
+    beside = tf.pad(rows, [[0, 0], [0, 0], [1, 1], [0, 0], [0, 0]])
+    even = rows[:, :, :, 1] + beside[:, :, :-2, 3]
+    odd = rows[:, :, :, 2] + beside[:, :, 2:, 0]
+    return tf.reshape(tf.stack([even, odd], axis=3), (-1, 2 * height, 2 * width, channels))
+
+
+# -- products --------------------------------------------------------------------------------
+
+
+def _filled(times: Callable[[Tensor, Tensor], Tensor], rows: Tensor, kernel: Tensor) -> Tensor:
+    """Multiply at least `MIN_ROWS` rows, and return as many as there are."""
+    count = rows.shape[0]
+    if count is not None and count >= MIN_ROWS:
+        return times(rows, kernel)
+    count = tf.shape(rows)[0]
+    filled = tf.pad(rows, [[0, tf.maximum(0, MIN_ROWS - count)], [0, 0]])
+    return tf.slice(times(filled, kernel), (0, 0), (count, -1))
+
+
+@tf.custom_gradient  # type: ignore[untyped-decorator] # TensorFlow has no types
+def _times(rows: Tensor, kernel: Tensor) -> tuple[Tensor, Gradient]:
+    def gradient(upstream: Tensor) -> tuple[Tensor, Tensor]:
+        return _by_transposed(upstream, kernel), tf.matmul(rows, upstream, transpose_a=True)
+
+    return tf.matmul(rows, kernel), gradient
+
+
+@tf.custom_gradient  # type: ignore[untyped-decorator] # TensorFlow has no types
+def _times_transposed(rows: Tensor, kernel: Tensor) -> tuple[Tensor, Gradient]:
+    def gradient(upstream: Tensor) -> tuple[Tensor, Tensor]:
+        return tf.matmul(upstream, kernel), tf.matmul(upstream, rows, transpose_a=True)
+
+    return _by_transposed(rows, kernel), gradient
+
+
+def _by_transposed(rows: Tensor, kernel: Tensor) -> Tensor:
+    """Multiply a few rows by the transpose of a large kernel.
+
+    In float32 the large matrix is the first: with AVX-512, oneDNN would bring a second one that is
+    transposed into another order. The numbers are the same up to rounding.
+    """
+    if rows.dtype == tf.float32:
+        return tf.transpose(tf.matmul(kernel, rows, transpose_b=True))
+    return tf.matmul(rows, kernel, transpose_b=True)

@@ -3,7 +3,7 @@
 The requests that a dead child held are asked again, so that none is lost. A request is refused
 only if a child that answers in order crashed on it, or if a second child died while it held this
 request alone. A child that cannot even start is tried again after a growing wait, and `trouble`
-says why.
+says why. Where nothing is asked yet (`warm`), it is tried `STUCK_AFTER` times.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class WarmWorker:
         answer_within_s: float,
         answers_in_order: bool = False,
     ) -> None:
-        """Prepare a child; it starts with the first request.
+        """Prepare a child; it starts with the first request, or with `warm`.
 
         Args:
             module: Python module to run.
@@ -115,6 +115,7 @@ class WarmWorker:
         self._step: tuple[int, Step] | None = None  # by the number of the request
         self._next_id = 1
         self._failures = 0
+        self._is_warming = False  # a child is wanted although there is no request
         self._has_answered = False  # since the child started
         self._retry_at = 0.0
         self._last_used_at = 0.0
@@ -141,6 +142,15 @@ class WarmWorker:
         """The child, for the service's selector."""
         return self._worker
 
+    def warm(self) -> None:
+        """Have the child started at the next step, so that the first request need not wait for it."""
+        self._is_warming = self._worker is None
+
+    @property
+    def is_loading(self) -> bool:
+        """Tell whether a child has started and is not ready yet."""
+        return self._worker is not None and self.ready is None
+
     def submit(self, token: Any, request: Mapping[str, Any]) -> None:
         """Ask for something; the answer will carry `token`."""
         self._waiting.append(_Request(token, dict(request)))
@@ -160,7 +170,7 @@ class WarmWorker:
         if self._worker and self._worker.poll() is not None:
             self._read(now)
             self._bury(now)
-        if (self._waiting or self._suspects) and not self._worker and now >= self._retry_at:
+        if self._wants_child and not self._worker and now >= self._retry_at:
             self._start(now)
         if self._worker:
             self._send(now)
@@ -169,13 +179,17 @@ class WarmWorker:
 
     def next_at(self, now: float) -> float:
         """Return when the next step has something to do even if the child sends no message."""
-        if (self._waiting or self._suspects) and not self._worker:
+        if self._wants_child and not self._worker:
             return max(now, self._retry_at)
         if self._worker and not self.load:
             return self._last_used_at + self._idle_s
         if self._held:
             return self._oldest_asked_at + self._answer_within_s
         return now + 3600.0
+
+    @property
+    def _wants_child(self) -> bool:
+        return bool(self._waiting or self._suspects or self._is_warming)
 
     def _is_overdue(self, now: float) -> bool:
         # Heartbeats prove that the child works, but not that it still has every request.
@@ -194,6 +208,7 @@ class WarmWorker:
             self._worker.kill()
             self._worker = None
         self.ready = None
+        self._is_warming = False
 
     def abandon(self) -> None:
         """End the child and forget every request: the callers will ask again."""
@@ -237,6 +252,9 @@ class WarmWorker:
                 self.ready = event
                 self.phase = ""
                 self._oldest_asked_at = now
+                if self._is_warming and not self.load:
+                    self._failures, self.trouble = 0, ""  # no answer will say that it works again
+                self._is_warming = False
             elif event.get("event") == "phase":
                 self.phase = str(event.get("phase", ""))
                 self._oldest_asked_at = now
@@ -277,6 +295,7 @@ class WarmWorker:
         if not worked:
             self.trouble = why
         self._failures += 1
+        self._is_warming = self._is_warming and self._failures < STUCK_AFTER
         self._retry_at = now + backoff.wait_s(self._failures, FIRST_BACKOFF_S, LONGEST_BACKOFF_S)
 
     def _share_blame(self, code: int, why: str, *, worked: bool) -> None:

@@ -89,10 +89,21 @@ def test_an_export_gives_what_the_model_gives(tmp_path: Path, trained: Path, sta
     }
     for output in result["outputs"]:
         assert (tmp_path / output["path"]).stat().st_size == output["size"]
-    assert (tmp_path / "export/saved_model/saved_model.pb").exists()
+    kinds = _operations_of(tmp_path / "export/saved_model/saved_model.pb")
+    assert {"Conv2D", "Conv2DBackpropInput"} <= kinds
+    # So the layers are Keras' own: those that pixd computes with multiply matrices.
+    assert "MatMul" not in kinds
     readme = (tmp_path / "export/README.md").read_text()
     assert "model.json" in readme
     assert re.search(r"Held-out L1 [\d.]+ of 255 on \d+ pairs.*the mean of all targets has", readme)
+
+
+def _operations_of(saved_model: Path) -> set[str]:
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    whole = saved_model_pb2.SavedModel.FromString(saved_model.read_bytes())
+    functions = whole.meta_graphs[0].graph_def.library.function
+    return {node.op for function in functions for node in function.node_def}
 
 
 def test_scores_are_put_beside_baselines_that_learned_nothing(

@@ -66,7 +66,7 @@ def stale(folder: Folder) -> int:
     return int(found)
 
 
-@pytest.mark.parametrize("revision", [1, 2, 3])
+@pytest.mark.parametrize("revision", [one.number for one in recipe.REVISIONS])
 def test_an_output_of_an_earlier_revision_is_current_and_nothing_is_offered(
     folder: Folder, revision: int
 ) -> None:
@@ -79,8 +79,9 @@ def test_an_output_of_an_earlier_revision_is_current_and_nothing_is_offered(
 def test_after_other_results_outputs_stay_and_are_made_anew_when_asked(
     folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    translated(folder, present(folder), 3)
-    table = (*recipe.REVISIONS, Revision(4, RESULTS, "0.2", "fits pictures otherwise"))
+    newest = recipe.TRANSLATE_REVISION
+    translated(folder, present(folder), newest)
+    table = (*recipe.REVISIONS, Revision(newest + 1, RESULTS, "0.2", "fits pictures otherwise"))
     monkeypatch.setattr(recipe, "REVISIONS", table)
     monkeypatch.setattr(due, "REVISIONS", table)
     assert stale(folder) == 0
@@ -95,7 +96,7 @@ def test_after_other_results_outputs_stay_and_are_made_anew_when_asked(
 
 
 def test_other_settings_are_due_as_ever(folder: Folder) -> None:
-    translated(folder, {**present(folder), "output_size": "source"}, 3)
+    translated(folder, {**present(folder), "output_size": "source"}, recipe.TRANSLATE_REVISION)
     assert stale(folder) == 1
 
 

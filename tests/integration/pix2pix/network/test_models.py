@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from pixd.pix2pix.learning import scores
 from pixd.pix2pix.network import generator as generation
-from pixd.pix2pix.network import models
+from pixd.pix2pix.network import models, small_convolutions
 
 
 def test_parameter_counts_are_the_papers() -> None:
@@ -122,6 +122,58 @@ def test_small_convolutions_compute_what_the_stock_layers_do(image_size: int) ->
     assert {"SmallConv2D", "SmallConv2DTranspose"} <= _kinds(computing)
     image = np.random.default_rng(0).uniform(-1, 1, (2, image_size, image_size, 3))
     _compare(stock, computing, [image.astype(np.float32)])
+
+
+@pytest.mark.parametrize("policy", [models.FLOAT32, models.MIXED_BFLOAT16])
+@pytest.mark.parametrize("kind", ["SmallConv2D", "SmallConv2DTranspose"])
+def test_a_small_convolution_gives_an_image_the_same_whatever_the_batch(
+    kind: str, policy: str
+) -> None:
+    layer = getattr(small_convolutions, kind)(
+        64, 4, strides=2, padding="same", use_bias=False, dtype=policy
+    )
+    for side in (2, 4, 8):
+        values = np.random.default_rng(side).normal(size=(8, side, side, 64))
+        images = tf.cast(values, layer.compute_dtype)
+        signature = [tf.TensorSpec((None, *images.shape[1:]), images.dtype)]
+        compute = tf.function(layer, input_signature=signature)
+        alone = tf.concat([compute(images[at : at + 1]) for at in range(8)], axis=0)
+        for batch in (2, 4, 8):
+            apart = tf.cast(compute(images[:batch]) - alone[:batch], tf.float32)
+            # Not to the bit on every processor: the translator looks at the bytes of each batch.
+            assert np.abs(apart.numpy()).max() <= (1e-5 if policy == models.FLOAT32 else 2e-2)
+
+
+@pytest.mark.parametrize("count", [3, 16, 64])
+@pytest.mark.parametrize("policy", ["float32", "bfloat16"])
+def test_the_product_with_a_transposed_kernel_is_the_same_up_to_rounding(
+    count: int, policy: str
+) -> None:
+    random = np.random.default_rng(0)
+    rows, kernel = (
+        tf.cast(random.normal(size=(height, 128)), policy) for height in (count, 16 * 32)
+    )
+    expected = tf.matmul(rows, kernel, transpose_b=True).numpy().astype(np.float32)
+    found = small_convolutions._filled(small_convolutions._times_transposed, rows, kernel)
+    apart = np.abs(found.numpy().astype(np.float32) - expected).max()
+    assert apart <= (1e-5 if policy == "float32" else 1e-2) * np.abs(expected).max()
+
+
+def test_laying_patches_is_the_gradient_of_cutting_them() -> None:
+    random = np.random.default_rng(0)
+    image = tf.constant(random.normal(size=(2, 8, 6, 5)), tf.float32)
+    patches = tf.constant(random.normal(size=(2, 4, 3, 4, 4, 5)), tf.float32)
+    for told, derived, value, upstream in (
+        (small_convolutions._cut, small_convolutions._patches_of, image, patches),
+        (small_convolutions._lay, small_convolutions._image_of, patches, image),
+    ):
+        gradients = []
+        for compute in (told, derived):
+            with tf.GradientTape() as tape:
+                tape.watch(value)
+                made = compute(value)
+            gradients.append(tape.gradient(made, value, output_gradients=upstream).numpy())
+        assert np.abs(gradients[0] - gradients[1]).max() <= 1e-5
 
 
 @pytest.mark.parametrize("image_size", [64, 256])

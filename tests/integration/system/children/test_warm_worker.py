@@ -242,3 +242,66 @@ def test_a_child_that_cannot_start_is_tried_ever_more_rarely_and_says_why_in_its
     assert one.warm.is_stuck
     assert one.warm.load == 1
     assert len(one.notes) == 1  # said once
+
+
+def test_a_child_that_is_warm_before_the_first_request_ends_when_idle(
+    asker: Callable[..., Asker], wait_until: WaitUntil
+) -> None:
+    one = asker(idle_s=60.0)
+    one.warm.warm()
+    assert one.warm.next_at(one.now) <= one.now
+
+    def is_ready() -> bool:
+        one.step()
+        return one.warm.ready is not None
+
+    wait_until(is_ready)
+    assert not one.warm.load
+    child = one.warm.worker
+    assert child is not None
+    one.ask("a")
+    wait_until(one.is_through)
+    assert one.answers == {"a": "done"}
+    assert one.warm.worker is child  # the request did not start another
+    one.step(61.0)
+    assert one.has_no_child()
+    one.step(61.0)
+    assert one.has_no_child()  # it is not made warm again
+
+
+def test_a_child_made_warm_in_vain_is_tried_three_times_and_then_waits_for_a_request(
+    asker: Callable[..., Asker], wait_until: WaitUntil
+) -> None:
+    one = asker("import sys; sys.exit(1)")
+    one.warm.warm()
+    for _ in range(warm_worker.STUCK_AFTER):
+        one.step()
+        wait_until(one.has_no_child)
+        one.step(5.0)
+    assert one.warm.is_stuck
+    assert one.warm.worker is None
+    assert one.warm.next_at(one.now) > one.now + 60
+    (one.seen.parent / "modules" / "answers.py").write_text(ANSWERS)
+    one.ask("a")
+    wait_until(one.is_through)
+    assert one.answers == {"a": "done"}
+    assert not one.warm.trouble
+
+
+def test_a_child_that_gets_warm_after_a_failure_has_no_trouble_left(
+    asker: Callable[..., Asker], wait_until: WaitUntil
+) -> None:
+    one = asker("import sys; sys.exit(1)")
+    one.warm.warm()
+    one.step()
+    wait_until(one.has_no_child)
+    assert one.warm.trouble
+    (one.seen.parent / "modules" / "answers.py").write_text(ANSWERS)
+    one.step(5.0)
+
+    def is_ready() -> bool:
+        one.step()
+        return one.warm.ready is not None
+
+    wait_until(is_ready)
+    assert not one.warm.trouble

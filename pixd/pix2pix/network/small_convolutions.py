@@ -158,8 +158,8 @@ def _times_transposed(rows: Tensor, kernel: Tensor) -> tuple[Tensor, Gradient]:
 def _by_transposed(rows: Tensor, kernel: Tensor) -> Tensor:
     """Multiply a few rows by the transpose of a large kernel.
 
-    In float32 the large matrix is the first: with AVX-512, oneDNN would bring a second one that is
-    transposed into another order. The numbers are the same up to rounding.
+    In float32 the large matrix is the first: oneDNN would bring a second one that is transposed into
+    another order. The numbers are the same up to rounding.
     """
     if rows.dtype == tf.float32:
         return tf.transpose(tf.matmul(kernel, rows, transpose_b=True))

@@ -286,7 +286,7 @@ class Service:
 
     def _run(self, *, once: bool, tick: Callable[[Service], None] | None) -> int:
         if not once:
-            self.pipelines.warm_translators()
+            self.pipelines.warm_translators(time.monotonic())
         with self.signals.installed():
             self.step(time.monotonic())
             systemd.notify("READY=1")

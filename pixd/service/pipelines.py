@@ -30,6 +30,7 @@ HEAR_EVERY_S = 0.1
 would cost as much as the look at a small picture."""
 MANY_REQUESTS = 32
 INSPECT_WITHIN_S = 300.0  # of real time; the limit of processor time is far lower
+WARM_AFTER_S = 5.0  # of the start: a service that is ended at once starts none for nothing
 WARM_NEEDS_BYTES = 2 << 30
 """The memory that must be free for a translator to be started before there is an image. It takes
 about a third of that (docs/images.md)."""
@@ -64,6 +65,7 @@ class Pipelines:
         self._leaving: list[Pipeline] = []  # taken out of the configuration, not over yet
         self._heard_at = 0.0  # monotonic seconds, when the inspector's answers were last read
         self._to_warm: list[Pipeline] = []
+        self._warm_at = 0.0
 
     def _begin(self, pipeline: PipelineSettings) -> Pipeline:
         return Pipeline(
@@ -151,6 +153,8 @@ class Pipelines:
             times.append(self._hears_at)
         for pipeline in self._served:
             times += [pipeline.training.next_at(now), pipeline.translation.next_at(now)]
+        if self._to_warm and now < self._warm_at:
+            times.append(self._warm_at)
         return min(times)
 
     # -- what they do -------------------------------------------------------------------
@@ -178,17 +182,19 @@ class Pipelines:
             may = may_start and pipeline.may_start
             pipeline.translation.step(now, may_start=may, trains=trains)
 
-        self._warm_next(may_start=may_start)
+        self._warm_next(now, may_start=may_start)
 
-    def warm_translators(self) -> None:
+    def warm_translators(self, now: float) -> None:
         """Have the translators of live models started before the first image, one after the other.
 
         An image that comes within the translator's idle time then waits for no start. Where a training
-        runs or memory is short, none is started early.
+        runs or memory is short, none is started early. `now`: monotonic seconds.
         """
-        self._to_warm = list(self._served)
+        self._to_warm, self._warm_at = list(self._served), now + WARM_AFTER_S
 
-    def _warm_next(self, *, may_start: bool) -> None:
+    def _warm_next(self, now: float, *, may_start: bool) -> None:
+        if now < self._warm_at:
+            return
         translators = [pipeline.translation.warm_worker for pipeline in self._served]
         if not self._to_warm or any(t is not None and t.is_loading for t in translators):
             return

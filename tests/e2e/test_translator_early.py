@@ -9,6 +9,7 @@ from pathlib import Path
 from tests.support.tiny import Tiny
 
 WaitUntil = Callable[..., None]
+AT_ONCE = {"pixd.service.pipelines.WARM_AFTER_S": 0.0}
 MODULE = "pixd.pix2pix.translator"
 
 
@@ -27,7 +28,7 @@ def translators_of(tiny: Tiny) -> list[int]:
 def test_the_translator_starts_before_there_is_an_image_and_takes_the_first(
     own: Tiny, wait_until: WaitUntil
 ) -> None:
-    own.start()
+    own.start(AT_ONCE)
     wait_until(lambda: translators_of(own), 60)
     early = translators_of(own)
     status = own.until(lambda part: part["input"]["queued"] == 0)
@@ -40,7 +41,7 @@ def test_the_translator_starts_before_there_is_an_image_and_takes_the_first(
 
 def test_no_translator_starts_early_for_a_paused_pipeline(own: Tiny, wait_until: WaitUntil) -> None:
     assert own.pixd("pause").returncode == 0
-    own.start()
+    own.start(AT_ONCE)
     wait_until(lambda: own.live()["input"]["last_scan_at"], 60)
     own.pixd("status")  # the loop has gone round since
     assert translators_of(own) == []

@@ -187,7 +187,7 @@ class Publisher:
             for one in made:
                 self._end_run(one.run_id)
         now = time.time()
-        first = {intent.input.name for intent in done if intent.is_first}
+        first = {intent.input.name for intent in standing if intent.is_first}
         for inp in {intent.input.name: intent.input for intent in done}.values():
             self._tally.published(now, inp.ctime_ns / 1e9 if inp.name in first else None)
         return self._refusal

@@ -60,6 +60,8 @@ def without_new_fields(answer: Any, told: Any) -> Any:
     """Return an answer without the fields that the older code did not know."""
     if isinstance(answer, dict) and isinstance(told, dict):
         return {k: without_new_fields(v, told[k]) for k, v in answer.items() if k in told}
+    if isinstance(answer, list) and isinstance(told, list) and len(answer) == len(told):
+        return [without_new_fields(*each) for each in zip(answer, told, strict=True)]
     return answer
 
 

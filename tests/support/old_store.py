@@ -174,6 +174,10 @@ def lasting(answers: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+NEW_COLUMNS = {"early_of"}
+"""What a migration adds to a table that an older store has."""
+
+
 def rows(folder: Path, sql: str) -> list[tuple[Any, ...]]:
     db = sqlite3.connect(f"file:{folder}/store/lineage.db?mode=ro", uri=True)
     with contextlib.closing(db):
@@ -182,10 +186,12 @@ def rows(folder: Path, sql: str) -> list[tuple[Any, ...]]:
 
 def records(folder: Path) -> dict[str, list[tuple[Any, ...]]]:
     """Return what the store holds of runs, models, what is live, commits and outputs."""
-    return {
-        table: rows(folder, f'SELECT * FROM "{table}" ORDER BY 1, 2')  # noqa: S608 - fixed names
-        for table in ("run", "run_input", "recipe", "model", "commit", "commit_change", "output")
-    }
+    found = {}
+    for table in ("run", "run_input", "recipe", "model", "commit", "commit_change", "output"):
+        columns = [row[1] for row in rows(folder, f'PRAGMA table_info("{table}")')]
+        named = ", ".join(f'"{one}"' for one in columns if one not in NEW_COLUMNS)
+        found[table] = rows(folder, f'SELECT {named} FROM "{table}" ORDER BY 1, 2')  # noqa: S608 - fixed names
+    return found
 
 
 def outputs(folder: Path) -> dict[str, tuple[int, int, bytes]]:

@@ -101,8 +101,18 @@ def _reasons(metrics: Mapping[str, Any], before: Best | None, step: int) -> Iter
 
 
 def best_of(step: int, metrics: Mapping[str, Any]) -> Best:
-    """Return the scores that decide which of two is better."""
-    return Best(step, metrics["l1"], metrics["ssim"], metrics["sharpness"])
+    """Return the scores that decide which of two is better.
+
+    On facades L1 and SSIM are after 174 steps what they are after 4,000; what grows is what one sees
+    at a glance.
+    """
+    return Best(step, metrics["l1"], metrics["ssim"], _sharpness(metrics))
+
+
+def _sharpness(metrics: Mapping[str, Any]) -> float:
+    """Return the smaller of the sharpness close and at a glance; baselines have only the first."""
+    close: float = metrics["sharpness"]
+    return min(close, float(metrics.get("coarse_sharpness", close)))
 
 
 def _beats_identity(metrics: Mapping[str, Any]) -> bool:
@@ -114,5 +124,4 @@ def _beats_mean_target(metrics: Mapping[str, Any]) -> bool:
     l1, mean_l1 = metrics["l1"], metrics["baselines"]["mean_target"]["l1"]
     if l1 <= CLEARLY_NEARER * mean_l1:
         return True
-    sharp = min(metrics["sharpness"], metrics["coarse_sharpness"])
-    return bool(sharp >= SHARP_ENOUGH and l1 <= NEAR_ENOUGH * mean_l1)
+    return bool(_sharpness(metrics) >= SHARP_ENOUGH and l1 <= NEAR_ENOUGH * mean_l1)

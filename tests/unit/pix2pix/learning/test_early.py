@@ -107,3 +107,8 @@ def test_what_is_no_better_than_the_one_before_is_not() -> None:
     before = Best(100, 49.0, 0.25, 0.9)
     assert "that of step 100" in why_not(scores(), before, 300)
     assert why_not(scores(l1=48.0, ssim=0.25), before, 300) == ""
+
+
+def test_one_that_shows_clearly_more_at_a_glance_is_better_at_the_same_distance() -> None:
+    before = Best(100, 49.0, 0.25, 0.45)
+    assert why_not(scores(), before, 300) == ""

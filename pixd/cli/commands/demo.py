@@ -280,6 +280,6 @@ def _print_next_steps(folder: Path, *, keep: bool) -> None:
     if not keep:
         print(f"  {pixd} --config {shown} run          start the service again")
     print(f"  {pixd} --config {shown} status       how everything is")
-    print(f"  {pixd} --config {shown} show model@1 what made the model")
+    print(f"  {pixd} --config {shown} models       every model, the early ones too")
     print(f"  {pixd} --config {shown} log output   what made each output")
     print(f"  cp YOUR-LABEL-MAP.png {os.path.relpath(folder / 'input')}/   then look into output/")

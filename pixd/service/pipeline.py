@@ -201,14 +201,14 @@ class Pipeline:
         if service_changed or any(
             getattr(old, name) != getattr(pipeline, name) for name in _OF_TRANSLATION
         ):
-            self.translation.stop(RECONFIGURED)
+            self.translation.end(RECONFIGURED)
             self.translation = self._translation()
 
     def wind_up(self, reason: str, now: float) -> None:
         """Begin nothing more; the trainer writes a checkpoint. Call `follow` until `is_over`."""
         for intake in self.intakes:
             intake.stop()
-        self.translation.stop(reason)
+        self.translation.end(reason)
         self.training.stop(reason, now)
 
     def follow(self, now: float) -> None:

@@ -24,6 +24,7 @@ SHARE: Final = 0.1
 takes is lost to the training."""
 MOST_AN_HOUR: Final = 2  # times that one input is made again
 HOUR_S: Final = 3600.0
+LOOK_AGAIN_S: Final = 1.0
 TOLD: Final = (
     "outputs of the model before are made again newest first, for at most a tenth of the time"
     " while something trains; its training's own model makes all"
@@ -60,12 +61,16 @@ class Refresh:
             self._waiting.extend(outputs.behind(self._pipeline, self._repo_id, *asked))
 
     def next_at(self, now: float) -> float:
-        """Return when the next step has work; `now` in monotonic seconds."""
+        """Return when the next step has work; `now` in monotonic seconds.
+
+        What is due and was not taken was kept back: by a pause, a full disk, a folder that hangs.
+        """
+        soonest = max(now + LOOK_AGAIN_S, self._next_at)
         times = [now + HOUR_S]
         if self._waiting:
-            times.append(max(now, self._next_at))
+            times.append(soonest)
         if self._later:
-            times.append(max(now, self._next_at, self._later[0][0]))
+            times.append(max(soonest, self._later[0][0]))
         return min(times)
 
     def step(self, now: float, room: int, *, trains: bool) -> bool:

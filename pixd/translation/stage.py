@@ -169,6 +169,10 @@ class Translation:
             for asked in self._held.values():
                 end(self._store, asked, RunState.CANCELLED, reason)
         self._held.clear()
+
+    def end(self, reason: str) -> None:
+        """Do what `stop` does, for good: the child that asks the output folder ends too."""
+        self.stop(reason)
         self.publisher.calls.close()
 
     def step(self, now: float, *, may_start: bool = True, trains: bool = False) -> None:
@@ -222,20 +226,14 @@ class Translation:
             return None
         self._damaged = None
         recipes = [store.runs.add_recipe("translate", one.settings) for one in prepared.samples]
+        repo = self._intake.repo_id
         is_early = bool(live.early_of) and not store.models.is_pinned(name)
         with store.transaction():
             surplus = store.outputs.orphan_surplus(name, len(recipes))
             for number, recipe in enumerate(recipes, start=1):
-                store.outputs.requeue_stale(
-                    name,
-                    self._intake.repo_id,
-                    live.digest,
-                    recipe,
-                    number,
-                    len(recipes),
-                    is_early=is_early,
-                )
-            queued = store.working.counts(self._intake.repo_id).get(FileState.QUEUED, 0)
+                sample = recipe, number, len(recipes)
+                store.outputs.requeue_stale(name, repo, live.digest, *sample, is_early=is_early)
+            queued = store.working.counts(repo).get(FileState.QUEUED, 0)
         if surplus:
             self.has_surplus = True
             told = f"{surplus} outputs have names that are not asked for since `samples` changed"

@@ -95,6 +95,28 @@ def test_while_nothing_trains_they_are_made_again_without_a_pause(world: World) 
     assert made_by(world) == dict.fromkeys(names(), 2)
 
 
+def test_what_is_kept_back_does_not_keep_the_service_awake(world: World) -> None:
+    world.give_early("p", 2, step=30, l1=49.0, ssim=0.2)
+    translation = world.translations["p"]
+    world.now += 1.0
+    translation.step(world.now, may_start=False, trains=True)  # as in a pause
+    assert len(translation._refresh) == INPUTS
+    assert translation._refresh.next_at(world.now) >= world.now + refresh.LOOK_AGAIN_S
+
+
+def test_the_next_model_leaves_the_child_of_the_output_folder_alone(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed: list[str] = []
+    calls = world.translations["p"].publisher.calls
+    monkeypatch.setattr(calls, "close", lambda: closed.append("closed"))
+    world.give_early("p", 2, step=30, l1=49.0, ssim=0.2)
+    settle(world, trains=True)
+    assert closed == []
+    world.translations["p"].end("the configuration changed")
+    assert closed == ["closed"]
+
+
 def test_a_new_input_does_not_wait(world: World) -> None:
     world.give_early("p", 2, step=30, l1=49.0, ssim=0.2)
     settle(world, trains=True, steps=3)

@@ -176,12 +176,11 @@ class Pipelines:
 
     def translate(self, now: float, *, may_start: bool) -> None:
         """Bring the outputs one step closer."""
-        trains = any(pipeline.training.run for pipeline in (*self._served, *self._leaving))
+        trains = bool(self.training_runs)
         for pipeline in self._served:
             pipeline.withdraw_leftovers()
             may = may_start and pipeline.may_start
             pipeline.translation.step(now, may_start=may, trains=trains)
-
         self._warm_next(now, may_start=may_start)
 
     def warm_translators(self, now: float) -> None:

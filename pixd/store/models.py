@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pixd.store.queries.lineage import key_of_run
 from pixd.store.states import STANDING_OUTPUTS, TRANSLATABLE, FileState, OutputState, listed
 from pixd.store.transaction import transaction
 from pixd.system.clock import utc_now
@@ -47,6 +48,7 @@ _COLUMNS = (
     "id, pipeline, number, digest, train_run, export_run, version, commit_seq, metrics, verdict,"
     " steps, early_of"
 )
+_OF_MODEL = ", ".join(f"model.{column}" for column in _COLUMNS.split(", "))  # beside other tables
 
 
 class Models:
@@ -108,7 +110,7 @@ class Models:
     def live(self, pipeline: str) -> Model | None:
         """Return the model that translates now."""
         row = self._db.conn.execute(
-            f"SELECT {', '.join('model.' + c for c in _COLUMNS.split(', '))} FROM ref"
+            f"SELECT {_OF_MODEL} FROM ref"
             " JOIN model ON model.id = ref.model_id WHERE ref.pipeline = ? AND ref.name = ?",
             (pipeline, LIVE),
         ).fetchone()
@@ -163,7 +165,7 @@ class Models:
     def early(self, pipeline: str, key: str, step: int) -> Model | None:
         """Return the early model that a training gave at a step."""
         row = self._db.conn.execute(
-            f"SELECT {', '.join('model.' + c for c in _COLUMNS.split(', '))} FROM run"
+            f"SELECT {_OF_MODEL} FROM run"
             " INDEXED BY run_by_key CROSS JOIN model ON model.train_run = run.id"
             " WHERE run.key = ? AND run.pipeline = ? AND model.early_of > 0 AND model.steps = ?",
             (key, pipeline, step),
@@ -181,10 +183,7 @@ class Models:
         return self.get(row[0]) if row and row[0] else None
 
     def _key_of(self, model: Model) -> str:
-        row = self._db.conn.execute(
-            "SELECT key FROM run WHERE id = ?", (model.train_run,)
-        ).fetchone()
-        return str(row[0])
+        return key_of_run(self._db.conn, model.train_run)
 
     def accepted(self, pipeline: str) -> list[Model]:
         """Return the models that were promoted, by their scores or by a person, newest first."""

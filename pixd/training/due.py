@@ -13,7 +13,7 @@ from pixd.training import promotion
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pixd.store.queries.trainings import Live, Trained
+    from pixd.store.queries.trainings import Trained
     from pixd.training.past import Past
 
 MAX_FAILURES = 3
@@ -51,7 +51,7 @@ def decide(past: Past, promote: str, on_upgrade: str = "keep") -> Due:
         on_upgrade: `train.on_upgrade` of the configuration.
     """
     made, live = past.made, past.live
-    if made and live and live.is_pinned and not _is_live(made, live):
+    if made and live and live.is_pinned and not live.is_of(made.train_run):
         return Due("none", f"model@{live.number} is pinned")
     is_kept = not past.otherwise or on_upgrade != RETRAIN or bool(live and live.is_pinned)
     if made and is_kept and (found := _of_made(past, made, promote)):
@@ -65,14 +65,10 @@ def decide(past: Past, promote: str, on_upgrade: str = "keep") -> Due:
     )
 
 
-def _is_live(made: Trained, live: Live) -> bool:
-    return live.train_run == made.train_run and not live.is_early
-
-
 def _of_made(past: Past, made: Trained, promote: str) -> Due | None:
     """Return what is due where a model was made of these pairs and settings; None for a training."""
     live = past.live
-    if live and _is_live(made, live):
+    if live and live.is_of(made.train_run):
         # A pin keeps the model, so nothing else is announced.
         return Due("none", kept(made.number, "" if live.is_pinned else past.otherwise))
     if not past.is_usable:

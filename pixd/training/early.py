@@ -6,7 +6,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 from pixd.store.models import Model
-from pixd.system.children.spec import SpecError, result_from_json
+from pixd.system.children.spec import EARLY_FOLDER, SpecError, result_from_json
 from pixd.training.publishing import DamagedExportError, publish_early
 
 if TYPE_CHECKING:
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from pixd.config import PipelineSettings
     from pixd.store.store import Store
     from pixd.training.run import TrainingRun
-
-FOLDER = "early"  # of the trainer's scratch folder
 
 
 def take(store: Store, pipeline: PipelineSettings, run: TrainingRun) -> None:
@@ -33,7 +31,7 @@ def take(store: Store, pipeline: PipelineSettings, run: TrainingRun) -> None:
         if told:
             store.note(pipeline.name, "info", "model", told, run.commit.change_id)
         if isinstance(step, int):
-            shutil.rmtree(run.scratch / FOLDER / f"{step}", ignore_errors=True)
+            shutil.rmtree(run.scratch / EARLY_FOLDER / f"{step}", ignore_errors=True)
 
 
 def _told(

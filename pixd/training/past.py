@@ -81,8 +81,7 @@ def past_of(
         otherwise = ", and ".join(filter(None, (SORTS_NEAR_DUPLICATES, by_code)))
     failures = failures_of(reader, pipeline, keys[0].key)
     if made:
-        is_made = live is not None and live.train_run == made.train_run and not live.is_early
-        if live and (is_made or live.is_pinned):
+        if live and (live.is_of(made.train_run) or live.is_pinned):
             return Past(live, made, failures=failures, otherwise=otherwise)
         if made.has_weights and not promotion.excluded_in(reader, store, pipeline, made.digest):
             return Past(live, made, is_usable=True, failures=failures, otherwise=otherwise)

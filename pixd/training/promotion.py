@@ -79,8 +79,7 @@ def decide_early(metrics: Mapping[str, Any], *, has_live: bool) -> Decision:
 
 
 def _distance(scores: Mapping[str, Any]) -> float:
-    """Return how far outputs are from their targets, as trainings choose what they export."""
-    return float(scores["l1"] * (1 - scores["ssim"]))
+    return model_scores.distance(scores["l1"], scores["ssim"])
 
 
 def decide_again(mode: str, metrics: str, verdict: str) -> Decision:

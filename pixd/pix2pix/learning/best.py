@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+from pixd.store import model_scores
+
 AS_SHARP: Final = 0.8  # times the sharpness of another: with less, this one is blurred
 
 
@@ -17,12 +19,8 @@ class Best(NamedTuple):
 
     @property
     def distance(self) -> float:
-        """How far outputs are from their targets: L1, made smaller by shared structure (SSIM).
-
-        Each score alone prefers wrong pictures. L1 prefers a picture that is blurred in its unsure
-        parts. SSIM accepts one with the windows in place and the walls in any colour.
-        """
-        return self.l1 * (1 - self.ssim)
+        """How far outputs are from their targets."""
+        return model_scores.distance(self.l1, self.ssim)
 
     def beats(self, other: Best) -> bool:
         """Tell whether it is better than an earlier one."""

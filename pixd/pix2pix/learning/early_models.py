@@ -11,7 +11,7 @@ import shutil
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import keras
 
@@ -21,10 +21,8 @@ from pixd.pix2pix.learning.held_out import HeldOut
 from pixd.pix2pix.network.generator import Inference, save_model
 from pixd.system import crash_points
 from pixd.system.children.child import Events
-from pixd.system.children.spec import Result, TrainSpec, result_to_json
+from pixd.system.children.spec import EARLY_FOLDER, Result, TrainSpec, result_to_json
 from pixd.system.errors import PixdError
-
-FOLDER: Final = "early"  # in the scratch folder; each model has a folder of its own in it
 
 MakeCard = Callable[[Mapping[str, Any]], dict[str, Any]]  # from scores to the card
 
@@ -134,7 +132,7 @@ class EarlyModels:
     ) -> None:
         began = time.monotonic()
         self._events.phase("exporting an early model")
-        folder = self._scratch / FOLDER / f"{step}"
+        folder = self._scratch / EARLY_FOLDER / f"{step}"
         shutil.rmtree(folder, ignore_errors=True)
         try:
             outputs = save_model(generator, folder / "model", make_card(metrics))
@@ -146,7 +144,7 @@ class EarlyModels:
         crash_points.crash_point("early-export")
         self._best = early.best_of(step, metrics)
         for output in outputs:
-            output["path"] = f"{FOLDER}/{step}/{output['path']}"
+            output["path"] = f"{EARLY_FOLDER}/{step}/{output['path']}"
         given = Result(
             run_id=self._run_id,
             step=step,

@@ -21,10 +21,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pixd.pix2pix.learning.scores import l1
+from pixd.pix2pix.learning.scores import l1, reduced
 
 LEAST_PAIRS: Final = 3  # with two, one dealing of targets out is as good as the other
-LOOKED_AT_PX: Final = 64  # larger pictures are reduced to this: 64 x 64 of them take under 0.1 s
 
 Pixels = NDArray[np.uint8]  # (size, size, 3), 0..255
 Matrix = NDArray[np.float64]
@@ -86,13 +85,9 @@ def _mean_l1(outputs: Sequence[Pixels], targets: Sequence[Pixels]) -> float:
 
 
 def _reduced(pictures: Sequence[Pixels]) -> NDArray[np.float32]:
-    """Return (n, values), averaged over squares of whole pixels to at most `LOOKED_AT_PX`."""
-    stack = np.stack(pictures).astype(np.float32)
-    count, size = stack.shape[:2]
-    step = max(1, size // LOOKED_AT_PX)
-    side = size // step
-    squares = stack.reshape(count, side, step, side, step, 3)
-    return np.ascontiguousarray(squares.mean(axis=(2, 4))).reshape(count, -1)
+    """Return (n, values): 64 x 64 pictures as `reduced` makes them are compared in under 0.1 s."""
+    stack = reduced(np.stack(pictures).astype(np.float32))
+    return np.ascontiguousarray(stack).reshape(len(stack), -1)
 
 
 def _distances(outputs: NDArray[np.float32], targets: NDArray[np.float32]) -> Matrix:

@@ -10,7 +10,7 @@ k1 .01, k2 .03, population covariance, only windows that are completely inside t
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,9 +22,10 @@ COLLAPSED_STDDEV: Final = 2.0  # of 0..255: flatter outputs show nothing
 COLLAPSED_VARIETY: Final = 1.0  # of 0..255: outputs that differ by less ignore their input
 IDENTITY_L1: Final = 4.0  # of 0..255: targets nearer to their inputs need almost no change
 IDENTITY_SHARE: Final = 0.1  # share of the needed change: outputs that change less are the input
-GLANCE_PX: Final = 64
+GLANCE_PX: Final = 64  # of a picture that is reduced to be looked at as a whole
 NAMES: Final = ("l1", "psnr", "ssim", "sharpness")
 
+Real = TypeVar("Real", np.float32, np.float64)
 Image = NDArray[np.uint8] | NDArray[np.float64]  # (height, width, 3), 0..255
 Scores = dict[str, float]
 
@@ -68,7 +69,21 @@ def coarse_sharpness(output: Image, target: Image) -> float:
     After a few steps a generator weaves a fine grid over flat areas, which comes from how it
     enlarges. To `sharpness` that is as good as a picture; here it is grey.
     """
-    return sharpness(_reduced(output), _reduced(target))
+    return sharpness(reduced(_floats(output)), reduced(_floats(target)))
+
+
+def reduced(pictures: NDArray[Real]) -> NDArray[Real]:
+    """Return the means of squares of whole pixels, about `GLANCE_PX` of them in a row.
+
+    Args:
+        pictures: (..., height, width, channels), floats.
+    """
+    *many, height, width, channels = pictures.shape
+    step = max(1, height // GLANCE_PX)
+    rows, columns = height // step, width // step
+    cut = pictures[..., : rows * step, : columns * step, :]
+    squares = cut.reshape(*many, rows, step, columns, step, channels)
+    return np.asarray(squares.mean(axis=(-4, -2)))
 
 
 def gradient_energy(image: Image) -> float:
@@ -176,14 +191,6 @@ def thin(curve: Sequence[Mapping[str, Any]], points: int) -> list[Mapping[str, A
         for at, point in enumerate(curve)
         if (last - at) % stride == 0 or "validation_l1" in point
     ]
-
-
-def _reduced(image: Image) -> NDArray[np.float64]:
-    """Return the means of squares of whole pixels, at least `GLANCE_PX` of them in a row."""
-    step = max(1, image.shape[0] // GLANCE_PX)
-    rows, columns = image.shape[0] // step, image.shape[1] // step
-    cut = _floats(image)[: rows * step, : columns * step]
-    return np.asarray(cut.reshape(rows, step, columns, step, -1).mean(axis=(1, 3)))
 
 
 def _floats(image: Image) -> NDArray[np.float64]:

@@ -184,9 +184,8 @@ def keep_order(device: Device, policy: str) -> None:
     import tensorflow as tf
 
     if device.kind == "cpu" and policy == POLICIES["float32"]:
-        with contextlib.suppress(
-            RuntimeError
-        ):  # something was computed before, in a test's process
+        # In a test's process, something may have been computed before.
+        with contextlib.suppress(RuntimeError):
             tf.config.threading.set_inter_op_parallelism_threads(1)
 
 

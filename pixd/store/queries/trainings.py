@@ -56,6 +56,10 @@ class Live(NamedTuple):
     is_pinned: bool
     is_early: bool
 
+    def is_of(self, train_run: int) -> bool:
+        """Tell whether it is the model that a training made at its end."""
+        return self.train_run == train_run and not self.is_early
+
 
 _TRAINED = (
     "SELECT number, digest, train_run, metrics, verdict, EXISTS (SELECT 1 FROM run_output"

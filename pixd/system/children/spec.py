@@ -27,6 +27,8 @@ SCHEMA: Final = 2
 """Version of run specs and result manifests. The service and its children must have the same."""
 RESULT_FILE: Final = "result.json"
 """Name of the result manifest in the child's folder."""
+EARLY_FOLDER: Final = "early"
+"""Name of the folder of early models in the trainer's folder. Each has a folder of its own, its step."""
 S = TypeVar("S", bound="Spec")
 _ADVICE: Final = "restart the service, so that it and its children are of one version"
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pixd.answers import unread
+from pixd.config.patience import NEVER, patience_in
 from pixd.store.queries import files, history
 from pixd.store.queries.retraining import asked_of
 from pixd.training import due, retraining, snapshot, wanted
@@ -114,15 +115,16 @@ def _estimate_training(
 ) -> dict[str, Any]:
     """Estimate from the last training of a network of the same size, if there was one."""
     past = history.training_rates(reader, pipeline.name)
+    told = {"steps": steps, "may_stop_before": patience_in(recipe) != NEVER}
     names = ("image_size", "ngf", "batch_size", "replicas")
     for rate in past:
         if all(rate.recipe.get(name) == recipe.get(name) for name in names):
             return {
-                "steps": steps,
+                **told,
                 "seconds": round(rate.seconds_per_step * steps, 1),
                 "bytes": rate.bytes,
             }
-    return {"steps": steps, "seconds": None, "bytes": None}
+    return {**told, "seconds": None, "bytes": None}
 
 
 def _translate(

@@ -198,7 +198,8 @@ def _train(part: Mapping[str, Any]) -> str:
     if part["images_per_second"]:
         text += f", {part['images_per_second']:.1f} images/s"
     if part["eta_seconds"] is not None:
-        text += f", {duration(part['eta_seconds'])} left"
+        most = "at most " if part["stops_at"] else ""
+        text += f", {most}{duration(part['eta_seconds'])} left"
     losses = part.get("losses") or {}
     told = [f"{word} {losses[name]:.{d}f}" for name, word, d in LOSSES if name in losses]
     if told:
@@ -213,6 +214,10 @@ def _learned(part: Mapping[str, Any]) -> str:
     scores, told = part.get("validation"), []
     if scores and scores["l1"] is not None:
         told.append(f"held-out L1 {scores['l1']:.1f} of 255 at step {scores['step']}")
+    if part["stops_at"] and part["best_step"]:
+        told.append(
+            f"best at step {part['best_step']}, stops at step {part['stops_at']} if it gets no better"
+        )
     if part.get("preview"):
         told.append(f"see {part['preview']}")
     return "; ".join(told)

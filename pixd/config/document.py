@@ -139,6 +139,22 @@ class Section:
         self._expected(name, f"a whole number from {low} to {high}", entry.value)
         return default
 
+    def word_or_integer(
+        self, name: str, default: str | int, allowed: Sequence[str], low: int, high: int
+    ) -> str | int:
+        """Read one of the words in `allowed`, or a whole number from `low` to `high`."""
+        entry = self._ask(name)
+        if entry is None:
+            return default
+        text = _plain_text(entry.value)
+        if text in allowed:
+            return text
+        if text is not None and _INTEGER.fullmatch(text) and low <= int(text) <= high:
+            return int(text)
+        expected = f"{_one_of(allowed)}, or a whole number from {low} to {high}"
+        self._expected(name, expected, entry.value)
+        return default
+
     def number(
         self,
         name: str,

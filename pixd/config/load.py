@@ -18,7 +18,7 @@ import yaml
 from pixd.config.document import ADVICE, Problem, Section, compose, report
 from pixd.config.folders import Folders
 from pixd.config.pair_kinds import KINDS
-from pixd.config.rules import Choice, Flag, Number, Whole, rule_of
+from pixd.config.rules import Choice, Flag, Number, Whole, WordOrWhole, rule_of
 from pixd.config.settings import (
     LONE_PIPELINE_NAME,
     KeepSettings,
@@ -295,6 +295,8 @@ def _read_by_rule(section: Section, field: Field[Any], default: Any = None) -> A
             return section.number(
                 name, default, low, high, above_low=above_low, below_high=below_high
             )
+        case WordOrWhole(allowed, low, high):
+            return section.word_or_integer(name, default, allowed, low, high)
         case Flag():
             return section.boolean(name, default)
     raise AssertionError(f"{name} has no rule")

@@ -38,11 +38,20 @@ class Number:
 
 
 @dataclass(frozen=True, slots=True)
+class WordOrWhole:
+    """One of these words, or a whole number, both ends allowed."""
+
+    allowed: tuple[str, ...]
+    low: int
+    high: int
+
+
+@dataclass(frozen=True, slots=True)
 class Flag:
     """True or false."""
 
 
-Rule = Choice | Whole | Number | Flag
+Rule = Choice | Whole | Number | WordOrWhole | Flag
 
 
 def key(default: object, rule: Rule) -> Any:

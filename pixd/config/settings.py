@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pixd.config import value_range
+from pixd.config import patience, value_range
 from pixd.config.pair_kinds import KINDS
-from pixd.config.rules import Choice, Flag, Number, Whole, key
+from pixd.config.rules import Choice, Flag, Number, Whole, WordOrWhole, key
 
 LARGEST_MEGAPIXELS = 2000
 """Pillow's own rows and offsets are 32-bit numbers."""
@@ -45,6 +45,7 @@ class TrainSettings:
     flip: bool = key(True, Flag())
     seed: int = key(0, Whole(0, 2**32 - 1))  # the largest seed that NumPy and Keras take
     validation: float = key(0.1, Number(0, 0.9))
+    patience: str | int = key(patience.AUTO, WordOrWhole(patience.WORDS, 1, patience.MOST))
     warm_start: str = key("auto", Choice(("auto", "never")))
     early: str = key("auto", Choice(("auto", "never")))
     early_seconds: float = key(60.0, Number(0, YEAR_S, above_low=True))

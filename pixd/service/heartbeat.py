@@ -169,7 +169,7 @@ def _folder(intake: Intake, now: float, wall: float) -> Folder:
 def _train(pipeline: Pipeline) -> Train:
     part = pipeline.training
     run = part.run
-    progress = run.progress if run else {}
+    progress, standing = (run.progress, run.standing) if run else ({}, {})
     state, reason = part.state, part.reason
     if state == "waiting" and pipeline.training_folder.held:
         reason = "the training folder is on hold"
@@ -187,6 +187,8 @@ def _train(pipeline: Pipeline) -> Train:
         eta_seconds=progress.get("eta_s"),
         losses=progress.get("losses", {}),
         validation=run.validation if run else None,
+        best_step=standing.get("best_step", 0),
+        stops_at=standing.get("stops_at"),
         preview=run.preview if run else "",
         blocked=part.blocked,
         looking=Looking(**part.progress._asdict()) if part.progress else None,

@@ -92,6 +92,9 @@ class Train:
         eta_seconds: how long it still takes; None where nobody can tell.
         losses: of its last step, by name.
         validation: its last held-out scores by name, and their step; None before the first.
+        best_step: since which step nothing got better; 0 where that is not known or not asked.
+        stops_at: the step at which it stops if nothing gets better until then; None where it makes
+            all of its steps.
         preview: path of the sheet of samples, or "".
         blocked: what a disk refuses, or "".
         looking: how far the look at the folder is; None while there is nothing to look at.
@@ -107,6 +110,8 @@ class Train:
     eta_seconds: float | None = None
     losses: Mapping[str, float] = field(default_factory=dict)
     validation: Mapping[str, float | None] | None = None
+    best_step: int = 0
+    stops_at: int | None = None
     preview: str = ""
     blocked: str = ""
     looking: Looking | None = None
@@ -248,18 +253,22 @@ def _load(folder: Path) -> dict[str, Any]:
 # -- JSON ------------------------------------------------------------------------------------
 
 
+_NEWER: typing.Final = {"not_answering": "", "best_step": 0, "stops_at": None}
+
+
 def to_json(heartbeat: Heartbeat) -> dict[str, Any]:
     """Return what `from_json` reads. Only a service that was stopped has `stopped_at`.
 
-    A part that answers has no `not_answering`, so that an older command reads a newer service.
+    Of `_NEWER`, a part has only what is not usual, so that an older command reads a newer service.
     """
     found = dataclasses.asdict(heartbeat)
     if found["stopped_at"] is None:
         del found["stopped_at"]
     for pipeline in found["pipelines"].values():
         for part in pipeline.values():
-            if part.get("not_answering") == "":
-                del part["not_answering"]
+            for name, usual in _NEWER.items():
+                if name in part and part[name] == usual:
+                    del part[name]
     return found
 
 

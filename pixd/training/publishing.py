@@ -228,13 +228,16 @@ def _end_training(
     store: Store, run: TrainingRun, result: Result, environment: str, made: _Made
 ) -> None:
     """Write that the training succeeded, with its curve and what it made."""
+    progress = run.progress or {"step": result.step, "steps": result.steps}
+    if result.stopped:
+        progress = {**progress, "step": result.ended_at, "stopped": result.stopped}
     store.runs.move(
         run.run_id,
         ACTIVE_RUNS,
         RunState.SUCCEEDED,
         timings=result.timings,
         environment=environment,
-        progress=run.progress or {"step": result.step, "steps": result.steps},
+        progress=progress,
     )
     store.runs.add_curve(run.run_id, result.curve)
     store.runs.add_outputs(run.run_id, [made.edge(role) for role in made.files])

@@ -75,6 +75,7 @@ class TrainingRun:
         self.device = ""
         self.has_checkpointed = False  # it has made progress that the next attempt can use
         self.validation: dict[str, Any] | None = None  # the last held-out scores and their step
+        self.standing: dict[str, Any] = {}  # since when nothing got better, and when it then stops
         self.preview = ""  # path of the sheet of samples, once it is there
         self.preview_trouble = ""  # why it could not be drawn
         self.early: list[Mapping[str, Any]] = []  # what the child says of early models
@@ -187,8 +188,7 @@ class TrainingRun:
     def _take(self, event: Mapping[str, Any]) -> None:
         kind = event.get("event")
         if kind == "progress":
-            if all(is_number(event.get(name)) for name in ("step", "steps")):
-                self.progress = dict(event)
+            self.progress = _with_numbers(event, "step", "steps") or self.progress
             self.phase = "training"
         elif kind == "phase":
             self.phase = str(event.get("phase"))
@@ -199,6 +199,8 @@ class TrainingRun:
             scores = told if isinstance(told, dict) else {}
             self.validation = {name: scores.get(name) for name in SCORES}
             self.validation["step"] = event.get("step")
+        elif kind == "standing":
+            self.standing = _with_numbers(event, "best_step", "stops_at")
         elif kind == "preview":
             self.preview = str(event.get("path", self.preview))
             self.preview_trouble = str(event.get("trouble", ""))
@@ -249,6 +251,11 @@ class TrainingRun:
         else:
             message = f"the trainer ended without a result: {self.worker.exit_text()}"
         return {"kind": "died", "message": message}
+
+
+def _with_numbers(event: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    """Return an event whose values of these names are numbers, or nothing."""
+    return dict(event) if all(is_number(event.get(name)) for name in names) else {}
 
 
 def room_for_training(store: Path, pipeline: PipelineSettings) -> str:

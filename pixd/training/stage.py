@@ -380,6 +380,8 @@ class Training:
         said = f"model@{model.number} is live: {decision['why']}"
         if not decision["promote"]:
             said = refused(model.number, Decision(**decision))
+        if result.stopped:
+            said += f"; {result.stopped}"
         self._store.note(self._pipeline.name, level, "model", said, run.commit.change_id)
         self.state, self.reason = "idle", said
         self._blockage.clear()

@@ -1,6 +1,6 @@
 """Whether a training may begin from the live model, and how many of its steps it then needs.
 
-It may if the only difference is that it has more steps. It then *goes on* from the last state of
+It may if the only difference is that it has more steps, or more patience. It then *goes on* from the last state of
 the live model's training, at the step where that ended. The learning rate is constant, and the data
 order and the jitter follow from the seed and the step, so it does what one longer training does.
 
@@ -21,6 +21,7 @@ import math
 import shutil
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pixd.config.patience import patience_in
 from pixd.store.queries import lineage
 from pixd.training.dataset.sides import Sides
 from pixd.training.recipe import steps_of
@@ -140,7 +141,7 @@ def _longer(
     """Choose for a training whose settings are not those of the live model's."""
     number, digest, train_run = live
     old = lineage.recipe_of(reader, train_run)
-    length = ("steps", "epochs")
+    length = ("steps", "epochs", "patience")
     others = [name for name in old.keys() | recipe.keys() if name not in length]
     if any(old.get(name) != recipe.get(name) for name in others):
         return ""
@@ -149,14 +150,20 @@ def _longer(
     if before != Sides.of_split(split):
         return ""
     more = steps_of(recipe, len(split.train)) - steps_of(old, len(split.train))
-    if more <= 0:
-        return "from scratch, because a model with fewer steps cannot go on from one with more"
+    is_patience_alone = more == 0 and patience_in(old) != patience_in(recipe)
     folder = checkpoints_of(reader, store, train_run)
     at = last_step_in(folder)
-    if not at:
-        return f"from scratch, because the training state of model@{number} is not kept"
     # It is not the recipe's number where that training began from another with fewer steps.
     until = lineage.steps_of_run(reader, train_run) + more
+    why_not = ""
+    if more <= 0 and not is_patience_alone:
+        why_not = "a model with fewer steps cannot go on from one with more"
+    elif not at:
+        why_not = f"the training state of model@{number} is not kept"
+    elif at >= until:
+        why_not = f"model@{number} was trained to its last step"
+    if why_not:
+        return f"from scratch, because {why_not}"
     return WarmStart(f"model@{number}", digest, folder, 1.0, at, until)
 
 

@@ -296,6 +296,8 @@ def early_model_is_live(world: World) -> Iterator[None]:
             live, "train", state="running", run=2, step=1_140, steps=73_000, images_per_second=2.3,
             eta_seconds=31_240.0, reason="first training on 119 pairs",
             losses={"gen_l1_loss": 24.71, "gen_gan_loss": 1.214, "disc_loss": 0.512},
+            validation={"step": 800, "l1": 27.3, "psnr": 16.1, "ssim": 0.37, "sharpness": 0.8},
+            best_step=800, stops_at=4_256,
         )  # fmt: skip
 
     with world.running(change) as store:

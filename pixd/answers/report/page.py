@@ -92,18 +92,21 @@ def _numbers(record: Record) -> Iterator[tuple[str, str]]:
     live = metrics.get("live") or {}
     if held_out and live.get("l1") is not None:
         yield figure(live["l1"]), "L1 of the model that was live then"
-    steps, total = int(record.model["steps"]), _steps_of(record)
+    steps, total = int(record.model["steps"]), _last_step_of(record)
     of = f" of {total:,}, the best of them" if total > steps else ""
     yield f"{steps:,}", f"steps{of}"
+    if stopped := (record.model["training"]["progress"] or {}).get("stopped"):
+        yield f"{total:,}", str(stopped)
     sides = [len(record.pairs.get(side, ())) for side in ("train", "held_out")]
     if any(sides):
         yield f"{sides[0]:,}", f"pairs to learn from, {sides[1]:,} held out"
 
 
-def _steps_of(record: Record) -> int:
-    """Return how many steps the training had; at least 1."""
+def _last_step_of(record: Record) -> int:
+    """Return how many steps were trained; at least 1."""
     progress = record.model["training"]["progress"] or {}
-    return max(1, int(progress.get("steps") or record.model["steps"]))
+    ended = "step" if progress.get("stopped") else "steps"
+    return max(1, int(progress.get(ended) or record.model["steps"]))
 
 
 # -- pictures --------------------------------------------------------------------------------
@@ -198,7 +201,7 @@ def _curves(record: Record) -> Iterator[str]:
         yield f'<figure class="chart"><figcaption>{title}<small>{about}</small>'
         yield f"<small>{''.join(_legend(series))}</small></figcaption>"
         # The number of a series is its colour, so that none is left out before they are drawn.
-        yield chart(title, series, references, exported, _steps_of(record))
+        yield chart(title, series, references, exported, _last_step_of(record))
         yield "</figure>"
     yield "</div>"
 

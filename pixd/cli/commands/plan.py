@@ -61,7 +61,8 @@ def _lines(made: Mapping[str, Any]) -> Iterator[str]:
     train = made["train"]
     if train["action"] == "run":
         about = _about(train["seconds"], train["bytes"])
-        yield f"train     {train['steps']} steps on {train['pairs']} pairs{about}"
+        most = "at most " if train["may_stop_before"] else ""
+        yield f"train     {most}{train['steps']} steps on {train['pairs']} pairs{about}"
         yield f"          because {train['why']}"
     elif train["action"] == "reuse":
         yield f"promote   {train['model']}: {train['why']}"

@@ -29,6 +29,7 @@ from pixd.system.children.spec import OutputFile, TrainSpec
 SHOWN_PAIRS: Final = 4
 TILE_PX: Final = 160  # larger images are reduced to this: twelve columns are 2,000 pixels wide
 LEAST_TILE_PX: Final = 128  # smaller images are enlarged to this, so that the words above have room
+MOST_COLUMNS: Final = 11  # more would be too many to look at
 SAMPLES_FILE: Final = "samples.png"
 _COLUMN: Final = "column-"
 
@@ -86,7 +87,7 @@ class Previews:
         """
         try:
             self._add_column(step, infer)
-            durable.write_file(self._sheet, _png(self._drawn(self._steps())))
+            durable.write_file(self._sheet, _png(self._drawn(thinned(self._steps()))))
             alone = self._drawn([step])
         except Interrupted:
             raise
@@ -112,7 +113,7 @@ class Previews:
         try:
             if not self.has(exported):
                 self._add_column(exported, infer)
-            sheet = self._drawn(self._steps(), exported)
+            sheet = self._drawn(thinned(self._steps(), exported), exported)
             durable.write_file(self._samples, _png(sheet))
             return [describe_file(roles.SAMPLES, self._samples, self._samples.parent)]
         except Interrupted:
@@ -163,6 +164,12 @@ class Previews:
         trouble = f"the samples of step {step} cannot be drawn: {error}"
         _log.warning("%s", trouble)
         self._events.send("preview", step=step, trouble=trouble)
+
+
+def thinned(steps: Sequence[int], kept: int | None = None) -> list[int]:
+    """Return at most about `MOST_COLUMNS` of the steps, from all parts, with the last and `kept`."""
+    stride = -(-len(steps) // MOST_COLUMNS)
+    return sorted({*steps[::-1][::stride], *([] if kept is None else [kept])})
 
 
 def pixels_of(sheet: Image.Image) -> NDArray[np.uint8]:

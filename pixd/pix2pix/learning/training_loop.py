@@ -18,8 +18,7 @@ from typing import Any, Final
 
 import tensorflow as tf
 
-from pixd.pix2pix.learning import evaluation
-from pixd.pix2pix.learning.best import Best
+from pixd.pix2pix.learning import evaluation, patience
 from pixd.pix2pix.learning.checkpoints import Checkpoints, not_finite
 from pixd.pix2pix.learning.early_models import EarlyModels
 from pixd.pix2pix.learning.held_out import HeldOut
@@ -27,8 +26,9 @@ from pixd.pix2pix.learning.input_pipeline import Prefetcher, TrainingPairs, step
 from pixd.pix2pix.learning.previews import Previews
 from pixd.pix2pix.learning.progress import Progress
 from pixd.pix2pix.learning.schedule import Schedule
-from pixd.pix2pix.learning.scores import NAMES, thin
+from pixd.pix2pix.learning.scores import thin
 from pixd.pix2pix.learning.tensorboard import EventFiles
+from pixd.pix2pix.learning.validation import Validation
 from pixd.pix2pix.network import hardware, replicas
 from pixd.pix2pix.network.codec import codec_for
 from pixd.pix2pix.network.generator import Inference, make_card, make_inference, save_model
@@ -57,9 +57,6 @@ UNREADABLE: Final = (
     "the state that an earlier training left cannot be read by this pixd, so it begins from scratch;"
     " the log of the training says more"
 )
-VALIDATION: Final = "validation_"  # prefix of the names of the scores in the curve
-VALIDATIONS: Final = 10  # evenly spaced; the last one is after the last step
-STEPS_A_VALIDATED_PAIR: Final = 50  # so that validation takes a few per cent of the training's time
 
 Outcome = dict[str, Any]  # the fields of result.json
 
@@ -140,6 +137,14 @@ class _Run:
             self.step, notes = self._begin_from(self._begins_from)
         self._curve: list[dict[str, Any]] = list(notes.get("curve", []))
         self._environment = hardware.describe_environment(self._device, self._policy)
+        self._validation = Validation(
+            steps=self.steps,
+            patience=patience.of_recipe(self._recipe, self.steps),
+            events=events,
+            held_out=self._held_out,
+            checkpoints=self._checkpoints,
+            curve=self._curve,
+        )
         self._early = EarlyModels(
             *(spec, events, self._held_out, self._trained_on, self._policy),
             *(self.steps, self._environment, notes.get("early", {})),
@@ -166,17 +171,18 @@ class _Run:
             now=started,
         )
         progress = Progress(self._events, self.steps, int(self._recipe["batch_size"]))
-        curve_stride = max(1, self.steps // CURVE_POINTS)
+        curve_stride = self._validation.curve_stride(CURVE_POINTS)
         self._stop.check()
-        self._tell_last_scores()
-        if self.step in self._validation_steps() and not self._is_validated():
+        self._validation.tell_last()
+        if self._validation.is_due(self.step) and not self._is_validated():
             self.checkpoint()
             self._validate(infer)  # the run ended between this checkpoint and its validation
         elif self.step:
             self._give_early(infer)  # or between it and its early model
-        if self.step < self.steps:
+        until = self.step if self._is_learned_out else self.steps
+        if self.step < until:
             self._events.phase("compiling the first step")
-        with Prefetcher(self._pairs, start=self.step, steps=self.steps) as batches:
+        with Prefetcher(self._pairs, start=self.step, steps=until) as batches:
             for input_image, target in batches:
                 losses = self._update(train_step, input_image, target)
                 if self.step == 1 or self.step % curve_stride == 0:
@@ -184,16 +190,14 @@ class _Run:
                     self._event_files.add(self.step, "loss", losses)
                 progress.made(self.step, losses, time.monotonic())
                 self._stop.check()
-                if self.step in self._validation_steps():
-                    self.checkpoint()
-                    self._validate(infer)
-                    progress.pause()
-                elif self._give_early(infer):
+                if self._looked(infer):
                     progress.pause()
                 elif schedule.is_due(self.step, time.monotonic()):
                     self.checkpoint()
                 if self._saved_step == self.step:
                     schedule.saved(self.step, time.monotonic())
+                if self._is_learned_out:
+                    break
         self.checkpoint()
         beside_s = self._timings["validate_s"] + self._timings.get("early_s", 0.0)
         self._timings["train_s"] = time.monotonic() - started - beside_s
@@ -220,7 +224,19 @@ class _Run:
         # The next training may begin from the exported weights, or go on from the last ones.
         self._checkpoints.keep_only(self.step, last)
         self._timings["export_s"] = time.monotonic() - started
-        return self.outcome("succeeded", outputs, scores)
+        return {
+            **self.outcome("succeeded", outputs, scores),
+            "stopped": self._why_stopped(last),
+            "ended_at": last,
+        }
+
+    def _why_stopped(self, last: int) -> str:
+        standing = self._validation.standing
+        if standing is None or last >= self.steps:
+            return ""
+        return (
+            f"stopped at step {last:,} of {self.steps:,}: no better since step {standing.since:,}"
+        )
 
     def _card(self, scores: Mapping[str, Any], early_of: int = 0) -> dict[str, Any]:
         return make_card(
@@ -250,7 +266,7 @@ class _Run:
             "steps": self.steps,
             "outputs": outputs,
             "metrics": scores,
-            "curve": thin(self._curve, CURVE_POINTS - 2 * VALIDATIONS),
+            "curve": thin(self._curve, CURVE_POINTS - 2 * self._validation.count),
             "environment": self._environment,
         }
 
@@ -294,6 +310,14 @@ class _Run:
             raise not_finite(self.step)
         return dict(zip(LOSS_NAMES, values, strict=True))
 
+    def _looked(self, infer: Inference) -> bool:
+        """Score the weights, or give an early model, if it is time; tell whether it was."""
+        if not self._validation.is_due(self.step):
+            return self._give_early(infer)
+        self.checkpoint()
+        self._validate(infer)
+        return True
+
     def _give_early(self, infer: Inference) -> bool:
         """Try to give an early model, if it is time; tell whether it was."""
         if not self._early.is_due(self.step / self.steps):
@@ -310,45 +334,22 @@ class _Run:
         started = time.monotonic()
         self._events.phase("validating")
         if len(self._held_out):
-            self._score(infer)
+            self._event_files.add(self.step, "validation", self._validation.score(self.step, infer))
         self._event_files.add_image(self.step, "samples", self._previews.draw(self.step, infer))
         self._events.phase("training")
         self._timings["validate_s"] += time.monotonic() - started
         self._early.pause(time.monotonic() - started)
 
-    def _score(self, infer: Inference) -> None:
-        scores = evaluation.validate(infer, self._held_out, self._validation_limit)
-        self._events.send("validation", step=self.step, metrics=scores)
-        kept = {name: scores[name] for name in NAMES}
-        self._curve.append({"step": self.step, **{f"{VALIDATION}{n}": v for n, v in kept.items()}})
-        self._event_files.add(self.step, "validation", kept)
-        is_broken = scores["collapsed"] or scores["identity_like"]
-        # Weights of the first half are never the best: they can have a low L1 because they paint
-        # every picture alike. On facades, step 400 of 4,000 had the lowest L1.
-        if 2 * self.step >= self.steps and not is_broken:
-            self._checkpoints.remember_best(
-                Best(self.step, scores["l1"], scores["ssim"], scores["sharpness"])
-            )
-
-    def _tell_last_scores(self) -> None:
-        """Send the last scores from before the interruption again: this parent has none yet."""
-        for point in reversed(self._curve):
-            if "validation_l1" in point:
-                kept = {n: point.get(f"{VALIDATION}{n}") for n in NAMES}
-                self._events.send("validation", step=point["step"], metrics=kept)
-                return
+    @property
+    def _is_learned_out(self) -> bool:
+        """Whether it stops here, because its scores get no better."""
+        standing = self._validation.standing
+        return standing is not None and standing.stops
 
     def _is_validated(self) -> bool:
         if not len(self._held_out):
             return self._previews.has(self.step)
-        return any(p["step"] == self.step and "validation_l1" in p for p in self._curve)
-
-    @property
-    def _validation_limit(self) -> int:
-        return min(evaluation.VALIDATION_PAIRS, max(4, self.steps // STEPS_A_VALIDATED_PAIR))
-
-    def _validation_steps(self) -> set[int]:
-        return {self.steps * part // VALIDATIONS for part in range(1, VALIDATIONS + 1)} - {0}
+        return self._validation.has(self.step)
 
     def _beat(self) -> None:
         self._events.beat()

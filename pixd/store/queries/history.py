@@ -283,7 +283,8 @@ def training_rates(reader: sqlite3.Connection, pipeline: str) -> list[TrainingRa
     """Return what the last trainings took, newest first."""
     rows = reader.execute(
         "SELECT recipe.body, (julianday(finished_at) - julianday(started_at)) * 86400 AS seconds,"
-        " model.steps, (SELECT sum(size_bytes) FROM run_output JOIN object USING (digest)"
+        # The weights of a model are the best, which need not be the last.
+        " COALESCE(json_extract(run.progress, '$.step'), model.steps) AS steps, (SELECT sum(size_bytes) FROM run_output JOIN object USING (digest)"
         "   WHERE run_output.run_id = run.id) AS bytes"
         " FROM run JOIN recipe ON recipe.digest = run.recipe JOIN model ON model.train_run = run.id"
         f" WHERE model.early_of = 0 AND run.pipeline = ? AND run.kind = 'train' AND run.state = '{RunState.SUCCEEDED}'"

@@ -248,6 +248,8 @@ class Result:
         metrics: what it measured.
         step: how far a training came.
         steps: how far it should come.
+        stopped: why it ended before its last step, as a sentence; "" where it did not.
+        ended_at: the step after which it stopped; the weights may be those of an earlier one.
         curve: losses and scores by step.
         environment: the device and versions that it ran on.
         timings: seconds by phase.
@@ -261,6 +263,8 @@ class Result:
     metrics: Mapping[str, Any] = field(default_factory=dict)
     step: int | None = None
     steps: int | None = None
+    stopped: str = ""
+    ended_at: int | None = None
     curve: list[Mapping[str, Any]] = field(default_factory=list)
     environment: Mapping[str, Any] = field(default_factory=dict)
     timings: Mapping[str, Any] = field(default_factory=dict)

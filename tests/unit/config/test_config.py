@@ -55,6 +55,7 @@ TRAIN_DEFAULTS = {
     "flip": True,
     "seed": 0,
     "validation": 0.1,
+    "patience": "auto",
     "warm_start": "auto",
     "early": "auto",
     "early_seconds": 60.0,

@@ -83,3 +83,15 @@ def test_inputs_are_read_as_the_model_was_trained_whatever_the_settings_say_now(
     assert (read["value_range"], read["labels"]) == (12, "ids")
     before = recipe.train_recipe(pipeline(), "auto")
     assert translation_recipe.translate_recipe(now, "auto", 256, "folders", before) == translate()
+
+
+def test_patience_is_part_of_a_recipe_only_where_it_is_not_the_usual() -> None:
+    def said(**train: object) -> object:
+        made = pipeline(train=TrainSettings(**train))  # type: ignore[arg-type]
+        return recipe.train_recipe(made, "auto").get("patience")
+
+    by_steps = {"epochs": None, "steps": 400}
+    assert said() is said(patience="auto") is None
+    assert said(**by_steps) is said(**by_steps, patience="never") is None
+    assert said(patience="never") == "never"
+    assert said(patience=5) == said(**by_steps, patience=5) == 5

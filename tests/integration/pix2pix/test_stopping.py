@@ -1,0 +1,44 @@
+"""A training that really stops before its last step, because its scores get no better."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tests.support.children import Child, result_of
+from tests.support.tensors import tensors_in
+
+Start = Callable[..., Child]
+MakeSpec = Callable[..., dict[str, Any]]
+
+LEARNS_NOTHING = {"steps": 20_000, "patience": 1, "learning_rate": 1e-12}
+
+
+def test_it_stops_where_nothing_gets_better_and_says_why(
+    tmp_path: Path, start: Start, make_spec: MakeSpec
+) -> None:
+    child = start("train", make_spec(tmp_path, **LEARNS_NOTHING), tmp_path)
+    events = list(child.events())
+    assert child.ended() == 0, child.log.read_text()
+    result = result_of(tmp_path)
+    assert result["stopped"] == "stopped at step 800 of 20,000: no better since step 400"
+    assert (result["state"], result["ended_at"], result["steps"]) == ("succeeded", 800, 20_000)
+    told = [(e["best_step"], e["stops_at"]) for e in events if e["event"] == "standing"]
+    assert told == [(0, 800), (400, 800), (400, 800)]
+    losses = [point["step"] for point in result["curve"] if "disc_loss" in point]
+    assert losses[-1] == 800
+
+    # A death after the last step trains no step more, and gives the same model.
+    again = tmp_path / "again"
+    again.mkdir()
+    first = start("train", make_spec(again, **LEARNS_NOTHING), again)
+    first.until(event="checkpoint", step=800)
+    first.process.send_signal(signal.SIGKILL)
+    first.ended()
+    second = start("train", make_spec(again, **LEARNS_NOTHING), again)
+    assert not [e for e in second.events() if e["event"] == "progress"]
+    assert second.ended() == 0, second.log.read_text()
+    assert tensors_in(again) == tensors_in(tmp_path)
+    assert result_of(again)["stopped"] == result["stopped"]

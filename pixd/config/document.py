@@ -147,7 +147,7 @@ class Section:
         if entry is None:
             return default
         text = _plain_text(entry.value)
-        if text in allowed:
+        if text is not None and text in allowed:
             return text
         if text is not None and _INTEGER.fullmatch(text) and low <= int(text) <= high:
             return int(text)

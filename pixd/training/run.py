@@ -27,7 +27,7 @@ PREVIEWS = "previews"
 """The folder of the store with a sheet of samples for each pipeline that trains."""
 FLOAT32_BYTES = 4
 GENERATOR_PARAMETERS = 54_400_000  # at ngf 64; the number grows with the square of ngf
-KEPT_COPIES = 8  # two checkpoints of the weights and Adam's two moments, and the export, twice
+KEPT_COPIES = 10  # two checkpoints of weights, average and Adam's two moments; the export, twice
 SCORES = ("l1", "psnr", "ssim", "sharpness")
 NICENESS = 10  # translation comes first
 CHECKPOINT_EVERY_S = 60

@@ -9,8 +9,8 @@ import numpy as np
 import tensorflow as tf
 
 
-def tensors_in(folder: Path) -> dict[str, bytes]:
-    (checkpoint,) = list((folder / "checkpoints").glob("step-00000040"))
+def tensors_in(folder: Path, step: int = 40) -> dict[str, bytes]:
+    checkpoint = folder / "checkpoints" / f"step-{step:08d}"
     reader = tf.train.load_checkpoint(str(checkpoint / "variables"))
     return {
         name: np.asarray(reader.get_tensor(name)).tobytes()

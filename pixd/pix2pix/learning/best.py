@@ -2,20 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pixd.store import model_scores
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 AS_SHARP: Final = 0.8  # times the sharpness of another: with less, this one is blurred
 
 
 class Best(NamedTuple):
-    """A step of a training by its scores on the held-out pairs."""
+    """A step of a training by its scores on the held-out pairs.
+
+    `is_averaged` tells that they are those of the averaged weights.
+    """
 
     step: int
     l1: float
     ssim: float
     sharpness: float
+    is_averaged: bool = False
+
+    @classmethod
+    def of(cls, step: int, scores: Mapping[str, Any], *, is_averaged: bool = False) -> Best:
+        """Return those of a step by scores that have at least the names "l1", "ssim" and "sharpness"."""
+        return cls(
+            step,
+            float(scores["l1"]),
+            float(scores["ssim"]),
+            float(scores["sharpness"]),
+            is_averaged=is_averaged,
+        )
 
     @property
     def distance(self) -> float:

@@ -169,7 +169,8 @@ class Checkpoints:
         """Return the best checkpoint, or None if none is known."""
         try:
             best = json.loads((self._folder / _BEST).read_text(encoding="utf-8"))
-            return Best(int(best["step"]), *(float(best[name]) for name in Best._fields[1:]))
+            is_averaged = bool(best.get("is_averaged"))  # an earlier pixd averaged nothing
+            return Best.of(int(best["step"]), best, is_averaged=is_averaged)
         except (OSError, ValueError, KeyError):
             return None
 

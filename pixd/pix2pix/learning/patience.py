@@ -17,8 +17,8 @@ from typing import Any, Final, NamedTuple
 from pixd.config.patience import NEVER, patience_in
 from pixd.pix2pix.learning.best import AS_SHARP, Best
 
-SPACING: Final = 400  # steps between validations, at least, so that they take a few per cent
-GROWTH: Final = 1.15  # a validation comes at this times the step of the one before, at least
+SPACING: Final = 500  # steps between validations, at least, so that they take a few per cent
+GROWTH: Final = 1.2  # a validation comes at this times the step of the one before, at least
 AS_LONG_AGAIN: Final = 3.0  # times the step of the last progress: then `auto` stops
 AT_LEAST: Final = 10  # validations that `auto` waits for, however early the last progress was
 

@@ -9,6 +9,7 @@ weights are float32 anyway, and the environment in its result names the precisio
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import time
@@ -29,7 +30,7 @@ from pixd.pix2pix.learning.schedule import Schedule
 from pixd.pix2pix.learning.scores import thin
 from pixd.pix2pix.learning.tensorboard import EventFiles
 from pixd.pix2pix.learning.validation import Validation
-from pixd.pix2pix.network import hardware, replicas
+from pixd.pix2pix.network import averaging, hardware, replicas
 from pixd.pix2pix.network.codec import codec_for
 from pixd.pix2pix.network.generator import Inference, make_card, make_inference, save_model
 from pixd.pix2pix.network.losses import LossWeights
@@ -41,6 +42,7 @@ from pixd.pix2pix.network.models import (
     parameter_count,
 )
 from pixd.pix2pix.network.steps import (
+    AVERAGE,
     LOSS_NAMES,
     LOSS_SCALES,
     Networks,
@@ -127,9 +129,12 @@ class _Run:
         self.steps = self._until or own_steps
         with replicas.scope_of(self._strategy):
             self._networks = build_networks(self._recipe, self._policy)
+        average = self._networks.average
+        self._average = average.make_update(self._strategy) if average else None
         self._checkpoints = self._checkpoints_in(spec.checkpoints)
         self.step, notes = self._checkpoints.restore()
         self._saved_step = self.step
+        self._is_averaged = False  # whether the generator has its averaged weights
         if not self.step and self._checkpoints.found():
             events.send("note", message=UNREADABLE)
             self._checkpoints.drop_all()
@@ -142,6 +147,7 @@ class _Run:
             patience=patience.of_recipe(self._recipe, self.steps),
             events=events,
             held_out=self._held_out,
+            average=self._networks.average,
             checkpoints=self._checkpoints,
             curve=self._curve,
         )
@@ -243,6 +249,7 @@ class _Run:
             self._recipe,
             steps=self.step,
             early_of=early_of,
+            is_averaged=self._is_averaged,
             parameters=parameter_count(self._networks.generator),
             metrics=scores,
             begun_from=self._begins_from["digest"] if self._begins_from else None,
@@ -271,7 +278,7 @@ class _Run:
         }
 
     def _checkpoints_in(self, folder: str) -> Checkpoints:
-        return Checkpoints(Path(folder), self._networks.state, may_lack=(LOSS_SCALES,))
+        return Checkpoints(Path(folder), self._networks.state, may_lack=(LOSS_SCALES, AVERAGE))
 
     def _begin_from(self, origin: Beginning) -> tuple[int, dict[str, Any]]:
         """Load a training state of an earlier model; return the step and the notes to go on with.
@@ -292,16 +299,25 @@ class _Run:
         return (step, notes) if self._until else (0, {})
 
     def _take_the_best(self) -> None:
-        """Load the best of the validated weights, if they are not the last."""
+        """Take the best of the validated weights, if they are not the last."""
         best = self._checkpoints.best()
-        if best and best.step != self.step and self._checkpoints.restore_step(best.step):
-            self.step = best.step
+        if best is None:
+            return
+        if best.step != self.step:
+            if not self._checkpoints.restore_step(best.step):
+                return
+            self._saved_step = self.step = best.step
+        if best.is_averaged and self._networks.average:
+            self._networks.average.take_place()
+            self._is_averaged = True
 
     def _update(self, train_step: Callable[[Any, Any], Any], *batch: Any) -> dict[str, float]:
         is_first = "first_step_s" not in self._timings
         started = time.monotonic()
         values = train_step(*(tf.constant(half) for half in batch)).numpy().tolist()
         self.step += 1
+        if self._average and self.step % averaging.EVERY == 0:
+            self._average()
         self._stop.leaves_at_once = False  # from now on there is something to save
         if is_first:
             self._timings["first_step_s"] = time.monotonic() - started
@@ -333,9 +349,15 @@ class _Run:
         """Score on the held-out pairs, if there are any, and draw the samples."""
         started = time.monotonic()
         self._events.phase("validating")
+        shown: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
         if len(self._held_out):
-            self._event_files.add(self.step, "validation", self._validation.score(self.step, infer))
-        self._event_files.add_image(self.step, "samples", self._previews.draw(self.step, infer))
+            scores, is_averaged = self._validation.score(self.step, infer)
+            self._event_files.add(self.step, "validation", scores)
+            if is_averaged and self._networks.average:
+                shown = self._networks.average.in_place()
+        with shown:
+            sheet = self._previews.draw(self.step, infer)
+        self._event_files.add_image(self.step, "samples", sheet)
         self._events.phase("training")
         self._timings["validate_s"] += time.monotonic() - started
         self._early.pause(time.monotonic() - started)

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from pixd.pix2pix.learning import evaluation
+from pixd.pix2pix.learning import early, evaluation
 from pixd.pix2pix.learning.best import Best
 from pixd.pix2pix.learning.checkpoints import Checkpoints
 from pixd.pix2pix.learning.held_out import HeldOut
 from pixd.pix2pix.learning.patience import SPACING, Patience, Standing
 from pixd.pix2pix.learning.scores import NAMES
+from pixd.pix2pix.network.averaging import WeightAverage
 from pixd.pix2pix.network.generator import Inference
 from pixd.system.children.child import Events
 
 PREFIX: Final = "validation_"  # of the names of the scores in the curve
+AVERAGED: Final = f"{PREFIX}averaged"  # 1 where they are those of the averaged weights
 VALIDATIONS: Final = (
     10  # of a training without patience, evenly spaced; the last after the last step
 )
@@ -33,6 +35,7 @@ class Validation:
         patience: Patience | None,
         events: Events,
         held_out: HeldOut,
+        average: WeightAverage | None,
         checkpoints: Checkpoints,
         curve: Curve,
     ) -> None:
@@ -43,15 +46,18 @@ class Validation:
             patience: when the training stops before; None for never.
             events: where scores are told.
             held_out: the pairs to score with.
+            average: of the generator's weights.
             checkpoints: where the best weights are kept.
             curve: of the training so far; each score is added to it.
         """
         self._steps = steps
         self._patience = patience if len(held_out) else None
         self._events, self._held_out = events, held_out
+        self._average = average
         self._checkpoints, self._curve = checkpoints, curve
         self._due = frozenset(self._patience.due if self._patience else evenly(steps))
-        self._limit = min(evaluation.VALIDATION_PAIRS, max(4, steps // STEPS_A_VALIDATED_PAIR))
+        most = early.EARLY_PAIRS if self._patience else evaluation.VALIDATION_PAIRS
+        self._limit = min(most, max(4, steps // STEPS_A_VALIDATED_PAIR))
 
     @property
     def count(self) -> int:
@@ -73,23 +79,33 @@ class Validation:
         """Tell whether they were."""
         return any(p["step"] == step and f"{PREFIX}l1" in p for p in self._curve)
 
-    def score(self, step: int, infer: Inference) -> Mapping[str, float]:
-        """Score the weights after this step, whose checkpoint is saved.
+    def score(self, step: int, infer: Inference) -> tuple[dict[str, float], bool]:
+        """Score the weights after this step, whose checkpoint is saved, and their average.
 
         Returns:
-            The scores by name, as they are in the curve without their prefix.
+            The scores of the better ones by name, as they are in the curve without their prefix,
+            and whether these are the averaged ones.
         """
-        scores = evaluation.validate(infer, self._held_out, self._limit)
+        scores, is_averaged = self._of_the_better(step, infer)
         kept = {name: scores[name] for name in NAMES}
-        self._curve.append({"step": step, **{f"{PREFIX}{n}": v for n, v in kept.items()}})
+        told = {f"{PREFIX}{name}": value for name, value in kept.items()}
+        self._curve.append({"step": step, **told, AVERAGED: float(is_averaged)})
         self._tell(step, kept)
         self._tell_standing()
-        is_broken = scores["collapsed"] or scores["identity_like"]
-        if self._may_be_best(step) and not is_broken:
-            self._checkpoints.remember_best(
-                Best(step, scores["l1"], scores["ssim"], scores["sharpness"])
-            )
-        return kept
+        if self._may_be_best(step) and not _is_broken(scores):
+            self._checkpoints.remember_best(Best.of(step, scores, is_averaged=is_averaged))
+        return kept, is_averaged
+
+    def _of_the_better(self, step: int, infer: Inference) -> tuple[dict[str, Any], bool]:
+        scores = evaluation.validate(infer, self._held_out, self._limit)
+        if self._average is None or not self._average.is_begun:
+            return scores, False
+        with self._average.in_place():
+            averaged = evaluation.validate(infer, self._held_out, self._limit)
+        if _is_broken(averaged):
+            return scores, False
+        is_better = Best.of(step, averaged).beats(Best.of(step, scores))
+        return (averaged, True) if is_better or _is_broken(scores) else (scores, False)
 
     def tell_last(self) -> None:
         """Send the last scores from before an interruption again: this parent has none yet."""
@@ -106,7 +122,7 @@ class Validation:
 
     def _history(self) -> list[Best]:
         return [
-            Best(point["step"], *(point[f"{PREFIX}{name}"] for name in Best._fields[1:]))
+            Best.of(point["step"], {name: point[f"{PREFIX}{name}"] for name in NAMES})
             for point in self._curve
             if f"{PREFIX}l1" in point
         ]
@@ -125,6 +141,10 @@ class Validation:
         picture alike. On facades, step 400 of 4,000 had the lowest L1.
         """
         return bool(self._patience) or 2 * step >= self._steps
+
+
+def _is_broken(scores: Mapping[str, Any]) -> bool:
+    return bool(scores["collapsed"] or scores["identity_like"])
 
 
 def evenly(steps: int) -> Iterator[int]:

@@ -193,6 +193,7 @@ def make_card(
     parameters: int,
     metrics: Mapping[str, Any],
     early_of: int = 0,
+    is_averaged: bool = False,
     begun_from: str | None,
 ) -> dict[str, Any]:
     """Return what a model is and how to call it, for people and for the translator.
@@ -203,6 +204,7 @@ def make_card(
         parameters: number of trainable parameters of the generator.
         metrics: on the held-out pairs, as in the result.
         early_of: all steps of the training, for an early model; 0 for the training's own.
+        is_averaged: whether its weights are an average over the last steps.
         begun_from: digest of the model whose weights the training began from, if any.
     """
     size = recipe["image_size"]
@@ -221,6 +223,7 @@ def make_card(
         "recipe": recipe,
         "steps": steps,
         **({"early_of": early_of} if early_of else {}),
+        "weights": "averaged" if is_averaged else "of the step",
         "begun_from": begun_from,
         "parameters": parameters,
         "metrics": metrics,

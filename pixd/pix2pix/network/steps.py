@@ -15,6 +15,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from pixd.pix2pix.network.averaging import WeightAverage
 from pixd.pix2pix.network.loss_scale import LossScale
 from pixd.pix2pix.network.losses import LossWeights, discriminator_loss, gan_loss, l1_loss
 from pixd.pix2pix.network.optimizers import Adam
@@ -24,6 +25,8 @@ Tensor = Any
 LOSS_NAMES = ("gen_gan_loss", "gen_l1_loss", "disc_loss")
 LOSS_SCALES = "loss_scales"
 """The part of the state that exists only with float16."""
+AVERAGE = "average"
+"""The part of the state that an earlier pixd did not have."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,7 @@ class Networks:
     Attributes:
         generator_scale: of the generator's loss; None except with float16.
         discriminator_scale: the same for the discriminator, whose gradients have another size.
+        average: of the generator's weights; nothing that is trained depends on it.
     """
 
     generator: keras.Model
@@ -41,6 +45,7 @@ class Networks:
     discriminator_adam: Adam
     generator_scale: LossScale | None = None
     discriminator_scale: LossScale | None = None
+    average: WeightAverage | None = None
 
     @property
     def state(self) -> dict[str, list[Any]]:
@@ -52,6 +57,7 @@ class Networks:
             "generator_adam": self.generator_adam.state,
             "discriminator_adam": self.discriminator_adam.state,
             **({LOSS_SCALES: scaling} if scaling else {}),
+            **({AVERAGE: self.average.state} if self.average else {}),
         }
 
     @property
@@ -68,7 +74,7 @@ def make_networks(
     beta_1: float,
     scales_losses: bool = False,
 ) -> Networks:
-    """Give each network its own Adam, and with float16 a loss scale."""
+    """Give each network its own Adam, and with float16 a loss scale; average the generator's weights."""
     generator_adam, discriminator_adam = (
         Adam(tensors_of(net.trainable_variables), learning_rate=learning_rate, beta_1=beta_1)
         for net in (generator, discriminator)
@@ -80,6 +86,7 @@ def make_networks(
         discriminator_adam,
         LossScale() if scales_losses else None,
         LossScale() if scales_losses else None,
+        WeightAverage(tensors_of(generator.trainable_variables)),
     )
 
 

@@ -23,22 +23,22 @@ def test_it_stops_where_nothing_gets_better_and_says_why(
     events = list(child.events())
     assert child.ended() == 0, child.log.read_text()
     result = result_of(tmp_path)
-    assert result["stopped"] == "stopped at step 800 of 20,000: no better since step 400"
-    assert (result["state"], result["ended_at"], result["steps"]) == ("succeeded", 800, 20_000)
+    assert result["stopped"] == "stopped at step 1,000 of 20,000: no better since step 500"
+    assert (result["state"], result["ended_at"], result["steps"]) == ("succeeded", 1000, 20_000)
     told = [(e["best_step"], e["stops_at"]) for e in events if e["event"] == "standing"]
-    assert told == [(0, 800), (400, 800), (400, 800)]
+    assert told == [(0, 1000), (500, 1000), (500, 1000)]
     losses = [point["step"] for point in result["curve"] if "disc_loss" in point]
-    assert losses[-1] == 800
+    assert losses[-1] == 1000
 
     # A death after the last step trains no step more, and gives the same model.
     again = tmp_path / "again"
     again.mkdir()
     first = start("train", make_spec(again, **LEARNS_NOTHING), again)
-    first.until(event="checkpoint", step=800)
+    first.until(event="checkpoint", step=1000)
     first.process.send_signal(signal.SIGKILL)
     first.ended()
     second = start("train", make_spec(again, **LEARNS_NOTHING), again)
     assert not [e for e in second.events() if e["event"] == "progress"]
     assert second.ended() == 0, second.log.read_text()
-    assert tensors_in(again) == tensors_in(tmp_path)
+    assert tensors_in(again, 1000) == tensors_in(tmp_path, 1000)
     assert result_of(again)["stopped"] == result["stopped"]

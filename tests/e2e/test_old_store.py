@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import tarfile
 from pathlib import Path
@@ -21,10 +22,12 @@ REWORDED = {
     # The plan says it in the words of the service.
     "the live model@1 is of these pairs": "the live model is of these pairs",
 }
+OFFER = re.compile(r"; pixd 0\.1 [^;]*; `pixd retrain` makes model@\d+ anew")
+"""What this pixd would make otherwise is offered, and done when a person asks."""
 
 
 def in_present_words(told: dict[str, Any]) -> dict[str, Any]:
-    text = json.dumps(told)
+    text = OFFER.sub("", json.dumps(told))
     for old, present in REWORDED.items():
         text = text.replace(old, present)
     worded: dict[str, Any] = json.loads(text)
@@ -53,7 +56,8 @@ def nothing_is_touched(folder: Path, told: dict[str, Any]) -> None:
     assert not started.exists(), started.read_text()
     assert old_store.records(folder) == recorded
     assert old_store.outputs(folder) == written
-    assert without_new_fields(lasting(present.answers(folder)), told) == lasting(told)
+    after = in_present_words(lasting(present.answers(folder)))
+    assert without_new_fields(after, told) == lasting(told)
 
 
 def without_new_fields(answer: Any, told: Any) -> Any:

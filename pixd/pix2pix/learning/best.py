@@ -42,6 +42,13 @@ class Best(NamedTuple):
 
     def beats(self, other: Best) -> bool:
         """Tell whether it is better than an earlier one."""
-        if self.sharpness < AS_SHARP * other.sharpness:
+        if other.is_clearer_than(self):
             return False
-        return self.distance <= other.distance or other.sharpness < AS_SHARP * self.sharpness
+        return self.distance <= other.distance or self.is_clearer_than(other)
+
+    def is_clearer_than(self, other: Best) -> bool:
+        """Tell whether the other is blurred beside it.
+
+        Sharper than the targets is not clearer: noise and ringing have edges too.
+        """
+        return min(1.0, other.sharpness) < AS_SHARP * min(1.0, self.sharpness)

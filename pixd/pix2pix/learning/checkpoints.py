@@ -149,17 +149,21 @@ class Checkpoints:
         """Return the folders of the checkpoints, newest first."""
         return sorted(self._folder.glob(f"{_PREFIX}*"), reverse=True)
 
-    def remember_best(self, candidate: Best) -> bool:
+    def remember_best(self, candidate: Best, *, oldest: int = 0) -> bool:
         """Keep a checkpoint from now on if it is the best yet.
 
         The best is the one whose held-out outputs are nearest to their targets, among those that
         are about equally sharp. Early weights give blurred pictures, which L1 does not show.
 
+        Args:
+            candidate: the newest checkpoint.
+            oldest: one of an earlier step is the best no longer.
+
         Returns:
             Whether it is.
         """
         best = self.best()
-        if best is not None and best.step != candidate.step and not candidate.beats(best):
+        if best is not None and oldest <= best.step != candidate.step and not candidate.beats(best):
             return False
         durable.write_file(self._folder / _BEST, json.dumps(candidate._asdict()).encode())
         self._prune()

@@ -2,7 +2,7 @@
 
 A number of epochs is a guess about pairs that nobody has seen yet. The held-out scores say when more
 steps no longer help: they go up and down, and do not get better. A score is better only if it is so by
-more than such scores go up and down by themselves.
+more than such scores go up and down by themselves, and by what somebody can see.
 
 What the numbers stand on is told in docs/training.md.
 """
@@ -15,12 +15,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from pixd.config.patience import NEVER, patience_in
-from pixd.pix2pix.learning.best import AS_SHARP, Best
+from pixd.pix2pix.learning.best import Best
 
 SPACING: Final = 500  # steps between validations, at least, so that they take a few per cent
 GROWTH: Final = 1.2  # a validation comes at this times the step of the one before, at least
 AS_LONG_AGAIN: Final = 3.0  # times the step of the last progress: then `auto` stops
 AT_LEAST: Final = 10  # validations that `auto` waits for, however early the last progress was
+EPOCHS: Final = 10  # as often `auto` has every pair seen before it stops
+WORTH_IT: Final = 0.02  # of the distance: who looks at two pictures sees no smaller gain
 
 
 class Standing(NamedTuple):
@@ -40,13 +42,15 @@ class Standing(NamedTuple):
 class Patience:
     """How long a training goes on without progress."""
 
-    def __init__(self, patience: str | int, steps: int) -> None:
+    def __init__(self, patience: str | int, steps: int, epoch_steps: int) -> None:
         """Wait as long as the settings say.
 
         Args:
             patience: "auto", or a number of validations.
             steps: of the whole training, which it never exceeds.
+            epoch_steps: in which every pair is seen once.
         """
+        self._epochs_steps = EPOCHS * epoch_steps
         self._waits = patience if isinstance(patience, int) else 0
         self._steps = steps
         self.due = tuple(_grown(steps))
@@ -70,7 +74,8 @@ class Patience:
     def _is_enough(self, step: int, validations: int, since: int, waited: int) -> bool:
         if self._waits:
             return waited >= self._waits
-        return validations >= AT_LEAST and step >= AS_LONG_AGAIN * since
+        is_seen = validations >= AT_LEAST and step >= self._epochs_steps
+        return is_seen and step >= AS_LONG_AGAIN * since
 
     def _earliest(self, since: int, validations: int, waited: int, last: int) -> int:
         """Return the step of the validation that stops it, if nothing gets better until then."""
@@ -81,10 +86,17 @@ class Patience:
         return self._steps
 
 
-def of_recipe(recipe: Mapping[str, Any], steps: int) -> Patience | None:
-    """Return the patience that a recipe asks for; None where its steps are all trained."""
+def of_recipe(recipe: Mapping[str, Any], steps: int, pairs: int) -> Patience | None:
+    """Return the patience that a recipe asks for; None where its steps are all trained.
+
+    Args:
+        recipe: of the run spec.
+        steps: of the whole training.
+        pairs: to train on.
+    """
     said = patience_in(recipe)
-    return None if said == NEVER else Patience(said, steps)
+    epoch_steps = -(-pairs // int(recipe["batch_size"]))
+    return None if said == NEVER else Patience(said, steps, epoch_steps)
 
 
 def _grown(steps: int) -> Iterator[int]:
@@ -104,9 +116,8 @@ def _last_progress(history: Sequence[Best]) -> Best:
 
 
 def _is_progress(one: Best, best: Best, spread: float) -> bool:
-    is_nearer = one.distance < best.distance - spread
-    is_clearer = best.sharpness < AS_SHARP * one.sharpness
-    return one.beats(best) and (is_nearer or is_clearer)
+    gain = max(spread, WORTH_IT * best.distance)
+    return one.beats(best) and (one.distance < best.distance - gain or one.is_clearer_than(best))
 
 
 def _spread(history: Sequence[Best]) -> float:

@@ -144,7 +144,7 @@ class _Run:
         self._environment = hardware.describe_environment(self._device, self._policy)
         self._validation = Validation(
             steps=self.steps,
-            patience=patience.of_recipe(self._recipe, self.steps),
+            patience=patience.of_recipe(self._recipe, self.steps, len(self._pairs)),
             events=events,
             held_out=self._held_out,
             average=self._networks.average,

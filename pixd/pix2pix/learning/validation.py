@@ -92,8 +92,8 @@ class Validation:
         self._curve.append({"step": step, **told, AVERAGED: float(is_averaged)})
         self._tell(step, kept)
         self._tell_standing()
-        if self._may_be_best(step) and not _is_broken(scores):
-            self._checkpoints.remember_best(Best.of(step, scores, is_averaged=is_averaged))
+        if not _is_broken(scores):
+            self._remember(Best.of(step, scores, is_averaged=is_averaged))
         return kept, is_averaged
 
     def _of_the_better(self, step: int, infer: Inference) -> tuple[dict[str, Any], bool]:
@@ -134,13 +134,17 @@ class Validation:
         if standing := self.standing:
             self._events.send("standing", best_step=standing.since, stops_at=standing.stops_at)
 
-    def _may_be_best(self, step: int) -> bool:
-        """Tell whether weights of this step may be exported at the end.
+    def _remember(self, scored: Best) -> None:
+        """Keep the weights of this step for the export, if they are the best of the later half.
 
-        Those of the first half are never the best: they can have a low L1 because they paint every
-        picture alike. On facades, step 400 of 4,000 had the lowest L1.
+        Those of the first half are never exported: they can have a low L1 because they paint every
+        picture alike. On facades, step 400 of 4,000 had the lowest L1. Where the end is not known,
+        it is the half until now.
         """
-        return bool(self._patience) or 2 * step >= self._steps
+        if self._patience:
+            self._checkpoints.remember_best(scored, oldest=scored.step // 2)
+        elif 2 * scored.step >= self._steps:
+            self._checkpoints.remember_best(scored)
 
 
 def _is_broken(scores: Mapping[str, Any]) -> bool:

@@ -236,6 +236,14 @@ def test_the_best_checkpoint_is_the_nearest_to_the_targets_of_those_that_are_sha
     }
 
 
+def test_a_best_that_has_become_too_old_gives_way_to_one_that_is_worse(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path, {"weights": [tf.Variable([1.0])]})
+    for step, l1, oldest in ((4, 20.0, 2), (8, 30.0, 4), (9, 30.0, 5)):
+        checkpoints.save(step, {})
+        checkpoints.remember_best(Best(step, l1, 0.2, 0.8, is_averaged=step == 9), oldest=oldest)
+        assert checkpoints.best() == Best(*(9, l1, 0.2, 0.8, True) if step == 9 else (4, 20.0, 0.2, 0.8))  # fmt: skip
+
+
 def test_a_run_that_diverges_fails_and_says_so(
     tmp_path: Path, start: Start, make_spec: MakeSpec
 ) -> None:

@@ -42,7 +42,12 @@ def test_weights_come_back_to_the_bit_also_after_an_error() -> None:
     average.make_update(None)()
     weight.assign_add(tf.ones_like(weight) * 1e-7)
     moved = weight.numpy().tobytes()
-    with pytest.raises(RuntimeError), average.in_place():
-        assert weight.numpy().tobytes() == before
-        raise RuntimeError
+
+    def look_and_fail() -> None:
+        with average.in_place():
+            assert weight.numpy().tobytes() == before
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        look_and_fail()
     assert weight.numpy().tobytes() == moved

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pixd.system.children.numbers import from_child
+from pixd.system.children.spec import PARENT_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -142,7 +143,7 @@ class Worker:
             process = subprocess.Popen(
                 [sys.executable, "-m", module, str(spec_path)],
                 cwd=scratch,
-                env=child_environment(),
+                env={**child_environment(), PARENT_VARIABLE: str(os.getpid())},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log_fd,

@@ -157,7 +157,9 @@ class Worker:
         if nice:
             # Set by the parent: in the child, code between fork and exec can deadlock.
             with contextlib.suppress(OSError):
-                os.setpriority(os.PRIO_PROCESS, process.pid, nice)
+                lowest = 19  # the kernel takes no more; setpriority(2)
+                own = os.getpriority(os.PRIO_PROCESS, 0)
+                os.setpriority(os.PRIO_PROCESS, process.pid, min(lowest, own + nice))
         return cls(process, log, log_start)
 
     def __del__(self) -> None:

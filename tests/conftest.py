@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.support import left_behind
 from tests.support.shared import THREAD_VARIABLES, made_once
 from tests.support.tiny import Tiny
 
@@ -53,6 +54,17 @@ def _environment_of_their_own() -> Iterator[None]:
         for name in ("PIXD_CONFIG", "XDG_CONFIG_HOME", "NOTIFY_SOCKET", "WATCHDOG_USEC"):
             patch.delenv(name, raising=False)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_left_behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Fail if a process lives on that a test started."""
+    folder = tmp_path_factory.getbasetemp()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(left_behind.VARIABLE, str(folder))
+        yield
+    if found := left_behind.end_left_behind(folder):
+        pytest.fail(f"processes that tests left alive: {found}")
 
 
 @pytest.fixture

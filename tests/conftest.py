@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.support import left_behind
+from tests.support import forking, left_behind
 from tests.support.shared import THREAD_VARIABLES, made_once
 from tests.support.tiny import Tiny
 
@@ -34,6 +35,11 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 WaitUntil = Callable[..., None]
 
 
+@functools.cache
+def _server() -> forking.ForkServer:
+    return forking.ForkServer.started()
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add what `make faults` and the pages that tests render ask for."""
     parser.addoption(
@@ -43,6 +49,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     parser.addoption("--regenerate", action="store_true", help="write the rendered pages anew")
     parser.addoption("--figures", metavar="FILE", help="write the faults' table there, as JSON")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Start everything anew for a test that is about how children start, or is to be sure."""
+    if item.get_closest_marker("fresh"):
+        with forking.all_fresh():
+            return (yield)
+    return (yield)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -65,6 +80,13 @@ def _nothing_left_behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[N
         yield
     if found := left_behind.end_left_behind(folder):
         pytest.fail(f"processes that tests left alive: {found}")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _tensorflow_imported_once(request: pytest.FixtureRequest) -> None:
+    """In several processes, start children as copies; by itself, a test starts all anew."""
+    if "PYTEST_XDIST_WORKER" in os.environ and forking.is_possible():
+        forking.install(_server)
 
 
 @pytest.fixture

@@ -91,9 +91,12 @@ def _tensorflow_imported_once(request: pytest.FixtureRequest) -> None:
 
 @pytest.fixture
 def wait_until() -> WaitUntil:
-    """Return `wait_until(predicate, timeout_s=10.0, what="")`, which fails the test when late."""
+    """Return `wait_until(predicate, timeout_s=60.0, what="")`, which fails the test when late.
 
-    def wait(predicate: Callable[[], object], timeout_s: float = 10.0, what: str = "") -> None:
+    The limit is there for what never comes; a busy machine may take long.
+    """
+
+    def wait(predicate: Callable[[], object], timeout_s: float = 60.0, what: str = "") -> None:
         deadline = time.monotonic() + timeout_s
         while not predicate():
             if time.monotonic() > deadline:

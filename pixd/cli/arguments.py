@@ -15,6 +15,7 @@ from pixd.cli import prepare_arguments
 from pixd.cli.check_arguments import add_folder_settings
 from pixd.cli.common_options import all_and_json, pipeline_and_json, pipeline_option
 from pixd.cli.parser import CommandParser
+from pixd.config import export_formats
 from pixd.system.errors import EXIT_MEANINGS
 
 _SUMMARY = "Turns folders into an image-translation service."
@@ -245,11 +246,22 @@ def _add_images(add: Add) -> None:
     pipeline_option(translate)
 
     export = add(
-        "export", "export", "a model as SavedModel, .keras and a model card",
-        examples=["pixd export live model/"],
+        "export", "export", "a model for other programs, with a card that says how to call it",
+        examples=["pixd export live model/", "pixd export live model/ --format onnx,litert"],
     )  # fmt: skip
     export.add_argument("model", metavar="MODEL", help="model@N, or live")
     export.add_argument("dir", metavar="DIR", help="a new or empty folder")
+    export.add_argument(
+        "--format", metavar="F[,F..]",
+        help=f"of {', '.join(export_formats.FORMATS)} ({','.join(export_formats.DEFAULT_FORMATS)})",
+    )  # fmt: skip
+    export.add_argument(
+        "--weights", choices=export_formats.WEIGHTS, default="float32",
+        help="the precision in which weights are kept (float32)",
+    )  # fmt: skip
+    export.add_argument(
+        "--licence", metavar="TEXT", help="what others may do with it, for the card"
+    )
     pipeline_option(export)
     _add_prepare(add)
 

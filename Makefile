@@ -1,7 +1,7 @@
 # Everything runs in .venv, which the first target that needs it makes.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-slow test-systemd check format lock pictures bench faults clean
+.PHONY: help venv demo test test-slow test-systemd check format lock dist pictures bench faults clean
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -57,6 +57,20 @@ lock: $(READY)  ## resolve the dependencies again (add ARGS=--upgrade for the ne
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-emit-find-links \
 		--custom-compile-command "make lock" --quiet $(ARGS) --output-file requirements.lock
+
+# From what is committed, so that nothing lying about gets in. File modes, order and times are fixed,
+# so that the same commit gives the same bytes; setuptools does that for the wheel alone.
+dist: $(READY)  ## build wheel and sdist of the last commit into dist/
+	@rm -rf dist
+	@set -e; umask 022; root=$$PWD; work=$$(mktemp -d); trap 'rm -rf "$$work"' EXIT; \
+	git -c tar.umask=0022 archive --prefix=source/ HEAD | tar -x -C "$$work"; \
+	export SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct); \
+	$(BIN)/uv build --quiet --offline --no-build-isolation --python $(BIN)/python \
+		--out-dir dist "$$work/source"; \
+	cd "$$work"; sdist=$$(basename "$$root"/dist/*.tar.gz); tar -xzf "$$root/dist/$$sdist"; \
+	tar -c --sort=name --owner=0 --group=0 --numeric-owner --mtime=@$$SOURCE_DATE_EPOCH \
+		"$${sdist%.tar.gz}" | gzip -n9 >"$$root/dist/$$sdist"
+	@rm -f dist/.gitignore; cd dist; sha256sum *
 
 pictures: $(READY)  ## draw the pictures of the docs (the strip of README.md too after `make demo`)
 	$(BIN)/python docs/pictures.py $(if $(wildcard demo-out/contact-sheet.png),--demo demo-out)

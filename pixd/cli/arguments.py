@@ -104,6 +104,18 @@ def _add_start(add: Add) -> None:
         help="of the lines on standard error (text; journal where systemd reads them)",
     )
 
+    web = add(
+        "web", "web", "the page: look, draw and drop pictures in a browser",
+        examples=["pixd web", "pixd web --link  # the address, with the token in it"],
+    )  # fmt: skip
+    web.add_argument("--link", action="store_true", help="print the address and end")
+    web.add_argument("--read-only", action="store_true", help="of a link: one that changes nothing")
+    web.add_argument(
+        "--new-token", action="store_true", help="end all sessions, and print the new address"
+    )
+    web.add_argument("--port", type=int, metavar="N", help="instead of the configured one; 0: any")
+    web.add_argument("--beside", type=int, metavar="PID", help=argparse.SUPPRESS)
+
     wait = add(
         "wait", "wait", "wait until the service is idle, or until a change is through",
         examples=["cp new/*.jpg training/ && pixd wait --timeout 3600"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import logging
@@ -16,10 +17,13 @@ from starlette.routing import Route
 
 from pixd.answers import status
 from pixd.system.errors import PixdError
-from pixd.web import replies
+from pixd.web import drafts, models, pictures, replies, rows, viewer
+from pixd.web.drafter import Drafter
 from pixd.web.gate import Gate
 from pixd.web.replies import refuse, reply
 from pixd.web.static_files import INDEX, StaticFiles
+from pixd.web.targets import Targets
+from pixd.web.viewer import Viewer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection
@@ -40,6 +44,8 @@ def make_app(world: World, hosts: Callable[[], Collection[str]]) -> Starlette:
         hosts: the names that it is reached by; see `pixd.web.gate.Gate`.
     """
     static = StaticFiles()
+    seen, drafter = Viewer(world.cache), Drafter(world.cache / "drafts")
+    targets = Targets(world)
 
     async def index(request: Request) -> Response:
         return static.answer(request, INDEX)
@@ -58,7 +64,12 @@ def make_app(world: World, hosts: Callable[[], Collection[str]]) -> Starlette:
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        yield
+        await world.call(viewer.tidy, world.cache)
+        try:
+            yield
+        finally:
+            await asyncio.to_thread(drafter.close)
+            seen.close()
 
     routes = [
         Route("/", index),
@@ -66,6 +77,10 @@ def make_app(world: World, hosts: Callable[[], Collection[str]]) -> Starlette:
         Route("/healthz", healthz),
         Route("/openapi.json", openapi),
         Route("/api/status", status_now),
+        *pictures.routes(world, seen),
+        *rows.routes(world, targets),
+        *drafts.routes(world, seen, drafter),
+        *models.routes(world),
     ]
     return Starlette(
         routes=routes,

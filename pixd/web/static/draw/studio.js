@@ -212,11 +212,7 @@ export class Studio {
     this.element.addEventListener("keydown", (event) => {
       if (event.target.closest("input[type=color], select")) return;
       if (event.ctrlKey || event.metaKey) {
-        const key = event.key.toLowerCase();
-        if (key === "z") this.#step(event.shiftKey ? "redo" : "undo");
-        else if (key === "y") this.#step("redo");
-        else return;
-        event.preventDefault();
+        this.undoKey(event);
       } else if (!event.altKey && this.given.mode !== "picture" && !this.asIs) {
         if (TOOL_KEYS[event.key]) this.#choose(TOOL_KEYS[event.key]);
         else if (event.key === "[") this.#size(this.easel.size - (this.easel.size > 16 ? 4 : 1));
@@ -239,6 +235,16 @@ export class Studio {
       if (file) this.take(file);
       else this.#tell("That was no picture.");
     });
+  }
+
+  /** Ctrl+Z and Ctrl+Y; the page calls this too where nothing of the studio has the focus. */
+  undoKey(event) {
+    if (!(event.ctrlKey || event.metaKey)) return;
+    const key = event.key.toLowerCase();
+    if (key === "z") this.#step(event.shiftKey ? "redo" : "undo");
+    else if (key === "y") this.#step("redo");
+    else return;
+    event.preventDefault();
   }
 
   /** Take what was pasted; the page calls this while the studio is shown. */
@@ -274,8 +280,10 @@ export class Studio {
     this.easel.take(this.drawing, this.colours);
     this.drawing.replace(pixels);
     this.easel.show();
+    const had = this.note.contains(document.activeElement);
     replace(this.note);
     this.note.hidden = true;
+    if (had) this.canvas.focus();
     this.#showTools();
     this.refresh();
   }

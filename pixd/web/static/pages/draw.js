@@ -28,7 +28,9 @@ export async function show({ pipeline, query, isNow }) {
   }
   const { studio } = held;
   const paste = (event) => studio.paste(event);
+  const undo = (event) => event.target.closest("main *") || studio.undoKey(event);
   document.addEventListener("paste", paste);
+  document.addEventListener("keydown", undo);
   return {
     element: h("div", h("div.pagehead", h("h1", "Draw"), held.about), studio.element),
     async shown() {
@@ -40,6 +42,7 @@ export async function show({ pipeline, query, isNow }) {
     },
     leave() {
       document.removeEventListener("paste", paste);
+      document.removeEventListener("keydown", undo);
     },
   };
 }

@@ -17,8 +17,21 @@ from starlette.routing import Route
 
 from pixd.answers import status
 from pixd.system.errors import PixdError
-from pixd.web import drafts, models, pictures, replies, rows, viewer
+from pixd.web import (
+    asking,
+    drafts,
+    models,
+    operations,
+    pairs,
+    pictures,
+    replies,
+    rows,
+    settings,
+    uploads,
+    viewer,
+)
 from pixd.web.drafter import Drafter
+from pixd.web.events import Events
 from pixd.web.gate import Gate
 from pixd.web.replies import refuse, reply
 from pixd.web.static_files import INDEX, StaticFiles
@@ -45,7 +58,8 @@ def make_app(world: World, hosts: Callable[[], Collection[str]]) -> Starlette:
     """
     static = StaticFiles()
     seen, drafter = Viewer(world.cache), Drafter(world.cache / "drafts")
-    targets = Targets(world)
+    targets, places = Targets(world), uploads.Places(uploads.AT_ONCE)
+    stream = Events(world)
 
     async def index(request: Request) -> Response:
         return static.answer(request, INDEX)
@@ -68,6 +82,7 @@ def make_app(world: World, hosts: Callable[[], Collection[str]]) -> Starlette:
         try:
             yield
         finally:
+            await stream.close()
             await asyncio.to_thread(drafter.close)
             seen.close()
 
@@ -77,10 +92,16 @@ def make_app(world: World, hosts: Callable[[], Collection[str]]) -> Starlette:
         Route("/healthz", healthz),
         Route("/openapi.json", openapi),
         Route("/api/status", status_now),
+        *settings.routes(world, hosts),
+        *stream.routes(),
+        *operations.routes(world),
+        *asking.routes(world, targets),
+        *pairs.routes(world, drafter, places),
         *pictures.routes(world, seen),
         *rows.routes(world, targets),
         *drafts.routes(world, seen, drafter),
         *models.routes(world),
+        *uploads.routes(world, places),
     ]
     return Starlette(
         routes=routes,
@@ -108,7 +129,7 @@ async def _http(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     what = "there is no such address" if error.status_code == replies.NOT_FOUND else error.detail
     return refuse(
-        replies.Refusal(
+        replies.RefusalError(
             error.status_code, what, advice="/openapi.json lists them", headers=error.headers
         )
     )
@@ -117,7 +138,7 @@ async def _http(_request: Request, error: Exception) -> Response:
 async def _surprise(_request: Request, _error: Exception) -> Response:
     """Answer for a fault of pixd's own; its traceback goes to the log and nowhere else."""
     return refuse(
-        replies.Refusal(
+        replies.RefusalError(
             replies.FAILED,
             "the page met an error that nobody foresaw",
             advice="its log says more; report it, please",

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from pixd.web import replies
-from pixd.web.replies import Refusal
+from pixd.web.replies import RefusalError
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -28,7 +28,7 @@ def whole(
     """Return a whole number of the query.
 
     Raises:
-        Refusal: it is none, or out of range.
+        RefusalError: it is none, or out of range.
     """
     text = request.query_params.get(name)
     if text is None or not text:
@@ -51,7 +51,7 @@ def word(request: Request, name: str, default: str, allowed: Collection[str]) ->
     """Return a word of the query.
 
     Raises:
-        Refusal: it is not among those allowed.
+        RefusalError: it is not among those allowed.
     """
     text = request.query_params.get(name) or default
     if text in allowed:
@@ -63,7 +63,7 @@ def text(request: Request, name: str) -> str:
     """Return a text of the query that a name in the store may hold; "" where there is none.
 
     Raises:
-        Refusal: it is too long, or no text.
+        RefusalError: it is too long, or no text.
     """
     found = request.query_params.get(name, "")
     if len(found) > _LONGEST_NAME or "\0" in found or not _is_utf8(found):
@@ -89,18 +89,18 @@ def length(request: Request, most: int) -> int:
     """Return how many bytes the body has.
 
     Raises:
-        Refusal: it does not say, or they are too many.
+        RefusalError: it does not say, or they are too many.
     """
     given = request.headers.getlist("content-length")
     if len(given) != 1 or not (given[0].isascii() and given[0].isdecimal()):
-        raise Refusal(
+        raise RefusalError(
             replies.LENGTH_REQUIRED,
             "how long is it? The request has no Content-Length",
             advice="send a file: curl -T FILE",
             headers={"connection": "close"},
         )
     if len(given[0]) > 15 or int(given[0]) > most:  # noqa: PLR2004 - digits of a petabyte
-        raise Refusal(
+        raise RefusalError(
             replies.TOO_LARGE,
             f"{given[0][:15]} bytes are over the limit of {most}",
             headers={"connection": "close"},
@@ -112,7 +112,7 @@ async def body(request: Request, most: int) -> bytes:
     """Return a short body.
 
     Raises:
-        Refusal: it is too long, or not as long as it says.
+        RefusalError: it is too long, or not as long as it says.
     """
     wanted = length(request, most)
     found = bytearray()
@@ -121,7 +121,7 @@ async def body(request: Request, most: int) -> bytes:
         if len(found) > wanted:
             break
     if len(found) != wanted:
-        raise Refusal(replies.BAD_REQUEST, "the body is not as long as the request says")
+        raise RefusalError(replies.BAD_REQUEST, "the body is not as long as the request says")
     return bytes(found)
 
 
@@ -129,20 +129,22 @@ async def mapping(request: Request) -> dict[str, Any]:
     """Return a JSON object.
 
     Raises:
-        Refusal: the body is none.
+        RefusalError: the body is none.
     """
     if media_type(request) != "application/json":
-        raise Refusal(replies.WRONG_TYPE, "expected JSON", advice="Content-Type: application/json")
+        raise RefusalError(
+            replies.WRONG_TYPE, "expected JSON", advice="Content-Type: application/json"
+        )
     data = await body(request, _JSON_BYTES)
     try:
         found = json.loads(data)
         json.dumps(found, ensure_ascii=False).encode()  # half a surrogate pair is no text
     except (ValueError, RecursionError) as error:
-        raise Refusal(replies.UNPROCESSABLE, "the body is no JSON") from error
+        raise RefusalError(replies.UNPROCESSABLE, "the body is no JSON") from error
     if not isinstance(found, dict):
-        raise Refusal(replies.UNPROCESSABLE, "expected a JSON object")
+        raise RefusalError(replies.UNPROCESSABLE, "expected a JSON object")
     return found
 
 
-def _unfit(name: str, expected: str, got: str) -> Refusal:
-    return Refusal(replies.UNPROCESSABLE, f"{name}: expected {expected}, got {got[:40]!r}")
+def _unfit(name: str, expected: str, got: str) -> RefusalError:
+    return RefusalError(replies.UNPROCESSABLE, f"{name}: expected {expected}, got {got[:40]!r}")

@@ -28,7 +28,7 @@ from pixd.system.children.spawner import LocalSpawner
 from pixd.system.errors import PixdError
 from pixd.translation import due, translator
 from pixd.web import replies
-from pixd.web.replies import Refusal
+from pixd.web.replies import RefusalError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -101,7 +101,8 @@ class Drafter:
         self._numbers = itertools.count(1)
         self._load = 0
         self._lock = threading.Lock()
-        self._made: dict[str, Path] = {}
+        self._made: dict[str, Path] = {}  # by the digest of the draft
+        self._drawn: dict[str, str] = {}  # the digest of the draft by that of its drawing
         self.is_closing = False
 
     def told(self, pipeline: str) -> Told:
@@ -127,11 +128,11 @@ class Drafter:
         The future's error is a `PixdError`.
 
         Raises:
-            Refusal: too many wait already.
+            RefusalError: too many wait already.
         """
         with self._lock:
             if self._load >= MOST_WAITING:
-                raise Refusal(
+                raise RefusalError(
                     replies.TOO_MANY,
                     "other drawings are being translated",
                     advice="try again in a moment",
@@ -151,6 +152,11 @@ class Drafter:
         """Return the file of a draft that was made lately, by its digest."""
         path = self._made.get(digest)
         return path if path is not None and path.exists() else None
+
+    def made_of(self, digest: str) -> Path | None:
+        """Return the file of the draft that was made of a drawing lately, by its digest."""
+        made = self._drawn.get(digest)
+        return self.picture_of(made) if made else None
 
     def close(self) -> None:
         """End the child and the thread."""
@@ -193,7 +199,9 @@ class Drafter:
                     job.answer.set_exception(error)
                 except OSError as error:
                     job.answer.set_exception(
-                        Refusal(replies.UNAVAILABLE, f"a draft cannot be made: {error.strerror}")
+                        RefusalError(
+                            replies.UNAVAILABLE, f"a draft cannot be made: {error.strerror}"
+                        )
                     )
 
     def _begin(self, job: _Job) -> None:
@@ -234,6 +242,7 @@ class Drafter:
         (self._folder / "in").mkdir(mode=0o700, parents=True)
         (self._folder / "kept").mkdir(mode=0o700)
         self._made.clear()
+        self._drawn.clear()
         apart = translator.start_apart(
             job.settings, job.pipeline, model, self._folder, LocalSpawner()
         )
@@ -269,6 +278,7 @@ class Drafter:
         data = out.read_bytes()
         digest = digests.digest_of(data)
         self._keep(digest, out)
+        self._drawn[digests.digest_of(job.data)] = digest
         with contextlib.suppress(Exception):  # cancelled meanwhile
             job.answer.set_result(Drafted(data, key, model, digest, ms))
 
@@ -280,12 +290,13 @@ class Drafter:
         while len(self._made) > KEPT:
             oldest = next(iter(self._made))
             self._made.pop(oldest).unlink(missing_ok=True)
+            self._drawn = {of: made for of, made in self._drawn.items() if made in self._made}
 
     @staticmethod
     def _refuse(job: _Job, status: int, message: str) -> None:
         headers = {"retry-after": "2"} if status == replies.UNAVAILABLE else {}
         with contextlib.suppress(Exception):  # cancelled meanwhile
-            job.answer.set_exception(Refusal(status, message, headers=headers))
+            job.answer.set_exception(RefusalError(status, message, headers=headers))
 
     def _wait(self) -> None:
         """Wait for a job, for the child, or until it has been idle for long."""

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from pixd.web import asked, held_out, palette, png_header, replies
-from pixd.web.replies import Refusal, reply
+from pixd.web.replies import RefusalError, reply
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -84,12 +84,12 @@ def routes(world: World, viewer: Viewer, drafter: Drafter) -> list[Route]:
 def _check(request: Request, data: bytes) -> None:
     """Refuse what is no small PNG before the translator sees it; that one judges the rest."""
     if asked.media_type(request) not in {"image/png", "application/octet-stream"}:
-        raise Refusal(replies.WRONG_TYPE, "expected a PNG", advice="Content-Type: image/png")
+        raise RefusalError(replies.WRONG_TYPE, "expected a PNG", advice="Content-Type: image/png")
     size = png_header.size_of(data)
     if size is None:
-        raise Refusal(replies.UNPROCESSABLE, "it is no PNG")
+        raise RefusalError(replies.UNPROCESSABLE, "it is no PNG")
     if not all(1 <= side <= MOST_PIXELS for side in size):
-        raise Refusal(
+        raise RefusalError(
             replies.UNPROCESSABLE,
             f"{size[0]} x {size[1]} is too large for a draft",
             advice=f"at most {MOST_PIXELS} a side; save it as an input instead",

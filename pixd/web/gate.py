@@ -17,7 +17,7 @@ from starlette.datastructures import Headers, MutableHeaders
 
 from pixd.web import replies
 from pixd.web.access import Right
-from pixd.web.replies import Refusal, refuse
+from pixd.web.replies import RefusalError, refuse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -26,19 +26,17 @@ if TYPE_CHECKING:
 
     from pixd.web.access import Access
 
-POLICY = "; ".join(
-    (
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "img-src 'self' blob:",
-        "connect-src 'self'",
-        "manifest-src 'self'",
-        "base-uri 'none'",
-        "form-action 'none'",
-        "frame-ancestors 'none'",
-        "require-trusted-types-for 'script'",
-    )
+POLICY = (
+    "default-src 'none'; "
+    "script-src 'self'; "
+    "style-src 'self'; "
+    "img-src 'self' blob:; "
+    "connect-src 'self'; "
+    "manifest-src 'self'; "
+    "base-uri 'none'; "
+    "form-action 'none'; "
+    "frame-ancestors 'none'; "
+    "require-trusted-types-for 'script'"
 )
 HEADERS = {
     "content-security-policy": POLICY,
@@ -91,7 +89,7 @@ class Gate:
 
         try:
             self._check(scope)
-        except Refusal as error:
+        except RefusalError as error:
             await refuse(error)(scope, receive, send_guarded)
             return
         await self._app(scope, receive, send_guarded)
@@ -107,14 +105,14 @@ class Gate:
             return
         right = self._right(headers)
         if right is None and not (path.startswith(_PICTURES) and method in _READING):
-            raise Refusal(
+            raise RefusalError(
                 replies.UNAUTHORIZED,
                 "no token, or a wrong one",
                 advice="`pixd web --link` prints the address with the token in it",
                 headers={"www-authenticate": 'Bearer realm="pixd"'},
             )
         if right is Right.READ and method not in _READING and not _DRAFT.fullmatch(path):
-            raise Refusal(
+            raise RefusalError(
                 replies.FORBIDDEN,
                 "this token may only read",
                 advice="`pixd web --link` prints the address of the one that may change things",
@@ -124,12 +122,12 @@ class Gate:
     def _check_host(self, headers: Headers) -> str:
         given = headers.getlist("host")
         if len(given) != 1:
-            raise Refusal(replies.BAD_REQUEST, f"expected one Host header, got {len(given)}")
+            raise RefusalError(replies.BAD_REQUEST, f"expected one Host header, got {len(given)}")
         host = given[0].lower()
         for known in self._hosts():
             if host == known.rpartition("://")[2]:
                 return known
-        raise Refusal(
+        raise RefusalError(
             replies.FORBIDDEN,
             "this page is not known under the name that was asked for",
             advice="use the address that `pixd web --link` prints, or add the name to `hosts` of"
@@ -141,7 +139,7 @@ class Gate:
         own = f"{scheme}{separator}{name}" if separator else f"http://{name}"
         for origin in headers.getlist("origin"):
             if origin.lower() != own:
-                raise Refusal(replies.FORBIDDEN, "another page may not ask here")
+                raise RefusalError(replies.FORBIDDEN, "another page may not ask here")
         for site in headers.getlist("sec-fetch-site"):
             if site in {"same-origin", "none"}:
                 continue
@@ -149,7 +147,7 @@ class Gate:
             is_link = headers.get("sec-fetch-mode") == "navigate"
             is_whole = headers.get("sec-fetch-dest") == "document"
             if not (is_page and is_link and is_whole):
-                raise Refusal(replies.FORBIDDEN, "another page may not ask here")
+                raise RefusalError(replies.FORBIDDEN, "another page may not ask here")
 
     def _right(self, headers: Headers) -> Right | None:
         given = headers.getlist("authorization")

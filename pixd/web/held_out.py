@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pixd.config.value_range import are_ids_in, bits_in
 from pixd.store.queries import gallery, history, lineage
 from pixd.web import replies
-from pixd.web.replies import Refusal
+from pixd.web.replies import RefusalError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,13 +23,13 @@ def model_of(reader: Reader, pipeline: str, number: int | None) -> dict[str, Any
     """Return a model by its number, or the live one.
 
     Raises:
-        Refusal: there is none.
+        RefusalError: there is none.
     """
     found = history.model(reader, pipeline, number)
     if found is None:
         which = "live model yet" if number is None else f"model@{number}"
         status = replies.CONFLICT if number is None else replies.NOT_FOUND
-        raise Refusal(status, f"{pipeline} has no {which}", advice=ADVICE)
+        raise RefusalError(status, f"{pipeline} has no {which}", advice=ADVICE)
     return found
 
 
@@ -37,12 +37,12 @@ def pairs_of(reader: Reader, store: Path, model: dict[str, Any]) -> tuple[bool, 
     """Return whether pairs were held out, and these; else those that it was trained on.
 
     Raises:
-        Refusal: the list is not kept any more.
+        RefusalError: the list is not kept any more.
     """
     try:
         listed = lineage.dataset_of(reader, store, model["train_run"])
     except (OSError, ValueError) as error:
-        raise Refusal(
+        raise RefusalError(
             replies.CONFLICT, f"the list of its pairs cannot be read: {error}", advice="pixd verify"
         ) from error
     held_out: list[Any] = listed["held_out"]
@@ -99,15 +99,15 @@ def pair_request(
     """Return what the decoder is asked for to draw a pair as the model sees it.
 
     Raises:
-        Refusal: there is no such pair, or it may not be shown.
+        RefusalError: there is no such pair, or it may not be shown.
     """
     model = model_of(reader, pipeline.name, number)
     _, pairs = pairs_of(reader, store, model)
     if index >= len(pairs):
-        raise Refusal(replies.NOT_FOUND, "there is no such pair")
+        raise RefusalError(replies.NOT_FOUND, "there is no such pair")
     digests = [file["digest"] for file in pairs[index]["files"]]
     if gallery.may_be_shown(reader, digests) != set(digests):
-        raise Refusal(replies.GONE, "the pictures of this pair were removed or recalled")
+        raise RefusalError(replies.GONE, "the pictures of this pair were removed or recalled")
     recipe = model["training"]["recipe"]
     return {
         "images": [str(lineage.object_path(store, digest)) for digest in digests],

@@ -22,7 +22,7 @@ from pixd.system.children.confinement import MEGAPIXELS
 from pixd.system.children.spec import DecodeSpec
 from pixd.web import replies
 from pixd.web.held_out import pair_request
-from pixd.web.replies import Refusal
+from pixd.web.replies import RefusalError
 from pixd.web.viewer import VIEW_PX
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def routes(world: World, viewer: Viewer) -> list[Route]:
 async def _picture(world: World, viewer: Viewer, request: Request) -> Response:
     hexadecimal, kind = request.path_params["digest"], request.path_params["kind"]
     if not _HEX.fullmatch(hexadecimal) or kind not in KINDS:
-        raise Refusal(replies.NOT_FOUND, "there is no such picture")
+        raise RefusalError(replies.NOT_FOUND, "there is no such picture")
     _check_signed(world, request, hexadecimal, kind)
     digest = f"sha256:{hexadecimal}"
     name, pipeline = await world.read(_check_shown, world.settings, digest)
@@ -117,7 +117,7 @@ async def _pair(world: World, viewer: Viewer, request: Request) -> Response:
     pipeline = world.pipeline(named["pipeline"])
     number, index, part = int(named["number"]), int(named["index"]), named["part"]
     if part not in {"input", "target"}:
-        raise Refusal(replies.NOT_FOUND, "there is no such picture")
+        raise RefusalError(replies.NOT_FOUND, "there is no such picture")
     of = pair_name(pipeline.name, number, index)
     _check_signed(world, request, of, part)
     asked = await world.read(pair_request, world.settings.store, pipeline, number, index)
@@ -151,7 +151,7 @@ def spec_of(pipeline: PipelineSettings | None) -> DecodeSpec:
 def _check_signed(world: World, request: Request, of: str, kind: str) -> None:
     given = request.query_params.get("k", "")
     if request.state.right is None and not world.access.secrets.is_signed(of, kind, given):
-        raise Refusal(
+        raise RefusalError(
             replies.FORBIDDEN,
             "the signature of this address is missing or old",
             advice="load the page again",
@@ -163,9 +163,9 @@ def _check_shown(
 ) -> tuple[str, PipelineSettings | None]:
     """Return the name of a content, and the pipeline that it is an input of."""
     if not gallery.is_picture(reader, digest):
-        raise Refusal(replies.NOT_FOUND, "there is no such picture")
+        raise RefusalError(replies.NOT_FOUND, "there is no such picture")
     if not gallery.may_be_shown(reader, [digest]):
-        raise Refusal(
+        raise RefusalError(
             replies.GONE,
             "this picture was removed or recalled",
             advice="`pixd gc --undo` brings back what is in the trash",
@@ -180,7 +180,7 @@ def _square(request: Request) -> int | None:
     if text is None:
         return None
     if not text.isdecimal() or not SMALLEST_PX <= int(text) <= LARGEST_PX:
-        raise Refusal(
+        raise RefusalError(
             replies.UNPROCESSABLE, f"size: expected {SMALLEST_PX} to {LARGEST_PX}, got {text[:20]}"
         )
     return int(text)
@@ -193,7 +193,7 @@ async def _original(
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
         fd = await world.call(os.open, source, flags)
     except OSError as error:
-        raise Refusal(
+        raise RefusalError(
             replies.GONE, f"the bytes cannot be read: {error.strerror}", advice="pixd verify"
         ) from error
     size = os.fstat(fd).st_size
@@ -201,7 +201,7 @@ async def _original(
     if (wanted := request.headers.get("range")) is not None:
         try:
             start, end = _range(wanted, size)
-        except Refusal:
+        except RefusalError:
             os.close(fd)
             raise
         status = _PARTIAL if (start, end) != (0, size) or wanted else 200
@@ -240,7 +240,7 @@ def _range(wanted: str, size: int) -> tuple[int, int]:
     """Return the one range that is wanted, as start and end.
 
     Raises:
-        Refusal: there are several, or it lies outside.
+        RefusalError: there are several, or it lies outside.
     """
     found = _RANGE.fullmatch(wanted.strip())
     if found and (found[1] or found[2]):
@@ -252,7 +252,7 @@ def _range(wanted: str, size: int) -> tuple[int, int]:
             is_inside = start < size and start < end
         if is_inside:
             return start, end
-    raise Refusal(
+    raise RefusalError(
         replies.RANGE_REFUSED,
         "expected one range within the file",
         headers={"content-range": f"bytes */{size}"},

@@ -39,7 +39,7 @@ FULL = 507
 NO_STORE = {"cache-control": "no-store"}
 
 
-class Refusal(PixdError):
+class RefusalError(PixdError):
     """A request that is refused with an HTTP status of its own."""
 
     def __init__(
@@ -62,16 +62,21 @@ def reply(told: Any, status: int = 200, headers: Mapping[str, str] | None = None
     return Response(body, status, {**NO_STORE, **(headers or {})}, media_type="application/json")
 
 
-def refuse(error: PixdError) -> Response:
+def told_error(error: PixdError) -> dict[str, Any]:
     """Return an error as the control socket tells it."""
     told = {"message": error.message, "advice": error.advice, "exit_code": error.exit_code}
-    headers = error.headers if isinstance(error, Refusal) else {}
-    return reply({"error": told}, status_of(error), headers)
+    return {"error": told}
+
+
+def refuse(error: PixdError) -> Response:
+    """Return the answer for an error."""
+    headers = error.headers if isinstance(error, RefusalError) else {}
+    return reply(told_error(error), status_of(error), headers)
 
 
 def status_of(error: PixdError) -> int:
     """Return the HTTP status of an error."""
-    if isinstance(error, Refusal):
+    if isinstance(error, RefusalError):
         return error.status
     for kind, status in (
         (UsageError, NOT_FOUND),

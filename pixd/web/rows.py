@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.routing import Route
 
+from pixd.answers import diff
 from pixd.store.queries import gallery, history
 from pixd.store.queries import status as store_status
 from pixd.store.states import FileState, OutputState
+from pixd.system.errors import PixdError
 from pixd.web import asked, replies
 from pixd.web.pictures import shown
-from pixd.web.replies import Refusal, reply
+from pixd.web.replies import RefusalError, reply
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -70,6 +72,17 @@ def routes(world: World, targets: Targets) -> list[Route]:
         rows = await world.read(history.commits, pipeline.name, folder_of(request), count)
         return reply({"rows": rows})
 
+    async def difference(request: Request) -> Response:
+        pipeline = world.pipeline(request.path_params["pipeline"])
+        kind = folder_of(request)
+        a, b = (f"{kind}@{int(request.path_params[one])}" for one in ("a", "b"))
+        store = world.settings.store
+        try:
+            found = await world.read(diff.of_commits, store, pipeline.name, a, b)
+        except PixdError as error:
+            raise RefusalError(replies.NOT_FOUND, error.message, advice=error.advice) from error
+        return reply(found)
+
     async def log(request: Request) -> Response:
         name = request.query_params.get("pipeline", "")
         pipelines = [world.pipeline(name).name] if name else _names(world.settings)
@@ -83,6 +96,7 @@ def routes(world: World, targets: Targets) -> list[Route]:
         Route("/api/{pipeline}/outputs", outputs),
         Route("/api/{pipeline}/files/{kind}", files),
         Route("/api/{pipeline}/commits/{kind}", commits),
+        Route("/api/{pipeline}/commits/{kind}/{a:int}/diff/{b:int}", difference),
     ]
 
 
@@ -90,11 +104,13 @@ def folder_of(request: Request) -> str:
     """Return the folder that a request names.
 
     Raises:
-        Refusal: there is no such folder, or it has no list.
+        RefusalError: there is no such folder, or it has no list.
     """
     kind = str(request.path_params["kind"])
     if kind not in FOLDERS:
-        raise Refusal(replies.NOT_FOUND, f"there is no folder {kind}", advice=" or ".join(FOLDERS))
+        raise RefusalError(
+            replies.NOT_FOUND, f"there is no folder {kind}", advice=" or ".join(FOLDERS)
+        )
     return kind
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from starlette.responses import Response
 
 from pixd.web import replies
-from pixd.web.replies import Refusal
+from pixd.web.replies import RefusalError
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -54,7 +54,7 @@ class StaticFiles:
         """Return a file, or that the browser has it already.
 
         Raises:
-            Refusal: there is no such file.
+            RefusalError: there is no such file.
         """
         asset = self._asset(name)
         headers = {"etag": asset.etag, "cache-control": "no-cache", "vary": "accept-encoding"}
@@ -70,7 +70,7 @@ class StaticFiles:
         found = self._assets.get(name)
         path = self._listed().get(name)
         if path is None:
-            raise Refusal(replies.NOT_FOUND, "there is no such file")
+            raise RefusalError(replies.NOT_FOUND, "there is no such file")
         about = path.stat()
         stamp = (about.st_mtime_ns, about.st_size)
         if found is None or found.stamp != stamp:

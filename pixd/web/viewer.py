@@ -17,7 +17,7 @@ from pixd.system.children.confined_child import ChildDiedError, ConfinedChild
 from pixd.system.children.spec import DecodeSpec
 from pixd.system.errors import ImageRejectedError
 from pixd.web import replies
-from pixd.web.replies import Refusal
+from pixd.web.replies import RefusalError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,7 +50,7 @@ class Viewer:
         """Return the WebP of a stored picture.
 
         Raises:
-            Refusal: it cannot be shown.
+            RefusalError: it cannot be shown.
         """
         hexadecimal = digest.removeprefix("sha256:")
         name = f"{hexadecimal[2:]}{'-ids' if spec.are_ids else ''}.webp"
@@ -69,10 +69,10 @@ class Viewer:
         """Send the child a request and return its answer.
 
         Raises:
-            Refusal: the picture cannot be decoded, or too many wait.
+            RefusalError: the picture cannot be decoded, or too many wait.
         """
         if self._waiting >= MOST_WAITING:
-            raise Refusal(
+            raise RefusalError(
                 replies.UNAVAILABLE, "too many pictures wait", headers={"retry-after": "1"}
             )
         self._waiting += 1
@@ -113,14 +113,14 @@ class Viewer:
         try:
             event, data = self._child.ask(request)
         except ImageRejectedError as error:
-            raise Refusal(replies.UNPROCESSABLE, error.message) from error
+            raise RefusalError(replies.UNPROCESSABLE, error.message) from error
         except ChildDiedError as error:
-            raise Refusal(
+            raise RefusalError(
                 replies.UNAVAILABLE, error.message, headers={"retry-after": "1"}
             ) from error
         if event["event"] != "done":
             status = replies.UNAVAILABLE if event["event"] == "failed" else replies.UNPROCESSABLE
-            raise Refusal(status, str(event["reason"]))
+            raise RefusalError(status, str(event["reason"]))
         return event, data
 
 

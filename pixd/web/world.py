@@ -13,7 +13,7 @@ from pixd.config.load import load
 from pixd.store.queries import status as store_status
 from pixd.system.errors import CannotTellError, PixdError
 from pixd.web import replies
-from pixd.web.replies import Refusal
+from pixd.web.replies import RefusalError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,13 +55,15 @@ class World:
         """Return a pipeline by its name.
 
         Raises:
-            Refusal: there is none.
+            RefusalError: there is none.
         """
         for pipeline in self.settings.pipelines:
             if pipeline.name == name:
                 return pipeline
         names = ", ".join(one.name for one in self.settings.pipelines)
-        raise Refusal(replies.NOT_FOUND, f"there is no pipeline {name}", advice=f"one of: {names}")
+        raise RefusalError(
+            replies.NOT_FOUND, f"there is no pipeline {name}", advice=f"one of: {names}"
+        )
 
     async def call(self, function: Callable[..., T], *values: Any, **named: Any) -> T:
         """Call something that blocks, in one of the few threads."""

@@ -21,6 +21,8 @@ from pixd.system.errors import PixdError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+SYSTEM_STATES = (Path("/var/lib/pixd-web"), Path("/var/lib/pixd"))
+"""What StateDirectory= makes in systemd/pixd-web.service and in systemd/pixd.service."""
 TOKENS = "tokens.json"
 ADDRESS = "address.json"
 _TOKEN_BYTES = 32
@@ -63,22 +65,45 @@ class Secrets(NamedTuple):
 def state_folder(config: Path, environ: Mapping[str, str]) -> Path:
     """Return the page's own folder for what it keeps: tokens, and where it listens.
 
-    It is systemd's, or below ``$XDG_STATE_HOME/pixd``, one for each configuration.
+    It is below systemd's, or below ``$XDG_STATE_HOME/pixd``, one for each configuration.
     """
     named = environ.get("STATE_DIRECTORY", "").split(":")[0]
-    # Started by the service under its unit, STATE_DIRECTORY is the service's.
     if named:
-        return Path(named) / "web" if Path(named).name == "pixd" else Path(named)
+        return Path(named) / "web" / _name_of(config)
     home = environ.get("XDG_STATE_HOME", "")
     base = Path(home) if Path(home).is_absolute() else Path.home() / ".local" / "state"
     return base / "pixd" / "web" / _name_of(config)
+
+
+def known_state_folder(config: Path, environ: Mapping[str, str]) -> Path:
+    """Return the folder of the page that a person means: the unit's, where only that one is there.
+
+    Raises:
+        PixdError: it is there, and this user may not read it.
+    """
+    own = state_folder(config, environ)
+    if own.exists():
+        return own
+    for above in SYSTEM_STATES:
+        found = above / "web" / _name_of(config)
+        try:
+            if (found / TOKENS).stat():
+                return found
+        except PermissionError as error:
+            raise PixdError(
+                f"the page's tokens are in {found}, which you may not read",
+                advice="sudo pixd web --link",
+            ) from error
+        except OSError:
+            continue
+    return own
 
 
 def cache_folder(config: Path, environ: Mapping[str, str]) -> Path:
     """Return the page's own folder for what can be made again: thumbnails, uploads on the way."""
     named = environ.get("CACHE_DIRECTORY", "").split(":")[0]
     if named:
-        return Path(named)
+        return Path(named) / _name_of(config)
     home = environ.get("XDG_CACHE_HOME", "")
     base = Path(home) if Path(home).is_absolute() else Path.home() / ".cache"
     return base / "pixd" / "web" / _name_of(config)

@@ -30,6 +30,8 @@ def run(args: argparse.Namespace) -> int:
     from pixd.web import access  # noqa: PLC0415 - only where the extra is installed
 
     folder = access.state_folder(settings.path, os.environ)
+    if args.link or args.new_token:
+        folder = access.known_state_folder(settings.path, os.environ)
     if args.new_token:
         access.write_new(folder)
     if args.link or args.new_token:

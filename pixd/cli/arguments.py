@@ -254,7 +254,7 @@ def _add_images(add: Add) -> None:
 
     export = add(
         "export", "export", "a model for other programs, with a card that says how to call it",
-        examples=["pixd export live model/", "pixd export live model/ --format onnx,litert"],
+        examples=["pixd export live model/", "pixd export live page/ --format web"],
     )  # fmt: skip
     export.add_argument("model", metavar="MODEL", help="model@N, or live")
     export.add_argument("dir", metavar="DIR", help="a new or empty folder")
@@ -263,11 +263,17 @@ def _add_images(add: Add) -> None:
         help=f"of {', '.join(export_formats.FORMATS)} ({','.join(export_formats.DEFAULT_FORMATS)})",
     )  # fmt: skip
     export.add_argument(
-        "--weights", choices=export_formats.WEIGHTS, default="float32",
-        help="the precision in which weights are kept (float32)",
+        "--weights", choices=export_formats.WEIGHTS,
+        help="the precision in which weights are kept (float32; for web the smallest that agrees)",
     )  # fmt: skip
     export.add_argument(
         "--licence", metavar="TEXT", help="what others may do with it, for the card"
+    )
+    export.add_argument(
+        "--runtime", metavar="FILE", help="web: the browsers' runtime, once; then it is kept"
+    )
+    export.add_argument(
+        "--check", action="store_true", help="web: try the page in Chromium, and tell it in the card"
     )
     pipeline_option(export)
     _add_prepare(add)

@@ -69,16 +69,18 @@ def export_model(spec: ExportSpec, events: Events) -> None:
     # The layers that pixd computes with cut images into tensors of 8 dimensions, which other runtimes
     # do not take.
     stock = for_saving(generator)
-    writer = Writer(stock, target, scratch, spec.weights)
+    weights = spec.weights or "float32"
+    writer = Writer(stock, target, scratch, weights)
     told: dict[str, Any] = {}
     metrics: dict[str, Any] = {}
     for name in spec.formats:
-        if name == "web":
-            continue
         events.phase(f"writing {name}")
+        if name == "web":
+            told[name] = _page(spec, stock, trial, target, card, events)
+            continue
         made = writer.write(name)
         events.phase(f"checking {name}")
-        told[name] = _checked(trial, name, made, spec.weights)
+        told[name] = _checked(trial, name, made, weights)
         if name == "savedmodel":
             metrics["largest_difference"] = _check_values(generator, made)
             shutil.copyfile(model / GENERATOR_FILE, target / GENERATOR_FILE)
@@ -87,6 +89,32 @@ def export_model(spec: ExportSpec, events: Events) -> None:
     (target / CARD_FILE).write_text(text, encoding="utf-8")
     (target / README).write_text(cards.readme(card), encoding="utf-8")
     task.write_result(spec, outputs=_outputs(target), metrics=metrics)
+
+
+def _page(
+    spec: ExportSpec,
+    stock: Any,
+    trial: Trial,
+    target: Path,
+    card: dict[str, Any],
+    events: Events,
+) -> dict[str, Any]:
+    """Write the page and, if wanted, try it in a browser; return what the card says of it."""
+    from pixd.pix2pix.exports import browser_check, page
+
+    told = page.write(
+        stock,
+        trial,
+        target,
+        card=card,
+        about=spec.about,
+        runtime=Path(spec.runtime),
+        weights=spec.weights,
+    )
+    if spec.browser:
+        events.phase("trying it in a browser")
+        told["browser"] = browser_check.run(spec.browser, target, trial, Path(spec.scratch))
+    return told
 
 
 def _checked(trial: Trial, name: str, made: Path, weights: str) -> dict[str, Any]:

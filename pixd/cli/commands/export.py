@@ -20,6 +20,7 @@ from pixd.cli.commands.translate import find_model
 from pixd.cli.configuration import settings_of
 from pixd.cli.naming import pipeline_and_thing
 from pixd.cli.run_child import run_child
+from pixd.config import web_runtime
 from pixd.config.export_formats import DEFAULT_FORMATS, EXTRA, FORMATS, missing
 from pixd.store import connection, manifests, model_files
 from pixd.store.queries import files, lineage
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from pixd.system.children.spec_parts import Pair
 
 CHECKED_PAIRS = 16
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 NO_LICENCE = "not set: the owner of this model has not said what others may do with it"
 WITHIN_S = 3600.0
 """Seconds until the child is ended. All formats of a model with 54 million weights take about two
@@ -49,6 +51,7 @@ SPARE_BYTES = 64 << 20
 def run(args: argparse.Namespace) -> int:
     """Write the model into DIR, which must not exist or be empty."""
     formats = wanted_formats(args.format, args.weights)
+    runtime, browser = _of_page(formats, args)
     settings = settings_of(args)
     pipeline, thing = pipeline_and_thing(args, settings, args.model)
     model = find_model(settings, pipeline.name, thing)
@@ -62,7 +65,9 @@ def run(args: argparse.Namespace) -> int:
             model=str(model_files.folder_of(settings.store, model["digest"]).absolute()),
             files={name: entry.digest for name, entry in entries.items()},
             formats=formats,
-            weights=args.weights,
+            weights=args.weights or "",
+            runtime=runtime,
+            browser=browser,
             about=_about(model, args.licence),
             **_pairs(settings, model),
         )
@@ -83,7 +88,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def wanted_formats(text: str | None, weights: str) -> list[str]:
+def wanted_formats(text: str | None, weights: str | None) -> list[str]:
     """Return the formats of ``--format``, each once, in the order of the table.
 
     Raises:
@@ -95,7 +100,7 @@ def wanted_formats(text: str | None, weights: str) -> list[str]:
             raise UsageError(
                 f"--format {name}: there is no such format", advice=f"one of {', '.join(FORMATS)}"
             )
-        if weights not in FORMATS[name].weights:
+        if weights and weights not in FORMATS[name].weights:
             raise UsageError(
                 f"--weights {weights}: {name} cannot have them",
                 advice=f"for {name}: {', '.join(FORMATS[name].weights)}",
@@ -106,6 +111,30 @@ def wanted_formats(text: str | None, weights: str) -> list[str]:
             advice=f"pip install '{EXTRA}'",
         )
     return [name for name in FORMATS if name in names]
+
+
+def _of_page(formats: list[str], args: argparse.Namespace) -> tuple[str, str]:
+    """Return the browsers' runtime and the browser to try the page in; "" for what is not wanted.
+
+    Raises:
+        PixdError: one of them is missing.
+    """
+    if "web" not in formats:
+        if args.runtime or args.check:
+            raise UsageError(
+                "--runtime and --check are for a page", advice="add --format web, or leave them out"
+            )
+        return "", ""
+    runtime = web_runtime.find(args.runtime)
+    if not args.check:
+        return str(runtime), ""
+    browser = next((path for name in BROWSERS if (path := shutil.which(name))), None)
+    if browser is None:
+        raise PixdError(
+            f"--check needs a browser, and none is found: {', '.join(BROWSERS)}",
+            advice="apt install chromium, or leave --check out",
+        )
+    return str(runtime), browser
 
 
 def _about(model: Mapping[str, Any], licence: str | None) -> dict[str, Any]:

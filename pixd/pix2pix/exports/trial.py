@@ -26,7 +26,8 @@ class Trial:
     Attributes:
         inputs: pictures, at the model's size.
         expected: what pixd makes of each, alone, in float32 on a processor.
-        names: of the pictures.
+        targets: the real pictures that belong to them; none for noise.
+        names: of the pictures; none for noise.
         codec: of the model's channels.
         on: what the pictures are, for people.
     """
@@ -49,12 +50,15 @@ class Trial:
         """
         size = image_size_of(generator)
         self.inputs: list[Pixels] = []
+        self.targets: list[Pixels] = []
         self.names: list[str] = []
         for pair in pairs:
             try:
-                self.inputs.append(load_pair(pair, recipe, size)[0])
+                input_image, target = load_pair(pair, recipe, size)
             except DataError:
                 continue
+            self.inputs.append(input_image)
+            self.targets.append(target)
             self.names.append(pair["name"])
         self.on = f"{len(self.inputs)} {'held-out' if are_held_out else 'training'} pictures"
         if not self.inputs:

@@ -120,22 +120,24 @@ class ExportSpec(Spec):
         model: the model's folder.
         files: digest of each file in it, by name.
         formats: keys of `pixd.config.export_formats.FORMATS`.
-        weights: the precision of the weights, of `WEIGHTS` there.
+        weights: the precision of the weights, of `WEIGHTS` there; "" for the usual one of a format.
         pairs: what agreement is checked on.
         are_held_out: whether these were held out of the training.
         about: what the card says of the model beside its own: its name, data and licence.
-        runtime: for a page: folder with the files of the browsers' runtime.
+        runtime: for a page: the browsers' runtime, as npm packs it.
+        browser: for a page: a browser to try it in; "" to try it in none.
     """
 
     kind: ClassVar[str] = "export"
     model: str
     files: Mapping[str, str]
     formats: list[str] = field(default_factory=lambda: ["savedmodel"])
-    weights: str = "float32"
+    weights: str = ""
     pairs: list[Pair] = field(default_factory=list, metadata={"of": Pair})
     are_held_out: bool = False
     about: Mapping[str, Any] = field(default_factory=dict)
     runtime: str = ""
+    browser: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PROCESSES ?= 2
+DIST ?= dist
 QUICK := not slow and not realdata and not systemd
 
 help:  ## list the targets
@@ -61,16 +62,16 @@ lock: $(READY)  ## resolve the dependencies again (add ARGS=--upgrade for the ne
 # From what is committed, so that nothing lying about gets in. File modes, order and times are fixed,
 # so that the same commit gives the same bytes; setuptools does that for the wheel alone.
 dist: $(READY)  ## build wheel and sdist of the last commit into dist/
-	@rm -rf dist
-	@set -e; umask 022; root=$$PWD; work=$$(mktemp -d); trap 'rm -rf "$$work"' EXIT; \
+	@set -e; umask 022; out=$$(realpath -m "$(DIST)"); rm -rf "$$out"; \
+	python=$$(realpath -s "$(BIN)/python"); work=$$(mktemp -d); trap 'rm -rf "$$work"' EXIT; \
 	git -c tar.umask=0022 archive --prefix=source/ HEAD | tar -x -C "$$work"; \
 	export SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct); \
-	$(BIN)/uv build --quiet --offline --no-build-isolation --python $(BIN)/python \
-		--out-dir dist "$$work/source"; \
-	cd "$$work"; sdist=$$(basename "$$root"/dist/*.tar.gz); tar -xzf "$$root/dist/$$sdist"; \
+	$(BIN)/uv build --quiet --offline --no-build-isolation --python "$$python" \
+		--out-dir "$$out" "$$work/source"; \
+	cd "$$work"; sdist=$$(basename "$$out"/*.tar.gz); tar -xzf "$$out/$$sdist"; \
 	tar -c --sort=name --owner=0 --group=0 --numeric-owner --mtime=@$$SOURCE_DATE_EPOCH \
-		"$${sdist%.tar.gz}" | gzip -n9 >"$$root/dist/$$sdist"
-	@rm -f dist/.gitignore; cd dist; sha256sum *
+		"$${sdist%.tar.gz}" | gzip -n9 >"$$out/$$sdist"; \
+	rm -f "$$out/.gitignore"; cd "$$out"; sha256sum *
 
 pictures: $(READY)  ## draw the pictures of the docs (the strip of README.md too after `make demo`)
 	$(BIN)/python docs/pictures.py $(if $(wildcard demo-out/contact-sheet.png),--demo demo-out)

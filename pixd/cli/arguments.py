@@ -273,7 +273,9 @@ def _add_images(add: Add) -> None:
         "--runtime", metavar="FILE", help="web: the browsers' runtime, once; then it is kept"
     )
     export.add_argument(
-        "--check", action="store_true", help="web: try the page in Chromium, and tell it in the card"
+        "--check",
+        action="store_true",
+        help="web: try the page in Chromium, and tell it in the card",
     )
     pipeline_option(export)
     _add_prepare(add)

@@ -139,6 +139,7 @@ def _of_page(formats: list[str], args: argparse.Namespace) -> tuple[str, str]:
 
 def _about(model: Mapping[str, Any], licence: str | None) -> dict[str, Any]:
     return {
+        "pipeline": model["pipeline"],
         "model": model["name"],
         "digest": model["digest"],
         "dataset": {"commit": f"training@{model['commit_seq']}", "version": model["version"]},

@@ -37,8 +37,7 @@ _DRAWING: Final = ("dom.js", "icon.svg", "style.css", "draw")
 _MODULE: Final = "ort.wasm.min.mjs"
 _GLUE: Final = "ort-wasm-simd-threaded.mjs"
 _WASM: Final = "ort-wasm-simd-threaded.wasm"
-_MODES: Final = {"exact": "labels", "clustered": "labels", "free": "labels"}
-_BY_CHANCE_EXACT: Final = {"exact", "clustered"}
+_CHOSEN: Final = {"exact", "clustered"}  # kinds of palettes that somebody chose
 
 Tiers = tuple[tuple[int, str], ...]
 """Precisions by the side of a layer's image: up to so many pixels, this one; float16 above."""
@@ -79,15 +78,15 @@ def write(
     Raises:
         PixdError: with no precision do the pictures agree.
     """
-    model, told = _model(generator, trial, target, weights)
+    model, told = smallest_model(generator, trial, target, weights)
     _copy_site(target)
-    parts = _parts(target / "model", "model", model)
+    parts = write_parts(target / "model", "model", model)
     engine = _runtime(target, runtime)
     size = sum((target / part).stat().st_size for part in (*parts, *engine["parts"]))
     page = {
-        "title": f"{about.get('model', 'model')}: {KINDS[card['pairs']].input}",
+        "title": about.get("pipeline", "Draw"),
         "words": f"Made by pixd {pixd.__version__}: {about.get('model', 'a model')}, trained for"
-        f" {card['steps']} steps. It is computed by this browser; no picture leaves it.",
+        f" {card['steps']:,} steps. It is computed by this browser; no picture leaves it.",
         "licence": about.get("licence", "not set"),
         "side": card["image_size"],
         "pairs": card["pairs"],
@@ -119,7 +118,7 @@ def words_of(tiers: Tiers) -> str:
     return ", ".join([*steps, "float16 elsewhere"] if steps else ["float16"])
 
 
-def _model(
+def smallest_model(
     generator: keras.Model, trial: Trial, target: Path, weights: str
 ) -> tuple[bytes, dict[str, Any]]:
     """Return the model's bytes and what is said of it: the smallest within a level, if none is named."""
@@ -159,7 +158,7 @@ def _copy_site(target: Path) -> None:
             shutil.copyfile(source, target / source.name)
 
 
-def _parts(folder: Path, stem: str, content: bytes) -> list[str]:
+def write_parts(folder: Path, stem: str, content: bytes) -> list[str]:
     """Write a content gzipped, in parts whose names say what it is; return their paths."""
     folder.mkdir(exist_ok=True)
     digest = hashlib.sha256(content).hexdigest()[:12]
@@ -186,7 +185,7 @@ def _runtime(target: Path, archive: Path) -> dict[str, Any]:
 
         for name in (_MODULE, _GLUE):
             (folder / name).write_bytes(content(f"dist/{name}"))
-        parts = _parts(folder, "wasm", content(f"dist/{_WASM}"))
+        parts = write_parts(folder, "wasm", content(f"dist/{_WASM}"))
         (folder / "README.md").write_bytes(content("README.md"))  # says its licence, MIT
     at = f"runtime/{VERSION}"
     return {
@@ -207,7 +206,7 @@ def _palette(pairs: str, trial: Trial) -> dict[str, Any]:
         count.add(Image.fromarray(pixels))
     found = count.told()
     palette = [{"colour": one["rgb"], "share": one["share"]} for one in found["colours"]]
-    return {"mode": "labels", "palette": palette, "isLocked": found["kind"] in _BY_CHANCE_EXACT}
+    return {"mode": "labels", "palette": palette, "isLocked": found["kind"] in _CHOSEN}
 
 
 def _examples(trial: Trial, target: Path) -> list[dict[str, str]]:
@@ -220,8 +219,10 @@ def _examples(trial: Trial, target: Path) -> list[dict[str, str]]:
     for number, (name, input_image, wanted) in enumerate(pictures):
         if number == EXAMPLES:
             break
-        paths = {part: f"examples/{number}-{part}.png" for part in ("input", "target")}
-        for path, pixels in zip(paths.values(), (input_image, wanted), strict=True):
+        # The page says of a target that it was held out.
+        shown = ("input", "target") if trial.are_held_out else ("input",)
+        paths = {part: f"examples/{number}-{part}.png" for part in shown}
+        for path, pixels in zip(paths.values(), (input_image, wanted), strict=False):
             Image.fromarray(pixels).save(target / path, "PNG", optimize=True)
         told.append({"name": name, **paths})
     return told

@@ -28,6 +28,7 @@ class Trial:
         expected: what pixd makes of each, alone, in float32 on a processor.
         targets: the real pictures that belong to them; none for noise.
         names: of the pictures; none for noise.
+        are_held_out: whether the training did not learn from them.
         codec: of the model's channels.
         on: what the pictures are, for people.
     """
@@ -60,6 +61,7 @@ class Trial:
             self.inputs.append(input_image)
             self.targets.append(target)
             self.names.append(pair["name"])
+        self.are_held_out = are_held_out
         self.on = f"{len(self.inputs)} {'held-out' if are_held_out else 'training'} pictures"
         if not self.inputs:
             random = np.random.default_rng(0)

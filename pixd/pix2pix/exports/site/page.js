@@ -58,7 +58,7 @@ function show(about, engine, where) {
       ? async () => {
           const { name, input, target } = about.examples[next];
           next = (next + 1) % about.examples.length;
-          return { name, input: await blob(input), target: await blob(target) };
+          return { name, input: await blob(input), target: target && (await blob(target)) };
         }
       : undefined,
     actions: [{ words: "Download", sign: "download", run: downloadBoth }],
@@ -66,7 +66,7 @@ function show(about, engine, where) {
   document.addEventListener("paste", (event) => studio.paste(event));
   document.addEventListener("keydown", (event) => event.target.closest("main *") || studio.undoKey(event));
   const dialog = h("dialog", h("h2", "This model"), h("p", about.words), h("p", `Licence: ${about.licence}.`),
-    h("p", "The examples are pictures of its training set that it did not learn from, or few that it did; they have the licence of that set."),
+    h("p", "The examples are pictures of its training set and have the licence of that set."),
     h("p", h("a", { href: "model.json" }, "The model card"), " says what it was made of and how closely this page agrees with pixd."),
     h("div.group", button("Close", () => dialog.close())));
   replace(

@@ -21,6 +21,7 @@ FILES: Final = {
     "openvino": "model.xml",
 }
 """What a runtime is told to load, by format. OpenVINO's weights are beside it, in model.bin."""
+_NAMED: Final = {"Parameter", "Result"}  # as people call the model
 
 
 @dataclass(slots=True)
@@ -86,6 +87,11 @@ class Writer:
         source = self.scratch / "for-openvino.onnx"
         source.write_bytes(graph.SerializeToString(deterministic=True))
         read = openvino.Core().read_model(str(source))
+        # OpenVINO numbers what has no name through the whole life of a process.
+        read.set_friendly_name("generator")
+        for number, node in enumerate(read.get_ordered_ops()):
+            if node.get_type_name() not in _NAMED:
+                node.set_friendly_name(f"{node.get_type_name()}_{number}")
         openvino.save_model(read, str(path), compress_to_fp16=is_half)
         source.unlink()
 

@@ -78,6 +78,7 @@ def write(
     Raises:
         PixdError: with no precision do the pictures agree.
     """
+    others = {path for path in target.rglob("*") if path.is_file()}
     model, told = smallest_model(generator, trial, target, weights)
     _copy_site(target)
     parts = write_parts(target / "model", "model", model)
@@ -105,7 +106,11 @@ def write(
     (target / "page.json").write_text(text, encoding="utf-8")
     return {
         "file": "index.html",
-        "bytes": sum(path.stat().st_size for path in target.rglob("*") if path.is_file()),
+        "bytes": sum(
+            path.stat().st_size
+            for path in target.rglob("*")
+            if path.is_file() and path not in others
+        ),
         "download_bytes": size,
         "runtime": f"onnxruntime-web {VERSION}",
         **told,

@@ -146,7 +146,15 @@ def main() -> None:
     print(
         f"{len(inputs)} pictures; pixd itself, TensorFlow in float32: {took[OWN]:.0f} ms an image\n"
     )
-    heads = ("format, weights", "largest", "mean", "pixels", "twice the same", "same in 8", "MB")
+    heads: tuple[str, ...] = (
+        "format, weights",
+        "largest",
+        "mean",
+        "pixels",
+        "twice the same",
+        "same in 8",
+        "MB",
+    )
     heads += ("first picture s", "ms an image", "to pixd")
     print(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}")
     for name, cells in rows.items():

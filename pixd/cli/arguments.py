@@ -11,11 +11,10 @@ from functools import partial
 from typing import Any
 
 import pixd
-from pixd.cli import prepare_arguments, web_arguments
+from pixd.cli import export_arguments, prepare_arguments, web_arguments
 from pixd.cli.check_arguments import add_folder_settings
 from pixd.cli.common_options import all_and_json, pipeline_and_json, pipeline_option
 from pixd.cli.parser import CommandParser
-from pixd.config import export_formats
 from pixd.system.errors import EXIT_MEANINGS
 
 _SUMMARY = "Turns folders into an image-translation service."
@@ -256,27 +255,7 @@ def _add_images(add: Add) -> None:
         "export", "export", "a model for other programs, with a card that says how to call it",
         examples=["pixd export live model/", "pixd export live page/ --format web"],
     )  # fmt: skip
-    export.add_argument("model", metavar="MODEL", help="model@N, or live")
-    export.add_argument("dir", metavar="DIR", help="a new or empty folder")
-    export.add_argument(
-        "--format", metavar="F[,F..]",
-        help=f"of {', '.join(export_formats.FORMATS)} ({','.join(export_formats.DEFAULT_FORMATS)})",
-    )  # fmt: skip
-    export.add_argument(
-        "--weights", choices=export_formats.WEIGHTS,
-        help="the precision in which weights are kept (float32; for web the smallest that agrees)",
-    )  # fmt: skip
-    export.add_argument(
-        "--licence", metavar="TEXT", help="what others may do with it, for the card"
-    )
-    export.add_argument(
-        "--runtime", metavar="FILE", help="web: the browsers' runtime, once; then it is kept"
-    )
-    export.add_argument(
-        "--check",
-        action="store_true",
-        help="web: try the page in Chromium, and tell it in the card",
-    )
+    export_arguments.add_to(export)
     pipeline_option(export)
     _add_prepare(add)
 

@@ -122,8 +122,8 @@ def test_the_page_draws_what_pixd_draws_and_asks_nobody_else(
     # The service worker adds the headers that threads need, on a server that sends none.
     assert page.evaluate("crossOriginIsolated")
 
-    saved = []
-    page.on("download", saved.append)
+    saved: list[Any] = []
+    page.on("download", lambda one: saved.append(one))  # noqa: PLW0108 - it marks what it is given
     page.get_by_role("button", name="Download").click()
     page.wait_for_timeout(1000)
     (translation,) = (one for one in saved if one.suggested_filename.startswith("translation"))
@@ -136,9 +136,10 @@ def test_the_page_draws_what_pixd_draws_and_asks_nobody_else(
     assert text["pixd:dataset"] == "sha256:cd"
     assert text["Software"].startswith("pixd ")
     assert len(text["pixd:input-sha256"]) == 64
-    assert [keyword for keyword in _keywords(path)] == sorted(_keywords(path))
+    assert _keywords(path) == sorted(_keywords(path))
 
-    server.shutdown()  # no network any more
+    server.shutdown()  # nobody answers any more
+    server.server_close()
     page.reload()
     page.wait_for_selector(".studio .output img:not([hidden])")
     assert np.abs(pixels_of(page).astype(int) - wanted[0]).max() <= 1
@@ -180,7 +181,7 @@ def test_the_page_of_the_docs_draws_too(
     address, server = serve(tmp_path)
     try:
         page.goto(address)
-        page.wait_for_function("document.querySelector('input').onchange")
+        page.wait_for_function("document.querySelector('input').onchange !== null")
         page.set_input_files("input", exported / "examples" / "0-input.png")
         wanted = np.array(json.loads((exported / "wanted.json").read_text())[0], np.uint8)
         page.wait_for_function(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import keras
 
 if TYPE_CHECKING:
-    import onnx
+    from onnx import ModelProto
 
 SAVED_MODEL: Final = "saved_model"
 FILES: Final = {
@@ -95,7 +95,7 @@ class Writer:
         openvino.save_model(read, str(path), compress_to_fp16=is_half)
         source.unlink()
 
-    def _graph(self, weights: str) -> onnx.ModelProto:
+    def _graph(self, weights: str) -> ModelProto:
         from pixd.pix2pix.exports import onnx_graph
 
         return onnx_graph.build(self.generator, lambda _name: weights)

@@ -7,6 +7,7 @@ elsewhere when it is used.
 
 from __future__ import annotations
 
+import functools
 import gzip
 import hashlib
 import json
@@ -131,7 +132,7 @@ def smallest_model(
     trials = target.parent / "page-trial.onnx"
     rungs: list[Tiers] = [((max(sides.values()), weights),)] if weights else [*LADDER]
     for tiers in rungs:
-        graph = onnx_graph.build(generator, lambda name, t=tiers: _precision(sides[name], t))
+        graph = onnx_graph.build(generator, functools.partial(_precision, sides, tiers))
         made: bytes = graph.SerializeToString(deterministic=True)
         trials.write_bytes(made)
         loaded = load_onnx(trials)
@@ -149,8 +150,8 @@ def smallest_model(
     )
 
 
-def _precision(side: int, tiers: Tiers) -> str:
-    return next((name for most, name in tiers if side <= most), "float16")
+def _precision(sides: Mapping[str, int], tiers: Tiers, layer: str) -> str:
+    return next((name for most, name in tiers if sides[layer] <= most), "float16")
 
 
 def _copy_site(target: Path) -> None:

@@ -90,7 +90,8 @@ async function open(pipeline, models, live) {
     actions,
     above: choice,
   });
-  const about = palette.why ? h("p.soft.small", ticks(palette.why)) : "";
+  const isPlain = palette.kind === "exact" || palette.kind === "pen";
+  const about = palette.why && !isPlain ? h("p.soft.small", ticks(palette.why)) : "";
   return { studio, about, hasExamples, isNew: true };
 }
 

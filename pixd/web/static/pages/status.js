@@ -31,6 +31,11 @@ export function show({ live, say }) {
       return;
     }
     const told = verdict(status);
+    if (live.isConnected === false) {
+      // What was is not what is: no green dot beside an answer that nobody gave.
+      const at = live.statusAt.toLocaleTimeString("en-GB");
+      Object.assign(told, { state: "unknown", line: `Not connected. At ${at} it was: ${told.line}`, advice: "" });
+    }
     replace(
       head,
       h(`span.dot.${told.state}`, { "aria-hidden": "true" }),
@@ -72,12 +77,14 @@ export function show({ live, say }) {
 
   live.addEventListener("status", fill);
   live.addEventListener("changed", changed);
+  live.addEventListener("connection", fill);
   fill();
   return {
     element,
     leave() {
       live.removeEventListener("status", fill);
       live.removeEventListener("changed", changed);
+      live.removeEventListener("connection", fill);
       for (const card of made.values()) card.leave();
     },
   };
@@ -99,7 +106,7 @@ class Card {
     this.pause = button("Pause", () => this.#ask(this.isPaused ? "resume" : "pause"));
     this.retry = button("Try the failed again", () => this.#ask("retry"), { hidden: true });
     this.draw = h("a", { href: `#/draw/${at}` }, "Draw");
-    this.answer = h("p.small", { role: "status" });
+    this.answer = h("p.small.said", { role: "status" });
     this.element = h(
       "article.card.pipeline",
       { "aria-label": name },

@@ -78,6 +78,18 @@ def listen(web: WebSettings, port: int | None, environ: Mapping[str, str]) -> Pl
     return Place(sockets, _names(web, number, host), _url(host, number), "")
 
 
+def is_free(web: WebSettings) -> bool:
+    """Tell whether nothing listens yet on the address that the configuration names."""
+    address = split_address(web.listen)
+    if address is None:
+        return True
+    try:
+        _tcp(*address).close()
+    except PixdError:
+        return False
+    return True
+
+
 def is_loopback(address: str) -> bool:
     """Tell whether only this machine reaches an address that `web.listen` names."""
     found = split_address(address)

@@ -109,7 +109,7 @@ async def _put(
     world: World, places: Places, pipeline: PipelineSettings, kind: str, request: Request
 ) -> Response:
     check_allowed(world, request.state.right)
-    parts = placing.check_name(request.path_params["name"])
+    parts = placing.check_name(asked.name_after(request, 4))
     length = asked.length(request, file_bytes_of(pipeline.max_megapixels))
     if not length:
         raise RefusalError(replies.UNPROCESSABLE, "the file is empty")

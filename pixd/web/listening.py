@@ -90,12 +90,6 @@ def is_free(web: WebSettings) -> bool:
     return True
 
 
-def is_loopback(address: str) -> bool:
-    """Tell whether only this machine reaches an address that `web.listen` names."""
-    found = split_address(address)
-    return found is None or found[0] in LOOPBACK
-
-
 def serve(app: ASGIApp, place: Place, ready: Callable[[], None]) -> None:
     """Serve until SIGINT or SIGTERM."""
     config = uvicorn.Config(

@@ -22,7 +22,10 @@ from pixd.config.settings import Settings
 from pixd.system.errors import UsageError
 from tests.support.wheel import ROOT, build_wheel
 
-SHIPPED = ("pixd.service", "pixd.sysusers", "gpu.conf", "home.conf", "user/pixd.service")
+SHIPPED = (
+    *("pixd.service", "pixd.sysusers", "gpu.conf", "home.conf", "user/pixd.service"),
+    *("pixd-web.service", "pixd-web.socket", "pixd-web.sysusers"),
+)
 OPT = Installation(command=("/opt/pixd/bin/pixd",), folders=(Path("/opt/pixd"), Path("/usr")))
 
 needs_analyze = pytest.mark.skipif(

@@ -52,6 +52,6 @@ def site(
     """Return a page on a store with a model and three outputs; no service runs on it."""
     folder = tmp_path_factory.mktemp("site")
     shutil.copytree(translated, folder / "tiny", symlinks=True)
-    started = Page(folder / "tiny", folder / "web")
+    started = Page(folder / "tiny")
     yield started
     started.close()

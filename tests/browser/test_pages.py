@@ -58,7 +58,7 @@ def test_the_token_leaves_the_address_and_is_in_no_request(page: Any, site: Page
     page.goto(site.link)
     page.wait_for_selector("article.pipeline")
     assert page.url == f"{site.address}/#/status"
-    assert not [url for url in console.requests if site.token in url]
+    assert not [url for url in console.requests if site.secrets.full in url]
     page.reload()
     page.wait_for_selector("article.pipeline")
 
@@ -174,7 +174,7 @@ def test_it_is_usable_at_320_px_and_nothing_runs_off_the_side(page: Any, site: P
 
 
 def test_a_read_only_link_offers_no_change(page: Any, site: Page) -> None:
-    page.goto(f"{site.address}/#{site.read_only}")
+    page.goto(site.read_only_link)
     page.wait_for_selector("article.pipeline")
     go(page, "upload/tiny")
     page.get_by_text("This link may only look").wait_for()
@@ -182,7 +182,7 @@ def test_a_read_only_link_offers_no_change(page: Any, site: Page) -> None:
     page.wait_for_selector("canvas")
     assert page.get_by_role("button", name=re.compile("Save as")).count() == 0
     status, told = site.ask(
-        "/api/tiny/input/new.png", token=site.read_only, method="PUT", body=b"x"
+        "/api/tiny/input/new.png", token=site.secrets.read, method="PUT", body=b"x"
     )
     assert (status, told["error"]["message"]) == (403, "this token may only read")
     assert not (site.folder / "input" / "new.png").exists()
@@ -201,7 +201,9 @@ def test_an_output_is_seen_with_its_input_by_keyboard(page: Any, site: Page) -> 
     page.keyboard.press(" ")
     assert dialog.locator("input[type=range]").input_value() == "100"
     page.keyboard.press("ArrowLeft")
-    page.wait_for_function("old => document.querySelector('dialog h2').innerText !== old", arg=second)
+    page.wait_for_function(
+        "old => document.querySelector('dialog h2').innerText !== old", arg=second
+    )
     page.keyboard.press("Escape")
     dialog.wait_for(state="detached")
 

@@ -96,6 +96,7 @@ function modelCard(pipeline, detail, rows, pid, refill) {
       answer.textContent = error.message;
     }
   }
+  const others = rows.filter((one) => one.number !== model.number);
   const isNewest = rows[0]?.number === model.number;
   const op = isNewest || model.number > (rows.find((one) => one.is_live)?.number ?? 0) ? "promote" : "rollback";
   const word = op === "promote" ? "Promote" : "Roll back to";
@@ -128,8 +129,33 @@ function modelCard(pipeline, detail, rows, pid, refill) {
     detail.sheet && h("img.sheet", { src: detail.sheet.view, alt: `Samples of ${model.name}: input, output and real picture`, loading: "lazy" })),
     model.doubts && h("p.warn", ticks(model.doubts)),
     detail.changes.length > 0 && h("details", h("summary", `What changed since ${detail.before || "the model before"}`), h("ul", detail.changes.map((line) => h("li", line)))),
+    others.length > 0 && comparison(pipeline, model, others),
     h("details", h("summary", "Settings"), h("div.scroll", h("table", h("tbody", detail.settings.map(({ name, value, before }) => h("tr", h("th", { scope: "row" }, name), h("td", value), h("td.soft", before ? `before: ${before}` : ""))))))),
   );
+}
+
+// Scores, settings and pairs of two models; asked for when somebody opens it.
+function comparison(pipeline, model, others) {
+  const told = h("div.stack");
+  const other = h("select", { "aria-label": "The other model", onchange: () => fill() }, others.map((one) => h("option", { value: one.number }, one.name)));
+  async function fill() {
+    try {
+      const { a, b, scores, settings, data } = await get([pipeline, "models", other.value, "diff", model.number]);
+      replace(
+        told,
+        h("div.scroll", h("table",
+          h("thead", h("tr", ["Score", a, b].map((words) => h("th", { scope: "col" }, words)))),
+          h("tbody", SCORES.filter(([name]) => scores[name]).map(([name, words, digits]) =>
+            h("tr", h("th", { scope: "row" }, words), scores[name].map((value) => h("td.number", typeof value === "number" ? value.toFixed(digits) : ""))))),
+        )),
+        h("p", settings.length ? `Settings: ${settings.map(String).join("; ")}` : "The same settings."),
+        h("p", data.pairs.length ? `Pairs: ${data.pairs.map(String).join("; ")}` : "The same pairs."),
+      );
+    } catch (error) {
+      replace(told, h("p.error", error.message));
+    }
+  }
+  return h("details", { ontoggle: (event) => event.target.open && !told.childNodes.length && fill() }, h("summary", "Compare with another model"), h("p", other), told);
 }
 
 // The page of a model forbids itself to run anything; it opens from a file of its own.
@@ -144,10 +170,10 @@ async function report(pipeline, number, answer) {
 
 // What the training is told and what the held-out pairs score belong in one picture.
 const CHARTS = [
-  ["L1, of 255; less is better", ["gen_l1_loss", "l1"]],
-  ["PSNR, dB", ["psnr"]],
-  ["SSIM", ["ssim"]],
-  ["Sharpness; 1 is as the real pictures", ["sharpness"]],
+  ["L1, of 255; less is better", ["gen_l1_loss", "validation_l1"]],
+  ["PSNR on held-out pairs, dB", ["validation_psnr"]],
+  ["SSIM on held-out pairs", ["validation_ssim"]],
+  ["Sharpness; 1 is as the real pictures", ["validation_sharpness"]],
   ["GAN loss of the generator", ["gen_gan_loss"]],
   ["Loss of the discriminator; 0.69 is guessing", ["disc_loss"]],
 ];

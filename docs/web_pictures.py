@@ -68,9 +68,7 @@ def main() -> int:
     return 0
 
 
-def draw(
-    browser: Any, link: str, folder: Path, pages: list[str], size: str, scheme: str
-) -> None:
+def draw(browser: Any, link: str, folder: Path, pages: list[str], size: str, scheme: str) -> None:
     context = browser.new_context(
         viewport=WIDE if size == "wide" else PHONE,
         color_scheme=scheme,
@@ -84,6 +82,7 @@ def draw(
     page.wait_for_selector("article.pipeline .strip img")
     for name in pages:
         show(page, name)
+        page.evaluate("scrollTo(0, 0)")
         path = folder / f"web-{name}-{size}-{scheme}.png"
         page.screenshot(path=path)
         with Image.open(path) as image:
@@ -107,18 +106,25 @@ def show(page: Any, name: str) -> None:
         page.wait_for_selector(".panel.target img")
         stroke(page)
     elif name == "train":
-        page.wait_for_selector(".three figure:nth-child(2) img[src^=blob]")
+        page.wait_for_selector(".three .hole img[src^=blob]:not([hidden])")
         page.wait_for_timeout(3000)
     elif name == "why":
         page.evaluate("hash => { location.hash = hash }", "#/why?thing=output/unseen-03.png")
         page.wait_for_selector(".tree img")
-    page.wait_for_load_state("networkidle") if name != "draw" else None
     page.wait_for_timeout(600)
 
 
 def stroke(page: Any) -> None:
-    """Add a balcony to the example, so that it is a drawing of somebody's own."""
-    page.wait_for_timeout(300)
+    """Draw a door into the example, so that it is a drawing of somebody's own."""
+    page.get_by_role("button", name="Rectangle").click()
+    page.get_by_role("button", name="Colour 6:").click()
+    at = page.locator("canvas").bounding_box()
+    page.mouse.move(at["x"] + 0.45 * at["width"], at["y"] + 0.72 * at["height"])
+    page.mouse.down()
+    page.mouse.move(at["x"] + 0.56 * at["width"], at["y"] + 0.92 * at["height"], steps=3)
+    page.mouse.up()
+    page.mouse.move(0, 0)
+    page.wait_for_timeout(2500)  # the translation follows
 
 
 if __name__ == "__main__":

@@ -294,6 +294,39 @@ def test_a_picture_in_the_palettes_colours_is_drawn_on_and_another_is_taken_as_i
     assert pixels(studio).count(3) == 22 * 22
 
 
+def test_edges_are_drawn_in_black_on_white_and_a_picture_is_only_taken(site: Any) -> None:
+    found = site.evaluate(
+        """async () => {
+          const { Studio } = await import("/draw/studio.js");
+          const told = {};
+          for (const mode of ["edges", "picture"]) {
+            const sent = [];
+            const studio = new Studio({ mode, side: 16,
+              translate: async ({ png, rgba }) => { sent.push(rgba()); return { picture: png }; } });
+            document.querySelector("main").replaceChildren(studio.element);
+            await studio.refresh();
+            told[mode] = [sent.length, studio.colours.join(), Boolean(document.querySelector(".tool"))];
+            if (mode === "picture") {
+              const canvas = new OffscreenCanvas(40, 20);
+              const context = canvas.getContext("2d");
+              context.fillStyle = "#336699";
+              context.fillRect(0, 0, 40, 20);
+              await studio.take(await canvas.convertToBlob());
+              await studio.refresh();
+              told.taken = [...sent.at(-1).slice(0, 4)];
+            } else told.first = [...sent[0].slice(0, 4)];
+          }
+          return told;
+        }"""
+    )
+    assert found == {
+        "edges": [1, "#ffffff,#000000", True],
+        "picture": [0, "#ffffff,#000000", False],
+        "first": [255, 255, 255, 255],
+        "taken": [0x33, 0x66, 0x99, 255],
+    }
+
+
 def test_one_translation_is_under_way_and_the_newest_waits(site: Any) -> None:
     found = site.evaluate(
         """async () => {

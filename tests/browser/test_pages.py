@@ -87,7 +87,6 @@ def test_the_first_load_is_small(page: Any, site: Page) -> None:
     page.goto(site.link)
     page.wait_for_selector("article.pipeline .strip img")
     page.wait_for_timeout(300)
-    print(f"first load: {len(asked)} requests, {sum(sizes.values())} bytes")
     assert len(asked) <= MOST_REQUESTS, asked
     assert sum(sizes.values()) <= MOST_BYTES, sizes
 

@@ -15,7 +15,7 @@ import pytest
 
 from tests.support import chromium
 from tests.support.page import Page
-from tests.support.tiny import Tiny
+from tests.support.tiny import Tiny, small_png
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,12 +43,12 @@ def test_a_draft_has_the_bytes_of_the_later_output(
         page.mouse.move(at["x"] + 200, at["y"] + 160, steps=4)
         page.mouse.up()
         page.wait_for_timeout(2000)  # the newest drawing is the last that is sent
-        with page.expect_download() as first, page.expect_download() as second:
-            page.get_by_role("button", name="Download").click()
-        files = {
-            one.value.suggested_filename.partition("-")[0]: one.value.path()
-            for one in (first, second)
-        }
+        downloads: list[Any] = []
+        page.on("download", downloads.append)
+        page.get_by_role("button", name="Download").click()
+        while len(downloads) < 2:
+            page.wait_for_timeout(100)
+        files = {one.suggested_filename.partition("-")[0]: one.path() for one in downloads}
         with page.expect_response("**/input/drawing-*") as put:
             page.get_by_role("button", name="Save as input").click()
         name = put.value.url.rpartition("/")[2]
@@ -57,6 +57,36 @@ def test_a_draft_has_the_bytes_of_the_later_output(
         assert (tiny.folder / "input" / name).read_bytes() == files["drawing"].read_bytes()
         tiny.once()
         assert tiny.outputs()[name] == files["translation"].read_bytes()
+
+
+def test_a_file_goes_up_once_and_another_under_its_name_is_refused(
+    page: Any, translated: Path, tmp_path: Path
+) -> None:
+    with Tiny.at(translated).copied(tmp_path / "tiny") as tiny:
+        site = Page(tiny.folder)
+        page.goto(site.link)
+        page.wait_for_selector("article.pipeline")
+        page.evaluate("location.hash = '#/upload/tiny'")
+        chooser = page.locator("input[type=file]").first
+        chooser.wait_for(state="attached")
+
+        def send(name: str, data: bytes) -> str:
+            chooser.set_input_files({"name": name, "mimeType": "image/png", "buffer": data})
+            row = page.locator(".files li").first
+            row.get_by_text(name).wait_for()
+            page.wait_for_function(
+                "() => !/^(waiting|sending)$/.test(document.querySelector('.files .badge').innerText)"
+            )
+            return str(row.inner_text())
+
+        name = "<b>ünï</b> #1?.png".replace("/", "_")
+        send(name, small_png(1))
+        assert (tiny.folder / "input" / name).read_bytes() == small_png(1)
+        assert "there already" in send(name, small_png(1))
+        assert "refused" in send(name, small_png(2))
+        assert (tiny.folder / "input" / name).read_bytes() == small_png(1)
+        assert not list((tiny.folder / "input").glob("*.part"))
+        site.close()
 
 
 def test_ten_thousand_outputs_are_a_few_hundred_elements(
@@ -92,14 +122,17 @@ def test_ten_thousand_outputs_are_a_few_hundred_elements(
 def add_outputs(folder: Path, count: int) -> None:
     """Write rows for outputs that are the first one's bytes under other names."""
     db = sqlite3.connect(folder / "store" / "lineage.db")
-    columns = [row[1] for row in db.execute("PRAGMA table_info(output)")][1:]
-    first = dict(
-        zip(columns, db.execute(f"SELECT {', '.join(columns)} FROM output").fetchone(), strict=True)
-    )
     with db:
-        db.executemany(
-            f"INSERT INTO output ({', '.join(columns)}) VALUES ({', '.join(f':{c}' for c in columns)})",
-            ({**first, "path": f"many-{n:05d}.png"} for n in range(count)),
+        db.execute(
+            """
+            INSERT INTO output (pipeline, path, input_path, input_digest, model_digest, recipe,
+                                run_id, digest, state, change_id, published_at)
+            WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ?)
+            SELECT pipeline, printf('many-%05d.png', i), input_path, input_digest, model_digest,
+                   recipe, run_id, digest, state, change_id, published_at
+            FROM n, (SELECT * FROM output LIMIT 1)
+            """,
+            (count,),
         )
     db.close()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
 from typing import TYPE_CHECKING, Any
 
 import httpx2 as httpx
@@ -20,6 +22,7 @@ class Page(Served):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self.address = self.url
+        self._until_it_answers()
 
     @property
     def link(self) -> str:
@@ -33,6 +36,17 @@ class Page(Served):
         """Start it anew at the same address, after it was killed."""
         self.process.wait(30)
         super().__init__(self.folder, "--port", self.address.rpartition(":")[2])
+        self._until_it_answers()
+
+    def _until_it_answers(self) -> None:
+        ends_at = time.monotonic() + PATIENCE_S
+        while True:
+            with contextlib.suppress(httpx.TransportError):
+                httpx.get(f"{self.address}/healthz", timeout=PATIENCE_S)
+                return
+            assert self.process.poll() is None, self.log.read_text()
+            assert time.monotonic() < ends_at, self.log.read_text()
+            time.sleep(0.05)
 
     def ask(
         self, path: str, *, token: str = "", method: str = "GET", body: bytes | None = None

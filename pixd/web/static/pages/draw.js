@@ -1,9 +1,8 @@
 // Draw: the studio on a running pixd.
 
 import { ApiError, address, ask, download, get, picture, post } from "../api.js";
-import { button, h, replace, span } from "../dom.js";
+import { button, h, replace, span, ticks } from "../dom.js";
 import { Studio } from "../draw/studio.js";
-import { ticks } from "../marks.js";
 
 const LOADING_MS = 1000; // between two questions while the translator starts
 const MODES = { exact: "labels", clustered: "labels", free: "labels", pen: "edges", none: "picture" };

@@ -1,8 +1,7 @@
 // Status: is all well, how far is it, what came out last.
 
 import { ask, get, post } from "../api.js";
-import { bytes, button, count, h, many, replace, span, when } from "../dom.js";
-import { ticks } from "../marks.js";
+import { button, bytes, count, h, many, replace, span, ticks, when } from "../dom.js";
 import { verdict } from "../verdict.js";
 
 const INPUT_STATES = [

@@ -1,10 +1,9 @@
 // Train: what the model learned, how well, from which pairs; and which one is live.
 
 import { ask, download, get, post } from "../api.js";
-import { button, count, h, many, replace, when } from "../dom.js";
+import { button, count, h, many, replace, ticks, when } from "../dom.js";
 import { chart } from "../chart.js";
 import { confirmed } from "../confirm.js";
-import { ticks } from "../marks.js";
 
 const PAIRS = 6; // shown at first
 const SCORES = [

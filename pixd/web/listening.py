@@ -22,7 +22,7 @@ from pixd.system.errors import PixdError
 from pixd.web.access import ADDRESS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from starlette.types import ASGIApp
 
@@ -133,19 +133,18 @@ _LOGGING: dict[str, Any] = {
 }
 
 
-@contextlib.contextmanager
-def told(folder: Path, place: Place) -> Iterator[None]:
-    """Write where the page listens, for `pixd web --link`, as long as the block runs."""
-    path = folder / ADDRESS
+def tell(folder: Path, place: Place) -> None:
+    """Write where the page listens, for `pixd web --link`. Only now does somebody answer there."""
     about = {"pid": os.getpid(), "url": place.url, "socket": place.path}
-    durable.write_file(path, json.dumps(about).encode(), mode=0o600)
-    try:
-        yield
-    finally:
-        if (where := read_told(folder)) and where["pid"] == os.getpid():
-            path.unlink(missing_ok=True)
-        if place.path:
-            Path(place.path).unlink(missing_ok=True)
+    durable.write_file(folder / ADDRESS, json.dumps(about).encode(), mode=0o600)
+
+
+def leave(folder: Path, place: Place) -> None:
+    """Forget where the page listened, unless another page has begun there."""
+    if (where := read_told(folder)) and where["pid"] == os.getpid():
+        (folder / ADDRESS).unlink(missing_ok=True)
+    if place.path:
+        Path(place.path).unlink(missing_ok=True)
 
 
 def read_told(folder: Path) -> dict[str, Any] | None:

@@ -132,11 +132,14 @@ def _serve(args: argparse.Namespace, settings: Settings, folder: Path) -> int:
     place = listening.listen(settings.web, args.port, os.environ)
 
     def ready() -> None:
+        listening.tell(folder, place)
         systemd.notify("READY=1")
         _say_where(settings, folder)
 
-    with listening.told(folder, place):
+    try:
         listening.serve(app.make_app(of, lambda: place.hosts), place, ready)
+    finally:
+        listening.leave(folder, place)
     return EXIT_OK
 
 

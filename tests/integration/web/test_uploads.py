@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -203,12 +204,12 @@ def test_where_the_file_system_has_no_files_without_names_all_is_the_same(
 
     really = os.open
 
-    def without_unnamed(path: str, flags: int, *rest: int, **named: int | None) -> int:
+    def without_unnamed(path: str, flags: int, *rest: Any, **named: Any) -> int:
         if flags & os.O_TMPFILE == os.O_TMPFILE:
             raise OSError(95, "Operation not supported")
         return really(path, flags, *rest, **named)
 
-    monkeypatch.setattr(placing.os, "open", without_unnamed)
+    monkeypatch.setattr("pixd.web.placing.os.open", without_unnamed)
     monkeypatch.setattr(libc, "rename_new", lambda *_: False)
     assert page.put("/api/tiny/input/a.png", PNG).status_code == 201
     assert page.put("/api/tiny/input/a.png", small_png(2)).status_code == 409
@@ -216,10 +217,14 @@ def test_where_the_file_system_has_no_files_without_names_all_is_the_same(
 
 
 def test_what_a_killed_page_left_is_cleared(tmp_path: Path) -> None:
-    (tmp_path / f"{placing.PREFIX}0123456789ab.part").write_bytes(b"half")
-    (tmp_path / "whole.png").write_bytes(PNG)
+    left, going = (tmp_path / f"{placing.PREFIX}{name}.part" for name in ("0", "1"))
+    whole = tmp_path / "whole.png"
+    for path in (left, going, whole):
+        path.write_bytes(PNG)
+    os.utime(left, (0, 0))
+    os.utime(whole, (0, 0))
     placing.clear_left(tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["whole.png"]
+    assert set(tmp_path.iterdir()) == {going, whole}
 
 
 # -- pairs -----------------------------------------------------------------------------------

@@ -173,6 +173,14 @@ replace(
 );
 live.addEventListener("connection", showConnection);
 live.addEventListener("status", showConnection);
+let lastStatus = null;
+live.addEventListener("status", async ({ detail }) => {
+  const before = lastStatus;
+  lastStatus = detail;
+  if (globalThis.Notification?.permission !== "granted") return;
+  const { notify } = await import("./notify.js");
+  notify(before, detail);
+});
 addEventListener("hashchange", () => {
   if (/^#main/.test(location.hash)) return;
   takeToken();

@@ -1,5 +1,5 @@
 // What happens, as it happens: one event stream for all tabs of a browser, and none while no tab
-// is seen.
+// is seen (but where notifications are wanted).
 //
 // A browser has six connections for one origin. A seventh stream would hang, and with it every
 // request of every tab. So the tabs take turns: the one that holds the lock reads the stream and
@@ -26,10 +26,18 @@ export class Live extends EventTarget {
       this.#others = new BroadcastChannel(TURN);
       this.#others.onmessage = ({ data }) => this.#take(data.name, data.detail);
     }
-    document.addEventListener("visibilitychange", () => (document.hidden ? this.#end() : this.#follow()));
+    document.addEventListener("visibilitychange", () => {
+      if (!document.hidden) this.#follow();
+      else if (!this.#mustTell) this.#end();
+    });
     addEventListener("pagehide", () => this.#end());
     addEventListener("pageshow", (event) => event.persisted && this.#follow());
     if (!document.hidden) this.#follow();
+  }
+
+  // Who may be notified wants to be so while looking elsewhere. One stream is all it takes.
+  get #mustTell() {
+    return Boolean(navigator.locks && this.#others) && globalThis.Notification?.permission === "granted";
   }
 
   #end() {
@@ -38,6 +46,7 @@ export class Live extends EventTarget {
   }
 
   async #follow() {
+    if (this.#stop && this.#mustTell) return; // it went on
     this.#end();
     const stop = new AbortController();
     this.#stop = stop;

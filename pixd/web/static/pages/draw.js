@@ -34,7 +34,7 @@ export async function show({ pipeline, query, isNow }) {
     element: h("div", h("div.pagehead", h("h1", "Draw"), held.about), studio.element),
     async shown() {
       const from = query.get("from");
-      if (from) await studio.take(await picture(from));
+      if (from) await studio.take(await picture(`${from}&size=${studio.given.side}`));
       else if (held.isNew && held.hasExamples) await studio.nextExample();
       else if (isNow()) studio.refresh();
       held.isNew = false;

@@ -166,7 +166,9 @@ class Card {
           ? ["training", ""]
           : part.input.queued
             ? ["translating", ""]
-            : ["up to date", "good"];
+            : part.model
+              ? ["up to date", "good"]
+              : ["no model yet", ""];
     this.badge.className = `badge ${kind}`;
     this.badge.textContent = status.state === "not-running" && !problem ? "not running" : words;
     if (status.state === "not-running") this.badge.className = "badge bad";

@@ -112,7 +112,13 @@ def test_the_service_is_asked_and_says_who_asked(page: Paged, running: Tiny) -> 
         ({"pipeline": "tiny", "number": 99}, 409),
     ):
         assert page.post("/api/operations/promote", said).status_code == status, said
-    assert page.post("/api/operations/recall", {"pipeline": "tiny"}).status_code == 404
+    assert page.post("/api/operations/expect", {"pipeline": "tiny"}).status_code == 404
+    assert page.post("/api/operations/recall", {"pipeline": "tiny"}).status_code == 422
+    (row,) = page.told("/api/tiny/files/training?count=1")["rows"]
+    said = {"pipeline": "tiny", "digest": row["digest"], "mode": "apply"}
+    assert page.post("/api/operations/recall", said).status_code == 200
+    assert page.told("/api/tiny/files/training?count=1")["rows"] == [row]  # it was only planned
+    assert "garbage" in page.post("/api/operations/gc", {"pipeline": "tiny"}).json()
     assert page.post("/api/operations/rollback", {"pipeline": "tiny"}).status_code == 409
     text = page.client.post("/api/operations/pause", content=b"{}", headers=page.bearer)
     assert text.status_code == 415  # a form could send it

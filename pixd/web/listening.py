@@ -9,10 +9,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import socket
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import uvicorn
 
@@ -108,7 +109,14 @@ def serve(app: ASGIApp, place: Place, ready: Callable[[], None]) -> None:
         timeout_graceful_shutdown=2,
         h11_max_incomplete_event_size=LARGEST_HEAD,
     )
+    # uvicorn raises the signal that ended it once more; as it stands, that would end this process
+    # before it has tidied up.
+    signal.signal(signal.SIGTERM, _end)
     _Server(config, ready).run(sockets=place.sockets)
+
+
+def _end(_number: int, _frame: object) -> NoReturn:
+    raise SystemExit(0)
 
 
 class _Server(uvicorn.Server):

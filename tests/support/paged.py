@@ -95,14 +95,21 @@ class Served:
         self.secrets = access.Access(own).secrets
         self.bearer = {"authorization": f"Bearer {self.secrets.full}"}
 
-    def raw(self, data: bytes, *, within_s: float = 10.0) -> bytes:
-        """Send bytes as they are and return what comes back until the end."""
+    def raw(self, data: bytes, *, ends: bool = False, within_s: float = 20.0) -> bytes:
+        """Send bytes as they are and return what comes back until the end.
+
+        Args:
+            data: the bytes.
+            ends: say that no more will come; a server may then take the client for gone.
+            within_s: how long to wait for more.
+        """
         name, port = self.host.split(":")
         found = bytearray()
         with socket.create_connection((name, int(port)), timeout=within_s) as connection:
             with contextlib.suppress(OSError):
                 connection.sendall(data)
-                connection.shutdown(socket.SHUT_WR)
+                if ends:
+                    connection.shutdown(socket.SHUT_WR)
             with contextlib.suppress(OSError):
                 while part := connection.recv(65536):
                     found += part

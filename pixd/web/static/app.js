@@ -183,7 +183,10 @@ live.addEventListener("status", async ({ detail }) => {
 });
 addEventListener("hashchange", () => {
   if (/^#main/.test(location.hash)) return;
-  takeToken();
+  if (takeToken()) {
+    location.reload(); // a link that was opened over a page that had no token, or another
+    return;
+  }
   show();
   main.focus({ preventScroll: true });
   scrollTo(0, 0);

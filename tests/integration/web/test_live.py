@@ -211,7 +211,7 @@ def test_hostile_bytes_end_in_no_traceback(running: Tiny) -> None:
         upgrade = good.replace("Connection: close", "Connection: Upgrade\r\nUpgrade: websocket")
         assert b" 101 " not in page.raw(upgrade.encode())
         for bad in (b"", b"\0" * 100, b"GET\r\n\r\n", b"A" * 100_000, b"\x16\x03\x01" * 50):
-            page.raw(bad)
+            page.raw(bad, ends=True)
         assert httpx.get(f"{page.url}/healthz").status_code == 204
         assert "Traceback" not in page.log.read_text()
 

@@ -71,6 +71,8 @@ def test_without_a_token_the_page_asks_for_one_and_shows_nothing(page: Any, site
     page.evaluate("localStorage.setItem('pixd-token', 'x'.repeat(43))")
     page.reload()
     page.get_by_text("That token is not known here").wait_for()
+    page.goto(site.link)  # only the part behind the # is another: the browser loads nothing
+    page.wait_for_selector("article.pipeline")
 
 
 def test_the_first_load_is_small(page: Any, site: Page) -> None:

@@ -92,7 +92,12 @@ def measure_load(page: Any, link: str) -> None:
             sizes.append(told["responseBodySize"] + told["responseHeadersSize"])
 
     asked: list[str] = []
-    page.on("request", lambda one: one.resource_type == "image" or asked.append(one.url))
+
+    def count(request: Any) -> None:
+        if request.resource_type != "image":
+            asked.append(request.url)
+
+    page.on("request", count)
     page.on("requestfinished", note)
     page.goto(link)
     page.wait_for_selector("article.pipeline")

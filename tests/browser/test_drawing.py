@@ -79,6 +79,10 @@ def picture_sent(page: Any, *, newest: bool = True) -> Image.Image:
     return image
 
 
+def colours(image: Image.Image) -> set[Any]:
+    return {colour for _, colour in image.convert("RGB").getcolors() or ()}
+
+
 def pixels(page: Any) -> list[int]:
     found: list[int] = page.evaluate("[...studio.drawing.pixels]")
     return found
@@ -161,7 +165,7 @@ def test_what_is_sent_has_the_palettes_colours_only(studio: Any) -> None:
     assert image.mode == "P"
     assert image.size == (SIDE, SIDE)
     assert set(image.info) <= {"transparency"}
-    found = {colour for _, colour in image.convert("RGB").getcolors()}
+    found = colours(image)
     given = {tuple(bytes.fromhex(colour[1:])) for colour in PALETTE}
     assert len(found) == 3
     assert found <= given
@@ -286,7 +290,7 @@ def test_a_picture_in_the_palettes_colours_is_drawn_on_and_another_is_taken_as_i
     assert pixels(studio).count(3) == 22 * 22
     assert picture_sent(studio).mode == "P"
     paste("#123456", "#fedcba")
-    found = {colour for _, colour in picture_sent(studio).convert("RGB").getcolors()}
+    found = colours(picture_sent(studio))
     assert found == {(0x12, 0x34, 0x56), (0xFE, 0xDC, 0xBA)}
     studio.get_by_role("button", name="Draw on it").click()
     assert picture_sent(studio).mode == "P"

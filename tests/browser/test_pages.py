@@ -85,7 +85,12 @@ def test_the_first_load_is_small(page: Any, site: Page) -> None:
 
     page.on("requestfinished", note)
     asked: list[str] = []
-    page.on("request", lambda one: one.resource_type == "image" or asked.append(one.url))
+
+    def count(request: Any) -> None:
+        if request.resource_type != "image":
+            asked.append(request.url)
+
+    page.on("request", count)
     page.goto(site.link)
     page.wait_for_selector("article.pipeline .strip img")
     page.wait_for_timeout(300)

@@ -1,7 +1,7 @@
 # Everything runs in .venv, which the first target that needs it makes.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-slow test-systemd check format lock dist pictures bench faults clean
+.PHONY: help venv demo test test-slow test-web test-systemd check format lock dist pictures bench faults clean
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -40,6 +40,9 @@ test: $(READY)  ## the tests that take seconds, in two processes (PROCESSES=4: i
 
 test-slow: $(READY)  ## the tests that take minutes
 	$(BIN)/python -m pytest -m "(slow or realdata) and not systemd" $(ARGS)
+
+test-web: $(READY)  ## the page in a real browser, all of it; needs chromium
+	$(BIN)/python -m pytest tests/browser tests/integration/web $(ARGS)
 
 test-systemd: $(READY)  ## boot a small machine and run the unit in it; needs root and debootstrap
 	$(BIN)/python -m pytest tests/systemd -v $(ARGS)

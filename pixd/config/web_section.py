@@ -58,6 +58,12 @@ def split_address(text: str) -> tuple[str, int] | None:
         return None
 
 
+def is_loopback(listen: str) -> bool:
+    """Tell whether only this machine reaches what `listen` names."""
+    address = split_address(listen)
+    return address is None or ipaddress.ip_address(address[0]).is_loopback
+
+
 def _listen(section: Section, default: str) -> str:
     text = section.path_text("listen", default, expected=_LISTEN) or default
     if text.startswith("/"):

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from pixd.config import Settings
 
+PAGE, ELSEWHERE = "PIXD_PAGE", "elsewhere"
+"""What the units set: there the service has no network, and the page has a unit of its own."""
 FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 300.0
 WELL_AFTER_S = 60.0
 """A page that ran for so long was well: the wait begins anew."""
@@ -58,7 +60,8 @@ class PageProcess:
         Returns:
             What went wrong since the last step, or "".
         """
-        wanted = (settings.path, settings.web) if self._is_asked or settings.web.start else None
+        is_wanted = self._is_asked or (settings.web.start and os.environ.get(PAGE) != ELSEWHERE)
+        wanted = (settings.path, settings.web) if is_wanted else None
         if wanted != self._of:
             self.stop()
             self._of, self._failures, self._retry_at, self.trouble = wanted, 0, 0.0, ""

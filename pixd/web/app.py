@@ -24,6 +24,7 @@ from pixd.web import (
     operations,
     pairs,
     pictures,
+    placing,
     replies,
     rows,
     settings,
@@ -60,6 +61,7 @@ def make_app(world: World, hosts: Callable[[], Collection[str]]) -> Starlette:
     seen, drafter = Viewer(world.cache), Drafter(world.cache / "drafts")
     targets, places = Targets(world), uploads.Places(uploads.AT_ONCE)
     stream = Events(world)
+    cleanings: set[asyncio.Task[None]] = set()  # a task that nobody holds may vanish
 
     async def index(request: Request) -> Response:
         return static.answer(request, INDEX)
@@ -79,6 +81,11 @@ def make_app(world: World, hosts: Callable[[], Collection[str]]) -> Starlette:
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         await world.call(viewer.tidy, world.cache)
+        for pipeline in world.settings.pipelines if world.settings.web.uploads else ():
+            for root in (pipeline.training, pipeline.input):
+                cleaning = asyncio.create_task(world.write(placing.clear_left, root))
+                cleanings.add(cleaning)
+                cleaning.add_done_callback(cleanings.discard)
         try:
             yield
         finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import urllib.parse
 from typing import TYPE_CHECKING, Any
 
 from pixd.web import replies
@@ -77,6 +78,30 @@ def _is_utf8(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def name_after(request: Request, count: int) -> str:
+    """Return the name at the end of the path, as the client sent it.
+
+    The path that Starlette gives is decoded with replacements, and a slash that was sent as %2F
+    cannot be told from one between two folders. So the name is read from the bytes of the request.
+
+    Args:
+        request: the request.
+        count: how many slashes come before the name.
+
+    Raises:
+        RefusalError: a part of it is no UTF-8, or holds a slash.
+    """
+    raw = request.scope["raw_path"].partition(b"?")[0].split(b"/", count)[-1]
+    parts = [urllib.parse.unquote_to_bytes(part) for part in raw.split(b"/")]
+    try:
+        decoded = [part.decode() for part in parts]
+    except UnicodeDecodeError as error:
+        raise RefusalError(replies.UNPROCESSABLE, "the name is no UTF-8") from error
+    if any("/" in part for part in decoded):
+        raise RefusalError(replies.UNPROCESSABLE, "a part of the name holds a slash")
+    return "/".join(decoded)
 
 
 def media_type(request: Request) -> str:

@@ -13,7 +13,7 @@ import json
 import logging
 from typing import TYPE_CHECKING, Any
 
-from starlette.responses import StreamingResponse
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from pixd.answers import status
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from pixd.web.world import World
 
 MOST_STREAMS = 32
+_TYPE = "text/event-stream"
 LOOK_EVERY_S = 1.0
 COMMENT_EVERY_S = 15.0
 REFRESH_S = 10.0
@@ -78,7 +79,10 @@ class Events:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
 
-    async def _answer(self, _request: Request) -> StreamingResponse:
+    async def _answer(self, request: Request) -> Response:
+        headers = {**replies.NO_STORE, "x-accel-buffering": "no"}
+        if request.method == "HEAD":
+            return Response(headers=headers, media_type=_TYPE)
         if len(self._listeners) >= MOST_STREAMS:
             raise RefusalError(
                 replies.TOO_MANY,
@@ -86,21 +90,23 @@ class Events:
                 advice="close some",
                 headers={"retry-after": "5"},
             )
+        return StreamingResponse(self._stream(), headers=headers, media_type=_TYPE)
+
+    def _joined(self) -> _Listener:
+        """Return a new listener; the watcher runs from then on."""
         listener = _Listener()
         self._listeners.add(listener)
         if self._task is None or self._task.done():
-            self._seen, self._versions = (), {}
+            self._seen, self._versions, self._told_at = (), {}, 0.0
             self._task = asyncio.create_task(self._watch())
         elif self._told:
             listener.put("status", "status", self._told)
-        return StreamingResponse(
-            self._stream(listener),
-            headers={**replies.NO_STORE, "x-accel-buffering": "no"},
-            media_type="text/event-stream",
-        )
+        return listener
 
-    async def _stream(self, listener: _Listener) -> AsyncIterator[str]:
+    async def _stream(self) -> AsyncIterator[str]:
         secrets = self._world.access.secrets
+        # Not before the answer has begun: one that never does would never leave.
+        listener = self._joined()
         try:
             yield "retry: 2000\n\n"
             while True:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import socket
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import uvicorn
 
@@ -22,7 +23,7 @@ from pixd.system.errors import PixdError
 from pixd.web.access import ADDRESS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from starlette.types import ASGIApp
 
@@ -78,10 +79,16 @@ def listen(web: WebSettings, port: int | None, environ: Mapping[str, str]) -> Pl
     return Place(sockets, _names(web, number, host), _url(host, number), "")
 
 
-def is_loopback(address: str) -> bool:
-    """Tell whether only this machine reaches an address that `web.listen` names."""
-    found = split_address(address)
-    return found is None or found[0] in LOOPBACK
+def is_free(web: WebSettings) -> bool:
+    """Tell whether nothing listens yet on the address that the configuration names."""
+    address = split_address(web.listen)
+    if address is None:
+        return True
+    try:
+        _tcp(*address).close()
+    except PixdError:
+        return False
+    return True
 
 
 def serve(app: ASGIApp, place: Place, ready: Callable[[], None]) -> None:
@@ -102,7 +109,14 @@ def serve(app: ASGIApp, place: Place, ready: Callable[[], None]) -> None:
         timeout_graceful_shutdown=2,
         h11_max_incomplete_event_size=LARGEST_HEAD,
     )
+    # uvicorn raises the signal that ended it once more; as it stands, that would end this process
+    # before it has tidied up.
+    signal.signal(signal.SIGTERM, _end)
     _Server(config, ready).run(sockets=place.sockets)
+
+
+def _end(_number: int, _frame: object) -> NoReturn:
+    raise SystemExit(0)
 
 
 class _Server(uvicorn.Server):
@@ -127,19 +141,18 @@ _LOGGING: dict[str, Any] = {
 }
 
 
-@contextlib.contextmanager
-def told(folder: Path, place: Place) -> Iterator[None]:
-    """Write where the page listens, for `pixd web --link`, as long as the block runs."""
-    path = folder / ADDRESS
+def tell(folder: Path, place: Place) -> None:
+    """Write where the page listens, for `pixd web --link`. Only now does somebody answer there."""
     about = {"pid": os.getpid(), "url": place.url, "socket": place.path}
-    durable.write_file(path, json.dumps(about).encode(), mode=0o600)
-    try:
-        yield
-    finally:
-        if (where := read_told(folder)) and where["pid"] == os.getpid():
-            path.unlink(missing_ok=True)
-        if place.path:
-            Path(place.path).unlink(missing_ok=True)
+    durable.write_file(folder / ADDRESS, json.dumps(about).encode(), mode=0o600)
+
+
+def leave(folder: Path, place: Place) -> None:
+    """Forget where the page listened, unless another page has begun there."""
+    if (where := read_told(folder)) and where["pid"] == os.getpid():
+        (folder / ADDRESS).unlink(missing_ok=True)
+    if place.path:
+        Path(place.path).unlink(missing_ok=True)
 
 
 def read_told(folder: Path) -> dict[str, Any] | None:

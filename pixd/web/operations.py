@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from anyio import CapacityLimiter
@@ -27,6 +28,7 @@ ASKERS = 4
 """Requests that wait for the service at once; each may wait for a long step of it."""
 _FOLDERS = ("training", "input", "output")
 _MOST_FILES = 10_000
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 def routes(world: World) -> list[Route]:
@@ -101,6 +103,17 @@ def _files(said: Mapping[str, Any]) -> dict[str, Any]:
     )
 
 
+def _recall_plan(said: Mapping[str, Any]) -> dict[str, Any]:
+    digest = said.get("digest")
+    if not isinstance(digest, str) or not _DIGEST.fullmatch(digest):
+        raise RefusalError(replies.UNPROCESSABLE, "digest: expected sha256: and 64 hex digits")
+    return {"mode": "plan", "digest": digest}
+
+
+def _gc_plan(_said: Mapping[str, Any]) -> dict[str, Any]:
+    return {"mode": "plan"}
+
+
 _ARGUMENTS: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
     "retry": _files,
     "pause": _nothing,
@@ -108,4 +121,7 @@ _ARGUMENTS: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
     "promote": _number,
     "rollback": _maybe_number,
     "unpin": _nothing,
+    # Only what they would do: the page removes nothing.
+    "recall": _recall_plan,
+    "gc": _gc_plan,
 }

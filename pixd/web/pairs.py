@@ -124,7 +124,7 @@ def routes(world: World, drafter: Drafter, places: Places) -> list[Route]:
         given = [str(said.get(one, "")) for one in ("input", "target")]
         wanted = await world.read(_wanted, world, scratch, drafter, *given)
         async with places.one():
-            made = await world.call(_make, pipeline, wanted, "/".join(parts), given)
+            made = await world.write(_make, pipeline, wanted, "/".join(parts), given)
             await uploads.check_room(world, pipeline, "training", sum(len(d) for _, d in made))
             await uploads.refusing(world, _place, pipeline.training, made)
         file, data = made[-1]

@@ -13,6 +13,7 @@ import hashlib
 import os
 import secrets
 import stat
+import time
 from pathlib import Path
 
 from pixd.folders import ignored
@@ -25,6 +26,7 @@ LONGEST_NAME = 255  # bytes, of most file systems
 LONGEST_PATH = 1024  # bytes below the folder
 DEEPEST = 16
 PREFIX = ".pixd-web-"
+LEFT_AFTER_S = 3600.0
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _MODE = 0o664  # before the umask: whoever shares the folder by its group may go on
 
@@ -177,12 +179,17 @@ class Upload:
 
 
 def clear_left(root: Path) -> None:
-    """Remove what a killed page left at the top of a folder, where it needed a temporary name."""
+    """Remove what a killed page left at the top of a folder, where it needed a temporary name.
+
+    What is younger than an hour may be on its way by another page.
+    """
+    oldest = time.time() - LEFT_AFTER_S
     with contextlib.suppress(OSError), os.scandir(root) as entries:
         for entry in entries:
             if entry.name.startswith(PREFIX) and entry.is_file(follow_symlinks=False):
                 with contextlib.suppress(OSError):
-                    Path(entry.path).unlink()
+                    if entry.stat(follow_symlinks=False).st_mtime < oldest:
+                        Path(entry.path).unlink()
 
 
 def _open_folder(root: Path, parts: list[str]) -> int:

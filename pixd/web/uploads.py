@@ -109,7 +109,7 @@ async def _put(
     world: World, places: Places, pipeline: PipelineSettings, kind: str, request: Request
 ) -> Response:
     check_allowed(world, request.state.right)
-    parts = placing.check_name(request.path_params["name"])
+    parts = placing.check_name(asked.name_after(request, 4))
     length = asked.length(request, file_bytes_of(pipeline.max_megapixels))
     if not length:
         raise RefusalError(replies.UNPROCESSABLE, "the file is empty")
@@ -120,7 +120,7 @@ async def _put(
         try:
             is_new = await _take(world, upload, request, length)
         finally:
-            await asyncio.to_thread(upload.close)
+            await world.write(upload.close)
     told = {
         "name": name_from_bytes(os.fsencode("/".join(parts))),
         "kind": kind,
@@ -145,7 +145,7 @@ async def check_room(world: World, pipeline: PipelineSettings, kind: str, length
             headers={"connection": "close"},
         )
     root = pipeline.input if kind == "input" else pipeline.training
-    why = await world.call(disk.shortage, root, length, pipeline.keep.free_bytes)
+    why = await world.write(disk.shortage, root, length, pipeline.keep.free_bytes)
     if why:
         raise RefusalError(
             replies.FULL, why, advice="free some space", headers={"connection": "close"}
@@ -159,7 +159,7 @@ async def refusing(world: World, function: Any, *values: Any) -> Any:
         RefusalError: the disk refuses.
     """
     try:
-        return await world.call(function, *values)
+        return await world.write(function, *values)
     except OSError as error:
         status = replies.FULL if disk.refusal(error) else replies.CONFLICT
         what = error.strerror or type(error).__name__

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 READERS = 4
 """How many threads read the store at once: more would take turns at the same processor."""
+WRITERS = 8
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
@@ -38,6 +39,7 @@ class World:
         self._settings = settings
         self._stamp = _stamp(settings.path)
         self._limiter: CapacityLimiter | None = None
+        self._writers: CapacityLimiter | None = None
 
     @property
     def settings(self) -> Settings:
@@ -71,6 +73,15 @@ class World:
             self._limiter = CapacityLimiter(READERS)
         bound = functools.partial(function, *values, **named)
         return await run_sync(bound, limiter=self._limiter)
+
+    async def write(self, function: Callable[..., T], *values: Any) -> T:
+        """Call something that waits for the disk of a watched folder, in threads apart.
+
+        Such a disk may hang, and answers from the store must not wait for it.
+        """
+        if self._writers is None:
+            self._writers = CapacityLimiter(WRITERS)
+        return await run_sync(functools.partial(function, *values), limiter=self._writers)
 
     async def read(self, function: Callable[..., T], *values: Any, **named: Any) -> T:
         """Call `function(reader, ...)` with the store open; all that it reads is of one moment.

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.support import chromium
+from tests.support.page import Page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
+
+WIDE = {"width": 1280, "height": 900}
+PATIENCE_MS = 60_000.0  # on a machine that other work keeps busy
 
 
 @pytest.fixture(scope="session")
@@ -28,8 +34,8 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def page(browser: Any) -> Iterator[Any]:
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
-    context.set_default_timeout(20_000)
+    context = browser.new_context(viewport=WIDE)
+    context.set_default_timeout(PATIENCE_MS)
     yield context.new_page()
     context.close()
 
@@ -37,3 +43,15 @@ def page(browser: Any) -> Iterator[Any]:
 @pytest.fixture(scope="session")
 def static_site() -> Iterator[str]:
     yield from chromium.serve_static()
+
+
+@pytest.fixture(scope="module")
+def site(
+    browser: Any, translated: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Page]:
+    """Return a page on a store with a model and three outputs; no service runs on it."""
+    folder = tmp_path_factory.mktemp("site")
+    shutil.copytree(translated, folder / "tiny", symlinks=True)
+    started = Page(folder / "tiny")
+    yield started
+    started.close()

@@ -79,6 +79,10 @@ def picture_sent(page: Any, *, newest: bool = True) -> Image.Image:
     return image
 
 
+def colours(image: Image.Image) -> set[Any]:
+    return {colour for _, colour in image.convert("RGB").getcolors() or ()}
+
+
 def pixels(page: Any) -> list[int]:
     found: list[int] = page.evaluate("[...studio.drawing.pixels]")
     return found
@@ -161,7 +165,7 @@ def test_what_is_sent_has_the_palettes_colours_only(studio: Any) -> None:
     assert image.mode == "P"
     assert image.size == (SIDE, SIDE)
     assert set(image.info) <= {"transparency"}
-    found = {colour for _, colour in image.convert("RGB").getcolors()}
+    found = colours(image)
     given = {tuple(bytes.fromhex(colour[1:])) for colour in PALETTE}
     assert len(found) == 3
     assert found <= given
@@ -286,12 +290,45 @@ def test_a_picture_in_the_palettes_colours_is_drawn_on_and_another_is_taken_as_i
     assert pixels(studio).count(3) == 22 * 22
     assert picture_sent(studio).mode == "P"
     paste("#123456", "#fedcba")
-    found = {colour for _, colour in picture_sent(studio).convert("RGB").getcolors()}
+    found = colours(picture_sent(studio))
     assert found == {(0x12, 0x34, 0x56), (0xFE, 0xDC, 0xBA)}
     studio.get_by_role("button", name="Draw on it").click()
     assert picture_sent(studio).mode == "P"
     studio.keyboard.press("Control+z")
     assert pixels(studio).count(3) == 22 * 22
+
+
+def test_edges_are_drawn_in_black_on_white_and_a_picture_is_only_taken(site: Any) -> None:
+    found = site.evaluate(
+        """async () => {
+          const { Studio } = await import("/draw/studio.js");
+          const told = {};
+          for (const mode of ["edges", "picture"]) {
+            const sent = [];
+            const studio = new Studio({ mode, side: 16,
+              translate: async ({ png, rgba }) => { sent.push(rgba()); return { picture: png }; } });
+            document.querySelector("main").replaceChildren(studio.element);
+            await studio.refresh();
+            told[mode] = [sent.length, studio.colours.join(), Boolean(document.querySelector(".tool"))];
+            if (mode === "picture") {
+              const canvas = new OffscreenCanvas(40, 20);
+              const context = canvas.getContext("2d");
+              context.fillStyle = "#336699";
+              context.fillRect(0, 0, 40, 20);
+              await studio.take(await canvas.convertToBlob());
+              await studio.refresh();
+              told.taken = [...sent.at(-1).slice(0, 4)];
+            } else told.first = [...sent[0].slice(0, 4)];
+          }
+          return told;
+        }"""
+    )
+    assert found == {
+        "edges": [1, "#ffffff,#000000", True],
+        "picture": [0, "#ffffff,#000000", False],
+        "first": [255, 255, 255, 255],
+        "taken": [0x33, 0x66, 0x99, 255],
+    }
 
 
 def test_one_translation_is_under_way_and_the_newest_waits(site: Any) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
+import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING
 
 from pixd.cli.configuration import settings_of
@@ -13,11 +16,13 @@ from pixd.system.errors import EXIT_OK, PixdError, UsageError
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
     from pathlib import Path
 
     from pixd.config import Settings
 
 _HIGHEST_PORT = 65535
+UP_WITHIN_S = 60.0
 NEEDED = ("starlette", "uvicorn", "h11", "anyio")
 
 
@@ -73,6 +78,46 @@ def link(settings: Settings, folder: Path, *, may_change: bool) -> str:
     return f"{url}#{secrets.full if may_change else secrets.read}"
 
 
+@contextlib.contextmanager
+def page_beside(settings: Settings, log: Path) -> Iterator[str]:
+    """Run a page in a process of its own and give its link; it ends with the block.
+
+    It listens where the configuration says, or where another listens there, on any free port.
+
+    Args:
+        settings: the checked configuration.
+        log: takes what it says.
+
+    Raises:
+        PixdError: the extra is missing, or the page does not come up.
+    """
+    check_installed()
+    from pixd.web import access, listening  # noqa: PLC0415 - as above
+
+    folder = access.state_folder(settings.path, os.environ)
+    command = [sys.executable, "-m", "pixd", "--config", str(settings.path), "web"]
+    if not listening.is_free(settings.web):
+        command += ["--port", "0"]
+    with log.open("ab") as stderr:
+        page = subprocess.Popen(
+            [*command, "--beside", str(os.getpid())],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=stderr,
+            process_group=0,
+        )
+    try:
+        ends_at = time.monotonic() + UP_WITHIN_S
+        while (where := listening.read_told(folder)) is None or where["pid"] != page.pid:
+            if page.poll() is not None or time.monotonic() > ends_at:
+                raise PixdError("the page does not come up", advice=f"read {log}")
+            time.sleep(0.05)
+        yield link(settings, folder, may_change=True)
+    finally:
+        page.terminate()
+        page.wait()
+
+
 def _serve(args: argparse.Namespace, settings: Settings, folder: Path) -> int:
     from pixd.system import libc, systemd  # noqa: PLC0415 - as above
     from pixd.web import access, app, listening, world  # noqa: PLC0415 - as above
@@ -87,11 +132,14 @@ def _serve(args: argparse.Namespace, settings: Settings, folder: Path) -> int:
     place = listening.listen(settings.web, args.port, os.environ)
 
     def ready() -> None:
+        listening.tell(folder, place)
         systemd.notify("READY=1")
         _say_where(settings, folder)
 
-    with listening.told(folder, place):
+    try:
         listening.serve(app.make_app(of, lambda: place.hosts), place, ready)
+    finally:
+        listening.leave(folder, place)
     return EXIT_OK
 
 

@@ -21,9 +21,10 @@ function sentence(text) {
 /** Take the token out of the address that `pixd web --link` printed, and clear the address. */
 export function takeToken() {
   const found = TOKEN.exec(location.hash);
-  if (!found) return;
+  if (!found) return false;
   localStorage.setItem(KEPT, found[1]);
   history.replaceState(null, "", "/#/status");
+  return true;
 }
 
 export function hasToken() {

@@ -30,6 +30,7 @@ let pipeline = "";
 const links = Object.entries(PAGES).map(([name, words]) =>
   h("a", { href: `#/${name}`, "data-page": name }, words),
 );
+const nav = h("nav", { "aria-label": "Pages" }, links);
 const dot = h("span.dot");
 const chooser = h("select", {
   "aria-label": "Pipeline",
@@ -54,10 +55,13 @@ function showHead() {
     const name = link.dataset.page;
     const of = OF_A_PIPELINE.has(name) && pipeline ? `/${encodeURIComponent(pipeline)}` : "";
     link.href = `#/${name}${of}`;
-    if (name === page) link.setAttribute("aria-current", "page");
-    else link.removeAttribute("aria-current");
+    if (name !== page) link.removeAttribute("aria-current");
+    else if (!link.hasAttribute("aria-current")) {
+      link.setAttribute("aria-current", "page");
+      nav.scrollLeft = link.offsetLeft - nav.clientWidth / 2;
+    }
   }
-  const state = live.isConnected === false ? "gone" : (live.status?.state ?? "unknown");
+  const state = live.isConnected === false || live.trouble ? "gone" : (live.status?.state ?? "unknown");
   dot.className = `dot ${state}`;
   const names = Object.keys(live.status?.pipelines ?? {});
   chooser.hidden = names.length < 2 || !OF_A_PIPELINE.has(page);
@@ -69,13 +73,11 @@ function showHead() {
 
 function showConnection() {
   const isGone = live.isConnected === false;
-  banner.hidden = !isGone;
-  const since = live.statusAt
-    ? ` What you see is from ${live.statusAt.toLocaleTimeString("en-GB")}.`
-    : "";
-  banner.textContent = isGone ? `Not connected: pixd's page process does not answer.${since}` : "";
-  document.body.classList.toggle("gone", isGone);
-  if (live.refused === 401) askForToken(true);
+  const told = isGone ? "Not connected: pixd's page process does not answer." : live.trouble && `pixd cannot tell: ${live.trouble}.`;
+  const since = live.statusAt ? ` What you see is from ${live.statusAt.toLocaleTimeString("en-GB")}.` : "";
+  banner.hidden = !told;
+  banner.textContent = told ? `${told}${since}` : "";
+  if (live.isRefused) askForToken(true);
   showHead();
 }
 
@@ -166,14 +168,25 @@ function say(words) {
 
 replace(
   top,
-  h("div.head", h("a.brand", { href: "#/status" }, dot, "pixd"), h("nav", { "aria-label": "Pages" }, links), chooser),
+  h("div.head", h("a.brand", { href: "#/status" }, dot, "pixd"), nav, chooser),
   banner,
 );
 live.addEventListener("connection", showConnection);
-live.addEventListener("status", showHead);
+live.addEventListener("status", showConnection);
+let lastStatus = null;
+live.addEventListener("status", async ({ detail }) => {
+  const before = lastStatus;
+  lastStatus = detail;
+  if (globalThis.Notification?.permission !== "granted") return;
+  const { notify } = await import("./notify.js");
+  notify(before, detail);
+});
 addEventListener("hashchange", () => {
   if (/^#main/.test(location.hash)) return;
-  takeToken();
+  if (takeToken()) {
+    location.reload(); // a link that was opened over a page that had no token, or another
+    return;
+  }
   show();
   main.focus({ preventScroll: true });
   scrollTo(0, 0);

@@ -53,6 +53,11 @@ export function replace(element, ...children) {
   add(element, children);
 }
 
+/** A text of pixd with its commands, which are between backticks, as code. */
+export function ticks(text) {
+  return text.split("`").map((part, at) => (at % 2 ? h("code", part) : part));
+}
+
 const ICONS = {
   pen: "M4 20l1-5L16 4l4 4L9 19z M14 6l4 4",
   eraser: "M9 20h11 M4.5 15.5l10-10 5 5-9 9.5h-3z M9.5 10.5l5 5",

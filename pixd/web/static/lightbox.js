@@ -1,6 +1,6 @@
 // One output, large: input and output under a slider, and where it came from.
 
-import { ask, download, get, post } from "./api.js";
+import { ask, download } from "./api.js";
 import { button, h, replace, short, when } from "./dom.js";
 import { compare } from "./slider.js";
 
@@ -32,7 +32,7 @@ export async function openOutput(pipeline, index, list) {
         button("Output", () => slider.setRight(output)),
         button("Real picture", () => slider.setRight(target)),
       );
-    const answer = h("p.small", { role: "status" });
+    const answer = h("p.small.said", { role: "status" });
     replace(
       inside,
       h(

@@ -167,7 +167,7 @@ export class Easel {
       if (this.stroke) this.#giveUp();
     });
     canvas.addEventListener("pointerleave", () => {
-      if (document.activeElement !== canvas) this.cursor.hidden = true;
+      this.cursor.hidden = true; // the next arrow key shows it again
     });
     canvas.addEventListener("focus", () => {
       if (canvas.matches(":focus-visible")) this.#outline(this.place);

@@ -1,9 +1,8 @@
 // Draw: the studio on a running pixd.
 
 import { ApiError, address, ask, download, get, picture, post } from "../api.js";
-import { button, h, replace, span } from "../dom.js";
+import { button, h, replace, span, ticks } from "../dom.js";
 import { Studio } from "../draw/studio.js";
-import { ticks } from "../marks.js";
 
 const LOADING_MS = 1000; // between two questions while the translator starts
 const MODES = { exact: "labels", clustered: "labels", free: "labels", pen: "edges", none: "picture" };
@@ -35,7 +34,7 @@ export async function show({ pipeline, query, isNow }) {
     element: h("div", h("div.pagehead", h("h1", "Draw"), held.about), studio.element),
     async shown() {
       const from = query.get("from");
-      if (from) await studio.take(await picture(from));
+      if (from) await studio.take(await picture(`${from}&size=${studio.given.side}`));
       else if (held.isNew && held.hasExamples) await studio.nextExample();
       else if (isNow()) studio.refresh();
       held.isNew = false;
@@ -90,7 +89,8 @@ async function open(pipeline, models, live) {
     actions,
     above: choice,
   });
-  const about = palette.why ? h("p.soft.small", ticks(palette.why)) : "";
+  const isPlain = palette.kind === "exact" || palette.kind === "pen";
+  const about = palette.why && !isPlain ? h("p.soft.small", ticks(palette.why)) : "";
   return { studio, about, hasExamples, isNew: true };
 }
 

@@ -1,11 +1,11 @@
 // Gallery: what came out, newest first. Only the rows in view are elements, however many there are.
 
 import { get } from "../api.js";
-import { button, count, h, many, replace, when } from "../dom.js";
+import { h, many } from "../dom.js";
 import { openOutput } from "../lightbox.js";
 
 const AT_ONCE = 100; // rows asked for together
-const TILE = { width: 250, height: 172, gap: 14 }; // px; a tile is at least so wide
+const TILE = { width: 250, words: 38, gap: 14 }; // px; at least so wide; below two squares, a line
 const OVERSCAN = 2; // rows above and below what is seen
 const TALLEST = 8_000_000; // px; Blink caps a scrolled box at 33,554,428
 const TYPING_MS = 250;
@@ -20,6 +20,7 @@ export async function show({ live, pipeline, query, say }) {
   const view = h("div.view", { tabindex: "-1" }, grid);
   const tiles = new Map(); // by index: what is in the page now
   let columns = 1;
+  let height = 200; // of a tile
   let frame = 0;
   let isOpen = false;
 
@@ -65,10 +66,11 @@ export async function show({ live, pipeline, query, say }) {
   function layOut() {
     const width = view.clientWidth || 1;
     columns = Math.max(1, Math.floor((width + TILE.gap) / (TILE.width + TILE.gap)));
-    if (width < 400) columns = 1;
+    const across = (width - (columns - 1) * TILE.gap) / columns;
+    height = Math.round(across / 2) + TILE.words;
     grid.style.setProperty("grid-template-columns", `repeat(${columns}, minmax(0, 1fr))`);
-    grid.style.setProperty("grid-auto-rows", `${TILE.height}px`);
-    const tall = Math.min(TALLEST, Math.ceil(list.total / columns) * (TILE.height + TILE.gap));
+    grid.style.setProperty("grid-auto-rows", `${height}px`);
+    const tall = Math.min(TALLEST, Math.ceil(list.total / columns) * (height + TILE.gap));
     view.style.setProperty("height", `${tall}px`);
     shown.textContent = list.error || many(list.total, "output");
     empty.hidden = list.total > 0 || Boolean(list.error);
@@ -80,7 +82,7 @@ export async function show({ live, pipeline, query, say }) {
   // Which rows are in view. In a box too tall for the browser the way is scaled, and then the
   // rows follow the scroll bar by their share of the whole.
   function rowsInView() {
-    const row = TILE.height + TILE.gap;
+    const row = height + TILE.gap;
     const rows = Math.ceil(list.total / columns);
     const top = Math.max(0, -view.getBoundingClientRect().top);
     const tall = view.clientHeight;
@@ -179,7 +181,7 @@ export async function show({ live, pipeline, query, say }) {
     };
     focus();
     if (!tiles.has(next)) {
-      scrollBy(0, Math.sign(step) * (TILE.height + TILE.gap));
+      scrollBy(0, Math.sign(step) * (height + TILE.gap));
       requestAnimationFrame(() => requestAnimationFrame(focus));
     }
   });

@@ -1,8 +1,7 @@
 // Status: is all well, how far is it, what came out last.
 
 import { ask, get, post } from "../api.js";
-import { bytes, button, count, h, many, replace, span, when } from "../dom.js";
-import { ticks } from "../marks.js";
+import { button, bytes, count, h, many, replace, span, ticks, when } from "../dom.js";
 import { verdict } from "../verdict.js";
 
 const INPUT_STATES = [
@@ -31,6 +30,11 @@ export function show({ live, say }) {
       return;
     }
     const told = verdict(status);
+    if (live.isConnected === false) {
+      // What was is not what is: no green dot beside an answer that nobody gave.
+      const at = live.statusAt.toLocaleTimeString("en-GB");
+      Object.assign(told, { state: "unknown", line: `Not connected. At ${at} it was: ${told.line}`, advice: "" });
+    }
     replace(
       head,
       h(`span.dot.${told.state}`, { "aria-hidden": "true" }),
@@ -72,12 +76,14 @@ export function show({ live, say }) {
 
   live.addEventListener("status", fill);
   live.addEventListener("changed", changed);
+  live.addEventListener("connection", fill);
   fill();
   return {
     element,
     leave() {
       live.removeEventListener("status", fill);
       live.removeEventListener("changed", changed);
+      live.removeEventListener("connection", fill);
       for (const card of made.values()) card.leave();
     },
   };
@@ -99,7 +105,7 @@ class Card {
     this.pause = button("Pause", () => this.#ask(this.isPaused ? "resume" : "pause"));
     this.retry = button("Try the failed again", () => this.#ask("retry"), { hidden: true });
     this.draw = h("a", { href: `#/draw/${at}` }, "Draw");
-    this.answer = h("p.small", { role: "status" });
+    this.answer = h("p.small.said", { role: "status" });
     this.element = h(
       "article.card.pipeline",
       { "aria-label": name },
@@ -160,7 +166,9 @@ class Card {
           ? ["training", ""]
           : part.input.queued
             ? ["translating", ""]
-            : ["up to date", "good"];
+            : part.model
+              ? ["up to date", "good"]
+              : ["no model yet", ""];
     this.badge.className = `badge ${kind}`;
     this.badge.textContent = status.state === "not-running" && !problem ? "not running" : words;
     if (status.state === "not-running") this.badge.className = "badge bad";

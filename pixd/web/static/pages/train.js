@@ -1,12 +1,11 @@
 // Train: what the model learned, how well, from which pairs; and which one is live.
 
-import { ask, get, post } from "../api.js";
-import { button, count, h, many, replace, when } from "../dom.js";
+import { ask, download, get, post } from "../api.js";
+import { button, count, h, many, replace, ticks, when } from "../dom.js";
 import { chart } from "../chart.js";
 import { confirmed } from "../confirm.js";
-import { ticks } from "../marks.js";
 
-const PAIRS = 12; // shown at first
+const PAIRS = 6; // shown at first
 const SCORES = [
   ["l1", "L1", 1, "of 255; less is better"],
   ["psnr", "PSNR", 1, "dB"],
@@ -34,8 +33,7 @@ export async function show({ live, pipeline, rest, isNow }) {
     const parts = [];
     if (detail) {
       parts.push(modelCard(pipeline, detail, rows, pid, refill));
-      parts.push(curves(detail.curves));
-      parts.push(await heldOut(pipeline, detail));
+      parts.push(await heldOut(pipeline, detail), curves(detail.curves));
     } else {
       parts.push(
         h("section.card", h("h2", "No model yet"), h("p.soft", "Put pairs into the training folder: a first, early model appears while the first training goes on."), h("p", h("a", { href: `#/upload/${path}?to=training` }, "Upload pairs"))),
@@ -87,7 +85,7 @@ export async function show({ live, pipeline, rest, isNow }) {
 
 function modelCard(pipeline, detail, rows, pid, refill) {
   const { model } = detail;
-  const answer = h("p.small", { role: "status" });
+  const answer = h("p.small.said", { role: "status" });
   async function ask(op, title, text) {
     if (!(await confirmed(title, text, title))) return;
     try {
@@ -97,6 +95,7 @@ function modelCard(pipeline, detail, rows, pid, refill) {
       answer.textContent = error.message;
     }
   }
+  const others = rows.filter((one) => one.number !== model.number);
   const isNewest = rows[0]?.number === model.number;
   const op = isNewest || model.number > (rows.find((one) => one.is_live)?.number ?? 0) ? "promote" : "rollback";
   const word = op === "promote" ? "Promote" : "Roll back to";
@@ -118,7 +117,7 @@ function modelCard(pipeline, detail, rows, pid, refill) {
       button("Report", () => report(pipeline, model.number, answer), { kind: "plain" }),
     ),
     answer,
-    h(
+    h("div.cols", h(
       "dl.facts",
       scores.map(([name, words, digits, unit]) => [h("dt", words), h("dd.number", model.metrics[name].toFixed(digits), unit && h("span.soft", ` ${unit}`))]),
       h("dt", "Trained"), h("dd", `${count(model.steps)} steps, on ${model.dataset}: ${many(detail.pairs.train.length, "pair")}, ${count(detail.pairs.held_out.length)} held out`),
@@ -126,42 +125,72 @@ function modelCard(pipeline, detail, rows, pid, refill) {
       h("dt", "Made"), h("dd", when(model.created_at)),
       model.verdict?.why && [h("dt", "Verdict"), h("dd", ticks(model.verdict.why))],
     ),
+    detail.sheet && h("img.sheet", { src: detail.sheet.view, alt: `Samples of ${model.name}: input, output and real picture`, loading: "lazy" })),
     model.doubts && h("p.warn", ticks(model.doubts)),
     detail.changes.length > 0 && h("details", h("summary", `What changed since ${detail.before || "the model before"}`), h("ul", detail.changes.map((line) => h("li", line)))),
-    detail.sheet && h("details", h("summary", "Samples"), h("img.sheet", { src: detail.sheet.view, alt: `Samples of ${model.name}`, loading: "lazy" })),
+    others.length > 0 && comparison(pipeline, model, others),
     h("details", h("summary", "Settings"), h("div.scroll", h("table", h("tbody", detail.settings.map(({ name, value, before }) => h("tr", h("th", { scope: "row" }, name), h("td", value), h("td.soft", before ? `before: ${before}` : ""))))))),
   );
+}
+
+// Scores, settings and pairs of two models; asked for when somebody opens it.
+function comparison(pipeline, model, others) {
+  const told = h("div.stack");
+  const other = h("select", { "aria-label": "The other model", onchange: () => fill() }, others.map((one) => h("option", { value: one.number }, one.name)));
+  async function fill() {
+    try {
+      const { a, b, scores, settings, data } = await get([pipeline, "models", other.value, "diff", model.number]);
+      replace(
+        told,
+        h("div.scroll", h("table",
+          h("thead", h("tr", ["Score", a, b].map((words) => h("th", { scope: "col" }, words)))),
+          h("tbody", SCORES.filter(([name]) => scores[name]).map(([name, words, digits]) =>
+            h("tr", h("th", { scope: "row" }, words), scores[name].map((value) => h("td.number", typeof value === "number" ? value.toFixed(digits) : ""))))),
+        )),
+        h("p", settings.length ? `Settings: ${settings.map(String).join("; ")}` : "The same settings."),
+        h("p", data.pairs.length ? `Pairs: ${data.pairs.map(String).join("; ")}` : "The same pairs."),
+      );
+    } catch (error) {
+      replace(told, h("p.error", error.message));
+    }
+  }
+  return h("details", { ontoggle: (event) => event.target.open && !told.childNodes.length && fill() }, h("summary", "Compare with another model"), h("p", other), told);
 }
 
 // The page of a model forbids itself to run anything; it opens from a file of its own.
 async function report(pipeline, number, answer) {
   try {
     const response = await ask(`/api/${encodeURIComponent(pipeline)}/models/${number}/report`);
-    const { download } = await import("../api.js");
     download(await response.blob(), `${pipeline}-model-${number}.html`);
   } catch (error) {
     answer.textContent = error.message;
   }
 }
 
-const TITLES = {
-  gen_l1_loss: "L1, of 255", gen_gan_loss: "GAN loss of the generator", disc_loss: "Loss of the discriminator",
-};
+// What the training is told and what the held-out pairs score belong in one picture.
+const CHARTS = [
+  ["L1, of 255; less is better", ["gen_l1_loss", "validation_l1"]],
+  ["PSNR on held-out pairs, dB", ["validation_psnr"]],
+  ["SSIM on held-out pairs", ["validation_ssim"]],
+  ["Sharpness; 1 is as the real pictures", ["validation_sharpness"]],
+  ["GAN loss of the generator", ["gen_gan_loss"]],
+  ["Loss of the discriminator; 0.69 is guessing", ["disc_loss"]],
+];
 
 function curves(points) {
-  const names = Object.keys(points).filter((name) => points[name].length > 1);
-  if (!names.length) return null;
-  // A score and its value on held-out pairs belong in one chart.
-  const groups = new Map();
-  for (const name of names) {
-    const key = name.replace(/^(held_out_|validation_|val_)/, "");
-    groups.set(key, [...(groups.get(key) ?? []), name]);
-  }
+  const has = (name) => points[name]?.length > 1;
+  const listed = new Set(CHARTS.flatMap(([, names]) => names));
+  const others = Object.keys(points).filter((name) => !listed.has(name)).map((name) => [name.replaceAll("_", " "), [name]]);
+  const charts = [...CHARTS, ...others]
+    .map(([title, names]) => [title, names.filter(has)])
+    .filter(([, names]) => names.length);
+  if (!charts.length) return null;
+  const words = (name) => (name.endsWith("_loss") ? "training" : "held out");
   return h(
     "section.card.stack",
     h("h2", "Curves"),
-    h("div.charts", [...groups].map(([key, members]) =>
-      chart(TITLES[key] ?? key.replaceAll("_", " "), members.slice(0, 2).map((name) => ({ words: name === key ? "training" : "held out", points: points[name] }))))),
+    h("div.charts", charts.map(([title, names]) =>
+      chart(title, names.map((name) => ({ words: words(name), points: points[name] }))))),
   );
 }
 
@@ -196,7 +225,7 @@ async function heldOut(pipeline, { model }) {
 
 // The output is drawn by the model when somebody looks: a draft that leaves no trace.
 function pairOf(pipeline, number, row) {
-  const output = h("img", { alt: "Output" });
+  const output = h("img", { alt: "Output", hidden: true });
   const about = h("figcaption", "Output");
   const card = h(
     "figure",
@@ -204,7 +233,7 @@ function pairOf(pipeline, number, row) {
     h(
       "div.three",
       h("figure", row.input && h("img", { src: row.input, alt: "Input", loading: "lazy" }), h("figcaption", "Input")),
-      h("figure", output, about),
+      h("figure", h("div.hole", output), about),
       h("figure", row.target && h("img", { src: row.target, alt: "Real picture", loading: "lazy" }), h("figcaption", "Real picture")),
     ),
   );
@@ -233,6 +262,7 @@ async function draw() {
       const path = `/api/${encodeURIComponent(pipeline)}/draft?model=${number}`;
       const made = await ask(path, { method: "POST", body: png, type: "image/png" });
       output.src = URL.createObjectURL(await made.blob());
+      output.hidden = false;
       output.onload = () => URL.revokeObjectURL(output.src);
       about.textContent = "Output";
     } catch (error) {
@@ -253,7 +283,7 @@ function modelList(pipeline, rows, shown) {
     h("h2", "Models"),
     h("div.scroll", h(
       "table",
-      h("thead", h("tr", ["Model", "Held-out L1", "Steps", "Of", "Made", ""].map((words) => h("th", { scope: "col" }, words)))),
+      h("thead", h("tr", ["Model", "Held-out L1", "Steps", "Of", "Made", "State"].map((words) => h("th", { scope: "col" }, words)))),
       h("tbody", rows.map((one) => h(
         "tr",
         h("td", one.number === shown ? h("b", one.name) : h("a", { href: `#/train/${at}/${one.number}` }, one.name)),

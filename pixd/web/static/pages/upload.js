@@ -5,6 +5,7 @@ import { button, bytes, count, h, many, replace } from "../dom.js";
 import { filesIn } from "../dropped.js";
 
 const ASK_AGAIN_MS = 2000; // how a file fares
+const BY_NAME = 10; // files asked for by their names at once
 const SHOWN = 200; // files of the list; the rest is counted
 const DONE = new Set(["recorded", "translated", "rejected", "failed", "refused", "there already"]);
 const WORDS = {
@@ -125,11 +126,11 @@ class Queue {
 
   add(found) {
     const most = this.limits.batch_files;
-    const most1 = this.limits.upload_bytes[this.pipeline] ?? Infinity;
+    const largest = this.limits.upload_bytes[this.pipeline] ?? Infinity;
     if (found.length > most) this.trouble = `Only the first ${count(most)} files were taken`;
     for (const { file, name } of found.slice(0, most)) {
-      const isLarge = file.size > most1;
-      const reason = isLarge ? `It is larger than ${bytes(most1)}` : "";
+      const isLarge = file.size > largest;
+      const reason = isLarge ? `It is larger than ${bytes(largest)}` : "";
       this.files.push({ file, name, kind: this.kind, state: isLarge ? "refused" : "waiting", reason });
     }
     this.told();
@@ -182,9 +183,14 @@ class Queue {
     const open = this.files.filter((one) => !DONE.has(one.state) && one.state !== "waiting" && one.state !== "sending");
     for (const kind of new Set(open.map((one) => one.kind))) {
       const some = open.filter((one) => one.kind === kind);
-      const asked = some.length === 1 ? { name: some[0].name, count: 20 } : { count: this.limits.rows };
       try {
-        const { rows } = await get([this.pipeline, "files", kind], asked);
+        const { total, rows } = await get([this.pipeline, "files", kind], { count: this.limits.rows });
+        // A folder that does not fit into one answer is asked for a few names at a time.
+        if (total > rows.length) {
+          for (const one of some.slice(0, BY_NAME)) {
+            rows.push(...(await get([this.pipeline, "files", kind], { name: one.name, count: BY_NAME })).rows);
+          }
+        }
         const byName = new Map(rows.map((row) => [row.name, row]));
         for (const one of some) {
           const row = byName.get(one.name);

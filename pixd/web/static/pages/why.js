@@ -1,8 +1,7 @@
 // Why: one box, and the chain behind what is asked for, each step with its picture.
 
 import { get } from "../api.js";
-import { button, count, h, many, replace, short, when } from "../dom.js";
-import { ticks } from "../marks.js";
+import { button, count, h, many, replace, short, ticks, when } from "../dom.js";
 
 const PAIRS = 24; // shown of a list; the rest is counted
 

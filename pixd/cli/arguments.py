@@ -252,7 +252,7 @@ def _add_images(add: Add) -> None:
     pipeline_option(translate)
 
     export = add(
-        "export", "export", "a model for other programs, with a card that says how to call it",
+        "export", "export", "a model for other programs and browsers, with a card",
         examples=["pixd export live model/", "pixd export live page/ --format web"],
     )  # fmt: skip
     export_arguments.add_to(export)

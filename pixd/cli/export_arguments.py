@@ -35,3 +35,8 @@ def add_to(export: CommandParser) -> None:
         action="store_true",
         help="web: try the page in Chromium, and tell it in the card",
     )
+    export.add_argument(
+        "--no-examples",
+        action="store_true",
+        help="web: leave out the held-out pictures to start from, and their names",
+    )

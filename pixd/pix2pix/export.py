@@ -110,6 +110,7 @@ def _page(
         about=spec.about,
         runtime=Path(spec.runtime),
         weights=spec.weights,
+        has_examples=spec.has_examples,
     )
     if spec.browser:
         events.phase("trying it in a browser")

@@ -109,3 +109,23 @@ def test_an_exported_onnx_runs_without_pixd_by_the_script_of_the_docs(own: Tiny)
         # pixd may have computed in another precision here.
         difference = ImageChops.difference(one, other.convert("RGB"))
         assert max(difference.tobytes()) <= 4
+
+
+def test_a_picture_of_an_exported_page_is_traced_to_its_model(own: Tiny) -> None:
+    from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
+
+    (digest,) = own.rows("SELECT digest FROM model")[0]
+    for named in (digest, "sha256:" + "0" * 64):
+        text = PngInfo()
+        text.add_text("pixd:dataset", "sha256:" + "1" * 64)
+        text.add_text("pixd:model", named)
+        Image.new("RGB", (32, 32)).save(own.folder / "made.png", pnginfo=text)
+        done = own.pixd("trace", "made.png", "--json")
+        if named == digest:
+            found = json.loads(done.stdout)
+            assert found["found_by"] == "text"
+            assert found["model"]["digest"] == digest
+        else:
+            assert done.returncode == 1
+            assert "not with this store" in done.stderr

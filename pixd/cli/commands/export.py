@@ -68,6 +68,7 @@ def run(args: argparse.Namespace) -> int:
             weights=args.weights or "",
             runtime=runtime,
             browser=browser,
+            has_examples=not args.no_examples,
             about=_about(model, args.licence),
             **_pairs(settings, model),
         )
@@ -80,7 +81,9 @@ def run(args: argparse.Namespace) -> int:
             advice="`pixd verify` checks the model",
             within_s=WITHIN_S,
         )
-        _write_receipt(settings, model, scratch / "export" / "receipt.json")
+        # A page is for everybody; the receipt names every training picture.
+        if "web" not in formats:
+            _write_receipt(settings, model, scratch / "export" / "receipt.json")
         if target.exists():
             target.rmdir()
         shutil.move(scratch / "export", target)
@@ -120,9 +123,10 @@ def _of_page(formats: list[str], args: argparse.Namespace) -> tuple[str, str]:
         PixdError: one of them is missing.
     """
     if "web" not in formats:
-        if args.runtime or args.check:
+        if args.runtime or args.check or args.no_examples:
             raise UsageError(
-                "--runtime and --check are for a page", advice="add --format web, or leave them out"
+                "--runtime, --check and --no-examples are for a page",
+                advice="add --format web, or leave them out",
             )
         return "", ""
     runtime = web_runtime.find(args.runtime)

@@ -64,6 +64,7 @@ def write(
     about: Mapping[str, Any],
     runtime: Path,
     weights: str,
+    has_examples: bool = True,
 ) -> dict[str, Any]:
     """Write the page into a folder and return what the card says of it.
 
@@ -75,6 +76,7 @@ def write(
         about: what its card says of its name, data and licence.
         runtime: the browsers' runtime, as npm has it.
         weights: a precision for all weights, or "" for the smallest that agrees.
+        has_examples: whether some of the pictures go along, with their names.
 
     Raises:
         PixdError: with no precision do the pictures agree.
@@ -96,7 +98,7 @@ def write(
         **_palette(card["pairs"], trial),
         "model": {"parts": parts, "bytes": size},
         "runtime": engine,
-        "examples": _examples(trial, target),
+        "examples": _examples(trial, target) if has_examples else [],
         "text": {
             "Software": f"pixd {pixd.__version__}",
             **({"pixd:model": about["digest"]} if "digest" in about else {}),

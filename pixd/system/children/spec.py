@@ -126,6 +126,7 @@ class ExportSpec(Spec):
         about: what the card says of the model beside its own: its name, data and licence.
         runtime: for a page: the browsers' runtime, as npm packs it.
         browser: for a page: a browser to try it in; "" to try it in none.
+        has_examples: for a page: whether some of the pairs go along with it.
     """
 
     kind: ClassVar[str] = "export"
@@ -138,6 +139,7 @@ class ExportSpec(Spec):
     about: Mapping[str, Any] = field(default_factory=dict)
     runtime: str = ""
     browser: str = ""
+    has_examples: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,6 +29,7 @@ from pixd.images import palette_of_set
 from pixd.pix2pix.exports import onnx_graph
 from pixd.pix2pix.exports.runtimes import load_onnx
 from pixd.pix2pix.exports.trial import Trial
+from pixd.pix2pix.network.models import MAX_IMAGE_PX
 from pixd.system.errors import PixdError
 
 PART_BYTES: Final = 24 << 20  # several static hosts take no file over 25 MiB
@@ -40,6 +41,7 @@ _GLUE: Final = "ort-wasm-simd-threaded.mjs"
 _WASM: Final = "ort-wasm-simd-threaded.wasm"
 _CHOSEN: Final = {"exact", "clustered"}  # kinds of palettes that somebody chose
 
+ALL_FLOAT32: Final = (MAX_IMAGE_PX, "float32")
 Tiers = tuple[tuple[int, str], ...]
 """Precisions by the side of a layer's image: up to so many pixels, this one; float16 above."""
 LADDER: Final[tuple[Tiers, ...]] = (
@@ -49,6 +51,7 @@ LADDER: Final[tuple[Tiers, ...]] = (
     ((32, "int8"),),
     ((16, "int8"),),
     (),
+    (ALL_FLOAT32,),
 )
 """From the smallest on. Nine tenths of the weights belong to layers whose images are 16 pixels or less;
 an error there moves a picture little, because all of it is averaged over. The few weights near the
@@ -122,6 +125,8 @@ def write(
 
 def words_of(tiers: Tiers) -> str:
     """Return a rung of the ladder for people."""
+    if ALL_FLOAT32 in tiers:
+        return "float32"
     steps = [f"{name} where images have {side} px at most" for side, name in tiers]
     return ", ".join([*steps, "float16 elsewhere"] if steps else ["float16"])
 
@@ -147,8 +152,8 @@ def smallest_model(
         if found.largest <= ONE_LEVEL:
             return made, {**checked, "agreement": found.as_json()}
     raise PixdError(
-        "the page's pictures differ from pixd's by more than a level with all weights that are smaller",
-        advice="pixd export --format web --weights float32",
+        "the page's pictures differ from pixd's by more than a level, even with float32 weights",
+        advice="`pixd verify` checks the model; export it as a SavedModel",
     )
 
 

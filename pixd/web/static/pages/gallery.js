@@ -1,7 +1,7 @@
 // Gallery: what came out, newest first. Only the rows in view are elements, however many there are.
 
 import { get } from "../api.js";
-import { h, many } from "../dom.js";
+import { h, many, photo } from "../dom.js";
 import { openOutput } from "../lightbox.js";
 
 const AT_ONCE = 100; // rows asked for together
@@ -235,9 +235,7 @@ export async function show({ live, pipeline, query, say }) {
 }
 
 function thumb(pictures) {
-  return pictures
-    ? h("img", { src: pictures.thumb, alt: "", loading: "lazy", decoding: "async" })
-    : h("img", { alt: "", hidden: true });
+  return pictures ? photo(pictures.thumb, { alt: "" }) : h("span");
 }
 
 /** Rows of the list, asked for a hundred at a time, kept until the list changes. */

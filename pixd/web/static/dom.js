@@ -65,7 +65,6 @@ export function photo(src, given = {}) {
       tries += 1;
       if (tries >= TRIES) return;
       setTimeout(() => {
-        target.src = "";
         target.src = src;
       }, FIRST_WAIT_MS * 2 ** (tries - 1));
     },

@@ -89,6 +89,31 @@ def test_a_file_goes_up_once_and_another_under_its_name_is_refused(
         site.close()
 
 
+@pytest.mark.slow
+def test_a_dropped_folder_goes_up_whole(page: Any, translated: Path, tmp_path: Path) -> None:
+    dropped = tmp_path / "dropped"
+    (dropped / "below").mkdir(parents=True)
+    for number in range(130):  # a browser lists a hundred of them at a time
+        (dropped / f"{number:03d}.png").write_bytes(small_png(number))
+    (dropped / "below" / "deep.png").write_bytes(small_png(999))
+    with Tiny.at(translated).copied(tmp_path / "tiny") as tiny:
+        site = Page(tiny.folder)
+        page.goto(site.link)
+        page.wait_for_selector("article.pipeline")
+        page.evaluate("location.hash = '#/upload/tiny'")
+        at = page.locator(".dropzone").bounding_box()
+        cdp = page.context.new_cdp_session(page)
+        for kind in ("dragEnter", "dragOver", "drop"):
+            data = {"items": [], "files": [str(dropped)], "dragOperationsMask": 1}
+            place = {"x": at["x"] + 50, "y": at["y"] + 50}
+            cdp.send("Input.dispatchDragEvent", {"type": kind, "data": data, **place})
+        page.get_by_text("131 files: 131 sent").wait_for()
+        found = tiny.folder / "input" / "dropped"
+        assert (found / "below" / "deep.png").read_bytes() == small_png(999)
+        assert len(list(found.glob("*.png"))) == 130
+        site.close()
+
+
 def test_ten_thousand_outputs_are_a_few_hundred_elements(
     page: Any, translated: Path, tmp_path: Path
 ) -> None:

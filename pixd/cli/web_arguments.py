@@ -21,4 +21,4 @@ def add_to(command: CommandParser) -> None:
     command.add_argument(
         "--port", type=int, metavar="N", help="instead of the configured one; 0: any"
     )
-    command.add_argument("--beside", type=int, metavar="PID", help=argparse.SUPPRESS)
+    command.add_argument("--beside", type=int, metavar="N", help=argparse.SUPPRESS)

@@ -98,9 +98,17 @@ def name_after(request: Request, count: int) -> str:
     try:
         decoded = [part.decode() for part in parts]
     except UnicodeDecodeError as error:
-        raise RefusalError(replies.UNPROCESSABLE, "the name is no UTF-8") from error
+        raise RefusalError(
+            replies.UNPROCESSABLE,
+            "the name is no UTF-8",
+            advice="encode it as UTF-8, each byte as %XX",
+        ) from error
     if any("/" in part for part in decoded):
-        raise RefusalError(replies.UNPROCESSABLE, "a part of the name holds a slash")
+        raise RefusalError(
+            replies.UNPROCESSABLE,
+            "a part of the name holds a slash",
+            advice="send folders as parts of the address, each by itself",
+        )
     return "/".join(decoded)
 
 
@@ -129,6 +137,7 @@ def length(request: Request, most: int) -> int:
             replies.TOO_LARGE,
             f"{given[0][:15]} bytes are over the limit of {most}",
             headers={"connection": "close"},
+            advice="`max_megapixels` in config.yaml sets it for pictures",
         )
     return int(given[0])
 
@@ -146,7 +155,11 @@ async def body(request: Request, most: int) -> bytes:
         if len(found) > wanted:
             break
     if len(found) != wanted:
-        raise RefusalError(replies.BAD_REQUEST, "the body is not as long as the request says")
+        raise RefusalError(
+            replies.BAD_REQUEST,
+            "the body is not as long as the request says",
+            advice="send it again, whole",
+        )
     return bytes(found)
 
 
@@ -165,11 +178,19 @@ async def mapping(request: Request) -> dict[str, Any]:
         found = json.loads(data)
         json.dumps(found, ensure_ascii=False).encode()  # half a surrogate pair is no text
     except (ValueError, RecursionError) as error:
-        raise RefusalError(replies.UNPROCESSABLE, "the body is no JSON") from error
+        raise RefusalError(
+            replies.UNPROCESSABLE, "the body is no JSON", advice="/openapi.json has its shape"
+        ) from error
     if not isinstance(found, dict):
-        raise RefusalError(replies.UNPROCESSABLE, "expected a JSON object")
+        raise RefusalError(
+            replies.UNPROCESSABLE, "expected a JSON object", advice="/openapi.json has its keys"
+        )
     return found
 
 
 def _unfit(name: str, expected: str, got: str) -> RefusalError:
-    return RefusalError(replies.UNPROCESSABLE, f"{name}: expected {expected}, got {got[:40]!r}")
+    return RefusalError(
+        replies.UNPROCESSABLE,
+        f"{name}: expected {expected}, got {got[:40]!r}",
+        advice="/openapi.json says what each address takes",
+    )

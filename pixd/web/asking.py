@@ -49,13 +49,21 @@ def routes(world: World, targets: Targets) -> list[Route]:
     async def chain(request: Request) -> Response:
         found = _DIGEST.fullmatch(request.path_params["digest"])
         if not found:
-            raise RefusalError(replies.NOT_FOUND, "expected sha256: and 64 hex digits")
+            raise RefusalError(
+                replies.NOT_FOUND,
+                "expected sha256: and 64 hex digits",
+                advice="as /api/why and the lists give it",
+            )
         return reply(await world.read(_chain, world, f"sha256:{found[1]}"))
 
     async def change(request: Request) -> Response:
         text = request.path_params["id"]
         if not _CHANGE.fullmatch(text):
-            raise RefusalError(replies.NOT_FOUND, f"there is no change {text[:40]}")
+            raise RefusalError(
+                replies.NOT_FOUND,
+                f"there is no change {text[:40]}",
+                advice="PUT answers with the id of a change; `pixd log` shows them",
+            )
         known = waited.setdefault(text, clock.rfc3339(time.time()))
         while len(waited) > _MOST_CHANGES:
             waited.popitem(last=False)

@@ -200,7 +200,9 @@ class Drafter:
                 except OSError as error:
                     job.answer.set_exception(
                         RefusalError(
-                            replies.UNAVAILABLE, f"a draft cannot be made: {error.strerror}"
+                            replies.UNAVAILABLE,
+                            f"a draft cannot be made: {error.strerror}",
+                            advice="free some space where the page keeps its cache",
                         )
                     )
 
@@ -296,7 +298,8 @@ class Drafter:
     def _refuse(job: _Job, status: int, message: str) -> None:
         headers = {"retry-after": "2"} if status == replies.UNAVAILABLE else {}
         with contextlib.suppress(Exception):  # cancelled meanwhile
-            job.answer.set_exception(RefusalError(status, message, headers=headers))
+            advice = "try again; `pixd translate` beside it shows what it meets"
+            job.answer.set_exception(RefusalError(status, message, advice=advice, headers=headers))
 
     def _wait(self) -> None:
         """Wait for a job, for the child, or until it has been idle for long."""

@@ -87,7 +87,9 @@ def _check(request: Request, data: bytes) -> None:
         raise RefusalError(replies.WRONG_TYPE, "expected a PNG", advice="Content-Type: image/png")
     size = png_header.size_of(data)
     if size is None:
-        raise RefusalError(replies.UNPROCESSABLE, "it is no PNG")
+        raise RefusalError(
+            replies.UNPROCESSABLE, "it is no PNG", advice="a canvas gives one: toBlob('image/png')"
+        )
     if not all(1 <= side <= MOST_PIXELS for side in size):
         raise RefusalError(
             replies.UNPROCESSABLE,

@@ -122,7 +122,11 @@ class Gate:
     def _check_host(self, headers: Headers) -> str:
         given = headers.getlist("host")
         if len(given) != 1:
-            raise RefusalError(replies.BAD_REQUEST, f"expected one Host header, got {len(given)}")
+            raise RefusalError(
+                replies.BAD_REQUEST,
+                f"expected one Host header, got {len(given)}",
+                advice="a browser and curl send it by themselves",
+            )
         host = given[0].lower()
         for known in self._hosts():
             if host == known.rpartition("://")[2]:
@@ -139,7 +143,11 @@ class Gate:
         own = f"{scheme}{separator}{name}" if separator else f"http://{name}"
         for origin in headers.getlist("origin"):
             if origin.lower() != own:
-                raise RefusalError(replies.FORBIDDEN, "another page may not ask here")
+                raise RefusalError(
+                    replies.FORBIDDEN,
+                    "another page may not ask here",
+                    advice="open the page itself: pixd web --link",
+                )
         for site in headers.getlist("sec-fetch-site"):
             if site in {"same-origin", "none"}:
                 continue
@@ -147,7 +155,11 @@ class Gate:
             is_link = headers.get("sec-fetch-mode") == "navigate"
             is_whole = headers.get("sec-fetch-dest") == "document"
             if not (is_page and is_link and is_whole):
-                raise RefusalError(replies.FORBIDDEN, "another page may not ask here")
+                raise RefusalError(
+                    replies.FORBIDDEN,
+                    "another page may not ask here",
+                    advice="open the page itself: pixd web --link",
+                )
 
     def _right(self, headers: Headers) -> Right | None:
         given = headers.getlist("authorization")

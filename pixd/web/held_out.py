@@ -104,10 +104,16 @@ def pair_request(
     model = model_of(reader, pipeline.name, number)
     _, pairs = pairs_of(reader, store, model)
     if index >= len(pairs):
-        raise RefusalError(replies.NOT_FOUND, "there is no such pair")
+        raise RefusalError(
+            replies.NOT_FOUND, "there is no such pair", advice="/api/PIPELINE/held-out lists them"
+        )
     digests = [file["digest"] for file in pairs[index]["files"]]
     if gallery.may_be_shown(reader, digests) != set(digests):
-        raise RefusalError(replies.GONE, "the pictures of this pair were removed or recalled")
+        raise RefusalError(
+            replies.GONE,
+            "the pictures of this pair were removed or recalled",
+            advice="take another; `pixd gc --undo` brings back what is in the trash",
+        )
     recipe = model["training"]["recipe"]
     return {
         "images": [str(lineage.object_path(store, digest)) for digest in digests],

@@ -136,4 +136,8 @@ def _preview(world: World, pipeline: str) -> bytes:
             return path.read_bytes()
     except OSError:
         pass
-    raise RefusalError(replies.NOT_FOUND, "there is no sheet of samples yet")
+    raise RefusalError(
+        replies.NOT_FOUND,
+        "there is no sheet of samples yet",
+        advice="a training draws one after its first steps",
+    )

@@ -74,7 +74,11 @@ def _nothing(_said: Mapping[str, Any]) -> dict[str, Any]:
 def _number(said: Mapping[str, Any]) -> dict[str, Any]:
     number = said.get("number")
     if not isinstance(number, int) or isinstance(number, bool) or not 1 <= number < 1 << 32:
-        raise RefusalError(replies.UNPROCESSABLE, "number: expected N of a model@N")
+        raise RefusalError(
+            replies.UNPROCESSABLE,
+            "number: expected N of a model@N",
+            advice="`pixd models` lists them",
+        )
     return {"number": number}
 
 
@@ -100,13 +104,18 @@ def _files(said: Mapping[str, Any]) -> dict[str, Any]:
     raise RefusalError(
         replies.UNPROCESSABLE,
         'files: expected names by folder, such as {"input": ["a.png"]}, or none for all',
+        advice="names are those of the lists",
     )
 
 
 def _recall_plan(said: Mapping[str, Any]) -> dict[str, Any]:
     digest = said.get("digest")
     if not isinstance(digest, str) or not _DIGEST.fullmatch(digest):
-        raise RefusalError(replies.UNPROCESSABLE, "digest: expected sha256: and 64 hex digits")
+        raise RefusalError(
+            replies.UNPROCESSABLE,
+            "digest: expected sha256: and 64 hex digits",
+            advice="as /api/why and the lists give it",
+        )
     return {"mode": "plan", "digest": digest}
 
 

@@ -205,9 +205,15 @@ def _make(
         try:
             event, data = child.ask(request)
         except ImageRejectedError as error:
-            raise RefusalError(replies.UNPROCESSABLE, error.message) from error
+            raise RefusalError(
+                replies.UNPROCESSABLE, error.message, advice="save it as PNG or JPEG"
+            ) from error
         except PixdError as error:
-            raise RefusalError(replies.UNAVAILABLE, error.message) from error
+            raise RefusalError(
+                replies.UNAVAILABLE,
+                error.message,
+                advice="try again; the log of the page says more",
+            ) from error
     if event["event"] == "untouched":
         raise RefusalError(
             replies.CONFLICT,
@@ -217,7 +223,9 @@ def _make(
         )
     if event["event"] != "done":
         raise RefusalError(
-            replies.UNPROCESSABLE, f"{event.get('source', 'it')}: {event.get('reason', '')}"
+            replies.UNPROCESSABLE,
+            f"{event.get('source', 'it')}: {event.get('reason', '')}",
+            advice="save the picture as PNG, in the size of the input",
         )
     found, at = [], 0
     for side, size in event["files"]:

@@ -89,7 +89,11 @@ def routes(world: World, viewer: Viewer) -> list[Route]:
 async def _picture(world: World, viewer: Viewer, request: Request) -> Response:
     hexadecimal, kind = request.path_params["digest"], request.path_params["kind"]
     if not _HEX.fullmatch(hexadecimal) or kind not in KINDS:
-        raise RefusalError(replies.NOT_FOUND, "there is no such picture")
+        raise RefusalError(
+            replies.NOT_FOUND,
+            "there is no such picture",
+            advice="the lists have the addresses of pictures",
+        )
     _check_signed(world, request, hexadecimal, kind)
     digest = f"sha256:{hexadecimal}"
     name, pipeline = await world.read(_check_shown, world.settings, digest)
@@ -117,7 +121,11 @@ async def _pair(world: World, viewer: Viewer, request: Request) -> Response:
     pipeline = world.pipeline(named["pipeline"])
     number, index, part = int(named["number"]), int(named["index"]), named["part"]
     if part not in {"input", "target"}:
-        raise RefusalError(replies.NOT_FOUND, "there is no such picture")
+        raise RefusalError(
+            replies.NOT_FOUND,
+            "there is no such picture",
+            advice="the lists have the addresses of pictures",
+        )
     of = pair_name(pipeline.name, number, index)
     _check_signed(world, request, of, part)
     asked = await world.read(pair_request, world.settings.store, pipeline, number, index)
@@ -163,7 +171,11 @@ def _check_shown(
 ) -> tuple[str, PipelineSettings | None]:
     """Return the name of a content, and the pipeline that it is an input of."""
     if not gallery.is_picture(reader, digest):
-        raise RefusalError(replies.NOT_FOUND, "there is no such picture")
+        raise RefusalError(
+            replies.NOT_FOUND,
+            "there is no such picture",
+            advice="the lists have the addresses of pictures",
+        )
     if not gallery.may_be_shown(reader, [digest]):
         raise RefusalError(
             replies.GONE,
@@ -181,7 +193,9 @@ def _square(request: Request) -> int | None:
         return None
     if not text.isdecimal() or not SMALLEST_PX <= int(text) <= LARGEST_PX:
         raise RefusalError(
-            replies.UNPROCESSABLE, f"size: expected {SMALLEST_PX} to {LARGEST_PX}, got {text[:20]}"
+            replies.UNPROCESSABLE,
+            f"size: expected {SMALLEST_PX} to {LARGEST_PX}, got {text[:20]}",
+            advice="leave it out for the picture's own size",
         )
     return int(text)
 
@@ -256,4 +270,5 @@ def _range(wanted: str, size: int) -> tuple[int, int]:
         replies.RANGE_REFUSED,
         "expected one range within the file",
         headers={"content-range": f"bytes */{size}"},
+        advice="leave Range out for the whole",
     )

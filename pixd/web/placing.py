@@ -91,7 +91,11 @@ class Upload:
         except FileNotFoundError:
             return None
         if not stat.S_ISREG(about.st_mode):
-            raise RefusalError(replies.CONFLICT, f"{self._name} is there, and is no file")
+            raise RefusalError(
+                replies.CONFLICT,
+                f"{self._name} is there, and is no file",
+                advice="give it another name",
+            )
         fd = os.open(
             self._name,
             os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK,
@@ -205,7 +209,9 @@ def _open_folder(root: Path, parts: list[str]) -> int:
         except OSError as error:
             if error.errno in {errno.ELOOP, errno.ENOTDIR}:
                 raise RefusalError(
-                    replies.CONFLICT, f"{part} is there, and is no folder"
+                    replies.CONFLICT,
+                    f"{part} is there, and is no folder",
+                    advice="give it another name",
                 ) from error
             raise
         finally:
@@ -219,4 +225,6 @@ def _temporary() -> str:
 
 
 def _unfit(why: str) -> RefusalError:
-    return RefusalError(replies.UNPROCESSABLE, f"no file may have this name: {why}")
+    return RefusalError(
+        replies.UNPROCESSABLE, f"no file may have this name: {why}", advice="give it another name"
+    )

@@ -70,7 +70,9 @@ class StaticFiles:
         found = self._assets.get(name)
         path = self._listed().get(name)
         if path is None:
-            raise RefusalError(replies.NOT_FOUND, "there is no such file")
+            raise RefusalError(
+                replies.NOT_FOUND, "there is no such file", advice="load the page again"
+            )
         about = path.stat()
         stamp = (about.st_mtime_ns, about.st_size)
         if found is None or found.stamp != stamp:

@@ -61,6 +61,7 @@ class Places:
                 replies.TOO_MANY,
                 "other files are on their way",
                 headers={"retry-after": "1", "connection": "close"},
+                advice="try again in a moment",
             )
         self._left -= 1
         try:
@@ -112,7 +113,7 @@ async def _put(
     parts = placing.check_name(asked.name_after(request, 4))
     length = asked.length(request, file_bytes_of(pipeline.max_megapixels))
     if not length:
-        raise RefusalError(replies.UNPROCESSABLE, "the file is empty")
+        raise RefusalError(replies.UNPROCESSABLE, "the file is empty", advice="send a picture")
     root = pipeline.input if kind == "input" else pipeline.training
     async with places.one():
         await check_room(world, pipeline, kind, length)
@@ -143,6 +144,7 @@ async def check_room(world: World, pipeline: PipelineSettings, kind: str, length
             replies.LOCKED,
             f"the {kind} folder is on hold: {held[kind]}",
             headers={"connection": "close"},
+            advice="look whether its disk is there; `pixd resume` takes it as it is",
         )
     root = pipeline.input if kind == "input" else pipeline.training
     why = await world.write(disk.shortage, root, length, pipeline.keep.free_bytes)
@@ -205,10 +207,15 @@ async def pieces(request: Request, length: int) -> AsyncIterator[bytes]:
                 chunk = await anext(stream, None)
         except TimeoutError as error:
             raise RefusalError(
-                _TIMED_OUT, "the rest of the file does not come", headers={"connection": "close"}
+                _TIMED_OUT,
+                "the rest of the file does not come",
+                headers={"connection": "close"},
+                advice="send it again",
             ) from error
         except ClientDisconnect as error:
-            raise RefusalError(replies.BAD_REQUEST, "the connection broke off") from error
+            raise RefusalError(
+                replies.BAD_REQUEST, "the connection broke off", advice="send it again"
+            ) from error
         if chunk is None or came > length:
             break
         came += len(chunk)
@@ -217,7 +224,11 @@ async def pieces(request: Request, length: int) -> AsyncIterator[bytes]:
             yield bytes(piece)
             piece.clear()
     if came != length:
-        raise RefusalError(replies.BAD_REQUEST, "the file is not as long as the request says")
+        raise RefusalError(
+            replies.BAD_REQUEST,
+            "the file is not as long as the request says",
+            advice="send it again, whole",
+        )
     if piece:
         yield bytes(piece)
 

@@ -73,7 +73,10 @@ class Viewer:
         """
         if self._waiting >= MOST_WAITING:
             raise RefusalError(
-                replies.UNAVAILABLE, "too many pictures wait", headers={"retry-after": "1"}
+                replies.UNAVAILABLE,
+                "too many pictures wait",
+                headers={"retry-after": "1"},
+                advice="try again in a moment",
             )
         self._waiting += 1
         try:
@@ -113,14 +116,23 @@ class Viewer:
         try:
             event, data = self._child.ask(request)
         except ImageRejectedError as error:
-            raise RefusalError(replies.UNPROCESSABLE, error.message) from error
+            raise RefusalError(
+                replies.UNPROCESSABLE, error.message, advice="save it as PNG or JPEG"
+            ) from error
         except ChildDiedError as error:
             raise RefusalError(
-                replies.UNAVAILABLE, error.message, headers={"retry-after": "1"}
+                replies.UNAVAILABLE,
+                error.message,
+                headers={"retry-after": "1"},
+                advice="try again; the log of the page says more",
             ) from error
         if event["event"] != "done":
             status = replies.UNAVAILABLE if event["event"] == "failed" else replies.UNPROCESSABLE
-            raise RefusalError(status, str(event["reason"]))
+            raise RefusalError(
+                status,
+                str(event["reason"]),
+                advice="save it as PNG or JPEG; `pixd why` says more of a file",
+            )
         return event, data
 
 

@@ -1,4 +1,8 @@
-"""One Chromium for all tests of a process; a new context, so new storage, for each."""
+"""One Chromium for the tests of a module; a new context, so new storage, for each.
+
+Not for all modules: while Playwright runs, an event loop runs in this thread, and a test of another
+folder that starts one of its own would fail.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +22,7 @@ WIDE = {"width": 1280, "height": 900}
 PATIENCE_MS = 60_000.0  # on a machine that other work keeps busy
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     if why := chromium.why_not():
         pytest.skip(why)
@@ -40,7 +44,7 @@ def page(browser: Any) -> Iterator[Any]:
     context.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def static_site() -> Iterator[str]:
     yield from chromium.serve_static()
 

@@ -212,6 +212,10 @@ def test_an_output_is_seen_with_its_input_by_keyboard(page: Any, site: Page) -> 
     )
     page.keyboard.press("Escape")
     dialog.wait_for(state="detached")
+    page.keyboard.press("Enter")
+    dialog.get_by_role("link", name="What made it").click()
+    dialog.wait_for(state="detached")
+    page.wait_for_selector(".tree")
 
 
 def test_a_name_that_looks_like_html_stays_text(page: Any, site: Page) -> None:

@@ -1,5 +1,7 @@
 // Requests to pixd: the token, and errors as people can read them.
 
+const BUSY_TRIES = 5;
+const BUSY_WAIT_MS = 1000;
 const KEPT = "pixd-token";
 const TOKEN = /^#([A-Za-z0-9_-]{20,})$/;
 
@@ -89,9 +91,16 @@ export async function post(parts, told) {
   return (await ask(address(parts), given)).json();
 }
 
-/** Fetch a picture that the API gave the address of. */
+/** Fetch a picture that the API gave the address of; what makes it may be busy for a moment. */
 export async function picture(url) {
-  return (await ask(url)).blob();
+  for (let tries = 0; ; tries += 1) {
+    try {
+      return await (await ask(url)).blob();
+    } catch (error) {
+      if (error.status !== 503 || tries >= BUSY_TRIES) throw error;
+      await new Promise((resolve) => setTimeout(resolve, error.retryAfterMs || BUSY_WAIT_MS));
+    }
+  }
 }
 
 /** Save something under a name, as a download does. */

@@ -183,6 +183,7 @@ live.addEventListener("status", async ({ detail }) => {
 });
 addEventListener("hashchange", () => {
   if (/^#main/.test(location.hash)) return;
+  for (const open of document.querySelectorAll("dialog[open]")) open.close(); // it was of the page before
   if (takeToken()) {
     location.reload(); // a link that was opened over a page that had no token, or another
     return;

@@ -48,6 +48,30 @@ export function svg(tag, given = {}, ...children) {
   return element;
 }
 
+const TRIES = 6;
+const FIRST_WAIT_MS = 500;
+
+/**
+ * A picture of pixd's. What makes it may be busy (503) when many are asked for at once, and an
+ * <img> does not ask again by itself.
+ */
+export function photo(src, given = {}) {
+  let tries = 0;
+  return h("img", {
+    src,
+    loading: "lazy",
+    decoding: "async",
+    onerror: ({ target }) => {
+      tries += 1;
+      if (tries >= TRIES) return;
+      setTimeout(() => {
+        target.src = src;
+      }, FIRST_WAIT_MS * 2 ** (tries - 1));
+    },
+    ...given,
+  });
+}
+
 export function replace(element, ...children) {
   element.replaceChildren();
   add(element, children);

@@ -1,6 +1,6 @@
 // One output, large: input and output under a slider, and where it came from.
 
-import { ask, download } from "./api.js";
+import { download, picture } from "./api.js";
 import { button, h, replace, short, when } from "./dom.js";
 import { compare } from "./slider.js";
 
@@ -97,7 +97,7 @@ function actions(pipeline, row, answer) {
 
 async function save(row, answer) {
   try {
-    download(await (await ask(row.pictures.original)).blob(), row.name.split("/").at(-1));
+    download(await picture(row.pictures.original), row.name.split("/").at(-1));
   } catch (error) {
     answer.textContent = error.message;
   }

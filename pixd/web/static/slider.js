@@ -1,6 +1,6 @@
 // Two pictures in one place, and a slider that says how much of each is seen.
 
-import { h } from "./dom.js";
+import { h, photo } from "./dom.js";
 
 /**
  * @param {{src: string, words: string}} left what is below, seen left of the seam
@@ -8,8 +8,8 @@ import { h } from "./dom.js";
  * @returns {{element: HTMLElement, flip: Function, setRight: Function}}
  */
 export function compare(left, right) {
-  const under = h("img", { src: left.src, alt: left.words });
-  const over = h("img.over", { src: right.src, alt: right.words });
+  const under = photo(left.src, { alt: left.words, loading: "eager" });
+  const over = photo(right.src, { alt: right.words, loading: "eager", class: "over" });
   const tag = h("span.tag.right", { "aria-hidden": "true" }, right.words);
   const range = h("input", {
     type: "range",

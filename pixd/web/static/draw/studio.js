@@ -36,6 +36,7 @@ import { TOOL_KEYS, colourBar, toolBar } from "./toolbox.js";
 
 const PEN = { labels: 12, edges: 1, picture: 1 };
 const BLACK_ON_WHITE = [{ colour: "#ffffff", name: "white" }, { colour: "#000000", name: "black" }];
+const LOADED_MS = 2000; // a first one that takes longer had the model loaded
 const SLOW_MS = 700; // a first translation that takes longer is told
 
 export class Studio {
@@ -233,7 +234,7 @@ export class Studio {
       frame.classList.remove("over");
       const file = pictureIn(event.dataTransfer);
       if (file) this.take(file);
-      else this.#tell("That was no picture.");
+      else this.tell("That was no picture.");
     });
   }
 
@@ -271,7 +272,7 @@ export class Studio {
       if (exact) this.#draw(pixels);
       else this.#showAsIs(await readSquare(file, this.given.side, true));
     } catch (error) {
-      this.#tell(error.message);
+      this.tell(error.message);
     }
   }
 
@@ -316,7 +317,7 @@ export class Studio {
       await this.take(input);
       this.#target(target ?? null, name);
     } catch (error) {
-      this.#tell(error.message);
+      this.tell(error.message);
     }
   }
 
@@ -360,13 +361,13 @@ export class Studio {
       const began = performance.now();
       const { picture: output, inferenceMs } = await this.given.translate(picture);
       await this.#show(output);
+      this.tell("");
+      this.#showTime(performance.now() - began, inferenceMs, !this.lastOutput);
       this.lastInput = picture.png;
       this.lastOutput = output;
-      this.#tell("");
-      this.#showTime(performance.now() - began, inferenceMs);
       for (const one of this.actions) one.disabled = false;
     } catch (error) {
-      this.#tell(error.message);
+      this.tell(error.message);
       if (error.retryAfterMs && !this.isClosed) {
         await new Promise((resolve) => setTimeout(resolve, error.retryAfterMs));
         setTimeout(() => this.refresh());
@@ -386,7 +387,11 @@ export class Studio {
     if (before) URL.revokeObjectURL(before);
   }
 
-  #showTime(allMs, inferenceMs) {
+  #showTime(allMs, inferenceMs, isFirst) {
+    if (isFirst && allMs > LOADED_MS) {
+      this.time.textContent = "The model was loaded first.";
+      return;
+    }
     const whole = Math.round(allMs);
     const inference = Math.round(inferenceMs ?? 0);
     this.time.textContent =
@@ -395,16 +400,17 @@ export class Studio {
         : `${whole} ms: ${inference} ms the model, ${Math.max(0, whole - inference)} ms the rest`;
   }
 
-  #tell(message) {
+  /** Say something below the translation. */
+  tell(message) {
     this.trouble.textContent = message;
   }
 
   async #act(run) {
     try {
       const told = await run({ input: this.lastInput, output: this.lastOutput });
-      this.#tell(told ?? "");
+      this.tell(told ?? "");
     } catch (error) {
-      this.#tell(error.message);
+      this.tell(error.message);
     }
   }
 

@@ -34,7 +34,7 @@ export async function show({ pipeline, query, isNow }) {
     element: h("div", h("div.pagehead", h("h1", "Draw"), held.about), studio.element),
     async shown() {
       const from = query.get("from");
-      if (from) await studio.take(await picture(`${from}&size=${studio.given.side}`));
+      if (from) await takeFrom(studio, from);
       else if (held.isNew && held.hasExamples) await studio.nextExample();
       else if (isNow()) studio.refresh();
       held.isNew = false;
@@ -44,6 +44,14 @@ export async function show({ pipeline, query, isNow }) {
       document.removeEventListener("keydown", undo);
     },
   };
+}
+
+async function takeFrom(studio, address) {
+  try {
+    await studio.take(await picture(`${address}&size=${studio.given.side}`));
+  } catch (error) {
+    studio.tell(error.message);
+  }
 }
 
 // Have the translator load its model while the page is still being made.

@@ -1,13 +1,15 @@
 // Gallery: what came out, newest first. Only the rows in view are elements, however many there are.
 
 import { get } from "../api.js";
-import { h, many } from "../dom.js";
+import { h, many, photo } from "../dom.js";
 import { openOutput } from "../lightbox.js";
 
+const AGAIN_MS = 2000; // after an answer that did not come
 const AT_ONCE = 100; // rows asked for together
 const TILE = { width: 250, words: 38, gap: 14 }; // px; at least so wide; below two squares, a line
 const OVERSCAN = 2; // rows above and below what is seen
 const TALLEST = 8_000_000; // px; Blink caps a scrolled box at 33,554,428
+const SETTLED_MS = 90; // a list that flies by is filled when it has stood still for so long
 const TYPING_MS = 250;
 const STATES = ["shown", "all", "current", "superseded", "orphaned", "edited", "missing", "withdrawn"];
 
@@ -23,6 +25,10 @@ export async function show({ live, pipeline, query, say }) {
   let height = 200; // of a tile
   let frame = 0;
   let isOpen = false;
+  let lastFirst = 0;
+  let lastAt = 0;
+  let settling = 0;
+  let retrying = 0;
 
   const model = h("select", { "aria-label": "Model", onchange: () => filter({ model: model.value }) }, h("option", { value: "" }, "Every model"));
   const state = h(
@@ -100,6 +106,12 @@ export async function show({ live, pipeline, query, say }) {
     const { first, last, shift } = rowsInView();
     const from = first * columns;
     const to = Math.min(list.total, last * columns);
+    // Rows that nobody can read yet are neither asked for nor drawn.
+    const flies = Math.abs(first - lastFirst) > last - first && performance.now() - lastAt < SETTLED_MS;
+    lastFirst = first;
+    lastAt = performance.now();
+    clearTimeout(settling);
+    if (flies) settling = setTimeout(soon, SETTLED_MS);
     for (const [index, tile] of tiles) {
       if (index < from || index >= to) {
         tile.remove();
@@ -109,7 +121,7 @@ export async function show({ live, pipeline, query, say }) {
     let missing = -1;
     let before = null;
     for (let index = to - 1; index >= from; index -= 1) {
-      const row = list.at(index);
+      const row = flies ? null : list.at(index);
       if (!row && missing < 0) missing = index;
       if (row && tiles.get(index)?.dataset.id === "") {
         tiles.get(index).remove();
@@ -124,9 +136,12 @@ export async function show({ live, pipeline, query, say }) {
       before = tile;
     }
     grid.style.setProperty("transform", `translateY(${Math.round(shift)}px)`);
-    if (missing >= 0) {
-      Promise.all([list.fetch(missing), list.fetch(from)]).then(soon, (error) => {
-        shown.textContent = error.message;
+    if (missing >= 0 && !flies) {
+      Promise.all([list.fetch(missing), list.fetch(from)]).then(() => {
+        clearTimeout(retrying);
+        if (list.error) shown.textContent = list.error;
+        if (list.at(missing) || missing >= list.total) soon();
+        else retrying = setTimeout(refresh, AGAIN_MS); // no answer, or another list than a moment ago
       });
     }
   }
@@ -190,6 +205,7 @@ export async function show({ live, pipeline, query, say }) {
   let isStale = false;
   let waiting = 0;
   async function refresh() {
+    if (!view.isConnected) return;
     isStale = false;
     const had = list.total;
     const focused = document.activeElement?.dataset?.index;
@@ -228,6 +244,8 @@ export async function show({ live, pipeline, query, say }) {
     leave() {
       sizes.disconnect();
       clearTimeout(waiting);
+      clearTimeout(settling);
+      clearTimeout(retrying);
       removeEventListener("scroll", soon);
       live.removeEventListener("changed", changed);
     },
@@ -235,9 +253,7 @@ export async function show({ live, pipeline, query, say }) {
 }
 
 function thumb(pictures) {
-  return pictures
-    ? h("img", { src: pictures.thumb, alt: "", loading: "lazy", decoding: "async" })
-    : h("img", { alt: "", hidden: true });
+  return pictures ? photo(pictures.thumb, { alt: "" }) : h("span");
 }
 
 /** Rows of the list, asked for a hundred at a time, kept until the list changes. */

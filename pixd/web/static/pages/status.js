@@ -1,7 +1,7 @@
 // Status: is all well, how far is it, what came out last.
 
 import { ask, get, post } from "../api.js";
-import { button, bytes, count, h, many, replace, span, ticks, when } from "../dom.js";
+import { button, bytes, count, h, many, photo, replace, span, ticks, when } from "../dom.js";
 import { verdict } from "../verdict.js";
 
 const INPUT_STATES = [
@@ -141,7 +141,7 @@ class Card {
           h(
             "a",
             { href: `#/gallery/${at}?name=${encodeURIComponent(row.name)}`, title: row.name },
-            h("img", { src: row.pictures.thumb, alt: `Output ${row.name}`, loading: "lazy" }),
+            photo(row.pictures.thumb, { alt: `Output ${row.name}` }),
           ),
         ),
       );

@@ -1,7 +1,7 @@
 // Train: what the model learned, how well, from which pairs; and which one is live.
 
-import { ask, download, get, post } from "../api.js";
-import { button, count, h, many, replace, ticks, when } from "../dom.js";
+import { ask, download, get, picture, post } from "../api.js";
+import { button, count, h, many, photo, replace, ticks, when } from "../dom.js";
 import { chart } from "../chart.js";
 import { confirmed } from "../confirm.js";
 
@@ -125,7 +125,7 @@ function modelCard(pipeline, detail, rows, pid, refill) {
       h("dt", "Made"), h("dd", when(model.created_at)),
       model.verdict?.why && [h("dt", "Verdict"), h("dd", ticks(model.verdict.why))],
     ),
-    detail.sheet && h("img.sheet", { src: detail.sheet.view, alt: `Samples of ${model.name}: input, output and real picture`, loading: "lazy" })),
+    detail.sheet && photo(detail.sheet.view, { class: "sheet", alt: `Samples of ${model.name}: input, output and real picture` })),
     model.doubts && h("p.warn", ticks(model.doubts)),
     detail.changes.length > 0 && h("details", h("summary", `What changed since ${detail.before || "the model before"}`), h("ul", detail.changes.map((line) => h("li", line)))),
     others.length > 0 && comparison(pipeline, model, others),
@@ -232,9 +232,9 @@ function pairOf(pipeline, number, row) {
     h("div.row", h("b", row.name), row.trouble && h("span.soft", row.trouble)),
     h(
       "div.three",
-      h("figure", row.input && h("img", { src: row.input, alt: "Input", loading: "lazy" }), h("figcaption", "Input")),
+      h("figure", row.input && photo(row.input, { alt: "Input" }), h("figcaption", "Input")),
       h("figure", h("div.hole", output), about),
-      h("figure", row.target && h("img", { src: row.target, alt: "Real picture", loading: "lazy" }), h("figcaption", "Real picture")),
+      h("figure", row.target && photo(row.target, { alt: "Real picture" }), h("figcaption", "Real picture")),
     ),
   );
   if (row.input) {
@@ -258,7 +258,7 @@ async function draw() {
     const { pipeline, number, row, output, about } = drafts.shift();
     if (!output.isConnected) continue;
     try {
-      const png = await (await ask(row.input)).blob();
+      const png = await picture(row.input);
       const path = `/api/${encodeURIComponent(pipeline)}/draft?model=${number}`;
       const made = await ask(path, { method: "POST", body: png, type: "image/png" });
       output.src = URL.createObjectURL(await made.blob());

@@ -1,7 +1,7 @@
 // Why: one box, and the chain behind what is asked for, each step with its picture.
 
 import { get } from "../api.js";
-import { button, count, h, many, replace, short, ticks, when } from "../dom.js";
+import { button, count, h, many, photo, replace, short, ticks, when } from "../dom.js";
 
 const PAIRS = 24; // shown of a list; the rest is counted
 
@@ -101,7 +101,7 @@ function explained(found) {
 }
 
 function picture(pictures) {
-  return h("a", { href: pictures.view, target: "_blank", rel: "noopener" }, h("img", { src: pictures.thumb, alt: "The picture" }));
+  return h("a", { href: pictures.view, target: "_blank", rel: "noopener" }, photo(pictures.thumb, { alt: "The picture" }));
 }
 
 // -------------------------------------------------------------------- the chain
@@ -123,7 +123,7 @@ function chain(told) {
 
 function leaf(words, image, inside, thing) {
   const link = thing ? h("a", { href: `#/why?thing=${encodeURIComponent(thing)}` }, words) : h("span", words);
-  const row = h("span.leaf", image && h("img", { src: image, alt: "", loading: "lazy" }), link);
+  const row = h("span.leaf", image && photo(image, { alt: "" }), link);
   if (!inside?.length) return h("li", row);
   return h("li", h("details", { open: true }, h("summary", row), h("ul.tree", inside)));
 }

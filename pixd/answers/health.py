@@ -115,6 +115,14 @@ def _service_problems(live: Heartbeat) -> Iterator[Problem]:
             "see that the folder is there and pixd may write it (`pixd service install` again lets"
             " the service); it is tried again by itself",
         )
+    if live.web:
+        yield Problem(
+            DEGRADED,
+            "",
+            live.web,
+            "everything else goes on, and it is started again by itself; `pixd web --port 0` in a"
+            " terminal shows what it meets",
+        )
     if live.stale:
         yield Problem(
             DEGRADED,

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 import pixd
-from pixd.cli import prepare_arguments
+from pixd.cli import export_arguments, prepare_arguments, web_arguments
 from pixd.cli.check_arguments import add_folder_settings
 from pixd.cli.common_options import all_and_json, pipeline_and_json, pipeline_option
 from pixd.cli.parser import CommandParser
@@ -90,8 +90,9 @@ def _add_start(add: Add) -> None:
 
     run = add(
         "run", "run", "the service",
-        examples=["pixd run", "pixd run --once  # do what is due and end, as from cron"],
+        examples=["pixd run", "pixd run --web", "pixd run --once  # do what is due and end, as from cron"],
     )  # fmt: skip
+    run.add_argument("--web", action="store_true", help="and the page beside it; prints its link")
     run.add_argument("--once", action="store_true", help="work until nothing is due, then exit")
     run.add_argument(
         "--new-store",
@@ -103,6 +104,12 @@ def _add_start(add: Add) -> None:
         choices=["text", "json", "journal"],
         help="of the lines on standard error (text; journal where systemd reads them)",
     )
+
+    web = add(
+        "web", "web", "the page: look, draw and drop pictures in a browser",
+        examples=["pixd web", "pixd web --link  # the address, with the token in it"],
+    )  # fmt: skip
+    web_arguments.add_to(web)
 
     wait = add(
         "wait", "wait", "wait until the service is idle, or until a change is through",
@@ -245,11 +252,10 @@ def _add_images(add: Add) -> None:
     pipeline_option(translate)
 
     export = add(
-        "export", "export", "a model as SavedModel, .keras and a model card",
-        examples=["pixd export live model/"],
+        "export", "export", "a model for other programs and browsers, with a card",
+        examples=["pixd export live model/", "pixd export live page/ --format web"],
     )  # fmt: skip
-    export.add_argument("model", metavar="MODEL", help="model@N, or live")
-    export.add_argument("dir", metavar="DIR", help="a new or empty folder")
+    export_arguments.add_to(export)
     pipeline_option(export)
     _add_prepare(add)
 

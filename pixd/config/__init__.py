@@ -18,6 +18,7 @@ from pixd.config.settings import (
     PipelineSettings,
     Settings,
     TrainSettings,
+    WebSettings,
 )
 
 __all__ = [
@@ -26,4 +27,5 @@ __all__ = [
     "PipelineSettings",
     "Settings",
     "TrainSettings",
+    "WebSettings",
 ]

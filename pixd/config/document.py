@@ -201,6 +201,17 @@ class Section:
         self._expected(name, expected, entry.value)
         return default
 
+    def texts(self, name: str) -> list[str]:
+        """Read a list of texts, or one text; nothing where the file has none."""
+        entry = self._ask(name)
+        if entry is None:
+            return []
+        nodes = entry.value.value if isinstance(entry.value, yaml.SequenceNode) else [entry.value]
+        if all(_has_tag(node, "str") and node.value for node in nodes):
+            return [str(node.value) for node in nodes]
+        self._expected(name, "a list of texts", entry.value)
+        return []
+
     def finish(self, elsewhere: Sequence[str] = ()) -> None:
         """Report every key that no method asked for, with the nearest known one.
 

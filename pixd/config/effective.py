@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from pixd.config.settings import KeepSettings, TrainSettings
+from pixd.config.settings import KeepSettings, TrainSettings, WebSettings
 
 if TYPE_CHECKING:
     from pixd.config.settings import PipelineSettings, Settings
@@ -28,7 +28,7 @@ def effective_yaml(settings: Settings) -> str:
 
 
 def _as_mapping(
-    settings: Settings | PipelineSettings | TrainSettings | KeepSettings,
+    settings: Settings | PipelineSettings | TrainSettings | KeepSettings | WebSettings,
     leave_out: tuple[str, ...] = (),
 ) -> dict[str, object]:
     mapping: dict[str, object] = {}
@@ -36,10 +36,12 @@ def _as_mapping(
         value = getattr(settings, field.name)
         if field.name in leave_out or value is None:
             continue
-        if isinstance(value, TrainSettings | KeepSettings):
+        if isinstance(value, TrainSettings | KeepSettings | WebSettings):
             mapping[field.name] = _as_mapping(value)
         elif isinstance(value, float) and value.is_integer():
             mapping[field.name] = int(value)
+        elif isinstance(value, tuple):
+            mapping[field.name] = list(value)
         else:
             mapping[field.name] = str(value) if isinstance(value, Path) else value
     return mapping

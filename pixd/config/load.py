@@ -25,7 +25,9 @@ from pixd.config.settings import (
     PipelineSettings,
     Settings,
     TrainSettings,
+    WebSettings,
 )
+from pixd.config.web_section import read_web
 from pixd.system.errors import ConfigError
 
 _DEFAULT_STORE = "./store"
@@ -63,6 +65,7 @@ def load(path: Path, *, asks_network: bool = False) -> Settings:
         store=folders.read(root, "store", _DEFAULT_STORE),
         **_read_keys(root, Settings),
         metrics=folders.read_metrics(root),
+        web=WebSettings() if _lone_name(root) == "web" else read_web(root),
         pipelines=tuple(_pipelines(root, folders)),
     )
     root.finish(_known_keys())
@@ -127,8 +130,13 @@ def _pipelines(root: Section, folders: Folders) -> Iterator[PipelineSettings]:
 
 
 def _lone_name(root: Section) -> str | None:
-    """Return the one key that is not a setting of the file, if it looks like a pipeline."""
+    """Return the one key that is not a setting of the file, if it looks like a pipeline.
+
+    A pipeline may be called `web`: there were such before this was the name of a key.
+    """
     rest = [name for name in root.names() if name not in _OF_THE_FILE]
+    if not rest and "web" in root and "pipelines" not in root:
+        rest = ["web"]
     if len(rest) != 1:
         return None
     node = root.entry(rest[0]).value

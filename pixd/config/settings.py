@@ -91,6 +91,23 @@ class PipelineSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WebSettings:
+    """The page of `pixd web`: whether the service starts it, where it listens, what it may do.
+
+    Attributes:
+        start: whether `pixd run` starts the page beside itself.
+        listen: ``127.0.0.1:8460``, another address with its port, or the path of a Unix socket.
+        hosts: other names that the page is reached by, each with its port where it is not 80.
+        uploads: whether the page may put files into the training and input folders.
+    """
+
+    start: bool = key(False, Flag())
+    listen: str = "127.0.0.1:8460"
+    hosts: tuple[str, ...] = ()
+    uploads: bool = key(True, Flag())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything that config.yaml says. `path` is the absolute path of that file."""
 
@@ -99,4 +116,5 @@ class Settings:
     device: str = key("auto", Choice(("auto", "gpu", "cpu")))
     precision: str = key("auto", Choice(("auto", "float32", "bfloat16", "float16")))
     metrics: Path | None = None
+    web: WebSettings = field(default_factory=WebSettings)
     pipelines: tuple[PipelineSettings, ...]

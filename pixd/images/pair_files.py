@@ -125,6 +125,30 @@ def load_whole_pair(
     return edge_padded(array_of(input_image), size), edge_padded(array_of(target_image), size)
 
 
+def input_half(
+    paths: Sequence[Path],
+    pairs: str,
+    direction: str,
+    *,
+    bits: int = MOST_BITS,
+    are_ids: bool = False,
+) -> Image.Image:
+    """Return the given input of a training pair at its own size, mode RGB.
+
+    Args:
+        paths: as for `load_pair`.
+        pairs: a kind whose input is given, not made.
+        direction: as for `load_pair`.
+        bits: as for `load_pair`.
+        are_ids: as for `load_pair`.
+
+    Raises:
+        ImageRejectedError: a file cannot be used.
+        OSError: a file cannot be read.
+    """
+    return _halves(paths, pairs, direction, bits, are_ids=are_ids)[0]
+
+
 def _halves(
     paths: Sequence[Path], pairs: str, direction: str, bits: int, *, are_ids: bool
 ) -> tuple[Image.Image, Image.Image]:

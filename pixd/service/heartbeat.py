@@ -40,12 +40,14 @@ class Troubles:
         config: why a changed configuration is not in force.
         blocked: what the store's disk refuses.
         metrics: why the metrics file cannot be written.
+        web: why the page is down.
     """
 
     stale: str = ""
     config: str = ""
     blocked: str = ""
     metrics: str = ""
+    web: str = ""
 
 
 class HeartbeatFile:
@@ -110,6 +112,7 @@ class HeartbeatFile:
             config=troubles.config,
             blocked=troubles.blocked,
             metrics=troubles.metrics,
+            web=troubles.web,
             heights=self._heights,
             pipelines={pipeline.name: _pipeline(pipeline, now, wall) for pipeline in pipelines},
         )

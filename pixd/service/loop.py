@@ -97,6 +97,7 @@ class Service:
         self.store.listener = self._say
         self.heartbeat = HeartbeatFile(self.store.place.pinned)
         self.metrics_file = MetricsFile()
+        self.page_trouble = ""  # set by who keeps the page running
         self._config_trouble = ""
         self._told: list[tuple[str, str, bool]] = []
         outputs = {pipeline.name: pipeline.output for pipeline in settings.pipelines}
@@ -219,6 +220,7 @@ class Service:
                     config=self._config_trouble,
                     blocked=self._blockage.reason,
                     metrics=self.metrics_file.trouble,
+                    web=self.page_trouble,
                 ),
                 heights={} if self._blockage else self.store.heights(),
             )
@@ -249,6 +251,8 @@ class Service:
         """Do what a command asks, between two steps, and read again what it changed."""
         now = time.monotonic()
         self._check_place()
+        if op == "metrics":  # asks for the counts, and changes nothing
+            return self.metrics_file.told(self.pipelines, self.heartbeat)
         try:
             self._go_on(now)
             if op in operations.OF_FOLDERS:
@@ -327,8 +331,7 @@ class Service:
 
     def _wait(self, now: float) -> None:
         """Wait until something is due, a folder changed, a child wrote, or a command was done."""
-        # While the store refuses, children's messages are not read, because they would be lost, and
-        # no folder is looked at.
+        # While the store refuses, children's messages would be lost, and no folder is looked at.
         others = [self._wake.fileno()]
         if not self._blockage:
             others += [worker.fileno() for worker in self.pipelines.awaited(now)]
@@ -357,9 +360,8 @@ class Service:
         # 1. From now on, commands find no service and report that.
         systemd.notify("STOPPING=1")
         self.control.stop()
-        # 2. What the translators have answered is published. The image under way is dropped, and
-        #    its file stays queued. They end first, so that the trainer has the processor to
-        #    itself.
+        # 2. What the translators have answered is published; the image under way stays queued. They
+        #    end first, so that the trainer has the processor to itself.
         # 3. No more intake. What was read and not committed is read again at the next start.
         # 4. The trainers are asked to checkpoint at their next step and end.
         #    If the disk refuses now, the store is as after a crash, and there is no traceback.

@@ -69,15 +69,7 @@ class MetricsFile:
         if self._path is None:
             return
         try:
-            now = status.snapshot(pipelines.settings)
-            found = prometheus.samples(
-                now,
-                {p.name: _facts(p, now["pipelines"][p.name], heartbeat.last) for p in pipelines},
-                started_at=heartbeat.started_at,
-                beat_at=clock.seconds_of(heartbeat.last.at) or 0.0,
-                is_up=is_up,
-            )
-            _replace(self._path, prometheus.render(found))
+            _replace(self._path, _text(pipelines, heartbeat, is_up=is_up))
         except OSError as error:
             self.trouble = f"the metrics file {self._path}: {error.strerror}"
         except PixdError as error:
@@ -85,12 +77,33 @@ class MetricsFile:
         else:
             self.trouble = ""
 
+    @staticmethod
+    def told(pipelines: Pipelines, heartbeat: HeartbeatFile) -> dict[str, Any]:
+        """Return what the file would say now, for a scraper that asks the page.
+
+        Raises:
+            PixdError: the store cannot be read.
+        """
+        return {"text": _text(pipelines, heartbeat, is_up=True)}
+
     def _leave(self) -> None:
         """Remove the file that the configuration no longer names: nothing would update it again."""
         self.trouble = ""
         if self._path is not None:
             with contextlib.suppress(OSError):
                 self._path.unlink()
+
+
+def _text(pipelines: Pipelines, heartbeat: HeartbeatFile, *, is_up: bool) -> str:
+    now = status.snapshot(pipelines.settings)
+    found = prometheus.samples(
+        now,
+        {p.name: _facts(p, now["pipelines"][p.name], heartbeat.last) for p in pipelines},
+        started_at=heartbeat.started_at,
+        beat_at=clock.seconds_of(heartbeat.last.at) or 0.0,
+        is_up=is_up,
+    )
+    return prometheus.render(found)
 
 
 def _facts(pipeline: Pipeline, part: Mapping[str, Any], last: Heartbeat) -> PipelineFacts:

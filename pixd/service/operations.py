@@ -8,6 +8,7 @@ for the consequences: the next steps of the service make the outputs follow.
 
 from __future__ import annotations
 
+import re
 import secrets
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -47,6 +48,7 @@ def perform(
     Raises:
         PixdError: it cannot be done; nothing was changed.
     """
+    who = _who_asked(who, arguments)
     if op == "gc":  # of the whole store: pipelines share contents
         return _gc(store, settings, arguments)
     wanted = arguments.get("pipeline")
@@ -59,6 +61,19 @@ def perform(
         if pipeline.name == wanted:
             return operation(store, pipeline, arguments, who)
     raise UsageError(f"there is no pipeline {wanted}", advice="`pixd check-config` lists them")
+
+
+def _who_asked(user: str, arguments: Mapping[str, Any]) -> str:
+    """Return who asked, for the record: the user, and by which way if the request says so.
+
+    Args:
+        user: whose process it was; the kernel says so.
+        arguments: ``by`` names the way, such as the page.
+    """
+    match arguments.get("by"):
+        case str(way) if re.fullmatch(r"[a-z][a-z -]{0,39}", way):
+            return f"{user} ({way})"
+    return user
 
 
 def _promote(

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from pixd.config.load import load
 from pixd.service import beginning
 from pixd.service.loop import ONCE_PATIENCE_S, Service
+from pixd.service.page_process import PageProcess
 from pixd.service.signals import Signals
 from pixd.store import place
 from pixd.store.events import Event, Level
@@ -39,7 +40,12 @@ class Server:
     """One `pixd run`: its signals, its note, and one service after the other."""
 
     def __init__(
-        self, settings: Settings, say: Callable[[Event], None], *, is_asked_anew: bool
+        self,
+        settings: Settings,
+        say: Callable[[Event], None],
+        *,
+        is_asked_anew: bool,
+        is_page_asked: bool = False,
     ) -> None:
         """Look at nothing yet.
 
@@ -47,11 +53,13 @@ class Server:
             settings: the checked configuration.
             say: called with each event.
             is_asked_anew: a new store may be made where there was one (`--new-store`).
+            is_page_asked: the page runs beside the service (`--web`).
         """
         self._settings = settings
         self._say = say
         self._is_asked_anew = is_asked_anew
         self._signals = Signals()
+        self._page = PageProcess(is_asked=is_page_asked)
         self._note = OutsideNote(settings.path)
         self._known = self._note.last
         self._gone_since: float | None = None  # monotonic seconds; None where it never was
@@ -72,17 +80,37 @@ class Server:
         Raises:
             PixdError: it cannot begin; with `once` also where the store does not come back.
         """
-        with contextlib.closing(self._note), self._signals.installed():
+        with (
+            contextlib.closing(self._note),
+            self._signals.installed(),
+            contextlib.ExitStack() as stack,
+        ):
+            stack.callback(self._page.stop)
             while True:
                 service = self._begin(once=once)
                 if service is None:
                     return 0
                 try:
-                    return service.run(once=once, tick=tick)
+                    return service.run(once=once, tick=tick if once else self._beside(tick))
                 except StoreGoneError as error:
                     self._settings = service.settings
                     service.abandon()
                     self._tell(error)
+
+    def _beside(self, tick: Callable[[Service], None] | None) -> Callable[[Service], None]:
+        """Return what is done after each step: the page is looked after, and then `tick`."""
+
+        def both(service: Service) -> None:
+            said = self._page.step(service.settings, time.monotonic())
+            if service.page_trouble != self._page.trouble:
+                service.page_trouble = self._page.trouble
+                service.heartbeat.beat_soon()
+            if said:
+                self._say(Event(utc_now(), "warning", "", "web", "", said))
+            if tick:
+                tick(service)
+
+        return both
 
     def _begin(self, *, once: bool) -> Service | None:
         """Return a service with the store open; None where a signal ends the wait for it."""

@@ -175,6 +175,7 @@ class Heartbeat:
         config: why a changed configuration is not in force, or "".
         blocked: what the store's disk refuses, or "".
         metrics: why the metrics file cannot be written, or "".
+        web: why the page is down, or "".
         heights: how far the database has come; see `pixd.store.writer.refuse_older_than`.
         pipelines: by name.
     """
@@ -190,6 +191,7 @@ class Heartbeat:
     config: str = ""
     blocked: str = ""
     metrics: str = ""
+    web: str = ""
     heights: Mapping[str, int] = field(default_factory=dict)
     pipelines: Mapping[str, PipelineBeat] = field(default_factory=dict)
 

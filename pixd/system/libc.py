@@ -6,6 +6,7 @@ them, because each caller has a second way.
 
 from __future__ import annotations
 
+import errno
 import functools
 import os
 import signal
@@ -76,6 +77,39 @@ def sync_filesystem_of(fd: int) -> bool:
 
     number = ctypes.get_errno()
     raise OSError(number, os.strerror(number))
+
+
+def rename_new(old: str, new: str, folder_fd: int) -> bool:
+    """Rename a file within an open folder; nothing that is there already is replaced.
+
+    Args:
+        old: its name in the folder.
+        new: its new name there.
+        folder_fd: descriptor of the folder.
+
+    Returns:
+        False if the kernel or the file system cannot do this.
+
+    Raises:
+        FileExistsError: `new` is there.
+        OSError: it cannot be renamed.
+
+    Source: renameat2(2), RENAME_NOREPLACE.
+    """
+    try:
+        call = _libc().renameat2
+    except (OSError, AttributeError):
+        return False
+    import ctypes  # noqa: PLC0415
+
+    rename_noreplace = 1  # linux/fs.h
+    names = os.fsencode(old), os.fsencode(new)
+    if call(folder_fd, names[0], folder_fd, names[1], rename_noreplace) == 0:
+        return True
+    number = ctypes.get_errno()
+    if number in {errno.EINVAL, errno.ENOSYS}:
+        return False
+    raise OSError(number, os.strerror(number), new)
 
 
 def birth_time_ns(fd: int) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pixd.config import KeepSettings, PipelineSettings, Settings, TrainSettings
+from pixd.config import KeepSettings, PipelineSettings, Settings, TrainSettings, WebSettings
 from pixd.config.load import load
 from pixd.system.errors import EXIT_CONFIG, ConfigError
 
@@ -43,6 +43,7 @@ def every_key() -> list[str]:
     keys = [field.name for field in dataclasses.fields(Settings)]
     keys.remove("path")
     for kind, prefix in (
+        (WebSettings, "web."),
         (PipelineSettings, "pipelines.*."),
         (TrainSettings, "pipelines.*.train."),
         (KeepSettings, "pipelines.*.keep."),

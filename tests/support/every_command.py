@@ -45,6 +45,7 @@ WORDS: dict[str, list[str]] = {
     "export": ["live", "exported"],
     "gc": ["--apply"],
     "init": ["another"],
+    "web": ["--link"],
     "service": ["print"],  # the others would change this machine
 }
 """What a command is run with so that it gets far. Others get what they cannot do without."""

@@ -5,7 +5,16 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from pixd.answers.doctor import abilities, folders, machine, model, service, store, upgrade
+from pixd.answers.doctor import (
+    abilities,
+    folders,
+    machine,
+    model,
+    page,
+    service,
+    store,
+    upgrade,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -39,6 +48,7 @@ def examination(
         yield "leftovers", lambda: [store.leftovers(settings, examined)]
         yield "the metrics", partial(machine.metrics_file, settings.metrics)
         yield "the service", partial(service.checks, settings)
+        yield "the page", partial(page.checks, settings)
         yield "systemd", lambda: [machine.unit()]
         yield "open files", lambda: [machine.open_files(settings.store)]
         yield "the clock", lambda: [machine.clock(examined.newest_event_at())]

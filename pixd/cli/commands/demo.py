@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from pixd.answers import status
 from pixd.answers.status_text import duration
+from pixd.cli.commands import web
 from pixd.cli.terminal import Progress, bar
 from pixd.config.load import load
 from pixd.store import lock
@@ -91,15 +92,11 @@ def run(args: argparse.Namespace) -> int:
         print(f"5. dropped one more into the running service: translated {took:.1f} s later")
         rows = _score(folder, progress)
         sheet = _contact_sheet(folder)
-    progress.clear()
-    print()
-    _print_table(rows)
-    print()
-    print(f"look at     {sheet}")
-    print(f"            input, output and target of the first {SHOWN} by name, none chosen")
-    print(f"outputs     {folder / 'output'}")
-    print(f"took        {duration(time.monotonic() - began)}")
-    _print_next_steps(folder, keep=args.keep)
+        progress.clear()
+        _print_results(folder, rows, sheet, began)
+        _print_next_steps(folder, keep=args.keep)
+        if not args.keep:
+            _show_page(folder, settings)
     return int(not _beats_baselines(rows))
 
 
@@ -256,6 +253,33 @@ def _contact_sheet(folder: Path) -> Path:
     return path
 
 
+def _print_results(
+    folder: Path, rows: dict[str, dict[str, float]], sheet: Path, began: float
+) -> None:
+    print()
+    _print_table(rows)
+    print()
+    print(f"look at     {sheet}")
+    print(f"            input, output and target of the first {SHOWN} by name, none chosen")
+    print(f"outputs     {folder / 'output'}")
+    print(f"took        {duration(time.monotonic() - began)}")
+
+
+def _show_page(folder: Path, settings: Settings) -> None:
+    """Keep service and page up until Enter, where a person sits at a terminal."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return
+    print()
+    try:
+        with web.page_beside(settings, folder / "page.log") as link:
+            print(f"draw        {link}")
+            print("            draw a house there and see it built; Enter ends this", flush=True)
+            with contextlib.suppress(KeyboardInterrupt):
+                sys.stdin.readline()
+    except PixdError as error:
+        print(f"no page: {error.message}; try: {error.advice}")
+
+
 def _print_table(rows: dict[str, dict[str, float]]) -> None:
     print(f"{'':20}{'L1':>8}{'PSNR':>8}{'SSIM':>8}{'sharpness':>11}   ({INPUTS} unseen facades)")
     for name in sorted(rows, key=lambda name: (name == "pixd", name)):
@@ -279,6 +303,7 @@ def _print_next_steps(folder: Path, *, keep: bool) -> None:
     print("try next")
     if not keep:
         print(f"  {pixd} --config {shown} run          start the service again")
+    print(f"  {pixd} --config {shown} run --web    and the page: draw, look and drop in a browser")
     print(f"  {pixd} --config {shown} status       how everything is")
     print(f"  {pixd} --config {shown} models       every model, the early ones too")
     print(f"  {pixd} --config {shown} log output   what made each output")

@@ -6,26 +6,23 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pixd.answers import why
+from pixd.answers import diff
 from pixd.cli.configuration import settings_of
 from pixd.cli.naming import model_number, pipeline_and_thing
 from pixd.cli.terminal import warn
-from pixd.store import connection, manifests, recipes
-from pixd.store.queries import history, lineage, runs
-from pixd.system.digests import canonical_json
+from pixd.store import connection
+from pixd.store.queries import history, lineage
 from pixd.system.errors import PixdError, UsageError
-from pixd.training import snapshot
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Mapping
 
-    from pixd.config import PipelineSettings, Settings
+    from pixd.config import Settings
     from pixd.store.connection import Reader
 
 MAX_DRAWN = 200
 TILE_PX = 192
-SCORES = ("l1", "psnr", "ssim", "sharpness")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -36,13 +33,14 @@ def run(args: argparse.Namespace) -> int:
     reader = connection.open_reader(settings.store)
     kind = a.partition("@")[0]
     if kind in {"training", "input"} and b.startswith(kind + "@"):
-        found = _commits(reader, settings.store, pipeline, a, b)
+        found = diff.of_commits(reader, settings.store, pipeline.name, a, b)
         if args.images:
             _draw(settings, found, Path(args.images), (a, b))
     elif args.images:
         raise UsageError("--images is for commits", advice="pixd diff training@1 training@2")
     else:
-        found = _models(reader, settings.store, pipeline, a, b)
+        old, new = (_model(reader, pipeline.name, name) for name in (a, b))
+        found = diff.of_models(reader, settings.store, old, new)
     if args.json:
         print(json.dumps(found, sort_keys=True, indent=1))
         return 0
@@ -51,70 +49,6 @@ def run(args: argparse.Namespace) -> int:
     if args.images:
         print(args.images)
     return 0
-
-
-def _commits(
-    reader: Reader, store: Path, pipeline: PipelineSettings, a: str, b: str
-) -> dict[str, Any]:
-    versions = []
-    for name in (a, b):
-        kind, _, which = name.partition("@")
-        commit = history.commit(reader, pipeline.name, kind, which)
-        if commit is None:
-            raise PixdError(f"there is no {name}", advice=f"`pixd log {kind}` lists them")
-        versions.append(commit["version"])
-    try:
-        changes = list(
-            manifests.difference(lambda d: lineage.object_path(store, d), versions[0], versions[1])
-        )
-    except (OSError, ValueError) as error:
-        raise PixdError(
-            f"a manifest cannot be read: {error}", advice="run `pixd verify`"
-        ) from error
-    gone = {old: name for name, old, new in changes if new is None and old is not None}
-    found: dict[str, Any] = {
-        "a": a, "b": b, "added": {}, "changed": {}, "removed": {}, "renamed": {},
-    }  # fmt: skip
-    for name, old, new in changes:
-        if old is None and new in gone:
-            found["renamed"][gone[new]] = name
-        elif old is None:
-            found["added"][name] = new
-        elif new is not None:
-            found["changed"][name] = [old, new]
-    found["removed"] = {
-        name: old for name, old, new in changes if new is None and name not in found["renamed"]
-    }
-    return found
-
-
-def _models(
-    reader: Reader, store: Path, pipeline: PipelineSettings, a: str, b: str
-) -> dict[str, Any]:
-    old, new = (_model(reader, pipeline.name, name) for name in (a, b))
-    before, after = (runs.recorded_run(reader, model["train_run"]) for model in (old, new))
-    assert before is not None  # a model's row refers to its run
-    assert after is not None
-    return {
-        "a": old["name"],
-        "b": new["name"],
-        "settings": recipes.recipe_difference(canonical_json(before.recipe), after.settings),
-        "data": {
-            "commits": [f"training@{old['commit_seq']}", f"training@{new['commit_seq']}"],
-            "pairs": snapshot.pairs_difference(
-                lineage.listing_of(reader, store, old["train_run"]),
-                lineage.listing_of(reader, store, new["train_run"]),
-            ),
-        },
-        "recorded": why.difference(reader, store, before, after)[1],
-        "steps": [old["steps"], new["steps"]],
-        "scores": {
-            name: [old["metrics"].get(name), new["metrics"].get(name)]
-            for name in SCORES
-            if old["metrics"].get(name) is not None or new["metrics"].get(name) is not None
-        },
-        "verdict": new["verdict"],
-    }
 
 
 def _model(reader: Reader, pipeline: str, name: str) -> dict[str, Any]:

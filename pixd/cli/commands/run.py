@@ -36,7 +36,13 @@ def _serve(args: argparse.Namespace, log: Log, progress: Progress) -> int:
     settings = settings_of(args, asks_network=True)
     from pixd.service.serving import Server  # noqa: PLC0415 - only this command pays for it
 
-    server = Server(settings, log, is_asked_anew=args.new_store)
+    if args.web:
+        from pixd.cli.commands import web  # noqa: PLC0415 - as above
+
+        web.check_installed()
+    server = Server(
+        settings, log, is_asked_anew=args.new_store, is_page_asked=args.web and not args.once
+    )
     try:
         return server.run(once=args.once, tick=lambda s: progress.show(_doing(s)))
     finally:

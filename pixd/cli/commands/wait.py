@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import signal
 import time
 from typing import TYPE_CHECKING, Any
 
-from pixd.answers import status
+from pixd.answers import status, through
 from pixd.answers.absence import absence_of
 from pixd.cli.configuration import settings_of
 from pixd.cli.terminal import Progress, warn
 from pixd.store import connection, heartbeat, lock
-from pixd.store.heartbeat import Heartbeat
 from pixd.store.queries import changes
 from pixd.system import clock
 from pixd.system.errors import (
@@ -30,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from pixd.config import Settings
-    from pixd.store.connection import Reader
 
 LOOK_EVERY_S = 0.2
 
@@ -46,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
 
     def is_idle() -> bool:
         last = heartbeat.read(settings.store)
-        return last is not None and last.idle and _scanned_since(last, asked_at)
+        return last is not None and last.idle and through.scanned_since(last, asked_at)
 
     if not is_idle():
         _wait_until(settings, is_idle, args.timeout, "for pixd to be idle")
@@ -79,7 +74,7 @@ def _wait_for_change(args: argparse.Namespace, settings: Settings) -> int:
     asked_at = clock.rfc3339(time.time())
 
     def is_through() -> bool:
-        return _is_through(settings, reader, change, asked_at)
+        return through.is_through(settings.store, reader, change, asked_at)
 
     if not is_through():
         _ask_for_a_scan(settings)
@@ -90,41 +85,6 @@ def _wait_for_change(args: argparse.Namespace, settings: Settings) -> int:
     return EXIT_FAILED if failures else _say_paused(status.snapshot(settings))
 
 
-def _is_through(settings: Settings, reader: Reader, change: str, asked_at: str) -> bool:
-    """Tell whether everything in a change that can be done is done.
-
-    Args:
-        settings: the checked configuration.
-        reader: of the store.
-        change: its whole id.
-        asked_at: when it was first asked for; RFC 3339.
-    """
-    last = heartbeat.read(settings.store) or Heartbeat()
-    left = changes.unfinished(reader, change)
-    if left["runs"] or not _is_trained(last, reader, change):
-        return False
-    if not left["inputs"]:
-        return True
-    # If nothing is under way, inputs that wait need a model that no training will make. The
-    # heartbeat must be newer than the change, or the service may be idle only until it sees it.
-    return last.idle and _scanned_since(last, asked_at)
-
-
-def _is_trained(last: Heartbeat, reader: Reader, change: str) -> bool:
-    """Tell whether the service is done with the training commits of a change."""
-    found = changes.change(reader, change)
-    assert found is not None  # its id was looked up
-    for commit in found["commits"]:
-        if not commit["name"].startswith("training@"):
-            continue
-        train = last.pipeline(commit["pipeline"]).train
-        if train.commit < commit["seq"]:
-            return False
-        if train.commit == commit["seq"] and train.state in {"waiting", "running"}:
-            return False
-    return True
-
-
 def _ask_for_a_scan(settings: Settings) -> None:
     """Make the service look at its folders now, so that no older heartbeat is believed.
 
@@ -132,15 +92,12 @@ def _ask_for_a_scan(settings: Settings) -> None:
         ServiceNotRunningError: there is none to wait for.
         StoreGoneError: the store is not in its place.
     """
-    pid = lock.holder_pid(settings.store)
-    if pid is None:
-        absence = absence_of(settings)
-        if absence.reason:
-            raise StoreGoneError(absence.reason, advice=absence.advice)
-        raise ServiceNotRunningError("the service is not running", advice="start it: pixd run")
-    # Without permission to signal, the next scan by timer answers.
-    with contextlib.suppress(PermissionError):
-        os.kill(pid, signal.SIGUSR1)
+    if through.ask_for_a_scan(settings.store):
+        return
+    absence = absence_of(settings)
+    if absence.reason:
+        raise StoreGoneError(absence.reason, advice=absence.advice)
+    raise ServiceNotRunningError("the service is not running", advice="start it: pixd run")
 
 
 def _wait_until(
@@ -164,12 +121,3 @@ def _wait_until(
             time.sleep(LOOK_EVERY_S)
     finally:
         progress.clear()
-
-
-def _scanned_since(last: Heartbeat, at: str) -> bool:
-    return last.at > at and all(
-        # Idle without a scan: a disk refuses, and `pixd status` says so.
-        part.folder(kind).held or (part.folder(kind).last_scan_at or at + "~") > at
-        for part in last.pipelines.values()
-        for kind in ("training", "input")
-    )

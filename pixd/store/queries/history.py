@@ -93,6 +93,17 @@ def events(reader: sqlite3.Connection, pipeline: str, limit: int) -> list[dict[s
     return found[:limit]
 
 
+def events_of(reader: sqlite3.Connection, pipeline: str, limit: int) -> list[dict[str, Any]]:
+    """Return what happened in one pipeline, or with "" what concerns all, newest first."""
+    return mappings(
+        reader,
+        "SELECT at, level, kind, message, change_id FROM event WHERE pipeline = ?"
+        " ORDER BY id DESC LIMIT ?",
+        pipeline,
+        limit,
+    )
+
+
 def commit(
     reader: sqlite3.Connection, pipeline: str, kind: str, which: str
 ) -> dict[str, Any] | None:

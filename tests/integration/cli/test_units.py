@@ -22,7 +22,10 @@ from pixd.config.settings import Settings
 from pixd.system.errors import UsageError
 from tests.support.wheel import ROOT, build_wheel
 
-SHIPPED = ("pixd.service", "pixd.sysusers", "gpu.conf", "home.conf", "user/pixd.service")
+SHIPPED = (
+    *("pixd.service", "pixd.sysusers", "gpu.conf", "home.conf", "user/pixd.service"),
+    *("pixd-web.service", "pixd-web.socket", "pixd-web.sysusers"),
+)
 OPT = Installation(command=("/opt/pixd/bin/pixd",), folders=(Path("/opt/pixd"), Path("/usr")))
 
 needs_analyze = pytest.mark.skipif(
@@ -90,10 +93,16 @@ def test_systemd_finds_nothing_to_complain_about(printed: dict[str, Path]) -> No
 
 
 @needs_analyze
-@pytest.mark.parametrize("drop_in", ["", "home.conf", "gpu.conf"])
-def test_the_exposure_is_low_with_every_drop_in(tmp_path: Path, drop_in: str) -> None:
-    unit = tmp_path / "pixd.service"
-    unit.write_text(units.shipped("pixd.service") + (units.shipped(drop_in) if drop_in else ""))
+@pytest.mark.parametrize(
+    ("name", "drop_in"),
+    [
+        *(("pixd.service", one) for one in ("", "home.conf", "gpu.conf")),
+        ("pixd-web.service", ""),
+    ],
+)
+def test_the_exposure_is_low_with_every_drop_in(tmp_path: Path, name: str, drop_in: str) -> None:
+    unit = tmp_path / name
+    unit.write_text(units.shipped(name) + (units.shipped(drop_in) if drop_in else ""))
     # Of 100, so 1.5 on the scale of 10 that the report uses.
     done = subprocess.run(
         ["systemd-analyze", "security", "--offline=true", "--threshold=15", "--no-pager", unit],

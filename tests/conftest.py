@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.support import forking, left_behind
 from tests.support.shared import THREAD_VARIABLES, made_once
 from tests.support.tiny import Tiny
 
@@ -33,6 +35,11 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 WaitUntil = Callable[..., None]
 
 
+@functools.cache
+def _server() -> forking.ForkServer:
+    return forking.ForkServer.started()
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add what `make faults` and the pages that tests render ask for."""
     parser.addoption(
@@ -42,6 +49,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     parser.addoption("--regenerate", action="store_true", help="write the rendered pages anew")
     parser.addoption("--figures", metavar="FILE", help="write the faults' table there, as JSON")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Start everything anew for a test that is about how children start, or is to be sure."""
+    if item.get_closest_marker("fresh"):
+        with forking.all_fresh():
+            return (yield)
+    return (yield)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -55,11 +71,32 @@ def _environment_of_their_own() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_left_behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Fail if a process lives on that a test started."""
+    folder = tmp_path_factory.getbasetemp()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(left_behind.VARIABLE, str(folder))
+        yield
+    if found := left_behind.end_left_behind(folder):
+        pytest.fail(f"processes that tests left alive: {found}")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _tensorflow_imported_once(request: pytest.FixtureRequest) -> None:
+    """In several processes, start children as copies; by itself, a test starts all anew."""
+    if "PYTEST_XDIST_WORKER" in os.environ and forking.is_possible():
+        forking.install(_server)
+
+
 @pytest.fixture
 def wait_until() -> WaitUntil:
-    """Return `wait_until(predicate, timeout_s=10.0, what="")`, which fails the test when late."""
+    """Return `wait_until(predicate, timeout_s=60.0, what="")`, which fails the test when late.
 
-    def wait(predicate: Callable[[], object], timeout_s: float = 10.0, what: str = "") -> None:
+    The limit is there for what never comes; a busy machine may take long.
+    """
+
+    def wait(predicate: Callable[[], object], timeout_s: float = 60.0, what: str = "") -> None:
         deadline = time.monotonic() + timeout_s
         while not predicate():
             if time.monotonic() > deadline:

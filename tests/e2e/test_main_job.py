@@ -7,9 +7,12 @@ import signal
 from io import BytesIO
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
 from tests.support.tiny import Tiny, picture
+
+pytestmark = pytest.mark.fresh  # the whole job, with nothing of it in another way than in use
 
 
 def test_pairs_and_inputs_dropped_at_once_become_a_model_and_outputs(trained: Tiny) -> None:

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 from io import BytesIO
 
 import numpy as np
 from PIL import Image
+
+from pixd.images.demo_set import facade_pair
+
+
+@functools.cache
+def facade(number: int, size: int = 64) -> tuple[Image.Image, Image.Image]:
+    """Return label map and photo of `facade_pair`, drawn once for all tests: do not change them."""
+    return facade_pair(number, size)
 
 
 def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:

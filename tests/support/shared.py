@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.forking import all_fresh
+
 THREAD_VARIABLES = ("TF_NUM_INTEROP_THREADS", "TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS")
 """How many threads TensorFlow and its libraries start; `tests/conftest.py` sets them."""
 
@@ -18,6 +20,8 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
 
     Who asks first makes it; the others wait for the lock. If making it fails, the next who asks
     tries again in an empty place, so that one failure is not taken for a folder that is whole.
+    New interpreters make it, not copies (`tests.support.forking`). So a test that compares its
+    bytes with its own compares the two.
 
     Args:
         factory: knows the folder of this run.
@@ -34,6 +38,7 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
         fcntl.flock(lock, fcntl.LOCK_EX)  # goes with the process that holds it
         if not done.exists():
             target = folder / f"try-{len(list(folder.glob('try-*')))}"
-            make(target)
+            with all_fresh():
+                make(target)
             done.write_text(target.name)
     return folder / done.read_text()

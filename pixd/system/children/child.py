@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pixd.system import libc
 from pixd.system.children import confinement
-from pixd.system.children.spec import S, from_json
+from pixd.system.children.spec import PARENT_VARIABLE, S, from_json
 from pixd.system.errors import PixdError
 
 if TYPE_CHECKING:
@@ -158,14 +158,17 @@ def answer_requests(
 def die_with_parent(*, leave_at_eof: bool, stdin_fd: int = 0) -> None:
     """End this process at once when its parent has ended.
 
-    The kernel sends SIGKILL when the thread that started this process ends. Where it cannot (not
-    Linux, or the parent ended before this call), the end of stdin shows the same.
+    The kernel sends SIGKILL when the thread that started this process ends. If the parent ended
+    before this call, the kernel says nothing; but then the parent is not the one that
+    `PARENT_VARIABLE` names. Where the kernel cannot (not Linux), the end of stdin shows the same.
 
     Args:
         leave_at_eof: end at the end of stdin even while the parent runs.
         stdin_fd: the pipe from the parent; -1 to leave stdin to the caller.
     """
-    parent = os.getppid()
+    # Taken out, because this process is the parent of what it starts.
+    told = os.environ.pop(PARENT_VARIABLE, "")
+    parent = int(told) if told.isdecimal() else os.getppid()
     libc.die_with_parent()
     if os.getppid() != parent:
         os._exit(1)

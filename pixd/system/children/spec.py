@@ -27,6 +27,8 @@ SCHEMA: Final = 2
 """Version of run specs and result manifests. The service and its children must have the same."""
 RESULT_FILE: Final = "result.json"
 """Name of the result manifest in the child's folder."""
+PARENT_VARIABLE: Final = "PIXD_PARENT"
+"""Environment variable that tells a child the process id of its parent."""
 EARLY_FOLDER: Final = "early"
 """Name of the folder of early models in the trainer's folder. Each has a folder of its own, its step."""
 S = TypeVar("S", bound="Spec")

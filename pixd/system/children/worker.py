@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pixd.system.children.numbers import from_child
+from pixd.system.children.spec import PARENT_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -142,7 +143,7 @@ class Worker:
             process = subprocess.Popen(
                 [sys.executable, "-m", module, str(spec_path)],
                 cwd=scratch,
-                env=child_environment(),
+                env={**child_environment(), PARENT_VARIABLE: str(os.getpid())},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log_fd,
@@ -156,7 +157,9 @@ class Worker:
         if nice:
             # Set by the parent: in the child, code between fork and exec can deadlock.
             with contextlib.suppress(OSError):
-                os.setpriority(os.PRIO_PROCESS, process.pid, nice)
+                lowest = 19  # the kernel takes no more; setpriority(2)
+                own = os.getpriority(os.PRIO_PROCESS, 0)
+                os.setpriority(os.PRIO_PROCESS, process.pid, min(lowest, own + nice))
         return cls(process, log, log_start)
 
     def __del__(self) -> None:

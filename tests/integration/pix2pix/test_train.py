@@ -246,6 +246,7 @@ def test_a_run_that_diverges_fails_and_says_so(
     assert "learning_rate" in result["error"]["advice"]
 
 
+@pytest.mark.fresh
 def test_a_gpu_that_is_not_there_fails_and_says_so(
     tmp_path: Path, start: Start, make_spec: MakeSpec
 ) -> None:

@@ -15,6 +15,7 @@ from PIL import Image
 from pixd.system.children.spec import SCHEMA
 from tests.support.children import TEXT, Child, digest_of, result_of, translate_spec
 
+pytestmark = pytest.mark.fresh  # each of these programs, as pixd starts it
 Start = Callable[..., Child]
 Pairs = list[dict[str, Any]]
 

@@ -11,7 +11,7 @@ import pytest
 
 from pixd.service import waiting
 
-LONG_S = 5.0
+LONG_S = 120.0  # never waited for; half of it no busy machine takes
 
 
 class Door:
@@ -74,8 +74,8 @@ def test_a_client_without_a_change_does_not_end_the_wait(doors: list[Door]) -> N
 def test_a_listener_that_always_has_work_is_looked_at_a_hundred_times_a_second() -> None:
     door = Door(next_at=0.0)
     began = time.monotonic()
-    waiting.wait(began + 0.2, (), [door])
-    assert 2 <= len(door.steps) <= 0.2 / waiting.BREATH_S + 2
+    waiting.wait(began + 1.0, (), [door])
+    assert 2 <= len(door.steps) <= 1.0 / waiting.BREATH_S + 2
     os.close(door.reader)
     os.close(door.writer)
 

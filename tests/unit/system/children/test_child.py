@@ -15,6 +15,8 @@ from pixd.system.children import child, task
 from pixd.system.children.spec import SCHEMA, ExportSpec, TrainSpec
 from pixd.system.errors import DeviceError, PixdError
 
+ROOT = Path(__file__).parents[4]
+
 
 def run_python(code: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
@@ -44,6 +46,24 @@ def test_a_child_dies_with_its_parent() -> None:
         "child.stdout.readline(); os._exit(0)"
     )
     assert ended.returncode == 0
+
+
+def test_a_child_ends_whose_parent_died_before_it_could_ask_for_that(tmp_path: Path) -> None:
+    (tmp_path / "late.py").write_text(
+        "import os, time\n"
+        "from pixd.system.children import child\n"
+        "while os.getppid() == int(os.environ[child.PARENT_VARIABLE]): time.sleep(0.01)\n"
+        "child.die_with_parent(leave_at_eof=False)\n"  # as a trainer does
+        "time.sleep(60)\n"
+    )
+    # The child's log is the pipe that is read to its end here.
+    run_python(
+        f"import os, sys; sys.path.insert(0, {str(ROOT)!r}); os.environ['PYTHONPATH'] = {str(tmp_path)!r}\n"
+        "from pathlib import Path\n"
+        "from pixd.system.children.worker import Worker\n"
+        f"worker = Worker.start('late', {{}}, Path({str(tmp_path)!r}), Path('/dev/stderr'))\n"
+        "os._exit(0)"
+    )
 
 
 def test_the_end_of_stdin_ends_a_child_that_leaves_at_eof() -> None:

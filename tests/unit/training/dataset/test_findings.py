@@ -11,13 +11,12 @@ from PIL import Image, ImageFilter
 
 from pixd.config.pair_kinds import KINDS
 from pixd.images import decode
-from pixd.images.demo_set import facade_pair
 from pixd.system.digests import digest_of
 from pixd.training.dataset import findings, measures, near_duplicates, pairs, swapped_halves
 from pixd.training.dataset import split as kinship
 from pixd.training.dataset.finding import LOOK, WRONG, Finding, Judgement, Refused, Setting
 from pixd.training.dataset.near_duplicates import Part, Parts
-from tests.support.images import gradient
+from tests.support.images import facade, gradient
 
 SIDE_BY_SIDE = Setting("side-by-side", "AtoB", 64, 0.1)
 
@@ -37,7 +36,7 @@ def jpeg(picture: Image.Image, quality: int = 85) -> Image.Image:
 
 
 def drawn(count: int, size: int = 64) -> dict[str, Parts]:
-    return {f"{n:03d}.png": parts_of(*facade_pair(n, size)) for n in range(count)}
+    return {f"{n:03d}.png": parts_of(*facade(n, size)) for n in range(count)}
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +112,7 @@ def test_a_pair_saved_anew_at_another_size_is_found(
     quality: int, scale: float, sixty: dict[str, Parts]
 ) -> None:
     side = round(128 * scale)
-    pair = facade_pair(5, 128)
+    pair = facade(5, 128)
     again = [jpeg(picture.resize((side, side)), quality) for picture in pair]
     said = judged({**sixty, "005.png": parts_of(*pair), "again.jpg": parts_of(*again)})
     assert only(said.findings, "alike").groups == (("005.png", "again.jpg"),)
@@ -138,7 +137,7 @@ def test_a_thin_line_is_a_drawing_and_not_blank() -> None:
 
 
 def test_halves_that_show_the_same_are_wrong(sixty: dict[str, Parts]) -> None:
-    photo = facade_pair(3, 64)[1]
+    photo = facade(3, 64)[1]
     both = Image.new("RGB", (128, 64))
     both.paste(photo, (0, 0))
     both.paste(photo, (64, 0))
@@ -165,7 +164,7 @@ def _noisy(picture: Image.Image) -> Image.Image:
 )
 def test_a_picture_and_its_other_version_are_a_pair_to_learn_from(changed: object) -> None:
     assert callable(changed)
-    photo = facade_pair(3, 256)[1]
+    photo = facade(3, 256)[1]
     assert not near_duplicates.are_the_same(*parts_of(changed(photo), photo))
 
 
@@ -237,8 +236,8 @@ def test_halves_of_different_shape_do_not_fit_over_each_other(sixty: dict[str, P
 
 @pytest.mark.parametrize("mode", [name for name, kind in KINDS.items() if kind.is_made])
 def test_single_pictures_have_the_checks_that_make_sense(mode: str) -> None:
-    seen = {f"{n:03d}.png": parts_of(facade_pair(n, 64)[1]) for n in range(60)}
-    seen["grey.png"] = parts_of(jpeg(facade_pair(90, 64)[1].convert("L")))
+    seen = {f"{n:03d}.png": parts_of(facade(n, 64)[1]) for n in range(60)}
+    seen["grey.png"] = parts_of(jpeg(facade(90, 64)[1].convert("L")))
     seen["one.png"] = parts_of(Image.new("RGB", (64, 64), (120, 80, 90)))
     said = judged(seen, SIDE_BY_SIDE._replace(pairs=mode))
     assert only(said.findings, "blank").groups == (("one.png",),)

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pixd.images import decode
-from pixd.images.demo_set import facade_pair
 from pixd.system.digests import digest_of
 from pixd.training.dataset import findings, measures, pairs, value_findings
 from pixd.training.dataset import split as kinship
 from pixd.training.dataset.finding import LOOK, WRONG, Judgement, Setting
 from pixd.training.dataset.near_duplicates import Part
+from tests.support.images import facade
 
 FOLDERS = Setting("folders", "AtoB", 64, 0.1)
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
@@ -33,7 +33,7 @@ def part_of(picture: Image.Image | Pixels, bits: int = 16, kind: str = "PNG") ->
 
 
 def photo(number: int) -> Image.Image:
-    return facade_pair(number, 64)[1]
+    return facade(number)[1]
 
 
 def ids(number: int, classes: int = 13) -> NDArray[np.uint8]:
@@ -113,7 +113,7 @@ def test_a_mask_of_0_and_1_is_told_from_one_of_0_and_255() -> None:
 
 
 def test_one_black_half_among_pictures_is_still_blank() -> None:
-    seen = {f"{n:03d}.png": tuple(map(part_of, facade_pair(n, 64))) for n in range(60)}
+    seen = {f"{n:03d}.png": tuple(map(part_of, facade(n))) for n in range(60)}
     seen["003.png"] = (part_of(np.zeros((64, 64), np.uint8)), seen["003.png"][1])
     (found,) = judged(seen).findings
     assert (found.kind, found.level, found.groups) == ("blank", WRONG, (("a/003.png",),))
@@ -142,7 +142,7 @@ def test_ids_that_begin_with_a_bright_one_look_the_same_too(first: int, words: s
 
 
 def test_one_picture_of_near_values_among_others_is_no_label_map() -> None:
-    seen = {f"{n:03d}.png": tuple(map(part_of, facade_pair(n, 64))) for n in range(60)}
+    seen = {f"{n:03d}.png": tuple(map(part_of, facade(n))) for n in range(60)}
     seen["003.png"] = (part_of(ids(3) + np.uint8(200)), seen["003.png"][1])
     assert [one.kind for one in judged(seen).findings if one.kind == "class-ids"] == []
 

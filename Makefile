@@ -1,13 +1,14 @@
 # Everything runs in .venv, which the first target that needs it makes.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-slow test-web test-systemd check format lock pictures bench faults clean
+.PHONY: help venv demo test test-slow test-web test-systemd check format lock dist pictures bench faults clean
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PROCESSES ?= 2
+DIST ?= dist
 QUICK := not slow and not realdata and not systemd
 
 help:  ## list the targets
@@ -60,6 +61,20 @@ lock: $(READY)  ## resolve the dependencies again (add ARGS=--upgrade for the ne
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-emit-find-links \
 		--custom-compile-command "make lock" --quiet $(ARGS) --output-file requirements.lock
+
+# From what is committed, so that nothing lying about gets in. File modes, order and times are fixed,
+# so that the same commit gives the same bytes; setuptools does that for the wheel alone.
+dist: $(READY)  ## build wheel and sdist of the last commit into dist/
+	@set -e; umask 022; out=$$(realpath -m "$(DIST)"); rm -rf "$$out"; \
+	python=$$(realpath -s "$(BIN)/python"); work=$$(mktemp -d); trap 'rm -rf "$$work"' EXIT; \
+	git -c tar.umask=0022 archive --prefix=source/ HEAD | tar -x -C "$$work"; \
+	export SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct); \
+	$(BIN)/uv build --quiet --offline --no-build-isolation --python "$$python" \
+		--out-dir "$$out" "$$work/source"; \
+	cd "$$work"; sdist=$$(basename "$$out"/*.tar.gz); tar -xzf "$$out/$$sdist"; \
+	tar -c --sort=name --owner=0 --group=0 --numeric-owner --mtime=@$$SOURCE_DATE_EPOCH \
+		"$${sdist%.tar.gz}" | gzip -n9 >"$$out/$$sdist"; \
+	rm -f "$$out/.gitignore"; cd "$$out"; sha256sum *
 
 pictures: $(READY)  ## draw the pictures of the docs (the strip of README.md too after `make demo`)
 	$(BIN)/python docs/pictures.py $(if $(wildcard demo-out/contact-sheet.png),--demo demo-out)

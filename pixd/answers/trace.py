@@ -67,11 +67,13 @@ def of_text(reader: Reader, store: Path, text: Mapping[str, str]) -> dict[str, A
     Args:
         reader: the store's database.
         store: the store's folder.
-        text: the chunks; ``pixd:run`` names the run.
+        text: the chunks; ``pixd:run`` names the run. A picture of an exported page has none: there
+            ``pixd:model`` names the model.
     """
     runs = history.runs_of_key(reader, text.get("pixd:run", ""))
     if not runs:
-        return None
+        model = {} if "pixd:run" in text else _as_model(reader, store, text.get("pixd:model", ""))
+        return {"schema": SCHEMA, "text": dict(text), "model": model} if model else None
     made = of_run(reader, store, runs[0])
     return {"schema": SCHEMA, "text": dict(text), "made_by": [made]}
 

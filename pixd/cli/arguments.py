@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 import pixd
-from pixd.cli import prepare_arguments, web_arguments
+from pixd.cli import export_arguments, prepare_arguments, web_arguments
 from pixd.cli.check_arguments import add_folder_settings
 from pixd.cli.common_options import all_and_json, pipeline_and_json, pipeline_option
 from pixd.cli.parser import CommandParser
@@ -252,11 +252,10 @@ def _add_images(add: Add) -> None:
     pipeline_option(translate)
 
     export = add(
-        "export", "export", "a model as SavedModel, .keras and a model card",
-        examples=["pixd export live model/"],
+        "export", "export", "a model for other programs and browsers, with a card",
+        examples=["pixd export live model/", "pixd export live page/ --format web"],
     )  # fmt: skip
-    export.add_argument("model", metavar="MODEL", help="model@N, or live")
-    export.add_argument("dir", metavar="DIR", help="a new or empty folder")
+    export_arguments.add_to(export)
     pipeline_option(export)
     _add_prepare(add)
 

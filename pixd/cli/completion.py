@@ -40,6 +40,8 @@ VALUES: dict[str, tuple[str, ...]] = {
     "FILE|DIGEST": ("files",),
     "FILE|RUN": ("runs", "files"),
     "BATCH": ("batches",),
+    "F[,F..]": (),
+    "TEXT": (),
     "N": (),
     "S": (),
     "SHARE": (),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,14 @@ if TYPE_CHECKING:
 
 
 def run_child(
-    spawner: Spawner, module: str, spec: Spec, scratch: Path, *, what: str, advice: str
+    spawner: Spawner,
+    module: str,
+    spec: Spec,
+    scratch: Path,
+    *,
+    what: str,
+    advice: str,
+    within_s: float = math.inf,
 ) -> Result:
     """Run a child to its end and return its result.
 
@@ -28,9 +36,10 @@ def run_child(
         scratch: an empty folder that belongs to the caller.
         what: for people, as in "the export failed".
         advice: what to do, if the child gives no advice.
+        within_s: the child is ended after this many seconds.
 
     Raises:
-        PixdError: it failed, or was killed.
+        PixdError: it failed, was killed or took too long.
     """
     progress = Progress()
     began = time.monotonic()
@@ -39,7 +48,7 @@ def run_child(
         progress.show(f"{phase}, {time.monotonic() - began:.0f} s")
 
     try:
-        result = run_to_end(spawner, module, spec, scratch, told=told)
+        result = run_to_end(spawner, module, spec, scratch, told=told, within_s=within_s)
     except NoResultError as error:
         raise PixdError(
             f"{what} failed: {error.message}",

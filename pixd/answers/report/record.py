@@ -149,7 +149,7 @@ def gather(reader: Reader, store: Path, model: Mapping[str, Any], count: int) ->
         curves=history.curves(reader, model["train_run"]),
         sheet=sheet,
         sheet_trouble=sheet_trouble,
-        shown=[_shown(store, pair, recalled) for pair in listed[side][:count]],
+        shown=[shown_pair(store, pair, recalled) for pair in listed[side][:count]],
         shows_held_out=side == "held_out",
         pictures_trouble=trouble or _weights_trouble(model),
     )
@@ -216,7 +216,14 @@ def _sheet(
         return None, f"the sheet of samples cannot be read: {error.strerror}; run `pixd verify`"
 
 
-def _shown(store: Path, pair: Mapping[str, Any], recalled: set[str]) -> Shown:
+def shown_pair(store: Path, pair: Mapping[str, Any], recalled: set[str]) -> Shown:
+    """Return a pair of a listing with its files, or with why it must not or cannot be shown.
+
+    Args:
+        store: the store's folder.
+        pair: as `lineage.dataset_of` gives it.
+        recalled: digests of what was taken out.
+    """
     digests = tuple(file["digest"] for file in pair["files"])
     paths = tuple(lineage.object_path(store, digest) for digest in digests)
     if recalled & _digests(pair):

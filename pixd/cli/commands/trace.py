@@ -67,7 +67,7 @@ def _find(reader: Reader, settings: Settings, thing: str, *, with_outputs: bool)
     by_text = trace.of_text(reader, settings.store, text)
     if by_text:
         return {"found_by": "text", "digest": found["digest"], **by_text}
-    if "pixd:run" in text:
+    if text.keys() & {"pixd:run", "pixd:model"}:
         raise PixdError(
             f"{thing} was made by a pixd, but not with this store ({settings.store})",
             advice="name the other configuration: pixd --config FILE trace ...",

@@ -116,11 +116,32 @@ class TranslateSpec(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class ExportSpec(Spec):
-    """For `pixd.pix2pix.export`: the model's folder, and the digest of each file in it by name."""
+    """For `pixd.pix2pix.export`.
+
+    Attributes:
+        model: the model's folder.
+        files: digest of each file in it, by name.
+        formats: keys of `pixd.config.export_formats.FORMATS`.
+        weights: the precision of the weights, of `WEIGHTS` there; "" for the usual one of a format.
+        pairs: what agreement is checked on.
+        are_held_out: whether these were held out of the training.
+        about: what the card says of the model beside its own: its name, data and licence.
+        runtime: for a page: the browsers' runtime, as npm packs it.
+        browser: for a page: a browser to try it in; "" to try it in none.
+        has_examples: for a page: whether some of the pairs go along with it.
+    """
 
     kind: ClassVar[str] = "export"
     model: str
     files: Mapping[str, str]
+    formats: list[str] = field(default_factory=lambda: ["savedmodel"])
+    weights: str = ""
+    pairs: list[Pair] = field(default_factory=list, metadata={"of": Pair})
+    are_held_out: bool = False
+    about: Mapping[str, Any] = field(default_factory=dict)
+    runtime: str = ""
+    browser: str = ""
+    has_examples: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

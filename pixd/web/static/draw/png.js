@@ -21,7 +21,7 @@ function crc32(bytes) {
 }
 
 /** Length, type, content and checksum (PNG specification, section 5.3). */
-function chunk(type, content) {
+export function chunk(type, content) {
   const bytes = new Uint8Array(12 + content.length);
   const view = new DataView(bytes.buffer);
   view.setUint32(0, content.length);

@@ -1,0 +1,1 @@
+"""A generator in the forms that other runtimes load, and what shows that each computes the same."""

@@ -1,0 +1,195 @@
+"""Opens an exported page in a headless Chromium and compares what it draws with what pixd draws.
+
+A small server on this machine alone gives the page its files, and the pictures to translate; the
+page sends back what it made of them.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+import os
+import subprocess
+import threading
+import time
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from statistics import median
+from typing import Any, Final
+from urllib.parse import parse_qs, urlsplit
+
+import numpy as np
+from PIL import Image
+
+from pixd.pix2pix.exports import agreement
+from pixd.pix2pix.exports.trial import Trial
+from pixd.system.errors import PixdError
+
+WITHIN_S: Final = 300.0
+LARGEST: Final = 2  # levels; with int8 weights the browser may round other products than here
+_ARGUMENTS: Final = (
+    "--headless=new",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--no-first-run",
+    "--disable-extensions",
+    "--disable-background-networking",
+)
+
+
+def run(browser: str, page: Path, trial: Trial, scratch: Path) -> dict[str, Any]:
+    """Try a page in a browser; return what the card says of it.
+
+    Args:
+        browser: path of a Chromium.
+        page: the folder of the page.
+        trial: the pictures, and what pixd makes of them.
+        scratch: gets the browser's profile and log.
+
+    Raises:
+        PixdError: it does not open or draws other pictures.
+    """
+    asked = _Asked(trial)
+    handler = functools.partial(_Handler, asked, directory=str(page))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            _open(browser, f"http://127.0.0.1:{server.server_port}/?check", asked, scratch)
+        finally:
+            server.shutdown()
+            thread.join()
+    made = np.stack([asked.made[number] for number in range(len(trial.inputs))])
+    found = agreement.compared(
+        made, np.stack(trial.expected), is_repeatable=True, is_same_in_batch=True
+    )
+    if found.largest > LARGEST:
+        raise PixdError(
+            f"in the browser the page draws other pictures than pixd, by {found.largest} levels of"
+            " 255; nothing was written",
+            advice="try another browser, or export with --weights float16",
+        )
+    return {
+        "browser": _version(browser),
+        "where": asked.where,
+        "largest": found.largest,
+        "mean": found.mean,
+        "share": found.share,
+        "first_picture_s": round(asked.since[0], 2),
+        "picture_s": round(median(asked.took[1:] or asked.took) / 1000, 3),
+    }
+
+
+def _open(browser: str, address: str, asked: _Asked, scratch: Path) -> None:
+    """Run the browser until the page has sent everything.
+
+    Raises:
+        PixdError: it took too long or ended.
+    """
+    profile = scratch / "browser"
+    sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []  # Chromium has none for root
+    command = [browser, *_ARGUMENTS, *sandbox, f"--user-data-dir={profile}", address]
+    with (scratch / "browser.log").open("wb") as log:
+        asked.started = time.time()
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+        )
+        try:
+            ends_at = time.monotonic() + WITHIN_S
+            while not asked.ended.wait(0.2):
+                if process.poll() is not None or time.monotonic() > ends_at:
+                    raise PixdError(
+                        f"the page did not draw in {browser}"
+                        + (f": {asked.trouble}" if asked.trouble else ""),
+                        advice="leave --check out, or open the page in a browser and look",
+                    )
+        finally:
+            process.terminate()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _version(browser: str) -> str:
+    told = subprocess.run([browser, "--version"], capture_output=True, text=True, check=False)
+    return " ".join(told.stdout.split()[:2])
+
+
+class _Asked:
+    """The pictures for the page, and what it sent back."""
+
+    def __init__(self, trial: Trial) -> None:
+        self.trial = trial
+        self.made: dict[int, Any] = {}
+        self.took: list[float] = []
+        self.since: list[float] = []
+        self.where = self.trouble = ""
+        self.started = 0.0
+        self.ended = threading.Event()
+
+    def picture(self, number: int) -> bytes | None:
+        if number >= len(self.trial.inputs):
+            return None
+        packed = io.BytesIO()
+        Image.fromarray(self.trial.inputs[number]).save(packed, "PNG")
+        return packed.getvalue()
+
+    def take(self, number: int, told: dict[str, list[str]], rgba: bytes) -> None:
+        shape = (*self.trial.inputs[number].shape[:2], 4)
+        self.made[number] = np.frombuffer(rgba, np.uint8).reshape(shape)[..., :3]
+        self.took.append(float(told["took"][0]))
+        self.since.append(float(told["since"][0]))
+        self.where = told["where"][0]
+
+
+class _Handler(SimpleHTTPRequestHandler):
+    """Serves the page's folder, and ``check/`` from memory."""
+
+    def __init__(self, asked: _Asked, *args: Any, **kwargs: Any) -> None:
+        self._asked = asked
+        super().__init__(*args, **kwargs)
+
+    def end_headers(self) -> None:
+        self.send_header("Cross-Origin-Opener-Policy", "same-origin")
+        self.send_header("Cross-Origin-Embedder-Policy", "require-corp")
+        super().end_headers()
+
+    def do_GET(self) -> None:
+        name = urlsplit(self.path).path
+        if not name.startswith("/check/"):
+            super().do_GET()
+        elif name == "/check/start":
+            self._answer(f'{{"started": {self._asked.started}}}'.encode(), "application/json")
+        else:
+            number = name.removeprefix("/check/").removesuffix(".png")
+            picture = self._asked.picture(int(number)) if number.isdigit() else None
+            if picture is None:
+                self.send_error(404)
+            else:
+                self._answer(picture, "image/png")
+
+    def do_POST(self) -> None:
+        parts = urlsplit(self.path)
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        name = parts.path.removeprefix("/check/")
+        if name == "end":
+            self._answer(b"", "text/plain")
+            self._asked.ended.set()
+        elif name == "trouble":
+            self._asked.trouble = body.decode(errors="replace")[:200]
+            self._answer(b"", "text/plain")
+        else:
+            self._asked.take(int(name), parse_qs(parts.query), body)
+            self._answer(b"", "text/plain")
+
+    def _answer(self, body: bytes, kind: str) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""

@@ -1,0 +1,197 @@
+"""An exported page in a real browser: it draws what pixd draws, alone and without a network."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import json
+import re
+import shutil
+import struct
+import subprocess
+import tarfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pixd.config import web_runtime
+from tests.support import chromium
+
+SIDE = 32
+DOCS = Path(__file__).parents[2] / "docs" / "export.md"
+
+
+@pytest.fixture(scope="module")
+def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the package of the browsers' runtime: the kept one, or as npm fetches it."""
+    if web_runtime.kept().is_file():
+        return web_runtime.kept()
+    npm = shutil.which("npm")
+    if npm is None:
+        pytest.skip("no browsers' runtime is kept here, and there is no npm to fetch it")
+    folder = tmp_path_factory.mktemp("runtime")
+    name = f"onnxruntime-web@{web_runtime.VERSION}"
+    done = subprocess.run([npm, "pack", name], cwd=folder, capture_output=True, check=False)
+    if done.returncode:
+        pytest.skip("npm cannot fetch the browsers' runtime")
+    return folder / web_runtime.FILE
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory, runtime: Path) -> Path:
+    """Return the folder of a page, with a generator that was not trained."""
+    pytest.importorskip("onnxruntime")
+    from pixd.pix2pix.exports import page
+    from pixd.pix2pix.exports.trial import Trial
+    from pixd.pix2pix.network import models
+
+    folder = tmp_path_factory.mktemp("page") / "export"
+    folder.mkdir()
+    generator = models.build_generator(SIDE, 4)
+    trial = Trial(models.for_computing(generator, "float32"), [], {}, are_held_out=False)
+    trial.names = [f"{n}.png" for n in range(len(trial.inputs))]
+    trial.targets = trial.inputs
+    page.write(
+        models.for_saving(generator),
+        trial,
+        folder,
+        card={"pairs": "side-by-side", "image_size": SIDE, "steps": 0},
+        about={"pipeline": "dots", "digest": "sha256:ab", "dataset": {"version": "sha256:cd"}},
+        runtime=runtime,
+        weights="float32",
+    )
+    (folder / "wanted.json").write_text(json.dumps([one.tolist() for one in trial.expected]))
+    return folder
+
+
+class _Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+def serve(folder: Path) -> tuple[str, http.server.ThreadingHTTPServer]:
+    handler = functools.partial(_Quiet, directory=str(folder))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return f"http://127.0.0.1:{server.server_port}/", server
+
+
+@pytest.fixture
+def site(exported: Path) -> Iterator[tuple[str, http.server.ThreadingHTTPServer]]:
+    address, server = serve(exported)
+    yield address, server
+    server.shutdown()
+    server.server_close()
+
+
+def pixels_of(page: Any) -> Any:
+    """Return the pixels of the translation that is shown."""
+    told = page.evaluate(
+        """async () => {
+          const image = document.querySelector(".output img");
+          const canvas = document.createElement("canvas");
+          [canvas.width, canvas.height] = [image.naturalWidth, image.naturalHeight];
+          canvas.getContext("2d").drawImage(image, 0, 0);
+          return [...canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data];
+        }"""
+    )
+    return np.array(told, np.uint8).reshape(SIDE, SIDE, 4)[..., :3]
+
+
+@pytest.mark.slow
+def test_the_page_draws_what_pixd_draws_and_asks_nobody_else(
+    page: Any, exported: Path, site: tuple[str, Any], tmp_path: Path
+) -> None:
+    page.set_default_timeout(120_000)
+    address, server = site
+    console = chromium.Console(page)
+    page.goto(address)
+    page.wait_for_selector(".studio .output img:not([hidden])")
+    assert page.title() == "dots"
+    wanted = np.array(json.loads((exported / "wanted.json").read_text()), np.uint8)
+    assert np.abs(pixels_of(page).astype(int) - wanted[0]).max() <= 1
+    assert console.errors == []
+    assert [
+        url for url in console.requests if not url.removeprefix("blob:").startswith(address)
+    ] == []
+    # The service worker adds the headers that threads need, on a server that sends none.
+    assert page.evaluate("crossOriginIsolated")
+
+    saved: list[Any] = []
+    page.on("download", lambda one: saved.append(one))  # noqa: PLW0108 - it marks what it is given
+    page.get_by_role("button", name="Download").click()
+    page.wait_for_timeout(1000)
+    (translation,) = (one for one in saved if one.suggested_filename.startswith("translation"))
+    path = tmp_path / "translation.png"
+    translation.save_as(path)
+    with Image.open(path) as image:
+        assert np.array_equal(np.asarray(image.convert("RGB")), pixels_of(page))
+        text = image.info
+    assert text["pixd:model"] == "sha256:ab"
+    assert text["pixd:dataset"] == "sha256:cd"
+    assert text["Software"].startswith("pixd ")
+    assert len(text["pixd:input-sha256"]) == 64
+    assert _keywords(path) == sorted(_keywords(path))
+
+    server.shutdown()  # nobody answers any more
+    server.server_close()
+    page.reload()
+    page.wait_for_selector(".studio .output img:not([hidden])")
+    assert np.abs(pixels_of(page).astype(int) - wanted[0]).max() <= 1
+
+
+def _keywords(path: Path) -> list[str]:
+    data, at, found = path.read_bytes(), 8, []
+    while at < len(data):
+        (length,) = struct.unpack(">I", data[at : at + 4])
+        if data[at + 4 : at + 8] == b"tEXt":
+            found.append(data[at + 8 :].split(b"\0", 1)[0].decode())
+        at += 12 + length
+    return found
+
+
+@pytest.mark.slow
+def test_the_page_of_the_docs_draws_too(
+    page: Any, exported: Path, runtime: Path, tmp_path: Path
+) -> None:
+    page.set_default_timeout(120_000)
+    (text,) = re.findall(r"```html\n(.*?)```", DOCS.read_text(), re.DOTALL)
+    assert len(text.splitlines()) <= 20
+    (tmp_path / "ort").mkdir()
+    (tmp_path / "index.html").write_text(text.replace("256", str(SIDE)))
+    with tarfile.open(runtime) as packed:
+        for name in (
+            "ort.wasm.min.mjs",
+            "ort-wasm-simd-threaded.mjs",
+            "ort-wasm-simd-threaded.wasm",
+        ):
+            file = packed.extractfile(f"package/dist/{name}")
+            assert file is not None
+            (tmp_path / "ort" / name).write_bytes(file.read())
+    import gzip
+
+    parts = sorted((exported / "model").iterdir())
+    model = gzip.decompress(b"".join(part.read_bytes() for part in parts))
+    (tmp_path / "model.onnx").write_bytes(model)
+    address, server = serve(tmp_path)
+    try:
+        page.goto(address)
+        page.wait_for_function("document.querySelector('input').onchange !== null")
+        page.set_input_files("input", exported / "examples" / "0-input.png")
+        wanted = np.array(json.loads((exported / "wanted.json").read_text())[0], np.uint8)
+        page.wait_for_function(
+            """wanted => {
+              const canvas = document.querySelector("canvas");
+              const made = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+              return wanted.every((value, at) => Math.abs(value - made[at + Math.floor(at / 3)]) <= 1);
+            }""",
+            arg=wanted.flatten().tolist(),
+        )
+    finally:
+        server.shutdown()
+        server.server_close()

@@ -1,0 +1,129 @@
+"""A generator in other formats, computed by their own runtimes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pixd.system.errors import PixdError
+
+SIZE = 32
+SHAPES = {"rgb": (3, 3), "lab": (1, 2)}
+
+
+@pytest.fixture(scope="module", params=list(SHAPES))
+def generator(request: pytest.FixtureRequest) -> Any:
+    """Return a generator whose norms are not the ones that it begins with."""
+    from pixd.pix2pix.network import models
+
+    made = models.build_generator(SIZE, 4, channels=SHAPES[request.param])
+    random = np.random.default_rng(1)
+    made.set_weights(
+        [
+            value + random.normal(0, 0.05, value.shape).astype(np.float32)
+            for value in made.get_weights()
+        ]
+    )
+    return made
+
+
+@pytest.fixture(scope="module")
+def trial(generator: Any) -> Any:
+    from pixd.pix2pix.exports.trial import Trial
+    from pixd.pix2pix.network import models
+
+    return Trial(models.for_computing(generator, "float32"), [], {}, are_held_out=False)
+
+
+@pytest.mark.parametrize(
+    ("format_", "weights"),
+    [
+        ("onnx", "float32"),
+        ("onnx", "float16"),
+        ("onnx", "int8"),
+        ("openvino", "float32"),
+        ("openvino", "int8"),
+        pytest.param("litert", "float32", marks=pytest.mark.slow),
+        pytest.param("litert", "float16", marks=pytest.mark.slow),
+    ],
+)
+def test_a_format_draws_what_pixd_draws_and_has_the_same_bytes_twice(
+    generator: Any, trial: Any, tmp_path: Path, format_: str, weights: str
+) -> None:
+    from pixd.pix2pix.exports.formats import Writer
+    from pixd.pix2pix.exports.runtimes import LOADERS
+    from pixd.pix2pix.network import models
+
+    for needed in {"onnx": ("onnx", "onnxruntime"), "openvino": ("onnx", "openvino")}.get(
+        format_, ()
+    ):
+        pytest.importorskip(needed)
+    made = []
+    for name in ("one", "other"):
+        target = tmp_path / name
+        target.mkdir()
+        writer = Writer(models.for_saving(generator), target, tmp_path, weights)
+        made.append(writer.write(format_))
+    for path in sorted(made[0].parent.iterdir()):
+        assert path.read_bytes() == (made[1].parent / path.name).read_bytes(), path.name
+    loaded = LOADERS[format_](made[0])
+    assert loaded is not None
+    found = trial.measure(loaded.run)
+    assert found.is_repeatable
+    assert found.trouble(weights) == ""
+    if weights == "float32":
+        assert found.largest <= 1
+        assert found.share < 0.01
+
+
+def test_few_bits_where_images_are_small_are_smaller_and_agree(
+    generator: Any, trial: Any, tmp_path: Path
+) -> None:
+    pytest.importorskip("onnxruntime")
+    from pixd.pix2pix.exports import onnx_graph, runtimes
+    from pixd.pix2pix.network import models
+
+    stock = models.for_saving(generator)
+    sides = onnx_graph.sides_of(stock)
+    assert sides["down1"] == sides["output_conv"] == SIZE
+    assert min(sides.values()) == 2
+    mixed = onnx_graph.build(stock, lambda name: "int8" if sides[name] <= 8 else "float16")
+    half = onnx_graph.build(stock, lambda _: "float16")
+    assert mixed.ByteSize() < half.ByteSize()
+    path = tmp_path / "mixed.onnx"
+    path.write_bytes(mixed.SerializeToString())
+    loaded = runtimes.load_onnx(path)
+    assert loaded is not None
+    # One colour channel may move by more: L*a*b* to sRGB is steep where a colour is dark.
+    assert trial.measure(loaded.run).mean < 1
+
+
+def test_quantized_weights_are_within_half_a_step_and_zeros_stay_zeros() -> None:
+    pytest.importorskip("onnx")
+    from pixd.pix2pix.exports.onnx_graph import quantize
+
+    values = np.random.default_rng(0).normal(0, 0.02, (5, 7, 4, 4)).astype(np.float32)
+    values[2] = 0
+    for most in (127, 31, 15):
+        steps, scale = quantize(values, 0, most)
+        assert np.abs(steps).max() == most
+        error = np.abs(steps * scale[:, None, None, None] - values)
+        assert (error <= scale[:, None, None, None] * 0.5001).all()
+        assert not steps[2].any()
+
+
+def test_a_model_that_draws_something_else_is_refused_in_one_line(trial: Any) -> None:
+    def run(values: Any) -> Any:
+        shape = (*values.shape[:3], trial.codec.output_channels)
+        return np.full(shape, 0.9, np.float32)
+
+    with pytest.raises(PixdError, match="onnx draws other pictures than pixd, by") as refused:
+        trial.agreement("onnx", run, "float32")
+    assert "\n" not in refused.value.message
+    with pytest.raises(PixdError, match="on average"):
+        trial.agreement("onnx", run, "int8")
+    with pytest.raises(PixdError, match="not finite"):
+        trial.agreement("onnx", lambda values: run(values) * np.nan, "int8")

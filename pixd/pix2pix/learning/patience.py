@@ -2,7 +2,7 @@
 
 A number of epochs is a guess about pairs that nobody has seen yet. The held-out scores say when more
 steps no longer help: they go up and down, and do not get better. A score is better only if it is so by
-more than such scores go up and down by themselves, and by what somebody can see.
+more than such scores go up and down by themselves, and by more than two seeds differ.
 
 What the numbers stand on is told in docs/training.md.
 """
@@ -22,7 +22,7 @@ GROWTH: Final = 1.2  # a validation comes at this times the step of the one befo
 AS_LONG_AGAIN: Final = 3.0  # times the step of the last progress: then `auto` stops
 AT_LEAST: Final = 10  # validations that `auto` waits for, however early the last progress was
 EPOCHS: Final = 10  # as often `auto` has every pair seen before it stops
-WORTH_IT: Final = 0.02  # of the distance: who looks at two pictures sees no smaller gain
+WORTH_IT: Final = 0.03  # of the distance: as much as two seeds of one training differ
 
 
 class Standing(NamedTuple):

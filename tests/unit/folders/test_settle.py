@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pixd.folders.settle import Ready, Settling
+from pixd.folders.settle import EARLY_S, Ready, Settling
 from pixd.images.formats import ends_as_it_should, looks_whole
 
 SETTLE_S = 2.0
@@ -173,7 +173,7 @@ def test_nothing_settles_before_its_time_and_nothing_is_lost(
             for ready in settling.settled(now):
                 still_s = now - changed_at[ready.name]
                 assert ready.stamp == stamps[ready.name]
-                assert still_s >= (0.2 if ready.early else SETTLE_S) - 1e-9
+                assert still_s >= (EARLY_S if ready.early else SETTLE_S) - 1e-9
                 assert not ready.early or ready.name in closed
                 if what == "tick and postpone" and ready.early:
                     settling.postpone(ready.name, now)

@@ -80,11 +80,12 @@ def test_a_picture_that_becomes_clear_is_progress_though_its_distance_stands() -
     assert told.since == patience.due[8]
 
 
-def test_gains_that_nobody_sees_are_no_progress() -> None:
+def test_gains_as_small_as_between_two_seeds_are_no_progress() -> None:
     patience = Patience("auto", STEPS, EPOCH)
-    creeping = [40.0 * 0.997**at for at in range(12)]
+    creeping = [40.0 * 0.997**at for at in range(14)]
+    assert patience.standing(history(patience, creeping[:11])).since == patience.due[0]
     told = patience.standing(history(patience, creeping))
-    assert told.since == patience.due[7]  # where 2 % have added up
+    assert told.since == patience.due[11]  # where 3 % have added up
 
 
 def test_sharper_than_the_targets_is_not_clearer() -> None:

@@ -17,7 +17,7 @@ SHARED = {"child", "confinement", "spec", "spec_parts"}
     [
         ("pixd.images.decoder_child", 29),
         ("pixd.training.dataset.inspector_child", 32),
-        ("pixd.training.prepare.maker_child", 46),
+        ("pixd.training.prepare.maker_child", 47),
     ],
 )
 def test_a_child_that_decodes_imports_little(module: str, most: int) -> None:

@@ -102,8 +102,9 @@ def _serve(connection: socket.socket) -> tuple[Request, list[int]] | None:
         message, fds, _, _ = socket.recv_fds(connection, LARGEST_REQUEST, MOST_FDS)
         if not message:
             return None
-        # Python before 3.12 gives recv_fds' flags to nobody, so MSG_CMSG_CLOEXEC would not help: a
-        # command would keep the pipe of the answer, whose end says that it was executed.
+        # recv_fds passes its flags to nobody (python/cpython#107898; 3.9 to 3.13), so that
+        # MSG_CMSG_CLOEXEC does not help: a command would keep the pipe of the answer, whose end says
+        # that it was executed.
         for fd in fds:
             os.set_inheritable(fd, False)
         if _clone_as_sibling() == 0:

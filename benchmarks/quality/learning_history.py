@@ -92,7 +92,6 @@ class _Average:
 def _together(generator: Any, averages: list[_Average]) -> Any:
     raw = tensors_of(generator.trainable_variables)
 
-    @tf.function(autograph=False)
     def update(step: Any) -> None:
         for average in averages:
             # Young averages forget faster, or the first noise would stay in them for long.
@@ -101,7 +100,7 @@ def _together(generator: Any, averages: list[_Average]) -> Any:
             for mine, theirs in zip(average.weights, raw, strict=True):
                 mine.assign_add(share * (theirs - mine))
 
-    return update
+    return tf.function(update, autograph=False)
 
 
 def _scores(infer: Any, held_out: HeldOut) -> dict[str, Any]:

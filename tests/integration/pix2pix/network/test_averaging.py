@@ -12,10 +12,10 @@ from pixd.pix2pix.network.averaging import FIRST_UPDATES, LEAST_SHARE, WeightAve
 def test_the_first_update_takes_the_weights_as_they_are() -> None:
     weight = tf.Variable([1.0, 2.0])
     average = WeightAverage([weight])
-    assert not average.is_begun
+    begun = [average.is_begun]
     weight.assign([5.0, 7.0])
     average.make_update(None)()
-    assert average.is_begun
+    assert [*begun, average.is_begun] == [False, True]
     with average.in_place():
         assert weight.numpy().tolist() == [5.0, 7.0]
 

@@ -7,6 +7,8 @@ import re
 import urllib.parse
 from typing import TYPE_CHECKING, Any
 
+from starlette.convertors import Convertor, register_url_convertor
+
 from pixd.web import replies
 from pixd.web.replies import RefusalError
 
@@ -21,6 +23,21 @@ HIGHEST = 1 << 53
 _JSON_BYTES = 1 << 16
 _MEDIA = re.compile(r"\s*([\w.+-]+/[\w.+-]+)\s*(;.*)?", re.DOTALL)
 _LONGEST_NAME = 4096
+
+
+class _Number(Convertor[int]):
+    """A number in an address. Starlette's own takes any: Python and SQLite do not."""
+
+    regex = "[0-9]{1,15}"
+
+    def convert(self, value: str) -> int:
+        return int(value)
+
+    def to_string(self, value: int) -> str:
+        return str(value)
+
+
+register_url_convertor("number", _Number())
 
 
 def whole(

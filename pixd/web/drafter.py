@@ -195,8 +195,7 @@ class Drafter:
                     self._take_jobs()
                     self._step()
                     self._wait()
-                except Exception:
-                    # The thread outlives any fault of one drawing: without it nobody draws again.
+                except Exception:  # noqa: BLE001 - without this thread nobody draws again
                     _log.exception("the translator of drawings met an error that nobody foresaw")
                     self._end()
         finally:

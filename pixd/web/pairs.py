@@ -117,6 +117,8 @@ def routes(world: World, drafter: Drafter, places: Places) -> list[Route]:
         uploads.check_allowed(world, request.state.right)
         most = max(file_bytes_of(one.max_megapixels) for one in world.settings.pipelines)
         length = asked.length(request, min(most, MOST_BYTES))
+        if not length:
+            raise RefusalError(replies.UNPROCESSABLE, "the file is empty", advice="send a picture")
         data = bytearray()
         async with places.one():
             async for piece in uploads.pieces(request, length):

@@ -117,6 +117,7 @@ def test_outputs_come_in_parts_newest_first_and_are_filtered(page: Paged) -> Non
         "model=0",
         "name=%00",
         "from=٣",
+        "count=1&count=2",
     ],
 )
 def test_a_part_that_cannot_be_is_refused(page: Paged, query: str) -> None:
@@ -191,6 +192,11 @@ def test_settings_name_the_lines_that_set_them(page: Paged, shop: Tiny) -> None:
     assert lines[told["lines"]["pipelines.tiny.train.ngf"] - 1].strip() == "ngf: 4"
     assert "ngf: 4" in told["effective"]
     assert told["access"]["listens"] == [HOST]
+
+
+def test_words_that_are_allowed_are_named(page: Paged) -> None:
+    error = page.get("/api/log?level=loud").json()["error"]
+    assert error["message"] == "level: expected error or warning, got 'loud'"
 
 
 def test_errors_are_found_behind_any_number_of_warnings() -> None:

@@ -29,6 +29,8 @@ WELL_AFTER_S = 60.0
 """A page that ran for so long was well: the wait begins anew."""
 LONGEST_LOG_BYTES = 1 << 20
 _END_WITHIN_S = 3.0
+_DIE_WITHIN_S = 1.0
+"""So long it is waited for after SIGKILL; a dead disk may hold it for ever, and not the service."""
 _LAST_WORDS = 2000
 
 
@@ -45,7 +47,10 @@ class PageProcess:
         self._is_asked = is_asked
         self._process: subprocess.Popen[bytes] | None = None
         self._of: object = None  # what the running process was started for
+        self._ending: subprocess.Popen[bytes] | None = None  # told to end, and not gone yet
+        self._kill_at = 0.0
         self._log: Path | None = None
+        self._log_from = 0  # where in the log the words of the running process begin
         self._failures = 0
         self._started_at = 0.0
         self._retry_at = 0.0
@@ -63,8 +68,9 @@ class PageProcess:
         is_wanted = self._is_asked or (settings.web.start and os.environ.get(PAGE) != ELSEWHERE)
         wanted = (settings.path, settings.web) if is_wanted else None
         if wanted != self._of:
-            self.stop()
+            self._let_go(now)
             self._of, self._failures, self._retry_at, self.trouble = wanted, 0, 0.0, ""
+        self._see_off(now)
         if wanted is None:
             return ""
         said = ""
@@ -72,24 +78,42 @@ class PageProcess:
             said = self._bury(code, now)
         elif self._process is not None and now > self._started_at + WELL_AFTER_S:
             self._failures, self.trouble = 0, ""
-        if self._process is None and now >= self._retry_at:
-            self._start(settings, now)
+        # The next one needs the address of the one before.
+        if self._process is None and self._ending is None and now >= self._retry_at:
+            said = self._start(settings, now) or said
         return said
 
     def stop(self) -> None:
-        """End the page; it holds nothing that is worth waiting for."""
+        """End the page, which holds nothing that is worth waiting for, and wait for it a little."""
+        self._let_go(0.0)
+        if self._ending is None:
+            return
+        try:
+            self._ending.wait(_END_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            self._ending.kill()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._ending.wait(_DIE_WITHIN_S)
+        self._ending = None
+
+    def _let_go(self, now: float) -> None:
+        """Tell the page to end; `_see_off` looks whether it did."""
         if self._process is None:
             return
-        with contextlib.suppress(OSError):
-            self._process.terminate()
-        try:
-            self._process.wait(_END_WITHIN_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        self._process.terminate()
+        self._ending, self._kill_at = self._process, now + _END_WITHIN_S
         self._process = None
 
-    def _start(self, settings: Settings, now: float) -> None:
+    def _see_off(self, now: float) -> None:
+        if self._ending is None:
+            return
+        if self._ending.poll() is not None:
+            self._ending = None
+        elif now >= self._kill_at:
+            self._ending.kill()
+
+    def _start(self, settings: Settings, now: float) -> str:
+        """Start the page and return why it cannot be, if that is news."""
         command = [sys.executable, "-m", "pixd", "--config", str(settings.path), "web"]
         # A person at a terminal is shown the link. A log that others may read holds no token.
         self._log = None if sys.stderr.isatty() else settings.store / "logs" / "web.log"
@@ -103,10 +127,11 @@ class PageProcess:
                     process_group=0,  # Ctrl-C reaches the service, which then ends it
                 )
         except OSError as error:
-            self.trouble = f"the page cannot be started: {error.strerror}"
             self._failures += 1
             self._retry_at = now + backoff.wait_s(self._failures, FIRST_WAIT_S, LONGEST_WAIT_S)
+            return self._trouble_now(f"the page cannot be started: {error.strerror}")
         self._started_at = now
+        return ""
 
     @contextlib.contextmanager
     def _stderr(self) -> Iterator[int | None]:
@@ -119,6 +144,7 @@ class PageProcess:
         try:
             if os.fstat(fd).st_size > LONGEST_LOG_BYTES:
                 os.ftruncate(fd, 0)
+            self._log_from = os.fstat(fd).st_size
             yield fd
         finally:
             os.close(fd)
@@ -131,16 +157,21 @@ class PageProcess:
         if code in {EXIT_CONFIG, EXIT_USAGE}:
             wait_s = LONGEST_WAIT_S
         self._retry_at = now + wait_s
-        why = self._last_words() or f"it ended with exit code {code}"
-        before, self.trouble = self.trouble, f"the page is down: {why}"
-        return "" if self.trouble == before else self.trouble
+        ended = f"signal {-code} ended it" if code < 0 else f"it ended with exit code {code}"
+        return self._trouble_now(f"the page is down: {self._last_words() or ended}")
+
+    def _trouble_now(self, trouble: str) -> str:
+        """Keep what is wrong, and return it if it is news."""
+        before, self.trouble = self.trouble, trouble
+        return "" if trouble == before else trouble
 
     def _last_words(self) -> str:
         if self._log is None:
             return ""
         try:
             with self._log.open("rb") as file:
-                file.seek(max(0, file.seek(0, os.SEEK_END) - _LAST_WORDS))
+                size = file.seek(0, os.SEEK_END)
+                file.seek(max(self._log_from, size - _LAST_WORDS))
                 lines = file.read().decode(errors="replace").strip().splitlines()
         except OSError:
             return ""

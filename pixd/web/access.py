@@ -6,6 +6,7 @@ one (`pixd web --new-token`) ends every session and every signed address at once
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import hashlib
 import hmac
@@ -19,7 +20,7 @@ from pixd.system import durable
 from pixd.system.errors import PixdError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 SYSTEM_STATES = (Path("/var/lib/pixd-web"), Path("/var/lib/pixd"))
 """What StateDirectory= makes in systemd/pixd-web.service and in systemd/pixd.service."""
@@ -176,4 +177,22 @@ def write_new(folder: Path) -> None:
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     made = {name: secrets.token_urlsafe(_TOKEN_BYTES) for name in Secrets._fields}
-    durable.write_file(folder / TOKENS, json.dumps(made).encode(), mode=0o600)
+    with _as_owner_of(folder):
+        durable.write_file(folder / TOKENS, json.dumps(made).encode(), mode=0o600)
+
+
+@contextlib.contextmanager
+def _as_owner_of(folder: Path) -> Iterator[None]:
+    """Let root write as the user whose folder it is: the page must be able to read the file."""
+    owner = folder.stat()
+    group = os.getegid()
+    if os.geteuid() != 0 or owner.st_uid == 0:
+        yield
+        return
+    os.setegid(owner.st_gid)
+    os.seteuid(owner.st_uid)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(group)

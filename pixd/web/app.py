@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -31,7 +30,7 @@ from pixd.web import (
     uploads,
     viewer,
 )
-from pixd.web.drafter import Drafter
+from pixd.web.drafter import Drafter, clear_left
 from pixd.web.events import Events
 from pixd.web.gate import Gate
 from pixd.web.replies import refuse, reply
@@ -43,22 +42,27 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection
 
     from starlette.requests import Request
+    from starlette.types import ASGIApp
 
     from pixd.web.world import World
 
 NOTHING = 204
+_DRAFTS = "drafts"
 _log = logging.getLogger(__name__)
 
 
-def make_app(world: World, hosts: Callable[[], Collection[str]]) -> Starlette:
+def make_app(
+    world: World, hosts: Callable[[], Collection[str]], listens: Collection[str] = ()
+) -> ASGIApp:
     """Return the application.
 
     Args:
         world: what it answers from.
         hosts: the names that it is reached by; see `pixd.web.gate.Gate`.
+        listens: the addresses that it listens on, for people.
     """
     static = StaticFiles()
-    seen, drafter = Viewer(world.cache), Drafter(world.cache / "drafts")
+    seen, drafter = Viewer(world.cache), Drafter(world.cache / _DRAFTS)
     targets, places = Targets(world), uploads.Places(uploads.AT_ONCE)
     stream = Events(world)
     cleanings: set[asyncio.Task[None]] = set()  # a task that nobody holds may vanish
@@ -81,6 +85,7 @@ def make_app(world: World, hosts: Callable[[], Collection[str]]) -> Starlette:
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         await world.call(viewer.tidy, world.cache)
+        await world.call(clear_left, world.cache / _DRAFTS)
         for pipeline in world.settings.pipelines if world.settings.web.uploads else ():
             for root in (pipeline.training, pipeline.input):
                 cleaning = asyncio.create_task(world.write(placing.clear_left, root))
@@ -99,7 +104,7 @@ def make_app(world: World, hosts: Callable[[], Collection[str]]) -> Starlette:
         Route("/healthz", healthz),
         Route("/openapi.json", openapi),
         Route("/api/status", status_now),
-        *settings.routes(world, hosts),
+        *settings.routes(world, hosts, listens),
         *stream.routes(),
         *operations.routes(world),
         *asking.routes(world, targets),
@@ -110,16 +115,17 @@ def make_app(world: World, hosts: Callable[[], Collection[str]]) -> Starlette:
         *models.routes(world),
         *uploads.routes(world, places),
     ]
-    return Starlette(
+    inside = Starlette(
         routes=routes,
         lifespan=lifespan,
-        middleware=[Middleware(Gate, access=world.access, hosts=hosts)],
         exception_handlers={
             PixdError: _told,
             HTTPException: _http,
             Exception: _surprise,
         },
     )
+    # Around all of it: as a middleware of Starlette it would not see the answers for surprises.
+    return Gate(inside, access=world.access, hosts=hosts)
 
 
 def _openapi() -> object:

@@ -7,6 +7,8 @@ import re
 import urllib.parse
 from typing import TYPE_CHECKING, Any
 
+from starlette.convertors import Convertor, register_url_convertor
+
 from pixd.web import replies
 from pixd.web.replies import RefusalError
 
@@ -23,6 +25,21 @@ _MEDIA = re.compile(r"\s*([\w.+-]+/[\w.+-]+)\s*(;.*)?", re.DOTALL)
 _LONGEST_NAME = 4096
 
 
+class _Number(Convertor[int]):
+    """A number in an address. Starlette's own takes any: Python and SQLite do not."""
+
+    regex = "[0-9]{1,15}"
+
+    def convert(self, value: str) -> int:
+        return int(value)
+
+    def to_string(self, value: int) -> str:
+        return str(value)
+
+
+register_url_convertor("number", _Number())
+
+
 def whole(
     request: Request, name: str, default: int | None, low: int = 0, high: int = HIGHEST
 ) -> int | None:
@@ -31,8 +48,8 @@ def whole(
     Raises:
         RefusalError: it is none, or out of range.
     """
-    text = request.query_params.get(name)
-    if text is None or not text:
+    text = _one(request, name)
+    if not text:
         return default
     if text.isascii() and text.isdecimal() and len(text) <= 16 and low <= int(text) <= high:  # noqa: PLR2004 - digits of HIGHEST
         return int(text)
@@ -54,10 +71,10 @@ def word(request: Request, name: str, default: str, allowed: Collection[str]) ->
     Raises:
         RefusalError: it is not among those allowed.
     """
-    text = request.query_params.get(name) or default
+    text = _one(request, name) or default
     if text in allowed:
         return text
-    raise _unfit(name, " or ".join(sorted(allowed)), text)
+    raise _unfit(name, " or ".join(sorted(filter(None, allowed))), text)
 
 
 def text(request: Request, name: str) -> str:
@@ -66,10 +83,22 @@ def text(request: Request, name: str) -> str:
     Raises:
         RefusalError: it is too long, or no text.
     """
-    found = request.query_params.get(name, "")
+    found = _one(request, name)
     if len(found) > _LONGEST_NAME or "\0" in found or not _is_utf8(found):
         raise _unfit(name, "a name", found[:20])
     return found
+
+
+def _one(request: Request, name: str) -> str:
+    """Return a value of the query; "" where it is not there.
+
+    Raises:
+        RefusalError: it is there several times.
+    """
+    found = request.query_params.getlist(name)
+    if len(found) > 1:
+        raise _unfit(name, "it once", f"{len(found)} times")
+    return found[0] if found else ""
 
 
 def _is_utf8(text: str) -> bool:

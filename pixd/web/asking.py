@@ -14,6 +14,7 @@ from pixd.answers import through, trace, why
 from pixd.store.queries import changes, files, gallery, history
 from pixd.system import clock
 from pixd.web import asked, replies, rows
+from pixd.web.access import Right
 from pixd.web.pictures import shown
 from pixd.web.replies import RefusalError, reply
 
@@ -68,7 +69,7 @@ def routes(world: World, targets: Targets) -> list[Route]:
         while len(waited) > _MOST_CHANGES:
             waited.popitem(last=False)
         found = await world.read(_change, world, targets, text, known)
-        if not found["through"]:
+        if not found["through"] and request.state.right is Right.FULL:  # a guest moves nothing
             await world.call(through.ask_for_a_scan, world.settings.store)
         return reply(found)
 

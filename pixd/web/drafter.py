@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import logging
 import os
 import queue
 import select
@@ -28,6 +29,7 @@ from pixd.system.children.spawner import LocalSpawner
 from pixd.system.errors import PixdError
 from pixd.translation import due, translator
 from pixd.web import replies
+from pixd.web.listening import is_running
 from pixd.web.replies import RefusalError
 
 if TYPE_CHECKING:
@@ -42,6 +44,7 @@ KEPT = 16
 """Drafts whose pictures are kept, so that a pair made of one can be compared with it."""
 START_WITHIN_S = 120.0
 _LOOK_EVERY_S = 1.0
+_log = logging.getLogger(__name__)
 
 
 class Drafted(NamedTuple):
@@ -87,12 +90,20 @@ class _Open(NamedTuple):
     apart: Apart
 
 
+def clear_left(above: Path) -> None:
+    """Remove the folders of pages that were killed; another page may be running."""
+    with contextlib.suppress(OSError):
+        for folder in above.iterdir():
+            if not (folder.name.isdecimal() and is_running(int(folder.name))):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
 class Drafter:
     """The thread, its child, and the drawings that wait for it."""
 
-    def __init__(self, folder: Path) -> None:
-        """Start nothing yet; `folder` is the page's own, and is emptied at the first drawing."""
-        self._folder = folder
+    def __init__(self, above: Path) -> None:
+        """Start nothing yet; below `above` each page makes a folder of its own."""
+        self._folder = above / str(os.getpid())
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._wake, self._waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._thread: threading.Thread | None = None
@@ -165,6 +176,7 @@ class Drafter:
             self._jobs.put(None)
             self._stir()
             self._thread.join(5)
+            shutil.rmtree(self._folder, ignore_errors=True)
 
     def _settle(self, _answer: Future[Drafted | None]) -> None:
         with self._lock:
@@ -179,9 +191,13 @@ class Drafter:
     def _run(self) -> None:
         try:
             while not self.is_closing:
-                self._take_jobs()
-                self._step()
-                self._wait()
+                try:
+                    self._take_jobs()
+                    self._step()
+                    self._wait()
+                except Exception:  # noqa: BLE001 - without this thread nobody draws again
+                    _log.exception("the translator of drawings met an error that nobody foresaw")
+                    self._end()
         finally:
             self._end()
 
@@ -191,7 +207,7 @@ class Drafter:
                 job = self._jobs.get_nowait()
                 if job is None:
                     return
-                if job.answer.cancelled():
+                if not job.answer.set_running_or_notify_cancel():
                     continue
                 try:
                     self._begin(job)
@@ -205,6 +221,9 @@ class Drafter:
                             advice="free some space where the page keeps its cache",
                         )
                     )
+                except Exception:
+                    self._refuse(job, replies.UNAVAILABLE, "a draft cannot be made")
+                    raise
 
     def _begin(self, job: _Job) -> None:
         opened = self._opened_for(job)
@@ -277,9 +296,14 @@ class Drafter:
             return
         ms = dict(translator.timings_of(event))
         ms["total"] = (time.monotonic() - job.came_at) * 1000
-        data = out.read_bytes()
-        digest = digests.digest_of(data)
-        self._keep(digest, out)
+        try:
+            data = out.read_bytes()
+            digest = digests.digest_of(data)
+            self._keep(digest, out)
+        except OSError as error:
+            why = f"the draft cannot be read: {error.strerror}"
+            self._refuse(job, replies.UNAVAILABLE, why)
+            return
         self._drawn[digests.digest_of(job.data)] = digest
         with contextlib.suppress(Exception):  # cancelled meanwhile
             job.answer.set_result(Drafted(data, key, model, digest, ms))

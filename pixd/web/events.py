@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
+    from pixd.web.access import Secrets
     from pixd.web.world import World
 
 MOST_STREAMS = 32
@@ -104,7 +105,7 @@ class Events:
         return listener
 
     async def _stream(self) -> AsyncIterator[str]:
-        secrets = self._world.access.secrets
+        secrets = self._secrets()
         # Not before the answer has begun: one that never does would never leave.
         listener = self._joined()
         try:
@@ -115,7 +116,7 @@ class Events:
                         await listener.stirred.wait()
                 except TimeoutError:
                     yield ": still here\n\n"
-                if self._world.access.secrets != secrets:
+                if self._secrets() != secrets:
                     return  # new tokens end all sessions
                 listener.stirred.clear()
                 waiting, listener.pending = listener.pending, {}
@@ -123,6 +124,12 @@ class Events:
                     yield text
         finally:
             self._listeners.discard(listener)
+
+    def _secrets(self) -> Secrets | None:
+        try:
+            return self._world.access.secrets
+        except PixdError:
+            return None  # the gate says so in the log
 
     async def _watch(self) -> None:
         while self._listeners:

@@ -10,11 +10,13 @@ Source: Fetch Metadata Request Headers, W3C, section 2.4; RFC 9112, section 3.2 
 
 from __future__ import annotations
 
+import logging
 import re
 from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers, MutableHeaders
 
+from pixd.system.errors import PixdError
 from pixd.web import replies
 from pixd.web.access import Right
 from pixd.web.replies import RefusalError, refuse
@@ -53,6 +55,7 @@ _OPEN_BELOW = "/static/"
 _PICTURES = "/picture/"
 _READING = frozenset({"GET", "HEAD"})
 _DRAFT = re.compile(r"/api/[^/]+/draft")  # changes nothing, so that a guest may draw
+_log = logging.getLogger(__name__)
 
 
 class Gate:
@@ -69,7 +72,7 @@ class Gate:
             hosts: gives the names of this page, each as a browser sends it, and in front of it
                 ``https://`` where only that scheme leads here (a proxy).
         """
-        self._app = app
+        self.inside = app
         self._access = access
         self._hosts = hosts
 
@@ -77,7 +80,7 @@ class Gate:
         """Pass a request on, or answer it here."""
         if scope["type"] != "http":
             if scope["type"] == "lifespan":
-                await self._app(scope, receive, send)
+                await self.inside(scope, receive, send)
             return
 
         async def send_guarded(message: Message) -> None:
@@ -92,7 +95,7 @@ class Gate:
         except RefusalError as error:
             await refuse(error)(scope, receive, send_guarded)
             return
-        await self._app(scope, receive, send_guarded)
+        await self.inside(scope, receive, send_guarded)
 
     def _check(self, scope: Scope) -> None:
         headers = Headers(scope=scope)
@@ -166,4 +169,16 @@ class Gate:
         if len(given) != 1:
             return None
         scheme, _, token = given[0].partition(" ")
-        return self._access.secrets.right_of(token.strip()) if scheme.lower() == "bearer" else None
+        if scheme.lower() != "bearer":
+            return None
+        try:
+            secrets = self._access.secrets
+        except PixdError as error:
+            # Its message names files of this machine, and who asks has shown no token yet.
+            _log.warning("%s; %s", error.message, error.advice)
+            raise RefusalError(
+                replies.UNAVAILABLE,
+                "the page cannot read its own tokens",
+                advice="its log says why",
+            ) from error
+        return secrets.right_of(token.strip())

@@ -89,8 +89,13 @@ def page(
 def _address(
     secrets: Secrets, pipeline: PipelineSettings, model: dict[str, Any], index: int, part: str
 ) -> str:
-    of = f"pair/{pipeline.name}/{model['number']}/{index}"
+    of = pair_name(pipeline.name, int(model["number"]), index)
     return f"/picture/{of}/{part}?k={secrets.signature(of, part)}"
+
+
+def pair_name(pipeline: str, number: int, index: int) -> str:
+    """Return what the signature of a held-out pair's picture is of."""
+    return f"pair/{pipeline}/{number}/{index}"
 
 
 def pair_request(

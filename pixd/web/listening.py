@@ -7,6 +7,7 @@ On loopback alone, on a Unix socket that only this user's group may open, or on 
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import signal
@@ -35,6 +36,7 @@ MOST_AT_ONCE = 96
 """Connections and requests at a time; the next is answered with 503 at once."""
 LARGEST_HEAD = 32 * 1024
 LOOPBACK = ("127.0.0.1", "::1")
+_TRIES = 5  # of free ports, until one is free on both
 
 
 class Place(NamedTuple):
@@ -42,15 +44,23 @@ class Place(NamedTuple):
 
     Attributes:
         sockets: open and bound.
-        hosts: as a browser sends them.
+        own: the names that lead there, as a browser sends them; `hosts` of the section adds some.
         url: the best address for a person, without the token; "" for a Unix socket.
         path: of a Unix socket that was made here, or "".
     """
 
     sockets: list[socket.socket]
-    hosts: frozenset[str]
+    own: frozenset[str]
     url: str
     path: str
+
+    def hosts(self, web: WebSettings) -> frozenset[str]:
+        """Return all that may be in the Host header, as the configuration is now."""
+        return self.own | {one.removeprefix("http://") for one in web.hosts}
+
+    def listens(self) -> list[str]:
+        """Return the addresses, for people."""
+        return [_told(one) for one in self.sockets]
 
 
 def listen(web: WebSettings, port: int | None, environ: Mapping[str, str]) -> Place:
@@ -66,17 +76,14 @@ def listen(web: WebSettings, port: int | None, environ: Mapping[str, str]) -> Pl
     """
     passed = _passed(environ)
     if passed:
-        return _place_of(passed, web)
+        return _place_of(passed)
     if web.listen.startswith("/") and port is None:
-        return Place([_unix(web.listen)], _names(web, None), "", web.listen)
+        return Place([_unix(web.listen)], _names(None), "", web.listen)
     address = split_address(web.listen) or (LOOPBACK[0], 0)
     host, number = address[0], address[1] if port is None else port
-    first = _tcp(host, number)
-    sockets, number = [first], first.getsockname()[1]
-    if host in LOOPBACK:
-        with contextlib.suppress(PixdError):  # a machine may have no IPv6
-            sockets.append(_tcp(LOOPBACK[1 - LOOPBACK.index(host)], number))
-    return Place(sockets, _names(web, number, host), _url(host, number), "")
+    sockets = _opened(host, number)
+    number = sockets[0].getsockname()[1]
+    return Place(sockets, _names(number, host), _url(host, number), "")
 
 
 def is_free(web: WebSettings) -> bool:
@@ -85,7 +92,8 @@ def is_free(web: WebSettings) -> bool:
     if address is None:
         return True
     try:
-        _tcp(*address).close()
+        for one in _opened(*address):
+            one.close()
     except PixdError:
         return False
     return True
@@ -164,26 +172,63 @@ def read_told(folder: Path) -> dict[str, Any] | None:
         return None
 
 
+def is_running(pid: int) -> bool:
+    """Tell whether there is a process of this number."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True  # of another user
+    return True
+
+
 def usual_url(web: WebSettings) -> str:
     """Return the address of a page that listens as configured; "" for a Unix socket."""
     address = split_address(web.listen)
     return _url(*address) if address else ""
 
 
+def _opened(host: str, port: int) -> list[socket.socket]:
+    """Listen on an address; of loopback on both kinds.
+
+    Raises:
+        PixdError: it may not be used, or it is taken, also where only the other kind of loopback
+            is: who opens `localhost` might then hand the token to whoever listens there.
+    """
+    for left in reversed(range(_TRIES if port == 0 else 1)):
+        opened: list[socket.socket] = []
+        at = host
+        try:
+            opened.append(_tcp(host, port))
+            if host in LOOPBACK:
+                at = LOOPBACK[1 - LOOPBACK.index(host)]
+                opened.append(_tcp(at, opened[0].getsockname()[1]))
+        except OSError as error:
+            if opened and error.errno != errno.EADDRINUSE:
+                break  # a machine may have no IPv6
+            for one in opened:
+                one.close()
+            if not (opened and left):
+                raise _refused(_spoken(at, port), error) from error
+        else:
+            break
+    return opened
+
+
 def _tcp(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        made = socket.socket(family, socket.SOCK_STREAM)
-    except OSError as error:
-        raise _refused(f"{host}:{port}", error) from error
+    made = socket.socket(family, socket.SOCK_STREAM)
     try:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         made.bind((host, port))
-    except OSError as error:
+        # At once: two that are only bound may share an address, and the later one would fail late.
+        made.listen(BACKLOG)
+    except OSError:
         made.close()
-        raise _refused(f"{host}:{port}", error) from error
+        raise
     return made
 
 
@@ -201,6 +246,7 @@ def _unix(path: str) -> socket.socket:
             if stat.S_ISSOCK(place.lstat().st_mode) and _is_left(path):
                 place.unlink()  # of a page that was killed
         made.bind(path)
+        made.listen(BACKLOG)  # at once, or another page would take it for one that was left
     except OSError as error:
         made.close()
         raise _refused(path, error) from error
@@ -240,29 +286,40 @@ def _passed(environ: Mapping[str, str]) -> list[socket.socket]:
     return found
 
 
-def _place_of(passed: Sequence[socket.socket], web: WebSettings) -> Place:
+def _place_of(passed: Sequence[socket.socket]) -> Place:
     hosts: set[str] = set()
     url = ""
     for one in passed:
         if one.family == socket.AF_UNIX:
-            hosts |= _names(web, None)
+            hosts |= _names(None)
         else:
             host, port = one.getsockname()[:2]
-            hosts |= _names(web, port, host)
+            hosts |= _names(port, host)
             url = url or _url(host, port)
     return Place(list(passed), frozenset(hosts), url, "")
 
 
-def _names(web: WebSettings, port: int | None, host: str = "") -> frozenset[str]:
-    """Return what may be in the Host header: the own names with the port, and nothing else."""
+def _names(port: int | None, host: str = "") -> frozenset[str]:
+    """Return the own names with the port, and nothing else."""
     names = {"localhost"}
     if port is not None:
         names = {f"localhost:{port}", f"127.0.0.1:{port}", f"[::1]:{port}"}
         if host not in {"0.0.0.0", "::", "", *LOOPBACK}:  # noqa: S104 - asks, binds nothing
-            names.add(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
-    return frozenset(names | {one.removeprefix("http://") for one in web.hosts})
+            names.add(_spoken(host, port))
+    return frozenset(names)
+
+
+def _told(one: socket.socket) -> str:
+    found = one.getsockname()
+    if one.family == socket.AF_UNIX:
+        return str(found)
+    return _spoken(*found[:2])
+
+
+def _spoken(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _url(host: str, port: int) -> str:
     shown = "127.0.0.1" if host in {"0.0.0.0", "::"} else host  # noqa: S104 - as above
-    return f"http://[{shown}]:{port}/" if ":" in shown else f"http://{shown}:{port}/"
+    return f"http://{_spoken(shown, port)}/"

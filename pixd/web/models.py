@@ -59,11 +59,11 @@ def routes(world: World) -> list[Route]:
         return Response(data, headers=replies.NO_STORE, media_type="image/png")
 
     return [
-        Route("/api/{pipeline}/models/{number:int}/diff/{other:int}", difference),
-        Route("/api/{pipeline}/models/{number:int}/report", report),
+        Route("/api/{pipeline}/models/{number:number}/diff/{other:number}", difference),
+        Route("/api/{pipeline}/models/{number:number}/report", report),
         Route("/api/{pipeline}/preview", preview),
         Route("/api/{pipeline}/models", models),
-        Route("/api/{pipeline}/models/{number:int}", model),
+        Route("/api/{pipeline}/models/{number:number}", model),
     ]
 
 

@@ -5,13 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from anyio import CapacityLimiter
-from anyio.to_thread import run_sync
 from starlette.routing import Route
 
 from pixd.answers import plan
-from pixd.system import control_socket
-from pixd.system.errors import ServiceNotRunningError
 from pixd.web import asked, replies
 from pixd.web.replies import RefusalError, reply
 
@@ -24,8 +20,6 @@ if TYPE_CHECKING:
     from pixd.web.world import World
 
 BY = "the page"
-ASKERS = 4
-"""Requests that wait for the service at once; each may wait for a long step of it."""
 _FOLDERS = ("training", "input", "output")
 _MOST_FILES = 10_000
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
@@ -33,7 +27,6 @@ _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 def routes(world: World) -> list[Route]:
     """Return the addresses."""
-    limiter = CapacityLimiter(ASKERS)
 
     async def operation(request: Request) -> Response:
         op = request.path_params["op"]
@@ -45,21 +38,11 @@ def routes(world: World) -> list[Route]:
         said = await asked.mapping(request)
         pipeline = world.pipeline(str(said.get("pipeline")))
         arguments = {"pipeline": pipeline.name, "by": BY, **read(said)}
-        store = world.settings.store
-
-        def ask() -> dict[str, Any]:
-            try:
-                return control_socket.request(store, op, arguments)
-            except FileNotFoundError as error:
-                raise ServiceNotRunningError(
-                    "there is no store yet", advice="start the service: pixd run"
-                ) from error
-
-        return reply(await run_sync(ask, limiter=limiter))
+        return reply(await world.ask(op, arguments))
 
     async def planned(request: Request) -> Response:
         pipeline = world.pipeline(request.path_params["pipeline"])
-        return reply(await world.read(plan.of_pipeline, world.settings, pipeline))
+        return reply(await world.look(plan.of_pipeline, world.settings, pipeline))
 
     return [
         Route("/api/operations/{op}", operation, methods=["POST"]),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import threading
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -52,6 +53,7 @@ class Scratch:
     def __init__(self, cache: Path) -> None:
         """Keep them in a folder of the page's own."""
         self._folder = cache / "scratch"
+        self._lock = threading.Lock()  # two at once would each count what the other moves
 
     def keep(self, data: bytes) -> str:
         """Keep some bytes and return their digest. Blocks.
@@ -60,6 +62,11 @@ class Scratch:
             RefusalError: there is no room for them.
         """
         hexadecimal = hashlib.sha256(data).hexdigest()
+        with self._lock:
+            self._keep(hexadecimal, data)
+        return f"sha256:{hexadecimal}"
+
+    def _keep(self, hexadecimal: str, data: bytes) -> None:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._drop_old()
         held = sum(path.stat().st_size for path in self._folder.iterdir())
@@ -71,9 +78,12 @@ class Scratch:
                 advice="make pairs of those first; each is forgotten after an hour",
             )
         temporary = self._folder / f".{os.urandom(6).hex()}"
-        temporary.write_bytes(data)
-        temporary.rename(path)
-        return f"sha256:{hexadecimal}"
+        try:
+            temporary.write_bytes(data)
+            temporary.rename(path)
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
 
     def find(self, digest: str) -> Path | None:
         """Return the file of a digest, or None."""
@@ -107,6 +117,8 @@ def routes(world: World, drafter: Drafter, places: Places) -> list[Route]:
         uploads.check_allowed(world, request.state.right)
         most = max(file_bytes_of(one.max_megapixels) for one in world.settings.pipelines)
         length = asked.length(request, min(most, MOST_BYTES))
+        if not length:
+            raise RefusalError(replies.UNPROCESSABLE, "the file is empty", advice="send a picture")
         data = bytearray()
         async with places.one():
             async for piece in uploads.pieces(request, length):

@@ -21,7 +21,7 @@ from pixd.store.queries.lineage import object_path
 from pixd.system.children.confinement import MEGAPIXELS
 from pixd.system.children.spec import DecodeSpec
 from pixd.web import replies
-from pixd.web.held_out import pair_request
+from pixd.web.held_out import pair_name, pair_request
 from pixd.web.replies import RefusalError
 from pixd.web.viewer import VIEW_PX
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping
 
     from starlette.requests import Request
+    from starlette.types import Receive, Scope, Send
 
     from pixd.config import PipelineSettings, Settings
     from pixd.store.connection import Reader
@@ -81,7 +82,7 @@ def routes(world: World, viewer: Viewer) -> list[Route]:
         return await _pair(world, viewer, request)
 
     return [
-        Route("/picture/pair/{pipeline}/{number:int}/{index:int}/{part}", pair),
+        Route("/picture/pair/{pipeline}/{number:number}/{index:number}/{part}", pair),
         Route("/picture/{digest}/{kind}", picture),
     ]
 
@@ -118,7 +119,6 @@ async def _picture(world: World, viewer: Viewer, request: Request) -> Response:
 
 async def _pair(world: World, viewer: Viewer, request: Request) -> Response:
     named = request.path_params
-    pipeline = world.pipeline(named["pipeline"])
     number, index, part = int(named["number"]), int(named["index"]), named["part"]
     if part not in {"input", "target"}:
         raise RefusalError(
@@ -126,8 +126,9 @@ async def _pair(world: World, viewer: Viewer, request: Request) -> Response:
             "there is no such picture",
             advice="the lists have the addresses of pictures",
         )
-    of = pair_name(pipeline.name, number, index)
-    _check_signed(world, request, of, part)
+    # First, because the answer for an unknown pipeline names those that there are.
+    _check_signed(world, request, pair_name(named["pipeline"], number, index), part)
+    pipeline = world.pipeline(named["pipeline"])
     asked = await world.read(pair_request, world.settings.store, pipeline, number, index)
     etag = f'"{asked.pop("etag")}-{part}"'
     headers = {"etag": etag, **_FOREVER}
@@ -138,11 +139,6 @@ async def _pair(world: World, viewer: Viewer, request: Request) -> Response:
     )
     _, data = await viewer.ask({**asked, "want": "pair", "part": part}, spec)
     return Response(data, headers=headers, media_type="image/png")
-
-
-def pair_name(pipeline: str, number: int, index: int) -> str:
-    """Return what the signature of a held-out pair's picture is of."""
-    return f"pair/{pipeline}/{number}/{index}"
 
 
 def spec_of(pipeline: PipelineSettings | None) -> DecodeSpec:
@@ -218,7 +214,7 @@ async def _original(
         except RefusalError:
             os.close(fd)
             raise
-        status = _PARTIAL if (start, end) != (0, size) or wanted else 200
+        status = _PARTIAL
     quoted = urllib.parse.quote(name.encode("utf-8", "surrogateescape"), safe="")
     more = {
         **headers,
@@ -232,22 +228,33 @@ async def _original(
     if request.method == "HEAD":
         os.close(fd)
         return Response(None, status, more, media_type="application/octet-stream")
-    return StreamingResponse(
-        _chunks(world, fd, start, end), status, more, media_type="application/octet-stream"
-    )
+    return _Streamed(fd, _chunks(world, fd, start, end), status, more)
+
+
+class _Streamed(StreamingResponse):
+    """The bytes of an open file, which is closed also if the client left before the first."""
+
+    def __init__(
+        self, fd: int, content: AsyncIterator[bytes], status: int, headers: Mapping[str, str]
+    ) -> None:
+        super().__init__(content, status, headers, media_type="application/octet-stream")
+        self._fd = fd
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            os.close(self._fd)
 
 
 async def _chunks(world: World, fd: int, start: int, end: int) -> AsyncIterator[bytes]:
-    try:
-        while start < end:
-            read = functools.partial(os.pread, fd, min(_CHUNK, end - start), start)
-            chunk = await world.call(read)
-            if not chunk:
-                return
-            start += len(chunk)
-            yield chunk
-    finally:
-        os.close(fd)
+    while start < end:
+        read = functools.partial(os.pread, fd, min(_CHUNK, end - start), start)
+        chunk = await world.call(read)
+        if not chunk:
+            return
+        start += len(chunk)
+        yield chunk
 
 
 def _range(wanted: str, size: int) -> tuple[int, int]:

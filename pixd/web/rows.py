@@ -96,7 +96,7 @@ def routes(world: World, targets: Targets) -> list[Route]:
         Route("/api/{pipeline}/outputs", outputs),
         Route("/api/{pipeline}/files/{kind}", files),
         Route("/api/{pipeline}/commits/{kind}", commits),
-        Route("/api/{pipeline}/commits/{kind}/{a:int}/diff/{b:int}", difference),
+        Route("/api/{pipeline}/commits/{kind}/{a:number}/diff/{b:number}", difference),
     ]
 
 
@@ -189,10 +189,8 @@ def _events(
 ) -> list[dict[str, Any]]:
     if level:
         levels = _LEVELS if level == "warning" else ("error",)
-        found = store_status.troubles(reader, ("", *pipelines), count)
-        return [
-            {**one._asdict(), "kind": "", "change_id": ""} for one in found if one.level in levels
-        ]
+        found = store_status.troubles(reader, ("", *pipelines), count, levels)
+        return [{**one._asdict(), "kind": "", "change_id": ""} for one in found]
     rows = [
         {**row, "pipeline": name}
         for name in ("", *pipelines)

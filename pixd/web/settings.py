@@ -11,7 +11,6 @@ import pixd
 from pixd.config.effective import effective_yaml
 from pixd.config.lines import lines_of
 from pixd.service import prometheus
-from pixd.system import control_socket
 from pixd.system.children.confinement import file_bytes_of
 from pixd.system.errors import ConfigError, ServiceNotRunningError
 from pixd.web import asked, drafts, events, replies, uploads
@@ -30,20 +29,25 @@ if TYPE_CHECKING:
 _PROMETHEUS = "text/plain; version=0.0.4"
 
 
-def routes(world: World, hosts: Callable[[], Collection[str]]) -> list[Route]:
+def routes(
+    world: World, hosts: Callable[[], Collection[str]], listens: Collection[str]
+) -> list[Route]:
     """Return the addresses."""
 
     async def settings(request: Request) -> Response:
-        return reply(await world.call(_told, world, request.state.right, sorted(hosts())))
+        told = await world.call(_told, world, request.state.right, sorted(hosts()), list(listens))
+        return reply(told)
 
     async def metrics(_request: Request) -> Response:
-        text = await world.call(_metrics, world)
+        text = await _metrics(world)
         return Response(text, headers=replies.NO_STORE, media_type=_PROMETHEUS)
 
     return [Route("/api/settings", settings), Route("/metrics", metrics)]
 
 
-def _told(world: World, right: Right | None, hosts: list[str]) -> dict[str, Any]:
+def _told(
+    world: World, right: Right | None, hosts: list[str], listens: list[str]
+) -> dict[str, Any]:
     now = world.settings
     try:
         lines = lines_of(now.path)
@@ -58,7 +62,7 @@ def _told(world: World, right: Right | None, hosts: list[str]) -> dict[str, Any]
             "token": str(right),
             "uploads": uploads.may_upload(world, right),
             "hosts": hosts,
-            "listens": [now.web.listen],
+            "listens": listens,
         },
         "limits": {
             "draft_bytes": drafts.MOST_BYTES,
@@ -90,11 +94,11 @@ def _pipeline(one: PipelineSettings) -> dict[str, Any]:
     }
 
 
-def _metrics(world: World) -> str:
+async def _metrics(world: World) -> str:
     """Return the service's own counts; where none runs, that it is down."""
     try:
-        told = control_socket.request(world.settings.store, "metrics", {})
-    except (ServiceNotRunningError, FileNotFoundError):
+        told = await world.ask("metrics", {})
+    except ServiceNotRunningError:
         return prometheus.render(
             [
                 prometheus.Sample("pixd_build_info", {"version": pixd.__version__}, 1),

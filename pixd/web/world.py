@@ -11,12 +11,13 @@ from anyio.to_thread import run_sync
 
 from pixd.config.load import load
 from pixd.store.queries import status as store_status
-from pixd.system.errors import CannotTellError, PixdError
+from pixd.system import control_socket
+from pixd.system.errors import CannotTellError, PixdError, ServiceNotRunningError
 from pixd.web import replies
 from pixd.web.replies import RefusalError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from pixd.config import PipelineSettings, Settings
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 READERS = 4
 """How many threads read the store at once: more would take turns at the same processor."""
 WRITERS = 8
+ASKERS = 4
+"""Requests that wait for the service at once; each may wait for a long step of it."""
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
@@ -40,6 +43,7 @@ class World:
         self._stamp = _stamp(settings.path)
         self._limiter: CapacityLimiter | None = None
         self._writers: CapacityLimiter | None = None
+        self._askers: CapacityLimiter | None = None
 
     @property
     def settings(self) -> Settings:
@@ -82,6 +86,27 @@ class World:
         if self._writers is None:
             self._writers = CapacityLimiter(WRITERS)
         return await run_sync(functools.partial(function, *values), limiter=self._writers)
+
+    async def ask(self, op: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Ask the service, in threads apart: it may take long, and the store can be read meanwhile.
+
+        Raises:
+            ServiceNotRunningError: there is none.
+            PixdError: what the service says against it.
+        """
+        if self._askers is None:
+            self._askers = CapacityLimiter(ASKERS)
+        ask = functools.partial(control_socket.request, self.settings.store, op, arguments)
+        try:
+            return await run_sync(ask, limiter=self._askers)
+        except FileNotFoundError as error:
+            raise ServiceNotRunningError(
+                "there is no store yet", advice="start the service: pixd run"
+            ) from error
+
+    async def look(self, function: Callable[..., T], *values: Any) -> T:
+        """Call `function(reader, ...)` that also looks into a watched folder, in threads apart."""
+        return await self.write(self._with_reader, function, *values)
 
     async def read(self, function: Callable[..., T], *values: Any, **named: Any) -> T:
         """Call `function(reader, ...)` with the store open; all that it reads is of one moment.

@@ -61,7 +61,8 @@ def paged(folder: Path) -> Iterator[Paged]:
     """Give the application of the configuration in `folder`, with secrets beside it."""
     settings = load(folder / "config.yaml")
     world = World(settings, access.Access(folder / "page-state"), folder / "page-cache")
-    application = app.make_app(world, lambda: {HOST, "localhost:8460", "[::1]:8460"})
+    hosts = {HOST, "localhost:8460", "[::1]:8460"}
+    application = app.make_app(world, lambda: hosts, [HOST])
     with TestClient(application, base_url=ORIGIN) as client:
         yield Paged(client, world)
 

@@ -69,7 +69,9 @@ def link(settings: Settings, folder: Path, *, may_change: bool) -> str:
 
     secrets = access.Access(folder).secrets
     where = listening.read_told(folder)
-    url = where["url"] if where else listening.usual_url(settings.web)
+    # A page that was killed told an address that may be somebody else's by now.
+    is_up = where is not None and listening.is_running(where["pid"])
+    url = where["url"] if where and is_up else listening.usual_url(settings.web)
     if not url:
         raise PixdError(
             f"the page listens on the socket {settings.web.listen}, which has no address of its own",
@@ -136,8 +138,9 @@ def _serve(args: argparse.Namespace, settings: Settings, folder: Path) -> int:
         systemd.notify("READY=1")
         _say_where(settings, folder)
 
+    served = app.make_app(of, lambda: place.hosts(of.settings.web), place.listens())
     try:
-        listening.serve(app.make_app(of, lambda: place.hosts), place, ready)
+        listening.serve(served, place, ready)
     finally:
         listening.leave(folder, place)
     return EXIT_OK

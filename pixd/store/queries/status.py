@@ -190,13 +190,18 @@ def outputs_behind(reader: sqlite3.Connection, pipeline: str, model_digest: str)
     return int(row[0])
 
 
-def troubles(reader: sqlite3.Connection, pipelines: Iterable[str], limit: int) -> list[Trouble]:
+def troubles(
+    reader: sqlite3.Connection,
+    pipelines: Iterable[str],
+    limit: int,
+    levels: tuple[str, ...] = ("warning", "error"),
+) -> list[Trouble]:
     """Return the newest warnings and errors of some pipelines, newest first."""
     # One short walk along the index for each, however many events there are.
     rows = [
         row
         for pipeline in pipelines
-        for level in ("warning", "error")
+        for level in levels
         for row in reader.execute(
             "SELECT id, at, pipeline, level, message FROM event WHERE pipeline = ? AND level = ?"
             " ORDER BY id DESC LIMIT ?",

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import sqlite3
+import threading
 from importlib import resources
 from typing import Any
 
 import pytest
 
+from pixd.web import rows
+from pixd.web.world import World
 from tests.support.json_schema import Schema
-from tests.support.paged import Contract, Paged
+from tests.support.paged import HOST, Contract, Paged
 from tests.support.tiny import Tiny
 
 VOLATILE = {"uptime_seconds", "disk_free_bytes", "last_seen"}
@@ -63,9 +68,9 @@ def test_every_address_is_written_down_and_every_written_one_is_there(
 
     routes: set[tuple[str, str]] = set()
     application: Any = page.client.app
-    for route in application.routes:
+    for route in application.inside.routes:
         assert isinstance(route, Route)
-        path = route.path.replace(":path}", "}").replace(":int}", "}")
+        path = route.path.replace(":path}", "}").replace(":number}", "}")
         path = path.replace("/picture/{digest}/{kind}", "/picture/{digest}/thumb")
         routes |= {(path, method) for method in route.methods or () if method != "HEAD"}
     written = {
@@ -112,6 +117,7 @@ def test_outputs_come_in_parts_newest_first_and_are_filtered(page: Paged) -> Non
         "model=0",
         "name=%00",
         "from=٣",
+        "count=1&count=2",
     ],
 )
 def test_a_part_that_cannot_be_is_refused(page: Paged, query: str) -> None:
@@ -185,6 +191,58 @@ def test_settings_name_the_lines_that_set_them(page: Paged, shop: Tiny) -> None:
     lines = (shop.folder / "config.yaml").read_text().splitlines()
     assert lines[told["lines"]["pipelines.tiny.train.ngf"] - 1].strip() == "ngf: 4"
     assert "ngf: 4" in told["effective"]
+    assert told["access"]["listens"] == [HOST]
+
+
+def test_words_that_are_allowed_are_named(page: Paged) -> None:
+    error = page.get("/api/log?level=loud").json()["error"]
+    assert error["message"] == "level: expected error or warning, got 'loud'"
+
+
+def test_errors_are_found_behind_any_number_of_warnings() -> None:
+    db = sqlite3.connect(":memory:")
+    db.execute("CREATE TABLE event (id INTEGER, at TEXT, pipeline TEXT, level TEXT, message TEXT)")
+    told = [(1, "t1", "tiny", "error", "old"), *((n, f"t{n}", "", "warning", "") for n in (2, 3))]
+    db.executemany("INSERT INTO event VALUES (?, ?, ?, ?, ?)", told)
+    assert [row["message"] for row in rows._events(db, ["tiny"], "error", 2)] == ["old"]
+    assert [row["at"] for row in rows._events(db, ["tiny"], "warning", 2)] == ["t3", "t2"]
+    db.close()
+
+
+@pytest.mark.parametrize("number", ["9" * 19, "9" * 20, "9" * 5000])
+def test_a_number_that_no_store_can_hold_names_nothing(page: Paged, number: str) -> None:
+    """Python refuses to read 5000 digits, and SQLite to hold 20."""
+    for path in (
+        f"/api/tiny/models/{number}",
+        f"/api/tiny/models/1/diff/{number}",
+        f"/api/tiny/commits/training/1/diff/{number}",
+        f"/picture/pair/tiny/{number}/0/input",
+    ):
+        assert page.get(path).status_code == 404, path[:60]
+
+
+def test_answers_from_the_store_do_not_wait_for_a_slow_service(
+    page: Paged, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    goes_on = threading.Event()
+
+    def slow(*_: object) -> dict[str, Any]:
+        assert goes_on.wait(60)
+        return {}
+
+    monkeypatch.setattr("pixd.system.control_socket.request", slow)
+    world = World(page.world.settings, page.world.access, page.world.cache)
+
+    async def ask() -> int:
+        asked = [asyncio.create_task(world.ask("metrics", {})) for _ in range(10)]
+        await asyncio.sleep(0.1)
+        try:
+            return await asyncio.wait_for(world.call(int, "7"), 20)
+        finally:
+            goes_on.set()
+            await asyncio.gather(*asked)
+
+    assert asyncio.run(ask()) == 7
 
 
 def test_metrics_without_a_service_say_that_it_is_down(page: Paged) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from starlette.testclient import TestClient
 
 from pixd.web.gate import POLICY
 from tests.support.paged import HOST, ORIGIN, Paged
@@ -213,3 +214,37 @@ def test_tokens_that_others_may_read_are_refused(page: Paged) -> None:
             access.Access(folder)
     finally:
         path.chmod(0o600)
+
+
+def test_who_has_no_token_learns_no_name(page: Paged) -> None:
+    found = page.client.get("/picture/pair/nothing/1/0/input")
+    assert found.status_code == 403
+    assert "tiny" not in found.text  # the name of the pipeline
+
+
+def test_tokens_that_cannot_be_read_let_nobody_in_and_tell_no_path(page: Paged) -> None:
+    path = page.world.access.folder / "tokens.json"
+    before = path.read_bytes()
+    path.write_bytes(b"{}")
+    try:
+        found = page.get(STATUS)
+    finally:
+        path.write_bytes(before)
+    assert found.status_code == 503
+    assert found.headers["content-security-policy"] == POLICY
+    assert str(path.parent) not in found.text
+    assert page.get(STATUS).status_code == 200
+
+
+def test_the_policy_is_on_the_answer_for_a_surprise_too(
+    page: Paged, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_settings: object) -> None:
+        raise RuntimeError("nobody foresaw this")
+
+    monkeypatch.setattr("pixd.answers.status.snapshot", fail)
+    client = TestClient(page.client.app, raise_server_exceptions=False, base_url=ORIGIN)
+    found = client.get(STATUS, headers=page.bearer)
+    assert found.status_code == 500
+    assert "foresaw this" not in found.text
+    assert found.headers["content-security-policy"] == POLICY

@@ -124,6 +124,18 @@ def test_the_service_is_asked_and_says_who_asked(page: Paged, running: Tiny) -> 
     assert text.status_code == 415  # a form could send it
 
 
+def test_a_guest_has_the_service_scan_nothing(page: Paged, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr("pixd.answers.through.ask_for_a_scan", asked.append)
+    monkeypatch.setattr("pixd.answers.through.is_through", lambda *_: False)
+    row = page.told("/api/tiny/files/training")["rows"][0]
+    path = f"/api/changes/{row['change']}"
+    assert page.client.get(path, headers=page.reader).status_code == 200
+    assert asked == []
+    page.told(path)
+    assert asked == [page.world.settings.store]
+
+
 def test_metrics_are_those_of_the_service(page: Paged) -> None:
     found = exposition.parse(page.get("/metrics").text)
     assert found["pixd_up"].value() == 1

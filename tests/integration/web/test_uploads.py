@@ -236,6 +236,10 @@ def kept(page: Paged, data: bytes) -> str:
     return str(found.json()["digest"])
 
 
+def test_nothing_is_no_picture(page: Paged) -> None:
+    assert page.put("/api/scratch", b"").status_code == 422
+
+
 def test_two_pictures_become_a_pair_in_the_layout_of_the_pipeline(
     page: Paged, folder: Path
 ) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import json
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -79,3 +82,18 @@ def test_a_socket_has_no_address_of_its_own(
 
 def test_all_that_the_page_needs_is_looked_for() -> None:
     assert all(importlib.util.find_spec(name) for name in web.NEEDED)
+
+
+def test_the_address_of_a_page_that_was_killed_is_not_told(
+    config: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Somebody else may listen there by now, and would be handed the token."""
+    first = link_of(config, capsys, "--link")
+    (tokens,) = (tmp_path / "state").rglob("tokens.json")
+    told = {"pid": os.getpid(), "url": "http://127.0.0.1:9999/", "socket": ""}
+    tokens.with_name("address.json").write_text(json.dumps(told))
+    assert link_of(config, capsys, "--link").startswith("http://127.0.0.1:9999/#")
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    tokens.with_name("address.json").write_text(json.dumps({**told, "pid": ended.pid}))
+    assert link_of(config, capsys, "--link") == first

@@ -367,7 +367,9 @@ def test_a_picture_in_the_palettes_colours_is_drawn_on_and_another_is_taken_as_i
     stroke(studio)  # there is nothing to draw on
     studio.locator("canvas").press("Enter")
     assert pixels(studio) == drawn
-    middle = "[...document.querySelector('canvas').getContext('2d').getImageData(20, 12, 1, 1).data]"
+    middle = (
+        "[...document.querySelector('canvas').getContext('2d').getImageData(20, 12, 1, 1).data]"
+    )
     assert studio.evaluate(middle) == [0xFE, 0xDC, 0xBA, 255]
     studio.get_by_role("button", name="Draw on it").click()
     assert picture_sent(studio).mode == "P"

@@ -99,11 +99,13 @@ def main() -> int:
 def _serve(connection: socket.socket) -> tuple[Request, list[int]] | None:
     """Answer requests. Returns in each copy, with what it is to do, and None at the end of file."""
     while True:
-        message, fds, _, _ = socket.recv_fds(
-            connection, LARGEST_REQUEST, MOST_FDS, socket.MSG_CMSG_CLOEXEC
-        )
+        message, fds, _, _ = socket.recv_fds(connection, LARGEST_REQUEST, MOST_FDS)
         if not message:
             return None
+        # Python before 3.12 gives recv_fds' flags to nobody, so MSG_CMSG_CLOEXEC would not help: a
+        # command would keep the pipe of the answer, whose end says that it was executed.
+        for fd in fds:
+            os.set_inheritable(fd, False)
         if _clone_as_sibling() == 0:
             return json.loads(message), fds
         for fd in fds:

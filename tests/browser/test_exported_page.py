@@ -170,6 +170,19 @@ def test_a_page_without_its_model_says_so(page: Any, exported: Path, tmp_path: P
 
 
 @pytest.mark.slow
+def test_a_page_draws_where_service_workers_are_blocked(
+    browser: Any, site: tuple[str, Any]
+) -> None:
+    context = browser.new_context(service_workers="block")
+    context.set_default_timeout(120_000)
+    page = context.new_page()
+    page.goto(site[0])
+    page.wait_for_selector(".studio .output img:not([hidden])")
+    assert page.locator("[data-where]").inner_text().endswith("one thread")
+    context.close()
+
+
+@pytest.mark.slow
 def test_a_page_that_was_exported_anew_is_the_new_one_wherever_it_lies(
     page: Any, exported: Path, tmp_path: Path
 ) -> None:

@@ -10,6 +10,7 @@ import { Engine } from "./engine.js";
 import { hexOf, withText } from "./text.js";
 
 const main = document.getElementById("main");
+const READY_MS = 3000; // where a browser blocks service workers, it may never say so
 const isChecked = new URLSearchParams(location.search).has("check"); // by `pixd export --check`
 
 async function open() {
@@ -40,7 +41,8 @@ async function isToBeReloaded() {
   try {
     await navigator.serviceWorker.register("sw.js");
     if (crossOriginIsolated || sessionStorage.getItem("reloaded")) return false;
-    await navigator.serviceWorker.ready;
+    const late = new Promise((resolve) => setTimeout(resolve, READY_MS, null));
+    if (!(await Promise.race([navigator.serviceWorker.ready, late]))) return false;
     sessionStorage.setItem("reloaded", "1");
     location.reload();
     return true;

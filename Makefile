@@ -65,16 +65,17 @@ lock: $(READY)  ## resolve the dependencies again (add ARGS=--upgrade for the ne
 # From what is committed, so that nothing lying about gets in. File modes, order and times are fixed,
 # so that the same commit gives the same bytes; setuptools does that for the wheel alone.
 dist: $(READY)  ## build wheel and sdist of the last commit into dist/
-	@set -e; umask 022; out=$$(realpath -m "$(DIST)"); rm -rf "$$out"; \
+	@set -eo pipefail; umask 022; out=$$(realpath -m "$(DIST)"); \
 	python=$$(realpath -s "$(BIN)/python"); work=$$(mktemp -d); trap 'rm -rf "$$work"' EXIT; \
 	git -c tar.umask=0022 archive --prefix=source/ HEAD | tar -x -C "$$work"; \
 	export SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct); \
 	$(BIN)/uv build --quiet --offline --no-build-isolation --python "$$python" \
-		--out-dir "$$out" "$$work/source"; \
-	cd "$$work"; sdist=$$(basename "$$out"/*.tar.gz); tar -xzf "$$out/$$sdist"; \
+		--out-dir "$$work/made" "$$work/source"; \
+	cd "$$work"; sdist=$$(basename made/*.tar.gz); tar -xzf "made/$$sdist"; \
 	tar -c --sort=name --owner=0 --group=0 --numeric-owner --mtime=@$$SOURCE_DATE_EPOCH \
-		"$${sdist%.tar.gz}" | gzip -n9 >"$$out/$$sdist"; \
-	rm -f "$$out/.gitignore"; cd "$$out"; sha256sum *
+		"$${sdist%.tar.gz}" | gzip -n9 >"made/$$sdist"; \
+	mkdir -p "$$out"; rm -f "$$out"/pixd-*.whl "$$out"/pixd-*.tar.gz; \
+	cp made/*.whl made/*.tar.gz "$$out"; cd "$$out"; sha256sum pixd-*.whl pixd-*.tar.gz
 
 pictures: $(READY)  ## draw the pictures of the docs (the strip of README.md too after `make demo`)
 	$(BIN)/python docs/pictures.py $(if $(wildcard demo-out/contact-sheet.png),--demo demo-out)

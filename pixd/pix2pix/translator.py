@@ -339,7 +339,11 @@ def start(spec: TranslateSpec, events: Events) -> Translator:
     grey = grey_image(engine.size)
     engine([Noisy(grey, b"") if spec.recipe["sample"] else grey])
     largest = spec.batch if engine.largest is None else min(spec.batch, engine.largest)
-    batcher = Batcher(engine, largest, lambda message: events.send("note", message=message))
+
+    def note(level: str, message: str) -> None:
+        events.send("note", level=level, message=message)
+
+    batcher = Batcher(engine, largest, note)
     environment = dict(engine.environment)
     events.send(
         "ready",

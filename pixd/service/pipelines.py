@@ -216,7 +216,7 @@ class Pipelines:
                     if dataset := datasets.get(answer.token[0]):
                         dataset.hear(answer, now)
         for note in self.inspector.notes:
-            self._store.note("", "warning", "inspector", note)
+            self._store.note("", note.level, "inspector", note.message)
         self.inspector.notes.clear()
 
     def check_answering(self, name: object) -> None:

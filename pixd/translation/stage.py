@@ -189,7 +189,7 @@ class Translation:
             if answers:
                 self._publish_answers(answers, now)
             for note in self._translator.notes:
-                self._store.note(self._pipeline.name, "warning", "translator", note)
+                self._store.note(self._pipeline.name, note.level, "translator", note.message)
             self._translator.notes.clear()
             if self._translator.ready:
                 self.device = str(self._translator.ready.get("device", ""))

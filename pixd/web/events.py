@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 MOST_STREAMS = 32
 _TYPE = "text/event-stream"
 LOOK_EVERY_S = 1.0
-COMMENT_EVERY_S = 15.0
+COMMENT_EVERY_S = 2.0
+"""The page takes a stream that is silent for 4.5 s for one whose process hangs."""
 REFRESH_S = 10.0
 """So old a status may get: ages and times left in it are then told anew."""
 _TIMES = frozenset({"at", "last_scan_at"})

@@ -197,6 +197,77 @@ def test_undo_goes_back_to_the_first_pixel_by_key(studio: Any) -> None:
     assert pixels(studio) == after
 
 
+def test_undo_in_the_midst_of_a_stroke_ends_it(studio: Any) -> None:
+    before = pixels(studio)
+    at = box(studio)
+    studio.mouse.move(at["x"] + 40, at["y"] + 40)
+    studio.mouse.down()
+    studio.mouse.move(at["x"] + 120, at["y"] + 80, steps=4)
+    studio.keyboard.press("Control+z")
+    studio.mouse.move(at["x"] + 200, at["y"] + 200, steps=4)
+    studio.mouse.up()
+    assert pixels(studio) == before
+    stroke(studio)
+    studio.keyboard.press("Control+z")
+    assert pixels(studio) == before
+
+
+def test_a_pointer_that_was_lost_with_the_page_draws_no_more_and_the_next_does(studio: Any) -> None:
+    at = box(studio)
+    studio.mouse.move(at["x"] + 40, at["y"] + 40)
+    studio.mouse.down()
+    studio.mouse.move(at["x"] + 60, at["y"] + 60, steps=2)
+    studio.evaluate("studio.element.remove()")
+    studio.mouse.up()
+    studio.evaluate("document.querySelector('main').append(studio.element)")
+    before = pixels(studio)
+    studio.mouse.move(at["x"] + 200, at["y"] + 90, steps=4)
+    assert pixels(studio) == before
+    stroke(studio)
+    assert pixels(studio) != before
+
+
+def test_a_picture_that_comes_late_does_not_take_the_place_of_what_was_drawn_meanwhile(
+    studio: Any,
+) -> None:
+    studio.evaluate(
+        """() => {
+          studio.given.example = () => new Promise((resolve) => { globalThis.arrive = resolve; });
+          globalThis.shown = studio.nextExample();
+        }"""
+    )
+    stroke(studio)
+    drawn = pixels(studio)
+    studio.evaluate(
+        """async () => {
+          const canvas = new OffscreenCanvas(8, 8);
+          canvas.getContext("2d").fillRect(0, 0, 8, 8);
+          arrive({ input: await canvas.convertToBlob(), name: "late.png" });
+          await shown;
+        }"""
+    )
+    assert pixels(studio) == drawn
+    assert studio.evaluate("studio.asIs") is None
+
+
+def test_a_pair_that_the_model_learned_from_is_not_said_to_be_held_out(studio: Any) -> None:
+    told = studio.evaluate(
+        """async () => {
+          const canvas = new OffscreenCanvas(8, 8);
+          canvas.getContext("2d").fillRect(0, 0, 8, 8);
+          const input = await canvas.convertToBlob();
+          const told = [];
+          for (const isHeldOut of [true, false]) {
+            studio.given.example = async () => ({ input, target: input, name: "a.png", isHeldOut });
+            await studio.nextExample();
+            told.push(studio.target.querySelector("p").textContent);
+          }
+          return told;
+        }"""
+    )
+    assert told == ["Held out of training: a.png", "Of the training itself: a.png"]
+
+
 def test_a_pens_pressure_is_its_size(studio: Any) -> None:
     at = box(studio)
     cdp = studio.context.new_cdp_session(studio)
@@ -292,6 +363,14 @@ def test_a_picture_in_the_palettes_colours_is_drawn_on_and_another_is_taken_as_i
     paste("#123456", "#fedcba")
     found = colours(picture_sent(studio))
     assert found == {(0x12, 0x34, 0x56), (0xFE, 0xDC, 0xBA)}
+    drawn = pixels(studio)
+    stroke(studio)  # there is nothing to draw on
+    studio.locator("canvas").press("Enter")
+    assert pixels(studio) == drawn
+    middle = (
+        "[...document.querySelector('canvas').getContext('2d').getImageData(20, 12, 1, 1).data]"
+    )
+    assert studio.evaluate(middle) == [0xFE, 0xDC, 0xBA, 255]
     studio.get_by_role("button", name="Draw on it").click()
     assert picture_sent(studio).mode == "P"
     studio.keyboard.press("Control+z")

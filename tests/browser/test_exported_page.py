@@ -156,6 +156,65 @@ def _keywords(path: Path) -> list[str]:
 
 
 @pytest.mark.slow
+def test_a_page_without_its_model_says_so(page: Any, exported: Path, tmp_path: Path) -> None:
+    shutil.copytree(exported, tmp_path / "page")
+    shutil.rmtree(tmp_path / "page" / "model")
+    address, server = serve(tmp_path / "page")
+    try:
+        page.goto(address)
+        page.get_by_role("heading", name="The model could not be opened").wait_for()
+        assert "404" in page.locator(".trouble").inner_text()
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.mark.slow
+def test_a_page_draws_where_service_workers_are_blocked(
+    browser: Any, site: tuple[str, Any]
+) -> None:
+    context = browser.new_context(service_workers="block")
+    context.set_default_timeout(120_000)
+    page = context.new_page()
+    page.goto(site[0])
+    page.wait_for_selector(".studio .output img:not([hidden])")
+    assert page.locator("[data-where]").inner_text().endswith("one thread")
+    context.close()
+
+
+@pytest.mark.slow
+def test_a_page_that_was_exported_anew_is_the_new_one_wherever_it_lies(
+    page: Any, exported: Path, tmp_path: Path
+) -> None:
+    page.set_default_timeout(120_000)
+    shutil.copytree(exported, tmp_path / "model")
+    address, server = serve(tmp_path)
+    try:
+        page.goto(f"{address}model/")
+        page.wait_for_selector(".studio .output img:not([hidden])")
+        assert page.evaluate("navigator.serviceWorker.controller !== null")
+        page.evaluate(
+            """async () => {
+              const kept = await caches.open("pixd");
+              await kept.put("model/model-0123456789ab-0.bin", new Response("of the model before"));
+            }"""
+        )
+        about = json.loads((tmp_path / "model" / "page.json").read_text())
+        (tmp_path / "model" / "page.json").write_text(json.dumps({**about, "title": "anew"}))
+        page.reload()
+        page.wait_for_selector(".studio .output img:not([hidden])")
+        assert page.title() == "anew"
+        kept = page.evaluate(
+            "async () => (await (await caches.open('pixd')).keys()).map((one) => one.url)"
+        )
+        assert not [url for url in kept if "0123456789ab" in url]
+        assert [url for url in kept if url.endswith(about["model"]["parts"][0])]
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.mark.slow
 def test_the_page_of_the_docs_draws_too(
     page: Any, exported: Path, runtime: Path, tmp_path: Path
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -128,6 +129,23 @@ def test_it_says_within_5_s_that_the_page_process_is_gone_and_when_it_is_back(
 
 
 @pytest.mark.slow
+def test_it_says_within_5_s_that_the_page_process_hangs(page: Any, site: Page) -> None:
+    page.goto(site.link)
+    page.wait_for_selector("article.pipeline")
+    page.wait_for_timeout(6000)  # nothing happens, and that is no reason to say so
+    assert page.get_by_role("alert").is_hidden()
+    site.process.send_signal(signal.SIGSTOP)
+    try:
+        page.get_by_role("alert").wait_for(timeout=5000)
+        assert page.get_by_role("alert").inner_text().startswith("Not connected")
+        page.wait_for_timeout(6000)  # a new stream is no better: the kernel takes the connection
+        assert page.get_by_role("alert").is_visible()
+    finally:
+        site.process.send_signal(signal.SIGCONT)
+    page.get_by_role("alert").wait_for(state="hidden")
+
+
+@pytest.mark.slow
 def test_seven_tabs_are_all_live(page: Any, site: Page) -> None:
     tabs = [page, *(page.context.new_page() for _ in range(6))]
     for tab in tabs:
@@ -216,6 +234,54 @@ def test_an_output_is_seen_with_its_input_by_keyboard(page: Any, site: Page) -> 
     dialog.get_by_role("link", name="What made it").click()
     dialog.wait_for(state="detached")
     page.wait_for_selector(".tree")
+
+
+def test_a_list_that_did_not_come_is_asked_for_again(page: Any, site: Page) -> None:
+    page.goto(site.link)
+    page.wait_for_selector("article.pipeline")
+    refused: list[str] = []
+
+    def refuse(route: Any) -> None:
+        refused.append(route.request.url)
+        route.abort()
+
+    page.route("**/api/tiny/outputs?*", refuse, times=1)
+    go(page, "gallery/tiny")
+    page.wait_for_selector("button.tile img")
+    assert len(refused) == 1
+
+
+def test_the_skip_link_stays_on_the_page(page: Any, site: Page) -> None:
+    page.goto(site.link)
+    go(page, "gallery/tiny")
+    page.wait_for_selector("button.tile img")
+    page.locator(".skip").focus()
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"
+    assert page.url.endswith("#/gallery/tiny")
+
+
+def test_draw_says_which_model_is_live_now_and_takes_the_one_it_is_told(
+    page: Any, site: Page
+) -> None:
+    _, models = site.ask("/api/tiny/models")
+    (row,) = models["rows"]
+    models["rows"].insert(0, {**row, "number": 2, "name": "model@2"})
+    page.route("**/api/tiny/models", lambda route: route.fulfill(json=models))
+    page.goto(site.link)
+    page.wait_for_selector("article.pipeline")
+    go(page, "draw/tiny?model=2")
+    page.wait_for_selector("canvas")
+    choice = page.get_by_label("Model")
+    assert choice.locator("option").all_inner_texts() == ["model@1, live", "model@2"]
+    assert choice.input_value() == "2"
+    go(page, "settings")
+    page.wait_for_selector("pre")
+    models["live"] = 2
+    go(page, "draw/tiny")
+    page.wait_for_selector("canvas")
+    assert choice.locator("option").all_inner_texts() == ["model@2, live", "model@1"]
+    assert choice.input_value() == ""
 
 
 def test_a_name_that_looks_like_html_stays_text(page: Any, site: Page) -> None:

@@ -40,6 +40,8 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     before = os.umask(0o077)
     try:
         for name in ("one", "other"):
+            (folder / name).mkdir()
+            (folder / name / "notes.txt").touch()  # what else is there is nobody's to remove
             done = make("dist", f"DIST={folder / name}", f"VENV={sys.prefix}")
             assert done.returncode == 0, done.stderr
             os.umask(0o002)
@@ -53,6 +55,9 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_one_commit_gives_the_same_packages_twice(packages: Path) -> None:
     (wheel,) = (packages / "one").glob("*.whl")
     (sdist,) = (packages / "one").glob("*.tar.gz")
+    assert {path.name for path in (packages / "one").iterdir()} == {
+        *(wheel.name, sdist.name, "notes.txt"),
+    }
     for made in (wheel, sdist):
         assert made.read_bytes() == (packages / "other" / made.name).read_bytes()
     with zipfile.ZipFile(wheel) as archive:

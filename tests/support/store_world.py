@@ -33,7 +33,7 @@ from pixd.store.states import RunState
 from pixd.system import crash_points
 from pixd.system.children.spawner import LocalSpawner
 from pixd.system.children.spec import OutputFile, Result, TranslateSpec
-from pixd.system.children.warm_worker import Answer
+from pixd.system.children.warm_worker import Answer, Note
 from pixd.system.children.worker import Worker
 from pixd.system.digests import canonical_json, digest_of, hash_file
 from pixd.training.publishing import publish_early, publish_model
@@ -97,7 +97,7 @@ class InProcessTranslator:
         self, _module: str, spec: TranslateSpec, scratch: Path, *_: Any, **__: Any
     ) -> None:
         self.ready: Mapping[str, Any] = {"device": "cpu", "environment": {}}
-        self.notes: list[str] = []
+        self.notes: list[Note] = []
         self.scratch = scratch
         self._generator = (Path(spec.model) / "generator.keras").read_bytes()
         self._asked: list[tuple[Any, Mapping[str, Any]]] = []

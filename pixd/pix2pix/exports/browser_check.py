@@ -92,12 +92,17 @@ def _open(browser: str, address: str, asked: _Asked, scratch: Path) -> None:
     with (scratch / "browser.log").open("wb") as log:
         asked.started = time.time()
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            # In this process's group, so that it ends too if this is killed.
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
         )
         try:
             ends_at = time.monotonic() + WITHIN_S
             while not asked.ended.wait(0.2):
-                if process.poll() is not None or time.monotonic() > ends_at:
+                has_ended = process.poll() is not None or time.monotonic() > ends_at
+                if has_ended or asked.trouble:
                     raise PixdError(
                         f"the page did not draw in {browser}"
                         + (f": {asked.trouble}" if asked.trouble else ""),
@@ -178,7 +183,7 @@ class _Handler(SimpleHTTPRequestHandler):
             self._answer(b"", "text/plain")
             self._asked.ended.set()
         elif name == "trouble":
-            self._asked.trouble = body.decode(errors="replace")[:200]
+            self._asked.trouble = body.decode(errors="replace")[:200] or "it did not say why"
             self._answer(b"", "text/plain")
         else:
             self._asked.take(int(name), parse_qs(parts.query), body)

@@ -6,7 +6,7 @@ with oneDNN, batches of 1 to 8 had the same bytes as single images at ngf 64, in
 bfloat16, and a batch of eight takes 0.55 of the time for each image. This module checks that:
 batches have a size of 1, 2, 4, 8, ..., and when a size is used for the first time, each of its
 images is also translated alone. A size that gives other bytes is never used again, and the parent
-gets a note.
+gets a note, which is no warning: nothing is wrong, and no picture differs.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from pixd.pix2pix.inference.engine import Pixels
 from pixd.system.children.task import describe_error
 
 Generate = Callable[[Sequence[Pixels]], list[Pixels]]
+Note = Callable[[str, str], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +80,13 @@ class Lanes:
 class Batcher:
     """Runs the network on as many images at once as possible; each gets the bytes it gets alone."""
 
-    def __init__(self, generate: Generate, largest: int, note: Callable[[str], None]) -> None:
+    def __init__(self, generate: Generate, largest: int, note: Note) -> None:
         """Batch up to `largest` images.
 
         Args:
             generate: translates a batch.
             largest: the configured batch.
-            note: sends the parent a message for people.
+            note: sends the parent a level, "info" or "warning", and a message for people.
         """
         self._generate = generate
         self._note = note
@@ -115,7 +116,8 @@ class Batcher:
             if describe_error(error)["kind"] != "out-of-memory" or len(inputs) == 1:
                 raise
             self.largest = max(1, len(inputs) // 2)
-            self._note(f"out of memory: translating at most {self.largest} images at once now")
+            told = f"out of memory: translating at most {self.largest} images at once now"
+            self._note("warning", told)
             outputs = []
             while len(outputs) < len(inputs):  # `largest` may become smaller again in this loop
                 outputs += self(inputs[len(outputs) :][: self.largest])
@@ -127,5 +129,6 @@ class Batcher:
             self._proven.add(len(inputs))
         else:
             self._refused.add(len(inputs))
-            self._note(f"batches of {len(inputs)} change the result here and are not used")
+            told = f"{len(inputs)} images at once would change single bytes on this device"
+            self._note("info", f"{told}, so fewer are translated together")
         return alone

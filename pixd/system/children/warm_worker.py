@@ -14,7 +14,7 @@ import shutil
 import signal
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pixd.system import backoff
 from pixd.system.children import confinement
@@ -57,6 +57,13 @@ class Step(NamedTuple):
     of: int
 
 
+class Note(NamedTuple):
+    """What people should know of the child, and whether it is a warning to them."""
+
+    level: Literal["info", "warning"]
+    message: str
+
+
 @dataclass
 class _Request:
     """One request, and how many children died while they held it."""
@@ -96,7 +103,7 @@ class WarmWorker:
             answers_in_order: it works on one request at a time, in the order asked.
         """
         self.trouble = ""
-        self.notes: list[str] = []  # for people; the reader of this list empties it
+        self.notes: list[Note] = []  # the reader of this list empties it
         self.ready: Mapping[str, Any] | None = None
         self.phase = ""
         self.scratch = scratch
@@ -259,7 +266,9 @@ class WarmWorker:
                 self.phase = str(event.get("phase", ""))
                 self._oldest_asked_at = now
             elif event.get("event") == "note":
-                self.notes.append(str(event.get("message", "")))
+                level: Literal["info", "warning"]
+                level = "info" if event.get("level") == "info" else "warning"
+                self.notes.append(Note(level, str(event.get("message", ""))))
             elif event.get("event") == "heartbeat":
                 self._oldest_asked_at = now
             elif event.get("event") == "progress":
@@ -291,7 +300,7 @@ class WarmWorker:
         self.ready = None
         self._share_blame(code, why, worked=worked)
         if worked or why != self.trouble:  # a start is tried for ever, but reported once
-            self.notes.append(f"a child {why}; another takes its place")
+            self.notes.append(Note("warning", f"a child {why}; another takes its place"))
         if not worked:
             self.trouble = why
         self._failures += 1

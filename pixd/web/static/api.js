@@ -81,8 +81,8 @@ export async function ask(path, { method = "GET", body, type, signal } = {}) {
   });
 }
 
-export async function get(parts, query) {
-  return (await ask(address(parts, query))).json();
+export async function get(parts, query, more) {
+  return (await ask(address(parts, query), more)).json();
 }
 
 /** POST an object as JSON. */
@@ -101,13 +101,4 @@ export async function picture(url) {
       await new Promise((resolve) => setTimeout(resolve, error.retryAfterMs || BUSY_WAIT_MS));
     }
   }
-}
-
-/** Save something under a name, as a download does. */
-export function download(blob, name) {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(blob);
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }

@@ -1,7 +1,7 @@
 // The frame of the page: the way in, the head, and which page is shown.
 
 import { forgetToken, hasToken, keepToken, takeToken } from "./api.js";
-import { button, h, replace } from "./dom.js";
+import { button, h, replace, stayWhenDropped } from "./dom.js";
 import { Live } from "./events.js";
 
 const PAGES = {
@@ -45,8 +45,16 @@ const banner = h("p.banner", { role: "alert", hidden: true });
 
 function route() {
   const [path, search] = location.hash.replace(/^#\/?/, "").split("?");
-  const [page, ...rest] = path.split("/").map(decodeURIComponent);
-  return { page: PAGES[page] ? page : "status", rest, query: new URLSearchParams(search) };
+  const [page, ...rest] = path.split("/").map(decoded);
+  return { page: Object.hasOwn(PAGES, page) ? page : "status", rest, query: new URLSearchParams(search) };
+}
+
+function decoded(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part; // an address that somebody typed
+  }
 }
 
 function showHead() {
@@ -182,7 +190,6 @@ live.addEventListener("status", async ({ detail }) => {
   notify(before, detail);
 });
 addEventListener("hashchange", () => {
-  if (/^#main/.test(location.hash)) return;
   for (const open of document.querySelectorAll("dialog[open]")) open.close(); // it was of the page before
   if (takeToken()) {
     location.reload(); // a link that was opened over a page that had no token, or another
@@ -192,5 +199,11 @@ addEventListener("hashchange", () => {
   main.focus({ preventScroll: true });
   scrollTo(0, 0);
 });
+// The address says which page is shown, so it cannot also say where on it to go.
+document.querySelector(".skip").addEventListener("click", (event) => {
+  event.preventDefault();
+  main.focus();
+});
+stayWhenDropped();
 if (hasToken()) live.begin();
 show();

@@ -112,6 +112,30 @@ export function button(words, onclick, { sign = "", only = false, kind = "", ...
   return h(`button${kind ? `.${kind}` : ""}${only ? ".only" : ""}`, given, sign && icon(sign), !only && words);
 }
 
+// -------------------------------------------------------------------- files
+
+/** Save something under a name, as a download does. */
+export function download(blob, name) {
+  const link = h("a", { href: URL.createObjectURL(blob), download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+}
+
+/** Now, as part of a file's name. */
+export function stamp() {
+  return new Date().toISOString().slice(0, 19).replace(/[-:]/g, "").replace("T", "-");
+}
+
+/** Have a file that is dropped beside its place do nothing: a browser would leave the page for it. */
+export function stayWhenDropped() {
+  for (const name of ["dragover", "drop"]) {
+    addEventListener(name, (event) => {
+      const isFile = event.dataTransfer?.types.includes("Files");
+      if (isFile && !event.target.closest?.("input")) event.preventDefault();
+    });
+  }
+}
+
 // -------------------------------------------------------------------- numbers in words
 
 const WHOLE = new Intl.NumberFormat("en");

@@ -10,6 +10,7 @@ import { get, headers } from "./api.js";
 const TURN = "pixd-events";
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 4000; // so that the page knows within 5 s that pixd is back
+const SILENCE_MS = 4500; // the stream says something every 2 s: a process that hangs closes none
 
 /** Fires `status` (detail: the whole), `changed` (detail: {pipeline, what}) and `connection`. */
 export class Live extends EventTarget {
@@ -82,37 +83,53 @@ export class Live extends EventTarget {
   async #lead(signal) {
     let wait = FIRST_WAIT_MS;
     while (!signal.aborted && !this.isRefused) {
+      let isFull = false;
       try {
-        await this.#stream(signal, () => {
+        isFull = await this.#stream(signal, () => {
           wait = FIRST_WAIT_MS;
         });
       } catch {
-        // It broke off, or never came: that is told below.
+        // It broke off, fell silent, or never came: that is told below.
       }
       if (signal.aborted || this.isRefused) return;
-      this.#tell("connection", { isConnected: false, isRefused: false });
+      this.#tell("connection", { isConnected: isFull, isRefused: false });
       await rest(wait, signal);
       wait = Math.min(2 * wait, LONGEST_WAIT_MS);
     }
   }
 
+  // Read the stream to its end. Returns whether it did not begin because too many are open.
   async #stream(signal, begun) {
-    const response = await fetch("/api/events", { headers: headers(), signal });
-    if (response.status === 401) this.#tell("connection", { isConnected: true, isRefused: true });
-    if (response.status === 429) this.#tell("status", await get(["status"])); // too many of them
-    if (!response.ok) throw new Error(`${response.status}`);
-    begun();
-    this.#tell("connection", { isConnected: true, isRefused: false });
-    const reader = response.body.getReader();
-    const decoder = new TextDecoder();
-    let text = "";
-    for (;;) {
-      const { value, done } = await reader.read();
-      if (done) return;
-      text += decoder.decode(value, { stream: true }).replaceAll("\r\n", "\n");
-      const blocks = text.split("\n\n");
-      text = blocks.pop();
-      for (const block of blocks) this.#block(block);
+    const stop = new AbortController();
+    const end = () => stop.abort();
+    let silence = setTimeout(end, SILENCE_MS);
+    signal.addEventListener("abort", end);
+    try {
+      const response = await fetch("/api/events", { headers: headers(), signal: stop.signal });
+      if (response.status === 401) this.#tell("connection", { isConnected: true, isRefused: true });
+      if (response.status === 429) {
+        this.#tell("status", await get(["status"], {}, { signal: stop.signal }));
+        return true;
+      }
+      if (!response.ok) throw new Error(`${response.status}`);
+      begun();
+      this.#tell("connection", { isConnected: true, isRefused: false });
+      const reader = response.body.getReader();
+      const decoder = new TextDecoder();
+      let text = "";
+      for (;;) {
+        const { value, done } = await reader.read();
+        if (done) return false;
+        clearTimeout(silence);
+        silence = setTimeout(end, SILENCE_MS);
+        text += decoder.decode(value, { stream: true }).replaceAll("\r\n", "\n");
+        const blocks = text.split("\n\n");
+        text = blocks.pop();
+        for (const block of blocks) this.#block(block);
+      }
+    } finally {
+      clearTimeout(silence);
+      signal.removeEventListener("abort", end);
     }
   }
 
@@ -148,10 +165,12 @@ export class Live extends EventTarget {
 
 function rest(ms, signal) {
   return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener("abort", () => {
+    const end = () => {
       clearTimeout(timer);
+      signal.removeEventListener("abort", end);
       resolve();
-    }, { once: true });
+    };
+    const timer = setTimeout(end, ms);
+    signal.addEventListener("abort", end);
   });
 }

@@ -1,7 +1,7 @@
 // One output, large: input and output under a slider, and where it came from.
 
-import { download, picture } from "./api.js";
-import { button, h, replace, short, when } from "./dom.js";
+import { picture, post } from "./api.js";
+import { button, download, h, replace, short, when } from "./dom.js";
 import { compare } from "./slider.js";
 
 /**
@@ -89,10 +89,21 @@ function actions(pipeline, row, answer) {
   const at = encodeURIComponent(pipeline);
   return h(
     "div.group",
+    row.state === "edited" && button("Make it anew, beside the edit", () => again(pipeline, row, answer)),
     row.pictures && button("Save", () => save(row, answer), { sign: "download" }),
     h("a", { href: `#/why?thing=${encodeURIComponent(row.digest)}` }, "What made it"),
     row.input.pictures && h("a", { href: `#/draw/${at}?from=${encodeURIComponent(row.input.pictures.view)}` }, "Open in Draw"),
   );
+}
+
+// What a person edited is left alone: the new one gets a name of its own.
+async function again(pipeline, row, answer) {
+  try {
+    const { beside } = await post(["operations", "retry"], { pipeline, files: { output: [row.name] } });
+    answer.textContent = `It is beside the edited one: ${beside.join(", ")}`;
+  } catch (error) {
+    answer.textContent = error.message;
+  }
 }
 
 async function save(row, answer) {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -127,3 +129,25 @@ def test_a_model_that_draws_something_else_is_refused_in_one_line(trial: Any) ->
         trial.agreement("onnx", run, "int8")
     with pytest.raises(PixdError, match="not finite"):
         trial.agreement("onnx", lambda values: run(values) * np.nan, "int8")
+
+
+def test_a_page_that_cannot_draw_ends_the_check_at_once_and_says_why(
+    trial: Any, tmp_path: Path
+) -> None:
+    from pixd.pix2pix.exports import browser_check
+
+    browser = tmp_path / "browser"  # what a page does that met trouble
+    browser.write_text(
+        f"""#!{sys.executable}
+import os, sys, time, urllib.parse, urllib.request
+open({str(tmp_path / "group")!r}, "w").write(str(os.getpgid(0)))
+address = urllib.parse.urljoin(sys.argv[-1], "check/trouble")
+urllib.request.urlopen(urllib.request.Request(address, b"no WebAssembly here", method="POST"))
+time.sleep(600)
+"""
+    )
+    browser.chmod(0o700)
+    with pytest.raises(PixdError, match=r"did not draw in .*: no WebAssembly here"):
+        browser_check.run(str(browser), tmp_path, trial, tmp_path)
+    # Whoever ends the export by its group ends the browser too.
+    assert int((tmp_path / "group").read_text()) == os.getpgid(0)

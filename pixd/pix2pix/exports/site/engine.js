@@ -17,7 +17,12 @@ export class Engine {
         else if ("id" in data) this.#answer(data);
         else reject(new Error(data.error));
       };
-      this.worker.onerror = (event) => reject(new Error(event.message || "The browser could not start it."));
+      this.worker.onerror = (event) => {
+        const error = new Error(event.message || "The browser could not start it, or ended it.");
+        reject(error);
+        for (const one of this.waiting.values()) one.reject(error);
+        this.waiting.clear();
+      };
     });
     this.worker.postMessage({ about });
   }

@@ -2,16 +2,21 @@
 //
 // The drawing is that of `pixd web`, file by file (draw/). Here is only what it stands in.
 
-import { button, bytes, h, replace } from "./dom.js";
+import { button, bytes, h, replace, stayWhenDropped } from "./dom.js";
+import { downloadBoth } from "./draw/pictures.js";
 import { rgbPng } from "./draw/png.js";
 import { Studio } from "./draw/studio.js";
 import { Engine } from "./engine.js";
 import { hexOf, withText } from "./text.js";
 
 const main = document.getElementById("main");
+const READY_MS = 3000; // where a browser blocks service workers, it may never say so
+const isChecked = new URLSearchParams(location.search).has("check"); // by `pixd export --check`
 
 async function open() {
-  const about = await (await fetch("page.json")).json();
+  const response = await fetch("page.json", { cache: "no-cache" });
+  if (!response.ok) throw new Error(`page.json could not be loaded: ${response.status}`);
+  const about = await response.json();
   document.title = about.title;
   if (await isToBeReloaded()) return;
   const progress = h("progress", { max: about.model.bytes, value: 0, "aria-label": "Loading the model" });
@@ -21,8 +26,7 @@ async function open() {
     progress.value = loaded;
   });
   const where = await engine.ready;
-  const params = new URLSearchParams(location.search);
-  if (params.has("check")) {
+  if (isChecked) {
     const { check } = await import("./check.js");
     await check(engine, about, where);
     return;
@@ -37,7 +41,8 @@ async function isToBeReloaded() {
   try {
     await navigator.serviceWorker.register("sw.js");
     if (crossOriginIsolated || sessionStorage.getItem("reloaded")) return false;
-    await navigator.serviceWorker.ready;
+    const late = new Promise((resolve) => setTimeout(resolve, READY_MS, null));
+    if (!(await Promise.race([navigator.serviceWorker.ready, late]))) return false;
     sessionStorage.setItem("reloaded", "1");
     location.reload();
     return true;
@@ -63,6 +68,7 @@ function show(about, engine, where) {
       : undefined,
     actions: [{ words: "Download", sign: "download", run: downloadBoth }],
   });
+  stayWhenDropped();
   document.addEventListener("paste", (event) => studio.paste(event));
   document.addEventListener("keydown", (event) => event.target.closest("main *") || studio.undoKey(event));
   const dialog = h("dialog", h("h2", "This model"), h("p", about.words), h("p", `Licence: ${about.licence}.`),
@@ -97,15 +103,7 @@ async function translate(about, engine, { width, height, png, rgba }) {
   return { picture: await withText(await rgbPng(width, height, made), text), inferenceMs };
 }
 
-function downloadBoth({ input, output }) {
-  const stamp = new Date().toISOString().slice(0, 19).replace(/[-:]/g, "").replace("T", "-");
-  for (const [picture, name] of [[input, "drawing"], [output, "translation"]]) {
-    const link = h("a", { href: URL.createObjectURL(picture), download: `${name}-${stamp}.png` });
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
-  }
-}
-
 open().catch((error) => {
   replace(main, h("h1", "The model could not be opened"), h("p.trouble", error.message));
+  if (isChecked) fetch("check/trouble", { method: "POST", body: error.message });
 });

@@ -8,6 +8,7 @@ let ort = null;
 
 /** Fetch parts one after another and tell how far it is; they are pieces of one gzip file. */
 async function load(parts, told) {
+  let trouble = null; // a Response would only say that it "failed to fetch"
   const pieces = new ReadableStream({
     async start(stream) {
       try {
@@ -22,12 +23,17 @@ async function load(parts, told) {
         }
         stream.close();
       } catch (error) {
+        trouble = error;
         stream.error(error);
       }
     },
   });
   const whole = pieces.pipeThrough(new DecompressionStream("gzip"));
-  return new Uint8Array(await new Response(whole).arrayBuffer());
+  try {
+    return new Uint8Array(await new Response(whole).arrayBuffer());
+  } catch (error) {
+    throw trouble ?? error;
+  }
 }
 
 async function begin(about) {
@@ -55,11 +61,11 @@ async function translate(rgba) {
   return codec.pixels(output.data, rgba);
 }
 
-onmessage = async ({ data }) => {
+onmessage = async ({ data: { about, id, rgba } }) => {
   try {
-    if (data.about) postMessage({ where: await begin(data.about) });
-    else postMessage({ id: data.id, rgba: await translate(data.rgba) });
+    if (about) postMessage({ where: await begin(about) });
+    else postMessage({ id, rgba: await translate(rgba) });
   } catch (error) {
-    postMessage({ id: data.id, error: error.message });
+    postMessage(about ? { error: error.message } : { id, error: error.message });
   }
 };

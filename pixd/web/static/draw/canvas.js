@@ -32,6 +32,7 @@ export class Easel {
     this.place = { x: drawing.width >> 1, y: drawing.height >> 1 }; // of the keyboard's cursor
     this.stroke = null;
     this.isPainting = false; // the space bar is down
+    this.isOff = false; // something else than the drawing is shown: nothing is drawn
     this.context = canvas.getContext("2d", { alpha: false });
     this.take(drawing, palette);
     this.#listen();
@@ -77,9 +78,19 @@ export class Easel {
     this.#outline(this.place);
   }
 
+  /** End a stroke that is under way, as it is now: what comes next changes the drawing itself. */
+  endStroke() {
+    this.isPainting = false;
+    if (!this.stroke) return;
+    this.stroke = null;
+    this.drawing.end();
+    this.show();
+  }
+
   // ------------------------------------------------------------------ strokes
 
   #begin(x, y, size) {
+    if (this.isOff) return;
     const index = this.tool === "eraser" ? this.drawing.background : this.index;
     if (this.tool === "pick") {
       if (this.drawing.contains(x, y)) this.told.picked(this.drawing.at(x, y));
@@ -136,7 +147,9 @@ export class Easel {
     const { canvas } = this;
     let pointer = null; // the one that draws: a palm beside the pen does not
     canvas.addEventListener("pointerdown", (event) => {
-      if (pointer !== null || event.button !== 0) return;
+      const isDrawing = pointer !== null && canvas.hasPointerCapture(pointer);
+      if (isDrawing || this.isOff || event.button !== 0) return;
+      this.endStroke();
       event.preventDefault();
       canvas.focus({ preventScroll: true });
       pointer = event.pointerId;
@@ -148,6 +161,11 @@ export class Easel {
       const [atX, atY] = this.#pixel(event);
       this.#outline({ x: atX, y: atY }, this.stroke ? this.#sizeOf(event) : this.size);
       if (event.pointerId !== pointer || !this.stroke) return;
+      if (!canvas.hasPointerCapture(pointer)) {
+        pointer = null; // it was lost, such as with the page that it was on
+        this.#finish();
+        return;
+      }
       // Only a secure context has these; without them fast strokes have longer straight pieces.
       const steps = event.getCoalescedEvents?.() ?? [];
       const freehand = this.stroke.tool === "pen" || this.stroke.tool === "eraser";
@@ -202,7 +220,7 @@ export class Easel {
   // ------------------------------------------------------------------ keys
 
   #keyDown(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (this.isOff || event.ctrlKey || event.metaKey || event.altKey) return;
     const arrow = ARROWS[event.key];
     if (arrow) {
       const far = event.shiftKey ? FAR : 1;
@@ -245,6 +263,7 @@ export class Easel {
   // ------------------------------------------------------------------ the pen's outline
 
   #outline({ x, y }, size = this.size) {
+    if (this.isOff) return;
     const { drawing, cursor, tool } = this;
     const across = tool === "pen" || tool === "eraser" || tool === "line" ? size : 1;
     const low = Math.floor(across / 2);

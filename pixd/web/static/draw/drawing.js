@@ -83,10 +83,6 @@ export class Drawing {
     return this.future.length > 0;
   }
 
-  get isBlank() {
-    return this.pixels.every((index) => index === this.background);
-  }
-
   // ------------------------------------------------------------------ steps
 
   /** Begin a step: what is drawn until `end` is undone together. */

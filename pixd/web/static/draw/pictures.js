@@ -1,5 +1,7 @@
-// Pictures from outside, as the drawing takes them: a file that was dropped, pasted or chosen.
+// Pictures from outside, as the drawing takes them: a file that was dropped, pasted or chosen. And
+// pictures to take along.
 
+import { download, stamp } from "../dom.js";
 import { rgbPng } from "./png.js";
 
 /**
@@ -47,6 +49,13 @@ export async function readSquare(file, side, isSmooth) {
 export async function pictureOf(image) {
   const png = await rgbPng(image.width, image.height, image.data);
   return { width: image.width, height: image.height, png, rgba: () => image.data };
+}
+
+/** Save a drawing and its translation under names that belong together. */
+export function downloadBoth({ input, output }) {
+  const name = stamp();
+  download(input, `drawing-${name}.png`);
+  download(output, `translation-${name}.png`);
 }
 
 /** The first picture among what was dropped or pasted, or null. */

@@ -19,6 +19,7 @@ import { TOOL_KEYS, colourBar, toolBar } from "./toolbox.js";
  * @property {Blob} input
  * @property {Blob} [target] the real picture that belongs to it
  * @property {string} name
+ * @property {boolean} [isHeldOut] false: the model learned from it
  * @typedef {Object} Studio
  * @property {"labels"|"edges"|"picture"} mode labels: indices of a palette; edges: black on
  *   white; picture: nothing is drawn, a picture is dropped
@@ -50,11 +51,15 @@ export class Studio {
     this.asIs = null; // ImageData of a picture that is translated as it is
     this.lastInput = null;
     this.lastOutput = null;
-    this.isClosed = false;
+    this.taken = 0; // counts what a person does: a picture that comes after the next is not shown
     this.#build();
     this.easel = new Easel(this.canvas, this.cursor, this.drawing, this.colours, {
-      changed: () => this.refresh(),
+      changed: () => {
+        this.taken += 1;
+        this.refresh();
+      },
       ended: () => {
+        this.taken += 1;
         this.#showTools();
         this.refresh();
       },
@@ -161,7 +166,9 @@ export class Studio {
   }
 
   #showTools() {
-    const isOff = Boolean(this.asIs);
+    const isOff = this.isEmpty || Boolean(this.asIs);
+    this.easel.isOff = isOff;
+    this.cursor.hidden ||= isOff;
     this.tools.show({
       tool: this.easel.tool,
       pen: this.easel.size,
@@ -203,6 +210,8 @@ export class Studio {
 
   #step(name) {
     if (this.asIs) return;
+    this.taken += 1;
+    this.easel.endStroke();
     this.drawing[name]();
     this.easel.show();
     this.#showTools();
@@ -215,7 +224,8 @@ export class Studio {
       if (event.ctrlKey || event.metaKey) {
         this.undoKey(event);
       } else if (!event.altKey && this.given.mode !== "picture" && !this.asIs) {
-        if (TOOL_KEYS[event.key]) this.#choose(TOOL_KEYS[event.key]);
+        const tool = TOOL_KEYS[event.key.toLowerCase()];
+        if (tool) this.#choose(tool);
         else if (event.key === "[") this.#size(this.easel.size - (this.easel.size > 16 ? 4 : 1));
         else if (event.key === "]") this.#size(this.easel.size + (this.easel.size >= 16 ? 4 : 1));
         else if (event.key >= "1" && event.key <= "9") this.#colour(Number(event.key) - 1);
@@ -260,23 +270,33 @@ export class Studio {
 
   /** Take a picture: as indices if it has the palette's colours, else as it is. */
   async take(file) {
+    await this.#take(async () => ({ input: file }));
+  }
+
+  // Whoever does something else meanwhile, such as drawing, does not lose it to a picture that
+  // was asked for before.
+  async #take(get) {
+    this.taken += 1;
+    const turn = this.taken;
     const draws = this.given.mode !== "picture";
+    const { side } = this.given;
     try {
-      const image = await readSquare(file, this.given.side, !draws);
-      this.#target(null);
-      if (!draws) {
-        this.#showAsIs(image);
-        return;
-      }
-      const { pixels, exact } = nearest(image.data, this.colours);
-      if (exact) this.#draw(pixels);
-      else this.#showAsIs(await readSquare(file, this.given.side, true));
+      const { input, target = null, name, isHeldOut = true } = await get();
+      const image = await readSquare(input, side, !draws);
+      const known = draws && nearest(image.data, this.colours);
+      const smooth = known && !known.exact ? await readSquare(input, side, true) : image;
+      if (turn !== this.taken) return;
+      this.#target(target, name, isHeldOut);
+      if (known?.exact) this.#draw(known.pixels);
+      else this.#showAsIs(smooth);
     } catch (error) {
       this.tell(error.message);
     }
   }
 
   #draw(pixels) {
+    this.taken += 1;
+    this.easel.endStroke();
     this.asIs = null;
     this.easel.take(this.drawing, this.colours);
     this.drawing.replace(pixels);
@@ -290,6 +310,7 @@ export class Studio {
   }
 
   #showAsIs(image) {
+    this.easel.endStroke();
     this.asIs = image;
     this.canvas.width = image.width;
     this.canvas.height = image.height;
@@ -312,22 +333,17 @@ export class Studio {
 
   /** Show the next example, with its real target beside. */
   async nextExample() {
-    try {
-      const { input, target, name } = await this.given.example();
-      await this.take(input);
-      this.#target(target ?? null, name);
-    } catch (error) {
-      this.tell(error.message);
-    }
+    await this.#take(this.given.example);
   }
 
-  #target(picture, name = "") {
+  #target(picture, name, isHeldOut) {
     this.target.hidden = !picture;
     if (!picture) return;
     const image = h("img", { alt: `The real picture of ${name}` });
     image.src = URL.createObjectURL(picture);
     image.onload = () => URL.revokeObjectURL(image.src);
-    const told = h("p.time", { title: name }, `Held out of training: ${name}`);
+    const words = isHeldOut ? "Held out of training" : "Of the training itself";
+    const told = h("p.time", { title: name }, `${words}: ${name}`);
     replace(this.target, h("figcaption", "Real picture"), h("div.frame", image), told);
   }
 
@@ -352,7 +368,7 @@ export class Studio {
   }
 
   async #translate() {
-    if (this.isEmpty || this.isClosed) return;
+    if (this.isEmpty) return;
     const slow = setTimeout(() => {
       this.wait.textContent = this.lastOutput ? "" : "Getting the model ready…";
     }, SLOW_MS);
@@ -368,7 +384,7 @@ export class Studio {
       for (const one of this.actions) one.disabled = false;
     } catch (error) {
       this.tell(error.message);
-      if (error.retryAfterMs && !this.isClosed) {
+      if (error.retryAfterMs) {
         await new Promise((resolve) => setTimeout(resolve, error.retryAfterMs));
         setTimeout(() => this.refresh());
       }
@@ -412,10 +428,5 @@ export class Studio {
     } catch (error) {
       this.tell(error.message);
     }
-  }
-
-  /** End it; a translation under way is not shown any more. */
-  close() {
-    this.isClosed = true;
   }
 }

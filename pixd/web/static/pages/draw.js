@@ -1,14 +1,15 @@
 // Draw: the studio on a running pixd.
 
-import { ApiError, address, ask, download, get, picture, post } from "../api.js";
-import { button, h, replace, span, ticks } from "../dom.js";
+import { ApiError, address, ask, get, picture, post } from "../api.js";
+import { button, h, replace, span, stamp, ticks } from "../dom.js";
+import { downloadBoth } from "../draw/pictures.js";
 import { Studio } from "../draw/studio.js";
 
 const LOADING_MS = 1000; // between two questions while the translator starts
 const MODES = { exact: "labels", clustered: "labels", free: "labels", pen: "edges", none: "picture" };
 const kept = new Map(); // by pipeline: the studio, so that a drawing outlives a look at another page
 
-export async function show({ pipeline, query, isNow }) {
+export async function show({ pipeline, query, isNow, live: events }) {
   const empty = (...told) => ({ element: h("div.empty", h("h1", "Draw"), told) });
   if (!pipeline) return empty(h("p", "No pipeline is configured yet."));
   const { rows, live } = await get([pipeline, "models"]);
@@ -26,6 +27,14 @@ export async function show({ pipeline, query, isNow }) {
     kept.set(pipeline, held);
   }
   const { studio } = held;
+  held.choice.offer(models, live);
+  if (query.get("model")) held.choice.choose(query.get("model"));
+  const changed = async ({ detail }) => {
+    if (detail.pipeline !== pipeline || detail.what !== "models") return;
+    const now = await get([pipeline, "models"]).catch(() => null); // told again with the next one
+    if (now) held.choice.offer(now.rows.filter((one) => one.bytes_state !== "removed"), now.live);
+  };
+  events.addEventListener("changed", changed);
   const paste = (event) => studio.paste(event);
   const undo = (event) => event.target.closest("main *") || studio.undoKey(event);
   document.addEventListener("paste", paste);
@@ -40,6 +49,7 @@ export async function show({ pipeline, query, isNow }) {
       held.isNew = false;
     },
     leave() {
+      events.removeEventListener("changed", changed);
       document.removeEventListener("paste", paste);
       document.removeEventListener("keydown", undo);
     },
@@ -63,31 +73,24 @@ async function open(pipeline, models, live) {
   const [palette, settings] = await Promise.all([get([pipeline, "palette"]), get(["settings"])]);
   const mayUpload = settings.access.uploads;
   const translator = new Translator(pipeline);
-  const choice = h(
-    "select",
-    {
-      "aria-label": "Model",
-      onchange: () => {
-        translator.model = choice.value;
-        examples.forget();
-        studio.refresh();
-      },
-    },
-    h("option", { value: "" }, live ? `model@${live}, live` : "the live model"),
-    models.filter((one) => one.number !== live).map((one) => h("option", { value: one.number }, one.name)),
-  );
-  if (!live && models.length) translator.model = choice.value = String(models[0].number);
   const examples = new Examples(pipeline, () => translator.model);
+  let studio = null;
+  const choice = new Choice((model) => {
+    translator.model = model;
+    examples.forget();
+    studio?.refresh();
+  });
+  choice.offer(models, live);
   const hasExamples = await examples.any();
   const { quiet_seconds: quiet } = settings.pipelines[pipeline];
-  const actions = [{ words: "Download", sign: "download", run: (now) => downloadBoth(now) }];
+  const actions = [{ words: "Download", sign: "download", run: downloadBoth }];
   if (mayUpload) {
     actions.unshift(
       { words: "Save as input", run: (now) => saveAsInput(pipeline, now) },
       { words: "Save as pair", run: (now) => saveAsPair(pipeline, now, quiet) },
     );
   }
-  const studio = new Studio({
+  studio = new Studio({
     mode: MODES[palette.kind] ?? "picture",
     side: palette.image_size,
     palette: colours(palette),
@@ -95,11 +98,42 @@ async function open(pipeline, models, live) {
     translate: (drawn) => translator.translate(drawn),
     example: hasExamples ? () => examples.next() : undefined,
     actions,
-    above: choice,
+    above: choice.element,
   });
   const isPlain = palette.kind === "exact" || palette.kind === "pen";
   const about = palette.why && !isPlain ? h("p.soft.small", ticks(palette.why)) : "";
-  return { studio, about, hasExamples, isNew: true };
+  return { studio, about, choice, hasExamples, isNew: true };
+}
+
+/** Which model draws: the live one, whichever that is, or one of those that are kept. */
+class Choice {
+  constructor(chosen) {
+    this.chosen = chosen;
+    this.live = null;
+    this.element = h("select", { "aria-label": "Model", onchange: () => chosen(this.element.value) });
+  }
+
+  /** Offer these models. What was chosen stays so, if it is still there. */
+  offer(models, live) {
+    const had = this.element.value;
+    const others = models.filter((one) => one.number !== live);
+    replace(
+      this.element,
+      live && h("option", { value: "" }, `model@${live}, live`),
+      others.map((one) => h("option", { value: one.number }, one.name)),
+    );
+    const isThere = [...this.element.options].some((option) => option.value === had);
+    this.element.value = isThere ? had : (this.element.options[0]?.value ?? "");
+    if (this.element.value !== had || (!had && live !== this.live)) this.chosen(this.element.value);
+    this.live = live;
+  }
+
+  choose(number) {
+    const value = Number(number) === this.live ? "" : number;
+    if (![...this.element.options].some((option) => option.value === value)) return;
+    this.element.value = value;
+    this.chosen(value);
+  }
 }
 
 // The background comes first: it is what an eraser leaves.
@@ -114,14 +148,12 @@ class Translator {
   constructor(pipeline) {
     this.pipeline = pipeline;
     this.model = "";
-    this.run = "";
   }
 
   async translate({ png }) {
     try {
       const path = address([this.pipeline, "draft"], { model: this.model });
       const response = await ask(path, { method: "POST", body: png, type: "image/png" });
-      this.run = response.headers.get("Pixd-Run") ?? "";
       const inferenceMs = durationOf(response.headers.get("Server-Timing"), "infer");
       return { picture: await response.blob(), inferenceMs };
     } catch (error) {
@@ -138,7 +170,7 @@ function durationOf(timing, name) {
   return found ? Number(found[1]) : undefined;
 }
 
-/** Held-out pairs in an order by chance, each once before any comes again. */
+/** Held-out pairs, or training pairs where none were held out, in an order by chance, each once before any comes again. */
 class Examples {
   constructor(pipeline, model) {
     this.pipeline = pipeline;
@@ -151,8 +183,8 @@ class Examples {
   }
 
   async #fill() {
-    const { rows } = await get([this.pipeline, "held-out"], { model: this.model() });
-    this.left = rows.filter((row) => row.input);
+    const { rows, held_out: isHeldOut } = await get([this.pipeline, "held-out"], { model: this.model() });
+    this.left = rows.filter((row) => row.input).map((row) => ({ ...row, isHeldOut }));
     for (let at = this.left.length - 1; at > 0; at -= 1) {
       const other = Math.floor(Math.random() * (at + 1));
       [this.left[at], this.left[other]] = [this.left[other], this.left[at]];
@@ -171,23 +203,13 @@ class Examples {
   async next() {
     if (!this.left.length) await this.#fill();
     const row = this.left.pop();
-    if (!row) throw new Error("No pair was held out.");
+    if (!row) throw new Error("No pair of this model is kept.");
     const [input, target] = await Promise.all([picture(row.input), row.target ? picture(row.target) : null]);
-    return { input, target, name: row.name };
+    return { input, target, name: row.name, isHeldOut: row.isHeldOut };
   }
 }
 
 // -------------------------------------------------------------------- what is done with a drawing
-
-function stamp() {
-  return new Date().toISOString().slice(0, 19).replace(/[-:]/g, "").replace("T", "-");
-}
-
-async function downloadBoth({ input, output }) {
-  const name = stamp();
-  download(input, `drawing-${name}.png`);
-  download(output, `translation-${name}.png`);
-}
 
 async function saveAsInput(pipeline, { input }) {
   const name = `drawing-${stamp()}.png`;

@@ -23,6 +23,7 @@ export async function show({ live, pipeline, query, say }) {
   const tiles = new Map(); // by index: what is in the page now
   let columns = 1;
   let height = 200; // of a tile
+  let width = 0; // of the view, as it was laid out
   let frame = 0;
   let isOpen = false;
   let lastFirst = 0;
@@ -70,9 +71,10 @@ export async function show({ live, pipeline, query, say }) {
   }
 
   function layOut() {
-    const width = view.clientWidth || 1;
-    columns = Math.max(1, Math.floor((width + TILE.gap) / (TILE.width + TILE.gap)));
-    const across = (width - (columns - 1) * TILE.gap) / columns;
+    width = view.clientWidth;
+    const room = width || 1;
+    columns = Math.max(1, Math.floor((room + TILE.gap) / (TILE.width + TILE.gap)));
+    const across = (room - (columns - 1) * TILE.gap) / columns;
     height = Math.round(across / 2) + TILE.words;
     grid.style.setProperty("grid-template-columns", `repeat(${columns}, minmax(0, 1fr))`);
     grid.style.setProperty("grid-auto-rows", `${height}px`);
@@ -80,9 +82,13 @@ export async function show({ live, pipeline, query, say }) {
     view.style.setProperty("height", `${tall}px`);
     shown.textContent = list.error || many(list.total, "output");
     empty.hidden = list.total > 0 || Boolean(list.error);
+    const focused = document.activeElement?.dataset?.index;
     tiles.clear();
     grid.replaceChildren();
     draw();
+    if (focused) tiles.get(Number(focused))?.focus({ preventScroll: true });
+    clearTimeout(retrying);
+    if (list.error) retrying = setTimeout(refresh, AGAIN_MS);
   }
 
   // Which rows are in view. In a box too tall for the browser the way is scaled, and then the
@@ -208,11 +214,9 @@ export async function show({ live, pipeline, query, say }) {
     if (!view.isConnected) return;
     isStale = false;
     const had = list.total;
-    const focused = document.activeElement?.dataset?.index;
     list.forget();
     await list.fetch(0);
     layOut();
-    if (focused) tiles.get(Number(focused))?.focus({ preventScroll: true });
     if (list.total > had) say(`${many(list.total - had, "new output")}`);
   }
   function changed({ detail }) {
@@ -225,8 +229,9 @@ export async function show({ live, pipeline, query, say }) {
     waiting = setTimeout(refresh, 500);
   }
 
+  // Its height is set by the layout, so that only another width asks for another one.
   const sizes = new ResizeObserver(() => {
-    if (view.isConnected) layOut();
+    if (view.isConnected && view.clientWidth !== width) layOut();
   });
   addEventListener("scroll", soon, { passive: true });
   live.addEventListener("changed", changed);

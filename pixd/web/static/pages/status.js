@@ -18,7 +18,9 @@ export function show({ live, say }) {
   const head = h("section.verdict", { "aria-label": "Verdict" });
   const cards = h("div.pipelines");
   const warnings = h("section.card.stack", { hidden: true });
-  const foot = h("footer.foot");
+  const facts = h("div.foot");
+  const bell = notifyButton();
+  const foot = h("footer.foot", facts, bell);
   const element = h("div.stack", head, cards, warnings, foot);
   const made = new Map();
   let lastLine = "";
@@ -61,13 +63,13 @@ export function show({ live, say }) {
     }
     showWarnings(warnings, status.failures);
     replace(
-      foot,
+      facts,
       status.pid ? h("span", `pid ${status.pid}, up ${span(status.uptime_seconds)}`) : "",
       h("span", `store ${bytes(status.store_bytes)}, disk ${bytes(status.disk_free_bytes)} free`),
       h("span", `device ${status.device}`),
       h("span", `pixd ${status.version}`),
-      notifyButton(),
     );
+    if (bell) bell.hidden = Notification.permission !== "default";
   }
 
   function changed({ detail }) {
@@ -84,7 +86,6 @@ export function show({ live, say }) {
       live.removeEventListener("status", fill);
       live.removeEventListener("changed", changed);
       live.removeEventListener("connection", fill);
-      for (const card of made.values()) card.leave();
     },
   };
 }
@@ -275,8 +276,8 @@ class Card {
     }
     try {
       const blob = await (await ask(`/api/${encodeURIComponent(this.name)}/preview`)).blob();
-      this.leave();
       this.sheet.src = URL.createObjectURL(blob);
+      this.sheet.onload = () => URL.revokeObjectURL(this.sheet.src);
       this.sheet.hidden = false;
     } catch {
       this.sheet.hidden = true; // it comes with the next one
@@ -310,10 +311,6 @@ class Card {
       input.findings?.worst && h("p.small.warn", "Check: ", ticks(input.findings.worst)),
       trouble && h("p.small.bad", trouble),
     );
-  }
-
-  leave() {
-    if (this.sheet.src.startsWith("blob:")) URL.revokeObjectURL(this.sheet.src);
   }
 }
 

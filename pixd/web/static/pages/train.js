@@ -1,7 +1,7 @@
 // Train: what the model learned, how well, from which pairs; and which one is live.
 
-import { ask, download, get, picture, post } from "../api.js";
-import { button, count, h, many, photo, replace, ticks, when } from "../dom.js";
+import { ask, get, picture, post } from "../api.js";
+import { button, count, download, h, many, photo, replace, ticks, when } from "../dom.js";
 import { chart } from "../chart.js";
 import { confirmed } from "../confirm.js";
 
@@ -113,7 +113,7 @@ function modelCard(pipeline, detail, rows, pid, refill) {
           ask(op, `${word} ${model.name}?`, `${model.name} becomes live, and every input is translated again with it.${op === "rollback" ? " It is pinned: a newer model is not promoted by itself until you unpin it." : ""}`)),
       pid > 0 && model.is_pinned &&
         button("Unpin", () => ask("unpin", `Unpin ${model.name}?`, "The next model that is good enough is promoted by itself again.")),
-      h("a", { href: `#/draw/${encodeURIComponent(pipeline)}` }, "Draw with it"),
+      model.bytes_state !== "removed" && h("a", { href: `#/draw/${encodeURIComponent(pipeline)}?model=${model.number}` }, "Draw with it"),
       button("Report", () => report(pipeline, model.number, answer), { kind: "plain" }),
     ),
     answer,

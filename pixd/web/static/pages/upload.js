@@ -1,7 +1,7 @@
 // Upload: files and folders into the training or the input folder, and what became of each.
 
 import { ApiError, address, ask, get } from "../api.js";
-import { button, bytes, count, h, many, replace } from "../dom.js";
+import { button, bytes, count, h, many, replace, stamp } from "../dom.js";
 import { filesIn } from "../dropped.js";
 
 const ASK_AGAIN_MS = 2000; // how a file fares
@@ -107,8 +107,7 @@ export async function show({ pipeline, query, live }) {
 }
 
 function pasted(file) {
-  const at = new Date().toISOString().slice(0, 19).replace(/[-:]/g, "").replace("T", "-");
-  return file.name === "image.png" ? `pasted-${at}.png` : file.name;
+  return file.name === "image.png" ? `pasted-${stamp()}.png` : file.name;
 }
 
 /** What is to be sent. It goes on by itself after a lost connection. */

@@ -16,7 +16,7 @@ import pytest
 from pixd.system.children import warm_worker
 from pixd.system.children.spawner import LocalSpawner
 from pixd.system.children.spec import InspectSpec
-from pixd.system.children.warm_worker import WarmWorker
+from pixd.system.children.warm_worker import Note, WarmWorker
 
 WaitUntil = Callable[..., None]
 
@@ -48,7 +48,7 @@ class Asker:
         self.now = time.monotonic()
         self.answers: dict[str, str] = {}
         self.reasons: dict[str, str] = {}
-        self.notes: list[str] = []
+        self.notes: list[Note] = []
         options = {"spawner": LocalSpawner(), "idle_s": 600.0, "answer_within_s": 600.0, **options}
         self.warm = WarmWorker(
             "answers", InspectSpec(), folder / "scratch", folder / "log", **options

@@ -12,6 +12,10 @@ from pixd.pix2pix.inference.batching import Batcher
 Pixels = NDArray[np.uint8]
 
 
+def say_nothing(_level: str, _message: str) -> None:
+    pass
+
+
 class Network:
     """Brightens by one; remembers the sizes it was asked for and may misbehave at some."""
 
@@ -38,7 +42,7 @@ def is_brightened(outputs: list[Pixels]) -> bool:
 
 def test_a_size_is_checked_on_first_use_and_trusted_then() -> None:
     network = Network()
-    batcher = Batcher(network, 8, print)
+    batcher = Batcher(network, 8, say_nothing)
     assert is_brightened(batcher(images(8)))
     assert network.asked == [8] + [1] * 8
     assert is_brightened(batcher(images(8)))
@@ -46,23 +50,25 @@ def test_a_size_is_checked_on_first_use_and_trusted_then() -> None:
 
 
 def test_a_lone_image_is_taken_at_once_and_many_by_powers_of_two() -> None:
-    batcher = Batcher(Network(), 8, print)
+    batcher = Batcher(Network(), 8, say_nothing)
     assert [batcher.size_for(waiting) for waiting in (1, 2, 3, 7, 8, 100)] == [1, 2, 2, 4, 8, 8]
-    assert Batcher(Network(), 5, print).size_for(100) == 4
+    assert Batcher(Network(), 5, say_nothing).size_for(100) == 4
 
 
-def test_a_size_that_changes_the_bytes_is_never_used_again() -> None:
+def test_a_size_that_changes_the_bytes_is_never_used_again_and_is_no_reason_to_warn() -> None:
     notes: list[str] = []
-    batcher = Batcher(Network(wrong_at=8), 8, notes.append)
+    batcher = Batcher(Network(wrong_at=8), 8, lambda level, _message: notes.append(level))
     assert is_brightened(batcher(images(8)))
     assert batcher.size_for(100) == 4
-    assert len(notes) == 1
+    assert notes == ["info"]
     assert is_brightened(batcher(images(4)))
 
 
 def test_out_of_memory_halves_the_batch_says_so_and_goes_on() -> None:
     notes: list[str] = []
-    batcher = Batcher(Network(largest_that_fits=2), 8, notes.append)
+    batcher = Batcher(
+        Network(largest_that_fits=2), 8, lambda level, message: notes.append(f"{level}: {message}")
+    )
     assert is_brightened(batcher(images(8)))
     assert batcher.size_for(100) == 2
-    assert [note.startswith("out of memory") for note in notes] == [True, True]
+    assert [note.startswith("warning: out of memory") for note in notes] == [True, True]

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from pixd.config.settings import KeepSettings, TrainSettings, WebSettings
-
 if TYPE_CHECKING:
-    from pixd.config.settings import PipelineSettings, Settings
+    from pixd.config.settings import Settings
 
 _ANY_WIDTH = 1_000_000  # characters: no line is folded
 
@@ -27,16 +25,13 @@ def effective_yaml(settings: Settings) -> str:
     return yaml.safe_dump(tree, sort_keys=False, allow_unicode=True, width=_ANY_WIDTH)
 
 
-def _as_mapping(
-    settings: Settings | PipelineSettings | TrainSettings | KeepSettings | WebSettings,
-    leave_out: tuple[str, ...] = (),
-) -> dict[str, object]:
+def _as_mapping(settings: Any, leave_out: tuple[str, ...] = ()) -> dict[str, object]:
     mapping: dict[str, object] = {}
     for field in fields(settings):
         value = getattr(settings, field.name)
-        if field.name in leave_out or value is None:
+        if field.name in leave_out or value in (None, ""):  # "" is no value of any key
             continue
-        if isinstance(value, TrainSettings | KeepSettings | WebSettings):
+        if is_dataclass(value):
             mapping[field.name] = _as_mapping(value)
         elif isinstance(value, float) and value.is_integer():
             mapping[field.name] = int(value)

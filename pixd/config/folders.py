@@ -86,6 +86,11 @@ class Folders:
         self._metrics = _Folder(root.line_of("metrics"), "metrics", real)
         return path
 
+    def read_apart(self, section: Section, name: str, expected: str) -> Path | None:
+        """Return the absolute path of what is no folder of pixd's; None where none is named."""
+        text = section.path_text(name, "", expected=expected)
+        return Path(os.path.normpath(self._absolute(text))) if text else None
+
     def _ask(self, path: Path, real: Path) -> tuple[Path, bool]:
         """Return the real path, if its network file system answers, and whether it did."""
         point = mounts.point_of(path)

@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Collection, Iterator
-from dataclasses import Field, fields
+from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,15 @@ import yaml
 from pixd.config.document import ADVICE, Problem, Section, compose, report
 from pixd.config.folders import Folders
 from pixd.config.pair_kinds import KINDS
-from pixd.config.rules import Choice, Flag, Number, Whole, WordOrWhole, rule_of
+from pixd.config.ray_section import read_ray
+from pixd.config.reading import default_of, read_key, read_keys
 from pixd.config.settings import (
     LONE_PIPELINE_NAME,
     KeepSettings,
     PipelineSettings,
+    RaySettings,
+    RayTrainSettings,
+    RayTranslateSettings,
     Settings,
     TrainSettings,
     WebSettings,
@@ -33,6 +37,8 @@ from pixd.system.errors import ConfigError
 _DEFAULT_STORE = "./store"
 _FOLDER_KEYS = ("training", "input", "output")
 _OF_THE_FILE = [f.name for f in fields(Settings) if f.name not in {"path", "pipelines"}]
+_YOUNG_KEYS = ("web", "engine", "ray")
+"""Keys of the file that are younger than pipelines that may have such a name."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # safe in "facades/model@3" and on disk
 _LARGEST_BYTES = 1 << 20  # a config.yaml is a page; a larger file is the wrong one
 
@@ -60,12 +66,15 @@ def load(path: Path, *, asks_network: bool = False) -> Settings:
     problems: list[Problem] = []
     root = Section("", 1, root_node, problems)
     folders = Folders(path.parent, asks_network=asks_network)
+    lone = _lone_name(root)
+    keys = read_keys(root, Settings, but=[lone] if lone == "engine" else ())
     settings = Settings(
         path=path,
         store=folders.read(root, "store", _DEFAULT_STORE),
-        **_read_keys(root, Settings),
+        **keys,
         metrics=folders.read_metrics(root),
-        web=WebSettings() if _lone_name(root) == "web" else read_web(root),
+        web=WebSettings() if lone == "web" else read_web(root),
+        ray=RaySettings() if lone == "ray" else read_ray(root, folders, keys),
         pipelines=tuple(_pipelines(root, folders)),
     )
     root.finish(_known_keys())
@@ -135,21 +144,23 @@ def _lone_name(root: Section) -> str | None:
     A pipeline may be called `web`: there were such before this was the name of a key.
     """
     rest = [name for name in root.names() if name not in _OF_THE_FILE]
-    if not rest and "web" in root and "pipelines" not in root:
-        rest = ["web"]
-    if len(rest) != 1:
-        return None
-    node = root.entry(rest[0]).value
+    if not rest and "pipelines" not in root:
+        rest = [name for name in _YOUNG_KEYS if name in root and _has_folders(root, name)]
+    return rest[0] if len(rest) == 1 and _has_folders(root, rest[0]) else None
+
+
+def _has_folders(root: Section, name: str) -> bool:
+    node = root.entry(name).value
     if not isinstance(node, yaml.MappingNode):
-        return None
+        return False
     inner = {key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)}
-    return rest[0] if inner.intersection(_FOLDER_KEYS) else None
+    return bool(inner.intersection(_FOLDER_KEYS))
 
 
 def _pipeline(name: str, section: Section, folders: Folders) -> PipelineSettings:
-    pairs: str = _read_key(section, PipelineSettings, "pairs")
+    pairs: str = read_key(section, PipelineSettings, "pairs")
     fit = _fit(section, pairs)
-    sample: bool = _read_key(section, PipelineSettings, "sample")
+    sample: bool = read_key(section, PipelineSettings, "sample")
     special: dict[str, Any] = {
         "name": name,
         "pairs": pairs,
@@ -164,28 +175,28 @@ def _pipeline(name: str, section: Section, folders: Folders) -> PipelineSettings
     }
     return PipelineSettings(
         **special,
-        **_read_keys(section, PipelineSettings, but=special),
+        **read_keys(section, PipelineSettings, but=special),
         train=_train(section.section("train")),
         keep=_keep(section.section("keep")),
     )
 
 
 def _fit(section: Section, pairs: str) -> str:
-    fit: str = _read_key(section, PipelineSettings, "fit")
+    fit: str = read_key(section, PipelineSettings, "fit")
     if fit == "tile" and KINDS[pairs].hides_middle:
         section.note(
             "fit",
             f"expected pad, crop or stretch with pairs: {pairs}, where each tile would get a blank"
             " of its own; got tile",
         )
-        return str(_default(PipelineSettings, "fit"))
+        return str(default_of(PipelineSettings, "fit"))
     return fit
 
 
 def _output_size(section: Section, fit: str) -> str:
     if fit != "tile":
-        return str(_read_key(section, PipelineSettings, "output_size"))
-    output_size = _read_key(section, PipelineSettings, "output_size", default="source")
+        return str(read_key(section, PipelineSettings, "output_size"))
+    output_size = read_key(section, PipelineSettings, "output_size", default="source")
     if output_size != "source":
         # Without this error, somebody would get files of a size that was not asked for.
         section.note(
@@ -197,8 +208,8 @@ def _output_size(section: Section, fit: str) -> str:
 
 
 def _direction(section: Section, pairs: str) -> str:
-    direction: str = _read_key(section, PipelineSettings, "direction")
-    default: str = _default(PipelineSettings, "direction")
+    direction: str = read_key(section, PipelineSettings, "direction")
+    default: str = default_of(PipelineSettings, "direction")
     if KINDS[pairs].is_made and direction != default:
         # Without this error, somebody would wait for a model that goes the other way.
         section.note(
@@ -211,26 +222,26 @@ def _direction(section: Section, pairs: str) -> str:
 
 
 def _labels(section: Section, pairs: str) -> str:
-    labels: str = _read_key(section, PipelineSettings, "labels")
+    labels: str = read_key(section, PipelineSettings, "labels")
     if KINDS[pairs].is_made and labels == "ids":
         section.note(
             "labels",
             f"expected colours, or none, with pairs: {pairs}, where pixd makes the input from the"
             " picture; got ids",
         )
-        return str(_default(PipelineSettings, "labels"))
+        return str(default_of(PipelineSettings, "labels"))
     return labels
 
 
 def _samples(section: Section, *, sample: bool) -> int:
-    samples: int = _read_key(section, PipelineSettings, "samples")
+    samples: int = read_key(section, PipelineSettings, "samples")
     if samples > 1 and not sample:
         section.note(
             "samples",
             f"expected 1, or none, without sample: true, where all outputs of an input would be"
             f" the same; got {samples}",
         )
-        return int(_default(PipelineSettings, "samples"))
+        return int(default_of(PipelineSettings, "samples"))
     return samples
 
 
@@ -238,12 +249,12 @@ def _train(section: Section) -> TrainSettings:
     if "epochs" in section and "steps" in section:
         section.note("steps", "expected either epochs or steps, got both")
     special: dict[str, Any] = {
-        "epochs": _read_key(section, TrainSettings, "epochs"),
-        "steps": _read_key(section, TrainSettings, "steps"),
+        "epochs": read_key(section, TrainSettings, "epochs"),
+        "steps": read_key(section, TrainSettings, "steps"),
     }
     if "steps" in section:
         special["epochs"] = None
-    settings = TrainSettings(**special, **_read_keys(section, TrainSettings, but=special))
+    settings = TrainSettings(**special, **read_keys(section, TrainSettings, but=special))
     if settings.l1_weight == 0 and settings.gan_weight == 0:
         section.note("l1_weight", "expected l1_weight or gan_weight above 0, got 0 for both")
     if settings.batch_size % settings.replicas:
@@ -256,58 +267,17 @@ def _train(section: Section) -> TrainSettings:
 
 
 def _keep(section: Section) -> KeepSettings:
-    settings = KeepSettings(**_read_keys(section, KeepSettings))
+    settings = KeepSettings(**read_keys(section, KeepSettings))
     section.finish(_known_keys())
     return settings
 
 
 def _image_size(section: Section) -> int:
-    size: int = _read_key(section, PipelineSettings, "image_size")
+    size: int = read_key(section, PipelineSettings, "image_size")
     if size & (size - 1):
         section.note("image_size", f"expected a power of two from 32 to 1024, got {size}")
-        return int(_default(PipelineSettings, "image_size"))
+        return int(default_of(PipelineSettings, "image_size"))
     return size
-
-
-def _read_keys(section: Section, of: type, *, but: Collection[str] = ()) -> dict[str, Any]:
-    """Read every key of a settings class that has a rule, except those in `but`."""
-    return {
-        field.name: _read_by_rule(section, field)
-        for field in fields(of)
-        if field.name not in but and rule_of(field) is not None
-    }
-
-
-def _read_key(section: Section, of: type, name: str, *, default: object = None) -> Any:
-    """Read one key of a settings class; `default` replaces the usual one."""
-    return _read_by_rule(section, _field(of, name), default)
-
-
-def _default(of: type, name: str) -> Any:
-    return _field(of, name).default
-
-
-def _field(of: type, name: str) -> Field[Any]:
-    return next(field for field in fields(of) if field.name == name)
-
-
-def _read_by_rule(section: Section, field: Field[Any], default: Any = None) -> Any:
-    name = field.name
-    default = field.default if default is None else default
-    match rule_of(field):
-        case Choice(allowed):
-            return section.choice(name, default, allowed)
-        case Whole(low, high):
-            return section.integer(name, default, low, high)
-        case Number(low, high, above_low, below_high):
-            return section.number(
-                name, default, low, high, above_low=above_low, below_high=below_high
-            )
-        case WordOrWhole(allowed, low, high):
-            return section.word_or_integer(name, default, allowed, low, high)
-        case Flag():
-            return section.boolean(name, default)
-    raise AssertionError(f"{name} has no rule")
 
 
 def _known_keys() -> list[str]:
@@ -315,4 +285,7 @@ def _known_keys() -> list[str]:
     keys = [field.name for field in fields(PipelineSettings) if field.name != "name"]
     keys = [*_OF_THE_FILE, "pipelines", *keys]
     keys += [f"train.{field.name}" for field in fields(TrainSettings)]
-    return keys + [f"keep.{field.name}" for field in fields(KeepSettings)]
+    keys += [f"keep.{field.name}" for field in fields(KeepSettings)]
+    keys += [f"ray.{field.name}" for field in fields(RaySettings)]
+    keys += [f"ray.train.{field.name}" for field in fields(RayTrainSettings)]
+    return keys + [f"ray.translate.{field.name}" for field in fields(RayTranslateSettings)]

@@ -108,6 +108,54 @@ class WebSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RayTrainSettings:
+    """What one training asks of a machine of the cluster; 0 asks for none, or sets no bound."""
+
+    gpus: int = key(1, Whole(0, 64))
+    cpus: int = key(4, Whole(1, 1024))
+    memory_bytes: int = key(0, Whole(0, 10**15))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RayTranslateSettings:
+    """What one translator asks of a machine, how many there may be, and when they leave.
+
+    Attributes:
+        most: translators of a pipeline at once, each on a machine that has room for it.
+        idle_seconds: without an image for so long they end, and what they hold is free.
+    """
+
+    gpus: int = key(1, Whole(0, 64))
+    cpus: int = key(2, Whole(1, 1024))
+    memory_bytes: int = key(0, Whole(0, 10**15))
+    most: int = key(4, Whole(1, 1000))
+    idle_seconds: float = key(600.0, Number(1, YEAR_S))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RaySettings:
+    """The cluster that children run on with `engine: ray`.
+
+    Attributes:
+        address: of its head, ``10.0.0.5:6379``; "" where the file names none.
+        token: a file that only its owner can read; None where the file names none.
+        tls: the folder of node.crt, node.key and ca.crt; None for a network that is trusted.
+        silent_seconds: a machine that is not heard for so long is given up.
+        fallback: what happens while the cluster cannot be reached: wait, or work on this machine.
+        cache_bytes: how much a machine keeps of what it was sent, before the oldest goes.
+    """
+
+    address: str = ""
+    token: Path | None = None
+    tls: Path | None = None
+    silent_seconds: float = key(15.0, Number(3, 3600))
+    fallback: str = key("wait", Choice(("wait", "local")))
+    cache_bytes: int = key(20_000_000_000, Whole(100 * MILLION, 10**15))
+    train: RayTrainSettings = field(default_factory=RayTrainSettings)
+    translate: RayTranslateSettings = field(default_factory=RayTranslateSettings)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything that config.yaml says. `path` is the absolute path of that file."""
 
@@ -117,4 +165,6 @@ class Settings:
     precision: str = key("auto", Choice(("auto", "float32", "bfloat16", "float16")))
     metrics: Path | None = None
     web: WebSettings = field(default_factory=WebSettings)
+    engine: str = key("local", Choice(("local", "ray")))
+    ray: RaySettings = field(default_factory=RaySettings)
     pipelines: tuple[PipelineSettings, ...]

@@ -7,7 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from pixd.config import KeepSettings, PipelineSettings, Settings, TrainSettings, WebSettings
+from pixd.config import (
+    KeepSettings,
+    PipelineSettings,
+    RaySettings,
+    RayTrainSettings,
+    RayTranslateSettings,
+    Settings,
+    TrainSettings,
+    WebSettings,
+)
 from pixd.config.load import load
 from pixd.system.errors import EXIT_CONFIG, ConfigError
 
@@ -44,6 +53,9 @@ def every_key() -> list[str]:
     keys.remove("path")
     for kind, prefix in (
         (WebSettings, "web."),
+        (RaySettings, "ray."),
+        (RayTrainSettings, "ray.train."),
+        (RayTranslateSettings, "ray.translate."),
         (PipelineSettings, "pipelines.*."),
         (TrainSettings, "pipelines.*.train."),
         (KeepSettings, "pipelines.*.keep."),

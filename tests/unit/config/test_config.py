@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pixd.config import KeepSettings, PipelineSettings, Settings, TrainSettings
+from pixd.config import KeepSettings, PipelineSettings, RaySettings, Settings, TrainSettings
 from pixd.config.effective import effective_yaml
 from pixd.config.load import load
 from pixd.config.location import find
@@ -84,7 +84,10 @@ def test_every_default_is_the_documented_one(tmp_path: Path) -> None:
     assert pipeline.keep == KeepSettings()
 
 
-WITHOUT_DEFAULT = {"metrics", "pipelines.*.train.steps"}
+WITHOUT_DEFAULT = {
+    *("metrics", "pipelines.*.train.steps"),
+    *("ray.address", "ray.token", "ray.tls"),
+}
 
 
 def test_the_example_at_the_top_of_the_repository_sets_every_key_to_its_default(
@@ -124,7 +127,7 @@ def test_every_key_and_every_choice_is_explained_in_the_docs() -> None:
     rows = {line.split("`")[1] for line in text.splitlines() if line.startswith("| `")}
     missing = {key.removeprefix("pipelines.*.") for key in every_key()} - rows
     assert not missing
-    kinds = (Settings, PipelineSettings, TrainSettings, KeepSettings)
+    kinds = (Settings, RaySettings, PipelineSettings, TrainSettings, KeepSettings)
     rules = [rule_of(field) for kind in kinds for field in dataclasses.fields(kind)]
     choices = [word for rule in rules if isinstance(rule, Choice) for word in rule.allowed]
     assert {"auto", "side-by-side", "tile", "manual"} <= set(choices)

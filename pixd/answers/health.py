@@ -100,6 +100,7 @@ def _problems(
 def _service_problems(live: Heartbeat) -> Iterator[Problem]:
     if live.blocked:
         yield Problem(BLOCKED, "", f"the store: {live.blocked}", MAKE_ROOM)
+    yield from _engine_problems(live)
     if live.config:
         yield Problem(
             DEGRADED,
@@ -130,6 +131,21 @@ def _service_problems(live: Heartbeat) -> Iterator[Problem]:
             live.stale,
             "if it stays so, restart the service; what is cut off goes on",
         )
+
+
+def _engine_problems(live: Heartbeat) -> Iterator[Problem]:
+    engine = live.engine
+    if engine and engine.why:
+        yield Problem(
+            DEGRADED if engine.falls_back else BLOCKED,
+            "",
+            f"{engine.why}{'; this machine works meanwhile' * engine.falls_back}",
+            "start its head again (docs/cluster.md); the work goes on by itself, from the last"
+            " checkpoint; files are still recorded",
+        )
+    if engine and not engine.why:
+        for why in engine.left_out.values():
+            yield Problem(DEGRADED, "", f"a machine gets no work: {why}", "the others go on")
 
 
 def _pipeline_problems(name: str, pipeline: Mapping[str, Any], which: str) -> Iterator[Problem]:

@@ -96,6 +96,7 @@ def snapshot(settings: Settings) -> dict[str, Any]:
         "starting": is_starting,
         "store_gone": absence.reason,
         "idle": pid is not None and live.idle,
+        "engine": asdict(live.engine) if live.engine and pid is not None else None,
         "device": live.device,
         "disk_free_bytes": _free_bytes(folder),
         "store_bytes": store_bytes,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pixd
 from pixd.store import heartbeat
-from pixd.store.heartbeat import Folder, Heartbeat, Looking, PipelineBeat, Train, Translate
+from pixd.store.heartbeat import Engine, Folder, Heartbeat, Looking, PipelineBeat, Train, Translate
 from pixd.system.clock import rfc3339
 from pixd.system.machine import has_gpu
 
@@ -113,6 +113,7 @@ class HeartbeatFile:
             blocked=troubles.blocked,
             metrics=troubles.metrics,
             web=troubles.web,
+            engine=Engine(**engine) if (engine := pipelines.engine()) else None,
             heights=self._heights,
             pipelines={pipeline.name: _pipeline(pipeline, now, wall) for pipeline in pipelines},
         )

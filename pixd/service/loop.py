@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from pixd.service import operations, recovery, reload, waiting
 from pixd.service.control import ControlServer
+from pixd.service.engine import spawner_of
 from pixd.service.heartbeat import HEARTBEAT_S, HeartbeatFile, Troubles
 from pixd.service.metrics_file import MetricsFile
 from pixd.service.pipelines import Pipelines
@@ -24,7 +25,6 @@ from pixd.store import place
 from pixd.store.events import Event
 from pixd.store.opening import open_store
 from pixd.system import disk, systemd
-from pixd.system.children.spawner import LocalSpawner
 from pixd.system.clock import utc_now
 from pixd.system.errors import PixdError, StoreError
 from pixd.system.users import user_name
@@ -105,7 +105,7 @@ class Service:
         recovery.settle_outputs(self.store, outputs)
         recovery.clear_leftovers(self.store, outputs.values())
         self.control = ControlServer(self.store.folder, self._carry_out)
-        self.pipelines = Pipelines(self.store, settings, LocalSpawner(), self._wake.wake)
+        self.pipelines = Pipelines(self.store, settings, spawner_of(settings), self._wake.wake)
 
     def _close_half_open(self) -> None:
         if control := getattr(self, "control", None):

@@ -175,18 +175,18 @@ class Pipeline:
             if (descriptor := calls.fileno()) is not None:
                 yield descriptor
 
-    def take(self, settings: Settings, pipeline: PipelineSettings) -> None:
+    def take(self, settings: Settings, pipeline: PipelineSettings, spawner: Spawner) -> None:
         """Go on under other settings, keeping what they do not touch.
 
-        A running training goes on. Whether it is still wanted is decided by its key, as always.
+        A running training goes on, where it is. Whether it is still wanted is decided by its key.
         Where another translator is needed, it gets the requests that the present one holds.
         """
         old, old_service = self.settings, self._service_settings
         self.settings, self._service_settings = pipeline, settings
-        service_changed = (old_service.device, old_service.precision) != (
-            settings.device,
-            settings.precision,
+        service_changed = spawner is not self._spawner or (
+            (old_service.device, old_service.precision) != (settings.device, settings.precision)
         )
+        self._spawner = spawner
         if old == pipeline and not service_changed:
             return
         self._tidied_at = -1  # keep.orphans may have changed

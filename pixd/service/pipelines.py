@@ -7,14 +7,15 @@ pipeline is made of is in `pixd.service.pipeline`.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from pixd.service.engine import spawner_of
 from pixd.service.pipeline import RECONFIGURED, Pipeline
 from pixd.system import disk, machine
 from pixd.training.dataset.inspector import inspector
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from pixd.config import PipelineSettings, Settings
@@ -71,6 +72,10 @@ class Pipelines:
         return Pipeline(
             self._store, self.settings, pipeline, self.inspector, self._spawner, self._wake
         )
+
+    def engine(self) -> Mapping[str, Any]:
+        """Return how the cluster is that children run on; nothing where they run on this machine."""
+        return self._spawner.told()
 
     # -- which there are ----------------------------------------------------------------
 
@@ -261,6 +266,9 @@ class Pipelines:
         changed = [p.name for p in settings.pipelines if p.name in present]
         changed = [n for n in changed if old[n].settings not in settings.pipelines]
         added = [p.name for p in settings.pipelines if p.name not in present]
+        if (self.settings.engine, self.settings.ray) != (settings.engine, settings.ray):
+            self._spawner.close()
+            self._spawner = spawner_of(settings)
         self.settings = settings
         self._served = []
         for pipeline in settings.pipelines:
@@ -268,7 +276,7 @@ class Pipelines:
             if known is None:
                 known = self._begin(pipeline)
             else:
-                known.take(settings, pipeline)
+                known.take(settings, pipeline, self._spawner)
             self._served.append(known)
         removed = sorted(old.keys() & present)
         for name in removed:
@@ -294,6 +302,7 @@ class Pipelines:
             with disk.tolerated(warn):
                 pipeline.wind_up(reason, now)
         self.inspector.stop()
+        self._spawner.close()
 
     def abandon(self) -> None:
         """End every child at once and stop watching; nothing is written."""
@@ -302,6 +311,7 @@ class Pipelines:
             for intake in part.intakes:
                 intake.stop()
             part.translation.publisher.calls.close()
+        self._spawner.close()
         for worker in list(self.workers):
             worker.kill()
 

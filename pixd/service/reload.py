@@ -22,7 +22,7 @@ def check_device(settings: Settings) -> None:
     Raises:
         DeviceError: `device: gpu` and there is none.
     """
-    if settings.device == "gpu" and not has_gpu():
+    if settings.device == "gpu" and settings.engine == "local" and not has_gpu():
         raise DeviceError(
             "device: gpu, but this machine shows no NVIDIA GPU (/dev/nvidia0 is missing)",
             advice="set device: auto, or install the driver; `nvidia-smi` must work",

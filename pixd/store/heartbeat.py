@@ -160,6 +160,35 @@ class PipelineBeat:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Engine:
+    """The cluster that children run on.
+
+    Attributes:
+        kind: ray.
+        address: of its head.
+        why: why it cannot be used, and since when; or "".
+        falls_back: whether this machine does the work meanwhile.
+        training: names of the machines that train, with spaces between.
+        translating: of those that translate; one that does it twice is named twice.
+        left_out: why a machine gets no work, by its name.
+        waits: what is waited for, such as "1 GPU and 4 CPUs", or "".
+        lost: machines that were lost while they worked, since the service started.
+        asked_again: images that were asked for again for that reason, or because one was slow.
+    """
+
+    kind: str = "ray"
+    address: str = ""
+    why: str = ""
+    falls_back: bool = False
+    training: str = ""
+    translating: str = ""
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    waits: str = ""
+    lost: int = 0
+    asked_again: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Heartbeat:
     """What a service reports about itself.
 
@@ -176,6 +205,7 @@ class Heartbeat:
         blocked: what the store's disk refuses, or "".
         metrics: why the metrics file cannot be written, or "".
         web: why the page is down, or "".
+        engine: the cluster that children run on; None where they run on this machine.
         heights: how far the database has come; see `pixd.store.writer.refuse_older_than`.
         pipelines: by name.
     """
@@ -192,6 +222,7 @@ class Heartbeat:
     blocked: str = ""
     metrics: str = ""
     web: str = ""
+    engine: Engine | None = None
     heights: Mapping[str, int] = field(default_factory=dict)
     pipelines: Mapping[str, PipelineBeat] = field(default_factory=dict)
 
@@ -255,7 +286,13 @@ def _load(folder: Path) -> dict[str, Any]:
 # -- JSON ------------------------------------------------------------------------------------
 
 
-_NEWER: typing.Final = {"not_answering": "", "web": "", "best_step": 0, "stops_at": None}
+_NEWER: typing.Final = {
+    "not_answering": "",
+    "web": "",
+    "best_step": 0,
+    "stops_at": None,
+    "engine": None,
+}
 
 
 def to_json(heartbeat: Heartbeat) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+CORES_VARIABLE: Final = "PIXD_CORES"
+"""Environment variable with how many cores a child may use, where whoever starts it says so."""
 _CGROUPS: Final = Path("/sys/fs/cgroup")
 
 
@@ -18,7 +20,9 @@ def available() -> int:
     Most libraries look only at the affinity. With a quota of two cores on a machine of 64, their
     64 threads would use up each period's quota at once and wait for the rest of the period.
     """
-    return within(len(os.sched_getaffinity(0)), _cpu_limits())
+    cores = within(len(os.sched_getaffinity(0)), _cpu_limits())
+    told = os.environ.get(CORES_VARIABLE, "")
+    return min(cores, max(1, int(told))) if told.isdecimal() else cores
 
 
 def within(affinity: int, limits: Iterable[str]) -> int:

@@ -10,6 +10,7 @@ from pixd.store import tensorboard
 from pixd.store.states import RunState
 from pixd.system import disk
 from pixd.system.children.numbers import is_number
+from pixd.system.children.spawner import CLUSTER
 from pixd.system.children.spec import TrainSpec, read_result
 from pixd.system.errors import PixdError
 
@@ -50,12 +51,14 @@ class Ended(NamedTuple):
         reason: why it was cancelled or superseded, or "".
         result: what the child left, if it succeeded.
         error: kind, message and advice, if it failed.
+        is_away: where it ran is away; then `reason` says why, and it has not failed.
     """
 
     state: RunState
     reason: str = ""
     result: Result | None = None
     error: Mapping[str, Any] | None = None
+    is_away: bool = False
 
 
 class TrainingRun:
@@ -243,6 +246,8 @@ class TrainingRun:
             return Ended(state, reason)
         if self._leaving:
             return Ended(*self._leaving)
+        if result and result.error and result.error["kind"] == CLUSTER:
+            return Ended(RunState.CANCELLED, result.error["message"], is_away=True)
         return Ended(RunState.FAILED, error=result.error if result else self._how_it_died())
 
     def _how_it_died(self) -> dict[str, str]:

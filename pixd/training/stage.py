@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from pixd.training.past import Past
 
 FINISH_SHARE = 0.5  # a run that has done this share of its steps is not superseded
+ASK_CLUSTER_EVERY_S = 2.0
 RECALLED = "one of its images was recalled"
 
 
@@ -246,6 +247,9 @@ class Training:
         elif now < self._blockage.retry_at:
             self.reason = self._blockage.reason
             self._may_start_at = self._blockage.retry_at
+        elif why := self._spawner.why_not():
+            self.reason = why
+            self._may_start_at = now + ASK_CLUSTER_EVERY_S
         elif shortage := room_for_training(self._store.folder, self._pipeline):
             self._note_blockage(shortage, now)
             self.reason = shortage
@@ -333,16 +337,11 @@ class Training:
         elif ended.error:
             self._retry_at = failing.note(self._store, self._pipeline.name, run, ended.error, now)
         elif not ended.result:
-            store.runs.move(
-                run.run_id,
-                (RunState.QUEUED, RunState.RUNNING),
-                ended.state,
-                reason=ended.reason,
-                progress=run.progress,
-            )
-            store.note(name, "info", "train", f"training {ended.state}: {ended.reason}")
-            if not run.is_leaving:  # somebody else ended it, and may also end the next one
-                self._retry_at = now + FIRST_RETRY_S
+            failing.note_unfinished(store, name, run, ended)
+            if ended.is_away:
+                self._spawner.note_away(ended.reason)
+            # Where it was not asked to, somebody else ended it, and may also end the next one.
+            self._retry_at = self._retry_at if run.is_leaving else now + FIRST_RETRY_S
         if ended.state in {RunState.SUCCEEDED, RunState.SUPERSEDED}:
             run.drop_preview()
         shutil.rmtree(run.scratch, ignore_errors=True)

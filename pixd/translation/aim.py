@@ -44,12 +44,16 @@ class Asked(NamedTuple):
 
 
 class Image(NamedTuple):
-    """An image that has come, in the store: what was asked for, and the times that it took."""
+    """An image that has come, in the store: what was asked for, and the times that it took.
+
+    `environment`: what it was made on, if that is not what the translator said when it was ready.
+    """
 
     asked: Asked
     part: Part
     stored: StoredObject
     ms: Mapping[str, float]
+    environment: Mapping[str, Any] | None = None
 
 
 def begin(store: Store, pipeline: str, aim: Aim, new: Sequence[New], scratch: Path) -> Asked:
@@ -109,14 +113,16 @@ def take(store: Store, asked: Asked, event: Mapping[str, Any]) -> list[Image] | 
     if [one.digest for one in stored] != [one.get("sha256") for one in told]:
         return "the output changed on its way"
     times = map(translator.timings_of, told)
-    return [Image(asked, *each) for each in zip(asked.parts, stored, times, strict=True)]
+    own = event.get("environment")
+    return [Image(asked, *each, own) for each in zip(asked.parts, stored, times, strict=True)]
 
 
 def record(store: Store, images: Sequence[Image], environment: Mapping[str, Any]) -> None:
     """Write what came of the runs, which are then being published. Join the caller's transaction."""
     store.history.add_objects([image.stored for image in images], "image/png")
-    ran_on = store.runs.add_environment(environment)
-    for _, part, stored, ms in images:
+    usual = store.runs.add_environment(environment)
+    for _, part, stored, ms, own in images:
+        ran_on = store.runs.add_environment(own) if own else usual
         store.runs.move(
             part.run_id, (RunState.RUNNING,), RunState.PUBLISHING, timings=ms, environment=ran_on
         )

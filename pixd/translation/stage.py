@@ -266,7 +266,7 @@ class Translation:
         assert child is not None  # it was started when the aim was found
         if self._note_blockage(self.publisher.why_not(), now):
             return
-        room = self._at_once - len(self._held)
+        room = self._at_once * child.width - len(self._held)
         if room <= 0:
             return
         inputs = self._next_inputs(room, now, trains=trains)

@@ -133,7 +133,7 @@ def start(
         store.scratch / f"translate-{pipeline.name}",
         store.standing("logs") / f"translate-{pipeline.name}.log",
         spawner=spawner,
-        idle_s=IDLE_S,
+        idle_s=IDLE_S if settings.engine == "local" else settings.ray.translate.idle_seconds,
         answer_within_s=ANSWER_WITHIN_S,
     )
 

@@ -99,6 +99,7 @@ class InProcessTranslator:
         self.ready: Mapping[str, Any] = {"device": "cpu", "environment": {}}
         self.notes: list[Note] = []
         self.scratch = scratch
+        self.width = 1
         self._generator = (Path(spec.model) / "generator.keras").read_bytes()
         self._asked: list[tuple[Any, Mapping[str, Any]]] = []
         self._answers: list[Answer] = []

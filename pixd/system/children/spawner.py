@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from pixd.system.children import confinement
 from pixd.system.children.confined_child import ConfinedChild
@@ -18,11 +18,13 @@ from pixd.system.children.worker import Worker
 from pixd.system.errors import PixdError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from pixd.system.children.spec import Result, Spec
 
+CLUSTER: Final = "cluster"
+"""Kind of the error in a result: where the child runs is away, and nothing that was asked is at fault."""
 LOOK_EVERY_S = 0.05
 
 
@@ -57,6 +59,18 @@ class Spawner(Protocol):
             OSError: no process can be made.
         """
 
+    def why_not(self) -> str:
+        """Say why a child could do nothing now, wherever it is started; or ""."""
+
+    def note_away(self, why: str) -> None:
+        """Note that a child ended because where it runs is away; see `CLUSTER`."""
+
+    def told(self) -> Mapping[str, Any]:
+        """Return the fields of `pixd.store.heartbeat.Engine`; none for this machine alone."""
+
+    def close(self) -> None:
+        """Start nothing more."""
+
 
 class LocalSpawner:
     """Starts children as processes of this machine."""
@@ -70,6 +84,20 @@ class LocalSpawner:
     ) -> ConfinedChild:
         """Start a child; see `Spawner`."""
         return ConfinedChild(module, spec, megapixels=megapixels)
+
+    def why_not(self) -> str:
+        """Return "": this machine is here."""
+        return ""
+
+    def note_away(self, why: str) -> None:
+        """Never called: no child of this machine says so."""
+
+    def told(self) -> Mapping[str, Any]:
+        """Return nothing."""
+        return {}
+
+    def close(self) -> None:
+        """Do nothing."""
 
 
 class NoResultError(PixdError):

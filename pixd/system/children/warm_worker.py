@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pixd.system import backoff
 from pixd.system.children import confinement
+from pixd.system.children.spawner import CLUSTER
 from pixd.system.children.spec import read_result
 from pixd.system.errors import PixdError
 
@@ -106,6 +107,7 @@ class WarmWorker:
         self.notes: list[Note] = []  # the reader of this list empties it
         self.ready: Mapping[str, Any] | None = None
         self.phase = ""
+        self.width = 1  # on how many machines it works, so that it can be given more at once
         self.scratch = scratch
         self._module = module
         self._spec = dataclasses.replace(spec, scratch=str(scratch))
@@ -255,22 +257,16 @@ class WarmWorker:
     def _read(self, now: float) -> None:
         assert self._worker is not None  # only called with a child
         for event in self._worker.read_events():
-            if event.get("event") == "ready":
-                self.ready = event
-                self.phase = ""
-                self._oldest_asked_at = now
-                if self._is_warming and not self.load:
-                    self._failures, self.trouble = 0, ""  # no answer will say that it works again
-                self._is_warming = False
-            elif event.get("event") == "phase":
-                self.phase = str(event.get("phase", ""))
-                self._oldest_asked_at = now
+            if event.get("event") in {"ready", "phase"}:
+                self._note_start(event, now)
             elif event.get("event") == "note":
                 level: Literal["info", "warning"]
                 level = "info" if event.get("level") == "info" else "warning"
                 self.notes.append(Note(level, str(event.get("message", ""))))
             elif event.get("event") == "heartbeat":
                 self._oldest_asked_at = now
+            elif event.get("event") == "width":
+                self.width = max(1, int(event["hosts"]))
             elif event.get("event") == "progress":
                 self._note_step(event, now)
             elif event.get("id") in self._held:
@@ -280,6 +276,18 @@ class WarmWorker:
                 self._failures = 0
                 self.trouble = ""
                 self._last_used_at = self._oldest_asked_at = now
+
+    def _note_start(self, event: Mapping[str, Any], now: float) -> None:
+        self._oldest_asked_at = now
+        for request in self._held.values():  # it has waited for a machine, or for the model
+            request.asked_at = now
+        self.phase = str(event.get("phase", ""))
+        if event.get("event") != "ready":
+            return
+        self.ready = event
+        if self._is_warming and not self.load:
+            self._failures, self.trouble = 0, ""  # no answer will say that it works again
+        self._is_warming = False
 
     def _note_step(self, event: Mapping[str, Any], now: float) -> None:
         self._oldest_asked_at = now
@@ -293,8 +301,12 @@ class WarmWorker:
     def _bury(self, now: float) -> None:
         assert self._worker is not None  # only called with a child
         code = self._worker.poll() or 0
-        why = self._why()
-        worked = self.ready is not None or self._has_answered
+        error = self._error()
+        why = self._why(error)
+        is_away = error.get("kind") == CLUSTER  # then neither a request nor the child is to blame
+        worked = (self.ready is not None or self._has_answered) and not is_away
+        if is_away:
+            self._spawner.note_away(why)
         self._worker.kill()
         self._worker = None
         self.ready = None
@@ -331,13 +343,19 @@ class WarmWorker:
             return
         self._suspects.extend(held)
 
-    def _why(self) -> str:
+    def _error(self) -> Mapping[str, Any]:
+        """Return the error that the child left, or nothing."""
+        with contextlib.suppress(OSError, ValueError, PixdError):
+            if error := read_result(self.scratch).error:
+                return error
+        return {}
+
+    def _why(self, error: Mapping[str, Any]) -> str:
         """Say why the child ended, in its own words if it left any."""
         assert self._worker is not None  # only called with a child
         if self._is_hung:
             return f"did not answer within {self._answer_within_s:.0f} s and was ended"
-        with contextlib.suppress(OSError, ValueError, PixdError):
-            if error := read_result(self.scratch).error:
-                advice = error["advice"]
-                return f"{error['message']}: {advice}" if advice else error["message"]
+        if error:
+            advice = error["advice"]
+            return f"{error['message']}: {advice}" if advice else error["message"]
         return self._worker.exit_text()

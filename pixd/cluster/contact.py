@@ -1,0 +1,194 @@
+"""How a bridge gets a host that may work: it waits for room, asks for versions, and listens.
+
+What is learned of the cluster goes into the report, which the service reads.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import threading
+import time
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from pixd.cluster import versions
+from pixd.cluster.carrier import LostError
+from pixd.cluster.order import write_report
+from pixd.system.errors import PixdError
+
+if TYPE_CHECKING:
+    import queue
+    from collections.abc import Callable
+
+    from pixd.cluster.carrier import Carrier, Link
+    from pixd.cluster.order import Order, Report
+
+LOOK_EVERY_S: Final = 0.1
+SAY_AFTER_S: Final = 10.0
+"""So long nobody is told that room is waited for."""
+AVOID_S: Final = 60.0
+"""So long a machine that was lost is not asked again, unless no other has room."""
+ANSWER_WITHIN_S: Final = 30.0
+NEEDS_FREE_BYTES: Final = 2_000_000_000
+GOODBYE_WITHIN_S: Final = 5.0
+
+
+class Host(NamedTuple):
+    """A host that may work: the link to it, where it is, and the attempt that it works for."""
+
+    link: Link
+    id: str
+    name: str
+    attempt: str
+    work: str
+
+
+class Roster:
+    """What a bridge knows of the cluster: which machines will not do, and what is waited for.
+
+    Safe to use from several threads.
+    """
+
+    def __init__(self, carrier: Carrier, order: Order, report: Report) -> None:
+        """Ask `carrier` for hosts; tell the service by `report`."""
+        self.report = report
+        self._carrier, self._order = carrier, order
+        self._left_out: dict[str, str] = {}
+        self._lost_at: dict[str, float] = {}
+        self._lock = threading.Lock()
+        self._count = 0
+
+    def tell(self) -> None:
+        """Write the report."""
+        with self._lock, contextlib.suppress(OSError):  # the result will say it too
+            write_report(self._order.scratch, self.report)
+
+    def find(self, beat: Callable[[str], object]) -> Host:
+        """Wait for a host, and begin an attempt on it.
+
+        Args:
+            beat: called while there is none, with what is waited for; it may raise to end it.
+
+        Raises:
+            LostError: the host died at once.
+            ClusterError: the cluster is away.
+        """
+        while True:
+            link, about = self._placed(beat)
+            node, name = str(about["node_id"]), str(about["host"])
+            if why := versions.why_not(about, name) or _why_no_room(about, name):
+                self._left_out[node] = why
+                self.report.left_out[name] = why
+                self.tell()
+                link.kill()
+                beat(why)
+                continue
+            with self._lock:
+                self._count += 1
+                # The nonce: no attempt of another bridge, before or after, has the same name.
+                attempt = (
+                    f"{self._order.spec.run_id or 'translate'}-{self._count}-{secrets.token_hex(6)}"
+                )
+            try:
+                work = link.call("open", attempt, within_s=ANSWER_WITHIN_S)
+            except LostError:
+                self.note_lost(node, name)
+                link.kill()
+                raise
+            return Host(link, node, name, attempt, work)
+
+    def _placed(self, beat: Callable[[str], object]) -> tuple[Link, dict[str, Any]]:
+        began = time.monotonic()
+        link: Link | None = None
+        avoids_lost = True
+        try:
+            while True:
+                if link is None:
+                    link = self._carrier.host(
+                        self._order.needs, avoiding=self._avoided(avoids_lost)
+                    )
+                if link.is_placed():
+                    self._waits("")
+                    return link, link.call("about", within_s=ANSWER_WITHIN_S)
+                waited_s = time.monotonic() - began
+                if waited_s > SAY_AFTER_S:
+                    if avoids_lost and self._avoided(lost=True) != self._avoided(lost=False):
+                        avoids_lost = False
+                        link.kill()
+                        link = None
+                        continue
+                    self._waits(self._order.needs.text())
+                    beat(self._said())
+                else:
+                    beat("")
+                time.sleep(LOOK_EVERY_S)
+        except BaseException:
+            if link is not None:
+                link.kill()
+            raise
+
+    def _said(self) -> str:
+        text = f"waiting for {self._order.needs.text()} on the cluster"
+        return "; ".join([text, *self._left_out.values()])
+
+    def _waits(self, what: str) -> None:
+        if what != self.report.waits:
+            self.report.waits = what
+            self.tell()
+
+    def _avoided(self, lost: bool) -> frozenset[str]:  # noqa: FBT001 - private
+        now = time.monotonic()
+        recent = {node for node, at in self._lost_at.items() if now - at < AVOID_S}
+        return frozenset({*self._left_out, *(recent if lost else ())})
+
+    def note_lost(self, node: str, name: str) -> None:
+        """Note that a host is gone."""
+        with self._lock:
+            self._lost_at[node] = time.monotonic()
+            self.report.lost += 1
+            with contextlib.suppress(ValueError):
+                self.report.hosts.remove(name)
+        self.tell()
+
+    def note_up(self, name: str) -> None:
+        """Note that a host works."""
+        self.report.hosts.append(name)
+        self.tell()
+
+
+class Listener(threading.Thread):
+    """Hears a host, and puts what it says into an inbox with its own name."""
+
+    def __init__(self, host: Host, inbox: queue.Queue[tuple[Any, Any]], key: Any) -> None:
+        """Listen to `host`; `key` comes with each group, and with the error that ends it."""
+        super().__init__(name=f"listen-{host.name}", daemon=True)
+        self.heard_at = time.monotonic()
+        self._host, self._inbox, self._key = host, inbox, key
+
+    def run(self) -> None:
+        """Listen until the child has ended or the host is gone."""
+        try:
+            for group in self._host.link.stream("listen", self._host.attempt):
+                self.heard_at = time.monotonic()
+                if group["attempt"] == self._host.attempt:  # another's is nobody's
+                    self._inbox.put((self._key, group))
+        except PixdError as error:
+            self._inbox.put((self._key, error))
+
+    def is_silent(self, silent_s: float) -> bool:
+        """Tell whether nothing came for so long that the host is given up."""
+        return time.monotonic() - self.heard_at > silent_s
+
+
+def say_goodbye(host: Host) -> None:
+    """End a host that answers: its folder goes first, then its process."""
+    with contextlib.suppress(PixdError):
+        host.link.call("close", host.attempt, within_s=GOODBYE_WITHIN_S)
+    host.link.kill()
+
+
+def _why_no_room(about: dict[str, Any], name: str) -> str:
+    free = int(about.get("free_bytes", 0))
+    if free >= NEEDS_FREE_BYTES:
+        return ""
+    return f"{name} has {free / 1e9:.1f} GB free on the disk of its cache: free some there"

@@ -1,0 +1,64 @@
+"""Whether a cluster can be reached at all, found out in seconds, without joining it.
+
+To join takes Ray 20 s where the token is wrong or nobody answers; a connection says more, sooner.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+from pathlib import Path
+from typing import Final
+
+from pixd.cluster.carrier import ClusterError
+
+WITHIN_S: Final = 3.0
+_SHORTEST_TOKEN: Final = 16
+
+
+def check(address: str, token: str) -> None:
+    """Check that the head answers, and that the token may be used.
+
+    Raises:
+        ClusterError: one of both does not hold.
+    """
+    if why := why_no_token(Path(token)):
+        raise ClusterError(why[0], advice=why[1])
+    if why_not := why_no_answer(address):
+        raise ClusterError(
+            f"the cluster at {address} does not answer: {why_not}",
+            advice="start its head again (docs/cluster.md); the work goes on by itself",
+        )
+
+
+def why_no_answer(address: str, within_s: float = WITHIN_S) -> str:
+    """Say why nobody takes a connection at an address; "" if somebody does."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=within_s).close()
+    except TimeoutError:
+        return f"no answer within {within_s:.0f} s"
+    except OSError as error:
+        return (error.strerror or str(error)).lower()
+    return ""
+
+
+def why_no_token(path: Path) -> tuple[str, str] | None:
+    """Say why a file cannot be the token, and what mends it; None if it can."""
+    try:
+        about = path.stat()
+        text = path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        return f"the token {path} cannot be read: {error}", _make(path)
+    if about.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        return f"others can read the token {path}", f"chmod 600 {path}"
+    if about.st_uid not in {os.geteuid(), 0}:
+        return f"the token {path} belongs to another user", f"chown $USER {path}"
+    if len(text) < _SHORTEST_TOKEN:
+        return f"the token {path} is too short to be one", _make(path)
+    return None
+
+
+def _make(path: Path) -> str:
+    return f"(umask 077; openssl rand -hex 32 >{path}), and the same file on every machine"

@@ -1,0 +1,158 @@
+"""Starts trainers and translators on a cluster, by bridges; every other child on this machine.
+
+It also knows how the cluster is, for the status and for whether a training may begin: by the reports
+of the bridges, and by a connection to the head now and then.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from pixd.cluster import reach
+from pixd.cluster.order import MODULE, order_of, read_report, to_document
+from pixd.system.children import confinement
+from pixd.system.children.spawner import LocalSpawner
+from pixd.system.children.spec import TrainSpec, TranslateSpec
+from pixd.system.children.worker import Worker
+from pixd.system.clock import utc_now
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pixd.cluster.order import Report
+    from pixd.config import RaySettings
+    from pixd.system.children.confined_child import ConfinedChild
+    from pixd.system.children.spec import Spec
+
+ON_CLUSTER: Final = ("pixd.pix2pix.train", "pixd.pix2pix.translator")
+LOOK_EVERY_S: Final = 10.0
+LOOK_AGAIN_S: Final = 2.0
+TRY_EVERY_S: Final = 30.0
+FALL_BACK_AFTER_S: Final = 30.0
+
+
+class ClusterSpawner:
+    """Starts children where the settings say; see `pixd.system.children.spawner.Spawner`."""
+
+    def __init__(self, ray: RaySettings) -> None:
+        """Use the cluster of `ray`."""
+        self._ray = ray
+        self._local = LocalSpawner()
+        self._bridges: dict[Path, Worker] = {}
+        self._last: dict[Path, Report] = {}  # of each bridge, also after its folder is gone
+        self._lock = threading.Lock()
+        self._unreachable = self._refused = ""  # why nobody answers; why a bridge was refused
+        self._since = ""  # RFC 3339
+        self._away_at = self._refused_at = 0.0  # monotonic seconds
+        self._lost = self._asked_again = 0
+        self._is_closed = threading.Event()
+        threading.Thread(target=self._look, name="look at the cluster", daemon=True).start()
+
+    # -- children -------------------------------------------------------------------------
+
+    def start(self, module: str, spec: Spec, scratch: Path, log: Path, *, nice: int = 0) -> Worker:
+        """Start a child, on the cluster if it is one of those that run there."""
+        if module not in ON_CLUSTER or self._falls_back():
+            return self._local.start(module, spec, scratch, log, nice=nice)
+        assert isinstance(spec, TrainSpec | TranslateSpec)  # those modules take no other
+        order = order_of(self._ray, module, spec, nice)
+        worker = Worker.start(MODULE, to_document(order), scratch, log)
+        self._bridges[scratch] = worker
+        return worker
+
+    def start_confined(
+        self, module: str, spec: Spec, *, megapixels: int = confinement.MEGAPIXELS
+    ) -> ConfinedChild:
+        """Start a child on this machine."""
+        return self._local.start_confined(module, spec, megapixels=megapixels)
+
+    # -- the cluster ----------------------------------------------------------------------
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong with the cluster, and since when; or ""."""
+        self._hear()
+        why = self._unreachable or self._refused
+        return f"{why}, since {self._since[:16].replace('T', ' ')} UTC" if why else ""
+
+    def why_not(self) -> str:
+        """Say why a child would not find the cluster now; "" where it would, or works here."""
+        if self._falls_back() or (why := self.trouble) == "":
+            return ""
+        # Only another attempt can tell whether a cluster that refused still does.
+        is_time = time.monotonic() - self._refused_at >= TRY_EVERY_S
+        return "" if is_time and not self._unreachable else why
+
+    def note_away(self, why: str) -> None:
+        """Note that a bridge could not join the cluster, or lost it."""
+        self._refused_at = time.monotonic()
+        self._note(refused=why)
+
+    def told(self) -> dict[str, Any]:
+        """Return how the cluster is, as the service's heartbeat has it."""
+        trouble = self.trouble
+        reports = self._reports()
+        names = {
+            stage: sorted(name for one in reports if one.stage == stage for name in one.hosts)
+            for stage in ("train", "translate")
+        }
+        return {
+            "kind": "ray",
+            "address": self._ray.address,
+            "why": trouble,
+            "falls_back": self._falls_back(),
+            "training": " ".join(names["train"]),
+            "translating": " ".join(names["translate"]),
+            "left_out": {name: why for one in reports for name, why in one.left_out.items()},
+            "waits": next((one.waits for one in reports if one.waits), ""),
+            "lost": self._lost + sum(one.lost for one in reports),
+            "asked_again": self._asked_again + sum(one.asked_again for one in reports),
+        }
+
+    def _falls_back(self) -> bool:
+        """Tell whether this machine does the work meanwhile."""
+        if self._ray.fallback != "local" or not (self._unreachable or self._refused):
+            return False
+        return time.monotonic() - self._away_at >= FALL_BACK_AFTER_S
+
+    def _reports(self) -> list[Report]:
+        return [report for scratch in self._bridges if (report := read_report(scratch))]
+
+    def _hear(self) -> None:
+        """Take in what bridges report, and forget those that have ended."""
+        for scratch, worker in list(self._bridges.items()):
+            report = read_report(scratch)
+            if report:
+                self._last[scratch] = report
+            if worker.poll() is not None:
+                del self._bridges[scratch]
+                if last := self._last.pop(scratch, None):
+                    self._lost += last.lost
+                    self._asked_again += last.asked_again
+            elif report and report.hosts:
+                self._note(refused="")
+
+    def _note(self, *, unreachable: str | None = None, refused: str | None = None) -> None:
+        with self._lock:
+            was_away = bool(self._unreachable or self._refused)
+            self._unreachable = self._unreachable if unreachable is None else unreachable
+            self._refused = self._refused if refused is None else refused
+            if not was_away and (self._unreachable or self._refused):
+                self._since, self._away_at = utc_now(), time.monotonic()
+
+    def _look(self) -> None:
+        """Ask the head for a connection now and then, in a thread: the loop must not wait for it."""
+        misses = 0
+        while not self._is_closed.is_set():
+            why = reach.why_no_answer(self._ray.address)
+            misses = misses + 1 if why else 0
+            if misses != 1:  # one miss may be a network that hiccups
+                told = f"the cluster at {self._ray.address} does not answer: {why}" if why else ""
+                self._note(unreachable=told)
+            self._is_closed.wait(LOOK_AGAIN_S if misses == 1 else LOOK_EVERY_S)
+
+    def close(self) -> None:
+        """Look no more whether the head answers."""
+        self._is_closed.set()

@@ -1,0 +1,143 @@
+"""One host of a bridge of translators, and the thread that starts it and sends it images."""
+
+from __future__ import annotations
+
+import dataclasses
+import queue
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from pixd.cluster.carrier import ClusterError
+from pixd.cluster.contact import Host, Listener, Roster
+from pixd.cluster.transfer import Sent, Transfer
+from pixd.system.children.child import Interrupted
+from pixd.system.children.spec import TranslateSpec, to_json
+from pixd.system.digests import digest_of
+from pixd.system.errors import PixdError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from pixd.cluster.order import Order
+
+MODEL: Final = "model"
+
+
+class TranslatorHost(threading.Thread):
+    """A host from its search to its end. What it says goes into the bridge's inbox, with itself.
+
+    Attributes:
+        is_up: it was found and its child started.
+        is_ready: its child has the model loaded.
+        held: how many images it has; kept by the bridge.
+        trouble: why its child cannot start, or ""; kept by the bridge.
+        environment: what its child ran on; kept by the bridge.
+        name: of the machine, once it is known.
+    """
+
+    def __init__(
+        self,
+        order: Order,
+        roster: Roster,
+        inbox: queue.Queue[tuple[Any, Any]],
+        beat: Callable[[str], object],
+    ) -> None:
+        """Prepare to find a host; `beat` is called with what is waited for."""
+        super().__init__(name="a machine", daemon=True)
+        assert isinstance(order.spec, TranslateSpec)  # the order of translators
+        self.is_up = self.is_ready = False
+        self.held = 0
+        self.trouble = ""
+        self.environment: Mapping[str, Any] = {}
+        self._order, self._spec = order, order.spec
+        self._roster, self._inbox, self._beat = roster, inbox, beat
+        self._to_send: queue.SimpleQueue[list[tuple[int, dict[str, Any]]] | None]
+        self._to_send = queue.SimpleQueue()
+        self._host: Host | None = None
+        self._listener: Listener | None = None
+        self._is_given_up = False
+
+    def run(self) -> None:
+        """Find a host, send the model, and then images as they are asked for."""
+        try:
+            self._send_all()
+        except (PixdError, Interrupted, OSError) as error:
+            self._inbox.put((self, error))
+
+    def _send_all(self) -> None:
+        host = self._host = self._roster.find(self._tell)
+        self.name = host.name
+        transfer = Transfer(host.link, host.attempt, self._roster.report, lambda: self._tell(""))
+        self._tell(f"sending the model to {host.name}")
+        folder, work = Path(self._spec.model), Path(host.work)
+        transfer.send(
+            [
+                Sent(folder / name, digest, f"{MODEL}/{name}")
+                for name, digest in self._spec.files.items()
+            ]
+        )
+        there = dataclasses.replace(
+            self._spec, model=str(work / MODEL), scratch=str(work / "scratch")
+        )
+        order = {"module": self._order.module, "spec": to_json(there), "nice": self._order.nice}
+        transfer.call("start", order)
+        self._listener = Listener(host, self._inbox, self)
+        self._listener.start()
+        self.is_up = True
+        while (asked := self._to_send.get()) is not None:
+            requests, images = [], []
+            for number, message in asked:
+                data = Path(message["image"]).read_bytes()
+                if digest_of(data) != message["digest"]:
+                    self._refuse(number, host)
+                    continue
+                requests.append({"number": number, "message": _without_paths(message)})
+                images.append(data)
+            transfer.call("ask", requests, images, within_s=4 * self._order.silent_s)
+            self._roster.report.sent_bytes += sum(map(len, images))
+
+    def _refuse(self, number: int, host: Host) -> None:
+        event = {
+            "event": "failed",
+            "number": number,
+            "reason": "the image in the store is not the one that was recorded; `pixd verify`",
+        }
+        self._inbox.put((self, {"attempt": host.attempt, "events": [event], "blobs": []}))
+
+    def _tell(self, said: str) -> None:
+        if self._is_given_up:
+            raise Interrupted
+        self._beat(said)
+
+    def ask(self, requests: list[tuple[int, dict[str, Any]]]) -> None:
+        """Have images translated."""
+        if requests:
+            self._to_send.put(requests)
+
+    def is_silent(self) -> bool:
+        """Tell whether it was not heard for too long."""
+        return self._listener is not None and self._listener.is_silent(self._order.silent_s)
+
+    def give_up(self) -> None:
+        """Kill the host; what it still says is nobody's."""
+        self._is_given_up = True
+        self._to_send.put(None)
+        if self._host is not None:
+            self._roster.note_lost(self._host.id, self._host.name)
+            self._host.link.kill()
+
+    @staticmethod
+    def is_refused_by_cluster(error: Exception) -> bool:
+        """Tell whether it is the cluster that is away, and not one host."""
+        return isinstance(error, ClusterError)
+
+
+def _without_paths(message: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a request without the paths of this machine; the host puts its own in their place."""
+    told = {name: value for name, value in message.items() if name not in {"image", "out", "id"}}
+    if "samples" in told:
+        told["samples"] = [
+            {name: value for name, value in one.items() if name != "out"} for one in told["samples"]
+        ]
+    return told

@@ -1,0 +1,72 @@
+"""Which pixd a machine has, so that no work is given to another one.
+
+The version alone is not enough while somebody works on pixd itself: the digest of its source is
+compared too.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import platform
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pixd
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_TENSORFLOWS = ("tensorflow", "tensorflow-cpu", "tensorflow-gpu")
+
+
+@functools.cache
+def own() -> dict[str, str]:
+    """Return the versions of this machine, without importing what they are of."""
+    return {
+        "pixd": pixd.__version__,
+        "code": _code(),
+        "tensorflow": _tensorflow(),
+        "python": platform.python_version(),
+        "executable": sys.executable,
+    }
+
+
+def why_not(there: Mapping[str, Any], node: str) -> str:
+    """Say why a machine with these versions gets no work, and what mends it; or ""."""
+    here = own()
+    if there.get("pixd") != here["pixd"]:
+        return (
+            f"{node} has pixd {there.get('pixd')}, {here['pixd']} is here: install pixd"
+            f" {here['pixd']} there ({there.get('executable')} -m pip install ...)"
+        )
+    if there.get("code") != here["code"]:
+        return (
+            f"{node} has other code under the same version of pixd, {here['pixd']}: install the same"
+            " one there"
+        )
+    if there.get("tensorflow") != here["tensorflow"]:
+        return (
+            f"{node} has TensorFlow {there.get('tensorflow') or 'none'}, {here['tensorflow']} is"
+            f" here: {there.get('executable')} -m pip install tensorflow=={here['tensorflow']}"
+        )
+    return ""
+
+
+def _code() -> str:
+    package = Path(pixd.__file__).parent
+    sha = hashlib.sha256()
+    for path in sorted(package.rglob("*.py")):
+        sha.update(str(path.relative_to(package)).encode() + b"\0" + path.read_bytes() + b"\0")
+    return sha.hexdigest()
+
+
+def _tensorflow() -> str:
+    for name in _TENSORFLOWS:
+        try:
+            return metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return ""

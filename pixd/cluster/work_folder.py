@@ -1,0 +1,69 @@
+"""The folder of one attempt on a machine of a cluster, and the end of those that were left.
+
+The kernel lock on the file beside it ends with the process that holds it, however that ends. So the
+next host on the machine knows which folders nobody works in, and removes them.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from pathlib import Path
+
+from pixd.system.errors import PixdError
+
+
+class OutsideError(PixdError):
+    """A path that was asked for is not inside the folder of the attempt."""
+
+
+def cache_folder() -> Path:
+    """Return the folder of everything that pixd keeps on a machine that works for others."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "pixd"
+
+
+class WorkFolder:
+    """A folder that belongs to one attempt while its host lives."""
+
+    def __init__(self, above: Path, attempt: str) -> None:
+        """Make it in `above`, after removing what dead hosts left there."""
+        above.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.path = above / attempt
+        self._lock_path = above / f"{attempt}.lock"
+        _remove_left(above)
+        self._lock = os.open(self._lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        self.path.mkdir(mode=0o700)
+
+    def inside(self, path: str) -> Path:
+        """Return the absolute path of what is inside this folder.
+
+        Raises:
+            OutsideError: it is not.
+        """
+        found = Path(os.path.normpath(self.path / path))
+        if not found.is_relative_to(self.path):
+            raise OutsideError(f"not inside the attempt's folder: {path!r:.200}")
+        return found
+
+    def remove(self) -> None:
+        """Remove it, and let go of its lock."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        self._lock_path.unlink(missing_ok=True)
+        os.close(self._lock)
+
+
+def _remove_left(above: Path) -> None:
+    for lock in above.glob("*.lock"):
+        fd = os.open(lock, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            continue  # somebody works there
+        else:
+            shutil.rmtree(lock.with_suffix(""), ignore_errors=True)
+            lock.unlink(missing_ok=True)
+        finally:
+            os.close(fd)

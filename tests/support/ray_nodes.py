@@ -1,0 +1,211 @@
+"""A cluster of Ray on this machine, whose hosts are network namespaces.
+
+Each node is what a person would start on a machine: ``ray start --block``, with a cache folder and a
+name of its own. A node dies as in a power cut: all of its processes get SIGKILL at once.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from pixd.cluster.ray_carrier import environment
+
+PREFIX = "10.77.0"
+ADDRESS = f"{PREFIX}.1:6379"
+SHM_BYTES = 100_000_000
+REPOSITORY = Path(__file__).parents[2]
+
+
+def why_not() -> str:
+    """Say why there can be no such cluster here; or ""."""
+    if importlib.util.find_spec("ray") is None:
+        return "Ray is not installed (pixd[ray])"
+    if not shutil.which("unshare") or not shutil.which("nsenter"):
+        return "no unshare and nsenter here"
+    tried = subprocess.run(
+        ["unshare", "-rn", "ip", "link", "add", "br0", "type", "bridge"],
+        check=False,
+        capture_output=True,
+    )
+    if tried.returncode:
+        return f"no network of namespaces can be made here: {tried.stderr.decode()[:200]}"
+    return ""
+
+
+def descendants(pid: int) -> list[int]:
+    """Return a process and all that it started, and so on."""
+    children: dict[int, list[int]] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            try:
+                text = (entry / "stat").read_text()
+            except OSError:
+                continue
+            children.setdefault(int(text.rsplit(")", 1)[1].split()[1]), []).append(int(entry.name))
+    found, wait = [], [pid]
+    while wait:
+        one = wait.pop()
+        found.append(one)
+        wait += children.get(one, [])
+    return found
+
+
+class Network:
+    """A network of hosts, each a namespace of its own, joined by a bridge; nothing else is reached.
+
+    The first host, ``10.77.0.1``, has the bridge. No root is needed: a user namespace holds all.
+    """
+
+    def __init__(self) -> None:
+        self._holders: dict[str, subprocess.Popen[bytes]] = {}
+        self._hold("", ["unshare", "-rn"])
+        self.run("ip", "link", "set", "lo", "up")
+        self.run("ip", "link", "add", "br0", "type", "bridge")
+        self.run("ip", "address", "add", f"{PREFIX}.1/24", "dev", "br0")
+        self.run("ip", "link", "set", "br0", "up")
+
+    def _hold(self, name: str, command: list[str]) -> None:
+        holder = subprocess.Popen(
+            [*command, "sh", "-c", "echo up && exec sleep infinity"],
+            stdout=subprocess.PIPE, start_new_session=True,
+        )  # fmt: skip
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"up\n"
+        self._holders[name] = holder
+
+    def add(self, name: str) -> str:
+        """Make a host; return its address."""
+        number = len(self._holders) + 1
+        self._hold(name, self.inside("unshare", "-n"))
+        pid = str(self._holders[name].pid)
+        self.run("ip", "link", "add", name, "type", "veth", "peer", "name", "eth0", "netns", pid)
+        self.run("ip", "link", "set", name, "master", "br0", "up")
+        for command in (
+            "ip link set lo up",
+            f"ip address add {PREFIX}.{number}/24 dev eth0",
+            "ip link set eth0 up",
+        ):
+            self.run(*command.split(), host=name)
+        return f"{PREFIX}.{number}"
+
+    def cut(self, name: str, *, is_cut: bool) -> None:
+        """Pull the cable of a host, or put it back."""
+        self.run("ip", "link", "set", name, "down" if is_cut else "up")
+
+    def inside(self, *command: str, host: str = "") -> list[str]:
+        """Return a command that runs another one on a host of this network."""
+        pid = str(self._holders[host].pid)
+        return ["nsenter", "-t", pid, "-U", "--preserve-credentials", "-n", *command]
+
+    def run(self, *command: str, host: str = "") -> None:
+        subprocess.run(self.inside(*command, host=host), check=True)
+
+    def end(self) -> None:
+        for holder in self._holders.values():
+            holder.kill()
+            holder.wait()
+            assert holder.stdout is not None
+            holder.stdout.close()
+
+
+class RayNodes:
+    """The head and the nodes of a cluster, by name. `folder` must have a short path: Ray's sockets."""
+
+    def __init__(self, network: Network, folder: Path) -> None:
+        self.network = network
+        self.folder = folder
+        self.token = folder / "token"
+        self.token.write_text("0123456789abcdef" * 4)
+        self.token.chmod(0o600)
+        self._nodes: dict[str, subprocess.Popen[bytes]] = {}
+        self._ips: dict[str, str] = {}
+
+    def head(self) -> None:
+        self._start(
+            *("head", "", f"{PREFIX}.1"),
+            *("--head", "--port=6379", "--num-cpus=0", "--include-dashboard=false"),
+        )
+        deadline = time.monotonic() + 60
+        while self.why_no_answer():
+            assert time.monotonic() < deadline, self.log("head")
+            time.sleep(0.1)
+
+    def add(self, name: str, *, cpus: int = 1, **variables: str) -> None:
+        if name not in self._ips:
+            self._ips[name] = self.network.add(name)
+        self._start(
+            *(name, name, self._ips[name], f"--address={ADDRESS}", f"--num-cpus={cpus}"),
+            **variables,
+        )
+
+    def why_no_answer(self) -> str:
+        code = f"from pixd.cluster import reach; print(reach.why_no_answer({ADDRESS!r}))"
+        return subprocess.run(
+            self.network.inside(sys.executable, "-c", code),
+            check=True, capture_output=True, text=True, cwd=REPOSITORY,
+        ).stdout.strip()  # fmt: skip
+
+    def log(self, name: str) -> str:
+        return (self.folder / f"{name}.log").read_text()
+
+    def _start(self, name: str, host: str, ip: str, *arguments: str, **variables: str) -> None:
+        cache = self.folder / f"{name}-cache"
+        cache.mkdir(exist_ok=True)
+        log = (self.folder / f"{name}.log").open("ab")
+        ray = str(Path(sys.executable).with_name("ray"))
+        self._nodes[name] = subprocess.Popen(
+            self.network.inside(
+                ray, "start", "--block", f"--node-ip-address={ip}", *arguments,
+                f"--object-store-memory={SHM_BYTES}", "--disable-usage-stats",
+                *([f"--temp-dir={self.folder / 'ray'}"] if name == "head" else []),
+                host=host,
+            ),
+            env={
+                **os.environ, **environment(str(self.token), ""),
+                "XDG_CACHE_HOME": str(cache), "PIXD_NODE": name, "PYTHONPATH": str(REPOSITORY),
+                "RAY_DISABLE_METRICS_COLLECTION": "1", **variables,
+            },
+            stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True,
+        )  # fmt: skip
+        log.close()
+
+    def pids(self, name: str) -> list[int]:
+        return descendants(self._nodes[name].pid)
+
+    def kill(self, name: str) -> None:
+        """End all processes of a node at once, as a power cut does."""
+        pids = self._signal(name, signal.SIGSTOP)
+        for pid in pids:
+            _signal(pid, signal.SIGKILL)
+        self._nodes.pop(name).wait()
+
+    def stop(self, name: str) -> None:
+        """Have a node hang."""
+        self._signal(name, signal.SIGSTOP)
+
+    def go_on(self, name: str) -> None:
+        self._signal(name, signal.SIGCONT)
+
+    def _signal(self, name: str, number: signal.Signals) -> list[int]:
+        pids = self.pids(name)
+        for pid in pids:
+            _signal(pid, number)
+        return pids
+
+    def end(self) -> None:
+        for name in list(self._nodes):
+            self.kill(name)
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        pass

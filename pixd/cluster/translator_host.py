@@ -14,7 +14,6 @@ from pixd.cluster.transfer import Sent, Transfer
 from pixd.system.children.child import Interrupted
 from pixd.system.children.spec import TranslateSpec, to_json
 from pixd.system.digests import digest_of
-from pixd.system.errors import PixdError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -62,7 +61,7 @@ class TranslatorHost(threading.Thread):
         """Find a host, send the model, and then images as they are asked for."""
         try:
             self._send_all()
-        except (PixdError, Interrupted, OSError) as error:
+        except (Exception, Interrupted) as error:  # noqa: BLE001 - else nobody would know of its end
             self._inbox.put((self, error))
 
     def _send_all(self) -> None:

@@ -6,6 +6,7 @@ name of its own. A node dies as in a power cut: all of its processes get SIGKILL
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import shutil
@@ -13,6 +14,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from pixd.cluster.ray_carrier import environment
@@ -20,6 +23,8 @@ from pixd.cluster.ray_carrier import environment
 PREFIX = "10.77.0"
 ADDRESS = f"{PREFIX}.1:6379"
 SHM_BYTES = 100_000_000
+STARTED = "Ray runtime started"
+START_WITHIN_S = 180
 REPOSITORY = Path(__file__).parents[2]
 
 
@@ -60,12 +65,15 @@ def descendants(pid: int) -> list[int]:
 class Network:
     """A network of hosts, each a namespace of its own, joined by a bridge; nothing else is reached.
 
-    The first host, ``10.77.0.1``, has the bridge. No root is needed: a user namespace holds all.
+    The first host, ``10.77.0.1``, has the bridge. No root is needed: a user namespace holds all. Every
+    host has its own `private` folder: Ray takes what it finds there for what is on its machine.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, private: Path) -> None:
         self._holders: dict[str, subprocess.Popen[bytes]] = {}
-        self._hold("", ["unshare", "-rn"])
+        self._private = private
+        private.mkdir()
+        self._hold("", ["unshare", "-rnm"])
         self.run("ip", "link", "set", "lo", "up")
         self.run("ip", "link", "add", "br0", "type", "bridge")
         self.run("ip", "address", "add", f"{PREFIX}.1/24", "dev", "br0")
@@ -73,7 +81,10 @@ class Network:
 
     def _hold(self, name: str, command: list[str]) -> None:
         holder = subprocess.Popen(
-            [*command, "sh", "-c", "echo up && exec sleep infinity"],
+            [
+                *(*command, "sh", "-c"),
+                f"mount -t tmpfs none {self._private} && echo up && exec sleep infinity",
+            ],
             stdout=subprocess.PIPE, start_new_session=True,
         )  # fmt: skip
         assert holder.stdout is not None
@@ -83,7 +94,7 @@ class Network:
     def add(self, name: str) -> str:
         """Make a host; return its address."""
         number = len(self._holders) + 1
-        self._hold(name, self.inside("unshare", "-n"))
+        self._hold(name, self.inside("unshare", "-nm"))
         pid = str(self._holders[name].pid)
         self.run("ip", "link", "add", name, "type", "veth", "peer", "name", "eth0", "netns", pid)
         self.run("ip", "link", "set", name, "master", "br0", "up")
@@ -99,10 +110,10 @@ class Network:
         """Pull the cable of a host, or put it back."""
         self.run("ip", "link", "set", name, "down" if is_cut else "up")
 
-    def inside(self, *command: str, host: str = "") -> list[str]:
-        """Return a command that runs another one on a host of this network."""
-        pid = str(self._holders[host].pid)
-        return ["nsenter", "-t", pid, "-U", "--preserve-credentials", "-n", *command]
+    def inside(self, *command: str, host: str = "", folder: Path = REPOSITORY) -> list[str]:
+        """Return a command that runs another one on a host of this network, in a folder."""
+        where = ("-t", str(self._holders[host].pid), "-U", "--preserve-credentials", "-n", "-m")
+        return ["nsenter", *where, f"--wd={folder}", *command]
 
     def run(self, *command: str, host: str = "") -> None:
         subprocess.run(self.inside(*command, host=host), check=True)
@@ -118,24 +129,22 @@ class Network:
 class RayNodes:
     """The head and the nodes of a cluster, by name. `folder` must have a short path: Ray's sockets."""
 
-    def __init__(self, network: Network, folder: Path) -> None:
-        self.network = network
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.network = Network(folder / "ray")
         self.token = folder / "token"
         self.token.write_text("0123456789abcdef" * 4)
         self.token.chmod(0o600)
         self._nodes: dict[str, subprocess.Popen[bytes]] = {}
         self._ips: dict[str, str] = {}
+        self._again: dict[str, Callable[[], None]] = {}
 
     def head(self) -> None:
         self._start(
             *("head", "", f"{PREFIX}.1"),
             *("--head", "--port=6379", "--num-cpus=0", "--include-dashboard=false"),
         )
-        deadline = time.monotonic() + 60
-        while self.why_no_answer():
-            assert time.monotonic() < deadline, self.log("head")
-            time.sleep(0.1)
+        self.until_up("head")
 
     def add(self, name: str, *, cpus: int = 1, **variables: str) -> None:
         if name not in self._ips:
@@ -145,20 +154,24 @@ class RayNodes:
             **variables,
         )
 
-    def why_no_answer(self) -> str:
-        code = f"from pixd.cluster import reach; print(reach.why_no_answer({ADDRESS!r}))"
-        return subprocess.run(
-            self.network.inside(sys.executable, "-c", code),
-            check=True, capture_output=True, text=True, cwd=REPOSITORY,
-        ).stdout.strip()  # fmt: skip
+    def until_up(self, *names: str) -> None:
+        """Wait until nodes have joined: on a busy machine that takes most of a minute."""
+        for name in names:
+            deadline = time.monotonic() + START_WITHIN_S
+            while STARTED not in self.log(name):
+                if self._nodes[name].poll() is not None:  # Ray itself waits only for 30 s
+                    self._again[name]()
+                assert time.monotonic() < deadline, self.log(name)
+                time.sleep(0.1)
 
     def log(self, name: str) -> str:
         return (self.folder / f"{name}.log").read_text()
 
     def _start(self, name: str, host: str, ip: str, *arguments: str, **variables: str) -> None:
+        self._again[name] = partial(self._start, name, host, ip, *arguments, **variables)
         cache = self.folder / f"{name}-cache"
         cache.mkdir(exist_ok=True)
-        log = (self.folder / f"{name}.log").open("ab")
+        log = (self.folder / f"{name}.log").open("wb")
         ray = str(Path(sys.executable).with_name("ray"))
         self._nodes[name] = subprocess.Popen(
             self.network.inside(
@@ -170,7 +183,7 @@ class RayNodes:
             env={
                 **os.environ, **environment(str(self.token), ""),
                 "XDG_CACHE_HOME": str(cache), "PIXD_NODE": name, "PYTHONPATH": str(REPOSITORY),
-                "RAY_DISABLE_METRICS_COLLECTION": "1", **variables,
+                **variables,
             },
             stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
@@ -202,10 +215,9 @@ class RayNodes:
     def end(self) -> None:
         for name in list(self._nodes):
             self.kill(name)
+        self.network.end()
 
 
 def _signal(pid: int, number: signal.Signals) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.kill(pid, number)
-    except ProcessLookupError:
-        pass

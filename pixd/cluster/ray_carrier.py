@@ -199,6 +199,11 @@ def _as_cluster_error(error: Exception, address: str) -> ClusterError:
         advice = "every machine needs the same versions of Ray and Python, to the last number"
     elif "uthentic" in str(error) or "token" in str(error).lower():
         advice = "every machine needs the same token: compare the files by their sha256sum"
+    elif "Failed to connect to Ray cluster" in str(error):
+        advice = (
+            "somebody answers there, but not to us: is the token the same (sha256sum), is TLS on at"
+            " both ends or at none, and is it the head of a cluster of Ray?"
+        )
     elif "local raylet" in str(error).lower() or "node_ip_address" in str(error):
         advice = "this machine must be a node of the cluster: ray start --address ... --num-cpus 0"
     return ClusterError(f"the cluster at {address} cannot be joined: {said}", advice=advice)

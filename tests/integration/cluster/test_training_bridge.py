@@ -111,6 +111,7 @@ def test_an_end_that_is_asked_for_leaves_a_checkpoint_here(
     again = machines.order(tmp_path / "scratch", spec=spec_of(tmp_path, steps=5000))
     bridge = machines.start(again)
     events = first_checkpoint(bridge, wait_until)
+    assert heard.result.step is not None
     assert next(e["step"] for e in events if e["event"] == "progress") == heard.result.step + 1
 
 

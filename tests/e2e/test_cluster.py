@@ -1,0 +1,170 @@
+"""The real service on a real cluster of Ray, whose machines die while they work.
+
+The head and the service are on one host of a small network, two workers of one core on two others.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.support import ray_nodes
+from tests.support.ray_nodes import ADDRESS, RayNodes
+from tests.support.tiny import Tiny
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(1200),
+    pytest.mark.skipif(bool(why := ray_nodes.why_not()), reason=why),
+]
+WITHIN_S = 400.0
+
+
+@pytest.fixture(autouse=True)
+def _one_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A host gets one; what trains and translates beside it to compare must not use more.
+    monkeypatch.setenv("PIXD_CORES", "1")
+
+
+@pytest.fixture
+def nodes() -> Iterator[RayNodes]:
+    with tempfile.TemporaryDirectory(prefix="pr", dir="/tmp") as folder:  # Ray's sockets: short
+        made = RayNodes(Path(folder))
+        made.head()
+        made.add("n1")
+        made.add("n2")
+        made.until_up("n1", "n2")
+        yield made
+        made.end()
+
+
+def on_cluster(tiny: Tiny, nodes: RayNodes, **ray: Any) -> None:
+    """Have a pipeline run on the cluster."""
+    path = tiny.folder / "config.yaml"
+    tree = yaml.safe_load(path.read_text())
+    tree["engine"] = "ray"
+    tree["ray"] = {
+        "address": ADDRESS,
+        "token": str(nodes.token),
+        "silent_seconds": 8,
+        "train": {"cpus": 1},
+        "translate": {"cpus": 1, "most": 2},
+        **ray,
+    }
+    path.write_text(yaml.safe_dump(tree))
+    tiny.prefix = tuple(nodes.network.inside(folder=tiny.folder))
+
+
+def engine(tiny: Tiny) -> dict[str, Any]:
+    """Return what the service says of the cluster."""
+    told: dict[str, Any] = json.loads((tiny.folder / "store" / "service.json").read_text())
+    return dict(told.get("engine") or {})
+
+
+def until_engine(tiny: Tiny, is_so: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
+    ends_at = time.monotonic() + WITHIN_S
+    while not is_so(engine(tiny)):
+        assert time.monotonic() < ends_at, engine(tiny)
+        time.sleep(0.1)
+    return engine(tiny)
+
+
+def weights_of(tiny: Tiny) -> bytes:
+    """Return the weights of the live model. The file around them holds the hour."""
+    (model,) = (tiny.folder / "store" / "models").glob("*/generator.keras")
+    with zipfile.ZipFile(model) as archive:
+        return archive.read("model.weights.h5")
+
+
+def test_outputs_are_those_of_this_machine_and_a_dead_node_costs_none(
+    template: Path, tmp_path: Path, nodes: RayNodes
+) -> None:
+    count = 250  # pictures repeat after 256
+    with (
+        Tiny.at(template).copied(tmp_path / "here") as here,
+        Tiny.at(template).copied(tmp_path / "there") as there,
+    ):
+        on_cluster(there, nodes)
+        there.inputs(range(count))
+        there.start()
+        there.until(lambda part: part["input"]["translated"] >= 40, WITHIN_S)
+        victim = engine(there)["translating"].split()[0]
+        nodes.kill(victim)
+        there.until(lambda part: part["input"]["translated"] == count, WITHIN_S)
+        assert engine(there)["lost"] == 1
+        assert there.stop() == 0
+        here.inputs(range(count))
+        here.once()
+        assert there.outputs() == here.outputs()
+        states = there.rows("SELECT state, count(*) FROM run WHERE kind = 'translate' GROUP BY 1")
+        assert states == [("succeeded", count)]
+
+
+def test_a_training_goes_on_after_its_node_died_with_the_weights_of_an_undisturbed_one(
+    tmp_path: Path, nodes: RayNodes
+) -> None:
+    here, there = Tiny(tmp_path / "here"), Tiny(tmp_path / "there")
+    for tiny in (here, there):
+        tiny.configure(steps=400)
+        tiny.pairs(range(12))
+    on_cluster(there, nodes)
+    constants = {"pixd.training.run.CHECKPOINT_EVERY_STEPS": 20}
+    there.start(constants)
+    try:
+        there.until(lambda part: part["train"]["step"] > 60, WITHIN_S)
+        folder = there.folder / "store" / "checkpoints"
+        there.until(lambda _: any(folder.glob("*/step-*")), WITHIN_S)
+        victim = engine(there)["training"]
+        nodes.kill(victim)
+        there.until(lambda part: part["model"] and not part["model"]["early"], WITHIN_S)
+        assert engine(there)["lost"] == 1
+        ((node, state, attempts),) = there.rows(
+            "SELECT json_extract(body, '$.node'), state, count(*) FROM run"
+            " JOIN environment ON environment.digest = run.environment WHERE kind = 'train'"
+        )
+        assert (node, state, attempts) == (({"n1", "n2"} - {victim}).pop(), "succeeded", 1)
+    finally:
+        there.stop()
+    here.start(constants)
+    try:
+        here.until(lambda part: part["model"] and not part["model"]["early"], WITHIN_S)
+    finally:
+        here.stop()
+    assert weights_of(there) == weights_of(here)
+
+
+def test_the_death_of_the_head_is_told_and_the_work_goes_on_when_it_is_back(
+    template: Path, tmp_path: Path, nodes: RayNodes
+) -> None:
+    with Tiny.at(template).copied(tmp_path / "there") as there:
+        on_cluster(there, nodes)
+        there.inputs(range(30))
+        there.start()
+        there.until(lambda part: part["input"]["translated"] == 30, WITHIN_S)
+        nodes.kill("head")
+        until_engine(there, lambda told: told["why"])
+        there.inputs(range(30, 60))
+        told = there.status()
+        assert told["state"] == "blocked"
+        assert f"the cluster at {ADDRESS} does not answer" in told["reasons"][0]
+        assert "since 20" in told["reasons"][0]
+        there.until(lambda part: part["input"]["files"] == 60)  # files are recorded meanwhile
+        for name in ("n1", "n2"):
+            nodes.kill(name)
+        nodes.head()
+        for name in ("n1", "n2"):
+            nodes.add(name)
+        nodes.until_up("n1", "n2")
+        there.until(lambda part: part["input"]["translated"] == 60, WITHIN_S)
+        assert there.status()["state"] == "ok"
+        failed = there.rows("SELECT reason FROM run WHERE kind = 'translate' AND state = 'failed'")
+        assert failed == []
+        assert there.stop() == 0

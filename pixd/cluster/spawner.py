@@ -85,6 +85,10 @@ class ClusterSpawner:
         is_time = time.monotonic() - self._refused_at >= TRY_EVERY_S
         return "" if is_time and not self._unreachable else why
 
+    def trainings_at_once(self) -> int:
+        """Return what the settings say; 1 while this machine does the work."""
+        return 1 if self._falls_back() else self._ray.train.most
+
     def note_away(self, why: str) -> None:
         """Note that a bridge could not join the cluster, or lost it."""
         self._refused_at = time.monotonic()

@@ -109,11 +109,16 @@ class WebSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RayTrainSettings:
-    """What one training asks of a machine of the cluster; 0 asks for none, or sets no bound."""
+    """What one training asks of a machine of the cluster; 0 asks for none, or sets no bound.
+
+    Attributes:
+        most: trainings at once, of different pipelines. One that finds no room waits for it.
+    """
 
     gpus: int = key(1, Whole(0, 64))
     cpus: int = key(4, Whole(1, 1024))
     memory_bytes: int = key(0, Whole(0, 10**15))
+    most: int = key(4, Whole(1, 1000))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

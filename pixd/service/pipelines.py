@@ -165,15 +165,14 @@ class Pipelines:
     # -- what they do -------------------------------------------------------------------
 
     def record_and_train(self, now: float, *, may_start: bool) -> None:
-        """Bring intakes, datasets and trainings one step closer. One training runs at a time."""
+        """Bring intakes, datasets and trainings one step closer; so many train as the engine lets."""
         for intake in self.intakes:
             intake.step(now)
         self._inspect(now)
         for pipeline in self._served:
-            another_trains = any(
-                p.training.run for p in (*self._served, *self._leaving) if p is not pipeline
-            )
-            may_train = may_start and pipeline.may_train and not another_trains
+            others = len(self.training_runs) - (pipeline.training.run is not None)
+            has_room = others < self._spawner.trainings_at_once()
+            may_train = may_start and pipeline.may_train and has_room
             pipeline.training.step(now, may_start=may_train)
         for pipeline in self._leaving:
             pipeline.follow(now)

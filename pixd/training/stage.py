@@ -121,8 +121,8 @@ class Training:
 
         Args:
             now: monotonic seconds.
-            may_start: whether a new run may start. Only one pipeline trains at a time, and none
-                while the service stops.
+            may_start: whether a new run may start. Only so many pipelines train at a time as the
+                engine lets, and none while the service stops.
         """
         if self._run:
             self._follow(now)

@@ -166,6 +166,7 @@ def undisturbed(like: Stubbed, folder: Path) -> dict[str, Any]:
 def main() -> int:
     """Run pixd with the children replaced."""
     from pixd.cli import main as cli
+    from pixd.system.children.spawner import LocalSpawner
     from pixd.system.children.worker import Worker
 
     start = Worker.start.__func__  # type: ignore[attr-defined]
@@ -174,6 +175,8 @@ def main() -> int:
         worker: Worker = start(cls, STUBS.get(module, module), *rest, **options)
         return worker
 
+    if at_once := os.environ.get("PIXD_STUB_TRAININGS"):
+        LocalSpawner.trainings_at_once = lambda _: int(at_once)  # type: ignore[assignment, method-assign]
     Worker.start = classmethod(start_stub)  # type: ignore[method-assign, assignment]
     return cli.main()
 

@@ -62,6 +62,9 @@ class Spawner(Protocol):
     def why_not(self) -> str:
         """Say why a child could do nothing now, wherever it is started; or ""."""
 
+    def trainings_at_once(self) -> int:
+        """Return how many trainings may run at the same time, each of another pipeline."""
+
     def note_away(self, why: str) -> None:
         """Note that a child ended because where it runs is away; see `CLUSTER`."""
 
@@ -88,6 +91,10 @@ class LocalSpawner:
     def why_not(self) -> str:
         """Return "": this machine is here."""
         return ""
+
+    def trainings_at_once(self) -> int:
+        """Return 1: a second one would take the processor or the GPU from the first."""
+        return 1
 
     def note_away(self, why: str) -> None:
         """Never called: no child of this machine says so."""

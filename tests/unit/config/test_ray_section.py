@@ -55,7 +55,7 @@ def test_what_is_written_is_read_and_comes_back(tmp_path: Path) -> None:
         ("ray: {token: 7}", "expected the path of a file that only its owner reads"),
         ("ray: {silent_seconds: 1}", "expected a number from 3 up to 3600"),
         ("ray: {fallback: never}", "expected wait or local"),
-        ("ray: {train: {most: 2}}", "unknown key"),
+        ("ray: {train: {idle_seconds: 2}}", "unknown key"),
         ("ray: {translate: {memory: 4G}}", 'nearest known key is "memory_bytes"'),
         ("device: cpu\nray: {train: {gpus: 1}}", "expected 0, or none, with device: cpu"),
     ],

@@ -85,6 +85,9 @@ def _add_start(add: Add) -> None:
         "dir", nargs="?", default="pixd-demo", metavar="DIR", help="where (pixd-demo)"
     )
     demo.add_argument("--keep", action="store_true", help="leave the service running")
+    demo.add_argument(
+        "--ray", action="store_true", help="on a cluster of Ray that it starts on this machine"
+    )
     demo.add_argument("--pairs", type=int, default=200, metavar="N", help="training pairs to make")
     demo.add_argument("--steps", type=int, default=None, metavar="N", help="training steps")
 

@@ -28,6 +28,9 @@ THREADS: Final = (
 )
 RECONNECT_S: Final = 20
 """So long after the death of the head Ray ends this process."""
+ON_LOOPBACK: Final = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+"""For the head of a cluster of one machine, and for who joins it: without it Ray takes the address of
+the network card, whatever address it is given."""
 TLS_FILES: Final = {
     "RAY_TLS_SERVER_CERT": "node.crt",
     "RAY_TLS_SERVER_KEY": "node.key",
@@ -62,6 +65,8 @@ class RayCarrier:
             ClusterError: it refuses, or this machine is no node of it.
         """
         os.environ.update(environment(order.token, order.tls))
+        if order.address.startswith(("127.", "[::1]", "localhost:")):
+            os.environ.update(ON_LOOPBACK)
         import ray  # noqa: PLC0415 - it reads the environment when it is imported
 
         self._ray = ray

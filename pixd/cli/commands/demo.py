@@ -23,7 +23,7 @@ from pixd.config.load import load
 from pixd.store import lock
 from pixd.system.children.spawner import LocalSpawner, NoResultError, run_to_end
 from pixd.system.children.spec import ScoreSpec
-from pixd.system.errors import PixdError
+from pixd.system.errors import PixdError, UsageError
 
 if TYPE_CHECKING:
     import argparse
@@ -39,6 +39,18 @@ SEED = 1
 UNSEEN_SEED = 500_000  # far from the training set's seeds
 SHOWN = 8
 LIMIT_S = 3600.0
+
+ENGINE = """\
+# The cluster that `pixd demo --ray` started for itself. As many processors are counted as
+# trainer and translator ask for together, so that both run as they do without it.
+engine: ray
+device: cpu
+ray:
+  address: {address}
+  token: {token}
+  train: {{cpus: {cpus}}}
+  translate: {{cpus: {cpus}, most: 1}}
+"""
 
 CONFIG = """\
 # Written by `pixd demo`. A small network on small pictures, so that a laptop learns it in
@@ -69,9 +81,21 @@ def run(args: argparse.Namespace) -> int:
     folder = Path(args.dir).absolute()
     if folder.exists() and any(folder.iterdir()) and not (folder / ".pixd-demo").exists():
         raise PixdError(f"{folder} holds other things", advice="name a new folder: pixd demo DIR")
+    if args.ray and args.keep:
+        raise UsageError(
+            "--ray and --keep do not go together: the cluster ends with the demo",
+            advice="docs/cluster.md says how to start one that stays",
+        )
+    # So that whatever was started ends with the demo.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     began = time.monotonic()
     progress = Progress()
     _prepare(folder, args.pairs, args.steps or STEPS, progress)
+    with _engine(folder, args, progress):
+        return _run(folder, args, progress, began)
+
+
+def _run(folder: Path, args: argparse.Namespace, progress: Progress, began: float) -> int:
     settings = load(folder / "config.yaml")
     print(f"1. made {args.pairs} pairs of label map and facade in {folder / 'training'}")
     with _service(folder, keep=args.keep) as log:
@@ -98,6 +122,29 @@ def run(args: argparse.Namespace) -> int:
         if not args.keep:
             _show_page(folder, settings)
     return int(not _beats_baselines(rows))
+
+
+@contextlib.contextmanager
+def _engine(folder: Path, args: argparse.Namespace, progress: Progress) -> Iterator[None]:
+    """Start a cluster if one is asked for, and name it in config.yaml; it is of no use afterwards."""
+    if not args.ray:
+        yield
+        return
+    from pixd.cluster import own_cluster  # noqa: PLC0415 - only for --ray
+    from pixd.system import machine  # noqa: PLC0415 - as above
+
+    config, cpus = folder / "config.yaml", machine.available()
+    plain = config.read_text()
+    progress.show("starting a cluster of Ray on this machine")
+    with own_cluster.started(2 * cpus) as cluster:
+        progress.clear()
+        told = {"address": cluster.address, "token": cluster.token, "cpus": cpus}
+        config.write_text(ENGINE.format(**told) + plain)
+        try:
+            print(f"0. started a cluster of Ray at {cluster.address}, on this machine alone")
+            yield
+        finally:
+            config.write_text(plain)
 
 
 def _prepare(folder: Path, pairs: int, steps: int, progress: Progress) -> None:

@@ -242,6 +242,8 @@ class TranslatingBridge:
             if self._environment is None:
                 self._environment = host.environment
                 self._events.answer({**ready, "environment": host.environment}, ())
+            else:
+                self._events.phase("")  # nothing is waited for any more
             self._tell_width()
         elif event["phase"] and not any(one.is_ready for one in self._hosts):
             self._events.phase(f"{event['phase']} on {host.name}")

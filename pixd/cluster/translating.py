@@ -113,7 +113,7 @@ class TranslatingBridge:
         elif isinstance(told, Interrupted):
             raise told
         elif isinstance(told, Exception):
-            if key.is_refused_by_cluster(told):
+            if key.is_at_fault_here(told):
                 raise told
             self._lose(key, str(told))
         else:

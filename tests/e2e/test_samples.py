@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import signal
+from collections.abc import Callable
 from io import BytesIO
 
 import yaml
 from PIL import Image, ImageOps
 
 from tests.support.tiny import Tiny
+
+WaitUntil = Callable[..., None]
 
 NAMES = [f"in-00{number}.{sample}.png" for number in range(3) for sample in (1, 2)]
 

@@ -112,11 +112,14 @@ def networks_of(args: argparse.Namespace, device: hardware.Device) -> dict[tuple
         made["bare", precision] = make_networks(*models, **ADAM)
     if "float32" in args.precision:
         made[STOCK, "float32"] = make_networks(*models_of(args), **ADAM)
-        models = [for_computing(model, "float32") for model in models_of(args)]
+        generator, discriminator = (for_computing(model, "float32") for model in models_of(args))
         # Networks expects pixd's Adam, but the update uses only its `apply`.
-        adams: list[Any] = [KerasAdam(model) for model in models]
-        average = WeightAverage(tensors_of(models[0].trainable_variables))
-        made[KERAS_ADAM, "float32"] = Networks(*models, *adams, average=average)
+        generator_adam: Any = KerasAdam(generator)
+        discriminator_adam: Any = KerasAdam(discriminator)
+        average = WeightAverage(tensors_of(generator.trainable_variables))
+        made[KERAS_ADAM, "float32"] = Networks(
+            *(generator, discriminator, generator_adam, discriminator_adam, average)
+        )
     return made
 
 

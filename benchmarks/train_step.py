@@ -45,9 +45,10 @@ from fixtures import pixd_training
 from fixtures.stopped import StoppedTraining, Take, take_turns
 
 from pixd.pix2pix.network import hardware
+from pixd.pix2pix.network.averaging import WeightAverage
 from pixd.pix2pix.network.losses import LossWeights
 from pixd.pix2pix.network.models import build_discriminator, build_generator, for_computing
-from pixd.pix2pix.network.steps import Networks, make_networks, make_train_step
+from pixd.pix2pix.network.steps import Networks, make_networks, make_train_step, tensors_of
 
 tf.get_logger().setLevel("ERROR")  # this script compiles functions again on purpose
 
@@ -111,10 +112,14 @@ def networks_of(args: argparse.Namespace, device: hardware.Device) -> dict[tuple
         made["bare", precision] = make_networks(*models, **ADAM)
     if "float32" in args.precision:
         made[STOCK, "float32"] = make_networks(*models_of(args), **ADAM)
-        models = [for_computing(model, "float32") for model in models_of(args)]
+        generator, discriminator = (for_computing(model, "float32") for model in models_of(args))
         # Networks expects pixd's Adam, but the update uses only its `apply`.
-        adams: list[Any] = [KerasAdam(model) for model in models]
-        made[KERAS_ADAM, "float32"] = Networks(*models, *adams)
+        generator_adam: Any = KerasAdam(generator)
+        discriminator_adam: Any = KerasAdam(discriminator)
+        average = WeightAverage(tensors_of(generator.trainable_variables))
+        made[KERAS_ADAM, "float32"] = Networks(
+            *(generator, discriminator, generator_adam, discriminator_adam, average)
+        )
     return made
 
 

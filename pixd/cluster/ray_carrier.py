@@ -36,6 +36,12 @@ TLS_FILES: Final = {
     "RAY_TLS_SERVER_KEY": "node.key",
     "RAY_TLS_CA_CERT": "ca.crt",
 }
+_LOST: Final = {
+    "ActorDiedError": "its host died",
+    "ActorUnavailableError": "its host cannot be reached",
+    "ActorUnschedulableError": "no machine of the cluster is large enough",
+}
+"""What Ray's errors mean; their own texts are paragraphs."""
 _INSTALL: Final = "install the same pixd[ray] on every machine of the cluster"
 
 
@@ -173,7 +179,8 @@ class RayLink:
             raise self._lost(error) from error
 
     def _lost(self, error: Exception) -> LostError:
-        return LostError(_first_line(error))
+        known = _LOST.get(type(error).__name__)
+        return LostError(f"{known} ({type(error).__name__})" if known else _first_line(error))
 
 
 class RayHost(Host):
@@ -199,7 +206,7 @@ def _cause(error: Any) -> PixdError:
 
 def _as_cluster_error(error: Exception, address: str) -> ClusterError:
     said = _first_line(error)
-    advice = "`pixd doctor` looks at the cluster; docs/cluster.md says how to start it"
+    advice = "docs/cluster.md says how to start it; the work goes on by itself"
     if "ersion mismatch" in str(error):
         advice = "every machine needs the same versions of Ray and Python, to the last number"
     elif "uthentic" in str(error) or "token" in str(error).lower():

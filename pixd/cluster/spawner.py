@@ -135,7 +135,7 @@ class ClusterSpawner:
                 if last := self._last.pop(scratch, None):
                     self._lost += last.lost
                     self._asked_again += last.asked_again
-            elif report and report.hosts:
+            elif report and report.hosts and self._refused:
                 self._note(refused="")
 
     def _note(self, *, unreachable: str | None = None, refused: str | None = None) -> None:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 LOOK_EVERY_S: Final = 0.25
 FIRST_WAIT_S: Final = 1.0
 LONGEST_WAIT_S: Final = 60.0
+DAMAGES_TO_FAIL: Final = 3
 LIVE, ORIGIN, OBJECTS, EVENTS, PREVIEW = "live", "origin", "objects", "events", "preview"
 """Names of folders in the attempt's folder."""
 
@@ -70,6 +71,8 @@ class TrainingBridge:
                 return self._train_on(host)
             except (LostError, DamagedObjectError) as error:
                 losses = 1 if self._homing.step > step_before else losses + 1
+                if isinstance(error, DamagedObjectError) and losses >= DAMAGES_TO_FAIL:
+                    raise  # then it is not the network: something here is not what was recorded
                 self._give_up(host, error)
             self._pause(backoff.wait_s(losses, FIRST_WAIT_S, LONGEST_WAIT_S))
 

@@ -113,7 +113,7 @@ class TranslatingBridge:
         elif isinstance(told, Interrupted):
             raise told
         elif isinstance(told, Exception):
-            if key.is_refused_by_cluster(told):
+            if key.is_at_fault_here(told):
                 raise told
             self._lose(key, str(told))
         else:
@@ -242,6 +242,8 @@ class TranslatingBridge:
             if self._environment is None:
                 self._environment = host.environment
                 self._events.answer({**ready, "environment": host.environment}, ())
+            else:
+                self._events.phase("")  # nothing is waited for any more
             self._tell_width()
         elif event["phase"] and not any(one.is_ready for one in self._hosts):
             self._events.phase(f"{event['phase']} on {host.name}")

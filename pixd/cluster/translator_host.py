@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pixd.cluster.carrier import ClusterError
 from pixd.cluster.contact import Host, Listener, Roster
+from pixd.cluster.objects import DamagedObjectError
 from pixd.cluster.transfer import Sent, Transfer
 from pixd.system.children.child import Interrupted
 from pixd.system.children.spec import TranslateSpec, to_json
@@ -87,8 +88,8 @@ class TranslatorHost(threading.Thread):
         while (asked := self._to_send.get()) is not None:
             requests, images = [], []
             for number, message in asked:
-                data = Path(message["image"]).read_bytes()
-                if digest_of(data) != message["digest"]:
+                data = _bytes_of(message["image"])
+                if data is None or digest_of(data) != message["digest"]:
                     self._refuse(number, host)
                     continue
                 requests.append({"number": number, "message": _without_paths(message)})
@@ -126,10 +127,17 @@ class TranslatorHost(threading.Thread):
             self._roster.note_lost(self._host.id, self._host.name)
             self._host.link.kill()
 
-    @staticmethod
-    def is_refused_by_cluster(error: Exception) -> bool:
-        """Tell whether it is the cluster that is away, and not one host."""
-        return isinstance(error, ClusterError)
+    def is_at_fault_here(self, error: Exception) -> bool:
+        """Tell whether another host would not help: the cluster is away, or the model is damaged."""
+        is_of_model = isinstance(error, OSError | DamagedObjectError) and not self.is_up
+        return isinstance(error, ClusterError) or is_of_model
+
+
+def _bytes_of(path: str) -> bytes | None:
+    try:
+        return Path(path).read_bytes()
+    except OSError:
+        return None
 
 
 def _without_paths(message: Mapping[str, Any]) -> dict[str, Any]:

@@ -26,14 +26,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pixd.images import fitting, tiles
+from pixd.images import failures, fitting, tiles
 from pixd.images.decode import DEFAULT_LIMITS, Limits, open_picture, read_file, size_of
-from pixd.images.picture import BAND_PIXELS, TOO_MUCH_MEMORY
+from pixd.images.picture import BAND_PIXELS
 from pixd.images.value_use import WIDE
-from pixd.system import disk
 from pixd.system.children import child, confinement
 from pixd.system.children.spec import DecodeSpec
-from pixd.system.errors import ImageRejectedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -59,14 +57,8 @@ def decode(
     """
     try:
         return _answer(request, limits, bits, are_ids=are_ids)
-    except ImageRejectedError as error:
-        return {"event": "rejected", "reason": error.message}, ()
-    except MemoryError:
-        return {"event": "rejected", "reason": TOO_MUCH_MEMORY}, ()
-    except OSError as error:
-        kind = "disk" if disk.refusal(error) else "internal"
-        reason = f"it cannot be read: {error.strerror}"
-        return {"event": "failed", "kind": kind, "reason": reason}, ()
+    except failures.ERRORS as error:
+        return failures.event_of(error), ()
 
 
 def _answer(request: Mapping[str, Any], limits: Limits, bits: int, *, are_ids: bool) -> Answer:

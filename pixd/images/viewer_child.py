@@ -25,15 +25,13 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from pixd.images import fitting, pair_files, palette_of_set
+from pixd.images import failures, fitting, pair_files, palette_of_set
 from pixd.images.decode import DEFAULT_LIMITS, Limits, open_file
-from pixd.images.picture import TOO_MUCH_MEMORY
 from pixd.images.png import encode_png
 from pixd.images.value_use import WIDE
-from pixd.system import disk
 from pixd.system.children import child, confinement
 from pixd.system.children.spec import DecodeSpec
-from pixd.system.errors import ImageRejectedError, PixdError
+from pixd.system.errors import ImageRejectedError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,14 +60,8 @@ def answer(
         if request["want"] == "palette":
             return {"event": "done", "colours": _palette(request, bits, are_ids=are_ids)}, ()
         data = _picture(request, limits, bits, are_ids=are_ids)
-    except (ImageRejectedError, PixdError) as error:
-        return {"event": "rejected", "reason": error.message}, ()
-    except MemoryError:
-        return {"event": "rejected", "reason": TOO_MUCH_MEMORY}, ()
-    except OSError as error:
-        kind = "disk" if disk.refusal(error) else "internal"
-        reason = f"it cannot be read: {error.strerror}"
-        return {"event": "failed", "kind": kind, "reason": reason}, ()
+    except failures.ERRORS as error:
+        return failures.event_of(error), ()
     return {"event": "done", "bytes": len(data)}, (data,)
 
 

@@ -286,7 +286,7 @@ def _load(folder: Path) -> dict[str, Any]:
 # -- JSON ------------------------------------------------------------------------------------
 
 
-_NEWER: typing.Final = {
+NEWER: typing.Final = {
     "not_answering": "",
     "web": "",
     "best_step": 0,
@@ -298,14 +298,14 @@ _NEWER: typing.Final = {
 def to_json(heartbeat: Heartbeat) -> dict[str, Any]:
     """Return what `from_json` reads. Only a service that was stopped has `stopped_at`.
 
-    Of `_NEWER`, it has only what is not usual, so that an older command reads a newer service.
+    Of `NEWER`, it has only what is not usual, so that an older command reads a newer service.
     """
     found = dataclasses.asdict(heartbeat)
     if found["stopped_at"] is None:
         del found["stopped_at"]
     parts = [part for pipeline in found["pipelines"].values() for part in pipeline.values()]
     for part in (found, *parts):
-        for name, usual in _NEWER.items():
+        for name, usual in NEWER.items():
             if name in part and part[name] == usual:
                 del part[name]
     return found

@@ -1,8 +1,9 @@
 """Whether a training may begin from the live model, and how many of its steps it then needs.
 
-It may if the only difference is that it has more steps, or more patience. It then *goes on* from the last state of
-the live model's training, at the step where that ended. The learning rate is constant, and the data
-order and the jitter follow from the seed and the step, so it does what one longer training does.
+It may if the only difference is that it has more steps, or more patience. It then *goes on* from the
+last state of the live model's training, at the step where that ended. The learning rate is constant,
+and the data order and the jitter follow from the seed and the step, so it does what one longer
+training does.
 
 It also may if the only difference to the live model's training is that pairs were added, at most a
 quarter of all. It then goes on from that model's weights and optimisers. The share of the steps

@@ -23,7 +23,6 @@ from pixd.store.queries.lineage import object_path
 from pixd.system.children.confinement import file_bytes_of
 from pixd.system.children.spawner import LocalSpawner
 from pixd.system.children.spec import TeachSpec
-from pixd.system.errors import ImageRejectedError, PixdError
 from pixd.web import asked, placing, replies, uploads
 from pixd.web.placing import Upload
 from pixd.web.replies import RefusalError, reply
@@ -213,19 +212,8 @@ def _make(
     }
     spawner = LocalSpawner()
     child = spawner.start_confined(_CHILD, spec, megapixels=pipeline.max_megapixels)
-    with contextlib.closing(child):
-        try:
-            event, data = child.ask(request)
-        except ImageRejectedError as error:
-            raise RefusalError(
-                replies.UNPROCESSABLE, error.message, advice="save it as PNG or JPEG"
-            ) from error
-        except PixdError as error:
-            raise RefusalError(
-                replies.UNAVAILABLE,
-                error.message,
-                advice="try again; the log of the page says more",
-            ) from error
+    with contextlib.closing(child), replies.decoding():
+        event, data = child.ask(request)
     if event["event"] == "untouched":
         raise RefusalError(
             replies.CONFLICT,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ from starlette.responses import Response
 
 from pixd.system.errors import (
     CannotTellError,
+    ImageRejectedError,
     PixdError,
     ServiceNotRunningError,
     StoreError,
@@ -17,7 +19,7 @@ from pixd.system.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 BAD_REQUEST = 400
 UNAUTHORIZED = 401
@@ -54,6 +56,22 @@ class RefusalError(PixdError):
         super().__init__(message, advice=advice)
         self.status = status
         self.headers = dict(headers or {})
+
+
+@contextlib.contextmanager
+def decoding() -> Iterator[None]:
+    """Turn the errors of a confined child's answer into refusals."""
+    try:
+        yield
+    except ImageRejectedError as error:
+        raise RefusalError(UNPROCESSABLE, error.message, advice="save it as PNG or JPEG") from error
+    except PixdError as error:
+        raise RefusalError(
+            UNAVAILABLE,
+            error.message,
+            headers={"retry-after": "1"},
+            advice="try again; the log of the page says more",
+        ) from error
 
 
 def reply(told: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

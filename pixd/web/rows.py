@@ -51,20 +51,14 @@ def routes(world: World, targets: Targets) -> list[Route]:
 
     async def files(request: Request) -> Response:
         pipeline = world.pipeline(request.path_params["pipeline"])
-        kind = folder_of(request)
         start, count = asked.part(request)
         state = asked.word(request, "state", "", {"", *FileState})
-        found = await world.read(
-            _files,
-            world,
-            pipeline.name,
-            kind,
+        wanted = gallery.FilesWanted(
+            folder_of(request),
             FileState(state) if state else None,
             asked.text(request, "name"),
-            start,
-            count,
         )
-        return reply(found)
+        return reply(await world.read(_files, world, pipeline.name, wanted, start, count))
 
     async def commits(request: Request) -> Response:
         pipeline = world.pipeline(request.path_params["pipeline"])
@@ -166,15 +160,13 @@ def _files(
     reader: Reader,
     world: World,
     pipeline: str,
-    kind: str,
-    state: FileState | None,
-    name: str,
+    wanted: gallery.FilesWanted,
     start: int,
     count: int,
 ) -> dict[str, Any]:
-    total, rows = gallery.files(reader, pipeline, kind, state, name, start, count)
+    total, rows = gallery.files(reader, pipeline, wanted, start, count)
     addresses = shown(reader, world, [row["digest"] for row in rows])
-    counts = store_status.repo(reader, pipeline, kind).states
+    counts = store_status.repo(reader, pipeline, wanted.kind).states
     return {
         "total": total,
         "version": gallery.version(reader, pipeline)["files"],

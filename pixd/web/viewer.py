@@ -13,9 +13,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from pixd.system.children.confined_child import ChildDiedError, ConfinedChild
+from pixd.system.children.confined_child import ConfinedChild
 from pixd.system.children.spec import DecodeSpec
-from pixd.system.errors import ImageRejectedError
 from pixd.web import replies
 from pixd.web.replies import RefusalError
 
@@ -113,19 +112,8 @@ class Viewer:
         if self._child is None:
             self._child = ConfinedChild(_CHILD, spec, megapixels=spec.max_megapixels)
             self._spec = spec
-        try:
+        with replies.decoding():
             event, data = self._child.ask(request)
-        except ImageRejectedError as error:
-            raise RefusalError(
-                replies.UNPROCESSABLE, error.message, advice="save it as PNG or JPEG"
-            ) from error
-        except ChildDiedError as error:
-            raise RefusalError(
-                replies.UNAVAILABLE,
-                error.message,
-                headers={"retry-after": "1"},
-                advice="try again; the log of the page says more",
-            ) from error
         if event["event"] != "done":
             status = replies.UNAVAILABLE if event["event"] == "failed" else replies.UNPROCESSABLE
             raise RefusalError(

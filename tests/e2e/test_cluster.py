@@ -96,7 +96,7 @@ def test_outputs_are_those_of_this_machine_and_a_dead_node_costs_none(
         there.inputs(range(count))
         there.start()
         there.until(lambda part: part["input"]["translated"] >= 40, WITHIN_S)
-        victim = engine(there)["translating"].split()[0]
+        victim = until_engine(there, lambda told: told["translating"])["translating"].split()[0]
         nodes.kill(victim)
         there.until(lambda part: part["input"]["translated"] == count, WITHIN_S)
         assert engine(there)["lost"] == 1
@@ -106,6 +106,38 @@ def test_outputs_are_those_of_this_machine_and_a_dead_node_costs_none(
         assert there.outputs() == here.outputs()
         states = there.rows("SELECT state, count(*) FROM run WHERE kind = 'translate' GROUP BY 1")
         assert states == [("succeeded", count)]
+
+
+@pytest.mark.parametrize("fault", ["hangs", "is cut off"])
+def test_a_node_that_falls_silent_is_given_up_and_gives_nothing_when_it_is_back(
+    template: Path, tmp_path: Path, nodes: RayNodes, fault: str
+) -> None:
+    count = 150
+    with Tiny.at(template).copied(tmp_path / "there") as there:
+        on_cluster(there, nodes)
+        there.inputs(range(count))
+        there.start()
+        there.until(lambda part: part["input"]["translated"] >= 30, WITHIN_S)
+        victim = until_engine(there, lambda told: told["translating"])["translating"].split()[0]
+        if fault == "hangs":
+            nodes.stop(victim)
+        else:
+            nodes.network.cut(victim, is_cut=True)
+        there.until(lambda part: part["input"]["translated"] == count, WITHIN_S)
+        until_engine(there, lambda told: told["lost"] == 1)
+        before = there.outputs()
+        if fault == "hangs":
+            nodes.go_on(victim)
+        else:
+            nodes.network.cut(victim, is_cut=False)
+        there.inputs(range(count, count + 40))
+        there.until(lambda part: part["input"]["translated"] == count + 40, WITHIN_S)
+        assert there.stop() == 0
+        assert {name: data for name, data in there.outputs().items() if name in before} == before
+        states = there.rows("SELECT state, count(*) FROM run WHERE kind = 'translate' GROUP BY 1")
+        assert states == [("succeeded", count + 40)]
+        ((digests,),) = there.rows("SELECT count(DISTINCT key) FROM run WHERE kind = 'translate'")
+        assert digests == count + 40
 
 
 def test_a_training_goes_on_after_its_node_died_with_the_weights_of_an_undisturbed_one(
@@ -122,7 +154,7 @@ def test_a_training_goes_on_after_its_node_died_with_the_weights_of_an_undisturb
         there.until(lambda part: part["train"]["step"] > 60, WITHIN_S)
         folder = there.folder / "store" / "checkpoints"
         there.until(lambda _: any(folder.glob("*/step-*")), WITHIN_S)
-        victim = engine(there)["training"]
+        victim = until_engine(there, lambda told: told["training"])["training"]
         nodes.kill(victim)
         there.until(lambda part: part["model"] and not part["model"]["early"], WITHIN_S)
         assert engine(there)["lost"] == 1

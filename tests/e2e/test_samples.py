@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import signal
+from collections.abc import Callable
 from io import BytesIO
 
 import yaml
 from PIL import Image, ImageOps
 
 from tests.support.tiny import Tiny
+
+WaitUntil = Callable[..., None]
 
 NAMES = [f"in-00{number}.{sample}.png" for number in range(3) for sample in (1, 2)]
 
@@ -29,7 +32,7 @@ def said(tiny: Tiny, *words: str) -> str:
     return done.stdout
 
 
-def test_two_samples_of_every_input(own: Tiny) -> None:
+def test_two_samples_of_every_input(own: Tiny, wait_until: WaitUntil) -> None:
     own.once()
     plain = own.outputs()
     ask_for(own, 2)
@@ -81,6 +84,8 @@ def test_two_samples_of_every_input(own: Tiny) -> None:
     own.service.send_signal(signal.SIGHUP)
     part = own.until(lambda part: part["output"]["current"] == 3 and not part["output"]["orphaned"])
     assert (part["input"]["translated"], part["output"]["edited"]) == (3, 1)
-    assert sorted(own.outputs()) == sorted([*plain, "in-000.2.png"])
+    # The rows come first, then the files.
+    asked_for = sorted([*plain, "in-000.2.png"])
+    wait_until(lambda: sorted(own.outputs()) == asked_for, 30, "the outputs that are asked for")
     assert own.outputs()["in-001.png"] == made["in-001.1.png"]
     assert own.runs("translate") == translations

@@ -1,4 +1,4 @@
-"""What test_04 runs in a mount namespace of its own: a pipeline on disks of 12 MB that fill up.
+"""What test_04 runs in a mount namespace of its own: a pipeline on disks of 14 MB that fill up.
 
 Usage: ``unshare -m python -m tests.faults.full_disk FOLDER output|store|both``. Prints JSON.
 """
@@ -16,7 +16,7 @@ from typing import Any
 
 from tests.faults.stubbed import Stubbed
 
-DISK_BYTES = 12_000_000
+DISK_BYTES = 14_000_000
 KEEP_FREE_BYTES = 2_000_000
 WITHIN_S = 60.0
 LOOK_EVERY_S = 0.25

@@ -21,13 +21,17 @@ NEEDED = [shutil.which("git"), shutil.which("make"), (ROOT / ".git").exists()]
 
 
 def make(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run make as from a shell, where the tests themselves may be started by make."""
+    own = {
+        name: text for name, text in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))
+    }
     return subprocess.run(
         ["make", *words],
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,
-        env={**os.environ, **environment},
+        env={**own, **environment},
     )
 
 

@@ -69,7 +69,8 @@ def main() -> int:
     """Serve until the other end of the socket is closed, or be a copy and do its work."""
     connection = socket.socket(fileno=int(sys.argv[1]))
     connection.set_inheritable(False)
-    libc.die_with_parent()
+    # It ends with its socket alone. A signal at the parent's death would come at the end of the
+    # *thread* that started it, and tests start children in threads that end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the tests, which then hang up
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     for package in _PACKAGES:

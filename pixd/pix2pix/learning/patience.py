@@ -50,7 +50,7 @@ class Patience:
             steps: of the whole training, which it never exceeds.
             epoch_steps: in which every pair is seen once.
         """
-        self._epochs_steps = EPOCHS * epoch_steps
+        self._steps_to_see_all = EPOCHS * epoch_steps
         self._waits = patience if isinstance(patience, int) else 0
         self._steps = steps
         self.due = tuple(_grown(steps))
@@ -74,7 +74,7 @@ class Patience:
     def _is_enough(self, step: int, validations: int, since: int, waited: int) -> bool:
         if self._waits:
             return waited >= self._waits
-        is_seen = validations >= AT_LEAST and step >= self._epochs_steps
+        is_seen = validations >= AT_LEAST and step >= self._steps_to_see_all
         return is_seen and step >= AS_LONG_AGAIN * since
 
     def _earliest(self, since: int, validations: int, waited: int, last: int) -> int:

@@ -129,8 +129,7 @@ class _Run:
         self.steps = self._until or own_steps
         with replicas.scope_of(self._strategy):
             self._networks = build_networks(self._recipe, self._policy)
-        average = self._networks.average
-        self._average = average.make_update(self._strategy) if average else None
+        self._average = self._networks.average.make_update(self._strategy)
         self._checkpoints = self._checkpoints_in(spec.checkpoints)
         self.step, notes = self._checkpoints.restore()
         self._saved_step = self.step
@@ -307,7 +306,7 @@ class _Run:
             if not self._checkpoints.restore_step(best.step):
                 return
             self._saved_step = self.step = best.step
-        if best.is_averaged and self._networks.average:
+        if best.is_averaged:
             self._networks.average.take_place()
             self._is_averaged = True
 
@@ -316,7 +315,7 @@ class _Run:
         started = time.monotonic()
         values = train_step(*(tf.constant(half) for half in batch)).numpy().tolist()
         self.step += 1
-        if self._average and self.step % averaging.EVERY == 0:
+        if self.step % averaging.EVERY == 0:
             self._average()
         self._stop.leaves_at_once = False  # from now on there is something to save
         if is_first:
@@ -353,7 +352,7 @@ class _Run:
         if len(self._held_out):
             scores, is_averaged = self._validation.score(self.step, infer)
             self._event_files.add(self.step, "validation", scores)
-            if is_averaged and self._networks.average:
+            if is_averaged:
                 shown = self._networks.average.in_place()
         with shown:
             sheet = self._previews.draw(self.step, infer)

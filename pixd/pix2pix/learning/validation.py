@@ -17,16 +17,19 @@ from pixd.system.children.child import Events
 
 PREFIX: Final = "validation_"  # of the names of the scores in the curve
 AVERAGED: Final = f"{PREFIX}averaged"  # 1 where they are those of the averaged weights
-VALIDATIONS: Final = (
-    10  # of a training without patience, evenly spaced; the last after the last step
-)
+# Of a training without patience: evenly spaced, the last after the last step.
+VALIDATIONS: Final = 10
 STEPS_A_VALIDATED_PAIR: Final = 50  # so that validation takes a few per cent of the training's time
 
 Curve = list[dict[str, Any]]
 
 
 class Validation:
-    """Scores a generator on the held-out pairs at some steps, and remembers the best."""
+    """Scores a generator on the held-out pairs at some steps, and remembers the best.
+
+    Attributes:
+        standing: where the scores stand; None where all steps are trained whatever they say.
+    """
 
     def __init__(
         self,
@@ -35,7 +38,7 @@ class Validation:
         patience: Patience | None,
         events: Events,
         held_out: HeldOut,
-        average: WeightAverage | None,
+        average: WeightAverage,
         checkpoints: Checkpoints,
         curve: Curve,
     ) -> None:
@@ -58,6 +61,7 @@ class Validation:
         self._due = frozenset(self._patience.due if self._patience else evenly(steps))
         most = early.EARLY_PAIRS if self._patience else evaluation.VALIDATION_PAIRS
         self._limit = min(most, max(4, steps // STEPS_A_VALIDATED_PAIR))
+        self.standing = self._judged()
 
     @property
     def count(self) -> int:
@@ -91,6 +95,7 @@ class Validation:
         told = {f"{PREFIX}{name}": value for name, value in kept.items()}
         self._curve.append({"step": step, **told, AVERAGED: float(is_averaged)})
         self._tell(step, kept)
+        self.standing = self._judged()
         self._tell_standing()
         if not _is_broken(scores):
             self._remember(Best.of(step, scores, is_averaged=is_averaged))
@@ -98,7 +103,7 @@ class Validation:
 
     def _of_the_better(self, step: int, infer: Inference) -> tuple[dict[str, Any], bool]:
         scores = evaluation.validate(infer, self._held_out, self._limit)
-        if self._average is None or not self._average.is_begun:
+        if not self._average.is_begun:
             return scores, False
         with self._average.in_place():
             averaged = evaluation.validate(infer, self._held_out, self._limit)
@@ -115,9 +120,7 @@ class Validation:
                 self._tell(point["step"], {n: point.get(f"{PREFIX}{n}") for n in NAMES})
                 return
 
-    @property
-    def standing(self) -> Standing | None:
-        """Where the scores stand; None where all steps are trained whatever they say."""
+    def _judged(self) -> Standing | None:
         return self._patience.standing(self._history()) if self._patience else None
 
     def _history(self) -> list[Best]:
@@ -131,8 +134,9 @@ class Validation:
         self._events.send("validation", step=step, metrics=scores)
 
     def _tell_standing(self) -> None:
-        if standing := self.standing:
-            self._events.send("standing", best_step=standing.since, stops_at=standing.stops_at)
+        if self.standing:
+            since, stops_at = self.standing.since, self.standing.stops_at
+            self._events.send("standing", best_step=since, stops_at=stops_at)
 
     def _remember(self, scored: Best) -> None:
         """Keep the weights of this step for the export, if they are the best of the later half.

@@ -34,18 +34,18 @@ class Networks:
     """Both networks and their optimisers: everything that training changes.
 
     Attributes:
+        average: of the generator's weights; nothing that is trained depends on it.
         generator_scale: of the generator's loss; None except with float16.
         discriminator_scale: the same for the discriminator, whose gradients have another size.
-        average: of the generator's weights; nothing that is trained depends on it.
     """
 
     generator: keras.Model
     discriminator: keras.Model
     generator_adam: Adam
     discriminator_adam: Adam
+    average: WeightAverage
     generator_scale: LossScale | None = None
     discriminator_scale: LossScale | None = None
-    average: WeightAverage | None = None
 
     @property
     def state(self) -> dict[str, list[Any]]:
@@ -57,7 +57,7 @@ class Networks:
             "generator_adam": self.generator_adam.state,
             "discriminator_adam": self.discriminator_adam.state,
             **({LOSS_SCALES: scaling} if scaling else {}),
-            **({AVERAGE: self.average.state} if self.average else {}),
+            AVERAGE: self.average.state,
         }
 
     @property
@@ -84,9 +84,9 @@ def make_networks(
         discriminator,
         generator_adam,
         discriminator_adam,
-        LossScale() if scales_losses else None,
-        LossScale() if scales_losses else None,
         WeightAverage(tensors_of(generator.trainable_variables)),
+        LossScale() if scales_losses else None,
+        LossScale() if scales_losses else None,
     )
 
 

@@ -18,6 +18,20 @@ SHOWN = (OutputState.CURRENT, OutputState.EDITED)
 _AT_ONCE = 500  # values of one query
 
 
+class FilesWanted(NamedTuple):
+    """Which files of a pipeline's folders are wanted.
+
+    Attributes:
+        kind: of the folder, "training" or "input".
+        state: theirs; None for any.
+        name: a part of their name; "" for all.
+    """
+
+    kind: str
+    state: FileState | None
+    name: str
+
+
 class OutputsWanted(NamedTuple):
     """Which outputs are wanted.
 
@@ -111,23 +125,17 @@ def version(reader: sqlite3.Connection, pipeline: str) -> dict[str, str]:
 
 
 def files(
-    reader: sqlite3.Connection,
-    pipeline: str,
-    kind: str,
-    state: FileState | None,
-    name: str,
-    start: int,
-    count: int,
+    reader: sqlite3.Connection, pipeline: str, wanted: FilesWanted, start: int, count: int
 ) -> tuple[int, list[dict[str, Any]]]:
     """Return how many files of a folder are wanted, and a part of them by name."""
     where = "repo_id = (SELECT id FROM repo WHERE pipeline = ? AND kind = ?)"
-    values: list[object] = [pipeline, kind]
-    if state is not None:
+    values: list[object] = [pipeline, wanted.kind]
+    if wanted.state is not None:
         where += " AND state = ?"
-        values.append(state)
-    if name:
+        values.append(wanted.state)
+    if wanted.name:
         where += " AND path LIKE ? ESCAPE '\\'"
-        values.append(_holds(name))
+        values.append(_holds(wanted.name))
     total = reader.execute(f"SELECT count(*) FROM file WHERE {where}", values).fetchone()[0]
     rows = reader.execute(
         "SELECT path AS name, state, reason, digest, size_bytes AS bytes, attempts, retry_at,"

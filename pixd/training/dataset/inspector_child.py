@@ -22,13 +22,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from pixd.images import decode
-from pixd.images.picture import TOO_MUCH_MEMORY
+from pixd.images import decode, failures
 from pixd.images.value_use import WIDE
 from pixd.system import disk
 from pixd.system.children import child, confinement
 from pixd.system.children.spec import InspectSpec
-from pixd.system.errors import ImageRejectedError
 from pixd.training.dataset import measures
 
 if TYPE_CHECKING:
@@ -51,14 +49,8 @@ def inspect(path: Path, layout: str, bits: int = WIDE) -> dict[str, Any]:
         image = picture.rgb()
         size = {"width": image.width, "height": image.height}
         parts = measures.measure(image, layout, picture)
-    except ImageRejectedError as error:
-        return {"event": "rejected", "reason": error.message, **size}
-    except MemoryError:
-        return {"event": "rejected", "reason": TOO_MUCH_MEMORY}
-    except OSError as error:
-        kind = "disk" if disk.refusal(error) else "internal"
-        reason = f"it cannot be read: {error.strerror}"
-        return {"event": "failed", "kind": kind, "reason": reason}
+    except failures.ERRORS as error:
+        return {**failures.event_of(error), **size}
     return {"event": "done", **size, "parts": parts}
 
 

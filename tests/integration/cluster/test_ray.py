@@ -48,7 +48,18 @@ def test_ray_keeps_the_contract_of_carriers(nodes: RayNodes) -> None:
     told = {ray_contract.ADDRESS: ADDRESS, ray_contract.TOKEN: str(nodes.token)}
     suite = str(Path(ray_contract.__file__))
     done = run_inside(
-        nodes, "-m", "pytest", "-p", "no:cacheprovider", "-q", "--timeout=120", suite, **told
+        nodes,
+        "-W",
+        "default",
+        "-m",
+        "pytest",
+        "-W",
+        "default",
+        "-p",
+        "no:cacheprovider",
+        "-q",
+        suite,
+        **told,
     )
     assert done.returncode == 0, done.stdout[-5000:]
     assert " passed" in done.stdout

@@ -157,8 +157,34 @@ def test_an_image_that_changed_here_is_not_sent(images: Any) -> None:
         }
     )
     answers = asked.until(2)
-    assert answers[1]["event"] == "failed"
-    assert "not the one that was recorded" in answers[1]["reason"]
+    (asked.folder / "images" / "0").unlink()
+    asked.bridge.send(
+        {
+            "id": 2,
+            "image": str(asked.folder / "images" / "0"),
+            "digest": digest_of(b"image 0"),
+            "out": str(asked.folder / "out" / "2"),
+            "text": {},
+            "number": 1,
+        }
+    )
+    answers = asked.until(3)
+    for answer in answers[1:]:
+        assert answer["event"] == "failed"
+        assert "not the one that was recorded" in answer["reason"]
+
+
+def test_a_model_that_changed_here_is_said_and_blames_no_machine(
+    images: Any, tmp_path: Path, wait_until: WaitUntil
+) -> None:
+    asked = images()
+    (tmp_path / "model" / "generator.keras").write_bytes(b"other weights")
+    asked.ask(range(3))
+    wait_until(lambda: asked.bridge.poll() is not None)
+    error = read_result(tmp_path / "scratch").error
+    assert error is not None
+    assert "changed on its way" in error["message"]
+    assert error["kind"] == "internal"
 
 
 def test_a_slow_machine_does_not_hold_up_the_end(images: Any, machines: Machines) -> None:

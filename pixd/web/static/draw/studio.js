@@ -9,6 +9,7 @@ import { COLOURS, Drawing, nearest } from "./drawing.js";
 import { newestOnly } from "./newest.js";
 import { pictureIn, pictureOf, readSquare } from "./pictures.js";
 import { indexedPng } from "./png.js";
+import { Result } from "./result.js";
 import { TOOL_KEYS, colourBar, toolBar } from "./toolbox.js";
 
 /**
@@ -37,8 +38,6 @@ import { TOOL_KEYS, colourBar, toolBar } from "./toolbox.js";
 
 const PEN = { labels: 12, edges: 1, picture: 1 };
 const BLACK_ON_WHITE = [{ colour: "#ffffff", name: "white" }, { colour: "#000000", name: "black" }];
-const LOADED_MS = 2000; // a first one that takes longer had the model loaded
-const SLOW_MS = 700; // a first translation that takes longer is told
 
 export class Studio {
   /** @param {Studio} given */
@@ -49,8 +48,6 @@ export class Studio {
     this.isLocked = given.mode === "edges" || Boolean(given.isLocked);
     this.drawing = new Drawing(given.side, given.side, 0);
     this.asIs = null; // ImageData of a picture that is translated as it is
-    this.lastInput = null;
-    this.lastOutput = null;
     this.taken = 0; // counts what a person does: a picture that comes after the next is not shown
     this.#build();
     this.easel = new Easel(this.canvas, this.cursor, this.drawing, this.colours, {
@@ -99,10 +96,7 @@ export class Studio {
     });
     this.cursor = h("div.cursor", { hidden: true });
     this.note = h("p.note", { hidden: true });
-    this.output = h("img", { alt: "Translation of the drawing", hidden: true });
-    this.wait = h("p.wait", { "aria-hidden": "true" });
-    this.time = h("p.time", { "data-time": "" });
-    this.trouble = h("p.trouble", { role: "status" });
+    this.result = new Result(above, actions);
     this.target = h("figure.panel.target", { hidden: true });
     this.tools = toolBar({
       chosen: (tool) => this.#choose(tool),
@@ -134,9 +128,6 @@ export class Studio {
     const invitation =
       !draws &&
       h("p.invitation", { "aria-hidden": "true" }, "Drop or paste a picture here, or choose one.");
-    this.actions = actions.map(({ words, sign, run }) =>
-      button(words, () => this.#act(run), { sign, disabled: true }),
-    );
     if (!draws) this.canvas.removeAttribute("tabindex");
     if (!draws) this.canvas.setAttribute("role", "img");
     if (!draws) this.canvas.setAttribute("aria-label", "The picture that is translated");
@@ -152,14 +143,7 @@ export class Studio {
           mode === "labels" && this.bar.element,
           this.note,
         ),
-        h(
-          "figure.panel.output",
-          h("figcaption", "Translation", above),
-          h("div.frame", this.output, this.wait),
-          this.time,
-          this.trouble,
-          this.actions.length > 0 && h("div.group.actions", this.actions),
-        ),
+        this.result.element,
         this.target,
       ),
     );
@@ -369,19 +353,11 @@ export class Studio {
 
   async #translate() {
     if (this.isEmpty) return;
-    const slow = setTimeout(() => {
-      this.wait.textContent = this.lastOutput ? "" : "Getting the model ready…";
-    }, SLOW_MS);
+    const ready = this.result.waiting();
     try {
       const picture = await this.picture();
       const began = performance.now();
-      const { picture: output, inferenceMs } = await this.given.translate(picture);
-      await this.#show(output);
-      this.tell("");
-      this.#showTime(performance.now() - began, inferenceMs, !this.lastOutput);
-      this.lastInput = picture.png;
-      this.lastOutput = output;
-      for (const one of this.actions) one.disabled = false;
+      await this.result.show(picture.png, await this.given.translate(picture), began);
     } catch (error) {
       this.tell(error.message);
       if (error.retryAfterMs) {
@@ -389,44 +365,12 @@ export class Studio {
         setTimeout(() => this.refresh());
       }
     } finally {
-      clearTimeout(slow);
-      this.wait.textContent = "";
+      ready();
     }
-  }
-
-  async #show(output) {
-    const address = URL.createObjectURL(output);
-    const before = this.output.src;
-    this.output.src = address;
-    await this.output.decode();
-    this.output.hidden = false;
-    if (before) URL.revokeObjectURL(before);
-  }
-
-  #showTime(allMs, inferenceMs, isFirst) {
-    if (isFirst && allMs > LOADED_MS) {
-      this.time.textContent = "The model was loaded first.";
-      return;
-    }
-    const whole = Math.round(allMs);
-    const inference = Math.round(inferenceMs ?? 0);
-    this.time.textContent =
-      inferenceMs === undefined
-        ? `${whole} ms`
-        : `${whole} ms: ${inference} ms the model, ${Math.max(0, whole - inference)} ms the rest`;
   }
 
   /** Say something below the translation. */
   tell(message) {
-    this.trouble.textContent = message;
-  }
-
-  async #act(run) {
-    try {
-      const told = await run({ input: this.lastInput, output: this.lastOutput });
-      this.tell(told ?? "");
-    } catch (error) {
-      this.tell(error.message);
-    }
+    this.result.tell(message);
   }
 }

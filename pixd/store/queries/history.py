@@ -69,8 +69,8 @@ def models(reader: sqlite3.Connection, pipeline: str, limit: int = 1000) -> list
 def outputs(reader: sqlite3.Connection, pipeline: str, limit: int) -> list[dict[str, Any]]:
     """Return the newest outputs of a pipeline, newest first."""
     rows = reader.execute(
-        "SELECT output.*, model.number AS model_number FROM output"
-        " LEFT JOIN model ON model.digest = output.model_digest AND model.pipeline = output.pipeline"
+        "SELECT output.*, (SELECT min(number) FROM model WHERE model.digest = output.model_digest"
+        " AND model.pipeline = output.pipeline) AS model_number FROM output"
         f" WHERE output.pipeline = ? AND output.state <> '{OutputState.PUBLISHING}' ORDER BY output.id DESC LIMIT ?",
         (pipeline, limit),
     )

@@ -140,7 +140,8 @@ def table(outcome: Outcome) -> Iterator[str]:
     """Yield the lines of the table, best first."""
     sweep, pairs = outcome.sweep, outcome.pairs
     held_out = len(pairs["held_out"])
-    on = f", on {held_out} held-out pairs of training@{sweep.commit_seq}" if sweep.pairs else ""
+    words = f"{held_out} held-out pair{'s' * (held_out != 1)}"
+    on = f", on {words} of training@{sweep.commit_seq}" if sweep.pairs else ""
     yield f"{sweep.pipeline}: {outcome.made} of {len(outcome.tried)} variants are trained{on}"
     width = max(
         len("settings"), len("the live model then"), *(len(one.told) for one in outcome.tried)

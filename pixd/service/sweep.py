@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pixd.config import variants
 from pixd.store.queries import lineage
+from pixd.system import roles
 from pixd.system.errors import PixdError
 from pixd.training import wanted
 from pixd.training.dataset import sides
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pixd.config import PipelineSettings, Settings
-    from pixd.store.queries.sweeps import Sweep
+    from pixd.store.queries.sweeps import Sweep, Variant
     from pixd.store.store import Store
     from pixd.training.dataset.split import Split
 
@@ -64,11 +65,13 @@ def ask(
             f"other settings are being tried: {progress(before)}",
             advice="`pixd try` waits for them, `pixd try --stop` ends them",
         )
-    if before and is_same and _has_pairs(store, before, job.split):
+    is_under_way = before is not None and before.ended_at is None
+    if before and is_same and (is_under_way or _has_pairs(store, before, job.split)):
+        lacking = [one.number for one in before.variants if _lacks_model(store, name, one)]
         with store.transaction():
             store.runs.forgive(name)
-            if before.ended_at is not None:
-                store.sweeps.go_on(before.id)
+            if lacking and not is_under_way:
+                store.sweeps.go_on(before.id, lacking)
         return _told(before, is_new=False)
     change_id = secrets.token_hex(5)
     with store.transaction():
@@ -110,6 +113,14 @@ def progress(sweep: Sweep) -> str:
     """Say how many of the variants are trained."""
     made = sum(one.model is not None for one in sweep.variants)
     return f"{made} of {len(sweep.variants)} variants are trained"
+
+
+def _lacks_model(store: Store, pipeline: str, variant: Variant) -> bool:
+    """Tell whether a variant has no model, or one whose weights were removed."""
+    if variant.model is None:
+        return True
+    model = store.models.numbered(pipeline, variant.model)
+    return model is None or store.runs.output_digest(model.export_run, roles.GENERATOR) is None
 
 
 def _has_pairs(store: Store, sweep: Sweep, split: Split) -> bool:

@@ -93,12 +93,10 @@ class Sweeps:
         """Record that nothing is left to do, or that somebody stopped it."""
         self._db.conn.execute("UPDATE sweep SET ended_at = ? WHERE id = ?", (utc_now(), sweep_id))
 
-    def go_on(self, sweep_id: int) -> None:
-        """Take up again what has ended without a model. Join the caller's transaction.
-
-        A model whose weights were removed since is made again too.
-        """
+    def go_on(self, sweep_id: int, numbers: Sequence[int]) -> None:
+        """Take a sweep up again, with these variants to be trained. Join the caller's transaction."""
         self._db.conn.execute("UPDATE sweep SET ended_at = NULL WHERE id = ?", (sweep_id,))
-        self._db.conn.execute(
-            "UPDATE variant SET trouble = '', model = NULL WHERE sweep_id = ?", (sweep_id,)
+        self._db.conn.executemany(
+            "UPDATE variant SET trouble = '', model = NULL WHERE sweep_id = ? AND number = ?",
+            [(sweep_id, number) for number in numbers],
         )

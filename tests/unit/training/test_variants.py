@@ -17,6 +17,7 @@ from pixd.store.states import RunState
 from pixd.system.errors import PixdError
 from pixd.training import promotion, stage
 from pixd.training.run import TrainingRun, Trying
+from tests.support.commits import record
 from tests.support.trained_folder import Folder
 
 
@@ -150,6 +151,40 @@ def test_asking_the_same_again_goes_on_and_other_settings_must_wait(
     with pytest.raises(PixdError, match="0 of 2 variants are trained"):
         ask(folder, "train.ngf=32")
     assert len(starts) == 1
+
+
+def test_asking_the_same_again_after_all_are_trained_changes_nothing(
+    folder: Folder, starts: list[dict[str, Any]]
+) -> None:
+    folder.train(live=True)
+    ask(folder, "train.ngf=8")
+    folder.serve(may_start=True)
+    end(folder)
+    folder.serve(may_start=True)
+    before = sweep_of(folder)
+    ask(folder, "train.ngf=8")
+    assert sweep_of(folder) == before
+    folder.remove_weights(2)
+    ask(folder, "train.ngf=8")
+    folder.serve(may_start=True)
+    assert [spec["recipe"]["ngf"] for spec in starts] == [8, 8]
+
+
+def test_of_other_pairs_the_same_settings_are_tried_anew_once_the_last_has_ended(
+    folder: Folder, starts: list[dict[str, Any]]
+) -> None:
+    folder.train(live=True)
+    first = ask(folder, "train.ngf=8")
+    folder.serve(may_start=True)
+    folder.add("d")
+    assert ask(folder, "train.ngf=8")["sweep"] == first["sweep"]
+    end(folder)
+    folder.train(live=True)
+    folder.serve(may_start=True)
+    assert sweep_of(folder).ended_at is not None
+    assert ask(folder, "train.ngf=8")["sweep"] > first["sweep"]
+    folder.serve(may_start=True)
+    assert [len(spec["train"] + spec["held_out"]) for spec in starts] == [3, 4]
 
 
 def test_after_a_stop_the_same_goes_on_where_it_was(
@@ -316,6 +351,19 @@ def test_gc_keeps_the_last_variants_and_counts_none_among_the_newest_models(
     folder.ask("promote", number=2)
     assert gc.plan(folder.store, {"p": 2}) == []
     assert len(starts) == 2
+
+
+def test_gc_keeps_the_pairs_of_a_sweep_that_goes_on(folder: Folder) -> None:
+    store, repo = folder.store, folder.store.history.repo_id("p", "training")
+    sweep = ask(folder, "train.ngf=8")["sweep"]
+    listed = store.objects.add(b"{}")
+    with store.transaction():
+        store.history.add_objects([listed], "application/json")
+        store.sweeps.begin(sweep, 1, listed.digest)
+    record(store, repo, {}, ["a"])
+    assert gc.plan(store, {"p": 1}) == []
+    folder.ask("try", mode="stop")
+    assert [one.name for one in gc.plan(store, {"p": 1})] == ["p/training/a"]
 
 
 class Runs:

@@ -82,7 +82,7 @@ def ask(
         ]
         store.sweeps.add(name, rows, who=who, change_id=change_id)
         count = f"{len(rows)} variant{'s' * (len(rows) != 1)}"
-        told = f"{count} of the settings are tried, asked for by {who}: {' '.join(texts)}"
+        told = f"other settings are tried ({count}), asked for by {who}: {' '.join(texts)}"
         store.note(name, "info", "try", told, change_id)
     added = store.sweeps.newest(name)
     assert added is not None  # it was just written

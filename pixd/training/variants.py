@@ -97,7 +97,7 @@ def next_of(
             return Next(_job(sweep, variant, keys, split), failures)
     if not is_under_way:
         store.sweeps.end(sweep.id)
-        said = f"{len(sweep.variants)} variants are tried; `pixd try` shows them side by side"
+        said = "no variant is left to train; `pixd try` shows them side by side"
         store.note(pipeline, "info", "try", said, sweep.change_id)
     return None
 

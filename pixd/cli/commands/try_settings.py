@@ -78,8 +78,8 @@ def _asked(asked: Mapping[str, Any]) -> str:
     count = len(asked["variants"])
     words = f"{count} variant{'s' * (count != 1)}"
     if asked["is_new"]:
-        return f"{words} are asked for; the service trains them, and none goes live by itself"
-    return f"these {words} were asked for before: what is trained is not trained again"
+        return f"the service trains {words}, and makes none live"
+    return f"asked for before, {words}: what is trained is not trained again"
 
 
 def _stop(args: argparse.Namespace, settings: Settings, pipeline: PipelineSettings) -> int:
@@ -89,7 +89,7 @@ def _stop(args: argparse.Namespace, settings: Settings, pipeline: PipelineSettin
     if args.json:
         print(json.dumps(told, sort_keys=True, indent=1))
     else:
-        print(f"{told['left']} variants are not trained any more; what was trained stays")
+        print(f"left untrained: {told['left']}; what was trained stays")
         print("to go on: the same `pixd try --set ...` again")
     return EXIT_OK
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from pixd.answers import unread
 from pixd.config.patience import NEVER, patience_in
-from pixd.store.queries import files, history
+from pixd.store.queries import files, history, lineage, sweeps, trainings
 from pixd.store.queries.retraining import asked_of
-from pixd.training import due, retraining, snapshot, wanted
-from pixd.training.recipe import steps_of
+from pixd.training import apart, due, retraining, snapshot, wanted
+from pixd.training.recipe import steps_of, train_recipe
 from pixd.translation.due import stale_under
 
 if TYPE_CHECKING:
@@ -43,6 +43,9 @@ def of_pipeline(
     Returns:
         changes: files that were added, changed or removed since they were recorded, by folder.
         train: what training is due ("run", "reuse" or "none"), why, steps, and estimates.
+        keep: the live model and how its settings differ from config.yaml's, where it is pinned; or
+            None.
+        try: how many variants `pixd try` still has trained, with estimates; or None.
         translate: how many inputs are due now and why, how many after the training, estimates.
     """
     found = {
@@ -54,6 +57,8 @@ def of_pipeline(
     return {
         "changes": {kind: _counts(one) for kind, one in found.items()},
         "train": train,
+        "keep": _keep(reader, settings, pipeline),
+        "try": _try(reader, settings, pipeline),
         "translate": _translate(reader, settings, pipeline, train, found["input"]),
     }
 
@@ -93,6 +98,39 @@ def _train(
         # Of a model that is made anew beside the live one.
         **({"anew": f"model@{job.model}"} if job.model is not None else {}),
     }
+
+
+def _keep(reader: Reader, settings: Settings, pipeline: PipelineSettings) -> dict[str, Any] | None:
+    """Say what keeps a live model that config.yaml does not ask for; None where nothing does."""
+    live = trainings.live(reader, pipeline.name)
+    if live is None or not live.is_pinned:
+        return None
+    recipe = lineage.recipe_of(reader, live.train_run)
+    found = apart.apart(recipe, train_recipe(pipeline, settings.precision))
+    return (
+        {"model": f"model@{live.number}", "apart": [one.told for one in found]} if found else None
+    )
+
+
+def _try(reader: Reader, settings: Settings, pipeline: PipelineSettings) -> dict[str, Any] | None:
+    """Return what is left of the variants; None where nothing is."""
+    sweep = sweeps.under_way(reader, pipeline.name)
+    if sweep is None:
+        return None
+    if sweep.pairs:
+        pairs = len(lineage.dataset_of_listing(settings.store, sweep.pairs)["train"])
+    else:
+        job = wanted.job_of(reader, pipeline, settings.precision)
+        pairs = len(job.split.train) if job else 0
+    each = [
+        _estimate_training(reader, pipeline, one.recipe, steps_of(one.recipe, pairs))
+        for one in sweep.left
+    ]
+    told: dict[str, Any] = {"left": len(sweep.left), "variants": len(sweep.variants)}
+    for name in ("steps", "seconds", "bytes"):
+        values = [one[name] for one in each]
+        told[name] = None if None in values else round(sum(values), 1)
+    return told
 
 
 def _asked(

@@ -19,7 +19,7 @@ from pixd.answers.absence import Absence, absence_of
 from pixd.config.pair_kinds import KINDS
 from pixd.store import connection, heartbeat, lock, model_scores
 from pixd.store.heartbeat import Folder, Heartbeat, HeartbeatError, PipelineBeat, Train
-from pixd.store.queries import holds, training_set
+from pixd.store.queries import holds, sweeps, training_set
 from pixd.store.queries import status as queries
 from pixd.store.states import FileState, OutputState, RunState
 from pixd.system import disk
@@ -260,7 +260,7 @@ def _train(
         "steps": last.progress.get("steps", 0),
         "images_per_second": 0.0,
         "eta_seconds": None,
-        "reason": last.reason if failed else str(last.progress.get("stopped", "")),
+        "reason": last.reason if failed else _why_idle(reader, pipeline, last),
         "losses": {},
         "validation": None,
         "best_step": 0,
@@ -269,6 +269,14 @@ def _train(
         "blocked": "",
         "looking": None,
     }
+
+
+def _why_idle(reader: Reader | None, pipeline: str, last: queries.Training) -> str:
+    """Say what waits for a service, or why the last training stopped."""
+    if reader and (sweep := sweeps.under_way(reader, pipeline)):
+        made = sum(one.model is not None for one in sweep.variants)
+        return f"trying settings goes on with the service: {made} of {len(sweep.variants)} trained"
+    return str(last.progress.get("stopped", ""))
 
 
 def _model(reader: Reader | None, pipeline: str, head: str | None) -> dict[str, Any] | None:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 LOSSES = (("gen_l1_loss", "L1", 1), ("gen_gan_loss", "GAN", 2), ("disc_loss", "D", 2))
 """How scores are shown: the name, the word, and the decimals that matter."""
+TRYING = "trying "
+"""How the reason of a training begins that is of a variant."""
 
 
 def render(status: Mapping[str, Any]) -> str:
@@ -197,7 +199,8 @@ def _train(part: Mapping[str, Any]) -> str:
         return f"{part['state']}: {part['reason']}" if part["reason"] else str(part["state"])
     if not part["steps"]:
         return f"running: {part['reason']}"
-    text = f"step {part['step']} of {part['steps']} ({100 * part['step'] / part['steps']:.0f} %)"
+    tried = f"{part['reason']}; " if part["reason"].startswith(TRYING) else ""
+    text = f"{tried}step {part['step']} of {part['steps']} ({100 * part['step'] / part['steps']:.0f} %)"
     if part["images_per_second"]:
         text += f", {part['images_per_second']:.1f} images/s"
     if part["eta_seconds"] is not None:
@@ -207,7 +210,8 @@ def _train(part: Mapping[str, Any]) -> str:
     told = [f"{word} {losses[name]:.{d}f}" for name, word, d in LOSSES if name in losses]
     if told:
         text += f", losses: {', '.join(told)}"
-    return text + (f", {part['reason']}" if part["reason"] not in {"", "training"} else "")
+    is_told = tried or part["reason"] in {"", "training"}
+    return text if is_told else f"{text}, {part['reason']}"
 
 
 def _learned(part: Mapping[str, Any]) -> str:

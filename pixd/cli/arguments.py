@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 import pixd
-from pixd.cli import export_arguments, prepare_arguments, web_arguments
+from pixd.cli import export_arguments, prepare_arguments, training_arguments, web_arguments
 from pixd.cli.check_arguments import add_folder_settings
 from pixd.cli.common_options import all_and_json, pipeline_and_json, pipeline_option
 from pixd.cli.parser import CommandParser
@@ -297,18 +297,7 @@ def _add_changes(add: Add) -> None:
     )
     pipeline_and_json(unpin)
 
-    retrain = add(
-        "retrain", "retrain", "make a model anew, after an upgrade that makes it otherwise",
-        examples=["pixd retrain", "pixd retrain model@4", "pixd retrain --outputs"],
-    )  # fmt: skip
-    retrain.add_argument("model", nargs="?", metavar="MODEL@N", help="if another than the live one")
-    retrain.add_argument(
-        "--force", action="store_true", help="also where this pixd makes the same model"
-    )
-    retrain.add_argument(
-        "--outputs", action="store_true", help="keep the model, make its older outputs anew"
-    )
-    pipeline_and_json(retrain)
+    training_arguments.add_to(add)
 
     restore = add(
         "restore", "restore", "write a version back to its folder, or elsewhere",

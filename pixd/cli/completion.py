@@ -40,6 +40,7 @@ VALUES: dict[str, tuple[str, ...]] = {
     "FILE|DIGEST": ("files",),
     "FILE|RUN": ("runs", "files"),
     "BATCH": ("batches",),
+    "KEY=V1,V2": ("settings",),
     "F[,F..]": (),
     "TEXT": (),
     "N": (),
@@ -198,7 +199,8 @@ class _Cursor:
             equals, value = "=", word[2:]
         if option is None:
             return
-        self.used.add(option)
+        if not isinstance(option, argparse._AppendAction):  # noqa: SLF001 - it has no other name
+            self.used.add(option)
         if equals:
             self.given[option.dest] = value
         elif option.nargs != 0:

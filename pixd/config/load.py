@@ -176,7 +176,7 @@ def _pipeline(name: str, section: Section, folders: Folders) -> PipelineSettings
     return PipelineSettings(
         **special,
         **read_keys(section, PipelineSettings, but=special),
-        train=_train(section.section("train")),
+        train=read_train(section.section("train")),
         keep=_keep(section.section("keep")),
     )
 
@@ -245,7 +245,8 @@ def _samples(section: Section, *, sample: bool) -> int:
     return samples
 
 
-def _train(section: Section) -> TrainSettings:
+def read_train(section: Section) -> TrainSettings:
+    """Read the keys below `train`, and note what is wrong with them."""
     if "epochs" in section and "steps" in section:
         section.note("steps", "expected either epochs or steps, got both")
     special: dict[str, Any] = {

@@ -9,6 +9,7 @@ Source: Canny 1986, doi:10.1109/TPAMI.1986.4767851 (the detector, by OpenCV).
 from __future__ import annotations
 
 import importlib.util
+import os
 from typing import Any, Final
 
 import numpy as np
@@ -23,6 +24,7 @@ STRENGTH: Final = 0.5
 """How much is drawn: from 0 (only the most distinct lines) to 1 (faint lines too)."""
 
 # Chosen by eye on photographs of facades and on the demo's, at 256 px.
+_LIBRARY_PATH: Final = "LD_LIBRARY_PATH"
 _ENLARGEMENT: Final = 2
 _SMOOTHED_PX: Final = 9  # window of the smoothing that keeps borders
 _SMOOTHED_STEPS: Final = 50  # of 0..255: smaller differences are texture
@@ -77,8 +79,7 @@ def outlines(pixels: Pixels, strength: float = STRENGTH) -> Pixels:
         EdgesMissingError: OpenCV is not installed.
     """
     require()
-    import cv2  # noqa: PLC0415 - an extra, and slow to load
-
+    cv2 = _opencv()
     cv2.setNumThreads(1)  # the caller has its own threads, one a picture
     height, width = pixels.shape[:2]
     side = min(height, width) * _ENLARGEMENT
@@ -105,10 +106,26 @@ def outlines(pixels: Pixels, strength: float = STRENGTH) -> Pixels:
     return np.repeat((255 - ink).astype(np.uint8)[..., None], 3, axis=2)
 
 
+def _opencv() -> Any:
+    """Import OpenCV, and leave the environment of this process's children as it was.
+
+    Its loader puts a folder of its own into LD_LIBRARY_PATH, and behind a colon what was there: where
+    that was nothing, the children look for libraries in whatever folder they work in.
+    Source: cv2/__init__.py of opencv-python-headless 5.0.0.93.
+    """
+    before = os.environ.get(_LIBRARY_PATH)
+    import cv2  # noqa: PLC0415 - an extra, and slow to load
+
+    if before is None:
+        os.environ.pop(_LIBRARY_PATH, None)
+    else:
+        os.environ[_LIBRARY_PATH] = before
+    return cv2
+
+
 def _without_specks(lines: NDArray[Any], shortest_px: float) -> NDArray[np.uint8]:
     """Drop connected lines whose box is shorter than `shortest_px` on both sides."""
-    import cv2  # noqa: PLC0415 - as above
-
+    cv2 = _opencv()
     _, labels, boxes, _ = cv2.connectedComponentsWithStats(lines, connectivity=8)
     spans = boxes[:, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]].max(axis=1)
     is_kept = spans >= shortest_px

@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pixd.images import formats
-from pixd.service import recall, retrain
+from pixd.service import recall, retrain, sweep
 from pixd.store import gc, taught
 from pixd.store.queries.holds import held_roots
 from pixd.system import roles
@@ -53,8 +53,8 @@ def perform(
         return _gc(store, settings, arguments)
     wanted = arguments.get("pipeline")
     operation = OPERATIONS.get(op)
-    if op == "retrain":
-        operation = partial(_retrain, settings)
+    if op in OF_SETTINGS:
+        operation = partial(OF_SETTINGS[op], settings)
     if operation is None:
         raise UsageError(f"there is no operation {op}", advice="restart the service: it is older")
     for pipeline in settings.pipelines:
@@ -159,6 +159,24 @@ def _retrain(
         raise PixdError(f"{pipeline.name} has no live model", advice="`pixd models` lists them")
     force = bool(arguments.get("force"))
     return retrain.ask(store, settings, pipeline, model, who, force=force)
+
+
+def _try(
+    settings: Settings,
+    store: Store,
+    pipeline: PipelineSettings,
+    arguments: Mapping[str, Any],
+    who: str,
+) -> dict[str, Any]:
+    """Have variants of the settings trained, or no more of them."""
+    if arguments.get("mode") == "stop":
+        return sweep.stop(store, pipeline, who)
+    match arguments.get("set"):
+        case [*texts] if texts and all(isinstance(text, str) for text in texts):
+            return sweep.ask(store, settings, pipeline, texts, who)
+    raise UsageError(
+        "the settings to try are no list of texts", advice='send set as ["train.ngf=32,64"]'
+    )
 
 
 def _retry(
@@ -373,5 +391,10 @@ OPERATIONS: dict[
     "recall": _recall,
     "teach": _teach,
 }
+OF_SETTINGS: dict[
+    str,
+    Callable[[Settings, Store, PipelineSettings, Mapping[str, Any], str], dict[str, Any]],
+] = {"retrain": _retrain, "try": _try}
+"""Those that need the settings of the whole configuration."""
 OF_FOLDERS = frozenset({"resume", "retry", "recall"})
 """Those that look into the user's folders, which must answer."""

@@ -5,7 +5,8 @@ Manifests, listings of pairs and model cards are always kept, because they are s
 needs them. Bytes go to a trash first; a whole batch can be brought back.
 
 These keep their bytes: the heads of the watched folders; the live model and those that were live
-just before it, without the early ones; the newest models and the versions that they were trained on; every output that has
+just before it, without the early ones; the newest models and the versions that they were trained on, without variants that
+nobody promoted; the models of the last `pixd try`, and while it goes on, the version that it trains on; every output that has
 not been replaced; the inputs and outputs of unfinished runs; the pins.
 """
 
@@ -16,6 +17,7 @@ import shutil
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pixd.store import manifests, model_files, tensorboard
+from pixd.store.queries import sweeps
 from pixd.store.states import ACTIVE_RUNS, STANDING_OUTPUTS, BytesState, OutputState, listed
 from pixd.system import crash_points, durable
 from pixd.system.clock import utc_now
@@ -29,6 +31,11 @@ if TYPE_CHECKING:
 
 RECENT_REFS = 5
 TRASH = "trash"
+_IS_VARIANT = (
+    "EXISTS (SELECT 1 FROM variant_run WHERE variant_run.run_id = model.train_run)"
+    " AND NOT EXISTS (SELECT 1 FROM ref_log WHERE new_model_id = model.id)"
+)
+"""A condition on the table `model`: it is of a variant, and nobody has promoted it."""
 _KEPT_TYPES = ("text/x-pixd-manifest", "application/json")
 
 
@@ -159,6 +166,13 @@ def _roots(store: Store, keep_models: Mapping[str, int]) -> set[str]:
         " WHERE c.repo_id = repo.id ORDER BY seq DESC LIMIT 1)"
     ):
         versions.add(version)
+    versions.update(
+        row[0]
+        for row in conn.execute(
+            "SELECT version FROM sweep JOIN repo ON repo.pipeline = sweep.pipeline AND kind = 'training'"
+            ' JOIN "commit" ON repo_id = repo.id AND seq = commit_seq WHERE ended_at IS NULL'
+        )
+    )
     for model_id, version, train_run, export_run in _kept_models(store, keep_models):
         del model_id
         versions.add(version)
@@ -201,9 +215,19 @@ def _kept_models(
     wanted: set[int] = set()
     for (pipeline,) in conn.execute("SELECT DISTINCT pipeline FROM model").fetchall():
         newest = conn.execute(
-            "SELECT id FROM model WHERE pipeline = ? AND early_of = 0 ORDER BY number DESC LIMIT ?",
+            "SELECT id FROM model WHERE pipeline = ?1 AND early_of = 0"
+            f" AND (?2 < 0 OR NOT ({_IS_VARIANT})) ORDER BY number DESC LIMIT ?2",
             (pipeline, keep_models.get(pipeline, -1)),
         )
+        if tried := sweeps.newest(conn, pipeline):
+            numbers = [one.model for one in tried.variants if one.model is not None]
+            wanted.update(
+                row[0]
+                for number in numbers
+                for row in conn.execute(
+                    "SELECT id FROM model WHERE pipeline = ? AND number = ?", (pipeline, number)
+                )
+            )
         wanted.update(row[0] for row in newest)
         recent = conn.execute(
             "SELECT old.id, new.id FROM ref_log"
@@ -239,13 +263,15 @@ def _name_and_why(store: Store, digest: str) -> tuple[str, str]:
         by = f" by model@{row[3]}" if row[3] else ""
         return f"{row[0]}/output/{row[1]}{by}", f"{row[2]}: another took its place"
     row = conn.execute(
-        "SELECT model.pipeline, number, role, early_of FROM run_output JOIN model"
+        f"SELECT model.pipeline, number, role, early_of, {_IS_VARIANT} FROM run_output JOIN model"
         " ON run_output.run_id IN (model.train_run, model.export_run)"
         " WHERE run_output.digest = ? ORDER BY number DESC LIMIT 1",
         (digest,),
     ).fetchone()
     if row:
-        why = "early, and not live" if row[3] else "older than the models that are kept"
+        why = "older than the models that are kept"
+        if row[3] or row[4]:
+            why = "early, and not live" if row[3] else "a variant of an older `pixd try`"
         return f"{row[0]}/model@{row[1]} ({row[2]})", why
     row = conn.execute(
         "SELECT repo.pipeline, repo.kind, path, seq FROM commit_change"

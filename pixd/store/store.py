@@ -16,6 +16,7 @@ from pixd.store.objects import ObjectStore
 from pixd.store.outputs import Outputs
 from pixd.store.retraining import Retraining
 from pixd.store.runs import Runs
+from pixd.store.sweeps import Sweeps
 from pixd.store.training_set import Care
 from pixd.store.transaction import apart, is_in_transaction, transaction
 from pixd.system import durable
@@ -88,6 +89,7 @@ class Store:
         self.holds = Holds(self.db)
         self.care = Care(self.db)
         self.retraining = Retraining(self.db)
+        self.sweeps = Sweeps(self.db)
 
     def _prepare(self, *, was_cut_off: bool) -> None:
         self.identity = place.identity_of(self.folder)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pixd.store.store import Store
-    from pixd.training.run import Ended, TrainingRun
+    from pixd.training.run import TrainingRun
 
 
 def note(
@@ -32,15 +32,3 @@ def note(
         store.runs.forgive_before(pipeline, run.key, run.run_id)
     failures = len(failures_of_key(store.db.conn, pipeline, run.key))
     return now + wait_s(failures, FIRST_RETRY_S)
-
-
-def note_unfinished(store: Store, pipeline: str, run: TrainingRun, ended: Ended) -> None:
-    """Record a run that has neither failed nor succeeded; it goes on from its last checkpoint."""
-    store.runs.move(
-        run.run_id,
-        (RunState.QUEUED, RunState.RUNNING),
-        ended.state,
-        reason=ended.reason,
-        progress=run.progress,
-    )
-    store.note(pipeline, "info", "train", f"training {ended.state}: {ended.reason}")

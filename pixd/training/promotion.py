@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pixd.store import model_scores
 from pixd.store.queries import lineage, trainings
 from pixd.store.queries.retraining import WORSE
+from pixd.store.queries.sweeps import VARIANT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -85,7 +86,8 @@ def _distance(scores: Mapping[str, Any]) -> float:
 def decide_again(mode: str, metrics: str, verdict: str) -> Decision:
     """Decide whether a model that was trained before may be live now.
 
-    The old decision holds, except if `train.promote` has become `always` since then.
+    The old decision holds, except if `train.promote` has become `always` since then. None was made
+    of a variant: if the configuration now asks for its settings, its scores decide.
 
     Args:
         mode: `train.promote` of the config.
@@ -95,6 +97,9 @@ def decide_again(mode: str, metrics: str, verdict: str) -> Decision:
     if mode == "always" and not _what_is_broken(json.loads(metrics)):
         return Decision(promote=True, why="promote is set to always")
     before = json.loads(verdict)
+    if str(before["why"]).startswith(VARIANT):
+        scores = json.loads(metrics)
+        return decide(mode, scores, has_live=bool(scores.get("live")))
     return Decision(promote=bool(before["promote"]), why=str(before["why"]))
 
 

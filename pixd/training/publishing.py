@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pixd.store import manifests, model_files
 from pixd.store.edges import Edge
+from pixd.store.queries.sweeps import VARIANT
 from pixd.store.runs import run_key
 from pixd.store.states import ACTIVE_RUNS, RunState
 from pixd.system import crash_points, roles
@@ -63,7 +64,7 @@ def publish_model(
     crash_points.crash_point("model-kept")
     model_files.lay_out(store, made.manifest.digest, made.export)
     with store.transaction():
-        decision = _decision(store, pipeline, result.metrics, run.key, run.made_from)
+        decision = _decision(store, pipeline, result.metrics, run)
         environment = store.runs.add_environment(result.environment)
         _record_objects(store, made)
         _end_training(store, run, result, environment, made)
@@ -85,6 +86,8 @@ def publish_model(
             store.models.promote(model, who="service", why=decision.why, change_id=change_id)
         if run.is_asked_for:
             store.retraining.forget(pipeline.name)
+        if run.trying:
+            store.sweeps.made(run.trying.sweep, run.trying.number, model.number)
     crash_points.crash_point("after-promotion")
     return model
 
@@ -197,20 +200,21 @@ def _decision(
     store: Store,
     pipeline: PipelineSettings,
     metrics: Mapping[str, Any],
-    key: str,
-    made_from: int | None,
+    run: TrainingRun,
 ) -> Decision:
     """Decide about a new model. A pinned one stays live, however good the new one is.
 
-    So does the live one where another was made anew: `made_from` is the number of that. The early
-    models of its training, whose key is `key`, do not count: they never decide about it.
+    So does the live one where another was made anew, and where the new one is a variant. The early
+    models of its training do not count: they never decide about it.
     """
-    if made_from is not None:
+    if run.trying:
+        return Decision(promote=False, why=f"{VARIANT}{run.trying.settings}")
+    if run.made_from is not None:
         return Decision(
-            promote=False, why=f"model@{made_from} made anew, which is not the live one"
+            promote=False, why=f"model@{run.made_from} made anew, which is not the live one"
         )
     live = store.models.live(pipeline.name)
-    beside = store.models.beside(pipeline.name, key)
+    beside = store.models.beside(pipeline.name, run.key)
     decision = decide(pipeline.train.promote, metrics, has_live=beside is not None)
     if decision.promote and live and store.models.is_pinned(pipeline.name):
         return Decision(promote=False, why=f"model@{live.number} is pinned")

@@ -43,6 +43,27 @@ HANG_GRACE_S = 60.0
 """A trainer that still exists so many seconds after that could not even be killed."""
 
 
+class Trying(NamedTuple):
+    """Of a training that is a variant: what `pixd try` asked for.
+
+    Attributes:
+        sweep: number of the sweep.
+        number: of the variant.
+        of: how many variants it has.
+        settings: the chosen settings, for people.
+    """
+
+    sweep: int
+    number: int
+    of: int
+    settings: str
+
+    @property
+    def told(self) -> str:
+        """What is being done, for people."""
+        return f"trying {self.number} of {self.of}: {self.settings}"
+
+
 class Ended(NamedTuple):
     """How a training ended.
 
@@ -91,6 +112,7 @@ class TrainingRun:
         self.beginning: Path | None = None  # the training state of the model that it began from
         self.is_asked_for = False  # by `pixd retrain`: a change of the folder does not end it
         self.made_from: int | None = None  # number of the model that it makes anew, if not live
+        self.trying: Trying | None = None  # which variant it trains, if `pixd try` asked for it
         self.notes: list[str] = []  # what the child says that people should know
 
     @classmethod
@@ -170,7 +192,9 @@ class TrainingRun:
     @property
     def reason(self) -> str:
         """What the child does now, for people."""
-        return self.phase
+        if self.trying is None:
+            return self.phase
+        return self.trying.told + (f" ({self.phase})" if self.phase != "training" else "")
 
     def read(self, now: float) -> None:
         """Read what the child has sent since the last call. `now`: monotonic seconds."""
@@ -263,8 +287,16 @@ def _with_numbers(event: Mapping[str, Any], *names: str) -> dict[str, Any]:
     return dict(event) if all(is_number(event.get(name)) for name in names) else {}
 
 
-def room_for_training(store: Path, pipeline: PipelineSettings) -> str:
-    """Say why the disk of the store has too little room for a training, or ""."""
-    width = pipeline.train.ngf / 64
+def room_for_training(
+    store: Path, pipeline: PipelineSettings, recipe: Mapping[str, Any] | None = None
+) -> str:
+    """Say why the disk of the store has too little room for a training, or "".
+
+    Args:
+        store: the store's folder.
+        pipeline: its settings.
+        recipe: of the training, if not those of the configuration.
+    """
+    width = (recipe["ngf"] if recipe else pipeline.train.ngf) / 64
     needed_bytes = int(GENERATOR_PARAMETERS * width**2) * FLOAT32_BYTES * KEPT_COPIES
     return disk.shortage(store, needed_bytes, pipeline.keep.free_bytes)

@@ -17,6 +17,7 @@ from pixd.system import roles
 from pixd.system.digests import canonical_json
 from pixd.training import warm_start
 from pixd.training.dataset import pairs
+from pixd.training.run import Trying
 from pixd.training.warm_start import Unfinished, WarmStart
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class Job(NamedTuple):
         asked: the reason where a person asked for it; it then begins from scratch.
         model: number of the model that it makes anew, where that is not the live one.
         commit_seq: number of the commit that the pairs are from; 0 is the newest.
+        trying: which variant it is, of what `pixd try` asked for.
     """
 
     recipe: Mapping[str, Any]
@@ -70,6 +72,7 @@ class Job(NamedTuple):
     asked: str = ""
     model: int | None = None
     commit_seq: int = 0
+    trying: Trying | None = None
 
 
 class Begin(NamedTuple):
@@ -252,8 +255,10 @@ def _early_after_s(pipeline: PipelineSettings, job: Job, begin: Begin) -> float:
     """Return after how many seconds of training the first early model is tried; 0 for none.
 
     What goes on from a live model has pictures already. A model that a person asked for beside the
-    live one, or wants to promote by hand, is not shown before it is done.
+    live one, or wants to promote by hand, is not shown before it is done; nor is a variant.
     """
+    if job.trying:
+        return 0.0
     is_wanted = pipeline.train.early != "never" and pipeline.train.promote != "manual"
     if not is_wanted or job.model is not None or isinstance(begin.origin, WarmStart):
         return 0.0

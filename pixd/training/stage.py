@@ -9,21 +9,17 @@ other training is superseded when the folder has not changed for that time again
 
 from __future__ import annotations
 
-import json
 import secrets
 import shutil
 from typing import TYPE_CHECKING
 
-from pixd.folders.one_file import is_of_one_file
 from pixd.store.queries import lineage
-from pixd.store.states import RunState
+from pixd.store.states import ACTIVE_RUNS, RunState
 from pixd.system import crash_points, disk
 from pixd.system.backoff import FIRST_RETRY_S
-from pixd.training import early, failing, retraining, warm_start
-from pixd.training.due import MAX_FAILURES, NO_PAIRS, decide, given_up, refused
+from pixd.training import early, ending, failing, retraining, variants
+from pixd.training.due import MAX_FAILURES, NO_PAIRS, decide, given_up
 from pixd.training.past import failures_of, past_of
-from pixd.training.promotion import Decision
-from pixd.training.publishing import DamagedExportError, publish_model
 from pixd.training.recipe import train_keys, train_recipe
 from pixd.training.run import Ended, TrainingRun, room_for_training
 from pixd.training.snapshot import Job, take
@@ -33,7 +29,6 @@ if TYPE_CHECKING:
 
     from pixd.config import PipelineSettings, Settings
     from pixd.folders.intake import Intake
-    from pixd.store.events import Level
     from pixd.store.store import Store
     from pixd.system.children.spawner import Spawner
     from pixd.system.children.spec import Result
@@ -133,23 +128,36 @@ class Training:
             self._is_noted = True
         wanted = self._wanted()
         if self._run:
-            if wanted:
+            if self._run.trying:
+                self._give_way(self._run, wanted, now, may_start=may_start)
+            elif wanted:
                 self._reconsider(wanted.keys[0].key, now)
             return
-        if self._dataset.plan is not None and self._make_anew(wanted, now, may_start=may_start):
+        if self._dataset.plan is None or self._make_anew(wanted, now, may_start=may_start):
             return
-        if wanted is None:
+        if wanted and self._train_wanted(wanted, now, may_start=may_start):
             return
-        past = self._past_of(wanted)
-        due = decide(past, self._pipeline.train.promote, self._pipeline.train.on_upgrade)
+        # What the folder and the configuration ask for goes first, and nobody waits for a variant.
+        if found := variants.next_of(
+            self._store, self._pipeline.name, wanted, self._dataset.commit
+        ):
+            self._start_when_still(found.job, found.failures, now, may_start=may_start)
+
+    def _train_wanted(self, wanted: Job, now: float, *, may_start: bool) -> bool:
+        """Do what is due for the folder and the configuration; tell whether a training is."""
+        past, due = self._due(wanted)
         if due.action == "run":
-            self._start_when_still(
-                wanted._replace(because=due.why), past.failures, now, may_start=may_start
-            )
-            return
+            job = wanted._replace(because=due.why)
+            self._start_when_still(job, past.failures, now, may_start=may_start)
+            return True
         if due.action == "reuse":
             self._reuse(due)
         self.state, self.reason = ("failed" if due.has_given_up else "idle"), due.why
+        return False
+
+    def _due(self, wanted: Job) -> tuple[Past, Due]:
+        train, past = self._pipeline.train, self._past_of(wanted)
+        return past, decide(past, train.promote, train.on_upgrade)
 
     def _past_of(self, job: Job) -> Past:
         reader, folder = self._store.db.conn, self._store.folder
@@ -250,7 +258,7 @@ class Training:
         elif why := self._spawner.why_not():
             self.reason = why
             self._may_start_at = now + ASK_CLUSTER_EVERY_S
-        elif shortage := room_for_training(self._store.folder, self._pipeline):
+        elif shortage := room_for_training(self._store.folder, self._pipeline, job.recipe):
             self._note_blockage(shortage, now)
             self.reason = shortage
             self._may_start_at = self._blockage.retry_at
@@ -285,11 +293,14 @@ class Training:
                 reason=snapshot.reason,
             )
             store.retraining.note_revision(run_id, job.keys[0].revision)
+            if job.trying:
+                store.sweeps.note_run(run_id, job.trying.sweep, job.trying.number)
         crash_points.crash_point("before-run-row")
         self._run = TrainingRun.start(
             store, self._settings, run_id, key, commit, snapshot.spec, self._spawner
         )
-        self._run.is_asked_for, self._run.made_from = bool(job.asked), job.model
+        self._run.trying, self._run.made_from = job.trying, job.model
+        self._run.is_asked_for = bool(job.asked) and not job.trying
         self.state, self.reason = "running", snapshot.reason
         told = f"training started: {snapshot.reason}"
         store.note(self._pipeline.name, "info", "train", told, commit.change_id)
@@ -311,10 +322,35 @@ class Training:
         if now - (self._intake.last_change_at or 0.0) >= quiet_s and self._intake.is_calm:
             run.leave_as(RunState.SUPERSEDED, "the training folder or the settings changed", now)
 
+    def _give_way(
+        self, run: TrainingRun, wanted: Job | None, now: float, *, may_start: bool
+    ) -> None:
+        """End a variant's training for another that is due. It later goes on from its checkpoint."""
+        name = self._pipeline.name
+        if run.is_leaving:
+            return
+        if self._uses_recalled(run):
+            run.leave_as(RunState.SUPERSEDED, RECALLED, now)
+        elif variants.is_stopped(self._store, name, run):
+            run.leave_as(RunState.CANCELLED, "pixd try --stop ended it", now)
+        elif wanted:
+            due = self._due(wanted)[1]
+            if due.action == "reuse":
+                self._reuse(due)
+            still_at = (self._intake.last_change_at or 0.0) + self._pipeline.train.quiet_seconds
+            is_due = due.action == "run" or self._store.retraining.of(name) is not None
+            if (
+                is_due
+                and may_start
+                and self._intake.is_calm
+                and now >= max(still_at, self._retry_at)
+            ):
+                run.leave_as(RunState.CANCELLED, "the folder's own training goes first", now)
+
     def _follow(self, now: float) -> None:
         run = self._run
         assert run is not None  # only called with one
-        self._read(run, now)
+        ending.read(self._store, self._pipeline.name, run, now)
         if run.early and not self._uses_recalled(run):
             early.take(self._store, self._pipeline, run)
         self.state, self.reason = "running", run.reason
@@ -322,68 +358,38 @@ class Training:
         if ended is None:
             return
         self._run = None
-        store, name = self._store, self._pipeline.name
         if ended.result and self._uses_recalled(run):
             ended = Ended(RunState.SUPERSEDED, RECALLED)
         if ended.result:
-            ended = self._publish_or_fail(run, ended, ended.result)
-        if ended.error and ended.error["kind"] == "disk":
-            # The training did not fail: it goes on from its checkpoint when the disk can be written.
-            reason = ended.error["message"]
-            store.runs.move(
-                run.run_id, (RunState.QUEUED, RunState.RUNNING), RunState.CANCELLED, reason=reason
-            )
-            self._note_blockage(f"the trainer: {reason}", now)
-        elif ended.error:
-            self._retry_at = failing.note(self._store, self._pipeline.name, run, ended.error, now)
-        elif not ended.result:
-            failing.note_unfinished(store, name, run, ended)
-            if ended.is_away:
-                self._spawner.note_away(ended.reason)
-            # Where it was not asked to, somebody else ended it, and may also end the next one.
-            self._retry_at = self._retry_at if run.is_leaving else now + FIRST_RETRY_S
+            ended = self._publish(run, ended, ended.result)
+        self._note_without_model(run, ended, now)
         if ended.state in {RunState.SUCCEEDED, RunState.SUPERSEDED}:
             run.drop_preview()
         shutil.rmtree(run.scratch, ignore_errors=True)
 
-    def _read(self, run: TrainingRun, now: float) -> None:
-        trouble_before = run.preview_trouble
-        run.read(now)
-        for note in run.notes:
-            self._store.note(self._pipeline.name, "warning", "train", note)
-        run.notes.clear()
-        if run.preview_trouble and not trouble_before:
-            self._store.note(self._pipeline.name, "warning", "preview", run.preview_trouble)
+    def _note_without_model(self, run: TrainingRun, ended: Ended, now: float) -> None:
+        store = self._store
+        if ended.error and ended.error["kind"] == "disk":
+            # The training did not fail: it goes on from its checkpoint when the disk can be written.
+            reason = ended.error["message"]
+            store.runs.move(run.run_id, ACTIVE_RUNS, RunState.CANCELLED, reason=reason)
+            self._note_blockage(f"the trainer: {reason}", now)
+        elif ended.error:
+            self._retry_at = failing.note(self._store, self._pipeline.name, run, ended.error, now)
+        elif not ended.result:
+            ending.note_unfinished(store, self._pipeline.name, run, ended)
+            if ended.is_away:
+                self._spawner.note_away(ended.reason)
+            if not run.is_leaving:  # somebody else ended it, and may also end the next one
+                self._retry_at = now + FIRST_RETRY_S
 
-    def _publish_or_fail(self, run: TrainingRun, ended: Ended, result: Result) -> Ended:
-        """Publish the model; where the result is at fault, the run failed and nothing else."""
-        try:
-            self._publish(run, result)
-        except DamagedExportError as error:
-            told = {"kind": "export", "message": error.message}
-        except Exception as error:
-            if not is_of_one_file(error):
-                raise
-            message = f"its result makes no sense: {type(error).__name__}: {error}"
-            told = {"kind": "result", "message": message}
-        else:
-            return ended
-        told["advice"] = "it is trained on from its last checkpoint"
-        return Ended(RunState.FAILED, error=told)
-
-    def _publish(self, run: TrainingRun, result: Result) -> None:
-        model = publish_model(self._store, run, result, self._pipeline)
-        warm_start.drop_what_none_begins_from(self._store, self._pipeline.name, run.run_id)
-        decision = json.loads(model.verdict)
-        level: Level = "info" if decision["promote"] else "warning"
-        said = f"model@{model.number} is live: {decision['why']}"
-        if not decision["promote"]:
-            said = refused(model.number, Decision(**decision))
-        if result.stopped:
-            said += f"; {result.stopped}"
-        self._store.note(self._pipeline.name, level, "model", said, run.commit.change_id)
-        self.state, self.reason = "idle", said
+    def _publish(self, run: TrainingRun, ended: Ended, result: Result) -> Ended:
+        told = ending.publish(self._store, self._pipeline, run, result)
+        if not isinstance(told, str):
+            return Ended(RunState.FAILED, error=told)
+        self.state, self.reason = "idle", told
         self._blockage.clear()
+        return ended
 
     def _uses_recalled(self, run: TrainingRun) -> bool:
         excluded = self._store.exclusions.of(self._pipeline.name)

@@ -66,12 +66,14 @@ def test_random_kills_lose_no_drop(tmp_path: Path, figure: Figure, *, is_full_si
     assert tiny.blemishes() == []
     assert tiny.state() == undisturbed(tiny, tmp_path / "control")
     up_s = [life for life in lives if life is not None] * 2  # of one life, two
-    centiles = quantiles(up_s, n=20, method="inclusive")
+    up = "never up before the next"  # on a machine that other work keeps busy
+    if up_s:
+        centiles = quantiles(up_s, n=20, method="inclusive")
+        up = f"up again in {centiles[9]:.1f} s (p50), {centiles[18]:.1f} s (p95)"
     figure(
         2,
         f"kill -9 every {KILL_AFTER_S[0]:g} to {KILL_AFTER_S[1]:g} s over {drops} drops",
-        pixd=f"{len(lives)} kills, {lost} lost; up again in {centiles[9]:.1f} s (p50),"
-        f" {centiles[18]:.1f} s (p95)",
+        pixd=f"{len(lives)} kills, {lost} lost; {up}",
         naive=naive(tmp_path / "naive", drops) if is_full_size else "",
         bar="0 lost",
         met=lost == 0,

@@ -37,7 +37,12 @@ def server() -> Iterator[ForkServer]:
 
 
 def told(folder: Path, **options: Any) -> dict[str, Any]:
-    environment = {"PATH": os.environ["PATH"], "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    environment = {
+        "PATH": os.environ["PATH"],
+        "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": str(ROOT),
+        **forking.fixed(os.environ),  # a test may have imported a package that adds some
+    }
     done = subprocess.run(
         COMMAND, input=b"\xc3\xbc\n", cwd=folder, env=environment, capture_output=True, check=False,
         **options,

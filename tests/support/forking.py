@@ -62,6 +62,7 @@ _READ_LATER: Final = {
     "TF_CPP_MIN_LOG_LEVEL",
     "TF_NUM_INTEROP_THREADS",
     "TF_NUM_INTRAOP_THREADS",
+    "TF_FORCE_GPU_ALLOW_GROWTH",
     "KERAS_BACKEND",  # pixd's children all have it, or set it before they import Keras
 }
 _PIPES: Final = ("p2cread", "p2cwrite", "c2pread", "c2pwrite", "errread", "errwrite")

@@ -308,6 +308,20 @@ def early_model_is_live(world: World) -> Iterator[None]:
 
 
 @contextmanager
+def trying_settings(world: World) -> Iterator[None]:
+    def change(live: Live) -> None:
+        live["idle"] = False
+        set_part(
+            live, "train", state="running", run=3, step=1_200, steps=4_000, images_per_second=6.1,
+            eta_seconds=459.0, reason="trying 2 of 6: l1_weight 100, ngf 32",
+            losses={"gen_l1_loss": 20.18, "gen_gan_loss": 1.032, "disc_loss": 0.561},
+        )  # fmt: skip
+
+    with world.running(change):
+        yield
+
+
+@contextmanager
 def looking_at_the_images(world: World) -> Iterator[None]:
     def change(live: Live) -> None:
         live["idle"] = False
@@ -444,8 +458,13 @@ def older_store(world: World) -> Iterator[None]:
         schema.migrations.apply(db, **options)
         made.append({(table.name, column.name) for table in db.tables for column in table.columns})
     with store_of(world) as store:
-        for table, column in made[0] - made[1]:  # of a table that stays
-            store.db.execute(f'ALTER TABLE "{table}" DROP COLUMN "{column}"')
+        stays = {table for table, _ in made[1]}
+        store.db.execute("PRAGMA foreign_keys = OFF")  # in whatever order the tables go
+        for table in {table for table, _ in made[0]} - stays:
+            store.db.execute(f'DROP TABLE "{table}"')
+        for table, column in made[0] - made[1]:
+            if table in stays:
+                store.db.execute(f'ALTER TABLE "{table}" DROP COLUMN "{column}"')
         store.db.execute("DELETE FROM _sqlite_migrations WHERE name = ?", [last])
     yield
 
@@ -478,13 +497,13 @@ def store_gone(world: World) -> Iterator[None]:
 STATES = {
     state.__name__.replace("_", " "): state
     for state in (
-        never_run, starting, idle, training_set_is_wrong, model_is_doubtful, looking_at_the_images, training, early_model_is_live, translating, translating_in_tiles,
+        never_run, starting, idle, training_set_is_wrong, model_is_doubtful, looking_at_the_images, training, early_model_is_live, trying_settings, translating, translating_in_tiles,
         waiting_for_pairs, training_failed,
         inputs_failed, paused, blocked, store_gone, on_hold, not_answering, stuck, stopped, killed, newer_store, older_store,
     )
 }  # fmt: skip
 EXIT_CODES = {
-    "never run": 3, "starting": 0, "idle": 0, "training set is wrong": 0, "model is doubtful": 1, "looking at the images": 0, "training": 0, "early model is live": 0,
+    "never run": 3, "starting": 0, "idle": 0, "training set is wrong": 0, "model is doubtful": 1, "looking at the images": 0, "training": 0, "early model is live": 0, "trying settings": 0,
     "translating": 0,
     "translating in tiles": 0,
     "waiting for pairs": 0, "training failed": 1, "inputs failed": 1, "paused": 0, "blocked": 1, "store gone": 1,

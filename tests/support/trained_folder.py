@@ -128,14 +128,27 @@ class Folder:
             )
 
     def plan(self) -> dict[str, Any]:
+        return dict(self.whole_plan()["train"])
+
+    def whole_plan(self) -> dict[str, Any]:
         reader = connection.open_reader(self.store.folder)
         try:
-            return dict(plan.of_pipeline(reader, self.settings, self.pipeline)["train"])
+            return dict(plan.of_pipeline(reader, self.settings, self.pipeline))
         finally:
             reader.close()
 
     def serve(self, *, may_start: bool = False) -> stage.Training:
         """Take one step as the service does."""
+        training = self._training(None)
+        training.step(100.0, may_start=may_start)
+        return training
+
+    def serve_beside(self, run: Any, *, may_start: bool = True) -> Any:
+        """Take one step while a training runs, and return that."""
+        self._training(run).step(100.0, may_start=may_start)
+        return run
+
+    def _training(self, run: Any) -> stage.Training:
         repo = self.store.history.repo_id("p", "training")
         dataset = SimpleNamespace(
             plan=self.pairs,
@@ -146,16 +159,15 @@ class Folder:
             progress=lambda _now: None,
         )
         intake = SimpleNamespace(repo_id=repo, last_change_at=None, is_calm=True)
-        training = stage.Training(
+        return stage.Training(
             self.store,
             self.settings,
             self.pipeline,
             cast("Any", intake),
             cast("Any", dataset),
             LocalSpawner(),
+            run=run,
         )
-        training.step(100.0, may_start=may_start)
-        return training
 
     @property
     def live(self) -> int | None:

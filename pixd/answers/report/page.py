@@ -32,15 +32,9 @@ _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 def render(record: Record) -> str:
     """Return the page of a record."""
     model = record.model
-    title = f"{model['pipeline']}: {model['name']}"
-    return "\n".join(
+    return document(
+        f"{model['pipeline']}: {model['name']}",
         (
-            "<!DOCTYPE html>",
-            '<html lang="en"><head><meta charset="utf-8">',
-            f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
-            '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            f"<title>{escape(title)}</title>",
-            f"<style>{STYLE}</style></head><body><main>",
             *_head(record),
             *_pictures(record),
             *_sheet(record),
@@ -49,6 +43,21 @@ def render(record: Record) -> str:
             *_data(record),
             *_settings(record),
             *_foot(record),
+        ),
+    )
+
+
+def document(title: str, parts: Iterable[str], style: str = "") -> str:
+    """Return a whole page of its parts, which are HTML; `style` is added to the usual one."""
+    return "\n".join(
+        (
+            "<!DOCTYPE html>",
+            '<html lang="en"><head><meta charset="utf-8">',
+            f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
+            '<meta name="viewport" content="width=device-width, initial-scale=1">',
+            f"<title>{escape(title)}</title>",
+            f"<style>{STYLE}{style}</style></head><body><main>",
+            *parts,
             "</main></body></html>\n",
         )
     )
@@ -66,7 +75,7 @@ def _head(record: Record) -> Iterator[str]:
     yield f'<p class="verdict">{said}: {escape(str(verdict["why"]))}.</p>'
     if doubts := model_scores.doubts(model["metrics"]):
         look = "Look at the pairs below: does each target belong to its input?"
-        yield _note(f"This model is doubtful: {doubts}. {look}")
+        yield note(f"This model is doubtful: {doubts}. {look}")
     yield '<div class="tiles">'
     yield from (
         f'<div class="tile"><b>{escape(value)}</b><span>{escape(about)}</span></div>'
@@ -85,7 +94,7 @@ def _numbers(record: Record) -> Iterator[tuple[str, str]]:
     metrics = record.model["metrics"]
     held_out = metrics.get("held_out") or 0
     if held_out and metrics.get("l1") is not None:
-        yield figure(metrics["l1"]), f"L1 of 255 on {_count(held_out, 'held-out pair')}"
+        yield figure(metrics["l1"]), f"L1 of 255 on {count(held_out, 'held-out pair')}"
     mean = model_scores.baseline_l1(metrics, "mean_target")
     if held_out and mean is not None:
         yield figure(mean), "L1 of the mean of all targets, which learned nothing"
@@ -124,7 +133,7 @@ def _pictures(record: Record) -> Iterator[str]:
         told += " None was held out, so they say little of what it makes of new ones."
     yield f'<p class="soft">{told}</p>'
     if record.pictures_trouble:
-        yield _note(f"There are no pictures: {record.pictures_trouble}.")
+        yield note(f"There are no pictures: {record.pictures_trouble}.")
         return
     size = int(record.model["training"]["recipe"].get("image_size", 0))
     yield '<div class="pairs">'
@@ -138,14 +147,14 @@ def _pair(picture: Picture, size: int) -> Iterator[str]:
     name = f'<span class="name">{escape(picture.name)}</span>'
     yield f'<figure class="pair"><figcaption>{name}{score}</figcaption>'
     if picture.trouble:
-        yield _note(f"Not shown: {picture.trouble}.")
+        yield note(f"Not shown: {picture.trouble}.")
     else:
         look = ' class="tiny"' if size < TINY_PX else f' style="max-width:{max(size, 352)}px"'
         yield '<div class="three">'
         for part, data in zip(PARTS, picture.parts, strict=True):
             alt = escape(f"{part} of {picture.name}")
             yield (
-                f'<div class="{part}"><img src="{_data_uri(data)}" alt="{alt}" width="{size}"'
+                f'<div class="{part}"><img src="{data_uri(data)}" alt="{alt}" width="{size}"'
                 f' height="{size}"{look}>{part}</div>'
             )
         yield "</div>"
@@ -155,14 +164,15 @@ def _pair(picture: Picture, size: int) -> Iterator[str]:
 def _sheet(record: Record) -> Iterator[str]:
     yield "<h2>How it learned</h2>"
     if record.sheet is None:
-        yield _note(f"There is no sheet: {record.sheet_trouble}.")
+        yield note(f"There is no sheet: {record.sheet_trouble}.")
         return
     yield '<p class="soft">The same pairs from step to step, between the input and the target.</p>'
     alt = "a row for each pair: input, output after some steps, target"
-    yield f'<div class="box sheet"><img src="{_data_uri(record.sheet)}" alt="{alt}"></div>'
+    yield f'<div class="box sheet"><img src="{data_uri(record.sheet)}" alt="{alt}"></div>'
 
 
-def _data_uri(png: bytes) -> str:
+def data_uri(png: bytes) -> str:
+    """Return a PNG as the address of a picture that lies in the page itself."""
     return f"data:image/png;base64,{base64.b64encode(png).decode('ascii')}"
 
 
@@ -173,7 +183,7 @@ def _curves(record: Record) -> Iterator[str]:
     yield "<h2>Curves</h2>"
     curves, exported = record.curves, int(record.model["steps"])
     if not curves:
-        yield _note("There are no curves: none were kept of this training.")
+        yield note("There are no curves: none were kept of this training.")
         return
     yield '<p class="soft">Against steps; the dotted line is where the exported weights are from.</p>'
     baselines = record.model["metrics"].get("baselines") or {}
@@ -216,11 +226,11 @@ def _scores(metrics: Mapping[str, Any]) -> Iterator[str]:
     yield "<h2>Scores</h2>"
     held_out = metrics.get("held_out") or 0
     if not held_out:
-        yield _note("There are no scores: no pair was held out. Ten pairs are enough to hold some.")
+        yield note("There are no scores: no pair was held out. Ten pairs are enough to hold some.")
         return
     live = "the model that was live then and " if metrics.get("live") else ""
     beside = f"beside {live}two answers that learned nothing"
-    yield f'<p class="soft">On {_count(held_out, "held-out pair")}, {beside}.</p>'
+    yield f'<p class="soft">On {count(held_out, "held-out pair")}, {beside}.</p>'
     baselines = metrics.get("baselines") or {}
     rows = [
         ("this model", metrics),
@@ -237,7 +247,7 @@ def _scores(metrics: Mapping[str, Any]) -> Iterator[str]:
     for label, scores in rows:
         if scores:
             cells = "".join(
-                f'<td class="number">{_score(scores.get(key))}</td>' for key, _, _ in SCORES
+                f'<td class="number">{score_text(scores.get(key))}</td>' for key, _, _ in SCORES
             )
             mine = ' class="mine"' if label == rows[0][0] else ""
             yield f"<tr{mine}><td>{label}</td>{cells}</tr>"
@@ -246,7 +256,7 @@ def _scores(metrics: Mapping[str, Any]) -> Iterator[str]:
     if common.get("n") and common.get("l1") is not None:
         yield (
             f"<p>On the {common['n']} of them that the live model held out too, which it is judged"
-            f" by: L1 {figure(common['l1'])} against {_score((common.get('live') or {}).get('l1'))}"
+            f" by: L1 {figure(common['l1'])} against {score_text((common.get('live') or {}).get('l1'))}"
             " of the live model.</p>"
         )
 
@@ -256,7 +266,8 @@ def _others(metrics: Mapping[str, Any]) -> dict[str, float] | None:
     return None if l1 is None else {"l1": l1}
 
 
-def _score(value: float | None) -> str:
+def score_text(value: float | None) -> str:
+    """Return a score for a cell of a table."""
     return figure(value) if isinstance(value, int | float) else "-"
 
 
@@ -267,9 +278,9 @@ def _data(record: Record) -> Iterator[str]:
     model, commit = record.model, record.commit
     yield "<h2>What it was trained on</h2>"
     name = f"training@{model['commit_seq']}"
-    when = f" of {_when(commit['committed_at'])}" if commit else ""
+    since = f" of {when(commit['committed_at'])}" if commit else ""
     sides = {side: len(record.pairs.get(side, ())) for side in ("train", "held_out")}
-    told = f"<code>{name}</code>{when}: {_count(sides['train'], 'pair')} to learn from, "
+    told = f"<code>{name}</code>{since}: {count(sides['train'], 'pair')} to learn from, "
     told += f"{sides['held_out']:,} held out."
     if record.changes:
         told += f" Against {escape(record.before)}: {escape(', '.join(record.changes))}."
@@ -284,7 +295,7 @@ def _data(record: Record) -> Iterator[str]:
     for side, words in (("held_out", "held out"), ("train", "trained on")):
         names = record.pairs.get(side, ())
         if names:
-            yield f"<details><summary>{_count(len(names), 'pair')} {words}</summary>"
+            yield f"<details><summary>{count(len(names), 'pair')} {words}</summary>"
             yield f'<ul class="names">{"".join(_items(names))}</ul></details>'
 
 
@@ -305,7 +316,7 @@ def _settings(record: Record) -> Iterator[str]:
     else:
         yield '<p class="soft">All as pixd has them by default.</p>'
     if rest:
-        yield f"<details><summary>{_count(len(rest), 'setting')} as by default</summary>"
+        yield f"<details><summary>{count(len(rest), 'setting')} as by default</summary>"
         yield from _setting_table(rest, "")
         yield "</details>"
 
@@ -336,21 +347,23 @@ def _foot(record: Record) -> Iterator[str]:
         if environment.get(name)
     )
     yield "<footer>"
-    yield f"<p>Trained by run@{run['id']}, finished {_when(run['finished_at'] or '')}"
+    yield f"<p>Trained by run@{run['id']}, finished {when(run['finished_at'] or '')}"
     yield f"{escape(f' on {made}') if made else ''}{escape(f' ({versions})') if versions else ''}.</p>"
     yield f"<p><code>{escape(model['digest'])}</code></p>"
     yield f"<p>Written by pixd {pixd.__version__}; <code>pixd trace</code> and"
     yield f" <code>pixd show {escape(model['name'])}</code> say more.</p></footer>"
 
 
-def _note(text: str) -> str:
+def note(text: str) -> str:
+    """Return a paragraph that says what is wrong or missing."""
     return f'<p class="note-box">{escape(text)}</p>'
 
 
-def _count(number: int, what: str) -> str:
+def count(number: int, what: str) -> str:
+    """Return "1 pair" or "2,000 pairs"."""
     return f"{number:,} {what}{'s' * (number != 1)}"
 
 
-def _when(at: str) -> str:
+def when(at: str) -> str:
     """Return an instant of the store, RFC 3339, as people read it."""
     return escape(f"{at[:10]} {at[11:16]} UTC" if at else "at an unknown time")

@@ -151,7 +151,7 @@ def gather(reader: Reader, store: Path, model: Mapping[str, Any], count: int) ->
         sheet_trouble=sheet_trouble,
         shown=[shown_pair(store, pair, recalled) for pair in listed[side][:count]],
         shows_held_out=side == "held_out",
-        pictures_trouble=trouble or _weights_trouble(model),
+        pictures_trouble=trouble or weights_trouble(model),
     )
 
 
@@ -233,7 +233,8 @@ def shown_pair(store: Path, pair: Mapping[str, Any], recalled: set[str]) -> Show
     return Shown(pair["name"], paths, digests, "")
 
 
-def _weights_trouble(model: Mapping[str, Any]) -> str:
+def weights_trouble(model: Mapping[str, Any]) -> str:
+    """Say why a model cannot draw, or ""."""
     if model["bytes_state"] == BytesState.PRESENT:
         return ""
     back = (

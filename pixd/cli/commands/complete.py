@@ -40,6 +40,10 @@ def _names(asked: Asked) -> Iterator[Word]:
             yield Word("live", "the model that translates now")
         case "repos":
             yield from (Word(repo) for repo in _REPOS)
+        case "settings":
+            from pixd.config.variants import CAN_BE_TRIED  # noqa: PLC0415 - reads YAML
+
+            yield from (Word(f"train.{name}=") for name in CAN_BE_TRIED)
         case _:
             with contextlib.suppress(Exception):  # no configuration, no store: no names
                 yield from _recorded(asked)

@@ -68,6 +68,7 @@ def _lines(made: Mapping[str, Any]) -> Iterator[str]:
         yield f"promote   {train['model']}: {train['why']}"
     else:
         yield f"train     nothing: {train['why']}"
+    yield from _beside(made)
     translate = made["translate"]
     due, after = translate["due"], translate["due_after_training"]
     about = _about(translate["seconds"], translate["bytes"])
@@ -83,6 +84,16 @@ def _lines(made: Mapping[str, Any]) -> Iterator[str]:
         yield f"         {about.removeprefix(',')}" if about else "          (no estimate yet)"
     else:
         yield "translate nothing: every output is of the live model and the present settings"
+
+
+def _beside(made: Mapping[str, Any]) -> Iterator[str]:
+    """Say what else a person asked for: a pin, and variants."""
+    if keep := made["keep"]:
+        yield f"keep      {keep['model']}, which is pinned: {'; '.join(keep['apart'])}"
+        yield "          after `pixd unpin` a model of config.yaml's settings takes its place"
+    if tried := made["try"]:
+        about = _about(tried["seconds"], tried["bytes"])
+        yield f"try       {tried['left']} of {tried['variants']} variants, none goes live{about}"
 
 
 def _about(seconds: float | None, written: float | None) -> str:

@@ -56,10 +56,10 @@ def run(args: argparse.Namespace) -> int:
         if model is None:
             which = "live model" if thing == "live" else f"model {thing}"
             raise PixdError(f"{pipeline.name} has no {which}", advice="`pixd models` lists them")
-        path = _place(settings, args.out, f"{pipeline.name}-{model['name'].replace('@', '-')}.html")
+        path = place(settings, args.out, f"{pipeline.name}-{model['name'].replace('@', '-')}.html")
         found = record.gather(reader, settings.store, model, count)
     _add_pictures(settings, found)
-    _write(path, page.render(found))
+    write(path, page.render(found))
     for trouble in found.missing:
         warn(f"pixd: not in the report: {trouble}")
     if args.json:
@@ -67,12 +67,18 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps(told, sort_keys=True, indent=1))
     else:
         print(path)
-    if not args.no_open and any(os.environ.get(name) for name in DISPLAYS):
-        webbrowser.open(path.as_uri())
+    if not args.no_open:
+        show(path)
     return 0
 
 
-def _place(settings: Settings, out: str | None, name: str) -> Path:
+def show(path: Path) -> None:
+    """Open a report in a browser, where there is a display."""
+    if any(os.environ.get(name) for name in DISPLAYS):
+        webbrowser.open(path.as_uri())
+
+
+def place(settings: Settings, out: str | None, name: str) -> Path:
     """Return where the report goes.
 
     Raises:
@@ -103,7 +109,7 @@ def _add_pictures(settings: Settings, found: Record) -> None:
     asked = [(n, one) for n, one in enumerate(found.shown) if not one.trouble]
     if asked and not found.pictures_trouble:
         try:
-            made = _make(settings, found, asked)
+            made = draw(settings, found.model, asked)
         except (PixdError, OSError, ValueError) as error:
             found.pictures_trouble = error.message if isinstance(error, PixdError) else str(error)
     if not found.pictures_trouble:
@@ -113,10 +119,22 @@ def _add_pictures(settings: Settings, found: Record) -> None:
         ]
 
 
-def _make(settings: Settings, found: Record, asked: list[tuple[int, Shown]]) -> dict[int, Picture]:
-    """Return the pictures of pairs by their number, made by a child."""
-    digest = found.model["digest"]
-    recipe = found.model["training"]["recipe"]
+def draw(
+    settings: Settings, of: Mapping[str, Any], asked: list[tuple[int, Shown]]
+) -> dict[int, Picture]:
+    """Return the pictures of pairs by their number, made by a child.
+
+    Args:
+        settings: the configuration.
+        of: the model, as `pixd.store.queries.history.model` returns it.
+        asked: the pairs, each with its number.
+
+    Raises:
+        PixdError: they cannot be drawn.
+        OSError, ValueError: the manifest of the model cannot be read.
+    """
+    digest = of["digest"]
+    recipe = of["training"]["recipe"]
     entries = manifests.read(functools.partial(object_path, settings.store), digest)
     with tempfile.TemporaryDirectory(prefix="pixd-report-") as temporary:
         scratch = Path(temporary)
@@ -126,7 +144,7 @@ def _make(settings: Settings, found: Record, asked: list[tuple[int, Shown]]) -> 
         for name, entry in entries.items():
             (model / name).symlink_to(object_path(settings.store.absolute(), entry.digest))
         spec = PicturesSpec(
-            run_id=f"pictures-{found.model['number']}",
+            run_id=f"pictures-{of['number']}",
             model=str(model),
             files={name: entry.digest for name, entry in entries.items()},
             precision=settings.precision,
@@ -159,7 +177,12 @@ def _picture(scratch: Path, told: Mapping[str, Any]) -> Picture:
     return record.Picture(told["name"], parts, told["l1"])
 
 
-def _write(path: Path, text: str) -> None:
+def write(path: Path, text: str) -> None:
+    """Write a report.
+
+    Raises:
+        PixdError: it cannot be written there.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         durable.write_file(path, text.encode())

@@ -40,7 +40,7 @@ _pixd() {
             COMPREPLY+=("$candidate")
         done < <(compgen -f -- "$2")
     fi
-    if [[ ${#COMPREPLY[@]} -eq 1 && ${COMPREPLY[0]} == */ ]]; then
+    if [[ ${#COMPREPLY[@]} -eq 1 && ${COMPREPLY[0]} == *[/=] ]]; then
         compopt -o nospace
     fi
 }

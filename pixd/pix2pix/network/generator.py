@@ -18,7 +18,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from pixd.pix2pix.network import usage
+from pixd.pix2pix.network import keras_file, usage
 from pixd.pix2pix.network.codec import Codec, codec_of
 from pixd.pix2pix.network.models import FLOAT32, for_computing, for_saving
 from pixd.system import crash_points, durable, roles
@@ -29,6 +29,9 @@ from pixd.system.errors import ADVICE_DISK, DiskError, PixdError
 GENERATOR_FILE: Final = "generator.keras"
 CARD_FILE: Final = "model.json"
 CARD_SCHEMA: Final = 1
+BESIDE_LIVE: Final = ("live", "common")
+"""Of the scores, those of the live model. They are recorded with the model and are not in its card:
+what else was live does not change what a model is, and its digest is of weights and card."""
 
 Pixels = NDArray[np.uint8]
 
@@ -155,7 +158,7 @@ def save_model(generator: keras.Model, folder: Path, card: dict[str, Any]) -> li
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / GENERATOR_FILE
     try:
-        for_saving(generator).save(path)
+        keras_file.save(for_saving(generator), path)
     except OSError as error:  # from HDF5, which does not pass on the error's number
         raise DiskError(
             f"the model cannot be written: {error}",
@@ -202,7 +205,7 @@ def make_card(
         recipe: the run spec's recipe.
         steps: updates of its training.
         parameters: number of trainable parameters of the generator.
-        metrics: on the held-out pairs, as in the result.
+        metrics: on the held-out pairs, as in the result; the card gets all but `BESIDE_LIVE`.
         early_of: all steps of the training, for an early model; 0 for the training's own.
         is_averaged: whether its weights are an average over the last steps.
         begun_from: digest of the model whose weights the training began from, if any.
@@ -226,7 +229,7 @@ def make_card(
         "weights": "averaged" if is_averaged else "of the step",
         "begun_from": begun_from,
         "parameters": parameters,
-        "metrics": metrics,
+        "metrics": {name: value for name, value in metrics.items() if name not in BESIDE_LIVE},
     }
 
 

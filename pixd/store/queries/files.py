@@ -178,9 +178,9 @@ def outputs_from_input(
 ) -> list[tuple[OutputRow, str | None]]:
     """Return the outputs made from an input content, newest first, each with its model's name."""
     rows = reader.execute(
-        f"SELECT {_OUTPUT}, 'model@' || model.number FROM output"
-        " LEFT JOIN model ON model.digest = output.model_digest AND model.pipeline = output.pipeline"
-        " WHERE input_digest = ? AND state <> ? ORDER BY output.id DESC",
+        f"SELECT {_OUTPUT}, 'model@' || (SELECT min(number) FROM model WHERE model.digest ="
+        " output.model_digest AND model.pipeline = output.pipeline)"
+        " FROM output WHERE input_digest = ? AND state <> ? ORDER BY output.id DESC",
         (digest, OutputState.PUBLISHING),
     )
     return [(_output(row), row[-1]) for row in rows]

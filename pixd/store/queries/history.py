@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pixd.store.queries.sweeps import NO_VARIANT
 from pixd.store.states import BytesState, OutputState, RunState
 from pixd.system.errors import UsageError
 
@@ -69,8 +70,8 @@ def models(reader: sqlite3.Connection, pipeline: str, limit: int = 1000) -> list
 def outputs(reader: sqlite3.Connection, pipeline: str, limit: int) -> list[dict[str, Any]]:
     """Return the newest outputs of a pipeline, newest first."""
     rows = reader.execute(
-        "SELECT output.*, model.number AS model_number FROM output"
-        " LEFT JOIN model ON model.digest = output.model_digest AND model.pipeline = output.pipeline"
+        "SELECT output.*, (SELECT min(number) FROM model WHERE model.digest = output.model_digest"
+        " AND model.pipeline = output.pipeline) AS model_number FROM output"
         f" WHERE output.pipeline = ? AND output.state <> '{OutputState.PUBLISHING}' ORDER BY output.id DESC LIMIT ?",
         (pipeline, limit),
     )
@@ -281,10 +282,10 @@ def pipelines_with_model(reader: sqlite3.Connection, digest: str) -> list[str]:
 
 
 def train_run_before(reader: sqlite3.Connection, pipeline: str, run_id: int) -> int | None:
-    """Return the last successful training before a run."""
+    """Return the last successful training before a run, which is no variant."""
     row = reader.execute(
         "SELECT id FROM run WHERE pipeline = ? AND kind = 'train' AND id < ?"
-        f" AND state = '{RunState.SUCCEEDED}' ORDER BY id DESC LIMIT 1",
+        f" AND state = '{RunState.SUCCEEDED}' AND {NO_VARIANT} ORDER BY id DESC LIMIT 1",
         (pipeline, run_id),
     ).fetchone()
     return int(row[0]) if row else None

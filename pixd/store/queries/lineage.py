@@ -14,6 +14,7 @@ import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pixd.store import taught
+from pixd.store.queries.sweeps import NO_VARIANT
 from pixd.store.states import RunState
 
 if TYPE_CHECKING:
@@ -176,12 +177,24 @@ def dataset_of(reader: sqlite3.Connection, store: Path, run_id: int) -> dict[str
 
     Each pair is {"name": str, "files": [{"path", "digest"}, ...]}; they come by name.
     """
-    data = listing_of(reader, store, run_id)
-    listing = json.loads(data) if data else {}
+    return _pairs_in(listing_of(reader, store, run_id))
+
+
+def dataset_of_listing(store: Path, digest: str) -> dict[str, Any]:
+    """Return the pairs of a listing as `dataset_of` does.
+
+    Raises:
+        OSError: the object cannot be read.
+    """
+    return _pairs_in(object_path(store, digest).read_bytes())
+
+
+def _pairs_in(listing: bytes) -> dict[str, Any]:
+    sides = json.loads(listing) if listing else {}
     return {
         part: [
             {"name": name, "files": [{"path": path, "digest": digest} for path, digest in files]}
-            for name, files in sorted(listing.get(part, []))
+            for name, files in sorted(sides.get(part, []))
         ]
         for part in ("train", "held_out")
     }
@@ -216,11 +229,11 @@ def live_recipe(reader: sqlite3.Connection, pipeline: str) -> tuple[int, str] | 
 
 
 def last_training(reader: sqlite3.Connection, pipeline: str) -> tuple[int, str] | None:
-    """Return the last training that succeeded and the JSON of its recipe, or None."""
+    """Return the last training that succeeded, no variant, and the JSON of its recipe, or None."""
     row = reader.execute(
         "SELECT run.id, recipe.body FROM run JOIN recipe ON recipe.digest = run.recipe"
         f" WHERE run.pipeline = ? AND run.kind = 'train' AND run.state = '{RunState.SUCCEEDED}'"
-        " ORDER BY run.id DESC LIMIT 1",
+        f" AND {NO_VARIANT} ORDER BY run.id DESC LIMIT 1",
         (pipeline,),
     ).fetchone()
     return (int(row[0]), str(row[1])) if row else None

@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from pixd.store.queries.sweeps import NO_VARIANT
+
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Mapping
@@ -86,9 +88,10 @@ def revision_of(reader: sqlite3.Connection, run_id: int) -> int | None:
 
 
 def newest_model(reader: sqlite3.Connection, pipeline: str) -> Made | None:
-    """Return the newest model of a pipeline."""
+    """Return the newest model of a pipeline that is of no variant."""
     row = reader.execute(
-        f"{_MADE} WHERE model.pipeline = ? ORDER BY number DESC LIMIT 1", (pipeline,)
+        f"{_MADE} WHERE model.pipeline = ? AND {NO_VARIANT} ORDER BY number DESC LIMIT 1",
+        (pipeline,),
     ).fetchone()
     return _made(row)
 

@@ -19,6 +19,7 @@ from pixd.store.schema.m006_care import add_care
 from pixd.store.schema.m007_retraining import add_retraining
 from pixd.store.schema.m008_taught import add_taught
 from pixd.store.schema.m009_early_models import add_early_models
+from pixd.store.schema.m010_sweeps import add_sweeps
 
 migrations = Migrations("pixd")
 migrations(name="m001_lineage")(create_lineage)
@@ -30,3 +31,4 @@ migrations(name="m006_care")(add_care)
 migrations(name="m007_retraining")(add_retraining)
 migrations(name="m008_taught")(add_taught)
 migrations(name="m009_early_models")(add_early_models)
+migrations(name="m010_sweeps")(add_sweeps)

@@ -65,12 +65,16 @@ def split_of(reader: Reader, store: Path, train_run: int) -> Split:
         OSError: the listing cannot be read.
     """
     digest = lineage.listing_digest(reader, train_run)
-    return _split_of_listing(store, digest) if digest else Split((), ())
+    return split_of_listing(store, digest) if digest else Split((), ())
 
 
 @functools.lru_cache(maxsize=4)
-def _split_of_listing(store: Path, digest: str) -> Split:
-    """Read a listing. It has thousands of pairs, and one digest is always the same listing."""
+def split_of_listing(store: Path, digest: str) -> Split:
+    """Read a listing. It has thousands of pairs, and one digest is always the same listing.
+
+    Raises:
+        OSError: it cannot be read.
+    """
     listing = json.loads(lineage.object_path(store, digest).read_bytes())
     return Split(
         *(

@@ -130,6 +130,8 @@ def test_every_word_that_can_be_typed_comes_from_the_parsers_and_the_store(desk:
     assert desk.complete("pixd prepare combine a b ") == [":folders"]
     assert desk.complete("pixd prepare edges --fit ") == ["pad", "crop", "stretch"]
     assert "--strength" in desk.complete("pixd prepare edges a b --")
+    assert desk.complete("pixd try --set train.l") == ["train.learning_rate=", "train.l1_weight="]
+    assert "--set" in desk.complete("pixd try --set train.ngf=32,64 --")  # once for each key
     assert desk.complete("pixd no-such-command ") == []
     assert desk.complete("pixd status one two three ") == []
 
@@ -193,6 +195,10 @@ def test_a_line_is_split_as_shells_do(line: str, words: list[str]) -> None:
 
 
 # -- the scripts -----------------------------------------------------------------------------
+
+
+def test_bash_adds_no_space_where_a_value_follows(desk: Desk) -> None:
+    assert desk.bash("pixd try --set train.l1") == ["compopt -o nospace", "train.l1_weight="]
 
 
 @pytest.mark.parametrize("shell", SHELLS)

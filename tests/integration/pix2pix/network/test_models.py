@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +103,17 @@ def test_a_saved_generator_loads_without_pixd(tmp_path: Path) -> None:
     image = np.random.default_rng(0).uniform(-1, 1, (1, 32, 32, 3)).astype(np.float32)
     expected = models.for_saving(generator)(image, training=False)
     assert np.array_equal(loaded(image, training=False), expected)
+
+
+def test_a_saved_generator_does_not_say_when_it_was_saved(tmp_path: Path) -> None:
+    generation.save_model(models.build_generator(32, 4), tmp_path, {})
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["generator.keras", "model.json"]
+    with zipfile.ZipFile(tmp_path / "generator.keras") as archive:
+        names = [entry.filename for entry in archive.infolist()]
+        assert names == ["metadata.json", "config.json", "model.weights.h5"]
+        assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+        metadata = json.loads(archive.read("metadata.json"))
+    assert metadata == {"keras_version": keras.__version__}
 
 
 def test_ssim_is_tensorflows() -> None:

@@ -1,0 +1,87 @@
+"""Follows a training to its end: what it says, what it made, and what became of that."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from pixd.folders.one_file import is_of_one_file
+from pixd.store.states import ACTIVE_RUNS
+from pixd.training import warm_start
+from pixd.training.due import refused
+from pixd.training.promotion import Decision
+from pixd.training.publishing import DamagedExportError, publish_model
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pixd.config import PipelineSettings
+    from pixd.store.events import Level
+    from pixd.store.store import Store
+    from pixd.system.children.spec import Result
+    from pixd.training.run import Ended, TrainingRun
+
+
+def read(store: Store, pipeline: str, run: TrainingRun, now: float) -> None:
+    """Take in what the child has said, and write its troubles down. `now`: monotonic seconds."""
+    trouble_before = run.preview_trouble
+    run.read(now)
+    for note in run.notes:
+        store.note(pipeline, "warning", "train", note)
+    run.notes.clear()
+    if run.preview_trouble and not trouble_before:
+        store.note(pipeline, "warning", "preview", run.preview_trouble)
+
+
+def publish(
+    store: Store, pipeline: PipelineSettings, run: TrainingRun, result: Result
+) -> str | Mapping[str, str]:
+    """Publish the model of a training.
+
+    Args:
+        store: the open store.
+        pipeline: its settings.
+        run: the training; its child has ended.
+        result: what the child left.
+
+    Returns:
+        What became of the model, for people. Or, where the result is at fault, kind, message and
+        advice: the run failed and nothing else.
+
+    Raises:
+        OSError: the store cannot be written.
+    """
+    try:
+        return _publish(store, pipeline, run, result)
+    except DamagedExportError as error:
+        told = {"kind": "export", "message": error.message}
+    except Exception as error:
+        if not is_of_one_file(error):
+            raise
+        message = f"its result makes no sense: {type(error).__name__}: {error}"
+        told = {"kind": "result", "message": message}
+    return {**told, "advice": "it is trained on from its last checkpoint"}
+
+
+def note_unfinished(store: Store, pipeline: str, run: TrainingRun, ended: Ended) -> None:
+    """Write down that a training ended before its last step, and why."""
+    store.runs.move(
+        run.run_id, ACTIVE_RUNS, ended.state, reason=ended.reason, progress=run.progress
+    )
+    store.note(pipeline, "info", "train", f"training {ended.state}: {ended.reason}")
+
+
+def _publish(store: Store, pipeline: PipelineSettings, run: TrainingRun, result: Result) -> str:
+    model = publish_model(store, run, result, pipeline)
+    warm_start.drop_what_none_begins_from(store, pipeline.name, run.run_id)
+    decision = json.loads(model.verdict)
+    level: Level = "info" if decision["promote"] or run.trying else "warning"
+    said = f"model@{model.number} is live: {decision['why']}"
+    if run.trying:
+        said = f"model@{model.number} is there: {decision['why']}"
+    elif not decision["promote"]:
+        said = refused(model.number, Decision(**decision))
+    if result.stopped:
+        said += f"; {result.stopped}"
+    store.note(pipeline.name, level, "model", said, run.commit.change_id)
+    return said

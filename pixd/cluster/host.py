@@ -234,7 +234,10 @@ def _link_all(source: Path, target: Path) -> Path:
         except FileNotFoundError:
             continue
         return target
-    raise PixdError(f"the files of {source.name} change too fast to be fetched")
+    raise PixdError(
+        f"the files of {source.name} change too fast to be fetched",
+        advice="the training goes on from the last checkpoint that was",
+    )
 
 
 def _is_unfinished(name: Path) -> bool:

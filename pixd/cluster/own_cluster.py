@@ -96,10 +96,16 @@ def _until_it_answers(head: subprocess.Popen[bytes], folder: Path, address: str)
     while "Ray runtime started" not in log.read_text(errors="replace"):
         if head.poll() is not None or time.monotonic() > ends_at:
             said = log.read_text(errors="replace").strip().splitlines()
-            raise ClusterError(f"Ray does not start: {said[-1] if said else 'it says nothing'}")
+            raise ClusterError(
+                f"Ray does not start: {said[-1] if said else 'it says nothing'}",
+                advice="try again when the machine has memory free; `ray start --head` says more",
+            )
         time.sleep(0.2)
     if why := reach.why_no_answer(address):
-        raise ClusterError(f"Ray's head at {address} does not answer: {why}")
+        raise ClusterError(
+            f"Ray's head at {address} does not answer: {why}",
+            advice="look whether a firewall closes the loopback network",
+        )
 
 
 def _end(head: subprocess.Popen[bytes]) -> None:

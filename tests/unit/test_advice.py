@@ -26,6 +26,10 @@ REASONS = {
     "ChildDiedError": "the picture is asked for again, and refused with the reason if that fails",
     "NoResultError": "the caller says what could not be made, and what to do",
     "OvertimeError": "as NoResultError",
+    "LostError": "the work is asked of another machine, and a note says so",
+    "FencedError": "as LostError: the host works for somebody else",
+    "DamagedObjectError": "as LostError: it is asked again",
+    "OutsideError": "as LostError: the host refuses, and the run fails with its own message",
     "DamagedExportError": "pixd.training.stage adds what happens next to the failed run",
 }
 

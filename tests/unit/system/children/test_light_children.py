@@ -15,8 +15,8 @@ SHARED = {"child", "confinement", "spec", "spec_parts"}
 @pytest.mark.parametrize(
     ("module", "most"),
     [
-        ("pixd.images.decoder_child", 29),
-        ("pixd.training.dataset.inspector_child", 32),
+        ("pixd.images.decoder_child", 30),
+        ("pixd.training.dataset.inspector_child", 33),
         ("pixd.training.prepare.maker_child", 47),
     ],
 )

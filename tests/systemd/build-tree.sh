@@ -44,7 +44,10 @@ echo "wheels for Python $version"
 needs=$("$python" - "$(dirname "$lock")/pyproject.toml" <<'PYTHON'
 import sys, tomllib
 with open(sys.argv[1], "rb") as file:
-    print(" ".join(tomllib.load(file)["project"]["dependencies"]).replace(", ", ","))
+    project = tomllib.load(file)["project"]
+# The extra too: the page is a unit.
+needs = [*project["dependencies"], *project["optional-dependencies"]["web"]]
+print(" ".join(needs).replace(", ", ","))
 PYTHON
 )
 echo "a virtual environment in /opt/pixd"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -18,6 +19,7 @@ from pixd.cli.unit_text import is_emptied
 from pixd.cli.units import PAGE, SERVICE, socket_folder, user_of
 from pixd.system import durable
 from pixd.system.errors import PixdError
+from pixd.system.users import user_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -128,24 +130,42 @@ def page_problems(settings: Settings) -> Iterator[Problem]:
             "(also x for the folders above)",
         )
     if settings.web.uploads:
-        for pipeline in settings.pipelines:
-            for folder in (pipeline.training, pipeline.input):
-                if not account.may("rwx", folder):
-                    # The service too: it must read what the page puts there.
-                    rights = f"u:{name}:rwX,d:u:{name}:rwX,d:u:{SERVICE.name}:rX"
-                    yield Problem(
-                        f"{name} cannot write into the folder {folder}, where uploads go",
-                        f"setfacl -R -m {rights} {folder} (also x for the folders above); "
-                        "or in config.yaml: web: {uploads: false}",
-                    )
-    folder_of_socket = socket_folder(settings)
-    if folder_of_socket not in {None, PAGE.runtime_folder}:
-        assert folder_of_socket is not None
-        if not account.may("wx", folder_of_socket):
-            yield Problem(
-                f"{name} cannot make its socket in {folder_of_socket}",
-                f"in config.yaml: web: {{listen: {PAGE.runtime_folder}/page.sock}}",
-            )
+        yield from _upload_problems(settings, account)
+    folder = socket_folder(settings)
+    if folder is not None and not account.may("wx", folder):
+        yield Problem(
+            f"{name} cannot make its socket in {folder}",
+            f"in config.yaml: web: {{listen: {PAGE.runtime_folder}/page.sock}}",
+        )
+
+
+def _upload_problems(settings: Settings, account: _Account) -> Iterator[Problem]:
+    """Find the folders that uploads could not go to: one problem, and command, for each owner."""
+    refused: dict[str, list[Path]] = {}
+    for pipeline in settings.pipelines:
+        for folder in (pipeline.training, pipeline.input):
+            if not account.may("rwx", folder):
+                refused.setdefault(_owner(folder), []).append(folder)
+    for owner, folders in refused.items():
+        name = account.name
+        # What it puts there is its own: the service must read it, and the owner may change it.
+        rights = f"u:{name}:rwX,d:u:{name}:rwX,d:u:{SERVICE.name}:rX"
+        if owner not in {"root", name, SERVICE.name}:
+            rights += f",d:u:{owner}:rwX"
+        yield Problem(
+            "\n".join(
+                f"{name} cannot write into the folder {one}, where uploads go" for one in folders
+            ),
+            f"setfacl -R -m {rights} {shlex.join(map(str, folders))} (also x for the folders"
+            " above); or in config.yaml: web: {uploads: false}",
+        )
+
+
+def _owner(folder: Path) -> str:
+    try:
+        return user_name(folder.stat().st_uid)
+    except OSError:
+        return user_name(0)
 
 
 def _config_problems(settings: Settings, account: _Account) -> Iterator[Problem]:

@@ -33,12 +33,10 @@ class Unit:
     Attributes:
         name: of the unit, and where it is the machine's, of its user and its folders.
         verb: the command of pixd that it runs.
-        drop_ins: those that are ours; any other file there belongs to the administrator.
     """
 
     name: str
     verb: str
-    drop_ins: tuple[str, ...]
 
     @property
     def file(self) -> str:
@@ -63,8 +61,10 @@ class Unit:
 
 INSTALLED = "installed.conf"
 """The drop-in that is made here; a unit that somebody copied by hand has none."""
-SERVICE = Unit("pixd", "run", (INSTALLED, "gpu.conf", "home.conf"))
-PAGE = Unit("pixd-web", "web", (INSTALLED, "home.conf"))
+DROP_INS = (INSTALLED, "gpu.conf", "home.conf")
+"""The drop-ins that are ours; any other file there belongs to the administrator."""
+SERVICE = Unit("pixd", "run")
+PAGE = Unit("pixd-web", "web")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ def system_files(
         unit: which one.
         settings: the checked configuration.
         installation: where pixd is.
-        has_gpu: whether the service is to use an NVIDIA GPU.
+        has_gpu: whether pixd is to use an NVIDIA GPU.
 
     Raises:
         UsageError: a path cannot be written in a unit.
@@ -116,7 +116,7 @@ def system_files(
     views = list(_page_views(settings) if unit is PAGE else _service_views(settings))
     views += _common_views(settings, installation)
     files = [user_of(unit), UnitFile(SYSTEM_FOLDER / unit.file, shipped(unit.file))]
-    if has_gpu and "gpu.conf" in unit.drop_ins:
+    if has_gpu:  # the page too: it draws with a translator of its own, on the same device
         files.append(UnitFile(drop_ins / "gpu.conf", shipped("gpu.conf")))
     if any(view.hides_home for view in views):
         files.append(UnitFile(drop_ins / "home.conf", shipped("home.conf")))
@@ -195,13 +195,19 @@ def _page_views(settings: Settings) -> Iterator[View]:
             yield View(getattr(pipeline, kind), is_writable=takes, why=why)
         yield View(pipeline.output, is_writable=False, why=f"{pipeline.name}: output.")
     folder = socket_folder(settings)
-    if folder is not None and folder not in {Path("/"), PAGE.runtime_folder}:
+    if folder is not None and folder != Path("/"):  # not for the root, as above
         yield View(folder, is_writable=True, why="The socket that it listens on.")
 
 
 def socket_folder(settings: Settings) -> Path | None:
-    """Return the folder of the Unix socket that the page listens on, or None where it has none."""
-    return Path(settings.web.listen).parent if settings.web.listen.startswith("/") else None
+    """Return the folder of the Unix socket that the page listens on.
+
+    None where it listens on none, or in the folder that systemd makes for it.
+    """
+    if not settings.web.listen.startswith("/"):
+        return None
+    folder = Path(settings.web.listen).parent
+    return None if folder == PAGE.runtime_folder else folder
 
 
 def _common_views(settings: Settings, installation: Installation) -> Iterator[View]:

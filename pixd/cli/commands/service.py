@@ -65,7 +65,7 @@ def _files(args: argparse.Namespace, settings: Settings, unit: Unit) -> list[Uni
 def _ours(args: argparse.Namespace, unit: Unit) -> list[Path]:
     """Return every file that install may have written for a unit; the unit itself is first."""
     folder = _user_folder() if args.user else units.SYSTEM_FOLDER
-    paths = [folder / unit.file, *(folder / f"{unit.file}.d" / name for name in unit.drop_ins)]
+    paths = [folder / unit.file, *(folder / f"{unit.file}.d" / name for name in units.DROP_INS)]
     if not args.user:
         paths.append(unit.sysusers_file)
     return [_below(args, path) for path in paths]

@@ -104,7 +104,7 @@ def test_systemd_finds_nothing_to_complain_about(printed: list[tuple[str, Path]]
     ("name", "drop_in"),
     [
         *(("pixd.service", one) for one in ("", "home.conf", "gpu.conf")),
-        *(("pixd-web.service", one) for one in ("", "home.conf")),
+        *(("pixd-web.service", one) for one in ("", "home.conf", "gpu.conf")),
     ],
 )
 def test_the_exposure_is_low_with_every_drop_in(tmp_path: Path, name: str, drop_in: str) -> None:
@@ -252,7 +252,7 @@ def test_the_pages_folders_in_a_home_are_bound_quoted_as_systemd_reads_them(
     settings = settings_in("/home/anna/my 100% pictures", tmp_path)
     files = units.system_files(PAGE, settings, OPT, has_gpu=True)
     assert [file.path.name for file in files] == [
-        *("pixd-web.conf", "pixd-web.service", "home.conf", "installed.conf")
+        *("pixd-web.conf", "pixd-web.service", "gpu.conf", "home.conf", "installed.conf")
     ]
     made = files[-1].text.splitlines()
     assert 'BindPaths="-/home/anna/my 100%% pictures/training"' in made

@@ -74,7 +74,8 @@ def _ours(args: argparse.Namespace, unit: Unit) -> list[Path]:
 def _is_installed(args: argparse.Namespace, unit: Unit) -> bool:
     """Tell whether install wrote a unit. A page's unit may also have been copied by hand."""
     there = _ours(args, unit)[0]
-    return (there.with_name(f"{unit.file}.d") / units.INSTALLED if unit is PAGE else there).exists()
+    made_here = there.with_name(f"{unit.file}.d") / units.INSTALLED
+    return there.exists() and (unit is SERVICE or made_here.exists())
 
 
 def _below(args: argparse.Namespace, path: Path) -> Path:

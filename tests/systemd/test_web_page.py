@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from pixd.cli import units
 from tests.support.tiny import pair, picture
 from tests.systemd.conftest import text
 from tests.systemd.machine import Machine
@@ -39,6 +40,13 @@ except urllib.error.HTTPError as error:
 data, kind = answer.read(), answer.headers["Content-Type"]
 said = json.loads(data) if "json" in (kind or "") else {"type": kind, "size": len(data)}
 print(json.dumps([answer.status, said]))
+"""
+KNOCK = """\
+import socket, sys
+with socket.socket(socket.AF_UNIX) as one:
+    one.connect(sys.argv[1])
+    one.sendall(b"GET /healthz HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n")
+    print(one.recv(4096).decode())
 """
 
 
@@ -102,10 +110,9 @@ def test_install_starts_the_page_beside_the_service_and_says_how_to_open_it(
             "UnitFileState": "enabled",
             "Result": "success",
         }
-    done = machine.attempt(f"pixd --config {CONFIG} doctor --no-model --json")
-    found = {check["name"]: check for check in json.loads(done.stdout)["checks"]}
-    assert found["page unit"]["state"] == "ok"
-    assert found["page unit"]["told"] == "pixd-web.service is enabled and active"
+    found = _page_unit(machine)
+    assert found["state"] == "ok"
+    assert found["told"] == "pixd-web.service is enabled and active"
 
 
 @pytest.fixture(scope="module")
@@ -165,6 +172,34 @@ def test_the_page_writes_where_uploads_go_and_nowhere_else(browser: Browser) -> 
     for path in (f"{FOLDER}/output/x", "/var/lib/pixd/page-store/x", "/etc/x", "/opt/pixd/x"):
         assert "Read-only file system" in attempt(f"touch {path}"), path
     assert attempt("ls /home") == "0"  # it says nothing
+
+
+def test_the_first_visit_starts_the_page_where_its_socket_waits(browser: Browser) -> None:
+    machine = browser.machine
+    socket = machine.path("/etc/systemd/system/pixd-web.socket")
+    socket.write_text(units.shipped("pixd-web.socket"))
+    machine.run("systemctl daemon-reload")
+    machine.run("systemctl disable --now pixd-web.service")
+    machine.run("systemctl enable --now pixd-web.socket")
+    assert not machine.pid("pixd-web")
+    assert _page_unit(machine)["state"] == "ok"
+    assert browser.ask("GET", "/api/status")[0] == 200
+    assert machine.pid("pixd-web")
+    machine.run("systemctl disable --now pixd-web.socket")
+    socket.unlink()
+
+
+def test_the_page_listens_on_a_socket_of_its_group_in_a_folder_that_systemd_makes(
+    machine: Machine,
+) -> None:
+    place = "/run/pixd-web/page.sock"
+    listen = f"web: {{listen: {place}}}\n"
+    machine.write(CONFIG, text(FOLDER, "/var/lib/pixd/page-store") + listen)
+    machine.run(INSTALL)
+    assert machine.run(f"stat -c '%U %G %a' {place}").split() == ["pixd-web", "pixd-web", "660"]
+    machine.write("/root/knock.py", KNOCK)
+    said = machine.run(f"/opt/pixd/bin/python /root/knock.py {place}")
+    assert said.startswith("HTTP/1.1 204 ")
 
 
 def test_folders_in_a_home_are_bound_for_the_page_too(machine: Machine) -> None:
@@ -249,3 +284,9 @@ def test_a_person_can_have_a_page_of_their_own(machine: Machine) -> None:
     for unit in ("pixd", "pixd-web"):
         gone = machine.attempt(f"{mine} systemctl --user is-active {unit}")
         assert gone.stdout.strip() == "inactive"
+
+
+def _page_unit(machine: Machine) -> dict[str, Any]:
+    """Return what `pixd doctor` says of the page's unit."""
+    done = machine.attempt(f"pixd --config {CONFIG} doctor --no-model --json")
+    return {one["name"]: dict(one) for one in json.loads(done.stdout)["checks"]}["page unit"]

@@ -11,7 +11,13 @@ from functools import partial
 from typing import Any
 
 import pixd
-from pixd.cli import export_arguments, prepare_arguments, training_arguments, web_arguments
+from pixd.cli import (
+    export_arguments,
+    prepare_arguments,
+    service_arguments,
+    training_arguments,
+    web_arguments,
+)
 from pixd.cli.check_arguments import add_folder_settings
 from pixd.cli.common_options import all_and_json, pipeline_and_json, pipeline_option
 from pixd.cli.parser import CommandParser
@@ -370,16 +376,10 @@ def _add_service(add: Add) -> None:
     check.add_argument("-q", "--quiet", action="store_true", help="only say whether it is good")
 
     service = add(
-        "service", "service", "install, uninstall or print the systemd unit",
-        examples=["pixd service install --user", "sudo pixd service install"],
+        "service", "service", "install, uninstall or print the systemd units",
+        examples=["pixd service install --user", "sudo pixd service install --web"],
     )  # fmt: skip
-    service.add_argument(
-        "action", choices=["install", "uninstall", "print"], help="what to do with the unit"
-    )
-    service.add_argument("--user", action="store_true", help="under your own systemd, not root's")
-    service.add_argument(
-        "--root", metavar="DIR", help="write below DIR and start nothing, as when building an image"
-    )
+    service_arguments.add_to(service)
 
     completions = add(
         "completions", "completions", "print the script that completes pixd's words in a shell",

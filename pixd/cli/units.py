@@ -1,8 +1,9 @@
-"""The systemd units: the files as shipped, and the drop-in that ties them to one configuration.
+"""The systemd units: the files as shipped, and the drop-ins that tie them to one configuration.
 
-The shipped files (`systemd/`, carried by the wheel as `pixd/unit_files`) are installed byte for
-byte. What is different on each machine is in a drop-in that is made here: where pixd is, which
-configuration it reads, and which folders it may see and write.
+There are two: the service, and the page where it is asked for. The shipped files (`systemd/`,
+carried by the wheel as `pixd/unit_files`) are installed byte for byte. What is different on each
+machine is in a drop-in that is made here: where pixd is, which configuration it reads, and which
+folders it may see and write.
 
 Pure, except that it resolves symbolic links. `pixd.cli.commands.service` writes the files and calls
 systemd.
@@ -15,24 +16,55 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pixd.system import mounts
-from pixd.system.errors import UsageError
+from pixd.cli.unit_text import View, is_emptied, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from pixd.config import Settings
 
-UNIT = "pixd.service"
-USER = "pixd"
 SYSTEM_FOLDER = Path("/etc/systemd/system")
-SYSUSERS_FILE = Path("/etc/sysusers.d/pixd.conf")
-STATE_FOLDER = Path("/var/lib/pixd")
-DROP_INS = ("installed.conf", "gpu.conf", "home.conf")
-"""The drop-ins that are ours; any other file there belongs to the administrator."""
 
-_HOMES = tuple(Path(p) for p in ("/home", "/root", "/run/user"))  # emptied by ProtectHome=
-_EMPTIED = (*_HOMES, Path("/tmp"), Path("/var/tmp"))  # noqa: S108 - emptied by PrivateTmp=
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One of pixd's units.
+
+    Attributes:
+        name: of the unit, and where it is the machine's, of its user and its folders.
+        verb: the command of pixd that it runs.
+    """
+
+    name: str
+    verb: str
+
+    @property
+    def file(self) -> str:
+        """The name of its file."""
+        return f"{self.name}.service"
+
+    @property
+    def sysusers_file(self) -> Path:
+        """The file that has systemd-sysusers make its user."""
+        return Path("/etc/sysusers.d", f"{self.name}.conf")
+
+    @property
+    def state_folder(self) -> Path:
+        """What StateDirectory= makes for it, where it is the machine's."""
+        return Path("/var/lib", self.name)
+
+    @property
+    def runtime_folder(self) -> Path:
+        """What RuntimeDirectory= makes for it, where it is the machine's."""
+        return Path("/run", self.name)
+
+
+INSTALLED = "installed.conf"
+"""The drop-in that is made here; a unit that somebody copied by hand has none."""
+DROP_INS = (INSTALLED, "gpu.conf", "home.conf")
+"""The drop-ins that are ours; any other file there belongs to the administrator."""
+SERVICE = Unit("pixd", "run")
+PAGE = Unit("pixd-web", "web")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,38 +93,45 @@ def shipped(name: str) -> str:
     return resources.files("pixd.cli").joinpath("unit_files", *name.split("/")).read_text("utf-8")
 
 
+def user_of(unit: Unit) -> UnitFile:
+    """Return the file that has systemd-sysusers make the user of a unit of the machine."""
+    return UnitFile(unit.sysusers_file, shipped(f"{unit.name}.sysusers"))
+
+
 def system_files(
-    settings: Settings, installation: Installation, *, has_gpu: bool
+    unit: Unit, settings: Settings, installation: Installation, *, has_gpu: bool
 ) -> list[UnitFile]:
-    """Return what makes the system service: the user, the unit, its drop-ins.
+    """Return what makes a unit of the machine: the user, the unit, its drop-ins.
 
     Args:
+        unit: which one.
         settings: the checked configuration.
         installation: where pixd is.
-        has_gpu: whether it is to use an NVIDIA GPU.
+        has_gpu: whether pixd is to use an NVIDIA GPU.
 
     Raises:
         UsageError: a path cannot be written in a unit.
     """
-    drop_ins = SYSTEM_FOLDER / f"{UNIT}.d"
-    views = list(_views(settings, installation))
-    files = [
-        UnitFile(SYSUSERS_FILE, shipped("pixd.sysusers")),
-        UnitFile(SYSTEM_FOLDER / UNIT, shipped(UNIT)),
-    ]
-    if has_gpu:
+    drop_ins = SYSTEM_FOLDER / f"{unit.file}.d"
+    views = list(_page_views(settings) if unit is PAGE else _service_views(settings))
+    views += _common_views(settings, installation)
+    files = [user_of(unit), UnitFile(SYSTEM_FOLDER / unit.file, shipped(unit.file))]
+    if has_gpu:  # the page too: it draws with a translator of its own, on the same device
         files.append(UnitFile(drop_ins / "gpu.conf", shipped("gpu.conf")))
     if any(view.hides_home for view in views):
         files.append(UnitFile(drop_ins / "home.conf", shipped("home.conf")))
-    text = _commands(settings, installation) + "".join(view.lines() for view in views)
-    files.append(UnitFile(drop_ins / "installed.conf", text))
+    text = _commands(unit, settings, installation) + "".join(view.lines() for view in views)
+    files.append(UnitFile(drop_ins / INSTALLED, text))
     return files
 
 
-def user_files(settings: Settings, installation: Installation, folder: Path) -> list[UnitFile]:
-    """Return what makes the service of one person: the unit and its drop-in.
+def user_files(
+    unit: Unit, settings: Settings, installation: Installation, folder: Path
+) -> list[UnitFile]:
+    """Return what makes a unit of one person: the unit and its drop-in.
 
     Args:
+        unit: which one.
         settings: the checked configuration.
         installation: where pixd is.
         folder: ``~/.config/systemd/user`` of that person.
@@ -100,115 +139,82 @@ def user_files(settings: Settings, installation: Installation, folder: Path) -> 
     Raises:
         UsageError: a path cannot be written in a unit.
     """
+    made = _commands(unit, settings, installation)
     return [
-        UnitFile(folder / UNIT, shipped(f"user/{UNIT}")),
-        UnitFile(folder / f"{UNIT}.d" / "installed.conf", _commands(settings, installation)),
+        UnitFile(folder / unit.file, shipped(f"user/{unit.file}")),
+        UnitFile(folder / f"{unit.file}.d" / INSTALLED, made),
     ]
 
 
-def is_emptied(path: Path) -> bool:
-    """Tell whether the system service sees `path` only where it is bound into its view."""
-    return _is_in(Path(mounts.find(path).path), _EMPTIED) or _is_in(path, _EMPTIED)
-
-
-def _commands(settings: Settings, installation: Installation) -> str:
+def _commands(unit: Unit, settings: Settings, installation: Installation) -> str:
     program, *words = installation.command
     words += ["--config", str(settings.path)]
     # systemd takes the program's own path literally, even a "$" in it.
     pixd = " ".join([quoted(program), *(quoted(word, is_command=True) for word in words)])
-    return f"""\
+    text = f"""\
 # Written by `pixd service install`. Run that again when pixd, its configuration or a folder has
-# moved; it replaces this file. What you want otherwise goes into `systemctl edit pixd`.
+# moved; it replaces this file. What you want otherwise goes into `systemctl edit {unit.name}`.
 
 [Service]
 # Emptied first: a second line would be added to the first.
 ExecStart=
-ExecStart={pixd} run
-ExecReload=
+ExecStart={pixd} {unit.verb}
+"""
+    if unit is PAGE:  # it looks by itself whether the configuration changed
+        return text
+    return f"""\
+{text}ExecReload=
 ExecReload={pixd} check-config --quiet
 ExecReload=/bin/kill -HUP $MAINPID
 """
 
 
-@dataclass(frozen=True, slots=True)
-class _View:
-    """One folder as the service sees it."""
-
-    path: Path
-    is_writable: bool
-    why: str
-
-    @property
-    def hides_home(self) -> bool:
-        return _is_in(self.path, _HOMES) or _is_in(self._real, _HOMES)
-
-    @property
-    def _real(self) -> Path:
-        return Path(mounts.find(self.path).path)
-
-    def lines(self) -> str:
-        """Return the setting that gives the service this view, below a comment with its reason.
-
-        The "-" is for missing folders: pixd reports them in words, but without it systemd would
-        end the start with status=226/NAMESPACE.
-        """
-        text = f"# {self.why}\n"
-        if _is_in(self.path, _EMPTIED):
-            # Mounted where the configuration says, from where it really is.
-            places = [f"-{self._real}"] + [str(self.path)] * (self._real != self.path)
-        elif _is_in(self._real, _EMPTIED):
-            places = [f"-{self._real}"]  # a link from outside leads there
-        else:
-            name = "ReadWritePaths" if self.is_writable else "ReadOnlyPaths"
-            return f"{text}{name}={quoted(f'-{self.path}')}\n"
-        name = "BindPaths" if self.is_writable else "BindReadOnlyPaths"
-        return f"{text}{name}={':'.join(quoted(place) for place in places)}\n"
+# -- what a unit of the machine may see and write -------------------------------------------
 
 
-def _views(settings: Settings, installation: Installation) -> Iterator[_View]:
-    yield _View(settings.store, is_writable=True, why="The store: database, snapshots, models.")
+def _service_views(settings: Settings) -> Iterator[View]:
+    yield View(settings.store, is_writable=True, why="The store: database, snapshots, models.")
     for pipeline in settings.pipelines:
         for kind in ("training", "input"):
             why = f"{pipeline.name}: {kind}, never written."
-            yield _View(getattr(pipeline, kind), is_writable=False, why=why)
-        yield _View(pipeline.output, is_writable=True, why=f"{pipeline.name}: output.")
+            yield View(getattr(pipeline, kind), is_writable=False, why=why)
+        yield View(pipeline.output, is_writable=True, why=f"{pipeline.name}: output.")
     # Not for the root itself: that would make everything writable. `pixd status` reports it.
     if settings.metrics is not None and settings.metrics.parent != Path("/"):
         # The folder, because the file is made in it and then renamed.
-        yield _View(settings.metrics.parent, is_writable=True, why="The metrics file.")
-    # Only where the service would not see them; it can read everything else anyway.
+        yield View(settings.metrics.parent, is_writable=True, why="The metrics file.")
+
+
+def _page_views(settings: Settings) -> Iterator[View]:
+    yield View(settings.store, is_writable=False, why="The store, and the service's socket in it.")
+    takes = settings.web.uploads
+    what = "uploads go here." if takes else "never written, because uploads are off."
+    for pipeline in settings.pipelines:
+        for kind in ("training", "input"):
+            why = f"{pipeline.name}: {kind}, {what}"
+            yield View(getattr(pipeline, kind), is_writable=takes, why=why)
+        yield View(pipeline.output, is_writable=False, why=f"{pipeline.name}: output.")
+    folder = socket_folder(settings)
+    if folder is not None and folder != Path("/"):  # not for the root, as above
+        yield View(folder, is_writable=True, why="The socket that it listens on.")
+
+
+def socket_folder(settings: Settings) -> Path | None:
+    """Return the folder of the Unix socket that the page listens on.
+
+    None where it listens on none, or in the folder that systemd makes for it.
+    """
+    if not settings.web.listen.startswith("/"):
+        return None
+    folder = Path(settings.web.listen).parent
+    return None if folder == PAGE.runtime_folder else folder
+
+
+def _common_views(settings: Settings, installation: Installation) -> Iterator[View]:
+    """Yield what both need, where they would not see it; they can read everything else anyway."""
     if is_emptied(settings.path):
         # The folder, because an editor puts another file in the place of the old one.
-        yield _View(settings.path.parent, is_writable=False, why="The configuration.")
+        yield View(settings.path.parent, is_writable=False, why="The configuration.")
     for folder in installation.folders:
         if is_emptied(folder):
-            yield _View(folder, is_writable=False, why="pixd itself, and the Python it runs on.")
-
-
-def quoted(word: str, *, is_command: bool = False) -> str:
-    """Write a word of a unit file so that systemd reads exactly it.
-
-    Args:
-        word: the text that is meant.
-        is_command: whether it is for an Exec line, where "$" names a variable.
-
-    Raises:
-        UsageError: it holds a line break or another control character.
-
-    Source: systemd.syntax(7) "Quoting", systemd.unit(5) "Specifiers", systemd.service(5)
-        "Command lines".
-    """
-    if not word.isprintable():
-        raise UsageError(
-            f"{word!a} cannot be written in a systemd unit",
-            advice="rename the folder without line breaks and control characters",
-        )
-    text = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
-    if is_command:
-        text = text.replace("$", "$$")
-    is_plain = all(c.isalnum() or c in "/._-+@=,%$" for c in word)
-    return text if is_plain else f'"{text}"'
-
-
-def _is_in(path: Path, folders: Sequence[Path]) -> bool:
-    return any(path.is_relative_to(folder) for folder in folders)
+            yield View(folder, is_writable=False, why="pixd itself, and the Python it runs on.")

@@ -76,28 +76,30 @@ def state_folder(config: Path, environ: Mapping[str, str]) -> Path:
     return base / "pixd" / "web" / _name_of(config)
 
 
-def known_state_folder(config: Path, environ: Mapping[str, str]) -> Path:
-    """Return the folder of the page that a person means: the unit's, where only that one is there.
+def known_state_folders(config: Path, environ: Mapping[str, str]) -> list[Path]:
+    """Return the folders of the pages that a person may mean: their own, then the units'.
+
+    At least one; their own also where no page of theirs ever ran and no unit's is there.
 
     Raises:
-        PixdError: it is there, and this user may not read it.
+        PixdError: only a unit's is there, and this user may not read it.
     """
     own = state_folder(config, environ)
-    if own.exists():
-        return own
+    known = [own] if own.exists() else []
     for above in SYSTEM_STATES:
         found = above / "web" / _name_of(config)
         try:
             if (found / TOKENS).stat():
-                return found
+                known.append(found)
         except PermissionError as error:
-            raise PixdError(
-                f"the page's tokens are in {found}, which you may not read",
-                advice="sudo pixd web --link",
-            ) from error
+            if not known:
+                raise PixdError(
+                    f"the page's tokens are in {found}, which you may not read",
+                    advice="sudo pixd web --link",
+                ) from error
         except OSError:
             continue
-    return own
+    return known or [own]
 
 
 def cache_folder(config: Path, environ: Mapping[str, str]) -> Path:

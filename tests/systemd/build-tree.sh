@@ -24,12 +24,13 @@ mirror=$(apt-get indextargets --format '$(CODENAME)|$(COMPONENT)|$(IDENTIFIER)|$
 eval "$(apt-config shell http_proxy Acquire::http::Proxy)"
 export http_proxy="${http_proxy:-}"
 
-# procps: kill and pgrep. libpam-systemd and dbus-user-session: a systemd for each user.
+# acl: setfacl, which install advises. procps: kill and pgrep. libpam-systemd and dbus-user-session:
+# a systemd for each user.
 echo "debootstrap $VERSION_CODENAME into $tree"
 rm -rf "$partial"
 mkdir -p "$(dirname "$tree")"
 debootstrap --variant=minbase \
-    --include=systemd,systemd-sysv,dbus,libpam-systemd,dbus-user-session,procps,python3,python3-venv \
+    --include=systemd,systemd-sysv,dbus,libpam-systemd,dbus-user-session,acl,procps,python3,python3-venv \
     "$VERSION_CODENAME" "$partial" "$mirror" >"$wheels/debootstrap.log" 2>&1 ||
     { tail -n 20 "$wheels/debootstrap.log" >&2; exit 1; }
 
@@ -44,7 +45,10 @@ echo "wheels for Python $version"
 needs=$("$python" - "$(dirname "$lock")/pyproject.toml" <<'PYTHON'
 import sys, tomllib
 with open(sys.argv[1], "rb") as file:
-    print(" ".join(tomllib.load(file)["project"]["dependencies"]).replace(", ", ","))
+    project = tomllib.load(file)["project"]
+# The extra too: the page is a unit.
+needs = [*project["dependencies"], *project["optional-dependencies"]["web"]]
+print(" ".join(needs).replace(", ", ","))
 PYTHON
 )
 echo "a virtual environment in /opt/pixd"

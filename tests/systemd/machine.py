@@ -146,14 +146,14 @@ class Machine:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
 
-    def shown(self, *names: str) -> dict[str, str]:
-        """Return properties of the service, as `systemctl show` has them."""
-        lines = self.run(f"systemctl show pixd -p {','.join(names)}").splitlines()
+    def shown(self, *names: str, unit: str = "pixd") -> dict[str, str]:
+        """Return properties of a unit, as `systemctl show` has them."""
+        lines = self.run(f"systemctl show {unit} -p {','.join(names)}").splitlines()
         return dict(line.split("=", 1) for line in lines)
 
-    def pid(self) -> int:
-        """Return the service's process id inside the machine, 0 where it does not run."""
-        return int(self.shown("MainPID")["MainPID"])
+    def pid(self, unit: str = "pixd") -> int:
+        """Return a unit's process id inside the machine, 0 where it does not run."""
+        return int(self.shown("MainPID", unit=unit)["MainPID"])
 
     def pids(self, pattern: str) -> list[int]:
         """Return the processes whose command line matches, by their ids inside the machine."""
@@ -173,11 +173,11 @@ class Machine:
         return spaces[0] == spaces[1]
 
     def until(self, is_so: Callable[[], object], timeout_s: float, what: str) -> None:
-        """Wait, and fail with the service's log when it takes longer than `timeout_s`."""
+        """Wait, and fail with the units' log when it takes longer than `timeout_s`."""
         ends_at = time.monotonic() + timeout_s
         while not is_so():
             if time.monotonic() > ends_at:
-                log = self.attempt("journalctl -u pixd -n 60 --no-pager").stdout
+                log = self.attempt("journalctl -u pixd -u pixd-web -n 60 --no-pager").stdout
                 pytest.fail(f"not so after {timeout_s:.0f} s: {what}\n{log}")
             time.sleep(0.1)
 

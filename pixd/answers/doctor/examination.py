@@ -13,6 +13,7 @@ from pixd.answers.doctor import (
     page,
     service,
     store,
+    units,
     upgrade,
 )
 
@@ -49,7 +50,7 @@ def examination(
         yield "the metrics", partial(machine.metrics_file, settings.metrics)
         yield "the service", partial(service.checks, settings)
         yield "the page", partial(page.checks, settings)
-        yield "systemd", lambda: [machine.unit()]
+        yield "systemd", partial(units.checks, wants_page=settings.web.start)
         yield "open files", lambda: [machine.open_files(settings.store)]
         yield "the clock", lambda: [machine.clock(examined.newest_event_at())]
         yield "Pillow", lambda: [machine.image_formats()]

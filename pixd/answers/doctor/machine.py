@@ -1,4 +1,4 @@
-"""What the machine offers: events, limits, a clock, image formats, a GPU, a service manager."""
+"""What the machine offers: events, limits, a clock, image formats, a GPU."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ import errno
 import os
 import resource
 import shlex
-import shutil
-import subprocess
 import sys
 import tempfile
 import threading
@@ -38,8 +36,6 @@ burst of files stay far below this."""
 COUNT_FOR_S = 0.3
 FUTURE_S = 60.0
 WRITTEN_AT = 1_735_689_600  # 2025-01-01: an earlier clock is wrong
-SYSTEMCTL_WITHIN_S = 3.0
-BOOTED = Path("/run/systemd/system")  # sd_booted(3)
 
 
 def user(settings: Settings) -> Check:
@@ -241,39 +237,3 @@ def metrics_file(path: Path | None) -> Iterator[Check]:
         yield warn("metrics", f"{path.parent} cannot be written", mend)
     else:
         yield ok("metrics", str(path))
-
-
-def unit() -> Check:
-    """Look whether systemd starts pixd with the machine."""
-    program = shutil.which("systemctl")
-    if program is None or not BOOTED.is_dir():
-        return ok("systemd", "this machine was not started by it; keep `pixd run` alive otherwise")
-    for spoken, words in (("systemctl", []), ("systemctl --user", ["--user"])):
-        enabled, active = (
-            _systemctl(program, *words, verb, "pixd.service")
-            for verb in ("is-enabled", "is-active")
-        )
-        if active == "failed":
-            mend = f"{spoken} reset-failed pixd; {spoken} start pixd; {spoken} status pixd"
-            return fail("systemd", "pixd.service failed and is not tried again", mend)
-        if enabled == "enabled":
-            return ok("systemd", f"pixd.service is enabled and {active}")
-        if enabled == "disabled":
-            mend = f"{spoken} enable pixd"
-            return warn("systemd", f"pixd.service is installed, {active} and not enabled", mend)
-    told = "pixd.service is not installed: pixd does not start with the machine"
-    return warn("systemd", told, "sudo pixd service install; or pixd service install --user")
-
-
-def _systemctl(program: str, *words: str) -> str:
-    try:
-        done = subprocess.run(
-            [program, *words],
-            capture_output=True,
-            text=True,
-            timeout=SYSTEMCTL_WITHIN_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return "silent"
-    return done.stdout.strip()

@@ -26,12 +26,15 @@ def checks(settings: Settings) -> Iterator[Check]:
     if missing:
         told = f"cannot be served: {', '.join(missing)} is not installed"
         mend = f"{sys.executable} -m pip install 'pixd[web]'"
-        yield warn("page", told, mend) if settings.web.start else ok("page", f"{told}; not asked")
+        yield (
+            warn("page", told, mend) if settings.web.start else ok("page", f"{told}; not asked for")
+        )
         return
     if not is_loopback(settings.web.listen):
         yield warn(
             "page",
-            f"it listens on {settings.web.listen}: the network reaches it, and nothing is encrypted",
+            f"it listens on {settings.web.listen}: the network reaches it, except under the"
+            " machine's pixd-web.service, and nothing is encrypted",
             "listen: 127.0.0.1:8460, and from elsewhere: ssh -L 8460:127.0.0.1:8460 THIS-MACHINE",
         )
     elif trouble := _trouble(settings):
@@ -39,7 +42,7 @@ def checks(settings: Settings) -> Iterator[Check]:
     elif settings.web.start:
         yield ok("page", f"on {settings.web.listen}; its link: pixd web --link")
     else:
-        yield ok("page", "not asked for; pixd run --web, or pixd web, serves it")
+        yield ok("page", "config.yaml asks for none; pixd run --web, or pixd web, serves it")
 
 
 def _trouble(settings: Settings) -> str:

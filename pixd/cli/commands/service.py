@@ -1,119 +1,85 @@
-"""`pixd service`: install, uninstall or print the systemd unit.
+"""`pixd service`: install, uninstall or print the systemd units, of the service and of the page.
 
 It prints each thing that it does. It looks for problems first, and installs nothing where it finds
-one; only the missing user and folders are made before, because the search needs them. Data is never
-touched: nothing in a folder is read, removed or given to another owner.
+one; only the missing users and folders are made before, because the search needs them. Data is
+never touched: nothing in a folder is read, removed or given to another owner.
 """
 
 from __future__ import annotations
 
 import os
-import pwd
 import shlex
-import shutil
 import site
-import subprocess
 import sys
 import sysconfig
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import pixd
-from pixd.cli import units
+from pixd.cli import permissions, units
+from pixd.cli.commands.web import check_installed
 from pixd.cli.configuration import settings_of
+from pixd.cli.systemctl import Systemctl, me
 from pixd.cli.terminal import warn
+from pixd.cli.units import PAGE, SERVICE
 from pixd.system import durable
 from pixd.system.errors import PixdError, UsageError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
-    from pixd.cli.units import UnitFile
+    from pixd.cli.units import Unit, UnitFile
     from pixd.config import Settings
 
-_BOOTED = Path("/run/systemd/system")
+_SOCKET = "pixd-web.socket"  # never ours: docs/web.md says how to copy it
 
 
 def run(args: argparse.Namespace) -> int:
     """Do what `args.action` says."""
     if args.action == "print":
         return _print(args)
-    manager = None if args.root else _Manager(is_user=args.user)
+    systemctl = None if args.root else Systemctl(is_user=args.user)
     if args.action == "uninstall":
-        return _uninstall(args, manager)
-    return _install(args, manager)
-
-
-class _Manager:
-    """The systemd that will run the service: the machine's, or this person's."""
-
-    def __init__(self, *, is_user: bool) -> None:
-        """Check that it is there and that this user may use it.
-
-        Raises:
-            PixdError: it is not there, or this user may not control it.
-        """
-        program = shutil.which("systemctl")
-        # Source: sd_booted(3).
-        if program is None or not _BOOTED.is_dir():
-            raise PixdError(
-                "this machine was not started by systemd, so there is nothing to install into",
-                advice="keep `pixd run` alive with what runs services here; "
-                "`pixd service print` shows what the unit does",
-            )
-        if is_user and not Path(os.environ.get("XDG_RUNTIME_DIR", ""), "systemd").is_dir():
-            raise PixdError(
-                "there is no systemd of your own in this session (XDG_RUNTIME_DIR)",
-                advice="log in as yourself rather than by su or sudo; without a login: "
-                f"sudo loginctl enable-linger {_me()}; "
-                f"export XDG_RUNTIME_DIR=/run/user/{os.getuid()}",
-            )
-        if not is_user and os.geteuid() != 0:
-            raise PixdError(
-                "the service of the whole machine is installed by root",
-                advice=f"sudo {shlex.join(sys.argv)}; or for yourself alone, add --user",
-            )
-        self.is_user = is_user
-        self._program = program
-        self.spoken = "systemctl --user" if is_user else "systemctl"
-        self.journal = "journalctl --user -u pixd" if is_user else "journalctl -u pixd"
-
-    def tell(self, *words: str, advice: str) -> None:
-        """Print a systemctl command and run it.
-
-        Raises:
-            PixdError: it failed; its own message is part of the error's.
-        """
-        print(f"{self.spoken} {' '.join(words)}", flush=True)
-        _call([self._program, *(["--user"] if self.is_user else []), *words], advice=advice)
-
-    def forget_failure(self) -> None:
-        """Let systemd forget that the unit failed, if it did, so that no trace is left."""
-        words = [self._program, *(["--user"] if self.is_user else []), "reset-failed", units.UNIT]
-        subprocess.run(words, capture_output=True, check=False)  # it fails where no unit had failed
-
-
-def _call(command: Sequence[str], *, advice: str) -> None:
-    # No time-out here: systemd has one, which a migration extends.
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        said = " ".join(done.stderr.split()) or f"it ended with {done.returncode}"
-        spoken = " ".join([Path(command[0]).name, *command[1:]])
-        raise PixdError(f"{spoken}: {said}", advice=advice)
+        return _uninstall(args, systemctl)
+    return _install(args, systemctl)
 
 
 # -- the files ------------------------------------------------------------------------------
 
 
-def _files(args: argparse.Namespace, settings: Settings) -> list[UnitFile]:
+def _wanted(args: argparse.Namespace, settings: Settings) -> list[Unit]:
+    return [SERVICE, PAGE] if args.web or settings.web.start else [SERVICE]
+
+
+def _files(args: argparse.Namespace, settings: Settings, unit: Unit) -> list[UnitFile]:
     installation = _installation(is_user=args.user)
     if args.user:
-        return units.user_files(settings, installation, _user_folder())
+        return units.user_files(unit, settings, installation, _user_folder())
     from pixd.system.machine import has_gpu  # noqa: PLC0415 - `print --user` does without
 
     with_gpu = settings.device != "cpu" and has_gpu()
-    return units.system_files(settings, installation, has_gpu=with_gpu)
+    return units.system_files(unit, settings, installation, has_gpu=with_gpu)
+
+
+def _ours(args: argparse.Namespace, unit: Unit) -> list[Path]:
+    """Return every file that install may have written for a unit; the unit itself is first."""
+    folder = _user_folder() if args.user else units.SYSTEM_FOLDER
+    paths = [folder / unit.file, *(folder / f"{unit.file}.d" / name for name in units.DROP_INS)]
+    if not args.user:
+        paths.append(unit.sysusers_file)
+    return [_below(args, path) for path in paths]
+
+
+def _is_installed(args: argparse.Namespace, unit: Unit) -> bool:
+    """Tell whether install wrote a unit. A page's unit may also have been copied by hand."""
+    there = _ours(args, unit)[0]
+    made_here = there.with_name(f"{unit.file}.d") / units.INSTALLED
+    return there.exists() and (unit is SERVICE or made_here.exists())
+
+
+def _below(args: argparse.Namespace, path: Path) -> Path:
+    return Path(args.root or "/") / path.relative_to("/")
 
 
 def _user_folder() -> Path:
@@ -145,14 +111,15 @@ def _installation(*, is_user: bool) -> units.Installation:
 
 
 def _print(args: argparse.Namespace) -> int:
-    """Print unit and drop-ins, as `systemctl cat` would; together they are a valid unit."""
+    """Print units and drop-ins, as `systemctl cat` would; those of one are a valid unit."""
     settings = settings_of(args, asks_network=True)
     shown = []
-    for file in _files(args, settings):
-        if file.path == units.SYSUSERS_FILE:
-            warn(f"also {file.path}, which makes the user {units.USER}:\n{file.text}")
-        else:
-            shown.append(f"# {file.path}\n{file.text}")
+    for unit in _wanted(args, settings):
+        for file in _files(args, settings, unit):
+            if file.path == unit.sysusers_file:
+                warn(f"also {file.path}, which makes the user {unit.name}:\n{file.text}")
+            else:
+                shown.append(f"# {file.path}\n{file.text}")
     print("\n".join(shown), end="")
     return 0
 
@@ -160,54 +127,65 @@ def _print(args: argparse.Namespace) -> int:
 # -- install --------------------------------------------------------------------------------
 
 
-def _install(args: argparse.Namespace, manager: _Manager | None) -> int:
-    """Write the files, and let systemd start the service.
+def _install(args: argparse.Namespace, systemctl: Systemctl | None) -> int:
+    """Write the files, and let systemd start what they are for.
 
     Raises:
         ConfigError: the configuration is missing or wrong.
-        PixdError: the service could not work, and why; or it did not start.
+        PixdError: a unit could not work, and why; or it did not start.
     """
     settings = settings_of(args, asks_network=True)
-    files = _files(args, settings)
-    root = Path(args.root or "/")
-    if manager and not manager.is_user:
-        _make_user(files[0])
-        _make_folders(settings)
-        problems = list(_problems(settings, _Account.of(units.USER)))
-        if problems:
-            raise PixdError(
-                "\n".join(problem.text for problem in problems),
-                advice=f"{problems[0].remedy}, then the same command again; or give up the user "
-                f"{units.USER} and its protection: pixd service install --user",
-            )
-    _write(files, _ours(args, root), root)
-    if manager is None:
+    wanted = _wanted(args, settings)
+    if PAGE in wanted:
+        check_installed()
+    files = {unit: _files(args, settings, unit) for unit in wanted}
+    if systemctl and not systemctl.is_user:
+        _prepare(settings, wanted)
+    if PAGE not in wanted and _is_installed(args, PAGE):
+        print(f"{settings.path} asks for no page (web: true, or --web)")
+        _remove(args, PAGE, systemctl)
+    for unit in wanted:
+        _write(args, unit, files[unit])
+    if systemctl is None:
         print("nothing was started; on that machine: systemd-sysusers, systemctl daemon-reload,")
-        print("systemctl enable --now pixd")
+        print(f"systemctl enable --now {' '.join(unit.name for unit in wanted)}")
         return 0
-    manager.tell("daemon-reload", advice="systemctl status says how systemd is")
-    manager.tell("enable", units.UNIT, advice=f"{manager.spoken} cat pixd")
-    # Restart, so that a second installation takes what has changed.
-    manager.tell("restart", units.UNIT, advice=f"{manager.journal} -n 20")
-    print(f"pixd runs, and will after the next start of the machine. {manager.spoken} status pixd")
-    print(f"and pixd status say how it is; {manager.journal} is its log.")
-    if manager.is_user:
-        print(f"It ends when you log out, unless: sudo loginctl enable-linger {_me()}")
-    else:
-        print(f"Outputs belong to the group {units.USER}; to write or remove them yourself:")
-        print(f"usermod -aG {units.USER} YOU, or an ACL (docs/service.md).")
+    systemctl.reload()
+    for unit in wanted:
+        systemctl.start(unit)
+    _say_how_to_go_on(settings, wanted, systemctl)
     return 0
 
 
-def _write(files: Sequence[UnitFile], ours: Sequence[Path], root: Path) -> None:
-    """Write the files, and remove those of `ours` that are no longer needed.
+def _prepare(settings: Settings, wanted: Sequence[Unit]) -> None:
+    """Make users and folders, and look whether the units could work.
+
+    Raises:
+        PixdError: one could not.
+    """
+    for unit in wanted:
+        permissions.make_user(unit)
+    permissions.make_folders(settings, has_page=PAGE in wanted)
+    problems = list(permissions.service_problems(settings))
+    if PAGE in wanted:
+        problems += permissions.page_problems(settings)
+    if problems:
+        raise PixdError(
+            "\n".join(problem.text for problem in problems),
+            advice=f"{problems[0].remedy}, then the same command again; or give up the user "
+            f"{SERVICE.name} and its protection: pixd service install --user",
+        )
+
+
+def _write(args: argparse.Namespace, unit: Unit, files: Sequence[UnitFile]) -> None:
+    """Write the files of a unit, and remove those of ours that are no longer needed.
 
     Raises:
         PixdError: the disk or a file refuses.
     """
-    wanted = {_below(root, file.path): file.text for file in files}
+    wanted = {_below(args, file.path): file.text for file in files}
     try:
-        for path in ours:
+        for path in _ours(args, unit):
             if path not in wanted:
                 path.unlink(missing_ok=True)
         for path, text in wanted.items():
@@ -216,172 +194,71 @@ def _write(files: Sequence[UnitFile], ours: Sequence[Path], root: Path) -> None:
             print(f"wrote {path}")
     except OSError as error:
         raise PixdError(
-            f"{error.filename or root} cannot be written: {error.strerror}",
+            f"{error.filename or args.root} cannot be written: {error.strerror}",
             advice="make it writable, or have `pixd service print` and put the files there yourself",
         ) from error
 
 
-def _make_user(file: UnitFile) -> None:
-    """Make the system user, unless there is one, which the administrator may have made."""
-    try:
-        pwd.getpwnam(units.USER)
-    except KeyError:
-        program = shutil.which("systemd-sysusers")
-        remedy = f"useradd --system --home-dir {units.STATE_FOLDER} {units.USER}"
-        if program is None:
-            raise PixdError("systemd-sysusers is missing", advice=remedy) from None
-        file.path.parent.mkdir(parents=True, exist_ok=True)
-        durable.write_file(file.path, file.text.encode())
-        _call([program, str(file.path)], advice=remedy)
-        print(f"made the user {units.USER}")
-
-
-class _Account(NamedTuple):
-    """The user that the service runs as."""
-
-    name: str
-    gid: int
-    groups: list[int]
-
-    @classmethod
-    def of(cls, name: str) -> _Account:
-        entry = pwd.getpwnam(name)
-        return cls(name, entry.pw_gid, os.getgrouplist(name, entry.pw_gid))
-
-    def may(self, rights: str, path: Path) -> bool:
-        """Ask the kernel in a child that runs as this user: modes, groups, ACLs and mounts count.
-
-        Where the unit makes `path` visible by a bind mount, the folders above it do not count.
-        """
-        place, cwd = (".", path) if units.is_emptied(path) and path.is_dir() else (path, "/")
-        tests = " -a ".join(f"-{right} {{}}" for right in rights).split()
-        words = [str(place) if word == "{}" else word for word in tests]
-        done = subprocess.run(
-            ["/usr/bin/test", *words],
-            cwd=cwd,
-            user=self.name,
-            group=self.gid,
-            extra_groups=self.groups,
-            check=False,
-        )
-        return done.returncode == 0
-
-
-class _Problem(NamedTuple):
-    """What the service could not do, and the command that fixes it."""
-
-    text: str
-    remedy: str
-
-
-def _problems(settings: Settings, account: _Account) -> Iterator[_Problem]:
-    """Find what would make every start fail."""
-    name = account.name
-    config = settings.path.parent if units.is_emptied(settings.path) else settings.path
-    if not account.may("rx" if config.is_dir() else "r", config):
-        yield _Problem(
-            f"{name} cannot read the configuration {settings.path}",
-            f"put it into /etc/pixd, or: setfacl -m u:{name}:rX {config}",
-        )
-    for pipeline in settings.pipelines:
-        for folder in (pipeline.training, pipeline.input):
-            if not account.may("rx", folder):
-                yield _Problem(
-                    f"{name} cannot read the folder {folder}",
-                    f"setfacl -R -m u:{name}:rX,d:u:{name}:rX {folder} (also x for the folders above)",
-                )
-        if not account.may("rwx", pipeline.output):
-            yield _Problem(
-                f"{name} cannot write into the folder {pipeline.output}",
-                f"setfacl -R -m u:{name}:rwX,d:u:{name}:rwX {pipeline.output}",
-            )
-    if settings.store.exists() and not account.may("rwx", settings.store):
-        yield _Problem(
-            f"{name} cannot write into the store {settings.store}",
-            f"stop whatever pixd uses it, then: chown -R {name}: {settings.store}",
-        )
-
-
-def _make_folders(settings: Settings) -> None:
-    """Make the missing folders, because the service could not: it sees all else read-only.
-
-    Raises:
-        PixdError: the disk or a file refuses.
-    """
-    account = pwd.getpwnam(units.USER)
-    wanted = [(p.output, True) for p in settings.pipelines]
-    wanted += [(f, False) for p in settings.pipelines for f in (p.training, p.input)]
-    if not settings.store.is_relative_to(units.STATE_FOLDER):
-        wanted.append((settings.store, True))
-    for folder, is_its_own in wanted:
-        if folder.exists():
-            continue
-        try:
-            folder.mkdir(parents=True)
-            if is_its_own:
-                os.chown(folder, account.pw_uid, account.pw_gid)
-            else:  # whoever owns the folder above will drop files here
-                above = folder.parent.stat()
-                os.chown(folder, above.st_uid, above.st_gid)
-        except OSError as error:
-            raise PixdError(
-                f"the folder {folder} cannot be made: {error.strerror}",
-                advice="make it by hand, or name another in config.yaml",
-            ) from error
-        print(f"made {folder}")
+def _say_how_to_go_on(settings: Settings, wanted: Sequence[Unit], systemctl: Systemctl) -> None:
+    print(
+        f"pixd runs, and will after the next start of the machine. {systemctl.spoken} status pixd"
+    )
+    print(f"and pixd status say how it is; {systemctl.journal(SERVICE)} is its log.")
+    if systemctl.is_user:
+        print(f"It ends when you log out, unless: sudo loginctl enable-linger {me()}")
+    else:
+        print(f"Outputs belong to the group {SERVICE.name}; to write or remove them yourself:")
+        print(f"usermod -aG {SERVICE.name} YOU, or an ACL (docs/service.md).")
+    if PAGE in wanted:
+        sudo = [] if systemctl.is_user else ["sudo"]
+        pixd_here = _installation(is_user=systemctl.is_user).command
+        link = [*sudo, *pixd_here, "--config", str(settings.path), "web", "--link"]
+        print("The page is up. Its address, with the token in it, says:")
+        print(shlex.join(link))
 
 
 # -- uninstall ------------------------------------------------------------------------------
 
 
-def _uninstall(args: argparse.Namespace, manager: _Manager | None) -> int:
-    """Undo what install did to systemd. Data, the system user and other drop-ins stay."""
-    root = Path(args.root or "/")
-    present = [path for path in _ours(args, root) if path.exists()]
-    unit = next((path for path in present if path.name == units.UNIT), None)
-    if unit is None:
+def _uninstall(args: argparse.Namespace, systemctl: Systemctl | None) -> int:
+    """Undo what install did to systemd. Data, the system users and other drop-ins stay."""
+    present = [unit for unit in (PAGE, SERVICE) if _is_installed(args, unit)]
+    if not present:
         raise UsageError("pixd is not installed as a service here", advice=_other_place(args))
-    if manager:
-        manager.tell("disable", "--now", units.UNIT, advice=f"{manager.journal} -n 20")
-        manager.forget_failure()
-    for path in present:
-        path.unlink()
-        print(f"removed {path}")
-    drop_ins = unit.with_name(f"{units.UNIT}.d")
+    for unit in present:
+        _remove(args, unit, systemctl)
+    if systemctl:
+        systemctl.reload()
+    print("the configuration, the store and all folders are as they were")
+    if not args.user:
+        print(f"left the user {SERVICE.name}, who owns them; `userdel {SERVICE.name}` removes it")
+    if not args.user and PAGE in present:
+        print(f"left the user {PAGE.name} too, with its tokens in {PAGE.state_folder}")
+    return 0
+
+
+def _remove(args: argparse.Namespace, unit: Unit, systemctl: Systemctl | None) -> None:
+    """Stop a unit and remove its files; what an administrator added stays and is named."""
+    if systemctl:
+        systemctl.stop(unit)
+    ours = _ours(args, unit)
+    for path in ours:
+        if path.exists():
+            path.unlink()
+            print(f"removed {path}")
+    drop_ins = ours[0].with_name(f"{unit.file}.d")
     if drop_ins.is_dir():
         left = sorted(path.name for path in drop_ins.iterdir())
         if left:
             print(f"left {drop_ins}, which holds what is yours: {', '.join(left)}")
         else:
             drop_ins.rmdir()
-    if manager:
-        manager.tell("daemon-reload", advice="systemctl status says how systemd is")
-    print("the configuration, the store and all folders are as they were")
-    if not args.user:
-        print(f"left the user {units.USER}, who owns them; `userdel {units.USER}` removes it")
-    return 0
-
-
-def _ours(args: argparse.Namespace, root: Path) -> list[Path]:
-    """Return every file that install may have written."""
-    folder = _user_folder() if args.user else units.SYSTEM_FOLDER
-    paths = [folder / units.UNIT, *(folder / f"{units.UNIT}.d" / name for name in units.DROP_INS)]
-    if not args.user:
-        paths.append(units.SYSUSERS_FILE)
-    return [_below(root, path) for path in paths]
-
-
-def _below(root: Path, path: Path) -> Path:
-    return root / path.relative_to("/")
+    socket = ours[0].with_name(_SOCKET)
+    if unit is PAGE and socket.exists():
+        print(f"left {socket}, which is yours: systemctl disable --now {_SOCKET}")
 
 
 def _other_place(args: argparse.Namespace) -> str:
     if args.user:
         return "for the whole machine: sudo pixd service uninstall"
     return "for yourself alone: pixd service uninstall --user"
-
-
-def _me() -> str:
-    from pixd.system.users import user_name  # noqa: PLC0415 - only for advice
-
-    return user_name()

@@ -36,13 +36,29 @@ def run(args: argparse.Namespace) -> int:
 
     folder = access.state_folder(settings.path, os.environ)
     if args.link or args.new_token:
-        folder = access.known_state_folder(settings.path, os.environ)
+        folder = _folder_of_page(settings)
     if args.new_token:
         access.write_new(folder)
     if args.link or args.new_token:
         print(link(settings, folder, may_change=not args.read_only))
         return EXIT_OK
     return _serve(args, settings, folder)
+
+
+def _folder_of_page(settings: Settings) -> Path:
+    """Return the state folder of the page that a person means: of the one that runs, if any does.
+
+    Raises:
+        PixdError: only a unit's is there, and this user may not read it.
+    """
+    from pixd.web import access, listening  # noqa: PLC0415 - as above
+
+    known = access.known_state_folders(settings.path, os.environ)
+    for folder in known:
+        # Root may have tokens of its own, of before a unit was installed.
+        if (where := listening.read_told(folder)) and listening.is_running(where["pid"]):
+            return folder
+    return known[0]
 
 
 def check_installed() -> None:

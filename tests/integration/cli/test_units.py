@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import os
 import re
 import shutil
@@ -10,13 +11,15 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pixd.cli import units
-from pixd.cli.units import Installation
+from pixd.cli import main, units
+from pixd.cli.unit_text import quoted
+from pixd.cli.units import PAGE, SERVICE, Installation, Unit
 from pixd.config.load import load
 from pixd.config.settings import Settings
 from pixd.system.errors import UsageError
@@ -24,7 +27,7 @@ from tests.support.wheel import ROOT, build_wheel
 
 SHIPPED = (
     *("pixd.service", "pixd.sysusers", "gpu.conf", "home.conf", "user/pixd.service"),
-    *("pixd-web.service", "pixd-web.socket", "pixd-web.sysusers"),
+    *("user/pixd-web.service", "pixd-web.service", "pixd-web.socket", "pixd-web.sysusers"),
 )
 OPT = Installation(command=("/opt/pixd/bin/pixd",), folders=(Path("/opt/pixd"), Path("/usr")))
 
@@ -63,15 +66,18 @@ def pictures(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def printed(pictures: Path, tmp_path: Path) -> dict[str, Path]:
-    """Return what `service print` says for the machine and for a person, as unit files."""
-    made = {}
+def printed(pictures: Path, tmp_path: Path) -> list[tuple[str, Path]]:
+    """Return what `service print --web` says for the machine and for a person, as unit files."""
+    made = []
     for kind, words in (("system", []), ("user", ["--user"])):
-        done = pixd(pictures, "service", "print", *words)
+        done = pixd(pictures, "service", "print", "--web", *words)
         assert done.returncode == 0, done.stderr
-        made[kind] = tmp_path / kind / "pixd.service"
-        made[kind].parent.mkdir()
-        made[kind].write_text(done.stdout)
+        service, page = re.split(r"^# .*/pixd-web\.service$", done.stdout, flags=re.MULTILINE)
+        for name, text in (("pixd.service", service), ("pixd-web.service", page)):
+            path = tmp_path / kind / name
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text)
+            made.append((kind, path))
     return made
 
 
@@ -79,8 +85,9 @@ def printed(pictures: Path, tmp_path: Path) -> dict[str, Path]:
 
 
 @needs_analyze
-def test_systemd_finds_nothing_to_complain_about(printed: dict[str, Path]) -> None:
-    for kind, path in printed.items():
+def test_systemd_finds_nothing_to_complain_about(printed: list[tuple[str, Path]]) -> None:
+    assert len(printed) == 4
+    for kind, path in printed:
         done = subprocess.run(
             ["systemd-analyze", "verify", f"--{kind}", "--man=no", "--generators=no", path],
             capture_output=True,
@@ -89,7 +96,7 @@ def test_systemd_finds_nothing_to_complain_about(printed: dict[str, Path]) -> No
             check=False,
         )
         about = [line for line in done.stderr.splitlines() if "pixd" in line]
-        assert (done.returncode, about) == (0, []), kind
+        assert (done.returncode, about) == (0, []), path
 
 
 @needs_analyze
@@ -97,7 +104,7 @@ def test_systemd_finds_nothing_to_complain_about(printed: dict[str, Path]) -> No
     ("name", "drop_in"),
     [
         *(("pixd.service", one) for one in ("", "home.conf", "gpu.conf")),
-        ("pixd-web.service", ""),
+        *(("pixd-web.service", one) for one in ("", "home.conf", "gpu.conf")),
     ],
 )
 def test_the_exposure_is_low_with_every_drop_in(tmp_path: Path, name: str, drop_in: str) -> None:
@@ -129,8 +136,8 @@ def test_every_file_of_the_folder_is_shipped_and_every_line_has_a_place_in_the_d
     folder = ROOT / "systemd"
     there = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     assert there == set(SHIPPED)
-    docs = (ROOT / "docs" / "service.md").read_text()
-    for name in ("pixd.service", "gpu.conf", "home.conf"):
+    docs = "".join((ROOT / "docs" / name).read_text() for name in ("service.md", "web.md"))
+    for name in ("pixd.service", "pixd-web.service", "gpu.conf", "home.conf"):
         for key in re.findall(r"^(\w+)=", units.shipped(name), re.MULTILINE):
             assert f"`{key}" in docs, key
 
@@ -138,9 +145,15 @@ def test_every_file_of_the_folder_is_shipped_and_every_line_has_a_place_in_the_d
 # -- what is made from a configuration ------------------------------------------------------
 
 
-def drop_in(settings: Settings, installation: Installation = OPT) -> list[str]:
-    files = units.system_files(settings, installation, has_gpu=False)
+def drop_in(
+    settings: Settings, installation: Installation = OPT, unit: Unit = SERVICE
+) -> list[str]:
+    files = units.system_files(unit, settings, installation, has_gpu=False)
     return files[-1].text.splitlines()
+
+
+def with_web(settings: Settings, **keys: Any) -> Settings:
+    return dataclasses.replace(settings, web=dataclasses.replace(settings.web, **keys))
 
 
 def test_the_drop_in_names_the_commands_and_what_may_be_read_and_written(tmp_path: Path) -> None:
@@ -168,7 +181,7 @@ def test_what_lies_in_a_home_is_bound_and_brings_the_drop_in_for_homes(tmp_path:
     venv = Installation(
         command=("/home/anna/venv/bin/pixd",), folders=(Path("/home/anna/venv"), Path("/usr"))
     )
-    files = units.system_files(settings, venv, has_gpu=True)
+    files = units.system_files(SERVICE, settings, venv, has_gpu=True)
     assert [file.path.name for file in files] == [
         *("pixd.conf", "pixd.service", "gpu.conf", "home.conf", "installed.conf")
     ]
@@ -191,12 +204,59 @@ def test_a_link_out_of_a_home_keeps_its_place_and_one_into_it_finds_its_end(
 
 
 def test_a_user_s_unit_has_no_folders_to_name(tmp_path: Path) -> None:
-    files = units.user_files(settings_in("/srv/pictures", tmp_path), OPT, Path("/home/a/systemd"))
+    files = units.user_files(
+        SERVICE, settings_in("/srv/pictures", tmp_path), OPT, Path("/home/a/systemd")
+    )
     assert [str(file.path) for file in files] == [
         "/home/a/systemd/pixd.service",
         "/home/a/systemd/pixd.service.d/installed.conf",
     ]
     assert "Paths=" not in files[1].text
+
+
+def test_the_page_reads_the_store_and_writes_where_uploads_go_alone(tmp_path: Path) -> None:
+    settings = settings_in("/srv/pictures", tmp_path)
+    made = drop_in(settings, unit=PAGE)
+    start = f"ExecStart=/opt/pixd/bin/pixd --config {settings.path} web"
+    assert made[made.index("ExecStart=") + 1] == start
+    assert not [line for line in made if line.startswith("ExecReload")]
+    assert "ReadOnlyPaths=-/var/lib/pixd/store" in made
+    assert {line for line in made if line.startswith("ReadWritePaths")} == {
+        "ReadWritePaths=-/srv/pictures/training",
+        "ReadWritePaths=-/srv/pictures/input",
+    }
+    assert "ReadOnlyPaths=-/srv/pictures/output" in made
+
+
+def test_the_page_writes_nothing_where_uploads_are_off(tmp_path: Path) -> None:
+    settings = with_web(settings_in("/srv/pictures", tmp_path), uploads=False)
+    made = drop_in(settings, unit=PAGE)
+    assert "ReadOnlyPaths=-/srv/pictures/input" in made
+    assert not [line for line in made if line.startswith(("ReadWritePaths", "BindPaths"))]
+
+
+def test_the_folder_of_the_pages_socket_may_be_written_unless_systemd_makes_it(
+    tmp_path: Path,
+) -> None:
+    settings = settings_in("/srv/pictures", tmp_path)
+    elsewhere = with_web(settings, listen="/srv/proxy/page.sock")
+    assert "ReadWritePaths=-/srv/proxy" in drop_in(elsewhere, unit=PAGE)
+    of_its_own = with_web(settings, listen="/run/pixd-web/page.sock")
+    assert drop_in(of_its_own, unit=PAGE) == drop_in(settings, unit=PAGE)
+    assert "RuntimeDirectory=pixd-web\n" in units.shipped("pixd-web.service")
+
+
+def test_the_pages_folders_in_a_home_are_bound_quoted_as_systemd_reads_them(
+    tmp_path: Path,
+) -> None:
+    settings = settings_in("/home/anna/my 100% pictures", tmp_path)
+    files = units.system_files(PAGE, settings, OPT, has_gpu=True)
+    assert [file.path.name for file in files] == [
+        *("pixd-web.conf", "pixd-web.service", "gpu.conf", "home.conf", "installed.conf")
+    ]
+    made = files[-1].text.splitlines()
+    assert 'BindPaths="-/home/anna/my 100%% pictures/training"' in made
+    assert 'BindReadOnlyPaths="-/home/anna/my 100%% pictures/output"' in made
 
 
 @pytest.mark.parametrize(
@@ -213,14 +273,14 @@ def test_a_user_s_unit_has_no_folders_to_name(tmp_path: Path) -> None:
     ],
 )
 def test_systemd_reads_a_quoted_word_as_it_was(word: str, in_setting: str, in_command: str) -> None:
-    assert units.quoted(word) == in_setting
-    assert units.quoted(word, is_command=True) == in_command
+    assert quoted(word) == in_setting
+    assert quoted(word, is_command=True) == in_command
 
 
 @given(st.text(st.characters(categories=["Cc", "Zl", "Zp"]), min_size=1))
 def test_a_name_that_would_break_the_line_is_refused(word: str) -> None:
     with pytest.raises(UsageError):
-        units.quoted(f"/srv/{word}")
+        quoted(f"/srv/{word}")
 
 
 # -- the command ----------------------------------------------------------------------------
@@ -239,6 +299,95 @@ def test_install_below_a_root_writes_what_is_shipped_and_starts_nothing(
     assert str(pictures) in (drop_ins / "installed.conf").read_text()
     assert f"wrote {unit}" in done.stdout
     assert "nothing was started" in done.stdout
+
+
+def asks_for_a_page(folder: Path, answer: str) -> None:
+    config_file = folder / "config.yaml"
+    lines = [line for line in config_file.read_text().splitlines() if not line.startswith("web:")]
+    config_file.write_text("\n".join([*lines, f"web: {answer}", ""]))
+
+
+@pytest.mark.parametrize(
+    ("answer", "words", "is_there"),
+    [
+        ("true", [], True),
+        ("{uploads: false}", [], True),
+        ("{start: false}", [], False),
+        ("false", [], False),
+        ("false", ["--web"], True),
+    ],
+)
+def test_the_page_is_installed_where_the_configuration_or_the_command_asks_for_it(
+    pictures: Path, tmp_path: Path, answer: str, words: list[str], *, is_there: bool
+) -> None:
+    root = tmp_path / "root"
+    asks_for_a_page(pictures, answer)
+    done = pixd(pictures, "service", "install", *words, "--root", str(root))
+    assert done.returncode == 0, done.stderr
+    unit = root / "etc/systemd/system/pixd-web.service"
+    wanted = [
+        *(unit, unit.with_name("pixd-web.service.d") / "installed.conf"),
+        root / "etc/sysusers.d/pixd-web.conf",
+    ]
+    assert [path.exists() for path in wanted] == [is_there] * 3
+    assert ("systemctl enable --now pixd pixd-web\n" in done.stdout) == is_there
+    if is_there:
+        assert unit.read_text() == units.shipped("pixd-web.service")
+        assert str(pictures) in wanted[1].read_text()
+
+
+def test_a_persons_page_is_a_unit_of_their_own(pictures: Path, tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    done = pixd(pictures, "service", "install", "--user", "--web", "--root", str(root))
+    assert done.returncode == 0, done.stderr
+    [unit] = root.rglob("pixd-web.service")
+    assert unit.read_text() == units.shipped("user/pixd-web.service")
+    assert " web\n" in (unit.with_name("pixd-web.service.d") / "installed.conf").read_text()
+    assert not (root / "etc").exists()
+
+
+def test_installing_again_without_a_page_removes_its_unit_and_says_so(
+    pictures: Path, tmp_path: Path
+) -> None:
+    root = tmp_path / "root"
+    asks_for_a_page(pictures, "true")
+    assert pixd(pictures, "service", "install", "--root", str(root)).returncode == 0
+    asks_for_a_page(pictures, "false")
+    done = pixd(pictures, "service", "install", "--root", str(root))
+    assert done.returncode == 0, done.stderr
+    assert f"{pictures}/config.yaml asks for no page" in done.stdout
+    assert f"removed {root}/etc/systemd/system/pixd-web.service\n" in done.stdout
+    assert [path for path in root.rglob("*") if "pixd-web" in path.name] == []
+    assert (root / "etc/systemd/system/pixd.service").exists()
+
+
+def test_a_unit_of_the_page_that_was_copied_by_hand_is_left_alone(
+    pictures: Path, tmp_path: Path
+) -> None:
+    root = tmp_path / "root"
+    assert pixd(pictures, "service", "install", "--root", str(root)).returncode == 0
+    unit = root / "etc/systemd/system/pixd-web.service"
+    unit.write_text(units.shipped("pixd-web.service"))
+    assert pixd(pictures, "service", "install", "--root", str(root)).returncode == 0
+    assert pixd(pictures, "service", "uninstall", "--root", str(root)).returncode == 0
+    assert [path for path in root.rglob("*") if path.is_file()] == [unit]
+
+
+def test_without_what_serves_the_page_nothing_is_installed(
+    pictures: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    asks_for_a_page(pictures, "true")
+    monkeypatch.chdir(pictures)
+    found = importlib.util.find_spec
+    monkeypatch.setattr(
+        "importlib.util.find_spec", lambda name: None if name == "uvicorn" else found(name)
+    )
+    assert main.main(["service", "install", "--root", str(tmp_path / "root")]) == 1
+    assert "pip install 'pixd[web]'" in capsys.readouterr().err
+    assert not (tmp_path / "root").exists()
 
 
 def test_installing_again_removes_a_drop_in_of_ours_that_is_not_needed(
@@ -260,7 +409,7 @@ def test_uninstall_leaves_what_the_administrator_wrote_and_the_data(
     pictures: Path, tmp_path: Path
 ) -> None:
     root = tmp_path / "root"
-    assert pixd(pictures, "service", "install", "--root", str(root)).returncode == 0
+    assert pixd(pictures, "service", "install", "--web", "--root", str(root)).returncode == 0
     override = root / "etc/systemd/system/pixd.service.d/override.conf"
     override.write_text("[Service]\nNice=19\n")
     before = sorted(pictures.rglob("*"))

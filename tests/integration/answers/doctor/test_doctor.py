@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from pixd.answers.doctor import machine
+from pixd.answers.doctor import machine, units
 from pixd.answers.doctor.model import test_image as ramp
 from pixd.cli import main
 from pixd.images import decode
@@ -307,10 +307,51 @@ def test_what_systemd_says_of_the_unit_is_told(
     )
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    monkeypatch.setattr(machine, "BOOTED", tmp_path)
-    found = machine.unit()
+    monkeypatch.setattr(units, "BOOTED", tmp_path)
+    found = next(units.checks(wants_page=False))
     assert found.state == state
     assert found.mend.startswith(mend)
+
+
+@pytest.mark.parametrize(
+    ("wants_page", "service", "page", "socket", "state", "mend"),
+    [
+        (True, "enabled active", "enabled active", "disabled", "ok", ""),
+        (False, "enabled active", "enabled active", "disabled", "ok", ""),
+        (True, "enabled active", "enabled failed", "disabled", "fail", "systemctl reset-failed"),
+        (True, "enabled active", "disabled inactive", "disabled", "warn", "systemctl enable pixd-"),
+        (True, "enabled active", "disabled inactive", "enabled", "ok", ""),
+        (True, "enabled active", "not-found inactive", "not-found", "warn", "sudo pixd service"),
+        (False, "enabled active", "not-found inactive", "not-found", None, ""),
+        (True, "not-found inactive", "not-found inactive", "not-found", None, ""),
+    ],
+)
+def test_what_systemd_says_of_the_pages_unit_is_told_where_a_page_is_wanted(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    wants_page: bool,
+    service: str,
+    page: str,
+    socket: str,
+    state: str | None,
+    mend: str,
+) -> None:
+    program = tmp_path / "systemctl"
+    said = {"pixd.service": service, "pixd-web.service": page, "pixd-web.socket": f"{socket} -"}
+    cases = "".join(
+        f"*is-enabled*{unit}) echo {words.split()[0]};; *is-active*{unit}) echo {words.split()[1]};;\n"
+        for unit, words in said.items()
+    )
+    # A person's own systemd has none of them.
+    program.write_text(f"#!/bin/sh\ncase $* in *--user*) echo not-found;;\n{cases}esac\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(units, "BOOTED", tmp_path)
+    checks = {one.name: one for one in units.checks(wants_page=wants_page)}
+    found = checks.get("page unit")
+    assert (found.state if found else None) == state
+    assert (found.mend if found else "").startswith(mend)
 
 
 def test_too_few_open_files_are_told_with_both_commands(tiny: Tiny) -> None:

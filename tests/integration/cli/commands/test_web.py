@@ -13,6 +13,7 @@ import pytest
 from pixd.cli import main
 from pixd.cli.commands import web
 from pixd.system.errors import EXIT_USAGE
+from pixd.web import access
 from tests.support.config_files import ONE_PIPELINE
 
 
@@ -97,3 +98,21 @@ def test_the_address_of_a_page_that_was_killed_is_not_told(
     ended.wait()
     tokens.with_name("address.json").write_text(json.dumps({**told, "pid": ended.pid}))
     assert link_of(config, capsys, "--link") == first
+
+
+def test_the_link_of_the_units_page_is_found_beside_older_tokens_of_root(
+    config: Path,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    own = link_of(config, capsys, "--link")
+    above = tmp_path / "var" / "pixd-web"
+    monkeypatch.setattr(access, "SYSTEM_STATES", (above,))
+    folder = access.state_folder(config, {"STATE_DIRECTORY": str(above)})
+    access.write_new(folder)
+    assert link_of(config, capsys, "--link") == own  # nothing runs as the unit
+    told = {"pid": os.getpid(), "url": "http://127.0.0.1:9999/", "socket": ""}
+    (folder / "address.json").write_text(json.dumps(told))
+    full = json.loads((folder / "tokens.json").read_text())["full"]
+    assert link_of(config, capsys, "--link") == f"http://127.0.0.1:9999/#{full}"

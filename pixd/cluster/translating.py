@@ -124,7 +124,7 @@ class TranslatingBridge:
 
     def _start_hosts(self, now: float) -> None:
         """Have as many hosts as there is work for, at least one, at most `most`."""
-        wanted = min(self._order.most, max(1, -(-len(self._asked) // BATCH)))
+        wanted = min(self._order.most, max(1, -(-len(self._asked) // UNDER_WAY)))
         # Only one at a time waits for room: the cluster has it, or not.
         is_looking = any(not one.is_up for one in self._hosts)
         if len(self._hosts) >= wanted or is_looking or now < self._start_at:
@@ -167,10 +167,12 @@ class TranslatingBridge:
         return troubles[0] if troubles and all(troubles) else ""
 
     def _tell_width(self) -> None:
-        width = sum(one.is_ready for one in self._hosts)
-        if width != self._told_width:
-            self._told_width = width
-            self._events.send("width", hosts=width)
+        """Ask the service for enough to keep all hosts busy, and to see whether one more would be."""
+        hosts = sum(one.is_ready for one in self._hosts)
+        if hosts != self._told_width:
+            self._told_width = hosts
+            times = UNDER_WAY // BATCH * min(hosts + 1, self._order.most)
+            self._events.send("width", hosts=hosts, times=times)
 
     # -- images ---------------------------------------------------------------------------
 

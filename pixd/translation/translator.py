@@ -127,14 +127,16 @@ def start(
     spawner: Spawner,
 ) -> WarmWorker:
     """Return the service's child for a prepared model; it starts with its first request."""
+    is_here = settings.engine == "local"
     return WarmWorker(
         MODULE,
         run_spec(settings, pipeline, prepared),
         store.scratch / f"translate-{pipeline.name}",
         store.standing("logs") / f"translate-{pipeline.name}.log",
         spawner=spawner,
-        idle_s=IDLE_S if settings.engine == "local" else settings.ray.translate.idle_seconds,
-        answer_within_s=ANSWER_WITHIN_S,
+        idle_s=IDLE_S if is_here else settings.ray.translate.idle_seconds,
+        # A host waits as long, and finds the image that hangs its child. That comes first.
+        answer_within_s=ANSWER_WITHIN_S * (1 if is_here else 4),
     )
 
 

@@ -107,7 +107,7 @@ class WarmWorker:
         self.notes: list[Note] = []  # the reader of this list empties it
         self.ready: Mapping[str, Any] | None = None
         self.phase = ""
-        self.width = 1  # on how many machines it works, so that it can be given more at once
+        self.width = 1  # how many times as much it can be given at once as one child
         self.scratch = scratch
         self._module = module
         self._spec = dataclasses.replace(spec, scratch=str(scratch))
@@ -266,7 +266,7 @@ class WarmWorker:
             elif event.get("event") == "heartbeat":
                 self._oldest_asked_at = now
             elif event.get("event") == "width":
-                self.width = max(1, int(event["hosts"]))
+                self.width = max(1, int(event["times"]))
             elif event.get("event") == "progress":
                 self._note_step(event, now)
             elif event.get("id") in self._held:

@@ -93,6 +93,9 @@ def test_images_go_to_all_machines_and_every_output_is_the_right_one(
     asked.until(200)
     asked.check(range(200))
     assert {event["event"] for event in asked.answers()} == {"done"}
+    # With one host the service is asked for what two can hold, else nobody would see the need.
+    first = next(event for event in asked.events if event["event"] == "width")
+    assert (first["hosts"], first["times"]) == (1, 4)
     widths = [event["hosts"] for event in asked.events if event["event"] == "width"]
     assert max(widths) == 2
     nodes = {e["environment"]["node"] for e in asked.events if "environment" in e}

@@ -112,6 +112,51 @@ def test_the_one_that_crashes_its_child_is_found_and_the_others_are_answered(
     assert one.notes
 
 
+AWAY = """
+import json, os, sys
+from pathlib import Path
+from pixd.system.children.spec import Result, result_to_json
+say = lambda **event: print(json.dumps(event), flush=True)
+error = {"kind": "cluster", "message": "the cluster went away", "advice": ""}
+Path("result.json").write_text(json.dumps(result_to_json(Result(state="failed", error=error))))
+say(event="ready")
+say(event="width", hosts=2, times=4)
+for line in sys.stdin:
+    asked = json.loads(line)
+    with open(asked["seen"], "a") as seen:
+        seen.write(asked["what"] + "\\n")
+    with open(asked["seen"]) as seen:
+        if len(seen.readlines()) <= 6:
+            os._exit(1)
+    say(event="done", id=asked["id"])
+"""
+
+
+class Noting(LocalSpawner):
+    """Starts children here, and keeps what it is told of where they run."""
+
+    def __init__(self) -> None:
+        self.away: list[str] = []
+
+    def note_away(self, why: str) -> None:
+        self.away.append(why)
+
+
+def test_a_cluster_that_goes_away_again_and_again_blames_no_request(
+    asker: Callable[..., Asker], wait_until: WaitUntil
+) -> None:
+    spawner = Noting()
+    one = asker(AWAY, spawner=spawner)
+    one.ask("a", "b")
+    wait_until(one.is_through)
+    assert one.answers == {
+        "a": "done",
+        "b": "done",
+    }  # after six deaths, three times as many as blame
+    assert spawner.away == ["the cluster went away"] * 6
+    assert one.warm.width == 4
+
+
 TILES = """
 import json, sys, time
 say = lambda **event: print(json.dumps(event), flush=True)

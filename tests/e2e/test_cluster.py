@@ -5,7 +5,6 @@ The head and the service are on one host of a small network, two workers of one 
 
 from __future__ import annotations
 
-import io
 import json
 import tempfile
 import time
@@ -14,10 +13,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import yaml
-from PIL import Image
 
 from tests.support import ray_nodes
 from tests.support.ray_nodes import ADDRESS, RayNodes
@@ -87,21 +84,6 @@ def weights_of(tiny: Tiny) -> bytes:
         return archive.read("model.weights.h5")
 
 
-def check_same(there: dict[str, bytes], here: dict[str, bytes]) -> None:
-    """Check that outputs are the same, to the byte, but for what one machine does alone too.
-
-    Which images meet in a batch is a matter of time. A convolution may round otherwise in a batch of
-    another size, and so a pixel of a few outputs differs by one from run to run.
-    """
-    assert there.keys() == here.keys()
-    other = [name for name, data in there.items() if data != here[name]]
-    assert len(other) <= len(here) // 20
-    for name in other:
-        one, two = (Image.open(io.BytesIO(side[name])) for side in (there, here))
-        assert (one.size, one.info) == (two.size, two.info)
-        assert np.abs(np.asarray(one).astype(int) - np.asarray(two).astype(int)).max() <= 1
-
-
 def test_outputs_are_those_of_this_machine_and_a_dead_node_costs_none(
     template: Path, tmp_path: Path, nodes: RayNodes
 ) -> None:
@@ -121,7 +103,7 @@ def test_outputs_are_those_of_this_machine_and_a_dead_node_costs_none(
         assert there.stop() == 0
         here.inputs(range(count))
         here.once()
-        check_same(there.outputs(), here.outputs())
+        assert there.outputs() == here.outputs()
         states = there.rows("SELECT state, count(*) FROM run WHERE kind = 'translate' GROUP BY 1")
         assert states == [("succeeded", count)]
 

@@ -48,3 +48,9 @@ class Engine(Protocol):
 
         If the recipe says `sample`, each image is a `Noisy`.
         """
+
+    def values(self, images: Sequence[Pixels]) -> Any:
+        """Return what the network computes, as an array by image, before it is rounded."""
+
+    def pixels(self, values: Any, images: Sequence[Pixels]) -> list[Pixels]:
+        """Return the outputs that such values mean. A call is `values` and then this."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +38,19 @@ class KerasEngine:
         self.size = image_size_of(generator)
         self.environment: Mapping[str, Any] = hardware.describe_environment(device, policy)
         self.largest: int | None = None
-        self._generate: Callable[[Sequence[Any]], list[Pixels]] = (
+        self._network: Any = (
             make_sampling(generator) if spec.recipe["sample"] else make_generate(generator)
         )
 
     def __call__(self, images: Sequence[Any]) -> list[Pixels]:
         """Translate images; see `Engine`."""
-        return self._generate(images)
+        return self.pixels(self.values(images), images)
+
+    def values(self, images: Sequence[Any]) -> Any:
+        """Return what the network computes; see `Engine`."""
+        return self._network.values(images)
+
+    def pixels(self, values: Any, images: Sequence[Any]) -> list[Pixels]:
+        """Return the images of such values; see `Engine`."""
+        found: list[Pixels] = self._network.pixels(values, images)
+        return found

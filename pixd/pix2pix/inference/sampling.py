@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import keras
@@ -20,7 +21,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from pixd.pix2pix.inference.engine import Noisy
-from pixd.pix2pix.network.codec import codec_of
+from pixd.pix2pix.network.codec import Codec, codec_of
 from pixd.pix2pix.network.models import DROPOUT_RATE
 
 Pixels = NDArray[np.uint8]
@@ -43,7 +44,37 @@ class MaskedDropout(keras.layers.Dropout):  # type: ignore[misc] # Keras has no 
         return inputs * tf.cast(self.mask, inputs.dtype) * tf.cast(_KEPT, inputs.dtype)
 
 
-def make_sampling(generator: keras.Model) -> Callable[[Sequence[Noisy]], list[Pixels]]:
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """Translates a batch of images, each with its own noise.
+
+    Attributes:
+        compiled: from values and masks to values.
+        codec: the one for its channels.
+        shapes: of the dropout layers, without the batch.
+    """
+
+    compiled: Callable[[Any, list[Any]], Any]
+    codec: Codec
+    shapes: Sequence[tuple[int, ...]]
+
+    def values(self, inputs: Sequence[Noisy]) -> Any:
+        """Return what the network computes, (batch, size, size, channels), before it is rounded."""
+        pixels = np.stack([one.pixels for one in inputs])
+        each = [masks_of(one.noise, self.shapes) for one in inputs]
+        masks = [tf.constant(np.stack(of_layer)) for of_layer in zip(*each, strict=True)]
+        return self.compiled(tf.constant(self.codec.input_values(pixels)), masks).numpy()
+
+    def pixels(self, values: Any, inputs: Sequence[Noisy]) -> list[Pixels]:
+        """Return the images of such values, which may lie over their inputs."""
+        return list(self.codec.pixels_of(values, np.stack([one.pixels for one in inputs])))
+
+    def __call__(self, inputs: Sequence[Noisy]) -> list[Pixels]:
+        """Translate images."""
+        return self.pixels(self.values(inputs), inputs)
+
+
+def make_sampling(generator: keras.Model) -> Sampling:
     """Return a function that translates a batch of images, each with its own noise.
 
     Args:
@@ -80,14 +111,7 @@ def make_sampling(generator: keras.Model) -> Callable[[Sequence[Noisy]], list[Pi
         autograph=False,
     )
 
-    def sample(inputs: Sequence[Noisy]) -> list[Pixels]:
-        pixels = np.stack([one.pixels for one in inputs])
-        each = [masks_of(one.noise, shapes) for one in inputs]
-        masks = [tf.constant(np.stack(of_layer)) for of_layer in zip(*each, strict=True)]
-        output = compiled(tf.constant(codec.input_values(pixels)), masks).numpy()
-        return list(codec.pixels_of(output, pixels))
-
-    return sample
+    return Sampling(compiled, codec, shapes)
 
 
 def masks_of(noise: bytes, shapes: Sequence[tuple[int, ...]]) -> list[NDArray[np.bool_]]:

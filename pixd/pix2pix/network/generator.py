@@ -5,7 +5,6 @@ Training, translating, exporting and scoring a live model all use this module.
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -121,24 +120,33 @@ def make_inference(generator: keras.Model) -> Inference:
     return Inference(tf.function(infer, input_signature=signature, autograph=False), codec)
 
 
+@dataclass(frozen=True, slots=True)
+class Generate:
+    """Translates images in one batch: (size, size, 3) uint8 each, and so are its outputs."""
+
+    infer: Inference
+
+    def values(self, inputs: Sequence[Pixels]) -> Any:
+        """Return what the generator computes, (batch, size, size, channels), before it is rounded."""
+        return self.infer(tf.constant(self.infer.codec.input_values(np.stack(inputs)))).numpy()
+
+    def pixels(self, values: Any, inputs: Sequence[Pixels]) -> list[Pixels]:
+        """Return the images of such values, which may lie over their inputs."""
+        return list(self.infer.codec.pixels_of(values, np.stack(inputs)))
+
+    def __call__(self, inputs: Sequence[Pixels]) -> list[Pixels]:
+        """Translate images."""
+        return self.pixels(self.values(inputs), inputs)
+
+
 def generate(infer: Inference, inputs: Sequence[Pixels]) -> list[Pixels]:
-    """Translate images in one batch.
-
-    Args:
-        infer: from `make_inference`.
-        inputs: (size, size, 3) uint8 each.
-
-    Returns:
-        As many outputs of the same shape.
-    """
-    pixels = np.stack(inputs)
-    output = infer(tf.constant(infer.codec.input_values(pixels))).numpy()
-    return list(infer.codec.pixels_of(output, pixels))
+    """Translate images in one batch; see `Generate`."""
+    return Generate(infer)(inputs)
 
 
-def make_generate(generator: keras.Model) -> Callable[[Sequence[Pixels]], list[Pixels]]:
+def make_generate(generator: keras.Model) -> Generate:
     """Return a function from a batch of images to their translations."""
-    return functools.partial(generate, make_inference(generator))
+    return Generate(make_inference(generator))
 
 
 def save_model(generator: keras.Model, folder: Path, card: dict[str, Any]) -> list[OutputFile]:

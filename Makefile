@@ -1,7 +1,7 @@
 # Everything runs in .venv, which the first target that needs it makes.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-slow test-web test-systemd check format lock dist pictures bench faults clean
+.PHONY: help venv demo test test-slow test-web test-systemd check format lock dist pictures bench faults faults-cluster clean
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -82,6 +82,9 @@ pictures: $(READY)  ## draw the pictures of the docs (the strip of README.md too
 
 bench: $(READY)  ## measure speed and memory; prints a table
 	@set -e; for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
+
+faults-cluster: $(READY)  ## kill, hang and cut off the machines of a cluster; needs Ray, namespaces
+	$(BIN)/python -m pytest tests/faults/test_21_cluster.py tests/e2e/test_cluster.py --full-size $(ARGS)
 
 faults: $(READY)  ## break things on purpose: kills, full disks, lost events
 	$(BIN)/python -m pytest tests/faults --full-size $(ARGS)

@@ -239,12 +239,9 @@ class Training:
         *,
         may_start: bool,
     ) -> None:
-        still_at = 0.0
-        if self._intake.last_change_at is not None:
-            still_at = self._intake.last_change_at + self._pipeline.train.quiet_seconds
-        self._may_start_at = max(still_at, self._retry_at)
+        self._may_start_at = max(self._still_at, self._retry_at)
         self.state = "waiting"
-        if now < still_at or not self._intake.is_calm:
+        if not self._is_still(now):
             self.reason = "waiting until the training folder is still"
             self._may_start_at = max(self._may_start_at, now + 0.2)
         elif now < self._retry_at:
@@ -264,6 +261,15 @@ class Training:
             self._may_start_at = self._blockage.retry_at
         else:
             self._start(job)
+
+    @property
+    def _still_at(self) -> float:
+        """When the folder has not changed for its quiet time (monotonic seconds)."""
+        changed_at = self._intake.last_change_at
+        return 0.0 if changed_at is None else changed_at + self._pipeline.train.quiet_seconds
+
+    def _is_still(self, now: float) -> bool:
+        return now >= self._still_at and self._intake.is_calm
 
     def _note_blockage(self, why: str, now: float) -> None:
         if self._blockage.add(why, now):
@@ -318,8 +324,7 @@ class Training:
             return
         if run.share_done >= FINISH_SHARE:
             return
-        quiet_s = self._pipeline.train.quiet_seconds
-        if now - (self._intake.last_change_at or 0.0) >= quiet_s and self._intake.is_calm:
+        if self._is_still(now):
             run.leave_as(RunState.SUPERSEDED, "the training folder or the settings changed", now)
 
     def _give_way(
@@ -337,14 +342,8 @@ class Training:
             due = self._due(wanted)[1]
             if due.action == "reuse":
                 self._reuse(due)
-            still_at = (self._intake.last_change_at or 0.0) + self._pipeline.train.quiet_seconds
             is_due = due.action == "run" or self._store.retraining.of(name) is not None
-            if (
-                is_due
-                and may_start
-                and self._intake.is_calm
-                and now >= max(still_at, self._retry_at)
-            ):
+            if is_due and may_start and self._is_still(now) and now >= self._retry_at:
                 run.leave_as(RunState.CANCELLED, "the folder's own training goes first", now)
 
     def _follow(self, now: float) -> None:

@@ -74,7 +74,7 @@ def next_of(
             return None
         sweep = _begin(store, sweep, wanted, commit)
     assert sweep.pairs is not None  # it has begun
-    split = sides.split_of_listing(store.folder, sweep.pairs)
+    split = _split(store.folder, sweep.pairs)
     trouble_of_all = _recalled(store, pipeline, split)
     is_under_way = False
     for variant in sweep.left:
@@ -162,11 +162,17 @@ def _recalled(store: Store, pipeline: str, split: Split) -> str:
     return f"{excluded[found]} was recalled" if found else ""
 
 
+@functools.lru_cache(maxsize=1)
+def _split(store: Path, pairs: str) -> Split:
+    """Return the pairs of a listing. To read thousands takes long, and each step asks."""
+    return sides.split_of_listing(store, pairs)
+
+
 @functools.lru_cache(maxsize=variants.MOST)
 def _keys(store: Path, pairs: str, recipe: str) -> tuple[Key, ...]:
-    """Return the keys of a variant. To hash thousands of pairs takes long, and each step asks."""
+    """Return the keys of a variant. To hash thousands of pairs takes long too."""
     settings = json.loads(recipe)
-    inputs = sides.split_of_listing(store, pairs).key_inputs(settings["validation"])
+    inputs = _split(store, pairs).key_inputs(settings["validation"])
     return tuple(train_keys(settings, inputs))
 
 

@@ -135,7 +135,9 @@ def _service_problems(live: Heartbeat) -> Iterator[Problem]:
 
 def _engine_problems(live: Heartbeat) -> Iterator[Problem]:
     engine = live.engine
-    if engine and engine.why:
+    if engine is None:
+        return
+    if engine.why:
         yield Problem(
             DEGRADED if engine.falls_back else BLOCKED,
             "",
@@ -143,9 +145,9 @@ def _engine_problems(live: Heartbeat) -> Iterator[Problem]:
             "start its head again (docs/cluster.md); the work goes on by itself, from the last"
             " checkpoint; files are still recorded",
         )
-    if engine and not engine.why:
-        for why in engine.left_out.values():
-            yield Problem(DEGRADED, "", f"a machine gets no work: {why}", "the others go on")
+        return
+    for why in engine.left_out.values():
+        yield Problem(DEGRADED, "", f"a machine gets no work: {why}", "the others go on")
 
 
 def _pipeline_problems(name: str, pipeline: Mapping[str, Any], which: str) -> Iterator[Problem]:

@@ -17,7 +17,6 @@ import shutil
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pixd.store import manifests, model_files, tensorboard
-from pixd.store.queries import sweeps
 from pixd.store.states import ACTIVE_RUNS, STANDING_OUTPUTS, BytesState, OutputState, listed
 from pixd.system import crash_points, durable
 from pixd.system.clock import utc_now
@@ -219,16 +218,12 @@ def _kept_models(
             f" AND (?2 < 0 OR NOT ({_IS_VARIANT})) ORDER BY number DESC LIMIT ?2",
             (pipeline, keep_models.get(pipeline, -1)),
         )
-        if tried := sweeps.newest(conn, pipeline):
-            numbers = [one.model for one in tried.variants if one.model is not None]
-            wanted.update(
-                row[0]
-                for number in numbers
-                for row in conn.execute(
-                    "SELECT id FROM model WHERE pipeline = ? AND number = ?", (pipeline, number)
-                )
-            )
-        wanted.update(row[0] for row in newest)
+        tried = conn.execute(
+            "SELECT id FROM model WHERE pipeline = ?1 AND number IN (SELECT model FROM variant"
+            " WHERE sweep_id = (SELECT max(id) FROM sweep WHERE pipeline = ?1))",
+            (pipeline,),
+        )
+        wanted.update(row[0] for found in (newest, tried) for row in found)
         recent = conn.execute(
             "SELECT old.id, new.id FROM ref_log"
             " LEFT JOIN model AS old ON old.id = old_model_id AND old.early_of = 0"

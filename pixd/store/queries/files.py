@@ -6,7 +6,7 @@ library only.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pixd.store.output_names import output_name_sql
 from pixd.store.states import TRANSLATABLE, BytesState, FileState, OutputState, listed
@@ -14,6 +14,14 @@ from pixd.store.states import TRANSLATABLE, BytesState, FileState, OutputState, 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
+
+
+MODEL_NUMBER: Final = (
+    "(SELECT min(number) FROM model WHERE model.digest = output.model_digest"
+    " AND model.pipeline = output.pipeline)"
+)
+"""An expression on the table `output`: the number of the model that made it. Two models may have one
+digest; then it is the first."""
 
 
 class FileRow(NamedTuple):
@@ -178,9 +186,7 @@ def outputs_from_input(
 ) -> list[tuple[OutputRow, str | None]]:
     """Return the outputs made from an input content, newest first, each with its model's name."""
     rows = reader.execute(
-        f"SELECT {_OUTPUT}, 'model@' || (SELECT min(number) FROM model WHERE model.digest ="
-        " output.model_digest AND model.pipeline = output.pipeline)"
-        " FROM output WHERE input_digest = ? AND state <> ? ORDER BY output.id DESC",
+        f"SELECT {_OUTPUT}, 'model@' || {MODEL_NUMBER} FROM output WHERE input_digest = ? AND state <> ? ORDER BY output.id DESC",
         (digest, OutputState.PUBLISHING),
     )
     return [(_output(row), row[-1]) for row in rows]

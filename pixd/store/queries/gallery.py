@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pixd.store.queries.files import MODEL_NUMBER
 from pixd.store.states import BytesState, FileState, OutputState
 
 if TYPE_CHECKING:
@@ -54,8 +55,7 @@ def outputs(
     rows = reader.execute(
         "SELECT output.id, output.path AS name, output.state, output.published_at, input_path,"
         " input_digest, model_digest, change_id, run_id, output.digest,"
-        " (SELECT number FROM model WHERE model.digest = output.model_digest"
-        "   AND model.pipeline = output.pipeline ORDER BY number LIMIT 1) AS model"
+        f" {MODEL_NUMBER} AS model"
         f" FROM output WHERE {where} ORDER BY output.id DESC LIMIT ? OFFSET ?",
         (*values, count, start),
     )
@@ -82,8 +82,7 @@ def outputs_of_change(reader: sqlite3.Connection, change_id: str) -> list[dict[s
     rows = reader.execute(
         "SELECT output.id, output.pipeline, output.path AS name, output.state,"
         " output.published_at, input_path, input_digest, model_digest, change_id, run_id,"
-        " output.digest, (SELECT number FROM model WHERE model.digest = output.model_digest"
-        "   AND model.pipeline = output.pipeline ORDER BY number LIMIT 1) AS model"
+        f" output.digest, {MODEL_NUMBER} AS model"
         f" FROM output WHERE change_id = ? AND state <> '{OutputState.PUBLISHING}'"
         f" ORDER BY output.id DESC LIMIT {_AT_ONCE}",
         (change_id,),

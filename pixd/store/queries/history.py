@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pixd.store.queries.files import MODEL_NUMBER
 from pixd.store.queries.sweeps import NO_VARIANT
 from pixd.store.states import BytesState, OutputState, RunState
 from pixd.system.errors import UsageError
@@ -70,8 +71,7 @@ def models(reader: sqlite3.Connection, pipeline: str, limit: int = 1000) -> list
 def outputs(reader: sqlite3.Connection, pipeline: str, limit: int) -> list[dict[str, Any]]:
     """Return the newest outputs of a pipeline, newest first."""
     rows = reader.execute(
-        "SELECT output.*, (SELECT min(number) FROM model WHERE model.digest = output.model_digest"
-        " AND model.pipeline = output.pipeline) AS model_number FROM output"
+        f"SELECT output.*, {MODEL_NUMBER} AS model_number FROM output"
         f" WHERE output.pipeline = ? AND output.state <> '{OutputState.PUBLISHING}' ORDER BY output.id DESC LIMIT ?",
         (pipeline, limit),
     )

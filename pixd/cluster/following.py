@@ -42,17 +42,45 @@ FOREVER_S: Final = 1e9
 ANSWER_WITHIN_S: Final = 180.0
 
 
-class TrainerThread(threading.Thread):
+class _ChildThread(threading.Thread):
+    """Follows one child.
+
+    Attributes:
+        told: what it says, in groups.
+        heard_at: when it last said anything (monotonic seconds).
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name=name, daemon=True)
+        self.told: queue.Queue[Told] = queue.Queue()
+        self.heard_at = time.monotonic()
+        self._wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._is_killed = False
+
+    def kill(self) -> None:
+        """End the child at once."""
+        self._is_killed = True
+        self._wake()
+        self.join(LOOK_EVERY_S * 10)
+
+    def _wake(self) -> None:
+        os.eventfd_write(self._wake_fd, 1)
+
+    def _wait(self, fds: list[int], seconds: float) -> None:
+        """Wait for one of the descriptors, for `_wake`, or for the time."""
+        select.select([*fds, self._wake_fd], [], [], seconds)
+        with contextlib.suppress(BlockingIOError):
+            os.eventfd_read(self._wake_fd)
+
+
+class TrainerThread(_ChildThread):
     """Follows a child with one task. What it says goes to `told`, and last an event ``ended``."""
 
     def __init__(self, work: Path, order: Mapping[str, Any]) -> None:
         """Prepare the child of `order` in the attempt's folder `work`."""
-        super().__init__(name="trainer", daemon=True)
-        self.told: queue.Queue[Told] = queue.Queue()
-        self.heard_at = time.monotonic()
+        super().__init__("trainer")
         self._work, self._order = work, order
-        self._wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self._is_asked_to_end = self._is_killed = False
+        self._is_asked_to_end = False
 
     def run(self) -> None:
         """Start the child and follow it to its end."""
@@ -80,8 +108,7 @@ class TrainerThread(threading.Thread):
             elif self._is_asked_to_end and not was_asked:
                 was_asked = True
                 worker.terminate()
-            select.select([worker.fileno(), self._wake_fd], [], [], LOOK_EVERY_S)
-            _drain(self._wake_fd)
+            self._wait([worker.fileno()], LOOK_EVERY_S)
         try:
             result = json.loads((scratch / RESULT_FILE).read_bytes())
         except (OSError, ValueError):
@@ -92,16 +119,10 @@ class TrainerThread(threading.Thread):
     def terminate(self) -> None:
         """Ask the child to write a checkpoint and end."""
         self._is_asked_to_end = True
-        os.eventfd_write(self._wake_fd, 1)
-
-    def kill(self) -> None:
-        """End the child at once."""
-        self._is_killed = True
-        os.eventfd_write(self._wake_fd, 1)
-        self.join(LOOK_EVERY_S * 10)
+        self._wake()
 
 
-class TranslatorThread(threading.Thread):
+class TranslatorThread(_ChildThread):
     """Keeps a translator warm, as the service does; each answer goes to `told` with its images.
 
     A child that dies is replaced here, and the one image that kills it is found here too
@@ -110,13 +131,9 @@ class TranslatorThread(threading.Thread):
 
     def __init__(self, work: Path, order: Mapping[str, Any]) -> None:
         """Prepare the child of `order` in the attempt's folder `work`."""
-        super().__init__(name="translator", daemon=True)
-        self.told: queue.Queue[Told] = queue.Queue()
-        self.heard_at = time.monotonic()
+        super().__init__("translator")
         self._order = order
         self._asked: queue.SimpleQueue[list[dict[str, Any]]] = queue.SimpleQueue()
-        self._wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self._is_killed = False
         self._group: Told = []
         self._group_bytes = 0
         self._group_at = 0.0
@@ -146,7 +163,7 @@ class TranslatorThread(threading.Thread):
             for at, wanted in enumerate(request["message"].get("samples") or [request["message"]]):
                 wanted["out"] = str(work / "out" / f"{request['number']}.{at}.png")
         self._asked.put(requests)
-        os.eventfd_write(self._wake_fd, 1)
+        self._wake()
 
     def run(self) -> None:
         """Answer until the host ends."""
@@ -160,21 +177,14 @@ class TranslatorThread(threading.Thread):
                         worker.submit(request, {**request["message"], "image": request["image"]})
             worker.step(now)
             self._tell(now)
-            waits = [self._wake_fd, *([worker.worker.fileno()] if worker.worker else [])]
             until = self._group_at + GROUP_S if self._group else worker.next_at(now)
-            select.select(waits, [], [], max(0.005, min(until - now, LOOK_EVERY_S)))
-            _drain(self._wake_fd)
+            fds = [worker.worker.fileno()] if worker.worker else []
+            self._wait(fds, max(0.005, min(until - now, LOOK_EVERY_S)))
         worker.stop()
 
     def terminate(self) -> None:
         """End the child: it holds nothing that is worth waiting for."""
         self.kill()
-
-    def kill(self) -> None:
-        """End the child at once."""
-        self._is_killed = True
-        os.eventfd_write(self._wake_fd, 1)
-        self.join(LOOK_EVERY_S * 10)
 
     def _tell(self, now: float) -> None:
         worker = self._worker
@@ -228,8 +238,3 @@ def _with_images(
 
 def _ended(how: str, result: Mapping[str, Any] | None) -> dict[str, Any]:
     return {"event": "ended", "how": how, "result": result}
-
-
-def _drain(fd: int) -> None:
-    with contextlib.suppress(BlockingIOError):
-        os.eventfd_read(fd)

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pixd.cluster import versions
 from pixd.cluster.following import TrainerThread, TranslatorThread
 from pixd.cluster.objects import Objects
-from pixd.cluster.work_folder import WorkFolder, cache_folder
+from pixd.cluster.work_folder import WorkFolder, cache_folder, whole_files
 from pixd.system import disk, machine
 from pixd.system.errors import PixdError
 
@@ -193,19 +193,18 @@ class Host:
             shutil.rmtree(work.path / HELD, ignore_errors=True)
             source = _link_all(source, work.path / HELD)
         found = []
-        for path in sorted(source.rglob("*")):
-            if path.is_file() and not _is_unfinished(path.relative_to(source)):
-                with path.open("rb") as file:
-                    digest = "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
-                    size = file.tell()
-                found.append(
-                    {
-                        "name": str(path.relative_to(source)),
-                        "path": str(path.relative_to(work.path)),
-                        "size": size,
-                        "sha256": digest,
-                    }
-                )
+        for path in whole_files(source):
+            with path.open("rb") as file:
+                digest = "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
+                size = file.tell()
+            found.append(
+                {
+                    "name": str(path.relative_to(source)),
+                    "path": str(path.relative_to(work.path)),
+                    "size": size,
+                    "sha256": digest,
+                }
+            )
         return found
 
     def read(self, attempt: str, path: str, offset: int, size: int) -> bytes:
@@ -226,11 +225,10 @@ def _link_all(source: Path, target: Path) -> Path:
         shutil.rmtree(target, ignore_errors=True)
         target.mkdir()
         try:
-            for path in sorted(source.rglob("*")):
-                name = path.relative_to(source)
-                if path.is_file() and not _is_unfinished(name):
-                    (target / name).parent.mkdir(parents=True, exist_ok=True)
-                    (target / name).hardlink_to(path)
+            for path in whole_files(source):
+                link = target / path.relative_to(source)
+                link.parent.mkdir(parents=True, exist_ok=True)
+                link.hardlink_to(path)
         except FileNotFoundError:
             continue
         return target
@@ -238,7 +236,3 @@ def _link_all(source: Path, target: Path) -> Path:
         f"the files of {source.name} change too fast to be fetched",
         advice="the training goes on from the last checkpoint that was",
     )
-
-
-def _is_unfinished(name: Path) -> bool:
-    return any(part.startswith(".") for part in name.parts)

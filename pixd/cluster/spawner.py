@@ -96,8 +96,8 @@ class ClusterSpawner:
 
     def told(self) -> dict[str, Any]:
         """Return how the cluster is, as the service's heartbeat has it."""
-        trouble = self.trouble
-        reports = self._reports()
+        trouble = self.trouble  # which takes in what the bridges report
+        reports = self._last.values()
         names = {
             stage: sorted(name for one in reports if one.stage == stage for name in one.hosts)
             for stage in ("train", "translate")
@@ -120,9 +120,6 @@ class ClusterSpawner:
         if self._ray.fallback != "local" or not (self._unreachable or self._refused):
             return False
         return time.monotonic() - self._away_at >= FALL_BACK_AFTER_S
-
-    def _reports(self) -> list[Report]:
-        return [report for scratch in self._bridges if (report := read_report(scratch))]
 
     def _hear(self) -> None:
         """Take in what bridges report, and forget those that have ended."""

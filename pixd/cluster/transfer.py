@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pixd.cluster.objects import DamagedObjectError
+from pixd.cluster.work_folder import whole_files
 from pixd.system import durable
 from pixd.system.digests import hash_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from pixd.cluster.carrier import Link
     from pixd.cluster.order import Report
@@ -187,15 +188,8 @@ def in_folder(folder: Path, place: str) -> list[Sent]:
     """Return every file of a folder here, hashed, with its place below `place` there."""
     return [
         Sent(path, hash_file(path), f"{place}/{path.relative_to(folder)}")
-        for path in _whole_files(folder)
+        for path in whole_files(folder)
     ]
-
-
-def _whole_files(folder: Path) -> Iterable[Path]:
-    for path in sorted(folder.rglob("*")):
-        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if path.is_file() and not hidden:
-            yield path
 
 
 def sync(folder: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 from pixd.system.errors import PixdError
@@ -67,3 +68,11 @@ def _remove_left(above: Path) -> None:
             lock.unlink(missing_ok=True)
         finally:
             os.close(fd)
+
+
+def whole_files(folder: Path) -> Iterator[Path]:
+    """Yield the files in a folder and below it, by name, without those that are being written."""
+    for path in sorted(folder.rglob("*")):
+        is_unfinished = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if path.is_file() and not is_unfinished:
+            yield path

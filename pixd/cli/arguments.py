@@ -19,7 +19,12 @@ from pixd.cli import (
     web_arguments,
 )
 from pixd.cli.check_arguments import add_folder_settings
-from pixd.cli.common_options import all_and_json, pipeline_and_json, pipeline_option
+from pixd.cli.common_options import (
+    all_and_json,
+    pipeline_and_json,
+    pipeline_option,
+    report_options,
+)
 from pixd.cli.parser import CommandParser
 from pixd.system.errors import EXIT_MEANINGS
 
@@ -232,15 +237,7 @@ def _add_asking(add: Add) -> None:
     models.add_argument(
         "--report", metavar="MODEL", help="write one HTML file on model@N, N or live, and open it"
     )
-    models.add_argument(
-        "--pairs", type=int, metavar="N", help="how many held-out pairs the report shows (12)"
-    )
-    models.add_argument(
-        "-o", dest="out", metavar="FILE", help="where the report goes (reports/ in the store)"
-    )
-    models.add_argument(
-        "--no-open", action="store_true", help="open no browser, only print the report's path"
-    )
+    report_options(models, pairs=12)
     pipeline_and_json(models)
 
 

@@ -23,3 +23,16 @@ def pipeline_and_json(command: CommandParser) -> None:
 def pipeline_option(command: CommandParser) -> None:
     """Add `-p`, for one pipeline."""
     command.add_argument("-p", "--pipeline", metavar="NAME", help="which pipeline, if several")
+
+
+def report_options(command: CommandParser, *, pairs: int) -> None:
+    """Add `--pairs`, whose default is told only, `-o` and `--no-open`."""
+    command.add_argument(
+        "--pairs", type=int, metavar="N", help=f"how many held-out pairs the report shows ({pairs})"
+    )
+    command.add_argument(
+        "-o", dest="out", metavar="FILE", help="where the report goes (reports/ in the store)"
+    )
+    command.add_argument(
+        "--no-open", action="store_true", help="open no browser, only print the report's path"
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pixd.cli.common_options import pipeline_and_json
+from pixd.cli.common_options import pipeline_and_json, report_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,15 +33,7 @@ def add_to(add: Callable[..., CommandParser]) -> None:
     try_.add_argument(
         "--no-wait", action="store_true", help="only ask, or only show what is done so far"
     )
-    try_.add_argument(
-        "--pairs", type=int, metavar="N", help="how many held-out pairs the report shows (6)"
-    )
-    try_.add_argument(
-        "-o", dest="out", metavar="FILE", help="where the report goes (reports/ in the store)"
-    )
-    try_.add_argument(
-        "--no-open", action="store_true", help="open no browser, only print the report's path"
-    )
+    report_options(try_, pairs=6)
     pipeline_and_json(try_)
 
     retrain = add(

@@ -16,7 +16,6 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -27,7 +26,7 @@ from PIL import Image
 
 from pixd.images.demo_set import facade_pair
 from tests.support import ray_nodes
-from tests.support.ray_nodes import ADDRESS, RayNodes, descendants
+from tests.support.ray_nodes import RayNodes, descendants, on_cluster
 from tests.support.tiny import Tiny
 
 SIZE = 256
@@ -49,14 +48,8 @@ def main() -> int:
         here.say("here, one core", files)
         for count in (1, 2):
             names = [f"n{number}" for number in range(1, count + 1)]
-            with tempfile.TemporaryDirectory(prefix="pr", dir="/tmp") as below:
-                nodes = RayNodes(Path(below))
-                nodes.head()
-                for one in names:
-                    nodes.add(one)
-                nodes.until_up(*names)
+            with ray_nodes.started(*names) as nodes:
                 there = Measured.of(trained, folder / f"on-{count}", pictures, names, nodes)
-                nodes.end()
             there.say(f"{count} node{'s' * (count > 1)} of one core", files)
             if there.outputs != here.outputs:
                 print("  BUT its outputs are not those of one core here")
@@ -117,7 +110,7 @@ class Measured:
         """Translate the pictures with a copy of a trained pipeline, on these nodes or here."""
         with trained.copied(folder) as tiny:
             if nodes:
-                on_cluster(tiny, nodes, len(names))
+                on_cluster(tiny, nodes, translate={"cpus": 1, "most": len(names)})
             tiny.start()
             assert tiny.service
             drop(tiny, pictures[:WARM])
@@ -145,20 +138,6 @@ class Measured:
             " processor a file",
             flush=True,
         )
-
-
-def on_cluster(tiny: Tiny, nodes: RayNodes, count: int) -> None:
-    path = tiny.folder / "config.yaml"
-    tree: dict[str, Any] = yaml.safe_load(path.read_text())
-    tree |= {"engine": "ray", "device": "cpu"}
-    tree["ray"] = {
-        "address": ADDRESS,
-        "token": str(nodes.token),
-        "train": {"cpus": 1},
-        "translate": {"cpus": 1, "most": count},
-    }
-    path.write_text(yaml.safe_dump(tree))
-    tiny.prefix = tuple(nodes.network.inside(folder=tiny.folder))
 
 
 def hold(pids: list[int], core: int) -> None:

@@ -6,18 +6,15 @@ The head and the service are on one host of a small network, two workers of one 
 from __future__ import annotations
 
 import json
-import tempfile
 import time
-import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from tests.support import ray_nodes
-from tests.support.ray_nodes import ADDRESS, RayNodes
+from tests.support.ray_nodes import ADDRESS, RayNodes, on_cluster
 from tests.support.tiny import Tiny
 
 pytestmark = [
@@ -36,31 +33,8 @@ def _one_core(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def nodes() -> Iterator[RayNodes]:
-    with tempfile.TemporaryDirectory(prefix="pr", dir="/tmp") as folder:  # Ray's sockets: short
-        made = RayNodes(Path(folder))
-        made.head()
-        made.add("n1")
-        made.add("n2")
-        made.until_up("n1", "n2")
+    with ray_nodes.started("n1", "n2") as made:
         yield made
-        made.end()
-
-
-def on_cluster(tiny: Tiny, nodes: RayNodes, **ray: Any) -> None:
-    """Have a pipeline run on the cluster."""
-    path = tiny.folder / "config.yaml"
-    tree = yaml.safe_load(path.read_text())
-    tree["engine"] = "ray"
-    tree["ray"] = {
-        "address": ADDRESS,
-        "token": str(nodes.token),
-        "silent_seconds": 8,
-        "train": {"cpus": 1},
-        "translate": {"cpus": 1, "most": 2},
-        **ray,
-    }
-    path.write_text(yaml.safe_dump(tree))
-    tiny.prefix = tuple(nodes.network.inside(folder=tiny.folder))
 
 
 def engine(tiny: Tiny) -> dict[str, Any]:
@@ -78,10 +52,9 @@ def until_engine(tiny: Tiny, is_so: Callable[[dict[str, Any]], object]) -> dict[
 
 
 def weights_of(tiny: Tiny) -> bytes:
-    """Return the weights of the live model. The file around them holds the hour."""
+    """Return the file with the weights of the live model."""
     (model,) = (tiny.folder / "store" / "models").glob("*/generator.keras")
-    with zipfile.ZipFile(model) as archive:
-        return archive.read("model.weights.h5")
+    return model.read_bytes()
 
 
 def test_outputs_are_those_of_this_machine_and_a_dead_node_costs_none(

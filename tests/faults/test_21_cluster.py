@@ -12,10 +12,10 @@ from statistics import quantiles
 
 import pytest
 
-from tests.e2e.test_cluster import _one_core, engine, nodes, on_cluster, until_engine
+from tests.e2e.test_cluster import _one_core, engine, nodes, until_engine
 from tests.faults.conftest import Figure
 from tests.support import ray_nodes
-from tests.support.ray_nodes import RayNodes
+from tests.support.ray_nodes import RayNodes, on_cluster
 from tests.support.tiny import Tiny, small_png
 
 __all__ = ["_one_core", "nodes"]  # fixtures

@@ -13,12 +13,17 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from pixd.cluster.ray_carrier import environment
+from tests.support.tiny import Tiny
 
 PREFIX = "10.77.0"
 ADDRESS = f"{PREFIX}.1:6379"
@@ -221,3 +226,35 @@ class RayNodes:
 def _signal(pid: int, number: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, number)
+
+
+@contextlib.contextmanager
+def started(*names: str) -> Iterator[RayNodes]:
+    """Give a cluster of a head and nodes of one core with these names."""
+    with tempfile.TemporaryDirectory(prefix="pr", dir="/tmp") as folder:  # Ray's sockets: short
+        nodes = RayNodes(Path(folder))
+        try:
+            nodes.head()
+            for name in names:
+                nodes.add(name)
+            nodes.until_up(*names)
+            yield nodes
+        finally:
+            nodes.end()
+
+
+def on_cluster(tiny: Tiny, nodes: RayNodes, **ray: Any) -> None:
+    """Have a pipeline run on a cluster; `ray` has more keys of its section."""
+    path = tiny.folder / "config.yaml"
+    tree: dict[str, Any] = yaml.safe_load(path.read_text())
+    tree["engine"] = "ray"
+    tree["ray"] = {
+        "address": ADDRESS,
+        "token": str(nodes.token),
+        "silent_seconds": 8,
+        "train": {"cpus": 1},
+        "translate": {"cpus": 1, "most": 2},
+        **ray,
+    }
+    path.write_text(yaml.safe_dump(tree))
+    tiny.prefix = tuple(nodes.network.inside(folder=tiny.folder))

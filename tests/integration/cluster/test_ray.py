@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,14 +22,8 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def nodes() -> Iterator[RayNodes]:
-    with tempfile.TemporaryDirectory(prefix="pr", dir="/tmp") as folder:  # Ray's sockets: short
-        made = RayNodes(Path(folder))
-        made.head()
-        made.add("n1")
-        made.add("n2")
-        made.until_up("n1", "n2")
+    with ray_nodes.started("n1", "n2") as made:
         yield made
-        made.end()
 
 
 def run_inside(nodes: RayNodes, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:

@@ -32,6 +32,9 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     for _name in THREAD_VARIABLES:
         os.environ.setdefault(_name, "1")
 
+_LIBRARY_PATH = "LD_LIBRARY_PATH"
+_library_path = os.environ.get(_LIBRARY_PATH)
+
 WaitUntil = Callable[..., None]
 
 
@@ -54,10 +57,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """Start everything anew for a test that is about how children start, or is to be sure."""
+    _put_library_path_back()
     if item.get_closest_marker("fresh"):
         with forking.all_fresh():
             return (yield)
     return (yield)
+
+
+def _put_library_path_back() -> None:
+    """Undo what `import cv2` does to this process's children.
+
+    It changes LD_LIBRARY_PATH (opencv-python-headless 5.0). A child with that variable could load
+    other libraries than the fork server, and so would never be started as a copy.
+    """
+    if _library_path is None:
+        os.environ.pop(_LIBRARY_PATH, None)
+    else:
+        os.environ[_LIBRARY_PATH] = _library_path
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -16,6 +16,7 @@ import pytest
 
 from pixd.system.children.spec import PARENT_VARIABLE
 from tests.support import forking
+from tests.support.children import BARE, THREADS
 from tests.support.forking import ROOT, ForkingPopen, ForkServer, all_fresh
 
 PROGRAM = "tests.support.surroundings"
@@ -74,6 +75,11 @@ def test_a_signal_ends_a_copy_and_its_parent_is_told(tmp_path: Path) -> None:
     assert child.wait(60) == -signal.SIGTERM
     assert child.stdin is not None
     child.stdin.close()
+
+
+def test_a_worker_with_a_bare_environment_is_a_copy(server: ForkServer) -> None:
+    """Whatever tests have imported before the server was started; `cv2` changes the environment."""
+    assert server.suits({**BARE, **THREADS, "OMP_NUM_THREADS": "1"})
 
 
 def test_what_a_copy_cannot_have_is_started_anew(server: ForkServer) -> None:

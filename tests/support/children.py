@@ -19,8 +19,9 @@ from tests.support.shared import THREAD_VARIABLES
 ROOT = Path(__file__).parents[2]
 SIZE = 32
 Spec = dict[str, Any]
-# A child gets a bare environment, but for how many threads it may start.
 THREADS = {name: os.environ[name] for name in THREAD_VARIABLES if name in os.environ}
+BARE = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}
+"""The environment of a child, but for how many threads it may start."""
 
 
 class Child:
@@ -38,7 +39,7 @@ class Child:
                 stderr=log,
                 text=True,
                 cwd=folder,
-                env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", **THREADS},
+                env={**BARE, **THREADS},
             )
 
     def events(self) -> Iterator[dict[str, Any]]:

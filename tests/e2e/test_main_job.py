@@ -12,8 +12,6 @@ from PIL import Image
 
 from tests.support.tiny import Tiny, picture
 
-pytestmark = pytest.mark.fresh  # the whole job, with nothing of it in another way than in use
-
 
 def test_pairs_and_inputs_dropped_at_once_become_a_model_and_outputs(trained: Tiny) -> None:
     part = trained.part()
@@ -142,6 +140,7 @@ def test_a_training_killed_in_the_middle_goes_on_from_its_checkpoint(tiny: Tiny)
     assert status.stdout.startswith("NOT RUNNING, last seen")
 
 
+@pytest.mark.fresh  # as is what `trained` was copied from: nothing in another way than in use
 def test_a_drop_into_the_running_service_is_translated_and_counted(trained: Tiny) -> None:
     trained.start()
     try:

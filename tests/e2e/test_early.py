@@ -56,7 +56,7 @@ def test_inputs_have_pictures_long_before_the_last_step(tmp_path: Path) -> None:
 
 def test_never_means_that_the_first_picture_is_of_the_last_step(tmp_path: Path) -> None:
     tiny = Tiny(tmp_path)
-    tiny.configure(steps=300)
+    tiny.configure(steps=60)
     tiny.tune(early="never", early_seconds=0.1, learning_rate=0.002)
     tiny.pairs(range(20))
     tiny.inputs(range(1))

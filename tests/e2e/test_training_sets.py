@@ -91,7 +91,9 @@ def test_outlines_of_a_folder_of_photos_are_learned_in_under_ten_commands(
         # What `status` ends with says how it is; while it trains that may be anything.
         wait_until((sketches / "store" / "service.json").exists, 60, "the service")
         look = look.strip() + "; true"
-        wait_until(lambda: "model@1" in stranger.run(look), 120, "a model")
+        # `status` again and again would take the core from the training.
+        wait_until(lambda: list(sketches.glob("store/models/*/model.json")), 120, "a model's files")
+        wait_until(lambda: "model@1" in stranger.run(look), 60, "a model")
         stranger.run("cp photos/00.jpg sketches/input/")
         output = sketches / "output" / "00.jpg.png"
         wait_until(output.exists, 60, "an output")

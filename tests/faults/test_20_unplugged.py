@@ -26,7 +26,6 @@ def can_mount() -> bool:
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
-@pytest.mark.alone
 @pytest.mark.timeout(1800)
 def test_disks_that_are_unplugged_at_any_moment(
     tmp_path: Path, figure: Figure, *, is_full_size: bool

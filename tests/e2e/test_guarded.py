@@ -22,7 +22,15 @@ def facades(tmp_path: Path) -> Tiny:
     path = tiny.folder / "config.yaml"
     tree = yaml.safe_load(path.read_text())
     train = tree["pipelines"]["tiny"]["train"]
-    train.update(steps=300, learning_rate=4e-4, ngf=8, ndf=8, validation=0.3, promote="if-better", jitter=False)
+    train.update(
+        steps=300,
+        learning_rate=4e-4,
+        ngf=8,
+        ndf=8,
+        validation=0.3,
+        promote="if-better",
+        jitter=False,
+    )
     path.write_text(yaml.safe_dump(tree))
     for number in range(PAIRS):
         write_pair(tiny, number, number)

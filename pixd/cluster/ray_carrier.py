@@ -13,7 +13,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from pixd.cluster.carrier import ClusterError, LostError, Needs, Node
+from pixd.cluster.carrier import ClusterError, LostError, Needs, Node, SilentError
 from pixd.cluster.host import Host
 from pixd.system.errors import PixdError
 
@@ -174,7 +174,7 @@ class RayLink:
         except self._ray.exceptions.RayTaskError as error:
             raise _cause(error) from error
         except self._ray.exceptions.GetTimeoutError:
-            raise LostError(f"no answer within {within_s:.0f} s") from None
+            raise SilentError(f"no answer within {within_s:.0f} s") from None
         except Exception as error:
             raise self._lost(error) from error
 

@@ -150,6 +150,7 @@ class TrainingRun:
             store.standing(*names)
         full = TrainSpec(
             run_id=str(run_id),
+            pipeline=pipeline,
             scratch=str(scratch),
             device=settings.device,
             checkpoint_every_s=CHECKPOINT_EVERY_S,

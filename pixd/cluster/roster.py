@@ -140,6 +140,7 @@ class Roster:
             machine = self._count(id_)
             machine.lost += 1
             machine.lost_at = time.monotonic()
+            machine.images_per_second *= bool(machine.hosts)
             self.report.lost_by[why] = self.report.lost_by.get(why, 0) + 1
         self.tell()
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pixd.cluster.report import read_report
+from pixd.cluster.report import Report, read_report
 from pixd.system.children.spec import TranslateSpec, read_result
 from pixd.system.children.worker import Worker
 from pixd.system.digests import digest_of
@@ -86,7 +86,7 @@ def images(machines: Machines, tmp_path: Path, wait_until: WaitUntil) -> Any:
 
 
 def test_images_go_to_all_machines_and_every_output_is_the_right_one(
-    images: Any, tmp_path: Path
+    images: Any, tmp_path: Path, wait_until: WaitUntil
 ) -> None:
     asked = images(image_s=0.1)
     asked.ask(range(200))
@@ -105,11 +105,17 @@ def test_images_go_to_all_machines_and_every_output_is_the_right_one(
     others = [e for e in asked.answers() if "environment" in e]
     assert {e["environment"]["node"] for e in others} == {"m1", "m2"} - {first}
     assert 0 < len(others) < 200
-    report = read_report(tmp_path / "scratch")
-    assert report is not None
+
+    def told() -> Report:
+        found = read_report(tmp_path / "scratch")
+        assert found is not None
+        return found
+
+    # What was made is told with what comes next, at the latest after some seconds.
+    wait_until(lambda: sum(one.images for one in told().machines.values()) == 200)
+    report = told()
     assert report.hosts == ["m1", "m2"]
     machines = report.machines
-    assert sum(one.images for one in machines.values()) == 200
     assert all(one.images and one.cpus == 1 and one.free_bytes for one in machines.values())
     assert report.sent_bytes > 0
     assert report.received_bytes > 0

@@ -14,7 +14,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import pixd
-from pixd.answers import health
+from pixd.answers import engine, health
 from pixd.answers.absence import Absence, absence_of
 from pixd.config.pair_kinds import KINDS
 from pixd.store import connection, heartbeat, lock, model_scores
@@ -96,7 +96,7 @@ def snapshot(settings: Settings) -> dict[str, Any]:
         "starting": is_starting,
         "store_gone": absence.reason,
         "idle": pid is not None and live.idle,
-        "engine": asdict(live.engine) if live.engine and pid is not None else None,
+        "engine": engine.as_json(live.engine) if live.engine and pid is not None else None,
         "device": live.device,
         "disk_free_bytes": _free_bytes(folder),
         "store_bytes": store_bytes,

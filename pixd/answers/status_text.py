@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from pixd.answers import engine
 from pixd.store import model_scores
 
 if TYPE_CHECKING:
@@ -36,7 +37,9 @@ def _lines(status: Mapping[str, Any]) -> Iterator[str]:
         yield from _of_inputs(pipeline)
     if status["engine"]:
         yield ""
-        yield f"engine      {engine_text(status['engine'])}"
+        yield f"engine      {engine.text(status['engine'])}"
+        for line in engine.lines(status["engine"]):
+            yield f"  {line}"
     if status["failures"]:
         yield ""
         yield "last warnings (UTC)"
@@ -257,19 +260,6 @@ def _output(pipeline: Mapping[str, Any]) -> str:
     if early and early["outputs_behind"]:
         text += f"; {early['outputs_behind']} of them by a model before, newest inputs follow first"
     return text + (f", NOT ANSWERING: {silent}" if silent else "")
-
-
-def engine_text(part: Mapping[str, Any]) -> str:
-    """Say where children run, as "ray at 10.0.0.5:6379; training on gpu1; translating on gpu2"."""
-    told = [f"{part['kind']} at {part['address']}"]
-    told += [f"{doing} on {part[doing]}" for doing in ("training", "translating") if part[doing]]
-    if part["waits"]:
-        told.append(f"waiting for {part['waits']}")
-    if part["lost"]:
-        told.append(
-            f"lost {_count(part['lost'], 'machine')}, asked again for {part['asked_again']}"
-        )
-    return "; ".join(told)
 
 
 def tiles_text(part: Mapping[str, Any]) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pixd
 from pixd.cli import (
+    cluster_arguments,
     export_arguments,
     prepare_arguments,
     service_arguments,
@@ -377,6 +378,12 @@ def _add_service(add: Add) -> None:
         examples=["pixd service install --user", "sudo pixd service install --web"],
     )  # fmt: skip
     service_arguments.add_to(service)
+
+    cluster = add(
+        "cluster", "cluster", "make this machine a part of a cluster of Ray",
+        examples=["pixd cluster token ray-token", "sudo pixd cluster join 10.0.0.5:6379 --install"],
+    )  # fmt: skip
+    cluster_arguments.add_to(cluster)
 
     completions = add(
         "completions", "completions", "print the script that completes pixd's words in a shell",

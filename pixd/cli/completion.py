@@ -22,6 +22,7 @@ VALUES: dict[str, tuple[str, ...]] = {
     "FILE": ("files",),
     "OUTPUT": ("files",),
     "FILE.png": ("files",),
+    "WHERE": ("files",),
     "DIR": ("folders",),
     "STORE": ("folders",),
     "IN": ("folders",),

@@ -39,7 +39,7 @@ _FILES: dict[str, str] = {
     "/etc/pixd/config.yaml": "the last place, and the one of the system's service",
     "STORE/lineage.db": "the lineage database; STORE is the folder that the configuration names",
     "STORE/objects": "the bytes of everything recorded, by content",
-    "STORE/previews": "what a training draws, one picture for each pipeline, while it lasts",
+    "STORE/previews": "what a training draws, one picture for each that runs, while it lasts",
     "STORE/reports": "where pixd models --report writes, unless -o says where",
     "STORE/lock": "held while a service or a changing command runs; the kernel drops it",
     "STORE/control.sock": "where commands ask the running service",

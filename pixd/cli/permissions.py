@@ -111,6 +111,9 @@ def service_problems(settings: Settings) -> Iterator[Problem]:
                 f"{name} cannot write into the folder {pipeline.output}",
                 f"setfacl -R -m u:{name}:rwX,d:u:{name}:rwX {pipeline.output}",
             )
+    token = settings.ray.token
+    if settings.engine == "ray" and token is not None and not account.may("r", token):
+        yield Problem(f"{name} cannot read the token {token}", f"chown {name}: {token}")
     if settings.store.exists() and not account.may("rwx", settings.store):
         yield Problem(
             f"{name} cannot write into the store {settings.store}",

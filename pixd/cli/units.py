@@ -61,8 +61,9 @@ class Unit:
 
 INSTALLED = "installed.conf"
 """The drop-in that is made here; a unit that somebody copied by hand has none."""
-DROP_INS = (INSTALLED, "gpu.conf", "home.conf")
+DROP_INS = (INSTALLED, "gpu.conf", "home.conf", "ray.conf")
 """The drop-ins that are ours; any other file there belongs to the administrator."""
+RAY_FOLDER = Path("/tmp/ray")  # noqa: S108 - Ray's own choice
 SERVICE = Unit("pixd", "run")
 PAGE = Unit("pixd-web", "web")
 
@@ -120,6 +121,7 @@ def system_files(
         files.append(UnitFile(drop_ins / "gpu.conf", shipped("gpu.conf")))
     if any(view.hides_home for view in views):
         files.append(UnitFile(drop_ins / "home.conf", shipped("home.conf")))
+    files += _ray_files(unit, settings, drop_ins)
     text = _commands(unit, settings, installation) + "".join(view.lines() for view in views)
     files.append(UnitFile(drop_ins / INSTALLED, text))
     return files
@@ -140,10 +142,19 @@ def user_files(
         UsageError: a path cannot be written in a unit.
     """
     made = _commands(unit, settings, installation)
+    drop_ins = folder / f"{unit.file}.d"
     return [
         UnitFile(folder / unit.file, shipped(f"user/{unit.file}")),
-        UnitFile(folder / f"{unit.file}.d" / INSTALLED, made),
+        *_ray_files(unit, settings, drop_ins),
+        UnitFile(drop_ins / INSTALLED, made),
     ]
+
+
+def _ray_files(unit: Unit, settings: Settings, drop_ins: Path) -> list[UnitFile]:
+    """Return the drop-in that opens the network, where the service's children need it."""
+    if unit is not SERVICE or settings.engine == "local":
+        return []
+    return [UnitFile(drop_ins / "ray.conf", shipped("ray.conf"))]
 
 
 def _commands(unit: Unit, settings: Settings, installation: Installation) -> str:
@@ -179,6 +190,12 @@ def _service_views(settings: Settings) -> Iterator[View]:
             why = f"{pipeline.name}: {kind}, never written."
             yield View(getattr(pipeline, kind), is_writable=False, why=why)
         yield View(pipeline.output, is_writable=True, why=f"{pipeline.name}: output.")
+    if settings.engine == "ray":
+        for path, why in ((settings.ray.token, "The token."), (settings.ray.tls, "Certificates.")):
+            if path is not None and is_emptied(path):
+                yield View(path, is_writable=False, why=f"The cluster: {why}")
+        # Ray's sockets, where the node of this machine was started by hand.
+        yield View(RAY_FOLDER, is_writable=True, why="The cluster: where Ray keeps its sockets.")
     # Not for the root itself: that would make everything writable. `pixd status` reports it.
     if settings.metrics is not None and settings.metrics.parent != Path("/"):
         # The folder, because the file is made in it and then renamed.

@@ -19,8 +19,10 @@ from typing import TYPE_CHECKING, Final
 
 from pixd.cluster import reach
 from pixd.cluster.carrier import ClusterError
-from pixd.cluster.contact import Roster
-from pixd.cluster.order import Report, from_document, write_report
+from pixd.cluster.contact import Finder
+from pixd.cluster.order import from_document
+from pixd.cluster.report import Report, write_report
+from pixd.cluster.roster import Roster
 from pixd.cluster.training import TrainingBridge
 from pixd.cluster.translating import TranslatingBridge
 from pixd.system.children import child, task
@@ -49,7 +51,8 @@ def main() -> int:
     stop = child.StopFlag()
     stop.leaves_at_once = False
     order = from_document(document)
-    report = Report(stage="train" if is_training else "translate")
+    stage = "train" if is_training else "translate"
+    report = Report(stage=stage, pipeline=order.spec.pipeline)
     result = _carry_out(order, report, events, stop)
     _write(order, result)
     return 1 if result.state == "failed" else 0
@@ -58,16 +61,17 @@ def main() -> int:
 def _carry_out(order: Order, report: Report, events: Events, stop: StopFlag) -> Result:
     """Work until the end, whatever that is, and say how it ended."""
     carrier: Carrier | None = None
+    roster: Roster | None = None
     try:
         _write(order, _away(order, f"the cluster at {order.address} went away"))
         write_report(order.scratch, report)
         events.phase(f"asking the cluster at {order.address}")
         reach.check(order.address, order.token)
         carrier = _carrier_of(order)
-        roster = Roster(carrier, order, report)
-        roster.tell()
+        roster = Roster(carrier, order.scratch, report)
+        roster.watch()
         kind = TrainingBridge if report.stage == "train" else TranslatingBridge
-        return kind(order, roster, events, stop).run()
+        return kind(order, Finder(carrier, order, roster), events, stop).run()
     except child.Interrupted:
         return Result(run_id=order.spec.run_id, state="interrupted")
     except ClusterError as error:
@@ -77,8 +81,8 @@ def _carry_out(order: Order, report: Report, events: Events, stop: StopFlag) -> 
         problem = task.describe_error(error)
         return Result(run_id=order.spec.run_id, state="failed", error=problem)
     finally:
-        report.hosts, report.waits = [], ""
-        write_report(order.scratch, report)
+        if roster is not None:
+            roster.end()
         if carrier is not None:
             closing = threading.Thread(target=carrier.close, daemon=True)
             closing.start()

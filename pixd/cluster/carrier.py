@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from pixd.store.engine_beat import DIED, SILENT
 from pixd.system.errors import PixdError
 
 if TYPE_CHECKING:
@@ -16,7 +17,19 @@ if TYPE_CHECKING:
 
 
 class LostError(PixdError):
-    """A host is gone, or does not answer: what it was asked may or may not have been done."""
+    """A host is gone, or does not answer: what it was asked may or may not have been done.
+
+    Attributes:
+        why: it is given up: `DIED` or, for `SilentError`, `SILENT`.
+    """
+
+    why = DIED
+
+
+class SilentError(LostError):
+    """A host says nothing, or has not answered in time; it may be alive."""
+
+    why = SILENT
 
 
 class ClusterError(PixdError):

@@ -1,6 +1,6 @@
 """How a bridge gets a host that may work: it waits for room, asks for versions, and listens.
 
-What is learned of the cluster goes into the report, which the service reads.
+What is learned of the cluster goes into the roster, and so to the service.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pixd.cluster import versions
 from pixd.cluster.carrier import LostError
-from pixd.cluster.order import write_report
 from pixd.system.errors import PixdError
 
 if TYPE_CHECKING:
@@ -21,13 +20,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pixd.cluster.carrier import Carrier, Link
-    from pixd.cluster.order import Order, Report
+    from pixd.cluster.order import Order
+    from pixd.cluster.roster import Roster
 
 LOOK_EVERY_S: Final = 0.1
 SAY_AFTER_S: Final = 10.0
 """So long nobody is told that room is waited for."""
-AVOID_S: Final = 60.0
-"""So long a machine that was lost is not asked again, unless no other has room."""
 ANSWER_WITHIN_S: Final = 30.0
 NEEDS_FREE_BYTES: Final = 2_000_000_000
 GOODBYE_WITHIN_S: Final = 5.0
@@ -43,25 +41,19 @@ class Host(NamedTuple):
     work: str
 
 
-class Roster:
-    """What a bridge knows of the cluster: which machines will not do, and what is waited for.
+class Finder:
+    """Finds hosts for a bridge. Safe to use from several threads.
 
-    Safe to use from several threads.
+    Attributes:
+        roster: what is known of the machines.
     """
 
-    def __init__(self, carrier: Carrier, order: Order, report: Report) -> None:
-        """Ask `carrier` for hosts; tell the service by `report`."""
-        self.report = report
+    def __init__(self, carrier: Carrier, order: Order, roster: Roster) -> None:
+        """Ask `carrier` for hosts; what is learned goes into `roster`."""
+        self.roster = roster
         self._carrier, self._order = carrier, order
-        self._left_out: dict[str, str] = {}
-        self._lost_at: dict[str, float] = {}
         self._lock = threading.Lock()
         self._count = 0
-
-    def tell(self) -> None:
-        """Write the report."""
-        with self._lock, contextlib.suppress(OSError):  # the result will say it too
-            write_report(self._order.scratch, self.report)
 
     def find(self, beat: Callable[[str], object]) -> Host:
         """Wait for a host, and begin an attempt on it.
@@ -76,10 +68,9 @@ class Roster:
         while True:
             link, about = self._placed(beat)
             node, name = str(about["node_id"]), str(about["host"])
-            if why := versions.why_not(about, name) or _why_no_room(about, name):
-                self._left_out[node] = why
-                self.report.left_out[name] = why
-                self.tell()
+            why = versions.why_not(about, name) or _why_no_room(about, name)
+            self.roster.note_about(about, why)
+            if why:
                 link.kill()
                 beat(why)
                 continue
@@ -91,8 +82,8 @@ class Roster:
                 )
             try:
                 work = link.call("open", attempt, within_s=ANSWER_WITHIN_S)
-            except LostError:
-                self.note_lost(node, name)
+            except LostError as error:
+                self.roster.note_lost(attempt, node, error.why)
                 link.kill()
                 raise
             return Host(link, node, name, attempt, work)
@@ -101,23 +92,23 @@ class Roster:
         began = time.monotonic()
         link: Link | None = None
         avoids_lost = True
+        roster = self.roster
         try:
             while True:
                 if link is None:
-                    link = self._carrier.host(
-                        self._order.needs, avoiding=self._avoided(avoids_lost)
-                    )
+                    avoiding = roster.avoided(lost=avoids_lost)
+                    link = self._carrier.host(self._order.needs, avoiding=avoiding)
                 if link.is_placed():
-                    self._waits("")
+                    roster.note_waits("")
                     return link, link.call("about", within_s=ANSWER_WITHIN_S)
                 waited_s = time.monotonic() - began
                 if waited_s > SAY_AFTER_S:
-                    if avoids_lost and self._avoided(lost=True) != self._avoided(lost=False):
+                    if avoids_lost and roster.avoided(lost=True) != roster.avoided(lost=False):
                         avoids_lost = False
                         link.kill()
                         link = None
                         continue
-                    self._waits(self._order.needs.text())
+                    roster.note_waits(self._order.needs.text())
                     beat(self._said())
                 else:
                     beat("")
@@ -129,31 +120,7 @@ class Roster:
 
     def _said(self) -> str:
         text = f"waiting for {self._order.needs.text()} on the cluster"
-        return "; ".join([text, *self._left_out.values()])
-
-    def _waits(self, what: str) -> None:
-        if what != self.report.waits:
-            self.report.waits = what
-            self.tell()
-
-    def _avoided(self, lost: bool) -> frozenset[str]:  # noqa: FBT001 - private
-        now = time.monotonic()
-        recent = {node for node, at in self._lost_at.items() if now - at < AVOID_S}
-        return frozenset({*self._left_out, *(recent if lost else ())})
-
-    def note_lost(self, node: str, name: str) -> None:
-        """Note that a host is gone."""
-        with self._lock:
-            self._lost_at[node] = time.monotonic()
-            self.report.lost += 1
-            with contextlib.suppress(ValueError):
-                self.report.hosts.remove(name)
-        self.tell()
-
-    def note_up(self, name: str) -> None:
-        """Note that a host works."""
-        self.report.hosts.append(name)
-        self.tell()
+        return "; ".join([text, *self.roster.why_not()])
 
 
 class Listener(threading.Thread):

@@ -1,15 +1,13 @@
-"""What a bridge is told by the service, and what it tells of the cluster; both are JSON.
+"""What a bridge is told by the service, as JSON.
 
 The order is the run spec of the bridge: which cluster, what a host needs, and the run spec of the real
-child. The report is a file beside the result, because the service reads it at any time, also after
-the bridge has ended in a way in which nothing more could be said.
+child. What a bridge tells of the cluster is in `pixd.cluster.report`.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,8 +21,6 @@ if TYPE_CHECKING:
     from pixd.config import RaySettings
 
 MODULE: Final = "pixd.cluster.bridge"
-REPORT_FILE: Final = "engine.json"
-"""Name of the report in the bridge's folder."""
 _SPECS: Final = {spec.kind: spec for spec in (TrainSpec, TranslateSpec)}
 
 
@@ -105,43 +101,3 @@ def from_document(document: Mapping[str, Any]) -> Order:
         )
     spec = from_json(fields["spec"], _SPECS[fields["spec"]["kind"]])
     return Order(**{**fields, "needs": Needs(**fields["needs"]), "spec": spec})
-
-
-@dataclass(kw_only=True)
-class Report:
-    """What a bridge tells of the cluster.
-
-    Attributes:
-        waits: what is waited for, such as "1 GPU and 4 CPUs"; "" while nothing is.
-        stage: ``train`` or ``translate``.
-        hosts: the names of the machines that work, one for each host.
-        left_out: why a machine gets no work, by its name.
-        lost: hosts that were lost.
-        asked_again: images that were asked for again because their host was lost or slow.
-        sent_bytes: to hosts.
-        received_bytes: from hosts.
-    """
-
-    waits: str = ""
-    stage: str = ""
-    hosts: list[str] = field(default_factory=list)
-    left_out: dict[str, str] = field(default_factory=dict)
-    lost: int = 0
-    asked_again: int = 0
-    sent_bytes: int = 0
-    received_bytes: int = 0
-
-
-def write_report(folder: Path, report: Report) -> None:
-    """Replace the report in a folder. It need not be durable."""
-    temporary = folder / f".{REPORT_FILE}.tmp"
-    temporary.write_text(json.dumps(dataclasses.asdict(report)), encoding="utf-8")
-    temporary.replace(folder / REPORT_FILE)
-
-
-def read_report(folder: Path) -> Report | None:
-    """Return the report in a folder, or None where there is none."""
-    try:
-        return Report(**json.loads((folder / REPORT_FILE).read_bytes()))
-    except (OSError, ValueError, TypeError):
-        return None

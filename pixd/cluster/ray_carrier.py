@@ -13,7 +13,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from pixd.cluster.carrier import ClusterError, LostError, Needs, Node
+from pixd.cluster.carrier import ClusterError, LostError, Needs, Node, SilentError
 from pixd.cluster.host import Host
 from pixd.system.errors import PixdError
 
@@ -26,6 +26,7 @@ NAMESPACE: Final = "pixd"
 THREADS: Final = (
     8  # of a host: its methods run side by side, and one streams for as long as it lives
 )
+ASK_WITHIN_S: Final = 5.0
 RECONNECT_S: Final = 20
 """So long after the death of the head Ray ends this process."""
 ON_LOOPBACK: Final = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
@@ -59,6 +60,36 @@ def environment(token: str, tls: str) -> dict[str, str]:
         found["RAY_USE_TLS"] = "1"
         found |= {name: str(Path(tls) / file) for name, file in TLS_FILES.items()}
     return found
+
+
+def admits(address: str, token: str, tls: str) -> bool:
+    """Tell whether the head of a cluster answers who shows a token. For a process of its own.
+
+    Args:
+        address: of the head.
+        token: path of the file; "" to show none.
+        tls: path of the folder with certificates, or "".
+
+    Raises:
+        Exception: of Ray; it does not answer at all.
+    """
+    os.environ.update(environment(token, tls))
+    if not token:
+        os.environ["RAY_AUTH_MODE"] = "disabled"
+    # Ray's own way to ask without joining: that would take 20 s where it is refused.
+    from ray._raylet import (  # type: ignore[attr-defined]  # noqa: PLC0415 - it reads the environment
+        GcsClient,
+    )
+
+    try:
+        GcsClient(address=address).internal_kv_get(
+            b"session_name", b"session", timeout=ASK_WITHIN_S
+        )
+    except Exception as error:
+        if type(error).__name__ == "AuthenticationError":
+            return False
+        raise
+    return True
 
 
 class RayCarrier:
@@ -174,7 +205,7 @@ class RayLink:
         except self._ray.exceptions.RayTaskError as error:
             raise _cause(error) from error
         except self._ray.exceptions.GetTimeoutError:
-            raise LostError(f"no answer within {within_s:.0f} s") from None
+            raise SilentError(f"no answer within {within_s:.0f} s") from None
         except Exception as error:
             raise self._lost(error) from error
 

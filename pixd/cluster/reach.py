@@ -61,4 +61,4 @@ def why_no_token(path: Path) -> tuple[str, str] | None:
 
 
 def _make(path: Path) -> str:
-    return f"(umask 077; openssl rand -hex 32 >{path}), and the same file on every machine"
+    return f"pixd cluster token {path}, and the same file on every machine"

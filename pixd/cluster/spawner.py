@@ -11,7 +11,9 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from pixd.cluster import reach
-from pixd.cluster.order import MODULE, order_of, read_report, to_document
+from pixd.cluster.order import MODULE, order_of, to_document
+from pixd.cluster.report import read_report
+from pixd.cluster.sight import Sight
 from pixd.system.children import confinement
 from pixd.system.children.spawner import LocalSpawner
 from pixd.system.children.spec import TrainSpec, TranslateSpec
@@ -21,7 +23,6 @@ from pixd.system.clock import utc_now
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pixd.cluster.order import Report
     from pixd.config import RaySettings
     from pixd.system.children.confined_child import ConfinedChild
     from pixd.system.children.spec import Spec
@@ -41,12 +42,11 @@ class ClusterSpawner:
         self._ray = ray
         self._local = LocalSpawner()
         self._bridges: dict[Path, Worker] = {}
-        self._last: dict[Path, Report] = {}  # of each bridge, also after its folder is gone
+        self._sight = Sight()
         self._lock = threading.Lock()
         self._unreachable = self._refused = ""  # why nobody answers; why a bridge was refused
         self._since = ""  # RFC 3339
         self._away_at = self._refused_at = 0.0  # monotonic seconds
-        self._lost = self._asked_again = 0
         self._is_closed = threading.Event()
         threading.Thread(target=self._look, name="look at the cluster", daemon=True).start()
 
@@ -97,22 +97,13 @@ class ClusterSpawner:
     def told(self) -> dict[str, Any]:
         """Return how the cluster is, as the service's heartbeat has it."""
         trouble = self.trouble  # which takes in what the bridges report
-        reports = self._last.values()
-        names = {
-            stage: sorted(name for one in reports if one.stage == stage for name in one.hosts)
-            for stage in ("train", "translate")
-        }
         return {
             "kind": "ray",
             "address": self._ray.address,
             "why": trouble,
+            "since": self._since if trouble else "",
             "falls_back": self._falls_back(),
-            "training": " ".join(names["train"]),
-            "translating": " ".join(names["translate"]),
-            "left_out": {name: why for one in reports for name, why in one.left_out.items()},
-            "waits": next((one.waits for one in reports if one.waits), ""),
-            "lost": self._lost + sum(one.lost for one in reports),
-            "asked_again": self._asked_again + sum(one.asked_again for one in reports),
+            **self._sight.told(time.monotonic()),
         }
 
     def _falls_back(self) -> bool:
@@ -126,12 +117,10 @@ class ClusterSpawner:
         for scratch, worker in list(self._bridges.items()):
             report = read_report(scratch)
             if report:
-                self._last[scratch] = report
+                self._sight.take(scratch, report)
             if worker.poll() is not None:
                 del self._bridges[scratch]
-                if last := self._last.pop(scratch, None):
-                    self._lost += last.lost
-                    self._asked_again += last.asked_again
+                self._sight.end(scratch)
             elif report and report.hosts and self._refused:
                 self._note(refused="")
 

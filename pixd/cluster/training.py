@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pixd.cluster import homing
-from pixd.cluster.carrier import LostError
-from pixd.cluster.contact import Host, Listener, Roster, say_goodbye
+from pixd.cluster.carrier import LostError, SilentError
+from pixd.cluster.contact import Finder, Host, Listener, say_goodbye
 from pixd.cluster.homing import Homing
 from pixd.cluster.objects import DamagedObjectError
 from pixd.cluster.transfer import Fetched, Sent, Transfer, in_folder
+from pixd.store.engine_beat import DAMAGED
 from pixd.system import backoff
 from pixd.system.children.spec import (
     Result,
@@ -44,14 +45,16 @@ LIVE, ORIGIN, OBJECTS, EVENTS, PREVIEW = "live", "origin", "objects", "events", 
 class TrainingBridge:
     """One training on a cluster, over as many hosts as it loses."""
 
-    def __init__(self, order: Order, roster: Roster, events: Events, stop: StopFlag) -> None:
-        """Carry out `order` with hosts of `roster`; `stop` is set when the service wants an end."""
+    def __init__(self, order: Order, finder: Finder, events: Events, stop: StopFlag) -> None:
+        """Carry out `order` with hosts of `finder`; `stop` is set when the service wants an end."""
         assert isinstance(order.spec, TrainSpec)  # the order of a training
         self._order, self._spec = order, order.spec
-        self._roster, self._events, self._stop = roster, events, stop
+        self._finder, self._roster = finder, finder.roster
+        self._events, self._stop = events, stop
         self._homing = Homing(Path(order.spec.checkpoints))
         self._checkpoint: Mapping[str, Any] | None = None  # of which the service does not know yet
         self._is_told_to_end = False
+        self._step = 0  # that the training has come to
 
     def run(self) -> Result:
         """Train to the end; return the result, whose files are in scratch.
@@ -67,7 +70,7 @@ class TrainingBridge:
             host: Host | None = None
             try:
                 self._events.phase("asking the cluster for a machine")
-                host = self._roster.find(self._wait)
+                host = self._finder.find(self._wait)
                 return self._train_on(host)
             except (LostError, DamagedObjectError) as error:
                 losses = 1 if self._homing.step > step_before else losses + 1
@@ -81,7 +84,10 @@ class TrainingBridge:
         where = "a machine"
         if host is not None:
             where = host.name
-            self._roster.note_lost(host.id, host.name)
+            why = error.why if isinstance(error, LostError) else DAMAGED
+            self._roster.report.steps_again += max(0, self._step - self._homing.step)
+            self._step = self._homing.step
+            self._roster.note_lost(host.attempt, host.id, why)
             host.link.kill()
         step = self._homing.step
         since = f"from step {step:,}" if step else "from the beginning"
@@ -115,10 +121,10 @@ class TrainingBridge:
         spec = self._send(transfer, Path(host.work))
         order = {"module": self._order.module, "spec": to_json(spec), "nice": self._order.nice}
         transfer.call("start", order)
-        self._roster.note_up(host.name)
         inbox: queue.Queue[tuple[Any, Any]] = queue.Queue()
         listener = Listener(host, inbox, None)
         listener.start()
+        self._roster.note_up(host.attempt, host.id, lambda: listener.heard_at)
         # From here on an end is asked of the child, which writes a checkpoint first.
         transfer = Transfer(host.link, host.attempt, self._roster.report, self._beat)
         while True:
@@ -148,7 +154,7 @@ class TrainingBridge:
             _, group = inbox.get(timeout=LOOK_EVERY_S)
         except queue.Empty:
             if listener.is_silent(self._order.silent_s):
-                raise LostError(
+                raise SilentError(
                     f"{host.name} was silent for {self._order.silent_s:.0f} s"
                 ) from None
             return None
@@ -196,6 +202,8 @@ class TrainingBridge:
         if kind == "checkpoint":
             self._checkpoint = event  # the service hears of it when it is here
             return
+        if kind == "progress":
+            self._step = int(event.get("step", 0))
         if kind == "preview" and "path" in event and self._spec.preview:
             for sheet in transfer.files(PREVIEW):
                 transfer.fetch(sheet, Path(self._spec.preview))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from pixd.cluster.carrier import Link
-    from pixd.cluster.order import Report
+    from pixd.cluster.report import Report
 
 PART_BYTES: Final = 8 << 20
 AT_ONCE: Final = 256  # files whose places are asked for in one call

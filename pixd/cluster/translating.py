@@ -18,8 +18,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from pixd.cluster.carrier import LostError
 from pixd.cluster.objects import DamagedObjectError
 from pixd.cluster.translator_host import TranslatorHost
+from pixd.store.engine_beat import DAMAGED, SILENT
 from pixd.system import backoff
 from pixd.system.children.child import Interrupted
 from pixd.system.children.spawner import CLUSTER
@@ -29,7 +31,7 @@ from pixd.system.digests import digest_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pixd.cluster.contact import Roster
+    from pixd.cluster.contact import Finder
     from pixd.cluster.order import Order
     from pixd.system.children.child import Events, StopFlag
 
@@ -55,10 +57,11 @@ class Asked:
 class TranslatingBridge:
     """The translators of one pipeline on a cluster."""
 
-    def __init__(self, order: Order, roster: Roster, events: Events, stop: StopFlag) -> None:
-        """Carry out `order` with hosts of `roster`."""
+    def __init__(self, order: Order, finder: Finder, events: Events, stop: StopFlag) -> None:
+        """Carry out `order` with hosts of `finder`."""
         assert isinstance(order.spec, TranslateSpec)  # the order of translators
-        self._order, self._roster, self._events, self._stop = order, roster, events, stop
+        self._order, self._events, self._stop = order, events, stop
+        self._finder, self._roster = finder, finder.roster
         self._inbox: queue.Queue[tuple[Any, Any]] = queue.Queue()
         self._asked: dict[int, Asked] = {}  # by the number that the service gave
         self._waiting: deque[int] = deque()
@@ -89,7 +92,8 @@ class TranslatingBridge:
                 while not self._inbox.empty():
                     self._take(*self._inbox.get_nowait())
             for host in [one for one in self._hosts if one.is_silent()]:
-                self._lose(host, f"{host.name} was silent for {self._order.silent_s:.0f} s")
+                said = f"{host.name} was silent for {self._order.silent_s:.0f} s"
+                self._lose(host, said, SILENT)
             self._feed(time.monotonic())
             if trouble := self._common_trouble():
                 return _failed(self._order.spec.run_id, trouble)
@@ -115,7 +119,7 @@ class TranslatingBridge:
         elif isinstance(told, Exception):
             if key.is_at_fault_here(told):
                 raise told
-            self._lose(key, str(told))
+            self._lose(key, str(told), told.why if isinstance(told, LostError) else DAMAGED)
         else:
             for event in told["events"]:
                 self._hear(key, event, told["blobs"])
@@ -129,7 +133,7 @@ class TranslatingBridge:
         is_looking = any(not one.is_up for one in self._hosts)
         if len(self._hosts) >= wanted or is_looking or now < self._start_at:
             return
-        host = TranslatorHost(self._order, self._roster, self._inbox, self._beat)
+        host = TranslatorHost(self._order, self._finder, self._inbox, self._beat)
         self._hosts.append(host)
         host.start()
 
@@ -144,10 +148,16 @@ class TranslatingBridge:
         else:
             self._events.beat()
 
-    def _lose(self, host: TranslatorHost, why: str) -> None:
-        """Give a host up; what it held is asked again, first of all."""
+    def _lose(self, host: TranslatorHost, said: str, why: str) -> None:
+        """Give a host up; what it held is asked again, first of all.
+
+        Args:
+            host: which.
+            said: what went wrong.
+            why: of `LOST_REASONS`.
+        """
         self._hosts.remove(host)
-        host.give_up()
+        host.give_up(why)
         again = [number for number, asked in self._asked.items() if asked.held_by.pop(host, None)]
         lonely = [number for number in again if not self._asked[number].held_by]
         self._waiting.extendleft(reversed(lonely))
@@ -157,7 +167,7 @@ class TranslatingBridge:
             self._failures, FIRST_WAIT_S, LONGEST_WAIT_S
         )
         more = f"; {len(lonely)} images are asked again elsewhere" if lonely else ""
-        self._events.send("note", level="warning", message=f"{host.name} was lost: {why}{more}")
+        self._events.send("note", level="warning", message=f"{host.name} was lost: {said}{more}")
         self._roster.tell()
         self._tell_width()
 
@@ -240,7 +250,7 @@ class TranslatingBridge:
         if ready and not host.is_ready:
             host.environment = {**ready.get("environment", {}), "node": host.name}
             host.is_ready = True
-            self._roster.note_up(host.name)
+            host.note_up()
             if self._environment is None:
                 self._environment = host.environment
                 self._events.answer({**ready, "environment": host.environment}, ())
@@ -266,6 +276,7 @@ class TranslatingBridge:
         self._took_s += 0.1 * (now - asked.held_by[host] - self._took_s)
         del self._asked[number]
         self._failures = 0
+        host.note_image()
         self._roster.report.received_bytes += sum(map(len, images))
         if host.environment != self._environment:
             event["environment"] = host.environment

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pixd.cluster.carrier import ClusterError
-from pixd.cluster.contact import Host, Listener, Roster
+from pixd.cluster.contact import Finder, Host, Listener
 from pixd.cluster.objects import DamagedObjectError
 from pixd.cluster.transfer import Sent, Transfer
 from pixd.system.children.child import Interrupted
@@ -39,7 +39,7 @@ class TranslatorHost(threading.Thread):
     def __init__(
         self,
         order: Order,
-        roster: Roster,
+        finder: Finder,
         inbox: queue.Queue[tuple[Any, Any]],
         beat: Callable[[str], object],
     ) -> None:
@@ -51,7 +51,8 @@ class TranslatorHost(threading.Thread):
         self.trouble = ""
         self.environment: Mapping[str, Any] = {}
         self._order, self._spec = order, order.spec
-        self._roster, self._inbox, self._beat = roster, inbox, beat
+        self._finder, self._roster = finder, finder.roster
+        self._inbox, self._beat = inbox, beat
         self._to_send: queue.SimpleQueue[list[tuple[int, dict[str, Any]]] | None]
         self._to_send = queue.SimpleQueue()
         self._host: Host | None = None
@@ -66,7 +67,7 @@ class TranslatorHost(threading.Thread):
             self._inbox.put((self, error))
 
     def _send_all(self) -> None:
-        host = self._host = self._roster.find(self._tell)
+        host = self._host = self._finder.find(self._tell)
         self.name = host.name
         transfer = Transfer(host.link, host.attempt, self._roster.report, lambda: self._tell(""))
         self._tell(f"sending the model to {host.name}")
@@ -119,12 +120,24 @@ class TranslatorHost(threading.Thread):
         """Tell whether it was not heard for too long."""
         return self._listener is not None and self._listener.is_silent(self._order.silent_s)
 
-    def give_up(self) -> None:
-        """Kill the host; what it still says is nobody's."""
+    def note_up(self) -> None:
+        """Note that it works."""
+        host, listener = self._host, self._listener
+        assert host is not None  # both are there before it says anything
+        assert listener is not None
+        self._roster.note_up(host.attempt, host.id, lambda: listener.heard_at)
+
+    def note_image(self) -> None:
+        """Note that it made an image."""
+        assert self._host is not None  # it has answered
+        self._roster.note_image(self._host.id)
+
+    def give_up(self, why: str) -> None:
+        """Kill the host; what it still says is nobody's. `why` is of `pixd.store.engine_beat`."""
         self._is_given_up = True
         self._to_send.put(None)
         if self._host is not None:
-            self._roster.note_lost(self._host.id, self._host.name)
+            self._roster.note_lost(self._host.attempt, self._host.id, why)
             self._host.link.kill()
 
     def is_at_fault_here(self, error: Exception) -> bool:

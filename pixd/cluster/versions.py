@@ -29,6 +29,7 @@ def own() -> dict[str, str]:
         "pixd": pixd.__version__,
         "code": _code(),
         "tensorflow": _tensorflow(),
+        "ray": _version_of("ray"),
         "python": platform.python_version(),
         "executable": sys.executable,
     }
@@ -64,9 +65,11 @@ def _code() -> str:
 
 
 def _tensorflow() -> str:
-    for name in _TENSORFLOWS:
-        try:
-            return metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return ""
+    return next((found for name in _TENSORFLOWS if (found := _version_of(name))), "")
+
+
+def _version_of(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return ""

@@ -112,7 +112,7 @@ class RayTrainSettings:
     """What one training asks of a machine of the cluster; 0 asks for none, or sets no bound.
 
     Attributes:
-        most: trainings at once, of different pipelines. One that finds no room waits for it.
+        most: trainings at once, of several pipelines or variants. One that finds no room waits for it.
     """
 
     gpus: int = key(1, Whole(0, 64))

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 import pixd
 from pixd.store import heartbeat
-from pixd.store.heartbeat import Engine, Folder, Heartbeat, Looking, PipelineBeat, Train, Translate
+from pixd.store.engine_beat import Engine
+from pixd.store.heartbeat import Folder, Heartbeat, Looking, PipelineBeat, Train, Translate
 from pixd.system.clock import rfc3339
 from pixd.system.machine import has_gpu
 

@@ -15,7 +15,7 @@ from pixd.translation.stage import Translation
 from pixd.translation.tally import Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from pixd.config import PipelineSettings, Settings
     from pixd.store.store import Store
@@ -57,7 +57,7 @@ class Pipeline:
         self.training_folder = self._intake("training")
         self.input_folder = self._intake("input")
         self.dataset = Dataset(store, pipeline, self.training_folder, inspector)
-        self.training = self._training(None)
+        self.training = self._training(())
         self.translation = self._translation()
 
     @property
@@ -165,9 +165,9 @@ class Pipeline:
 
     def workers(self) -> Iterator[Worker]:
         """Yield the children that run for it."""
-        for worker in (self.training.worker, self.translation.worker):
-            if worker is not None:
-                yield worker
+        yield from self.training.workers
+        if self.translation.worker is not None:
+            yield self.translation.worker
 
     def waits_for(self) -> Iterator[int]:
         """Yield descriptors that can be read when a folder answers that it waits for."""
@@ -197,7 +197,7 @@ class Pipeline:
             self.input_folder.stop()
             self.input_folder = self._intake("input")
         self.dataset = Dataset(self._store, pipeline, self.training_folder, self._inspector)
-        self.training = self._training(self.training.run)
+        self.training = self._training(self.training.runs)
         if service_changed or any(
             getattr(old, name) != getattr(pipeline, name) for name in _OF_TRANSLATION
         ):
@@ -218,7 +218,7 @@ class Pipeline:
     @property
     def is_over(self) -> bool:
         """Tell whether nothing runs for it."""
-        return self.training.run is None
+        return not self.training.runs
 
     def _intake(self, kind: str) -> Intake:
         root = self.settings.training if kind == "training" else self.settings.input
@@ -243,7 +243,7 @@ class Pipeline:
             tally=self.tally,
         )
 
-    def _training(self, run: TrainingRun | None) -> Training:
+    def _training(self, runs: Sequence[TrainingRun]) -> Training:
         return Training(
             self._store,
             self._service_settings,
@@ -251,7 +251,7 @@ class Pipeline:
             self.training_folder,
             self.dataset,
             self._spawner,
-            run=run,
+            runs=runs,
         )
 
 

@@ -121,8 +121,7 @@ class Pipelines:
     @property
     def training_runs(self) -> list[int]:
         """The runs of the trainings that are under way."""
-        runs = (p.training.run for p in (*self._served, *self._leaving))
-        return [run.run_id for run in runs if run]
+        return [r.run_id for p in (*self._served, *self._leaving) for r in p.training.runs]
 
     # -- how they are -------------------------------------------------------------------
 
@@ -144,8 +143,7 @@ class Pipelines:
             for intake in pipeline.intakes:
                 if why := intake.stale(now):
                     return f"{pipeline.name}: {intake.kind}: {why}"
-            run = pipeline.training.run
-            if run and not run.is_fresh(now):
+            if not all(run.is_fresh(now) for run in pipeline.training.runs):
                 return f"{pipeline.name}: the trainer hangs and cannot be ended"
             if not pipeline.translation.is_fresh(now):
                 return f"{pipeline.name}: the translator hangs and cannot be ended"
@@ -170,10 +168,13 @@ class Pipelines:
             intake.step(now)
         self._inspect(now)
         for pipeline in self._served:
-            others = len(self.training_runs) - (pipeline.training.run is not None)
-            has_room = others < self._spawner.trainings_at_once()
-            may_train = may_start and pipeline.may_train and has_room
-            pipeline.training.step(now, may_start=may_train)
+            at_once, running = self._spawner.trainings_at_once(), len(self.training_runs)
+            others = running - len(pipeline.training.runs)
+            may_train = may_start and pipeline.may_train and others < at_once
+            # What a folder asks for goes before a second variant of another's.
+            is_needed = any(p.training.state == "waiting" and p.may_train for p in self._served)
+            room = at_once - running if may_train and not is_needed else 0
+            pipeline.training.step(now, may_start=may_train, room=room)
         for pipeline in self._leaving:
             pipeline.follow(now)
         self._leaving = [pipeline for pipeline in self._leaving if not pipeline.is_over]

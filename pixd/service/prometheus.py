@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pixd.store.engine_beat import LOST_REASONS, NODE_STATES
 from pixd.store.states import FileState
 from pixd.translation.tally import RESULTS, Histogram, Tally
 
@@ -73,6 +74,14 @@ METRICS = {
     "pixd_live_model_number": ("gauge", "N of the live model@N; 0 without one."),
     "pixd_live_model_info": ("gauge", "1; the live model's name and data set are labels."),
     "pixd_live_model_timestamp_seconds": ("gauge", "When it became live, since the epoch."),
+    "pixd_engine_up": ("gauge", "1 while the cluster can be used; absent with `engine: local`."),
+    "pixd_engine_nodes": ("gauge", "Machines of the cluster, by state, when work last ran there."),
+    "pixd_hosts": ("gauge", "Trainers and translators that work on the cluster."),
+    "pixd_engine_wait_seconds": ("gauge", "For how long work has waited for room; 0 for none."),
+    "pixd_lost_total": ("counter", "Machines lost while they worked, by the stage and the reason."),
+    "pixd_asked_again_total": ("counter", "Images asked for again: a machine was lost, or slow."),
+    "pixd_steps_again_total": ("counter", "Training steps done again: a machine was lost."),
+    "pixd_engine_bytes_total": ("counter", "Bytes sent to machines and received from them."),
 }
 """Type and help of every metric, in the order of the file; docs/metrics.md has them all."""
 
@@ -136,6 +145,8 @@ def samples(
     yield from _one_of("pixd_state", STATES, status["state"])
     yield Sample("pixd_store_bytes", {}, status["store_bytes"])
     yield Sample("pixd_store_disk_free_bytes", {}, status["disk_free_bytes"])
+    if status["engine"]:
+        yield from _of_engine(status["engine"])
     for name, part in status["pipelines"].items():
         troubles = {p["state"] for p in status["problems"] if p["pipeline"] in {name, ""}}
         yield Sample("pixd_pipeline_blocked", {"pipeline": name}, "blocked" in troubles)
@@ -206,6 +217,24 @@ def _of_training(name: str, part: Mapping[str, Any], facts: PipelineFacts) -> It
         yield Sample("pixd_live_model_info", {**labels, **of}, 1)
     if facts.live_since is not None:
         yield Sample("pixd_live_model_timestamp_seconds", labels, facts.live_since)
+
+
+def _of_engine(part: Mapping[str, Any]) -> Iterator[Sample]:
+    yield Sample("pixd_engine_up", {}, not part["why"])
+    for state in NODE_STATES:
+        count = sum(node["state"] == state for node in part["nodes"])
+        yield Sample("pixd_engine_nodes", {"state": state}, count)
+    for stage, doing in (("train", "training"), ("translate", "translating")):
+        yield Sample("pixd_hosts", {"stage": stage}, len(part[doing].split()))
+        for why in LOST_REASONS:
+            lost = part["lost_by"].get(stage, {}).get(why, 0)
+            yield Sample("pixd_lost_total", {"stage": stage, "why": why}, lost)
+    yield Sample("pixd_engine_wait_seconds", {}, part["wait_seconds"])
+    yield Sample("pixd_asked_again_total", {}, part["asked_again"])
+    yield Sample("pixd_steps_again_total", {}, part["steps_again"])
+    for direction in ("sent", "received"):
+        labels = {"direction": direction}
+        yield Sample("pixd_engine_bytes_total", labels, part[f"{direction}_bytes"])
 
 
 def _one_of(family: str, states: Iterable[str], present: str, **labels: str) -> Iterator[Sample]:

@@ -1,7 +1,8 @@
 """The service's heartbeat: what only the running service knows, kept in the store for readers.
 
 The file is `service.json`. `pixd.service.heartbeat` writes it about once a second; it is not part
-of the record. The classes here are its only description. Only this module writes them as JSON and
+of the record. The classes here and in
+`pixd.store.engine_beat` are its only description. Only this module writes them as JSON and
 reads them back.
 
 A reader may be older or newer than the service that wrote the file. So a missing field always has
@@ -23,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import pixd
+from pixd.store.engine_beat import Engine
 from pixd.system.errors import CannotTellError
 
 LIVE = "service.json"
@@ -157,35 +159,6 @@ class PipelineBeat:
     def folder(self, kind: str) -> Folder:
         """Return the training folder or the input folder."""
         return {"training": self.training, "input": self.input}[kind]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Engine:
-    """The cluster that children run on.
-
-    Attributes:
-        kind: ray.
-        address: of its head.
-        why: why it cannot be used, and since when; or "".
-        falls_back: whether this machine does the work meanwhile.
-        training: names of the machines that train, with spaces between.
-        translating: of those that translate; one that does it twice is named twice.
-        left_out: why a machine gets no work, by its name.
-        waits: what is waited for, such as "1 GPU and 4 CPUs", or "".
-        lost: machines that were lost while they worked, since the service started.
-        asked_again: images that were asked for again for that reason, or because one was slow.
-    """
-
-    kind: str = "ray"
-    address: str = ""
-    why: str = ""
-    falls_back: bool = False
-    training: str = ""
-    translating: str = ""
-    left_out: Mapping[str, str] = field(default_factory=dict)
-    waits: str = ""
-    lost: int = 0
-    asked_again: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pixd.folders.one_file import is_of_one_file
-from pixd.store.states import ACTIVE_RUNS
-from pixd.training import warm_start
+from pixd.store.queries import lineage
+from pixd.store.states import ACTIVE_RUNS, RunState
+from pixd.system.backoff import FIRST_RETRY_S
+from pixd.training import failing, warm_start
 from pixd.training.due import refused
 from pixd.training.promotion import Decision
 from pixd.training.publishing import DamagedExportError, publish_model
@@ -31,6 +33,13 @@ def read(store: Store, pipeline: str, run: TrainingRun, now: float) -> None:
     run.notes.clear()
     if run.preview_trouble and not trouble_before:
         store.note(pipeline, "warning", "preview", run.preview_trouble)
+
+
+def uses_recalled(store: Store, pipeline: str, run: TrainingRun) -> bool:
+    """Tell whether a training learns from an image that was recalled."""
+    reader = store.db.conn
+    excluded = store.exclusions.of(pipeline)
+    return bool(excluded and lineage.is_trained_on(reader, store.folder, run.run_id, excluded))
 
 
 def publish(
@@ -61,6 +70,55 @@ def publish(
         message = f"its result makes no sense: {type(error).__name__}: {error}"
         told = {"kind": "result", "message": message}
     return {**told, "advice": "it is trained on from its last checkpoint"}
+
+
+class Closed(NamedTuple):
+    """What became of a training that has ended.
+
+    Attributes:
+        state: of its run.
+        said: what became of its model, for people; "" where there is none.
+        refused: what a disk refused to its child, or "".
+        retry_at: when another attempt may begin, monotonic seconds; 0 leaves that as it is.
+    """
+
+    state: RunState
+    said: str = ""
+    refused: str = ""
+    retry_at: float = 0.0
+
+
+def close(
+    store: Store, pipeline: PipelineSettings, run: TrainingRun, ended: Ended, now: float
+) -> Closed:
+    """Publish the model of a training that has ended, or write down why there is none.
+
+    Args:
+        store: the open store.
+        pipeline: its settings.
+        run: the training.
+        ended: how its child ended.
+        now: monotonic seconds.
+
+    Raises:
+        OSError: the store cannot be written.
+    """
+    error = ended.error
+    if ended.result:
+        told = publish(store, pipeline, run, ended.result)
+        if isinstance(told, str):
+            return Closed(ended.state, said=told)
+        error = told
+    if error and error["kind"] == "disk":
+        # The training did not fail: it goes on from its checkpoint when the disk can be written.
+        reason = str(error["message"])
+        store.runs.move(run.run_id, ACTIVE_RUNS, RunState.CANCELLED, reason=reason)
+        return Closed(RunState.FAILED, refused=reason)
+    if error:
+        return Closed(RunState.FAILED, retry_at=failing.note(store, pipeline.name, run, error, now))
+    note_unfinished(store, pipeline.name, run, ended)
+    # Where somebody else ended it, that may also end the next one.
+    return Closed(ended.state, retry_at=0.0 if run.is_leaving else now + FIRST_RETRY_S)
 
 
 def note_unfinished(store: Store, pipeline: str, run: TrainingRun, ended: Ended) -> None:

@@ -125,6 +125,7 @@ class TrainingRun:
         commit: Commit,
         spec: Mapping[str, Any],
         spawner: Spawner,
+        sheet: str = "",
     ) -> TrainingRun:
         """Start the child of a queued run.
 
@@ -136,6 +137,7 @@ class TrainingRun:
             commit: the training commit that it works on.
             spec: recipe, pairs, live_model and checkpoints.
             spawner: starts the child.
+            sheet: name of the file with its samples, if not that of the pipeline.
         """
         scratch = store.scratch / f"train-{run_id}"
         shutil.rmtree(scratch, ignore_errors=True)
@@ -150,11 +152,12 @@ class TrainingRun:
             store.standing(*names)
         full = TrainSpec(
             run_id=str(run_id),
+            pipeline=pipeline,
             scratch=str(scratch),
             device=settings.device,
             checkpoint_every_s=CHECKPOINT_EVERY_S,
             checkpoint_every_steps=CHECKPOINT_EVERY_STEPS,
-            preview=str(store.folder / PREVIEWS / f"{pipeline}.png"),
+            preview=str(store.folder / PREVIEWS / (sheet or f"{pipeline}.png")),
             event_files=str(store.folder / tensorboard.folder_of(pipeline, run_id)),
             **spec,
         )

@@ -13,11 +13,9 @@ import secrets
 import shutil
 from typing import TYPE_CHECKING
 
-from pixd.store.queries import lineage
-from pixd.store.states import ACTIVE_RUNS, RunState
+from pixd.store.states import RunState
 from pixd.system import crash_points, disk
-from pixd.system.backoff import FIRST_RETRY_S
-from pixd.training import early, ending, failing, retraining, variants
+from pixd.training import early, ending, retraining, variants
 from pixd.training.due import MAX_FAILURES, NO_PAIRS, decide, given_up
 from pixd.training.past import failures_of, past_of
 from pixd.training.recipe import train_keys, train_recipe
@@ -31,7 +29,6 @@ if TYPE_CHECKING:
     from pixd.folders.intake import Intake
     from pixd.store.store import Store
     from pixd.system.children.spawner import Spawner
-    from pixd.system.children.spec import Result
     from pixd.system.children.worker import Worker
     from pixd.training.dataset.dataset import Dataset
     from pixd.training.dataset.looking import Progress
@@ -55,7 +52,7 @@ class Training:
         dataset: Dataset,
         spawner: Spawner,
         *,
-        run: TrainingRun | None = None,
+        runs: Sequence[TrainingRun] = (),
     ) -> None:
         """Keep the live model of a pipeline up to date with `dataset`.
 
@@ -66,7 +63,7 @@ class Training:
             intake: intake of the training folder.
             dataset: the pairs in it.
             spawner: starts the trainer.
-            run: a training that was started before the settings changed, and still runs.
+            runs: what was started before the settings changed, and still runs.
         """
         self._store = store
         self._settings = settings
@@ -74,7 +71,7 @@ class Training:
         self._intake = intake
         self._dataset = dataset
         self._spawner = spawner
-        self._run = run
+        self._runs = list(runs)  # more than one only where variants are trained side by side
         self._retry_at = 0.0
         self._may_start_at = 0.0
         self._is_noted = False  # by which revision the live model was made
@@ -89,14 +86,19 @@ class Training:
         return self._blockage.reason
 
     @property
-    def worker(self) -> Worker | None:
-        """The training child, for the service's selector."""
-        return self._run.worker if self._run else None
+    def workers(self) -> list[Worker]:
+        """The training children, for the service's selector."""
+        return [run.worker for run in self._runs]
+
+    @property
+    def runs(self) -> Sequence[TrainingRun]:
+        """The trainings that run now."""
+        return tuple(self._runs)
 
     @property
     def run(self) -> TrainingRun | None:
-        """The training that runs now."""
-        return self._run
+        """The training that runs now; of several, the one that began first."""
+        return self._runs[0] if self._runs else None
 
     @property
     def considered(self) -> int:
@@ -111,27 +113,27 @@ class Training:
             return min(dataset_at, max(now, self._may_start_at))
         return dataset_at
 
-    def step(self, now: float, *, may_start: bool = True) -> None:
+    def step(self, now: float, *, may_start: bool = True, room: int = 0) -> None:
         """Do what can be done now, without waiting.
 
         Args:
             now: monotonic seconds.
             may_start: whether a new run may start. Only so many pipelines train at a time as the
                 engine lets, and none while the service stops.
+            room: how many variants may start beside one that runs.
         """
-        if self._run:
-            self._follow(now)
+        for run in self.runs:
+            self._follow(run, now)
+        if self._runs:
+            self.state, self.reason = "running", self._said()
         self._dataset.step(now)
         self.progress = self._dataset.progress(now)
         if not self._is_noted:
             retraining.note_revision_of_live(self._store, self._pipeline.name)
             self._is_noted = True
         wanted = self._wanted()
-        if self._run:
-            if self._run.trying:
-                self._give_way(self._run, wanted, now, may_start=may_start)
-            elif wanted:
-                self._reconsider(wanted.keys[0].key, now)
+        if self._runs:
+            self._look_after(wanted, now, may_start=may_start, room=room)
             return
         if self._dataset.plan is None or self._make_anew(wanted, now, may_start=may_start):
             return
@@ -190,13 +192,12 @@ class Training:
         A running child goes on. If a child has ended, its model may be only half published. Then
         its run is lost, and another run goes on from the last checkpoint.
         """
-        if self._run and self._run.worker.poll() is not None:
-            self._run = None
+        self._runs = [run for run in self._runs if run.worker.poll() is None]
 
     def stop(self, reason: str, now: float) -> None:
         """Ask a running training to write a checkpoint and end. `now`: monotonic seconds."""
-        if self._run:
-            self._run.leave_as(RunState.CANCELLED, reason, now)
+        for run in self._runs:
+            run.leave_as(RunState.CANCELLED, reason, now)
 
     # -- deciding -----------------------------------------------------------------------
 
@@ -204,11 +205,11 @@ class Training:
         """Return the training that the folder and the config ask for."""
         plan = self._dataset.plan
         if plan is None:
-            if not self._run:
+            if not self._runs:
                 self.state, self.reason = "idle", self._say_not_ready()
             return None
         if not plan.pairs:
-            if not self._run:
+            if not self._runs:
                 self.state, self.reason = "idle", NO_PAIRS.why
             return None
         recipe = train_recipe(self._pipeline, self._settings.precision)
@@ -262,6 +263,18 @@ class Training:
         else:
             self._start(job)
 
+    def _start_beside(self, wanted: Job | None, now: float) -> None:
+        """Start another variant beside those that run, where nothing speaks against it."""
+        if any(run.is_leaving for run in self._runs) or not self._is_still(now):
+            return
+        if now < max(self._retry_at, self._blockage.retry_at) or self._spawner.why_not():
+            return
+        store, name = self._store, self._pipeline.name
+        keys = {run.key for run in self._runs}
+        found = variants.next_of(store, name, wanted, self._dataset.commit, under_way=keys)
+        if found and not room_for_training(store.folder, self._pipeline, found.job.recipe):
+            self._start(found.job)
+
     @property
     def _still_at(self) -> float:
         """When the folder has not changed for its quiet time (monotonic seconds)."""
@@ -302,23 +315,39 @@ class Training:
             if job.trying:
                 store.sweeps.note_run(run_id, job.trying.sweep, job.trying.number)
         crash_points.crash_point("before-run-row")
-        self._run = TrainingRun.start(
-            store, self._settings, run_id, key, commit, snapshot.spec, self._spawner
+        # One that runs beside others draws its samples on a sheet of its own.
+        sheet = f"{self._pipeline.name}-{run_id}.png" if self._runs else ""
+        run = TrainingRun.start(
+            store, self._settings, run_id, key, commit, snapshot.spec, self._spawner, sheet
         )
-        self._run.trying, self._run.made_from = job.trying, job.model
-        self._run.is_asked_for = bool(job.asked) and not job.trying
-        self.state, self.reason = "running", snapshot.reason
+        run.trying, run.made_from = job.trying, job.model
+        run.is_asked_for = bool(job.asked) and not job.trying
+        if not self._runs:
+            self.state, self.reason = "running", snapshot.reason
+        self._runs.append(run)
         told = f"training started: {snapshot.reason}"
         store.note(self._pipeline.name, "info", "train", told, commit.change_id)
 
     # -- following ----------------------------------------------------------------------
 
-    def _reconsider(self, key: str, now: float) -> None:
-        run = self._run
-        assert run is not None  # only called with one
-        if key == run.key or run.is_leaving:
+    def _said(self) -> str:
+        more = f"; {len(self._runs) - 1} more at the same time" if len(self._runs) > 1 else ""
+        return self._runs[0].reason + more
+
+    def _look_after(self, wanted: Job | None, now: float, *, may_start: bool, room: int) -> None:
+        """Decide whether what runs is still wanted, and whether more may run beside it."""
+        for run in self.runs:
+            if run.trying:
+                self._give_way(run, wanted, now, may_start=may_start)
+            else:
+                self._reconsider(run, wanted, now)
+        if room > 0 and self._runs[0].trying:
+            self._start_beside(wanted, now)
+
+    def _reconsider(self, run: TrainingRun, wanted: Job | None, now: float) -> None:
+        if wanted is None or wanted.keys[0].key == run.key or run.is_leaving:
             return
-        if self._uses_recalled(run):
+        if ending.uses_recalled(self._store, self._pipeline.name, run):
             run.leave_as(RunState.SUPERSEDED, RECALLED, now)
         if run.is_asked_for:
             return
@@ -334,7 +363,7 @@ class Training:
         name = self._pipeline.name
         if run.is_leaving:
             return
-        if self._uses_recalled(run):
+        if ending.uses_recalled(self._store, self._pipeline.name, run):
             run.leave_as(RunState.SUPERSEDED, RECALLED, now)
         elif variants.is_stopped(self._store, name, run):
             run.leave_as(RunState.CANCELLED, "pixd try --stop ended it", now)
@@ -346,53 +375,25 @@ class Training:
             if is_due and may_start and self._is_still(now) and now >= self._retry_at:
                 run.leave_as(RunState.CANCELLED, "the folder's own training goes first", now)
 
-    def _follow(self, now: float) -> None:
-        run = self._run
-        assert run is not None  # only called with one
+    def _follow(self, run: TrainingRun, now: float) -> None:
         ending.read(self._store, self._pipeline.name, run, now)
-        if run.early and not self._uses_recalled(run):
+        if run.early and not ending.uses_recalled(self._store, self._pipeline.name, run):
             early.take(self._store, self._pipeline, run)
-        self.state, self.reason = "running", run.reason
         ended = run.ended()
         if ended is None:
             return
-        self._run = None
-        if ended.result and self._uses_recalled(run):
+        self._runs.remove(run)
+        if ended.result and ending.uses_recalled(self._store, self._pipeline.name, run):
             ended = Ended(RunState.SUPERSEDED, RECALLED)
-        if ended.result:
-            ended = self._publish(run, ended, ended.result)
-        self._note_without_model(run, ended, now)
-        if ended.state in {RunState.SUCCEEDED, RunState.SUPERSEDED}:
+        closed = ending.close(self._store, self._pipeline, run, ended, now)
+        if closed.said:
+            self.state, self.reason = "idle", closed.said
+            self._blockage.clear()
+        if closed.refused:
+            self._note_blockage(f"the trainer: {closed.refused}", now)
+        if ended.is_away:
+            self._spawner.note_away(ended.reason)
+        self._retry_at = closed.retry_at or self._retry_at
+        if closed.state in {RunState.SUCCEEDED, RunState.SUPERSEDED}:
             run.drop_preview()
         shutil.rmtree(run.scratch, ignore_errors=True)
-
-    def _note_without_model(self, run: TrainingRun, ended: Ended, now: float) -> None:
-        store = self._store
-        if ended.error and ended.error["kind"] == "disk":
-            # The training did not fail: it goes on from its checkpoint when the disk can be written.
-            reason = ended.error["message"]
-            store.runs.move(run.run_id, ACTIVE_RUNS, RunState.CANCELLED, reason=reason)
-            self._note_blockage(f"the trainer: {reason}", now)
-        elif ended.error:
-            self._retry_at = failing.note(self._store, self._pipeline.name, run, ended.error, now)
-        elif not ended.result:
-            ending.note_unfinished(store, self._pipeline.name, run, ended)
-            if ended.is_away:
-                self._spawner.note_away(ended.reason)
-            if not run.is_leaving:  # somebody else ended it, and may also end the next one
-                self._retry_at = now + FIRST_RETRY_S
-
-    def _publish(self, run: TrainingRun, ended: Ended, result: Result) -> Ended:
-        told = ending.publish(self._store, self._pipeline, run, result)
-        if not isinstance(told, str):
-            return Ended(RunState.FAILED, error=told)
-        self.state, self.reason = "idle", told
-        self._blockage.clear()
-        return ended
-
-    def _uses_recalled(self, run: TrainingRun) -> bool:
-        excluded = self._store.exclusions.of(self._pipeline.name)
-        reader = self._store.db.conn
-        return bool(
-            excluded and lineage.is_trained_on(reader, self._store.folder, run.run_id, excluded)
-        )

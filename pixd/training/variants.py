@@ -60,8 +60,8 @@ def next_of(
         pipeline: its name.
         wanted: the training that the folder and the configuration ask for.
         commit: what the folder holds, which the first call names the pairs by.
-        under_way: keys of variants that are being trained. On one machine there is one at a time; an
-            engine that trains more at once asks again, with these.
+        under_way: keys of variants that are being trained. Where the engine trains more at once, it
+            is asked again, with these.
 
     Raises:
         OSError: the store cannot be read or written.

@@ -287,6 +287,7 @@ def run_spec(settings: Settings, pipeline: PipelineSettings, prepared: Prepared)
         prepared: what they are translated with.
     """
     return TranslateSpec(
+        pipeline=pipeline.name,
         model=str(prepared.folder),
         files={name: entry.digest for name, entry in prepared.files.items()},
         recipe=prepared.settings,

@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pixd.answers.engine import as_json
+from pixd.store.engine_beat import Engine
+from pixd.store.heartbeat import from_json
 from tests.support.chromium import Console
+from tests.support.status_states import machines
 
 if TYPE_CHECKING:
     from tests.support.page import Page
@@ -111,6 +115,31 @@ def test_the_numbers_are_those_of_the_status(page: Any, site: Page) -> None:
     assert f"{part['output']['current']} current outputs" in text
     assert f"model@{part['model']['number']}" in text
     assert page.locator("h1").inner_text().startswith("NOT RUNNING")
+
+
+def test_the_machines_of_a_cluster_are_shown_where_there_is_one(page: Any, site: Page) -> None:
+    loaded: list[str] = []
+    page.on("request", lambda request: loaded.append(request.url))
+    page.goto(site.link)
+    page.wait_for_selector("article.pipeline")
+    part = page.get_by_role("region", name="Machines")
+    assert part.is_hidden()
+    assert not [url for url in loaded if "cluster.js" in url]
+    _, told = site.ask("/api/status")
+    with_engine = told | {"engine": as_json(from_json({"engine": machines()}).engine or Engine())}
+    page.route("**/api/status", lambda route: route.fulfill(json=with_engine))
+    # Where too many streams are open, the page asks for the status instead.
+    page.route("**/api/events", lambda route: route.fulfill(status=429))
+    page.reload()
+    part.wait_for()
+    text = part.inner_text()
+    assert "translating facades waits for 1 GPU and 2 CPUs, for 3 min 10 s" in text
+    rows = part.get_by_role("listitem").all_inner_texts()
+    assert [row.split()[0] for row in rows] == ["desk", "gpu1", "gpu2", "gpu3"]
+    assert "training facades" in rows[1]
+    assert "31.4 images/s" in rows[2]
+    assert "lost once" in rows[3]
+    assert "Lost 1 machine at work, since the service started: 32 images done again" in text
 
 
 @pytest.mark.slow

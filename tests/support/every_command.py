@@ -46,6 +46,7 @@ WORDS: dict[str, list[str]] = {
     "gc": ["--apply"],
     "init": ["another"],
     "web": ["--link"],
+    "cluster": ["token", "ray-token"],
     "service": ["print"],  # the others would change this machine
 }
 """What a command is run with so that it gets far. Others get what they cannot do without."""

@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from pixd.cluster.carrier import LostError, Needs, Node
+from pixd.cluster.carrier import LostError, Needs, Node, SilentError
 from pixd.cluster.host import Host
 from pixd.cluster.order import Order
 from pixd.system.errors import PixdError
@@ -109,7 +109,7 @@ class ProcessLink:
         try:
             kind, value = answers.get(timeout=within_s)
         except queue.Empty:
-            raise LostError(f"no answer within {within_s:.0f} s") from None
+            raise SilentError(f"no answer within {within_s:.0f} s") from None
         if kind == "error":
             raise value
         return value

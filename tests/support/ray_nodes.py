@@ -1,6 +1,6 @@
 """A cluster of Ray on this machine, whose hosts are network namespaces.
 
-Each node is what a person would start on a machine: ``ray start --block``, with a cache folder and a
+Each node is what a person would start on a machine: ``pixd cluster join``, with a cache folder and a
 name of its own. A node dies as in a power cut: all of its processes get SIGKILL at once.
 """
 
@@ -22,12 +22,10 @@ from typing import Any
 
 import yaml
 
-from pixd.cluster.ray_carrier import environment
 from tests.support.tiny import Tiny
 
 PREFIX = "10.77.0"
 ADDRESS = f"{PREFIX}.1:6379"
-SHM_BYTES = 100_000_000
 STARTED = "Ray runtime started"
 START_WITHIN_S = 180
 REPOSITORY = Path(__file__).parents[2]
@@ -141,23 +139,18 @@ class RayNodes:
         self.token.write_text("0123456789abcdef" * 4)
         self.token.chmod(0o600)
         self._nodes: dict[str, subprocess.Popen[bytes]] = {}
-        self._ips: dict[str, str] = {}
+        self._hosts: set[str] = set()
         self._again: dict[str, Callable[[], None]] = {}
 
     def head(self) -> None:
-        self._start(
-            *("head", "", f"{PREFIX}.1"),
-            *("--head", "--port=6379", "--num-cpus=0", "--include-dashboard=false"),
-        )
+        self._start("head", "", "head", ADDRESS)
         self.until_up("head")
 
     def add(self, name: str, *, cpus: int = 1, **variables: str) -> None:
-        if name not in self._ips:
-            self._ips[name] = self.network.add(name)
-        self._start(
-            *(name, name, self._ips[name], f"--address={ADDRESS}", f"--num-cpus={cpus}"),
-            **variables,
-        )
+        if name not in self._hosts:
+            self.network.add(name)
+            self._hosts.add(name)
+        self._start(name, name, "join", ADDRESS, f"--cpus={cpus}", **variables)
 
     def until_up(self, *names: str) -> None:
         """Wait until nodes have joined: on a busy machine that takes most of a minute."""
@@ -172,21 +165,19 @@ class RayNodes:
     def log(self, name: str) -> str:
         return (self.folder / f"{name}.log").read_text()
 
-    def _start(self, name: str, host: str, ip: str, *arguments: str, **variables: str) -> None:
-        self._again[name] = partial(self._start, name, host, ip, *arguments, **variables)
+    def _start(self, name: str, host: str, *arguments: str, **variables: str) -> None:
+        self._again[name] = partial(self._start, name, host, *arguments, **variables)
         cache = self.folder / f"{name}-cache"
         cache.mkdir(exist_ok=True)
         log = (self.folder / f"{name}.log").open("wb")
-        ray = str(Path(sys.executable).with_name("ray"))
         self._nodes[name] = subprocess.Popen(
             self.network.inside(
-                ray, "start", "--block", f"--node-ip-address={ip}", *arguments,
-                f"--object-store-memory={SHM_BYTES}", "--disable-usage-stats",
-                *([f"--temp-dir={self.folder / 'ray'}"] if name == "head" else []),
+                sys.executable, "-m", "pixd", "cluster", *arguments,
+                f"--token={self.token}", f"--folder={self.folder / 'ray'}",
                 host=host,
             ),
             env={
-                **os.environ, **environment(str(self.token), ""),
+                **os.environ,
                 "XDG_CACHE_HOME": str(cache), "PIXD_NODE": name, "PYTHONPATH": str(REPOSITORY),
                 **variables,
             },

@@ -12,6 +12,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from pixd.answers import status
 from pixd.config.load import load
 from pixd.service.loop import Service
 from pixd.store import connection, heartbeat, place, schema
+from pixd.store.engine_beat import LOST, NO_ROOM, WORKING, Engine, Node
 from pixd.store.opening import open_store
 from pixd.store.outside import Note, OutsideNote
 from pixd.store.states import FileState, RunState
@@ -354,6 +356,41 @@ def translating_in_tiles(world: World) -> Iterator[None]:
         yield
 
 
+def machines() -> Live:
+    """Return what a heartbeat says of a cluster of four machines, one of which was lost."""
+    nodes = {
+        "a1": Node(name="gpu1", state=WORKING, gpus=1.0, cpus=8.0, free_bytes=71_000_000_000,
+            runs={"training facades": 1}, heard_seconds=1.2),
+        "a2": Node(name="gpu2", state=WORKING, gpus=1.0, cpus=8.0, free_bytes=410_000_000_000,
+            runs={"translating facades": 1}, images_per_second=31.4, heard_seconds=0.3),
+        "a3": Node(name="gpu3", state=LOST, gpus=1.0, cpus=8.0, free_bytes=98_000_000_000,
+            lost=1, heard_seconds=190.0),
+        "a0": Node(name="desk", state=NO_ROOM, heard_seconds=2.1),
+    }  # fmt: skip
+    engine = Engine(
+        address="10.0.0.5:6379", training="gpu1", translating="gpu2", nodes=nodes,
+        waits="1 GPU and 2 CPUs", waiting={"translating facades": "1 GPU and 2 CPUs"},
+        wait_seconds=190.0, lost=1, lost_by={"translate": {"died": 1}}, asked_again=32,
+        sent_bytes=4_100_000, received_bytes=12_000_000,
+    )  # fmt: skip
+    return asdict(engine)
+
+
+@contextmanager
+def on_a_cluster(world: World) -> Iterator[None]:
+    def change(live: Live) -> None:
+        live["idle"] = False
+        live["engine"] = machines()
+        set_part(
+            live, "train", state="running", run=2, step=9_120, steps=24_000, images_per_second=6.1,
+            eta_seconds=2_440.0, reason="+20 pairs",
+        )  # fmt: skip
+
+    with world.running(change) as store:
+        world.add_inputs(store, 160, FileState.QUEUED)
+        yield
+
+
 @contextmanager
 def waiting_for_pairs(world: World) -> Iterator[None]:
     shutil.rmtree(world.settings.store)
@@ -497,7 +534,7 @@ def store_gone(world: World) -> Iterator[None]:
 STATES = {
     state.__name__.replace("_", " "): state
     for state in (
-        never_run, starting, idle, training_set_is_wrong, model_is_doubtful, looking_at_the_images, training, early_model_is_live, trying_settings, translating, translating_in_tiles,
+        never_run, starting, idle, training_set_is_wrong, model_is_doubtful, looking_at_the_images, training, early_model_is_live, trying_settings, translating, translating_in_tiles, on_a_cluster,
         waiting_for_pairs, training_failed,
         inputs_failed, paused, blocked, store_gone, on_hold, not_answering, stuck, stopped, killed, newer_store, older_store,
     )
@@ -505,7 +542,7 @@ STATES = {
 EXIT_CODES = {
     "never run": 3, "starting": 0, "idle": 0, "training set is wrong": 0, "model is doubtful": 1, "looking at the images": 0, "training": 0, "early model is live": 0, "trying settings": 0,
     "translating": 0,
-    "translating in tiles": 0,
+    "translating in tiles": 0, "on a cluster": 0,
     "waiting for pairs": 0, "training failed": 1, "inputs failed": 1, "paused": 0, "blocked": 1, "store gone": 1,
     "on hold": 1, "not answering": 1, "stuck": 1, "stopped": 3, "killed": 3, "newer store": 4, "older store": 3,
 }  # fmt: skip

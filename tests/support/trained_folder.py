@@ -139,16 +139,17 @@ class Folder:
 
     def serve(self, *, may_start: bool = False) -> stage.Training:
         """Take one step as the service does."""
-        training = self._training(None)
+        training = self.training()
         training.step(100.0, may_start=may_start)
         return training
 
     def serve_beside(self, run: Any, *, may_start: bool = True) -> Any:
         """Take one step while a training runs, and return that."""
-        self._training(run).step(100.0, may_start=may_start)
+        self.training(run).step(100.0, may_start=may_start)
         return run
 
-    def _training(self, run: Any) -> stage.Training:
+    def training(self, *runs: Any) -> stage.Training:
+        """Return the training of the pipeline, while `runs` run."""
         repo = self.store.history.repo_id("p", "training")
         dataset = SimpleNamespace(
             plan=self.pairs,
@@ -166,7 +167,7 @@ class Folder:
             cast("Any", intake),
             cast("Any", dataset),
             LocalSpawner(),
-            run=run,
+            runs=runs,
         )
 
     @property

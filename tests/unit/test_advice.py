@@ -27,6 +27,7 @@ REASONS = {
     "NoResultError": "the caller says what could not be made, and what to do",
     "OvertimeError": "as NoResultError",
     "LostError": "the work is asked of another machine, and a note says so",
+    "SilentError": "as LostError",
     "FencedError": "as LostError: the host works for somebody else",
     "DamagedObjectError": "as LostError: it is asked again",
     "OutsideError": "as LostError: the host refuses, and the run fails with its own message",

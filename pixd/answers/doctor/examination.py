@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pixd.answers.doctor import (
     abilities,
+    cluster,
     folders,
     machine,
     model,
@@ -50,6 +51,7 @@ def examination(
         yield "the metrics", partial(machine.metrics_file, settings.metrics)
         yield "the service", partial(service.checks, settings)
         yield "the page", partial(page.checks, settings)
+        yield "the cluster", partial(cluster.checks, settings)
         yield "systemd", partial(units.checks, wants_page=settings.web.start)
         yield "open files", lambda: [machine.open_files(settings.store)]
         yield "the clock", lambda: [machine.clock(examined.newest_event_at())]
@@ -57,6 +59,7 @@ def examination(
         yield "OpenCV", partial(machine.outlines, settings)
         yield "the GPU", lambda: [machine.gpu(settings.device)]
         if with_model:
+            yield "the machines of the cluster", partial(cluster.joined, settings)
             yield "the model", partial(model.checks, settings, examined, show)
     finally:
         examined.close()

@@ -53,22 +53,26 @@ def _wanted(args: argparse.Namespace, settings: Settings) -> list[Unit]:
 
 
 def _files(args: argparse.Namespace, settings: Settings, unit: Unit) -> list[UnitFile]:
-    installation = _installation(is_user=args.user)
+    here = installation(is_user=args.user)
     if args.user:
-        return units.user_files(unit, settings, installation, _user_folder())
+        return units.user_files(unit, settings, here, _user_folder())
     from pixd.system.machine import has_gpu  # noqa: PLC0415 - `print --user` does without
 
     with_gpu = settings.device != "cpu" and has_gpu()
-    return units.system_files(unit, settings, installation, has_gpu=with_gpu)
+    return units.system_files(unit, settings, here, has_gpu=with_gpu)
 
 
 def _ours(args: argparse.Namespace, unit: Unit) -> list[Path]:
-    """Return every file that install may have written for a unit; the unit itself is first."""
+    """Return every file that install may have written for a unit, below `--root`; the unit is first."""
+    return [below(args, path) for path in _paths(args, unit)]
+
+
+def _paths(args: argparse.Namespace, unit: Unit) -> list[Path]:
     folder = _user_folder() if args.user else units.SYSTEM_FOLDER
     paths = [folder / unit.file, *(folder / f"{unit.file}.d" / name for name in units.DROP_INS)]
     if not args.user:
         paths.append(unit.sysusers_file)
-    return [_below(args, path) for path in paths]
+    return paths
 
 
 def _is_installed(args: argparse.Namespace, unit: Unit) -> bool:
@@ -78,7 +82,8 @@ def _is_installed(args: argparse.Namespace, unit: Unit) -> bool:
     return there.exists() and (unit is SERVICE or made_here.exists())
 
 
-def _below(args: argparse.Namespace, path: Path) -> Path:
+def below(args: argparse.Namespace, path: Path) -> Path:
+    """Return where a file goes, which is below `--root` if that is given."""
     return Path(args.root or "/") / path.relative_to("/")
 
 
@@ -88,8 +93,8 @@ def _user_folder() -> Path:
     return config / "systemd" / "user"
 
 
-def _installation(*, is_user: bool) -> units.Installation:
-    """Find out where this pixd is.
+def installation(*, is_user: bool) -> units.Installation:
+    """Return where this pixd is.
 
     Raises:
         PixdError: a service of the machine could not find it there.
@@ -145,7 +150,7 @@ def _install(args: argparse.Namespace, systemctl: Systemctl | None) -> int:
         print(f"{settings.path} asks for no page (web: true, or --web)")
         _remove(args, PAGE, systemctl)
     for unit in wanted:
-        _write(args, unit, files[unit])
+        write_files(args, _paths(args, unit), files[unit])
     if systemctl is None:
         print("nothing was started; on that machine: systemd-sysusers, systemctl daemon-reload,")
         print(f"systemctl enable --now {' '.join(unit.name for unit in wanted)}")
@@ -177,15 +182,20 @@ def _prepare(settings: Settings, wanted: Sequence[Unit]) -> None:
         )
 
 
-def _write(args: argparse.Namespace, unit: Unit, files: Sequence[UnitFile]) -> None:
+def write_files(args: argparse.Namespace, ours: Sequence[Path], files: Sequence[UnitFile]) -> None:
     """Write the files of a unit, and remove those of ours that are no longer needed.
+
+    Args:
+        args: of the command, whose `--root` counts.
+        ours: every file that may have been written for the unit, without `--root`.
+        files: those that are wanted.
 
     Raises:
         PixdError: the disk or a file refuses.
     """
-    wanted = {_below(args, file.path): file.text for file in files}
+    wanted = {below(args, file.path): file.text for file in files}
     try:
-        for path in _ours(args, unit):
+        for path in (below(args, one) for one in ours):
             if path not in wanted:
                 path.unlink(missing_ok=True)
         for path, text in wanted.items():
@@ -211,7 +221,7 @@ def _say_how_to_go_on(settings: Settings, wanted: Sequence[Unit], systemctl: Sys
         print(f"usermod -aG {SERVICE.name} YOU, or an ACL (docs/service.md).")
     if PAGE in wanted:
         sudo = [] if systemctl.is_user else ["sudo"]
-        pixd_here = _installation(is_user=systemctl.is_user).command
+        pixd_here = installation(is_user=systemctl.is_user).command
         link = [*sudo, *pixd_here, "--config", str(settings.path), "web", "--link"]
         print("The page is up. Its address, with the token in it, says:")
         print(shlex.join(link))

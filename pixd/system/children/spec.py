@@ -47,11 +47,13 @@ class Spec:
         kind: names the kind of child in JSON.
         scratch: the child's own folder, where its result goes; the code that starts it sets this.
         run_id: names the run in its result.
+        pipeline: whose work it is, for the status; or "".
     """
 
     kind: ClassVar[str] = ""
     scratch: str = ""
     run_id: str = ""
+    pipeline: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

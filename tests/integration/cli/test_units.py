@@ -17,9 +17,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pixd.cli import main, units
+from pixd.cli import cluster_units, main, units
 from pixd.cli.unit_text import quoted
 from pixd.cli.units import PAGE, SERVICE, Installation, Unit
+from pixd.cluster import reach
+from pixd.cluster.member import Part
 from pixd.config.load import load
 from pixd.config.settings import Settings
 from pixd.system.errors import UsageError
@@ -28,6 +30,7 @@ from tests.support.wheel import ROOT, build_wheel
 SHIPPED = (
     *("pixd.service", "pixd.sysusers", "gpu.conf", "home.conf", "user/pixd.service"),
     *("user/pixd-web.service", "pixd-web.service", "pixd-web.socket", "pixd-web.sysusers"),
+    *("pixd-head.service", "pixd-worker.service", "pixd-worker.sysusers", "ray.conf"),
 )
 OPT = Installation(command=("/opt/pixd/bin/pixd",), folders=(Path("/opt/pixd"), Path("/usr")))
 
@@ -105,6 +108,8 @@ def test_systemd_finds_nothing_to_complain_about(printed: list[tuple[str, Path]]
     [
         *(("pixd.service", one) for one in ("", "home.conf", "gpu.conf")),
         *(("pixd-web.service", one) for one in ("", "home.conf", "gpu.conf")),
+        *(("pixd-worker.service", one) for one in ("", "home.conf")),
+        *(("pixd-head.service", ""), ("pixd.service", "ray.conf")),
     ],
 )
 def test_the_exposure_is_low_with_every_drop_in(tmp_path: Path, name: str, drop_in: str) -> None:
@@ -136,10 +141,134 @@ def test_every_file_of_the_folder_is_shipped_and_every_line_has_a_place_in_the_d
     folder = ROOT / "systemd"
     there = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     assert there == set(SHIPPED)
-    docs = "".join((ROOT / "docs" / name).read_text() for name in ("service.md", "web.md"))
-    for name in ("pixd.service", "pixd-web.service", "gpu.conf", "home.conf"):
+    docs = "".join(
+        (ROOT / "docs" / name).read_text() for name in ("service.md", "web.md", "cluster.md")
+    )
+    units_there = ("pixd.service", "pixd-web.service", "pixd-head.service", "pixd-worker.service")
+    for name in (*units_there, "gpu.conf", "home.conf", "ray.conf"):
         for key in re.findall(r"^(\w+)=", units.shipped(name), re.MULTILINE):
             assert f"`{key}" in docs, key
+
+
+# -- a machine of a cluster -----------------------------------------------------------------
+
+
+def part_for(**fields: Any) -> Part:
+    usual: dict[str, Any] = {"is_head": False, "address": "10.0.0.5:6379"}
+    return Part(**{**usual, "token": Path("/etc/pixd/ray-token"), **fields})
+
+
+def test_the_worker_s_drop_in_joins_the_head_and_keeps_ray_s_files_in_its_state() -> None:
+    files = cluster_units.files(part_for(gpus=1), OPT, has_gpu=True)
+    assert [file.path.name for file in files] == [
+        *("pixd-worker.conf", "pixd-worker.service", "gpu.conf", "installed.conf")
+    ]
+    assert files[-1].text.splitlines()[-1] == (
+        'ExecStart=/opt/pixd/bin/pixd cluster join "10.0.0.5:6379" --token /etc/pixd/ray-token'
+        " --folder /var/lib/pixd-worker/ray --gpus 1"
+    )
+    assert {file.path for file in files} <= set(cluster_units.paths(cluster_units.WORKER))
+
+
+def test_the_head_is_the_service_s_user_and_what_is_in_a_home_is_bound() -> None:
+    home = Installation(command=("/home/a/venv/bin/pixd",), folders=(Path("/home/a/venv"),))
+    part = part_for(is_head=True, token=Path("/home/a/token"))
+    files = cluster_units.files(part, home, has_gpu=False)
+    assert [file.path.name for file in files] == [
+        *("pixd.conf", "pixd-head.service", "home.conf", "installed.conf")
+    ]
+    assert "User=pixd\n" in files[1].text
+    assert "--folder /var/lib/pixd/ray" in files[-1].text
+    assert "BindReadOnlyPaths=-/home/a/token" in files[-1].text
+    assert "BindReadOnlyPaths=-/home/a/venv" in files[-1].text
+    # The service's user is not this unit's alone, so its file stays when the unit goes.
+    assert files[0].path not in cluster_units.paths(cluster_units.HEAD)
+
+
+@needs_analyze
+@pytest.mark.parametrize("is_head", [True, False])
+def test_systemd_takes_the_units_of_a_cluster_with_their_drop_in(
+    tmp_path: Path, *, is_head: bool
+) -> None:
+    here = Installation(command=(sys.executable, "-m", "pixd"), folders=(Path("/usr"),))
+    part = part_for(is_head=is_head, tls=Path("/etc/pixd/my 100% tls"))
+    user, unit, *drop_ins = cluster_units.files(part, here, has_gpu=False)
+    path = tmp_path / unit.path.name
+    path.write_text(unit.text + "".join(f"\n{one.text}" for one in drop_ins))
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", "--generators=no", path],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    about = [line for line in done.stderr.splitlines() if "pixd" in line]
+    assert (done.returncode, about) == (0, [])
+    assert user.text.startswith("#")
+
+
+def test_the_service_gets_a_network_with_the_engine_ray_and_else_none(tmp_path: Path) -> None:
+    settings = settings_in("/srv/pictures", tmp_path)
+    names = [f.path.name for f in units.system_files(SERVICE, settings, OPT, has_gpu=False)]
+    assert "ray.conf" not in names
+    ray = dataclasses.replace(settings.ray, address="a:1", token=Path("/tmp/token"))
+    with_ray = dataclasses.replace(settings, engine="ray", ray=ray)
+    for unit, there in ((SERVICE, True), (PAGE, False)):
+        files = units.system_files(unit, with_ray, OPT, has_gpu=False)
+        assert ("ray.conf" in [file.path.name for file in files]) == there
+    assert "BindReadOnlyPaths=-/tmp/token" in drop_in(with_ray)
+    assert "BindPaths=-/tmp/ray" in drop_in(with_ray)
+    mine = units.user_files(SERVICE, with_ray, OPT, Path("/home/a/systemd"))
+    assert "ray.conf" in [file.path.name for file in mine]
+
+
+def test_cluster_install_below_a_root_and_uninstall_again(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    done = pixd(tmp_path, "cluster", "join", "10.0.0.5", "--cpus", "4", "--root", str(root))
+    assert done.returncode == 0, done.stderr
+    unit = root / "etc/systemd/system/pixd-worker.service"
+    assert unit.read_text() == units.shipped("pixd-worker.service")
+    made = (unit.with_name("pixd-worker.service.d") / "installed.conf").read_text()
+    assert 'cluster join "10.0.0.5:6379" --token /etc/pixd/ray-token' in made
+    assert "--cpus 4" in made
+    assert "nothing was started" in done.stdout
+    done = pixd(tmp_path, "cluster", "uninstall", "--root", str(root))
+    assert done.returncode == 0, done.stderr
+    assert not unit.exists()
+    done = pixd(tmp_path, "cluster", "uninstall", "--root", str(root))
+    assert done.returncode == 2
+    assert "pixd cluster join" in done.stderr
+
+
+def test_a_token_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:
+    done = pixd(tmp_path, "cluster", "token", "etc/token")
+    path = tmp_path / "etc/token"
+    assert done.returncode == 0, done.stderr
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert reach.why_no_token(path) is None
+    before = path.read_text()
+    done = pixd(tmp_path, "cluster", "token", "etc/token")
+    assert done.returncode == 1
+    assert "File exists" in done.stderr
+    assert path.read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["head"], "this machine's address is missing"),
+        (["join"], "the address of the head is missing"),
+        (["join", "10.0.0.5:port"], "10.0.0.5:port is no address"),
+        (["join", "10.0.0.5", "--cpus", "-1"], "--cpus and --gpus are 0 or more"),
+    ],
+)
+def test_what_makes_no_cluster_is_refused(tmp_path: Path, words: list[str], said: str) -> None:
+    done = pixd(tmp_path, "cluster", *words)
+    assert done.returncode == 2
+    assert said in done.stderr
+
+
+def test_ray_does_not_start_without_a_token_that_may_be_used(tmp_path: Path) -> None:
+    done = pixd(tmp_path, "cluster", "join", "10.0.0.5", "--token", "none")
+    assert done.returncode == 1
+    assert "pixd cluster token" in done.stderr
 
 
 # -- what is made from a configuration ------------------------------------------------------

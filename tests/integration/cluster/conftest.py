@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from pixd.cluster.order import MODULE, Order, Report, read_report, to_document
+from pixd.cluster.order import MODULE, Order, to_document
+from pixd.cluster.report import Report, read_report
 from pixd.system.children.spec import Result, TrainSpec, read_result
 from pixd.system.children.worker import Worker
 from pixd.system.digests import digest_of

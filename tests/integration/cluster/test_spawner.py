@@ -14,11 +14,12 @@ from typing import Any
 
 import pytest
 
-from pixd.answers import health, status_text
+from pixd.answers import health
 from pixd.cluster import spawner as cluster_spawner
 from pixd.cluster.spawner import ClusterSpawner
 from pixd.config import RaySettings
-from pixd.store.heartbeat import Engine, Heartbeat, from_json, to_json
+from pixd.store.engine_beat import Engine
+from pixd.store.heartbeat import Heartbeat, from_json, to_json
 from pixd.system.children.spec import DeviceSpec
 from tests.conftest import WaitUntil
 from tests.integration.cluster.conftest import spec_of
@@ -144,22 +145,6 @@ def test_status_says_that_the_cluster_is_away(state: str) -> None:
     assert problems[0].message.startswith(AWAY)
     assert ("this machine works meanwhile" in problems[0].message) == falls_back
     assert "the work goes on by itself" in problems[0].advice
-
-
-def test_status_names_the_machines_and_what_is_waited_for() -> None:
-    told = {
-        "kind": "ray",
-        "address": "a:1",
-        "training": "gpu1",
-        "translating": "gpu1 gpu2",
-        "waits": "1 GPU and 4 CPUs",
-        "lost": 1,
-        "asked_again": 12,
-    }
-    assert status_text.engine_text(told) == (
-        "ray at a:1; training on gpu1; translating on gpu1 gpu2; waiting for 1 GPU and 4 CPUs;"
-        " lost 1 machine, asked again for 12"
-    )
 
 
 def test_a_machine_that_is_left_out_is_named_with_what_mends_it() -> None:

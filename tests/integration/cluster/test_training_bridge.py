@@ -80,7 +80,9 @@ def test_a_machine_that_dies_costs_what_was_made_since_the_last_checkpoint(
     home = max(e["step"] for e in events[:lost_at] if e["event"] == "checkpoint")
     steps = [e["step"] for e in events[lost_at:] if e["event"] == "progress"]
     assert steps == list(range(home + 1, 31))
-    assert heard.report.lost == 1
+    assert heard.report.lost_by == {"died": 1}
+    before_loss = [e["step"] for e in events[:lost_at] if e["event"] == "progress"]
+    assert heard.report.steps_again == before_loss[-1] - home
 
 
 def test_a_machine_that_hangs_is_given_up_and_publishes_nothing_when_it_is_back(

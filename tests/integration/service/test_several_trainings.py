@@ -1,4 +1,4 @@
-"""How many pipelines train at the same time: as many as the engine lets, and no more."""
+"""How much trains at the same time, pipelines and variants: as much as the engine lets, and no more."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def three_pipelines(folder: Path) -> Stubbed:
     return stubbed
 
 
-def most_at_once(stubbed: Stubbed) -> int:
-    """Return how many trainings overlapped."""
+def most_at_once(stubbed: Stubbed, count: int = len(NAMES)) -> int:
+    """Return how many of `count` trainings overlapped."""
     spans = stubbed.ask(
         "SELECT started_at, finished_at FROM run WHERE kind = 'train' AND state = 'succeeded'"
     )
-    assert len(spans) == len(NAMES), stubbed.log()
+    assert len(spans) == count, stubbed.log()
     return max(int(sum(began <= at < ended for began, ended in spans)) for at, _ in spans)
 
 
@@ -47,3 +47,23 @@ def test_so_many_train_as_the_engine_lets(
     monkeypatch.setenv("PIXD_STUB_TRAININGS", str(allowed))
     assert stubbed.run("run", "--once") == 0, stubbed.log()
     assert most_at_once(stubbed) == allowed
+
+
+@pytest.mark.parametrize("allowed", [1, 2])
+def test_so_many_variants_are_trained_side_by_side_as_the_engine_lets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, allowed: int
+) -> None:
+    stubbed = Stubbed(tmp_path / "one")
+    for number in range(3):
+        pair(number).save(stubbed.folder / "training" / f"{number}.png")
+    assert stubbed.run("run", "--once") == 0, stubbed.log()
+    monkeypatch.setenv("PIXD_STUB_TRAIN_S", "1")
+    monkeypatch.setenv("PIXD_STUB_TRAININGS", str(allowed))
+    stubbed.run("try", "--set", "train.ngf=8,16,32", "--no-open")
+    assert stubbed.run("run", "--once") == 0, stubbed.log()
+    assert most_at_once(stubbed, 4) == allowed
+    made = stubbed.ask("SELECT number, model FROM variant ORDER BY number")
+    assert [number for number, _ in made] == [1, 2, 3]
+    assert sorted(model for _, model in made) == [2, 3, 4]
+    assert stubbed.ask("SELECT ended_at IS NOT NULL FROM sweep") == [(1,)]
+    assert list((stubbed.folder / "store" / "previews").iterdir()) == []

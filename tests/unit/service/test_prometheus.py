@@ -9,10 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pixd.answers import engine
 from pixd.service import prometheus
 from pixd.service.prometheus import METRICS, Sample
+from pixd.store.engine_beat import NODE_STATES, Engine
+from pixd.store.heartbeat import from_json
 from pixd.translation.tally import BUCKETS_S, Histogram, Tally
 from tests.support import exposition
+from tests.support.status_states import machines
 
 PAGE = Path(__file__).parents[3] / "docs" / "metrics.md"
 
@@ -82,3 +86,20 @@ def test_the_alert_rules_in_the_docs_use_metrics_that_exist() -> None:
     assert used
     known = set(METRICS) | {"pixd_drop_to_output_seconds_bucket"}
     assert used <= known
+
+
+def test_the_cluster_is_counted_from_what_status_says_of_it() -> None:
+    part = engine.as_json(from_json({"engine": machines()}).engine or Engine())
+    families = exposition.parse(prometheus.render(prometheus._of_engine(part)))
+    assert families["pixd_engine_up"].value() == 1
+    states = {state: families["pixd_engine_nodes"].value(state=state) for state in NODE_STATES}
+    assert states == {"working": 2, "idle": 0, "no-room": 1, "left-out": 0, "lost": 1}
+    assert families["pixd_hosts"].value(stage="translate") == 1
+    assert families["pixd_lost_total"].value(stage="translate", why="died") == 1
+    assert families["pixd_lost_total"].value(stage="train", why="silent") == 0
+    assert families["pixd_asked_again_total"].value() == 32
+    assert families["pixd_engine_wait_seconds"].value() == 190
+    assert families["pixd_engine_bytes_total"].value(direction="sent") == 4_100_000
+    away = engine.as_json(Engine(why="the cluster at a:1 does not answer"))
+    families = exposition.parse(prometheus.render(prometheus._of_engine(away)))
+    assert families["pixd_engine_up"].value() == 0

@@ -14,9 +14,10 @@ from pixd.store.edges import Edge
 from pixd.store.queries import history, retraining
 from pixd.store.queries.sweeps import VARIANT, Sweep
 from pixd.store.states import RunState
+from pixd.store.store import Store
 from pixd.system.errors import PixdError
 from pixd.training import promotion, stage
-from pixd.training.run import TrainingRun, Trying
+from pixd.training.run import Ended, TrainingRun, Trying
 from tests.support.commits import record
 from tests.support.trained_folder import Folder
 
@@ -96,6 +97,121 @@ def test_variants_are_trained_one_after_the_other_and_none_goes_live(
     assert folder.live == 1
     assert sweep_of(folder).ended_at is not None
     assert [one.model for one in sweep_of(folder).variants] == [2, 3]
+
+
+class Fake:
+    """A training that runs until it is told how it ended."""
+
+    def __init__(self, run_id: int, key: str, sheet: str) -> None:
+        self.run_id, self.key, self.sheet = run_id, key, sheet
+        self.trying: Trying | None = None
+        self.left: list[RunState] = []
+        self.is_over = False
+        self.early: list[Any] = []
+        self.notes: list[str] = []
+        self.preview_trouble = ""
+        self.scratch = Path("/nonexistent")
+        self.progress: dict[str, Any] = {}
+
+    @property
+    def reason(self) -> str:
+        return self.trying.told if self.trying else "training"
+
+    @property
+    def is_leaving(self) -> bool:
+        return bool(self.left)
+
+    def read(self, now: float) -> None:
+        """Hear nothing."""
+
+    def leave_as(self, state: RunState, *_: Any) -> None:
+        self.left.append(state)
+
+    def ended(self) -> Ended | None:
+        return Ended(RunState.CANCELLED, "somebody ended it") if self.is_over else None
+
+
+@pytest.fixture
+def side_by_side(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> stage.Training:
+    """Return the training of a folder whose model is live; its children are `Fake`."""
+
+    def start(store: Store, settings: Any, run_id: int, key: str, *more: Any) -> Fake:
+        store.runs.move(run_id, (RunState.QUEUED,), RunState.RUNNING)
+        return Fake(run_id, key, more[-1])
+
+    monkeypatch.setattr(TrainingRun, "start", start)
+    monkeypatch.setattr(stage, "room_for_training", lambda *_: "")
+    folder.train(live=True)
+    return folder.training()
+
+
+def widths(training: stage.Training) -> list[str]:
+    return [run.trying.settings for run in training.runs if run.trying]
+
+
+def test_where_there_is_room_variants_are_trained_side_by_side(
+    folder: Folder, side_by_side: stage.Training
+) -> None:
+    ask(folder, "train.ngf=8,16,32")
+    training = side_by_side
+    training.step(100.0, room=1)
+    assert widths(training) == ["ngf 8"]
+    training.step(101.0, room=0)
+    assert widths(training) == ["ngf 8"]
+    training.step(102.0, room=2)
+    training.step(103.0, room=1)
+    training.step(104.0, room=1)  # none is left
+    assert widths(training) == ["ngf 8", "ngf 16", "ngf 32"]
+    assert training.reason == "trying 1 of 3: ngf 8; 2 more at the same time"
+    assert sweep_of(folder).ended_at is None
+    sheets = [run.sheet for run in cast("list[Any]", training.runs)]
+    assert sheets == ["", f"p-{training.runs[1].run_id}.png", f"p-{training.runs[2].run_id}.png"]
+
+
+def test_the_next_variant_takes_the_place_of_one_that_ended_and_the_others_go_on(
+    folder: Folder, side_by_side: stage.Training
+) -> None:
+    ask(folder, "train.ngf=8,16,32")
+    training = side_by_side
+    training.step(100.0, room=1)
+    training.step(101.0, room=1)
+    first, second = cast("list[Any]", training.runs)
+    first.is_over = True
+    training.step(102.0, room=1)
+    assert training.run is second
+    assert training.state == "running"
+    training.step(300.0, room=1)  # after the wait that follows an attempt that somebody ended
+    assert widths(training) == ["ngf 16", "ngf 8"]  # it goes on from its checkpoint
+
+
+def test_all_variants_give_way_to_what_the_folder_asks_for(
+    folder: Folder, side_by_side: stage.Training
+) -> None:
+    ask(folder, "train.ngf=8,16")
+    training = side_by_side
+    training.step(100.0, room=1)
+    training.step(101.0, room=1)
+    folder.set_train(l1_weight=7)
+    runs = cast("list[Any]", training.runs)
+    changed = folder.training(*runs)
+    changed.step(102.0, room=1)
+    assert [run.left for run in runs] == [[RunState.CANCELLED]] * 2
+    changed.step(103.0, room=1)
+    assert len(changed.runs) == 2  # nothing begins beside what leaves
+    for run in runs:
+        run.is_over = True
+    changed.step(104.0, room=1)
+    assert [run.trying for run in changed.runs] == [None]
+
+
+def test_a_stop_ends_all_variants(folder: Folder, side_by_side: stage.Training) -> None:
+    ask(folder, "train.ngf=8,16")
+    training = side_by_side
+    training.step(100.0, room=1)
+    training.step(101.0, room=1)
+    folder.ask("try", mode="stop")
+    training.step(102.0, room=1)
+    assert [run.left for run in cast("list[Any]", training.runs)] == [[RunState.CANCELLED]] * 2
 
 
 def test_a_variant_that_was_trained_before_is_not_trained_again(

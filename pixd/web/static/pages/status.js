@@ -17,11 +17,12 @@ const NEWEST = 6;
 export function show({ live, say }) {
   const head = h("section.verdict", { "aria-label": "Verdict" });
   const cards = h("div.pipelines");
+  const machines = h("section.card.stack", { "aria-label": "Machines", hidden: true });
   const warnings = h("section.card.stack", { hidden: true });
   const facts = h("div.foot");
   const bell = notifyButton();
   const foot = h("footer.foot", facts, bell);
-  const element = h("div.stack", head, cards, warnings, foot);
+  const element = h("div.stack", head, cards, machines, warnings, foot);
   const made = new Map();
   let lastLine = "";
 
@@ -61,6 +62,7 @@ export function show({ live, say }) {
       }
       made.get(name).fill(part, status);
     }
+    showMachines(machines, status.engine);
     showWarnings(warnings, status.failures);
     replace(
       facts,
@@ -322,6 +324,14 @@ function meter(parts, label) {
     return bar;
   });
   return h("div.meter", { role: "img", "aria-label": `${label}: ${words}` }, bars);
+}
+
+// Most have no cluster: the part about it is fetched where there is one.
+async function showMachines(element, engine) {
+  element.hidden = !engine;
+  if (!engine) return;
+  const { fill } = await import("./cluster.js");
+  fill(element, engine);
 }
 
 function showWarnings(element, failures) {

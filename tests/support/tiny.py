@@ -101,9 +101,11 @@ class Tiny:
         """Give a copy in `folder`, to be changed at will; its service ends with it."""
         shutil.copytree(self.folder, folder, symlinks=True)
         tiny = Tiny.at(folder)
-        yield tiny
-        if tiny.service:
-            tiny.stop(9)
+        try:
+            yield tiny
+        finally:
+            if tiny.service:
+                tiny.stop(9)
 
     def configure(self, *, steps: int = 4, l1_weight: float = 100) -> None:
         text = CONFIG.format(

@@ -10,8 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pixd.answers.page_unit import DOWN
+
 if TYPE_CHECKING:
     from pixd.answers.absence import Absence
+    from pixd.answers.page_unit import PageUnit
     from pixd.store.heartbeat import Heartbeat, HeartbeatError
 
 BLOCKED = "blocked"
@@ -23,6 +26,8 @@ MAKE_ROOM = (
 )
 SILENT_S = 45.0
 """A heartbeat comes at least every ten seconds. If the last one is this old, the loop is stuck."""
+PAGE_WITHIN_S = 60.0
+"""When a machine starts, the page comes after the service."""
 
 
 class Problem(NamedTuple):
@@ -52,6 +57,8 @@ def judge(
     silent_s: float,
     not_understood: HeartbeatError | None = None,
     absence: Absence | None = None,
+    page: PageUnit | None = None,
+    up_s: float = 0.0,
 ) -> tuple[str, list[Problem]]:
     """Return the state and what is wrong, worst first.
 
@@ -62,6 +69,8 @@ def judge(
         silent_s: age of its last heartbeat in seconds.
         not_understood: why its last heartbeat cannot be read.
         absence: of the store, where it is not in its place.
+        page: the unit that runs the page, where there is one.
+        up_s: age of the service in seconds.
 
     Returns:
         One of ok, degraded, blocked and not-running, and the problems.
@@ -73,6 +82,8 @@ def judge(
         problems.append(Problem(BLOCKED, "", absence.reason, absence.advice))
     else:
         problems += _problems(pipelines, live, pid=pid, silent_s=silent_s)
+    if page and page.state == DOWN and (pid is None or up_s > PAGE_WITHIN_S):
+        problems.append(_page_problem(page))
     problems.sort(key=lambda problem: problem.state != BLOCKED)  # stable
     if pid is None:
         return "not-running", problems
@@ -131,6 +142,17 @@ def _service_problems(live: Heartbeat) -> Iterator[Problem]:
             live.stale,
             "if it stays so, restart the service; what is cut off goes on",
         )
+
+
+def _page_problem(page: PageUnit) -> Problem:
+    short, ask = page.name.removesuffix(".service"), page.systemctl
+    return Problem(
+        DEGRADED,
+        "",
+        f"the page is down: {page.name} is enabled and does not run",
+        f"`{ask} status {short}` says why; `{ask} reset-failed {short}` and `{ask} start {short}`"
+        f" start it again; if it is to stay away: `{ask} disable {short}`",
+    )
 
 
 def _engine_problems(live: Heartbeat) -> Iterator[Problem]:

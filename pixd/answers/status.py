@@ -14,7 +14,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import pixd
-from pixd.answers import engine, health
+from pixd.answers import engine, health, page_unit
 from pixd.answers.absence import Absence, absence_of
 from pixd.config.pair_kinds import KINDS
 from pixd.store import connection, heartbeat, lock, model_scores
@@ -72,16 +72,19 @@ def snapshot(settings: Settings) -> dict[str, Any]:
         store_bytes = _store_bytes(reader, folder) if reader else 0
         failures = queries.troubles(reader, ("", *pipelines), SHOWN_FAILURES) if reader else []
     beat_at = seconds_of(live.at or None) or now
+    started_at = seconds_of(live.started_at or None)
+    page = page_unit.find(settings.path)
     state, found = health.judge(
         pipelines,
         live,
         pid=pid,
         silent_s=now - beat_at,
+        page=page,
+        up_s=_uptime_s(now, started_at),
         not_understood=not_understood,
         absence=absence,
     )
     problems = [problem.told() for problem in found]
-    started_at = seconds_of(live.started_at or None)
     return {
         "schema": 1,
         "state": state,
@@ -97,6 +100,7 @@ def snapshot(settings: Settings) -> dict[str, Any]:
         "store_gone": absence.reason,
         "idle": pid is not None and live.idle,
         "engine": engine.as_json(live.engine) if live.engine and pid is not None else None,
+        "page_unit": page._asdict() if page else None,
         "device": live.device,
         "disk_free_bytes": _free_bytes(folder),
         "store_bytes": store_bytes,

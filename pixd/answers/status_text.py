@@ -40,6 +40,9 @@ def _lines(status: Mapping[str, Any]) -> Iterator[str]:
         yield f"engine      {engine.text(status['engine'])}"
         for line in engine.lines(status["engine"]):
             yield f"  {line}"
+    if status["page_unit"]:
+        yield ""
+        yield f"page        {page_text(status['page_unit'])}"
     if status["failures"]:
         yield ""
         yield "last warnings (UTC)"
@@ -50,6 +53,20 @@ def _lines(status: Mapping[str, Any]) -> Iterator[str]:
         f"{up}store {size(status['store_bytes'])}, disk {size(status['disk_free_bytes'])} free,"
         f" device {status['device']}, pixd {status['version']}"
     )
+
+
+_OF_PAGE = {
+    "running": "{name} runs; its link: pixd web --link",
+    "down": "{name} is enabled and does not run",
+    "on-demand": "pixd-web.socket starts it at the first visit",
+    "disabled": "{name} is installed, and nothing starts it",
+}
+
+
+def page_text(unit: Mapping[str, Any]) -> str:
+    """Say whether the page's unit runs."""
+    whose = ", in your own systemd" if unit["manager"] == "user" else ""
+    return _OF_PAGE[unit["state"]].format(name=unit["name"]) + whose
 
 
 def _of_training(pipeline: Mapping[str, Any]) -> Iterator[str]:

@@ -32,6 +32,7 @@ from pixd.system.clock import rfc3339
 from pixd.system.digests import canonical_json
 from pixd.training.dataset.looking import Progress
 from tests.support.commits import record
+from tests.support.unit_of_page import unit_of_the_page
 
 CONFIG = """\
 store: ./store
@@ -460,6 +461,19 @@ def not_answering(world: World) -> Iterator[None]:
 
 
 @contextmanager
+def page_runs_as_a_unit(world: World) -> Iterator[None]:
+    with world.running(), unit_of_the_page(world.settings) as runs:
+        runs.symlink_to("0123456789abcdef0123456789abcdef")
+        yield
+
+
+@contextmanager
+def unit_of_the_page_is_down(world: World) -> Iterator[None]:
+    with world.running(), unit_of_the_page(world.settings):
+        yield
+
+
+@contextmanager
 def stuck(world: World) -> Iterator[None]:
     with world.running(silent_s=190.0):
         yield
@@ -536,7 +550,7 @@ STATES = {
     for state in (
         never_run, starting, idle, training_set_is_wrong, model_is_doubtful, looking_at_the_images, training, early_model_is_live, trying_settings, translating, translating_in_tiles, on_a_cluster,
         waiting_for_pairs, training_failed,
-        inputs_failed, paused, blocked, store_gone, on_hold, not_answering, stuck, stopped, killed, newer_store, older_store,
+        inputs_failed, paused, blocked, store_gone, on_hold, not_answering, page_runs_as_a_unit, unit_of_the_page_is_down, stuck, stopped, killed, newer_store, older_store,
     )
 }  # fmt: skip
 EXIT_CODES = {
@@ -544,5 +558,5 @@ EXIT_CODES = {
     "translating": 0,
     "translating in tiles": 0, "on a cluster": 0,
     "waiting for pairs": 0, "training failed": 1, "inputs failed": 1, "paused": 0, "blocked": 1, "store gone": 1,
-    "on hold": 1, "not answering": 1, "stuck": 1, "stopped": 3, "killed": 3, "newer store": 4, "older store": 3,
+    "on hold": 1, "not answering": 1, "page runs as a unit": 0, "unit of the page is down": 1, "stuck": 1, "stopped": 3, "killed": 3, "newer store": 4, "older store": 3,
 }  # fmt: skip

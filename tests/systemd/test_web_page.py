@@ -130,6 +130,27 @@ def test_the_page_answers_who_has_the_token(browser: Browser) -> None:
     assert json.loads(stranger)[0] == 401
 
 
+def test_status_says_whether_the_unit_runs(machine: Machine) -> None:
+    unit = {"name": "pixd-web.service", "manager": "system"}
+    assert _told_by_status(machine) == {**unit, "state": "running"}
+    machine.run("systemctl stop pixd-web")
+    assert _told_by_status(machine) == {**unit, "state": "down"}
+    machine.run("systemctl start pixd-web")
+
+    # A crash is not shown at once: systemd starts it again, and gives up after five times.
+    def is_given_up() -> bool:
+        return machine.shown("ActiveState", unit="pixd-web") == {"ActiveState": "failed"}
+
+    while not is_given_up():
+        if machine.pid("pixd-web"):
+            machine.run("systemctl kill --signal=SEGV pixd-web")
+        machine.until(lambda: machine.pid("pixd-web") or is_given_up(), 60, "what becomes of it")
+    assert _told_by_status(machine)["state"] == "down"
+    machine.run("systemctl reset-failed pixd-web")
+    machine.run("systemctl start pixd-web")
+    assert _told_by_status(machine) == {**unit, "state": "running"}
+
+
 def test_uploads_land_in_the_folders_and_are_taken_by_the_service(browser: Browser) -> None:
     machine = browser.machine
     for number in range(12):
@@ -183,6 +204,7 @@ def test_the_first_visit_starts_the_page_where_its_socket_waits(browser: Browser
     machine.run("systemctl enable --now pixd-web.socket")
     assert not machine.pid("pixd-web")
     assert _page_unit(machine)["state"] == "ok"
+    assert _told_by_status(machine)["state"] == "on-demand"
     assert browser.ask("GET", "/api/status")[0] == 200
     assert machine.pid("pixd-web")
     machine.run("systemctl disable --now pixd-web.socket")
@@ -280,10 +302,18 @@ def test_a_person_can_have_a_page_of_their_own(machine: Machine) -> None:
     answer = browser.put("input/mine.png", 2)
     assert answer["change"] is not None
     assert machine.run("stat -c %U /srv/carla/input/mine.png").strip() == "carla"
+    told = json.loads(machine.attempt(f"{mine} {config} status --json").stdout)
+    assert (told["page_unit"]["manager"], told["page_unit"]["state"]) == ("user", "running")
     machine.run(f"{mine} {config} service uninstall --user")
     for unit in ("pixd", "pixd-web"):
         gone = machine.attempt(f"{mine} systemctl --user is-active {unit}")
         assert gone.stdout.strip() == "inactive"
+
+
+def _told_by_status(machine: Machine) -> dict[str, Any]:
+    """Return what `pixd status` says of the page's unit."""
+    done = machine.attempt(f"pixd --config {CONFIG} status --json")
+    return dict(json.loads(done.stdout)["page_unit"])
 
 
 def _page_unit(machine: Machine) -> dict[str, Any]:

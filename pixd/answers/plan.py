@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pixd.answers.unread import Unread
     from pixd.config import PipelineSettings, Settings
     from pixd.store.connection import Reader
+    from pixd.store.queries.trainings import Live
     from pixd.training.past import Past
     from pixd.training.snapshot import Job
 
@@ -31,6 +32,8 @@ def of_pipeline(
     settings: Settings,
     pipeline: PipelineSettings,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
+    *,
+    as_if: Live | None = None,
 ) -> dict[str, Any]:
     """Return what is due in one pipeline.
 
@@ -39,6 +42,8 @@ def of_pipeline(
         settings: the configuration.
         pipeline: the pipeline.
         progress: is told how many files are read, of how many.
+        as_if: what would be the live model; without it, what is. So a person is told what follows
+            from making a model live, or from unpinning it, before they do it.
 
     Returns:
         changes: files that were added, changed or removed since they were recorded, by folder.
@@ -46,20 +51,22 @@ def of_pipeline(
         keep: the live model and how its settings differ from config.yaml's, where it is pinned; or
             None.
         try: how many variants `pixd try` still has trained, with estimates; or None.
-        translate: how many inputs are due now and why, how many after the training, estimates.
+        translate: how many inputs are due now and why, how many of them were made before and are
+            only published, how many are due after the training, estimates.
     """
     found = {
         kind: unread.look(reader, settings.store, pipeline, kind, progress)
         for kind in ("training", "input")
     }
     recorded = unread.contents(reader, pipeline, found["training"], progress)
-    train = _train(reader, settings, pipeline, recorded)
+    live = as_if or trainings.live(reader, pipeline.name)
+    train = _train(reader, settings, pipeline, recorded, live)
     return {
         "changes": {kind: _counts(one) for kind, one in found.items()},
         "train": train,
-        "keep": _keep(reader, settings, pipeline),
+        "keep": _keep(reader, settings, pipeline, live),
         "try": _try(reader, settings, pipeline),
-        "translate": _translate(reader, settings, pipeline, train, found["input"]),
+        "translate": _translate(reader, settings, pipeline, train, found["input"], live),
     }
 
 
@@ -73,9 +80,10 @@ def _train(
     settings: Settings,
     pipeline: PipelineSettings,
     recorded: Sequence[tuple[str, str]],
+    live: Live | None,
 ) -> dict[str, Any]:
     job = wanted.job_of(reader, pipeline, settings.precision, recorded)
-    past = wanted.past_of_job(reader, settings.store, pipeline.name, job) if job else None
+    past = wanted.past_of_job(reader, settings.store, pipeline.name, job, live) if job else None
     if asked := _asked(reader, settings, pipeline, job, past):
         job = asked
     elif job is None or past is None:
@@ -100,9 +108,10 @@ def _train(
     }
 
 
-def _keep(reader: Reader, settings: Settings, pipeline: PipelineSettings) -> dict[str, Any] | None:
+def _keep(
+    reader: Reader, settings: Settings, pipeline: PipelineSettings, live: Live | None
+) -> dict[str, Any] | None:
     """Say what keeps a live model that config.yaml does not ask for; None where nothing does."""
-    live = trainings.live(reader, pipeline.name)
     if live is None or not live.is_pinned:
         return None
     recipe = lineage.recipe_of(reader, live.train_run)
@@ -171,23 +180,26 @@ def _translate(
     pipeline: PipelineSettings,
     train: Mapping[str, Any],
     found: Unread,
+    of_live: Live | None,
 ) -> dict[str, Any]:
     repo = files.repo_id(reader, pipeline.name, "input")
-    live = history.model(reader, pipeline.name, None)
+    live = history.model(reader, pipeline.name, of_live.number) if of_live else None
     total = files.translatable(reader, repo) if repo is not None else 0
-    stale = stale_under(reader, pipeline, settings.precision, live) if live else 0
+    stale, made = stale_under(reader, pipeline, settings.precision, live) if live else (0, 0)
     total += len(found.added) - len(found.removed)
     fresh = len(found.added) + len(found.changed)
     stale = min(total, stale + fresh) if live else 0
     # A pin keeps the live model, and the outputs that it made.
-    is_pinned = live is not None and live["is_pinned"]
+    is_pinned = of_live is not None and of_live.is_pinned
     changes_model = train["action"] != "none" and "anew" not in train and not is_pinned
     after = total if changes_model else 0
     seconds, size = history.translation_rate(reader, pipeline.name)
-    work = (stale + after) * pipeline.samples
+    made = min(made, stale)
+    work = (stale - made + after) * pipeline.samples
     return {
         "inputs": total,
         "due": stale,
+        "made_before": made,
         "early": bool(live and live["early_of"]),
         "due_after_training": after,
         "replaces": bool(live and after),

@@ -54,6 +54,7 @@ def past_of(
     keys: Sequence[Key],
     recipe: Mapping[str, Any],
     split: Split,
+    as_if: Live | None = None,
 ) -> Past:
     """Look up what the store knows of a training.
 
@@ -64,11 +65,12 @@ def past_of(
         keys: of the training that is wanted, as `pixd.training.recipe.train_keys` returns them.
         recipe: its settings.
         split: its pairs, by side.
+        as_if: what would be the live model; without it, what is.
 
     Raises:
         OSError: the listing of a training cannot be read.
     """
-    live = trainings.live(reader, pipeline)
+    live = as_if or trainings.live(reader, pipeline)
     made, otherwise = _made(reader, pipeline, keys, live)
     if (
         made is None

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from pixd.config import PipelineSettings
     from pixd.store.connection import Reader
+    from pixd.store.queries.trainings import Live
     from pixd.training.past import Past
 
 
@@ -45,9 +46,11 @@ def job_of(
     return Job(recipe, train_keys(recipe, sides.key_inputs(pipeline.train.validation)), sides)
 
 
-def past_of_job(reader: Reader, store: Path, pipeline: str, job: Job) -> Past:
+def past_of_job(
+    reader: Reader, store: Path, pipeline: str, job: Job, as_if: Live | None = None
+) -> Past:
     """Return what the store knows of it; see `pixd.training.past.past_of`."""
-    return past_of(reader, store, pipeline, job.keys, job.recipe, job.split)
+    return past_of(reader, store, pipeline, job.keys, job.recipe, job.split, as_if)
 
 
 def _kin(reader: Reader, pipeline: PipelineSettings) -> dict[str, Kin]:

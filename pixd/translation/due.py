@@ -68,7 +68,7 @@ def recipe_under(
 
 def stale_under(
     reader: Reader, pipeline: PipelineSettings, precision: str, model: Mapping[str, Any]
-) -> int:
+) -> files.Stale:
     """Return how many inputs lack an output under a model and the present recipe.
 
     An output of an earlier revision counts: an upgrade replaces nothing.
@@ -81,7 +81,7 @@ def stale_under(
     """
     repo = files.repo_id(reader, pipeline.name, "input")
     if repo is None:
-        return 0
+        return files.Stale(0, 0)
     recipe = recipe_under(pipeline, precision, model["training"]["recipe"])
     recipes = [sample.recipe for sample in samples_of(pipeline, recipe)]
     return files.stale_inputs(reader, pipeline.name, repo, model["digest"], recipes)

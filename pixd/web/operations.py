@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.routing import Route
 
-from pixd.answers import plan
-from pixd.web import asked, replies
+from pixd.answers import plan, plan_text
+from pixd.store.queries import trainings
+from pixd.web import asked, held_out, replies
 from pixd.web.replies import RefusalError, reply
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from pixd.config import PipelineSettings, Settings
+    from pixd.store.connection import Reader
     from pixd.web.world import World
 
 BY = "the page"
@@ -42,12 +45,49 @@ def routes(world: World) -> list[Route]:
 
     async def planned(request: Request) -> Response:
         pipeline = world.pipeline(request.path_params["pipeline"])
-        return reply(await world.look(plan.of_pipeline, world.settings, pipeline))
+        promoted = asked.whole(request, "promote", None, 1)
+        is_unpinned = asked.whole(request, "unpin", 0, 0, 1) == 1
+        return reply(await world.look(_planned, world.settings, pipeline, promoted, is_unpinned))
 
     return [
         Route("/api/operations/{op}", operation, methods=["POST"]),
         Route("/api/{pipeline}/plan", planned),
     ]
+
+
+def _planned(
+    reader: Reader,
+    settings: Settings,
+    pipeline: PipelineSettings,
+    promoted: int | None,
+    is_unpinned: bool,  # noqa: FBT001 - handed on by position
+) -> dict[str, Any]:
+    """Return the plan and its words, as it is or as it would be.
+
+    Args:
+        reader: of the store.
+        settings: the configuration.
+        pipeline: the pipeline.
+        promoted: number of a model that would be made live; None for none.
+        is_unpinned: whether the live model would not be pinned.
+
+    Raises:
+        RefusalError: there is no such model.
+    """
+    live = trainings.live(reader, pipeline.name)
+    if promoted is not None:
+        held_out.model_of(reader, pipeline.name, promoted)
+        live = trainings.as_live(reader, pipeline.name, promoted, is_pinned=True)
+    elif is_unpinned and live is not None:
+        live = live._replace(is_pinned=False)
+    made = plan.of_pipeline(reader, settings, pipeline, as_if=live)
+    if live is not None and promoted is not None:
+        told = plan_text.before_promotion(made, f"model@{live.number}")
+    elif live is not None and is_unpinned:
+        told = plan_text.before_unpinning(made, f"model@{live.number}")
+    else:
+        told = plan_text.lines(made)
+    return {**made, "told": [line._asdict() for line in told]}
 
 
 def _nothing(_said: Mapping[str, Any]) -> dict[str, Any]:

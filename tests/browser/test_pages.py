@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,10 +13,12 @@ from pixd.answers.engine import as_json
 from pixd.store.engine_beat import Engine
 from pixd.store.heartbeat import from_json
 from tests.support.chromium import Console
+from tests.support.page import Page
 from tests.support.status_states import machines
+from tests.support.tiny import Tiny
 
 if TYPE_CHECKING:
-    from tests.support.page import Page
+    from pathlib import Path
 
 PAGES = {
     "status": "article.pipeline .strip img",
@@ -140,6 +143,28 @@ def test_the_machines_of_a_cluster_are_shown_where_there_is_one(page: Any, site:
     assert "31.4 images/s" in rows[2]
     assert "lost once" in rows[3]
     assert "Lost 1 machine at work, since the service started: 32 images done again" in text
+
+
+@pytest.mark.slow
+def test_before_a_model_is_unpinned_the_page_says_what_the_plan_says(
+    page: Any, translated: Path, tmp_path: Path
+) -> None:
+    with Tiny.at(translated).copied(tmp_path / "tiny") as tiny:
+        assert tiny.pixd("promote", "model@1").returncode == 0
+        tiny.start()
+        tiny.until(lambda part: part["input"]["translated"] == 3)
+        with closing(Page(tiny.folder)) as site:
+            page.goto(site.link)
+            page.wait_for_selector("article.pipeline")
+            go(page, "train/tiny")
+            page.get_by_role("button", name="Unpin").click()
+            dialog = page.locator("dialog")
+            said = dialog.inner_text()
+            assert "model@1 is no longer pinned" in said
+            for line in tiny.pixd("plan").stdout.splitlines()[1:]:
+                assert " ".join(line.split()).replace("the live model and", "model@1 and") in said
+            dialog.get_by_role("button", name="Unpin").click()
+            tiny.until(lambda part: not part["model"]["pinned"])
 
 
 @pytest.mark.slow

@@ -4,39 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from pixd.system.digests import hash_file
-from tests.support.shared import made_once
 from tests.support.tiny import Tiny, pair
-
-
-@pytest.fixture(scope="session")
-def made(tmp_path_factory: pytest.TempPathFactory, translated: Path) -> Tiny:
-    """Make model@2 of one pair more and another setting than model@1 has."""
-
-    def make(folder: Path) -> None:
-        shutil.copytree(translated, folder, symlinks=True)
-        tiny = Tiny.at(folder)
-        shutil.copytree(folder / "output", folder / "first")
-        tiny.pairs(range(13))
-        tiny.configure(l1_weight=50)
-        tiny.once()
-
-    return Tiny.at(made_once(tmp_path_factory, "two-models", make))
-
-
-@pytest.fixture
-def two(made: Tiny, tmp_path: Path) -> Iterator[Tiny]:
-    """Return a copy with two models, to be changed at will."""
-    with made.copied(tmp_path / "tiny") as tiny:
-        yield tiny
 
 
 def first_outputs(tiny: Tiny) -> dict[str, bytes]:

@@ -281,9 +281,21 @@ def translatable(reader: sqlite3.Connection, repo: int) -> int:
     return int(row[0])
 
 
+class Stale(NamedTuple):
+    """Inputs that lack an output.
+
+    Attributes:
+        inputs: how many.
+        made: how many of them need no work: what they lack was made before and is kept.
+    """
+
+    inputs: int
+    made: int
+
+
 def stale_inputs(
     reader: sqlite3.Connection, pipeline: str, repo: int, model_digest: str, recipes: Sequence[str]
-) -> int:
+) -> Stale:
     """Return how many inputs lack an output of this model, a recipe and their present content.
 
     Args:
@@ -293,20 +305,36 @@ def stale_inputs(
         model_digest: of the model.
         recipes: of the outputs that each input should have, by the number of the sample.
     """
-    lacks = [
-        "NOT EXISTS (SELECT 1 FROM output WHERE output.pipeline = ?2"
+    numbers = range(1, len(recipes) + 1)
+    # All that was ever made of an input has a row, whatever stands in the folder now.
+    ever = [
+        "EXISTS (SELECT 1 FROM output{} WHERE output.pipeline = ?2"
         "   AND output.input_path = file.path AND output.input_digest = file.digest"
-        f"   AND output.model_digest = ?3 AND output.recipe = ?{number + 3}"
-        f"   AND output.path = {output_name_sql('file.path', number, len(recipes))}"
-        f"   AND output.state IN ('{OutputState.CURRENT}', '{OutputState.EDITED}'))"
-        for number in range(1, len(recipes) + 1)
+        f"   AND output.model_digest = ?3 AND output.recipe = ?{number + 3}{{}})"
+        for number in numbers
+    ]
+    lacks = [
+        "NOT "
+        + one.format(
+            "",
+            f" AND output.path = {output_name_sql('file.path', number, len(recipes))}"
+            f" AND output.state IN ('{OutputState.CURRENT}', '{OutputState.EDITED}')",
+        )
+        for number, one in zip(numbers, ever, strict=True)
+    ]
+    kept = [
+        one.format(
+            " JOIN object_bytes USING (digest)", f" AND object_bytes.state = '{BytesState.PRESENT}'"
+        )
+        for one in ever
     ]
     row = reader.execute(
-        "SELECT count(*) FROM file WHERE repo_id = ?1 AND digest IS NOT NULL"
+        f"SELECT count(*), coalesce(sum({' AND '.join(kept)}), 0) FROM file"
+        " WHERE repo_id = ?1 AND digest IS NOT NULL"
         f" AND state IN ({listed(TRANSLATABLE)}) AND ({' OR '.join(lacks)})",
         (repo, pipeline, model_digest, *recipes),
     ).fetchone()
-    return int(row[0])
+    return Stale(*row)
 
 
 def unread(reader: sqlite3.Connection, repo: int, but_for: str) -> dict[str, str]:

@@ -116,6 +116,17 @@ def live(reader: sqlite3.Connection, pipeline: str) -> Live | None:
     return Live(row[0], row[1], bool(row[2]), bool(row[3])) if row else None
 
 
+def as_live(
+    reader: sqlite3.Connection, pipeline: str, number: int, *, is_pinned: bool
+) -> Live | None:
+    """Return a model as it would be if it were live; None where there is no such model."""
+    row = reader.execute(
+        "SELECT train_run, early_of FROM model WHERE pipeline = ? AND number = ?",
+        (pipeline, number),
+    ).fetchone()
+    return Live(number, row[0], is_pinned, bool(row[1])) if row else None
+
+
 def excluded(reader: sqlite3.Connection, pipeline: str) -> dict[str, str]:
     """Return the recalled contents of a pipeline, each with the name that it had."""
     rows = reader.execute("SELECT digest, name FROM exclusion WHERE pipeline = ?", (pipeline,))

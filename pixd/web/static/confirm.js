@@ -10,7 +10,7 @@ export function confirmed(title, text, yes) {
       "dialog",
       { "aria-labelledby": "question" },
       h("h2", { id: "question" }, title),
-      h("p", text),
+      typeof text === "string" ? h("p", text) : text,
       h(
         "div.group",
         button("Cancel", () => dialog.close()),

@@ -77,7 +77,7 @@ def due_now(world: World) -> int:
     assert live is not None
     recipes = translator.prepare(world.store, world.settings, pipeline, live).recipes
     repo = world.repo("p", "input")
-    return files.stale_inputs(world.store.db.conn, "p", repo, live.digest, recipes)
+    return files.stale_inputs(world.store.db.conn, "p", repo, live.digest, recipes).inputs
 
 
 def test_every_input_has_its_samples_and_the_counts_add_up(world: World) -> None:

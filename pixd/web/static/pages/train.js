@@ -86,9 +86,11 @@ export async function show({ live, pipeline, rest, isNow }) {
 function modelCard(pipeline, detail, rows, pid, refill) {
   const { model } = detail;
   const answer = h("p.small.said", { role: "status" });
-  async function ask(op, title, text) {
-    if (!(await confirmed(title, text, title))) return;
+  // What follows is told by the plan, so that the page and `pixd plan` never differ.
+  async function ask(op, title, query) {
     try {
+      const { told } = await get([pipeline, "plan"], query);
+      if (!(await confirmed(title, h("div.stack", planned(told)), title))) return;
       await post(["operations", op], { pipeline, number: model.number });
       await refill();
     } catch (error) {
@@ -110,9 +112,9 @@ function modelCard(pipeline, detail, rows, pid, refill) {
       model.early_of > 0 && h("span.badge", `early: ${count(model.steps)} of ${count(model.early_of)} steps`),
       pid > 0 && !model.is_live && model.bytes_state === "present" &&
         button(`${word} ${model.name}`, () =>
-          ask(op, `${word} ${model.name}?`, `${model.name} becomes live, and every input is translated again with it.${op === "rollback" ? " It is pinned: a newer model is not promoted by itself until you unpin it." : ""}`)),
+          ask(op, `${word} ${model.name}?`, { promote: model.number })),
       pid > 0 && model.is_pinned &&
-        button("Unpin", () => ask("unpin", `Unpin ${model.name}?`, "The next model that is good enough is promoted by itself again.")),
+        button("Unpin", () => ask("unpin", `Unpin ${model.name}?`, { unpin: 1 })),
       model.bytes_state !== "removed" && h("a", { href: `#/draw/${encodeURIComponent(pipeline)}?model=${model.number}` }, "Draw with it"),
       button("Report", () => report(pipeline, model.number, answer), { kind: "plain" }),
     ),
@@ -131,6 +133,16 @@ function modelCard(pipeline, detail, rows, pid, refill) {
     others.length > 0 && comparison(pipeline, model, others),
     h("details", h("summary", "Settings"), h("div.scroll", h("table", h("tbody", detail.settings.map(({ name, value, before }) => h("tr", h("th", { scope: "row" }, name), h("td", value), h("td.soft", before ? `before: ${before}` : ""))))))),
   );
+}
+
+// A paragraph for what happens at once, then a list; a line without a word goes on from the one before.
+function planned([first, ...lines]) {
+  const items = [];
+  for (const { word, told } of lines) {
+    if (word) items.push([h("strong", word), " ", ticks(told)]);
+    else items.at(-1)?.push("; ", ticks(told));
+  }
+  return [h("p", ticks(first.told)), h("ul.plan", items.map((item) => h("li", item)))];
 }
 
 // Scores, settings and pairs of two models; asked for when somebody opens it.

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
+M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8  # malloc.h of glibc
+MAPPED_BYTES = 128 * 1024  # glibc's own first value
 
 _NETWORK_TYPES = {
     *("9p", "afs", "beegfs", "ceph", "cifs", "coda", "davfs", "fuse", "gfs2", "glusterfs"),
@@ -52,6 +54,26 @@ def die_with_parent(number: int = signal.SIGKILL) -> bool:
     """
     try:
         return bool(_libc().prctl(PR_SET_PDEATHSIG, int(number), 0, 0, 0) == 0)
+    except (OSError, AttributeError):
+        return False
+
+
+def keep_memory_small() -> bool:
+    """Have malloc keep less free memory; before the first thread that is started.
+
+    One arena for all threads: by default each gets one of its own, and none gives the others what
+    it has free, though Python lets one thread run at a time. And large blocks are always given back
+    at once: by default the limit rises to the size of such a block, and the blocks that sockets
+    are read into then leave holes.
+
+    Returns:
+        Whether the C library knows this and agreed.
+
+    Source: mallopt(3), M_ARENA_MAX and M_MMAP_THRESHOLD.
+    """
+    try:
+        call = _libc().mallopt
+        return all([call(M_ARENA_MAX, 1) == 1, call(M_MMAP_THRESHOLD, MAPPED_BYTES) == 1])
     except (OSError, AttributeError):
         return False
 

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import urllib.parse
 from typing import TYPE_CHECKING, Any
 
 from starlette.convertors import Convertor, register_url_convertor
+from starlette.requests import ClientDisconnect
 
 from pixd.web import replies
 from pixd.web.replies import RefusalError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import AsyncIterator, Collection
 
     from starlette.requests import Request
 
 MOST_ROWS = 500
 HIGHEST = 1 << 53
 """The largest whole number that every reader of JSON keeps exact."""
+CHUNK_WITHIN_S = 60.0
+"""A client that sends nothing for so long has gone."""
 _JSON_BYTES = 1 << 16
 _MEDIA = re.compile(r"\s*([\w.+-]+/[\w.+-]+)\s*(;.*)?", re.DOTALL)
 _LONGEST_NAME = 4096
@@ -171,6 +175,33 @@ def length(request: Request, most: int) -> int:
     return int(given[0])
 
 
+async def chunks(request: Request) -> AsyncIterator[bytes]:
+    """Yield the body as it comes.
+
+    Raises:
+        RefusalError: the rest does not come, or the connection broke off.
+    """
+    stream = request.stream()
+    while True:
+        try:
+            async with asyncio.timeout(CHUNK_WITHIN_S):
+                chunk = await anext(stream, None)
+        except TimeoutError as error:
+            raise RefusalError(
+                replies.TIMED_OUT,
+                "the rest of the body does not come",
+                headers={"connection": "close"},
+                advice="send it again",
+            ) from error
+        except ClientDisconnect as error:
+            raise RefusalError(
+                replies.BAD_REQUEST, "the connection broke off", advice="send it again"
+            ) from error
+        if chunk is None:
+            return
+        yield chunk
+
+
 async def body(request: Request, most: int) -> bytes:
     """Return a short body.
 
@@ -179,7 +210,7 @@ async def body(request: Request, most: int) -> bytes:
     """
     wanted = length(request, most)
     found = bytearray()
-    async for chunk in request.stream():
+    async for chunk in chunks(request):
         found += chunk
         if len(found) > wanted:
             break

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 BAD_REQUEST = 400
+TIMED_OUT = 408
 UNAUTHORIZED = 401
 FORBIDDEN = 403
 NOT_FOUND = 404

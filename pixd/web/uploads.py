@@ -8,7 +8,6 @@ import os
 import re
 from typing import TYPE_CHECKING, Any
 
-from starlette.requests import ClientDisconnect
 from starlette.routing import Route
 
 from pixd.store import lock
@@ -34,12 +33,10 @@ if TYPE_CHECKING:
 AT_ONCE = 4
 BATCH_FILES = 10_000
 USUAL_WAIT_S, LONGEST_WAIT_S = 2.0, 60.0
-CHUNK_WITHIN_S = 60.0
-"""A client that sends nothing for so long has gone."""
 _LOOK_EVERY_S = 0.05
 _PIECE = 1 << 20  # written at once
 _PREFER = re.compile(r"(?:^|[,;\s])wait=(\d{1,4})(?:$|[,;\s])")
-_CREATED, _TIMED_OUT = 201, 408
+_CREATED = 201
 
 
 class Places:
@@ -200,25 +197,10 @@ async def pieces(request: Request, length: int) -> AsyncIterator[bytes]:
     """
     came = 0
     piece = bytearray()
-    stream = request.stream()
-    while True:
-        try:
-            async with asyncio.timeout(CHUNK_WITHIN_S):
-                chunk = await anext(stream, None)
-        except TimeoutError as error:
-            raise RefusalError(
-                _TIMED_OUT,
-                "the rest of the file does not come",
-                headers={"connection": "close"},
-                advice="send it again",
-            ) from error
-        except ClientDisconnect as error:
-            raise RefusalError(
-                replies.BAD_REQUEST, "the connection broke off", advice="send it again"
-            ) from error
-        if chunk is None or came > length:
-            break
+    async for chunk in asked.chunks(request):
         came += len(chunk)
+        if came > length:
+            break
         piece += chunk
         if len(piece) >= _PIECE:
             yield bytes(piece)

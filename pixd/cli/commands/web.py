@@ -144,6 +144,7 @@ def _serve(args: argparse.Namespace, settings: Settings, folder: Path) -> int:
         libc.die_with_parent(15)
         if os.getppid() != args.beside:
             return EXIT_OK
+    libc.keep_memory_small()
     of = world.World(
         settings, access.Access(folder), access.cache_folder(settings.path, os.environ)
     )

@@ -222,6 +222,11 @@ def test_hostile_bytes_end_in_no_traceback(running: Tiny) -> None:
         assert not page.raw(absolute.encode()).startswith(b"HTTP/1.1 200")
         upgrade = good.replace("Connection: close", "Connection: Upgrade\r\nUpgrade: websocket")
         assert b" 101 " not in page.raw(upgrade.encode())
+        for path in ("tiny/draft", "operations/pause", "tiny/pairs"):
+            kind = "image/png" if path.endswith("draft") else "application/json"
+            cut = good.replace("GET /api/status", f"POST /api/{path}")
+            cut = cut.replace(close, f"Content-Type: {kind}\r\nContent-Length: 100\r\n\r\nshort")
+            page.raw(cut.encode(), ends=True)
         for bad in (b"", b"\0" * 100, b"GET\r\n\r\n", b"A" * 100_000, b"\x16\x03\x01" * 50):
             page.raw(bad, ends=True)
         assert httpx.get(f"{page.url}/healthz").status_code == 204

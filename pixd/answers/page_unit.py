@@ -54,8 +54,9 @@ class _Manager(NamedTuple):
 def find(config: Path, environ: Mapping[str, str] = os.environ) -> PageUnit | None:
     """Return the unit that runs the page of a configuration; None where none is installed."""
     for manager in _managers(environ):
-        # A machine that systemd did not start may have the files of its units all the same.
-        if (manager.runtime / "systemd").is_dir() and _is_of(manager.units, config):
+        # A machine that systemd did not start may have the files of its units all the same; and a
+        # user's manager before systemd 246 keeps no such folder, so that nothing can be said.
+        if (manager.runtime / "systemd" / "units").is_dir() and _is_of(manager.units, config):
             return PageUnit(UNIT, manager.name, _state(manager))
     return None
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 from pixd.folders import scan
@@ -15,44 +13,11 @@ from pixd.system import safe_open
 from pixd.system.digests import hash_file
 from tests.faults.conftest import Figure
 from tests.faults.naive import Naive
+from tests.faults.swapping import renamer, swapping
 from tests.support.tiny import Tiny, picture
 
 SECRET = b"secret"
 INSIDE = b"inside"
-
-
-@contextmanager
-def swapping(swap: Callable[[int], None]) -> Iterator[list[int]]:
-    """Swap in a thread of its own as fast as it goes; yields a list whose only item counts."""
-    count = [0]
-    stops = threading.Event()
-
-    def run() -> None:
-        while not stops.is_set():
-            swap(count[0])
-            count[0] += 1
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
-        yield count
-    finally:
-        stops.set()
-        thread.join()
-
-
-def renamer(links: Path, places: Path) -> Callable[[int], None]:
-    """Return a swap of `places` between what it was and a link to `links`, by renames."""
-    other = places.with_name(f"{places.name}.other")
-    third = places.with_name(f"{places.name}.third")
-    other.symlink_to(links)
-
-    def swap(_number: int) -> None:
-        places.rename(third)
-        other.rename(places)
-        third.rename(other)
-
-    return swap
 
 
 def read_all(root: Path, name: str) -> bytes:

@@ -49,8 +49,13 @@ class Engine(Protocol):
         If the recipe says `sample`, each image is a `Noisy`.
         """
 
-    def values(self, images: Sequence[Pixels]) -> Any:
-        """Return what the network computes, as an array by image, before it is rounded."""
+    def values(self, images: Sequence[Pixels], *, apart: bool = False) -> Any:
+        """Return what the network computes, as an array by image, before it is rounded.
+
+        Args:
+            images: at most `largest`.
+            apart: compute in a way that is slower and less likely to depend on how many there are.
+        """
 
     def pixels(self, values: Any, images: Sequence[Pixels]) -> list[Pixels]:
         """Return the outputs that such values mean. A call is `values` and then this."""

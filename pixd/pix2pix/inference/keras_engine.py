@@ -46,9 +46,9 @@ class KerasEngine:
         """Translate images; see `Engine`."""
         return self.pixels(self.values(images), images)
 
-    def values(self, images: Sequence[Any]) -> Any:
+    def values(self, images: Sequence[Any], *, apart: bool = False) -> Any:
         """Return what the network computes; see `Engine`."""
-        return self._network.values(images)
+        return self._network.values(images, apart=apart)
 
     def pixels(self, values: Any, images: Sequence[Any]) -> list[Pixels]:
         """Return the images of such values; see `Engine`."""

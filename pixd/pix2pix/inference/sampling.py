@@ -21,6 +21,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from pixd.pix2pix.inference.engine import Noisy
+from pixd.pix2pix.network import small_convolutions
 from pixd.pix2pix.network.codec import Codec, codec_of
 from pixd.pix2pix.network.models import DROPOUT_RATE
 
@@ -50,20 +51,23 @@ class Sampling:
 
     Attributes:
         compiled: from values and masks to values.
+        apart: the same, by products of the shapes that they have for one image.
         codec: the one for its channels.
         shapes: of the dropout layers, without the batch.
     """
 
     compiled: Callable[[Any, list[Any]], Any]
+    apart: Callable[[Any, list[Any]], Any]
     codec: Codec
     shapes: Sequence[tuple[int, ...]]
 
-    def values(self, inputs: Sequence[Noisy]) -> Any:
+    def values(self, inputs: Sequence[Noisy], *, apart: bool = False) -> Any:
         """Return what the network computes, (batch, size, size, channels), before it is rounded."""
         pixels = np.stack([one.pixels for one in inputs])
         each = [masks_of(one.noise, self.shapes) for one in inputs]
         masks = [tf.constant(np.stack(of_layer)) for of_layer in zip(*each, strict=True)]
-        return self.compiled(tf.constant(self.codec.input_values(pixels)), masks).numpy()
+        compiled = self.apart if apart else self.compiled
+        return compiled(tf.constant(self.codec.input_values(pixels)), masks).numpy()
 
     def pixels(self, values: Any, inputs: Sequence[Noisy]) -> list[Pixels]:
         """Return the images of such values, which may lie over their inputs."""
@@ -101,6 +105,10 @@ def make_sampling(generator: keras.Model) -> Sampling:
             layer.mask = mask
         return sampling(input_image, training=False)
 
+    def infer_apart(input_image: Any, masks: list[Any]) -> Any:
+        with small_convolutions.apart():
+            return infer(input_image, masks)
+
     size = int(generator.input_shape[1])
     compiled = tf.function(
         infer,
@@ -111,7 +119,7 @@ def make_sampling(generator: keras.Model) -> Sampling:
         autograph=False,
     )
 
-    return Sampling(compiled, codec, shapes)
+    return Sampling(compiled, tf.function(infer_apart, autograph=False), codec, shapes)
 
 
 def masks_of(noise: bytes, shapes: Sequence[tuple[int, ...]]) -> list[NDArray[np.bool_]]:

@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from pixd.pix2pix.network import keras_file, usage
+from pixd.pix2pix.network import keras_file, small_convolutions, usage
 from pixd.pix2pix.network.codec import Codec, codec_of
 from pixd.pix2pix.network.models import FLOAT32, for_computing, for_saving
 from pixd.system import crash_points, durable, roles
@@ -41,10 +41,12 @@ class Inference:
 
     Attributes:
         compiled: (batch, size, size, input channels) float32 to (..., output channels).
+        apart: the same, by products of the shapes that they have for one image.
         codec: the one for its channels.
     """
 
     compiled: Callable[[Any], Any]
+    apart: Callable[[Any], Any]
     codec: Codec
 
     def __call__(self, input_image: Any) -> Any:
@@ -108,16 +110,27 @@ def image_size_of(generator: keras.Model) -> int:
 
 
 def make_inference(generator: keras.Model) -> Inference:
-    """Compile the generator for images, without dropout; one trace serves any batch size."""
+    """Compile the generator for images, without dropout.
+
+    One trace serves any batch size; `apart` has one for each, made when it is first used.
+    """
     size = image_size_of(generator)
 
     def infer(input_image: Any) -> Any:
         return generator(input_image, training=False)
 
+    def infer_apart(input_image: Any) -> Any:
+        with small_convolutions.apart():
+            return generator(input_image, training=False)
+
     codec = codec_of(generator)
     signature = [tf.TensorSpec((None, size, size, codec.input_channels), tf.float32)]
     # Without AutoGraph, as the training step: there is nothing for it to translate.
-    return Inference(tf.function(infer, input_signature=signature, autograph=False), codec)
+    return Inference(
+        tf.function(infer, input_signature=signature, autograph=False),
+        tf.function(infer_apart, autograph=False),
+        codec,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +139,10 @@ class Generate:
 
     infer: Inference
 
-    def values(self, inputs: Sequence[Pixels]) -> Any:
+    def values(self, inputs: Sequence[Pixels], *, apart: bool = False) -> Any:
         """Return what the generator computes, (batch, size, size, channels), before it is rounded."""
-        return self.infer(tf.constant(self.infer.codec.input_values(np.stack(inputs)))).numpy()
+        compiled = self.infer.apart if apart else self.infer.compiled
+        return compiled(tf.constant(self.infer.codec.input_values(np.stack(inputs)))).numpy()
 
     def pixels(self, values: Any, inputs: Sequence[Pixels]) -> list[Pixels]:
         """Return the images of such values, which may lie over their inputs."""

@@ -16,7 +16,9 @@ other, and are told so: what TensorFlow derives from the slices writes an image 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from typing import Any, Final
 
 import keras
@@ -27,6 +29,8 @@ MIN_ROWS: Final = 16
 """If there are fewer rows, rows of zeros are added: for very few rows oneDNN adds in another order,
 and an image must have the same bytes alone and in a batch. An extra row costs nothing, because the
 time goes into reading the kernel."""
+
+_is_apart: Final[ContextVar[bool]] = ContextVar("is_apart", default=False)
 
 Tensor = Any
 Gradient = Callable[[Tensor], Any]
@@ -40,7 +44,7 @@ class SmallConv2D(keras.layers.Conv2D):  # type: ignore[misc] # Keras has no typ
         _, height, width, channels = inputs.shape
         rows = tf.reshape(_cut(inputs), (-1, 16 * channels))
         kernel = tf.reshape(keras.ops.convert_to_tensor(self.kernel), (-1, self.filters))
-        product = _filled(_times, rows, kernel)
+        product = _product(_times, rows, kernel, height * width // 4)
         return biased(self, tf.reshape(product, (-1, height // 2, width // 2, self.filters)))
 
 
@@ -52,7 +56,7 @@ class SmallConv2DTranspose(keras.layers.Conv2DTranspose):  # type: ignore[misc] 
         _, height, width, channels = inputs.shape
         rows = tf.reshape(inputs, (-1, channels))
         kernel = tf.reshape(keras.ops.convert_to_tensor(self.kernel), (-1, channels))
-        product = _filled(_times_transposed, rows, kernel)
+        product = _product(_times_transposed, rows, kernel, height * width)
         return biased(self, _lay(tf.reshape(product, (-1, height, width, 4, 4, self.filters))))
 
 
@@ -127,6 +131,31 @@ def _image_of(patches: Tensor) -> Tensor:
 
 
 # -- products --------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def apart() -> Iterator[None]:
+    """Multiply, in what is traced here for a known batch, no more rows at once than for one image.
+
+    Each product then has the shape that it has for one image, and adds in the same order. Where an
+    image has few rows, images still share a product: it has `MIN_ROWS` in any case.
+    """
+    token = _is_apart.set(True)
+    try:
+        yield
+    finally:
+        _is_apart.reset(token)
+
+
+def _product(
+    times: Callable[[Tensor, Tensor], Tensor], rows: Tensor, kernel: Tensor, of_image: int
+) -> Tensor:
+    """Multiply rows, of which each image has `of_image`, by the kernel."""
+    count, at_once = rows.shape[0], max(MIN_ROWS, of_image)
+    if not _is_apart.get() or count is None or count <= at_once:
+        return _filled(times, rows, kernel)
+    parts = [rows[at : at + at_once] for at in range(0, count, at_once)]
+    return tf.concat([_filled(times, part, kernel) for part in parts], 0)
 
 
 def _filled(times: Callable[[Tensor, Tensor], Tensor], rows: Tensor, kernel: Tensor) -> Tensor:

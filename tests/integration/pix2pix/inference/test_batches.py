@@ -42,3 +42,11 @@ def test_a_hundred_images_have_the_bytes_that_each_has_alone(ngf: int) -> None:
         made += batcher(some[: batcher.size_for(len(some))])
     for image, output in zip(images, made, strict=True):
         assert np.array_equal(output, network([image])[0])
+
+
+def test_what_is_computed_apart_is_what_each_image_gives_alone() -> None:
+    network = Network(8)
+    images = list(np.random.default_rng(0).integers(0, 256, (4, SIZE, SIZE, 3), np.uint8))
+    alone = np.concatenate([network.values([image]) for image in images])
+    # Not to the bit on every processor: the outer layers are computed together here too.
+    assert np.abs(network.values(images, apart=True) - alone).max() < 1e-5

@@ -56,6 +56,15 @@ def test_an_image_has_the_same_bytes_alone_and_in_a_batch_of_others() -> None:
         assert np.array_equal(weight, was)
 
 
+def test_an_image_keeps_its_own_noise_where_products_are_apart() -> None:
+    generator = models.for_computing(models.build_generator(32, 8), models.FLOAT32)
+    sample = make_sampling(generator)
+    images = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), dtype=np.uint8)
+    noisy = [Noisy(image, b"0/1/%d" % at) for at, image in enumerate(images)]
+    alone = np.concatenate([sample.values([one]) for one in noisy])
+    assert np.abs(sample.values(noisy, apart=True) - alone).max() < 1e-5
+
+
 def test_the_mean_of_many_samples_is_nearer_to_the_plain_output_than_they_are() -> None:
     generator = models.build_generator(32, 8)
     image = np.random.default_rng(1).integers(0, 256, (32, 32, 3), dtype=np.uint8)

@@ -157,6 +157,37 @@ def test_a_small_convolution_gives_an_image_the_same_whatever_the_batch(
             assert np.abs(apart.numpy()).max() <= (1e-5 if policy == models.FLOAT32 else 2e-2)
 
 
+@pytest.mark.parametrize(
+    ("kind", "products"),
+    [("SmallConv2D", {2: 1, 4: 2, 8: 8}), ("SmallConv2DTranspose", {2: 2, 4: 8, 8: 8})],
+)
+def test_products_apart_have_the_rows_that_they_have_for_one_image(
+    kind: str, products: dict[int, int]
+) -> None:
+    layer = getattr(small_convolutions, kind)(64, 4, strides=2, padding="same")
+
+    def apart(images: tf.Tensor) -> Any:
+        with small_convolutions.apart():
+            return layer(images)
+
+    for side, expected in products.items():
+        images = tf.random.stateless_normal((8, side, side, 64), (side, 0))
+        signature = [tf.TensorSpec((None, side, side, 64), tf.float32)]
+        alone = tf.function(layer, input_signature=signature)
+        together = tf.function(apart)
+        graph = together.get_concrete_function(images).graph
+        assert len(multiplied(graph)) == expected
+        assert len(multiplied(alone.get_concrete_function().graph)) == 1
+        each = tf.concat([alone(images[at : at + 1]) for at in range(8)], axis=0)
+        assert (together(images).numpy() == each.numpy()).all()
+
+
+def multiplied(graph: Any) -> list[Any]:
+    """Return the products of a graph, those inside its functions too."""
+    inner = [function.graph for function in graph._functions.values() if hasattr(function, "graph")]
+    return [op for one in (graph, *inner) for op in one.get_operations() if op.type == "MatMul"]
+
+
 @pytest.mark.parametrize("count", [3, 16, 64])
 @pytest.mark.parametrize("policy", ["float32", "bfloat16"])
 def test_the_product_with_a_transposed_kernel_is_the_same_up_to_rounding(

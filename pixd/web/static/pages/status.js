@@ -328,10 +328,11 @@ function meter(parts, label) {
 
 // Most have no cluster: the part about it is fetched where there is one.
 async function showMachines(element, engine) {
+  if (engine) {
+    const { fill } = await import("./cluster.js");
+    fill(element, engine);
+  }
   element.hidden = !engine;
-  if (!engine) return;
-  const { fill } = await import("./cluster.js");
-  fill(element, engine);
 }
 
 function showWarnings(element, failures) {

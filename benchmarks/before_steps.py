@@ -23,7 +23,10 @@ import statistics
 import subprocess
 import sys
 import time
+import types
 from collections.abc import Callable
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +34,11 @@ from peers.before import environment_of, tree_of
 
 ROOT = Path(__file__).parents[1]
 UPDATES = 3
+FORMER_PLACES = {
+    **{name: name for name in ("hardware", "losses", "models", "steps")},
+    "generator": "generation",
+}
+"""Names in `pixd.pix2pix.network`, and what the same modules were called in `pixd.pix2pix`."""
 
 
 # -- a side, in a child process --------------------------------------------------------------
@@ -42,6 +50,7 @@ def serve(args: argparse.Namespace) -> None:
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+    know_former_places()
     from pixd.pix2pix.network import hardware  # noqa: PLC0415 - only in the child
 
     device = hardware.choose_device("cpu")
@@ -60,6 +69,17 @@ def serve(args: argparse.Namespace) -> None:
             done += 1
         took, used = time.perf_counter() - began, time.process_time() - worked
         print(json.dumps((took / done, used / done)), flush=True)
+
+
+def know_former_places() -> None:
+    """Let the modules of a tree from before `pixd.pix2pix.network` be imported from there."""
+    if find_spec("pixd.pix2pix.network"):
+        return
+    network = sys.modules["pixd.pix2pix.network"] = types.ModuleType("pixd.pix2pix.network")
+    for name, former in FORMER_PLACES.items():
+        module = import_module(f"pixd.pix2pix.{former}")
+        sys.modules[f"{network.__name__}.{name}"] = module
+        setattr(network, name, module)
 
 
 def translating(args: argparse.Namespace, policy: str) -> tuple[Callable[[], Any], str]:

@@ -22,6 +22,10 @@ PORT: Final = 6379
 SHARED_MEMORY_BYTES: Final = 500_000_000
 """For what is on its way between machines; pixd keeps nothing there. Ray takes 30 % of the memory."""
 
+AT_ONCE: Final = {"RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "0"}
+"""When it is stopped, Ray waits 30 s for its work to end. Ours does not: a host stays for as long as the
+service wants it. It would only be given images for 30 s more, which are then asked for elsewhere."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
@@ -66,11 +70,11 @@ class Part:
         host = self.address.rpartition(":")[0]
         is_alone = host in {"localhost", "[::1]"} or host.startswith("127.")
         extra = ON_LOOPBACK if is_alone else {}
-        return environment(str(self.token), str(self.tls or "")) | extra
+        return environment(str(self.token), str(self.tls or "")) | AT_ONCE | extra
 
 
 def check(part: Part) -> None:
-    """Check what would make Ray fail, or start unprotected.
+    """Check what would make Ray fail, or start unprotected; and that there is a head to join.
 
     Raises:
         ClusterError: it would.
@@ -81,6 +85,14 @@ def check(part: Part) -> None:
         )
     if why := reach.why_no_token(part.token):
         raise ClusterError(why[0], advice=why[1])
+    if part.is_head:
+        return
+    # Ray itself tries for 30 s, and then its reason is in the middle of a line of 600 characters.
+    if why_not := reach.why_no_answer(part.address):
+        raise ClusterError(
+            f"the head at {part.address} does not answer: {why_not}",
+            advice="start it first: pixd cluster head ADDRESS, on its machine; then this again",
+        )
 
 
 def become(part: Part) -> None:

@@ -53,7 +53,8 @@ def why_no_token(path: Path) -> tuple[str, str] | None:
         return f"the token {path} cannot be read: {error}", _make(path)
     if about.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         return f"others can read the token {path}", f"chmod 600 {path}"
-    if about.st_uid not in {os.geteuid(), 0}:
+    # Root reads everybody's, as for `pixd doctor` where the service has a user of its own.
+    if os.geteuid() != 0 and about.st_uid not in {os.geteuid(), 0}:
         return f"the token {path} belongs to another user", f"chown $USER {path}"
     if len(text) < _SHORTEST_TOKEN:
         return f"the token {path} is too short to be one", _make(path)

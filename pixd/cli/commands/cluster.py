@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pixd.cli import cluster_units, permissions
-from pixd.cli.commands.service import below, installation, write_files
+from pixd.cli.commands.service import below, installation, remove_files, write_files
 from pixd.cli.systemctl import Systemctl
 from pixd.cluster import member
 from pixd.cluster.member import Part
@@ -142,12 +142,7 @@ def _uninstall(args: argparse.Namespace) -> int:
             "this machine has no unit of a cluster", advice="pixd cluster join ADDRESS --install"
         )
     for unit in present:
-        if systemctl:
-            systemctl.stop(unit)
-        for path in (below(args, one) for one in cluster_units.paths(unit)):
-            if path.exists():
-                path.unlink()
-                print(f"removed {path}")
+        remove_files(unit, [below(args, one) for one in cluster_units.paths(unit)], systemctl)
     if systemctl:
         systemctl.reload()
     print(f"left the token, and what {cluster_units.WORKER.name} has in /var/cache and /var/lib")

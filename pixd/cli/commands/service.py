@@ -249,9 +249,17 @@ def _uninstall(args: argparse.Namespace, systemctl: Systemctl | None) -> int:
 
 def _remove(args: argparse.Namespace, unit: Unit, systemctl: Systemctl | None) -> None:
     """Stop a unit and remove its files; what an administrator added stays and is named."""
+    ours = _ours(args, unit)
+    remove_files(unit, ours, systemctl)
+    socket = ours[0].with_name(_SOCKET)
+    if unit is PAGE and socket.exists():
+        print(f"left {socket}, which is yours: systemctl disable --now {_SOCKET}")
+
+
+def remove_files(unit: Unit, ours: Sequence[Path], systemctl: Systemctl | None) -> None:
+    """Stop a unit and remove those of our files that are there; the unit's own is the first."""
     if systemctl:
         systemctl.stop(unit)
-    ours = _ours(args, unit)
     for path in ours:
         if path.exists():
             path.unlink()
@@ -263,9 +271,6 @@ def _remove(args: argparse.Namespace, unit: Unit, systemctl: Systemctl | None) -
             print(f"left {drop_ins}, which holds what is yours: {', '.join(left)}")
         else:
             drop_ins.rmdir()
-    socket = ours[0].with_name(_SOCKET)
-    if unit is PAGE and socket.exists():
-        print(f"left {socket}, which is yours: systemctl disable --now {_SOCKET}")
 
 
 def _other_place(args: argparse.Namespace) -> str:

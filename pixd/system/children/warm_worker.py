@@ -312,7 +312,8 @@ class WarmWorker:
         self.ready = None
         self._share_blame(code, why, worked=worked)
         if worked or why != self.trouble:  # a start is tried for ever, but reported once
-            self.notes.append(Note("warning", f"a child {why}; another takes its place"))
+            told = why if is_away else f"a child {why}; another takes its place"
+            self.notes.append(Note("warning", told))
         if not worked:
             self.trouble = why
         self._failures += 1

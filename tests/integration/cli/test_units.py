@@ -7,6 +7,7 @@ import importlib.util
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import zipfile
@@ -231,7 +232,7 @@ def test_cluster_install_below_a_root_and_uninstall_again(tmp_path: Path) -> Non
     assert "nothing was started" in done.stdout
     done = pixd(tmp_path, "cluster", "uninstall", "--root", str(root))
     assert done.returncode == 0, done.stderr
-    assert not unit.exists()
+    assert not [path for path in root.rglob("*") if "pixd-worker" in path.name]
     done = pixd(tmp_path, "cluster", "uninstall", "--root", str(root))
     assert done.returncode == 2
     assert "pixd cluster join" in done.stderr
@@ -269,6 +270,26 @@ def test_ray_does_not_start_without_a_token_that_may_be_used(tmp_path: Path) -> 
     done = pixd(tmp_path, "cluster", "join", "10.0.0.5", "--token", "none")
     assert done.returncode == 1
     assert "pixd cluster token" in done.stderr
+
+
+def test_joining_a_head_that_is_not_there_says_so_at_once(tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    assert pixd(tmp_path, "cluster", "token", "token").returncode == 0
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    done = pixd(tmp_path, "cluster", "join", f"127.0.0.1:{port}", "--token", "token")
+    assert done.returncode == 1
+    assert f"the head at 127.0.0.1:{port} does not answer: connection refused" in done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_root_may_use_the_token_of_the_units_user(tmp_path: Path) -> None:
+    """`pixd doctor` is often asked by root, where the service has a user of its own."""
+    token = tmp_path / "token"
+    token.write_text("0123456789abcdef" * 4)
+    token.chmod(0o600)
+    os.chown(token, 1, 1)
+    assert reach.why_no_token(token) is None
 
 
 # -- what is made from a configuration ------------------------------------------------------

@@ -154,6 +154,7 @@ def test_a_cluster_that_goes_away_again_and_again_blames_no_request(
         "b": "done",
     }  # after six deaths, three times as many as blame
     assert spawner.away == ["the cluster went away"] * 6
+    assert {note.message for note in one.notes} == {"the cluster went away"}
     assert one.warm.width == 4
 
 

@@ -1,4 +1,7 @@
-"""What systemd says of pixd's units: of the service's, and of the page's where it is wanted."""
+"""What systemd says of pixd's units.
+
+Of the service's always, of the page's where it is wanted, of a cluster's where they are installed.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from pixd.answers.doctor.check import Check, fail, ok, warn
+from pixd.answers.doctor.check import OK, Check, fail, ok, warn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,6 +37,7 @@ def checks(*, wants_page: bool) -> Iterator[Check]:
     else:
         yield service.check("systemd")
     yield from _page(program, service, wants_page=wants_page)
+    yield from _cluster(program)
 
 
 def _page(program: str, service: _Found | None, *, wants_page: bool) -> Iterator[Check]:
@@ -45,6 +49,19 @@ def _page(program: str, service: _Found | None, *, wants_page: bool) -> Iterator
     elif service is not None and wants_page:
         told = "pixd-web.service is not installed, and pixd.service starts no page"
         yield warn("page unit", told, f"{service.sudo}pixd service install{service.option}")
+
+
+def _cluster(program: str) -> Iterator[Check]:
+    """Look at the units that `pixd cluster --install` made; a cluster may do without."""
+    for name, unit in (("head unit", "pixd-head.service"), ("worker unit", "pixd-worker.service")):
+        found = _find(program, unit, options=("",))
+        if found is None:
+            continue
+        check, short = found.check(name), unit.removesuffix(".service")
+        if check.state == OK and found.active != "active":  # it is tried again for ever
+            yield warn(name, check.told, f"systemctl start {short}; journalctl -u {short} -n 20")
+        else:
+            yield check
 
 
 class _Found(NamedTuple):
@@ -86,8 +103,8 @@ class _Found(NamedTuple):
         )
 
 
-def _find(program: str, unit: str) -> _Found | None:
-    for option in ("", " --user"):
+def _find(program: str, unit: str, options: tuple[str, ...] = ("", " --user")) -> _Found | None:
+    for option in options:
         enabled, active = (
             _systemctl(program, *option.split(), verb, unit) for verb in ("is-enabled", "is-active")
         )

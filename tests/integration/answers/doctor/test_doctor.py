@@ -337,8 +337,17 @@ def test_what_systemd_says_of_the_pages_unit_is_told_where_a_page_is_wanted(
     state: str | None,
     mend: str,
 ) -> None:
-    program = tmp_path / "systemctl"
     said = {"pixd.service": service, "pixd-web.service": page, "pixd-web.socket": f"{socket} -"}
+    systemctl_says(said, tmp_path, monkeypatch)
+    checks = {one.name: one for one in units.checks(wants_page=wants_page)}
+    found = checks.get("page unit")
+    assert (found.state if found else None) == state
+    assert (found.mend if found else "").startswith(mend)
+
+
+def systemctl_says(said: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have systemctl say of each unit whether it is enabled and active; of all others nothing."""
+    program = tmp_path / "systemctl"
     cases = "".join(
         f"*is-enabled*{unit}) echo {words.split()[0]};; *is-active*{unit}) echo {words.split()[1]};;\n"
         for unit, words in said.items()
@@ -348,10 +357,35 @@ def test_what_systemd_says_of_the_pages_unit_is_told_where_a_page_is_wanted(
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     monkeypatch.setattr(units, "BOOTED", tmp_path)
-    checks = {one.name: one for one in units.checks(wants_page=wants_page)}
-    found = checks.get("page unit")
+
+
+@pytest.mark.parametrize("name", ["head", "worker"])
+@pytest.mark.parametrize(
+    ("said", "state", "mend"),
+    [
+        ("enabled active", "ok", ""),
+        ("enabled activating", "warn", "systemctl start pixd-"),
+        ("enabled inactive", "warn", "systemctl start pixd-"),
+        ("enabled failed", "fail", "systemctl reset-failed pixd-"),
+        ("disabled active", "warn", "systemctl enable pixd-"),
+        ("not-found inactive", None, ""),
+    ],
+)
+def test_what_systemd_says_of_the_units_of_a_cluster_is_told_where_they_are_installed(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    said: str,
+    state: str | None,
+    mend: str,
+) -> None:
+    systemctl_says({f"pixd-{name}.service": said}, tmp_path, monkeypatch)
+    checks = {one.name: one for one in units.checks(wants_page=False)}
+    found = checks.get(f"{name} unit")
     assert (found.state if found else None) == state
     assert (found.mend if found else "").startswith(mend)
+    other = {"head": "worker", "worker": "head"}[name]
+    assert f"{other} unit" not in checks
 
 
 def test_too_few_open_files_are_told_with_both_commands(tiny: Tiny) -> None:

@@ -49,7 +49,7 @@ test-slow: $(READY)  ## the tests that take minutes
 test-web: $(READY)  ## the page in a real browser, all of it; needs chromium
 	$(BIN)/python -m pytest tests/browser tests/integration/web $(ARGS)
 
-test-systemd: $(READY)  ## boot a small machine and run the unit in it; needs root and debootstrap
+test-systemd: $(READY)  ## boot small machines and run the units in them; needs root and debootstrap
 	$(BIN)/python -m pytest tests/systemd -v $(ARGS)
 
 check: $(READY)  ## lint, format, types and the direction of imports

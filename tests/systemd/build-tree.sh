@@ -46,8 +46,9 @@ needs=$("$python" - "$(dirname "$lock")/pyproject.toml" <<'PYTHON'
 import sys, tomllib
 with open(sys.argv[1], "rb") as file:
     project = tomllib.load(file)["project"]
-# The extra too: the page is a unit.
-needs = [*project["dependencies"], *project["optional-dependencies"]["web"]]
+# Extras too: the page and the parts of a cluster are units.
+extras = project["optional-dependencies"]
+needs = [*project["dependencies"], *extras["web"], *extras["ray"]]
 print(" ".join(needs).replace(", ", ","))
 PYTHON
 )

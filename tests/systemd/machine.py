@@ -42,9 +42,9 @@ def missing() -> str:
     """Say why this machine cannot boot another one, or ""."""
     if os.geteuid() != 0:
         return "booting a machine needs root"
-    for program in ("debootstrap", "systemd-nspawn", "nsenter"):
+    for program in ("debootstrap", "systemd-nspawn", "nsenter", "ip"):
         if shutil.which(program) is None:
-            return f"{program} is missing: apt-get install debootstrap systemd-container"
+            return f"{program} is missing: apt-get install debootstrap systemd-container iproute2"
     return ""
 
 
@@ -65,19 +65,45 @@ def _release() -> tuple[str, str]:
     return platform.freedesktop_os_release().get("VERSION_CODENAME", ""), platform.machine()
 
 
+def _own_groups(name: str) -> list[Path]:
+    """Make a machine's control groups: in the same ones two would move each other's processes."""
+    made = []
+    for line in Path("/proc/self/cgroup").read_text().splitlines():
+        _, controllers, path = line.split(":", 2)
+        if controllers not in {"", "name=systemd"}:
+            continue
+        mount = Path("/sys/fs/cgroup", "systemd" if controllers else "unified")
+        mount = mount if mount.is_dir() else mount.parent  # where there is no old hierarchy
+        made.append(mount / path.lstrip("/") / name)
+        made[-1].mkdir()
+    return made
+
+
+def connect(*machines: Machine) -> list[str]:
+    """Lay a cable between two machines that have none, and return the address of each."""
+    names = [f"cable{os.getpid()}-{end}" for end in "ab"]
+    command = f"link add {names[0]} type veth peer name {names[1]}"
+    subprocess.run(["ip", *command.split()], check=True)
+    addresses = [f"10.78.0.{number}" for number in range(5, 5 + len(machines))]
+    for machine, name, address in zip(machines, names, addresses, strict=True):
+        machine.plug_in(name, address)
+    return addresses
+
+
 class Machine:
     """A booted tree with pixd installed in /opt/pixd."""
 
-    def __init__(self, lower: Path, folder: Path) -> None:
+    def __init__(self, lower: Path, folder: Path, name: str = "pixd-test") -> None:
         """Boot.
 
         Args:
             lower: the tree.
             folder: where the overlay and the console's log go.
+            name: of the host.
         """
         self.root = folder / "root"
-        for name in ("upper", "work", "root"):
-            (folder / name).mkdir(parents=True)
+        for layer in ("upper", "work", "root"):
+            (folder / layer).mkdir(parents=True)
         layers = f"lowerdir={lower},upperdir={folder}/upper,workdir={folder}/work"
         done = subprocess.run(
             ["mount", "-t", "overlay", "overlay", "-o", layers, self.root],
@@ -91,9 +117,14 @@ class Machine:
         shutil.copy2(wheel, self.root / "run")
         install = "/opt/pixd/bin/pip --isolated install --quiet --no-index --no-deps"
         self._chroot(f"{install} /run/{wheel.name}")
+        unique = f"{name}-{os.getpid()}"
+        self._groups = _own_groups(unique)
+        join = " ".join(f"{group}/cgroup.procs" for group in self._groups)
+        begin = ["sh", "-c", f'for one in {join}; do echo $$ >$one; done; exec "$@"', "sh"]
+        (self.root / "etc/hostname").write_text(f"{name}\n")
         with (folder / "console.log").open("wb") as console:
             self._nspawn = subprocess.Popen(
-                [*_BOOT, f"--directory={self.root}", f"--machine=pixd-test-{os.getpid()}"],
+                [*begin, *_BOOT, f"--directory={self.root}", f"--machine={unique}"],
                 # The unified hierarchy, also where this machine has it beside the old ones.
                 env={**os.environ, "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"},
                 stdin=subprocess.DEVNULL,
@@ -136,6 +167,15 @@ class Machine:
             check=False,
         )
 
+    def plug_in(self, link: str, address: str) -> None:
+        """Move one end of a cable from this machine into that one, and give it an address."""
+        leader = str(self._leader)
+        subprocess.run(["ip", "link", "set", link, "netns", leader], check=True)
+        for words in (f"address add {address}/24 dev {link}", f"link set {link} up"):
+            subprocess.run(
+                ["nsenter", "--target", leader, "--net", "ip", *words.split()], check=True
+            )
+
     def path(self, inside: str) -> Path:
         """Return where a path of the machine is, seen from here."""
         return self.root / inside.lstrip("/")
@@ -177,7 +217,7 @@ class Machine:
         ends_at = time.monotonic() + timeout_s
         while not is_so():
             if time.monotonic() > ends_at:
-                log = self.attempt("journalctl -u pixd -u pixd-web -n 60 --no-pager").stdout
+                log = self.attempt("journalctl -u pixd -u 'pixd-*' -n 60 --no-pager").stdout
                 pytest.fail(f"not so after {timeout_s:.0f} s: {what}\n{log}")
             time.sleep(0.1)
 
@@ -189,5 +229,8 @@ class Machine:
         except subprocess.TimeoutExpired:
             self._nspawn.kill()
             self._nspawn.wait()
+        for group in self._groups:
+            for below, _, _ in os.walk(group, topdown=False):
+                Path(below).rmdir()
         subprocess.run(["umount", "--lazy", self.root], check=True)
         shutil.rmtree(self.root.parent)

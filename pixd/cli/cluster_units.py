@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pixd.cli.unit_text import View, is_emptied, quoted
+from pixd.cli.unit_text import View, is_emptied
 from pixd.cli.units import (
     INSTALLED,
     SERVICE,
@@ -17,8 +17,8 @@ from pixd.cli.units import (
     Installation,
     Unit,
     UnitFile,
-    shipped,
-    user_of,
+    drop_ins_of,
+    files_of_machine,
 )
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def folder_of(unit: Unit) -> Path:
 
 def paths(unit: Unit) -> list[Path]:
     """Return every file that is written for a unit and belongs to it alone; the unit is first."""
-    drop_ins = SYSTEM_FOLDER / f"{unit.file}.d"
+    drop_ins = drop_ins_of(unit)
     names = ("gpu.conf", "home.conf", INSTALLED)
     own_user = [unit.sysusers_file] if user_unit(unit) is unit else []
     return [SYSTEM_FOLDER / unit.file, *(drop_ins / name for name in names), *own_user]
@@ -65,37 +65,28 @@ def files(part: Part, installation: Installation, *, has_gpu: bool) -> list[Unit
         UsageError: a path cannot be written in a unit.
     """
     unit = unit_of(part)
-    drop_ins = SYSTEM_FOLDER / f"{unit.file}.d"
     views = list(_views(part, installation))
-    found = [user_of(user_unit(unit)), UnitFile(SYSTEM_FOLDER / unit.file, shipped(unit.file))]
-    if has_gpu:
-        found.append(UnitFile(drop_ins / "gpu.conf", shipped("gpu.conf")))
-    if any(view.hides_home for view in views):
-        found.append(UnitFile(drop_ins / "home.conf", shipped("home.conf")))
-    text = _command(part, installation) + "".join(view.lines() for view in views)
-    found.append(UnitFile(drop_ins / INSTALLED, text))
-    return found
+    command = _command(part, installation)
+    return files_of_machine(unit, command, views, has_gpu=has_gpu, user=user_unit(unit))
 
 
 def _command(part: Part, installation: Installation) -> str:
-    program, *words = installation.command
-    where = part.address
-    words += ["cluster", "head" if part.is_head else "join", where, "--token", str(part.token)]
+    verb = "head" if part.is_head else "join"
+    words = ["cluster", verb, part.address, "--token", str(part.token)]
     words += ["--folder", str(folder_of(unit_of(part)))]
     if part.tls is not None:
         words += ["--tls", str(part.tls)]
     for kind, count in (("cpus", part.cpus), ("gpus", part.gpus)):
         if count is not None:
             words += [f"--{kind}", str(count)]
-    line = " ".join([quoted(program), *(quoted(word, is_command=True) for word in words)])
     return f"""\
-# Written by `pixd cluster {"head" if part.is_head else "join"} --install`. Run that again when pixd or
+# Written by `pixd cluster {verb} --install`. Run that again when pixd or
 # the head has moved; it replaces this file. What you want otherwise goes into `systemctl edit`.
 
 [Service]
 # Emptied first: a second line would be added to the first.
 ExecStart=
-ExecStart={line}
+ExecStart={installation.line(*words)}
 """
 
 
@@ -103,6 +94,4 @@ def _views(part: Part, installation: Installation) -> Iterator[View]:
     for path, why in ((part.token, "The token."), (part.tls, "The certificates.")):
         if path is not None and is_emptied(path):
             yield View(path, is_writable=False, why=why)
-    for folder in installation.folders:
-        if is_emptied(folder):
-            yield View(folder, is_writable=False, why="pixd itself, and the Python it runs on.")
+    yield from installation.views()

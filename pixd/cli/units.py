@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from pixd.cli.unit_text import View, is_emptied, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from pixd.config import Settings
 
@@ -88,6 +88,23 @@ class Installation:
     command: tuple[str, ...]
     folders: tuple[Path, ...]
 
+    def line(self, *words: str) -> str:
+        """Return a command of pixd with these words, as a unit has it.
+
+        Raises:
+            UsageError: a word cannot be written in a unit.
+        """
+        program, *given = self.command
+        # systemd takes the program's own path literally, even a "$" in it.
+        every = (quoted(word, is_command=True) for word in (*given, *words))
+        return " ".join([quoted(program), *every])
+
+    def views(self) -> Iterator[View]:
+        """Yield what a unit of the machine would not see of pixd itself."""
+        for folder in self.folders:
+            if is_emptied(folder):
+                yield View(folder, is_writable=False, why="pixd itself, and the Python it runs on.")
+
 
 def shipped(name: str) -> str:
     """Return a file of `systemd/`, such as ``pixd.service`` or ``user/pixd.service``."""
@@ -113,18 +130,46 @@ def system_files(
     Raises:
         UsageError: a path cannot be written in a unit.
     """
-    drop_ins = SYSTEM_FOLDER / f"{unit.file}.d"
     views = list(_page_views(settings) if unit is PAGE else _service_views(settings))
     views += _common_views(settings, installation)
-    files = [user_of(unit), UnitFile(SYSTEM_FOLDER / unit.file, shipped(unit.file))]
-    if has_gpu:  # the page too: it draws with a translator of its own, on the same device
+    # The page too has the GPU: it draws with a translator of its own, on the same device.
+    more = _ray_files(unit, settings, drop_ins_of(unit))
+    commands = _commands(unit, settings, installation)
+    return files_of_machine(unit, commands, views, has_gpu=has_gpu, more=more)
+
+
+def files_of_machine(
+    unit: Unit,
+    commands: str,
+    views: Sequence[View],
+    *,
+    has_gpu: bool,
+    user: Unit | None = None,
+    more: Sequence[UnitFile] = (),
+) -> list[UnitFile]:
+    """Return what every unit of the machine has: the user, the unit, its drop-ins.
+
+    Args:
+        unit: which one.
+        commands: the beginning of the drop-in that is made here.
+        views: what the unit may see and write.
+        has_gpu: whether it is to use an NVIDIA GPU.
+        user: the unit whose user it has, if not its own.
+        more: further drop-ins.
+    """
+    drop_ins = drop_ins_of(unit)
+    files = [user_of(user or unit), UnitFile(SYSTEM_FOLDER / unit.file, shipped(unit.file))]
+    if has_gpu:
         files.append(UnitFile(drop_ins / "gpu.conf", shipped("gpu.conf")))
     if any(view.hides_home for view in views):
         files.append(UnitFile(drop_ins / "home.conf", shipped("home.conf")))
-    files += _ray_files(unit, settings, drop_ins)
-    text = _commands(unit, settings, installation) + "".join(view.lines() for view in views)
-    files.append(UnitFile(drop_ins / INSTALLED, text))
-    return files
+    text = commands + "".join(view.lines() for view in views)
+    return [*files, *more, UnitFile(drop_ins / INSTALLED, text)]
+
+
+def drop_ins_of(unit: Unit, folder: Path = SYSTEM_FOLDER) -> Path:
+    """Return the folder with the drop-ins of a unit."""
+    return folder / f"{unit.file}.d"
 
 
 def user_files(
@@ -142,7 +187,7 @@ def user_files(
         UsageError: a path cannot be written in a unit.
     """
     made = _commands(unit, settings, installation)
-    drop_ins = folder / f"{unit.file}.d"
+    drop_ins = drop_ins_of(unit, folder)
     return [
         UnitFile(folder / unit.file, shipped(f"user/{unit.file}")),
         *_ray_files(unit, settings, drop_ins),
@@ -158,10 +203,7 @@ def _ray_files(unit: Unit, settings: Settings, drop_ins: Path) -> list[UnitFile]
 
 
 def _commands(unit: Unit, settings: Settings, installation: Installation) -> str:
-    program, *words = installation.command
-    words += ["--config", str(settings.path)]
-    # systemd takes the program's own path literally, even a "$" in it.
-    pixd = " ".join([quoted(program), *(quoted(word, is_command=True) for word in words)])
+    pixd = installation.line("--config", str(settings.path))
     text = f"""\
 # Written by `pixd service install`. Run that again when pixd, its configuration or a folder has
 # moved; it replaces this file. What you want otherwise goes into `systemctl edit {unit.name}`.
@@ -232,6 +274,4 @@ def _common_views(settings: Settings, installation: Installation) -> Iterator[Vi
     if is_emptied(settings.path):
         # The folder, because an editor puts another file in the place of the old one.
         yield View(settings.path.parent, is_writable=False, why="The configuration.")
-    for folder in installation.folders:
-        if is_emptied(folder):
-            yield View(folder, is_writable=False, why="pixd itself, and the Python it runs on.")
+    yield from installation.views()

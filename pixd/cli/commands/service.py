@@ -69,7 +69,10 @@ def _ours(args: argparse.Namespace, unit: Unit) -> list[Path]:
 
 def _paths(args: argparse.Namespace, unit: Unit) -> list[Path]:
     folder = _user_folder() if args.user else units.SYSTEM_FOLDER
-    paths = [folder / unit.file, *(folder / f"{unit.file}.d" / name for name in units.DROP_INS)]
+    paths = [
+        folder / unit.file,
+        *(units.drop_ins_of(unit, folder) / name for name in units.DROP_INS),
+    ]
     if not args.user:
         paths.append(unit.sysusers_file)
     return paths

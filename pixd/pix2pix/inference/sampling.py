@@ -105,10 +105,6 @@ def make_sampling(generator: keras.Model) -> Sampling:
             layer.mask = mask
         return sampling(input_image, training=False)
 
-    def infer_apart(input_image: Any, masks: list[Any]) -> Any:
-        with small_convolutions.apart():
-            return infer(input_image, masks)
-
     size = int(generator.input_shape[1])
     compiled = tf.function(
         infer,
@@ -119,7 +115,8 @@ def make_sampling(generator: keras.Model) -> Sampling:
         autograph=False,
     )
 
-    return Sampling(compiled, tf.function(infer_apart, autograph=False), codec, shapes)
+    apart = tf.function(small_convolutions.apart()(infer), autograph=False)
+    return Sampling(compiled, apart, codec, shapes)
 
 
 def masks_of(noise: bytes, shapes: Sequence[tuple[int, ...]]) -> list[NDArray[np.bool_]]:

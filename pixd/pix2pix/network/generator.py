@@ -119,16 +119,12 @@ def make_inference(generator: keras.Model) -> Inference:
     def infer(input_image: Any) -> Any:
         return generator(input_image, training=False)
 
-    def infer_apart(input_image: Any) -> Any:
-        with small_convolutions.apart():
-            return generator(input_image, training=False)
-
     codec = codec_of(generator)
     signature = [tf.TensorSpec((None, size, size, codec.input_channels), tf.float32)]
     # Without AutoGraph, as the training step: there is nothing for it to translate.
     return Inference(
         tf.function(infer, input_signature=signature, autograph=False),
-        tf.function(infer_apart, autograph=False),
+        tf.function(small_convolutions.apart()(infer), autograph=False),
         codec,
     )
 

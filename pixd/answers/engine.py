@@ -52,8 +52,7 @@ def lines(part: Mapping[str, Any]) -> Iterator[str]:
 def machine(node: Mapping[str, Any]) -> Iterator[str]:
     """Yield what a machine does, what it has, and what is odd about it."""
     yield _doing(node)
-    has = [_count(node[kind], word) for kind, word in (("gpus", "GPU"), ("cpus", "CPU"))]
-    has = [one for one in has if not one.startswith("0 ")]
+    has = room(node["gpus"], node["cpus"])
     if node["free_bytes"] is not None:
         has.append(f"{node['free_bytes'] / 1e9:.1f} GB free")
     if has:
@@ -62,6 +61,11 @@ def machine(node: Mapping[str, Any]) -> Iterator[str]:
         yield "lost once" if node["lost"] == 1 else f"lost {node['lost']} times"
     if node["heard_seconds"] is not None and node["heard_seconds"] > STALE_S:
         yield f"last heard of {_long(node['heard_seconds'])} ago"
+
+
+def room(gpus: float, cpus: float) -> list[str]:
+    """Say what a machine has to give, as ["1 GPU", "8 CPUs"]; what it has none of is left out."""
+    return [_count(number, noun) for number, noun in ((gpus, "GPU"), (cpus, "CPU")) if number]
 
 
 def cost(part: Mapping[str, Any]) -> str:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pixd.cluster import ray_carrier, versions
 from pixd.cluster.carrier import Needs, Node
+from pixd.cluster.contact import NEEDS_FREE_BYTES
 from pixd.cluster.order import from_document, order_of, to_document
 from pixd.system.children import child
 from pixd.system.children.spec import TranslateSpec
@@ -51,6 +52,16 @@ class Seen(NamedTuple):
     free_bytes: int
     has: str
     why_not: str
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it would get no work for lack of room on that disk."""
+        return self.free_bytes < NEEDS_FREE_BYTES
+
+
+def ray_version() -> str:
+    """Return the version of Ray that is installed here, or ""."""
+    return versions.version_of("ray")
 
 
 def admits(ray: RaySettings, *, with_token: bool) -> bool | None:

@@ -34,9 +34,8 @@ class Roster:
         self.report = report
         self._carrier, self._folder = carrier, folder
         self._lock = threading.Lock()
-        self._up: dict[
-            str, tuple[str, Callable[[], float]]
-        ] = {}  # by attempt: where, and when heard
+        # By attempt: on which machine, and when it was heard.
+        self._up: dict[str, tuple[str, Callable[[], float]]] = {}
         self._counted: dict[str, tuple[float, int]] = {}  # when images were counted, and how many
 
     def tell(self) -> None:

@@ -29,7 +29,7 @@ def own() -> dict[str, str]:
         "pixd": pixd.__version__,
         "code": _code(),
         "tensorflow": _tensorflow(),
-        "ray": _version_of("ray"),
+        "ray": version_of("ray"),
         "python": platform.python_version(),
         "executable": sys.executable,
     }
@@ -65,10 +65,11 @@ def _code() -> str:
 
 
 def _tensorflow() -> str:
-    return next((found for name in _TENSORFLOWS if (found := _version_of(name))), "")
+    return next((found for name in _TENSORFLOWS if (found := version_of(name))), "")
 
 
-def _version_of(name: str) -> str:
+def version_of(name: str) -> str:
+    """Return the version of a package that is installed here, or ""."""
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:

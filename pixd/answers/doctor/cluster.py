@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from pixd.answers import engine
 from pixd.answers.doctor.check import Check, fail, ok, warn
 from pixd.system.errors import PixdError
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 OLDEST_RAY: Final = (2, 60)
 """What was tried; pyproject.toml asks for the same."""
 TLS_FILES: Final = ("node.crt", "node.key", "ca.crt")
-NEEDS_FREE_BYTES: Final = 2_000_000_000
 _START: Final = (
     "docs/cluster.md says how to start its head; systemctl status pixd-head, where it is a unit"
 )
@@ -56,7 +55,7 @@ def joined(settings: Settings) -> Iterator[Check]:
         return
     from pixd.cluster import look, reach  # noqa: PLC0415 - see above
 
-    if not _version() or reach.why_no_answer(settings.ray.address):
+    if not look.ray_version() or reach.why_no_answer(settings.ray.address):
         return  # which was said before
     if look.admits(settings.ray, with_token=False):
         told = "it lets in who has no token: whoever reaches its ports runs any code there"
@@ -81,7 +80,9 @@ def joined(settings: Settings) -> Iterator[Check]:
 
 
 def _ray() -> Check:
-    version = _version()
+    from pixd.cluster import look  # noqa: PLC0415 - see above
+
+    version = look.ray_version()
     if not version:
         mend = f"{sys.executable} -m pip install 'pixd[ray]'"
         return fail("ray", "not installed, and config.yaml has engine: ray", mend)
@@ -90,13 +91,6 @@ def _ray() -> Check:
         mend = f"{sys.executable} -m pip install --upgrade 'pixd[ray]', on every machine"
         return fail("ray", f"{version} is too old", mend)
     return ok("ray", f"{version}; every machine needs the same")
-
-
-def _version() -> str:
-    try:
-        return metadata.version("ray")
-    except metadata.PackageNotFoundError:
-        return ""
 
 
 def _tls(folder: Path) -> Check:
@@ -111,9 +105,8 @@ def _machine(machine: Seen) -> Check:
     name = f"machine {machine.name}"
     if machine.why_not:
         return warn(name, f"gets no work: {machine.why_not}", "see the line above; others go on")
-    has = ((machine.gpus, "GPU"), (machine.cpus, "CPU"))
-    gives = [f"{n:g} {word}{'s' * (n != 1)}" for n, word in has if n]
-    told = f"{' and '.join(gives) or 'gives no room'}, {machine.free_bytes / 1e9:.1f} GB free"
-    if machine.free_bytes < NEEDS_FREE_BYTES:
+    gives = " and ".join(engine.room(machine.gpus, machine.cpus)) or "gives no room"
+    told = f"{gives}, {machine.free_bytes / 1e9:.1f} GB free"
+    if machine.is_full:
         return warn(name, f"gets no work: {told}", "free some on the disk of its cache")
     return ok(name, f"{told}; {machine.has}")

@@ -89,7 +89,7 @@ def test_ray_that_is_not_there_or_too_old_fails(
     version: str, told: str, head: socket.socket, tmp_path: Path, token: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(cluster, "_version", lambda: version)
+    monkeypatch.setattr(versions, "version_of", lambda _name: version)
     found = by_name(cluster.checks(settings_for(tmp_path, address_of(head), token)))
     assert found["ray"].state == "fail"
     assert found["ray"].told.startswith(told)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from pixd.answers import page_unit, status
 from pixd.cli import units
 from pixd.config.load import load
 from pixd.system.clock import rfc3339
+from tests.support.loaded import loaded_by
 from tests.support.status_states import NOW, Clock, World
 from tests.support.unit_of_page import unit_of_the_page
 
@@ -104,19 +104,8 @@ def test_the_unit_of_a_person_is_found_in_their_own_systemd(
 
 
 def test_the_unit_is_found_without_starting_or_importing_anything(world: World) -> None:
-    code = (
-        "import sys; from pathlib import Path; from pixd.answers import page_unit;"
-        "page_unit.ROOT = Path('root'); from pixd.cli import main; main.main(['status']);"
-        "print([name for name in sys.argv[1:] if name in sys.modules])"
-    )
+    root = "from pathlib import Path; from pixd.answers import page_unit; page_unit.ROOT = Path('root')"
     with unit_of_the_page(world.settings):
-        done = subprocess.run(
-            [sys.executable, "-c", code, *HEAVY],
-            cwd=world.folder,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=True,
-        )
-    assert "page        pixd-web.service is enabled and does not run" in done.stdout
-    assert done.stdout.splitlines()[-1] == "[]"
+        told, loaded = loaded_by(["status"], HEAVY, world.folder, prelude=root)
+    assert "page        pixd-web.service is enabled and does not run" in told
+    assert loaded == "[]"

@@ -18,6 +18,7 @@ import pytest
 
 from pixd.store import connection
 from pixd.store.opening import open_store
+from tests.support.loaded import loaded_by
 from tests.support.tiny import Tiny
 
 NOBODY = pwd.getpwnam("nobody").pw_uid
@@ -143,17 +144,6 @@ def test_status_imports_nothing_heavy(tmp_path: Path) -> None:
     tiny = Tiny(tmp_path / "tiny")
     (tiny.folder / "input" / "a.png").write_bytes(b"waits for a model")
     tiny.once()
-    code = (
-        "import sys; from pixd.cli import main; main.main(['status']); "
-        "print([name for name in sys.argv[1:] if name in sys.modules])"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, *HEAVY],
-        cwd=tiny.folder,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
-    assert done.stdout.startswith("NOT RUNNING")
-    assert done.stdout.splitlines()[-1] == "[]"
+    told, loaded = loaded_by(["status"], HEAVY, tiny.folder)
+    assert told.startswith("NOT RUNNING")
+    assert loaded == "[]"

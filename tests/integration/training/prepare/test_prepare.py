@@ -22,6 +22,7 @@ from PIL import Image
 from pixd.cli import main
 from pixd.images import png_text
 from pixd.images.demo_set import facade_pair
+from tests.support.loaded import loaded_by
 
 SHARED = Path(__file__).parents[5] / "shared" / "data"
 WaitUntil = Callable[..., None]
@@ -485,14 +486,9 @@ def test_memory_does_not_grow_with_the_number_of_pictures(desk: Desk) -> None:
 def test_the_command_itself_loads_no_arrays_and_needs_no_configuration(desk: Desk) -> None:
     desk.photo("a.png")
     heavy = ("tensorflow", "numpy", "PIL", "sqlite_utils", "watchdog", "cv2")
-    code = (
-        "import sys; from pixd.cli import main; main.main(['prepare', 'resize', 'photos', 'out']);"
-        "print([name for name in sys.argv[1:] if name in sys.modules])"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, *heavy], capture_output=True, text=True, check=True
-    )
-    assert done.stdout.splitlines()[-1] == "[]"
+    words = ["prepare", "resize", "photos", "out"]
+    _, loaded = loaded_by(words, heavy, desk.folder)
+    assert loaded == "[]"
     assert not list(desk.folder.glob("**/*.db")) + list(desk.folder.glob("**/config.yaml"))
 
 

@@ -250,6 +250,47 @@ def test_a_picture_that_comes_late_does_not_take_the_place_of_what_was_drawn_mea
     assert studio.evaluate("studio.asIs") is None
 
 
+# A picture in the palette's colours, each channel spread by up to `spread` levels as JPEG does it,
+# of which the part `photo` has colours that no palette knows.
+SPREAD = """async ([spread, photo]) => {
+  const canvas = new OffscreenCanvas(64, 64);
+  const context = canvas.getContext("2d");
+  const image = context.createImageData(64, 64);
+  const table = studio.colours.map((one) => [1, 3, 5].map((at) => parseInt(one.slice(at, at + 2), 16)));
+  for (let at = 0; at < 4096; at += 1) {
+    const colour = at < 4096 * photo ? [120, 220, 90] : table[(at >> 4) % table.length];
+    image.data.set([...colour.map((one) => one + (at % 2 ? spread : -spread)), 255], 4 * at);
+  }
+  context.putImageData(image, 0, 0);
+  await studio.take(await canvas.convertToBlob());
+  return studio.asIs === null;
+}"""
+
+
+def test_a_label_map_that_jpeg_has_spread_is_drawn_on_at_once(studio: Any) -> None:
+    assert studio.evaluate(SPREAD, [12, 0.2])
+    assert pixels(studio)[-16:] == [3] * 16
+    before = pixels(studio)
+    stroke(studio)
+    assert pixels(studio) != before
+    assert "brought to the palette's" in studio.locator(".note").text_content()
+
+
+def test_such_a_label_map_is_translated_as_it_is_for_who_wants_that(studio: Any) -> None:
+    studio.evaluate(SPREAD, [12, 0.2])
+    studio.get_by_role("button", name="Translate it as it is").focus()
+    studio.keyboard.press("Enter")
+    assert studio.evaluate("studio.asIs !== null")
+    assert studio.evaluate("document.activeElement.textContent").startswith("Draw on it")
+    assert len(set(picture_sent(studio).convert("RGB").get_flattened_data())) > len(PALETTE)
+    studio.keyboard.press("Enter")
+    assert studio.evaluate("studio.asIs === null")
+
+
+def test_a_photo_is_not_forced_into_the_palette(studio: Any) -> None:
+    assert not studio.evaluate(SPREAD, [12, 0.6])
+
+
 def test_a_pair_that_the_model_learned_from_is_not_said_to_be_held_out(studio: Any) -> None:
     told = studio.evaluate(
         """async () => {

@@ -267,6 +267,10 @@ function equal(one, other) {
 
 // -------------------------------------------------------------------- colours
 
+// JPEG spreads a label's colour about so far, in RGB levels. Of the 100 facades of val, 87 % of a
+// label map's pixels or more are so near to the palette, and of a photo's at most 27 %.
+const NEAR = 48;
+
 /** "#rrggbb" as [r, g, b]. */
 export function rgbOf(colour) {
   const value = Number.parseInt(colour.slice(1), 16);
@@ -278,13 +282,15 @@ export function rgbOf(colour) {
  *
  * @param {Uint8ClampedArray} rgba as ImageData holds it
  * @param {string[]} palette "#rrggbb" each
- * @returns {{pixels: Uint8Array, exact: boolean}} exact: every pixel had a colour of the palette
+ * @returns {{pixels: Uint8Array, exact: boolean, close: number}} exact: every pixel had a colour of
+ *   the palette; close: the share of pixels that were within NEAR of one
  */
 export function nearest(rgba, palette) {
   const table = palette.map(rgbOf);
   const known = new Map();
   const pixels = new Uint8Array(rgba.length / 4);
   let exact = true;
+  let close = 0;
   for (let at = 0; at < pixels.length; at += 1) {
     const [r, g, b] = rgba.subarray(4 * at, 4 * at + 3);
     const colour = (r << 16) | (g << 8) | b;
@@ -298,7 +304,8 @@ export function nearest(rgba, palette) {
       known.set(colour, found);
     }
     if (found.distance) exact = false;
+    if (found.distance <= NEAR * NEAR) close += 1;
     pixels[at] = found.index;
   }
-  return { pixels, exact };
+  return { pixels, exact, close: close / pixels.length };
 }

@@ -36,6 +36,7 @@ import { TOOL_KEYS, colourBar, toolBar } from "./toolbox.js";
  * @property {Node} [above] what belongs above the translation, such as a choice of models
  */
 
+const MOSTLY = 0.7; // of its pixels near to the palette make a picture a label map
 const PEN = { labels: 12, edges: 1, picture: 1 };
 const BLACK_ON_WHITE = [{ colour: "#ffffff", name: "white" }, { colour: "#000000", name: "black" }];
 
@@ -271,11 +272,22 @@ export class Studio {
       const smooth = known && !known.exact ? await readSquare(input, side, true) : image;
       if (turn !== this.taken) return;
       this.#target(target, name, isHeldOut);
+      const isMap = known && this.given.mode === "labels" && known.close >= MOSTLY;
       if (known?.exact) this.#draw(known.pixels);
+      else if (isMap) this.#drawNearest(known.pixels, smooth);
       else this.#showAsIs(smooth);
     } catch (error) {
       this.tell(error.message);
     }
+  }
+
+  // A label map that was kept as JPEG: it can be drawn on at once.
+  #drawNearest(pixels, image) {
+    this.#draw(pixels);
+    this.#note(
+      "Its colours were brought to the palette's. ",
+      button("Translate it as it is", () => this.#showAsIs(image)),
+    );
   }
 
   #draw(pixels) {
@@ -301,18 +313,23 @@ export class Studio {
     this.canvas.getContext("2d").putImageData(image, 0, 0);
     this.element.classList.add("taken");
     if (this.given.mode !== "picture") {
-      replace(
-        this.note,
+      this.#note(
         "This picture has other colours than the palette. It is translated as it is. ",
         button("Draw on it in the palette's colours", () =>
           this.#draw(nearest(image.data, this.colours).pixels),
         ),
         button("Back to the drawing", () => this.#draw(this.drawing.pixels.slice())),
       );
-      this.note.hidden = false;
     }
     this.#showTools();
     this.refresh();
+  }
+
+  #note(...said) {
+    const had = this.note.contains(document.activeElement);
+    replace(this.note, ...said);
+    this.note.hidden = false;
+    if (had) this.note.querySelector("button").focus();
   }
 
   /** Show the next example, with its real target beside. */

@@ -21,6 +21,7 @@ from PIL import Image
 
 from pixd.config import web_runtime
 from tests.support import chromium
+from tests.support.kept import kept
 
 SIDE = 32
 DOCS = Path(__file__).parents[2] / "docs" / "export.md"
@@ -45,7 +46,6 @@ def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory, runtime: Path) -> Path:
     """Return the folder of a page, with a generator that was not trained."""
-    pytest.importorskip("onnxruntime")
     from pixd.pix2pix.exports import page
     from pixd.pix2pix.exports.trial import Trial
     from pixd.pix2pix.network import models
@@ -57,7 +57,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory, runtime: Path) -> Path:
     trial.names = [f"{n}.png" for n in range(len(trial.inputs))]
     trial.targets = trial.inputs
     page.write(
-        models.for_saving(generator),
+        kept(generator, folder.parent / "kept"),
         trial,
         folder,
         card={"pairs": "side-by-side", "image_size": SIDE, "steps": 0},

@@ -55,6 +55,7 @@ STARTED = "child started: pixd.pix2pix.translator"
 PHASES = {
     STARTED: "the translator starts",
     "importing TensorFlow": "it imports TensorFlow",
+    "loading the model": "it loads the model",
     "building the model": "it builds the model",
     "compiling the first step": "it compiles",
     "ready": "it is ready",
@@ -124,7 +125,8 @@ def show(way: Way, seen: dict[str, list[dict[str, float]]]) -> None:
         for side, rounds in seen.items()
     }
     for what in (*PHASES.values(), OUTPUT, CPU):
-        print(f"{what:32}", *(f"{one.get(what, float('nan')):9.2f}" for one in medians.values()))
+        cells = (f"{one[what]:9.2f}" if what in one else f"{'-':>9}" for one in medians.values())
+        print(f"{what:32}", *cells)
     if len(medians) > 1:
         before, after = medians.values()
         for what in (OUTPUT, CPU):

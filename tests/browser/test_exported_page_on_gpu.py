@@ -80,6 +80,15 @@ def where(page: Any) -> str:
     return str(page.locator("[data-where]").inner_text())
 
 
+def lose_gpu(page: Any, exported: Path, address: str) -> None:
+    """Take the GPU from the page, as a driver's reset would."""
+    module = json.loads((exported / "page.json").read_text())["runtime"]["jspi"]["module"]
+    (worker,) = (one for one in page.workers if one.url.endswith("/worker.js"))
+    worker.evaluate(
+        "async module => (await import(module)).env.webgpu.device.destroy()", address + module
+    )
+
+
 @pytest.mark.slow
 def test_on_webgpu_the_page_draws_what_pixd_draws_also_without_a_network(
     gpu_page: Any, exported: Path, site: tuple[str, Any]
@@ -88,6 +97,7 @@ def test_on_webgpu_the_page_draws_what_pixd_draws_also_without_a_network(
     console = chromium.Console(gpu_page)
     gpu_page.goto(f"{address}?on=webgpu")
     assert where(gpu_page).startswith(ON_GPU)
+    assert gpu_page.evaluate("sessionStorage.getItem('pixd-gpu') === null")
     assert np.abs(pixels_of(gpu_page) - wanted(exported)[0]).max() <= 2
     assert console.errors == []
     others = [url for url in console.requests if not url.removeprefix("blob:").startswith(address)]
@@ -100,6 +110,9 @@ def test_on_webgpu_the_page_draws_what_pixd_draws_also_without_a_network(
     gpu_page.reload()
     assert where(gpu_page).startswith(ON_GPU)
     assert np.abs(pixels_of(gpu_page) - wanted(exported)[0]).max() <= 2
+    # The processor's build was never loaded, so now there is nothing to go on with.
+    lose_gpu(gpu_page, exported, address)
+    gpu_page.get_by_text("Stopped: ").wait_for()
 
 
 @pytest.mark.slow
@@ -136,11 +149,7 @@ def test_a_page_that_loses_its_gpu_goes_on_without_it(
 ) -> None:
     gpu_page.goto(f"{site[0]}?on=webgpu")
     assert where(gpu_page).startswith(ON_GPU)
-    module = json.loads((exported / "page.json").read_text())["runtime"]["jspi"]["module"]
-    (worker,) = (one for one in gpu_page.workers if one.url.endswith("/worker.js"))
-    worker.evaluate(
-        "async module => (await import(module)).env.webgpu.device.destroy()", site[0] + module
-    )
+    lose_gpu(gpu_page, exported, site[0])
     gpu_page.get_by_role("button", name="Example").click()
     gpu_page.get_by_text(ON_PROCESSOR).wait_for()
     assert "Not on the GPU: the browser lost it" in where(gpu_page)
@@ -148,11 +157,34 @@ def test_a_page_that_loses_its_gpu_goes_on_without_it(
 
 
 def await_pixels(page: Any, expected: Any) -> None:
-    for _ in range(200):
-        if np.abs(pixels_of(page) - expected).max() <= 1:
+    awaited(page, lambda: np.abs(pixels_of(page) - expected).max() <= 1)
+
+
+def await_trying(page: Any) -> None:
+    awaited(page, lambda: page.evaluate("sessionStorage.getItem('pixd-gpu') !== null"))
+
+
+def awaited(page: Any, is_so: Callable[[], bool]) -> None:
+    """Ask until it is so: the page's policy forbids Playwright's own waiting for expressions."""
+    for _ in range(400):
+        if is_so():
             return
         page.wait_for_timeout(100)
-    pytest.fail("the picture did not come")
+    pytest.fail("it did not come")
+
+
+@pytest.mark.slow
+def test_a_tab_that_ended_while_it_tried_the_gpu_does_without_once(
+    gpu_page: Any, site: tuple[str, Any]
+) -> None:
+    gpu_page.goto(f"{site[0]}?on=webgpu")
+    await_trying(gpu_page)
+    gpu_page.reload()
+    said = where(gpu_page)
+    assert said.startswith(ON_PROCESSOR)
+    assert "Not on the GPU: this tab ended while it was tried" in said
+    gpu_page.reload()
+    await_trying(gpu_page)
 
 
 @pytest.mark.slow

@@ -3,6 +3,8 @@
 // Where it computes on a GPU and that fails, at the start or later, a new worker goes on with the
 // processor and does what was asked meanwhile.
 
+const TRYING = "pixd-gpu"; // kept while a GPU is tried; a tab that ends then would end again
+
 export class Engine {
   /**
    * @param {Object} about page.json
@@ -23,7 +25,12 @@ export class Engine {
     this.ready = new Promise((resolve, reject) => {
       this.settle = { resolve, reject };
     });
-    this.#start(on);
+    const hasEnded = on !== "wasm" && keeps(TRYING);
+    if (hasEnded) {
+      this.why = "this tab ended while it was tried; opened once more, it tries again";
+      keep(TRYING, false);
+    }
+    this.#start(hasEnded ? "wasm" : on);
   }
 
   /** Where it computes, for people. */
@@ -47,10 +54,13 @@ export class Engine {
 
   #hear(data) {
     if ("loaded" in data) this.heard.loading(data.loaded, this.all);
-    else if ("all" in data) [this.all, this.isOnGpu] = [data.all, data.isOnGpu];
-    else if ("fell" in data) this.#fall(data.fell);
+    else if ("all" in data) {
+      [this.all, this.isOnGpu] = [data.all, data.isOnGpu];
+      if (this.isOnGpu) keep(TRYING, true);
+    } else if ("fell" in data) this.#fall(data.fell);
     else if ("id" in data) this.#answer(data);
     else if ("where" in data) {
+      keep(TRYING, false);
       this.where = data.where;
       this.why ||= data.why;
       this.settle.resolve();
@@ -67,6 +77,7 @@ export class Engine {
 
   #fall(why) {
     this.worker.terminate(); // and all that it holds of the GPU's memory
+    keep(TRYING, false);
     this.isOnGpu = false;
     this.why = why;
     this.#start("wasm");
@@ -89,5 +100,21 @@ export class Engine {
       this.waiting.set(id, { resolve, reject, rgba });
       this.worker.postMessage({ id, rgba });
     });
+  }
+}
+
+// A browser may refuse to keep anything; then nothing is remembered.
+function keep(key, isSo) {
+  try {
+    if (isSo) sessionStorage.setItem(key, "1");
+    else sessionStorage.removeItem(key);
+  } catch {}
+}
+
+function keeps(key) {
+  try {
+    return sessionStorage.getItem(key) !== null;
+  } catch {
+    return false;
   }
 }

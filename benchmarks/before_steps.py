@@ -22,6 +22,7 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 import types
 from collections.abc import Callable
@@ -88,7 +89,11 @@ def translating(args: argparse.Namespace, policy: str) -> tuple[Callable[[], Any
     from pixd.pix2pix.network.generator import make_generate  # noqa: PLC0415
     from pixd.pix2pix.network.models import build_generator, for_computing  # noqa: PLC0415
 
-    generate = make_generate(for_computing(build_generator(args.size, args.ngf), policy))
+    generator = build_generator(args.size, args.ngf)
+    if find_spec("pixd.pix2pix.inference") and find_spec("pixd.pix2pix.inference.engines"):
+        generate: Any = engine_of(generator, args.precision[0])
+    else:
+        generate = make_generate(for_computing(generator, policy))
     (batch,) = args.batch
     noise = np.random.default_rng(0).integers(0, 256, (batch, args.size, args.size, 3), np.uint8)
     images = list(noise)
@@ -96,6 +101,21 @@ def translating(args: argparse.Namespace, policy: str) -> tuple[Callable[[], Any
     together = generate(images)[0]
     same = "" if np.array_equal(alone, together) else ", other bytes in a batch"
     return lambda: generate(images), hashlib.sha256(alone.tobytes()).hexdigest()[:12] + same
+
+
+def engine_of(generator: Any, precision: str) -> Any:
+    """Return what a translator of this tree would run the generator with."""
+    from pixd.pix2pix.inference import engines  # noqa: PLC0415 - not every tree has it
+    from pixd.pix2pix.network.generator import save_model  # noqa: PLC0415
+    from pixd.system.children.spec import TranslateSpec  # noqa: PLC0415
+
+    with tempfile.TemporaryDirectory() as folder:
+        save_model(generator, Path(folder), {})
+        spec = TranslateSpec(
+            run_id="", scratch=folder, model=folder, files={}, recipe={"sample": False},
+            device="cpu", precision=precision, batch=8,
+        )  # fmt: skip
+        return engines.load(spec, lambda _said: None)
 
 
 def training(args: argparse.Namespace, policy: str) -> tuple[Callable[[], Any], str]:

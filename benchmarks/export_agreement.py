@@ -24,8 +24,9 @@ from pixd.pix2pix.exports.agreement import measure
 from pixd.pix2pix.exports.formats import Writer
 from pixd.pix2pix.exports.runtimes import LOADERS, load_onnx
 from pixd.pix2pix.exports.trial import Trial
-from pixd.pix2pix.network import hardware, models
+from pixd.pix2pix.network import hardware, keras_file, models, stored
 from pixd.pix2pix.network.generator import load_generator, make_inference
+from pixd.pix2pix.network.model_folder import GENERATOR_FILE
 
 FORMATS = (
     ("savedmodel", "float32"),
@@ -72,14 +73,16 @@ def pictures(asked: argparse.Namespace, size: int) -> list[Any]:
 def written(stock: Any, trial: Trial, folder: Path) -> dict[str, tuple[Path, Any, str]]:
     """Write every format; return its path, what loads it and its size, by name."""
     made = {}
+    keras_file.save(stock, folder / GENERATOR_FILE)
+    kept = stored.read(folder / GENERATOR_FILE)
     for format_, weights in FORMATS:
         target = folder / f"{format_}-{weights}"
         target.mkdir()
-        path = Writer(stock, target, folder, weights).write(format_)
+        path = Writer(stock, kept, target, folder, weights).write(format_)
         made[f"{format_}, {weights}"] = (path, LOADERS[format_], f"{size_of(path) / 1e6:.1f}")
     target = folder / "page" / "target"
     target.mkdir(parents=True)
-    content, _, told = page.smallest_model(stock, trial, target, "")
+    content, _, told = page.smallest_model(kept, trial, target, "")
     path = target / "model.onnx"
     path.write_bytes(content)
     parts = page.write_parts(target / "model", "model", content)

@@ -19,6 +19,8 @@ import pixd
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_COMPUTING = {"tensorflow": "TensorFlow", "onnxruntime": "ONNX Runtime"}
+"""What computes: with another release of it the same image may have other bytes."""
 _TENSORFLOWS = ("tensorflow", "tensorflow-cpu", "tensorflow-gpu")
 
 
@@ -29,6 +31,7 @@ def own() -> dict[str, str]:
         "pixd": pixd.__version__,
         "code": _code(),
         "tensorflow": _tensorflow(),
+        "onnxruntime": version_of("onnxruntime"),
         "ray": version_of("ray"),
         "python": platform.python_version(),
         "executable": sys.executable,
@@ -48,11 +51,12 @@ def why_not(there: Mapping[str, Any], node: str) -> str:
             f"{node} has other code under the same version of pixd, {here['pixd']}: install the same"
             " one there"
         )
-    if there.get("tensorflow") != here["tensorflow"]:
-        return (
-            f"{node} has TensorFlow {there.get('tensorflow') or 'none'}, {here['tensorflow']} is"
-            f" here: {there.get('executable')} -m pip install tensorflow=={here['tensorflow']}"
-        )
+    for package, name in _COMPUTING.items():
+        if there.get(package) != here[package]:
+            return (
+                f"{node} has {name} {there.get(package) or 'none'}, {here[package]} is here:"
+                f" {there.get('executable')} -m pip install {package}=={here[package]}"
+            )
     return ""
 
 

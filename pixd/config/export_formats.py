@@ -33,14 +33,10 @@ class Format(NamedTuple):
 
 FORMATS: Final[Mapping[str, Format]] = {
     "savedmodel": Format("SavedModel and .keras, for TensorFlow and TensorFlow Serving"),
-    "onnx": Format("ONNX, for ONNX Runtime and most others", ("onnx",), WEIGHTS),
+    "onnx": Format("ONNX, for ONNX Runtime and most others", weights=WEIGHTS),
     "litert": Format("LiteRT (.tflite), for phones", weights=("float32", "float16")),
-    "openvino": Format("OpenVINO, for Intel processors", ("onnx", "openvino"), WEIGHTS),
-    "web": Format(
-        "a page that draws in any browser, from any static host",
-        ("onnx", "onnxruntime"),
-        WEIGHTS,
-    ),
+    "openvino": Format("OpenVINO, for Intel processors", ("openvino",), WEIGHTS),
+    "web": Format("a page that draws in any browser, from any static host", weights=WEIGHTS),
 }
 
 

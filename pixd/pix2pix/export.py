@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pixd.pix2pix.exports.trial import Trial
+    from pixd.pix2pix.network.stored import StoredGenerator
 
 AGREEMENT: Final = 1.0 / 255.0  # of a range of 2: it is under half of one step of 8-bit colour
 MEMORY_BYTES: Final = 4 << 30
@@ -44,13 +45,9 @@ def export_model(spec: ExportSpec, events: Events) -> None:
     from pixd.pix2pix.exports import card as cards
     from pixd.pix2pix.exports.formats import Writer
     from pixd.pix2pix.exports.trial import Trial
-    from pixd.pix2pix.network.generator import (
-        CARD_FILE,
-        GENERATOR_FILE,
-        check_files,
-        load_generator,
-        read_card,
-    )
+    from pixd.pix2pix.network import stored
+    from pixd.pix2pix.network.generator import load_generator
+    from pixd.pix2pix.network.model_folder import CARD_FILE, GENERATOR_FILE, check_files, read_card
     from pixd.pix2pix.network.models import for_saving
 
     hardware.choose_device("cpu")  # an export does not depend on a device
@@ -70,13 +67,14 @@ def export_model(spec: ExportSpec, events: Events) -> None:
     # do not take.
     stock = for_saving(generator)
     weights = spec.weights or "float32"
-    writer = Writer(stock, target, scratch, weights)
+    kept = stored.read(model / GENERATOR_FILE)
+    writer = Writer(stock, kept, target, scratch, weights)
     told: dict[str, Any] = {}
     metrics: dict[str, Any] = {}
     for name in spec.formats:
         events.phase(f"writing {name}")
         if name == "web":
-            told[name] = _page(spec, stock, trial, target, card, events)
+            told[name] = _page(spec, kept, trial, target, card, events)
             continue
         made = writer.write(name)
         events.phase(f"checking {name}")
@@ -93,7 +91,7 @@ def export_model(spec: ExportSpec, events: Events) -> None:
 
 def _page(
     spec: ExportSpec,
-    stock: Any,
+    kept: StoredGenerator,
     trial: Trial,
     target: Path,
     card: dict[str, Any],
@@ -103,7 +101,7 @@ def _page(
     from pixd.pix2pix.exports import browser_check, page
 
     told = page.write(
-        stock,
+        kept,
         trial,
         target,
         card=card,
@@ -177,7 +175,7 @@ def largest_difference(generator: Any, saved_model: Path) -> float:
 
 def _outputs(target: Path) -> Sequence[Any]:
     """Return the result's ``outputs``, flushed to the disk."""
-    from pixd.pix2pix.network.generator import CARD_FILE, GENERATOR_FILE, describe_file
+    from pixd.pix2pix.network.model_folder import CARD_FILE, GENERATOR_FILE, describe_file
 
     by_name = {
         GENERATOR_FILE: roles.GENERATOR,

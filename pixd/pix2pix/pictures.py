@@ -36,12 +36,8 @@ def make_pictures(spec: PicturesSpec, events: Events) -> None:
         PixdError: the model cannot be loaded, or is damaged.
     """
     events.phase("importing TensorFlow")
-    from pixd.pix2pix.network.generator import (
-        check_files,
-        image_size_of,
-        load_generator,
-        make_inference,
-    )
+    from pixd.pix2pix.network.generator import image_size_of, load_generator, make_inference
+    from pixd.pix2pix.network.model_folder import check_files
 
     # A report does not wait for the GPU, because the service may be training on it.
     device = hardware.choose_device("cpu")

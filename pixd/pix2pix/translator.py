@@ -26,10 +26,10 @@ from typing import Any, Final, NamedTuple
 
 from pixd.config.pair_kinds import keeps_lightness
 from pixd.config.value_range import are_ids_in, bits_in
-from pixd.pix2pix.inference import tiled
+from pixd.pix2pix.inference import engines, tiled
 from pixd.pix2pix.inference.batching import Batcher, Lanes, Square
 from pixd.pix2pix.inference.decoding import Decoder, Decoders, LargeImage, Rows
-from pixd.pix2pix.inference.engine import Engine, Noisy, Pixels
+from pixd.pix2pix.inference.engine import Noisy, Pixels
 from pixd.system import crash_points
 from pixd.system.children import child, task
 from pixd.system.children.child import HEARTBEAT_S, Events
@@ -334,7 +334,7 @@ def start(spec: TranslateSpec, events: Events) -> Translator:
         are_ids=are_ids_in(spec.recipe),
     )
     decoders = Decoders(DECODERS, reading)
-    engine = load_engine(spec, events)
+    engine = engines.load(spec, events.phase)
     events.phase("compiling the first step")
     grey = grey_image(engine.size)
     engine([Noisy(grey, b"") if spec.recipe["sample"] else grey])
@@ -352,19 +352,6 @@ def start(spec: TranslateSpec, events: Events) -> Translator:
         environment=environment,
     )
     return Translator(decoders, batcher, spec.recipe, events, reading)
-
-
-def load_engine(spec: TranslateSpec, events: Events) -> Engine:
-    """Load the model of the spec into an engine. Keras is the only one.
-
-    Raises:
-        PixdError: there is no such device or precision, or the model cannot be loaded.
-    """
-    events.phase("importing TensorFlow")
-    from pixd.pix2pix.inference.keras_engine import KerasEngine
-
-    events.phase("building the model")
-    return KerasEngine(spec)
 
 
 def grey_image(size: int) -> Pixels:

@@ -19,6 +19,7 @@ REVISIONS: Final = (
     Revision(2, ARITHMETIC, "0.1", "multiplies where an image is small"),
     Revision(3, ARITHMETIC, "0.1", "writes the same pixels in fewer bytes"),
     Revision(4, ARITHMETIC, "0.1", "adds in another order where an image is small, in float32"),
+    Revision(5, ARITHMETIC, "0.1", "computes with ONNX Runtime on a processor, in float32"),
 )
 """Add a line when the translator's code makes other bytes from the same model and image."""
 TRANSLATE_REVISION: Final = newest(REVISIONS)

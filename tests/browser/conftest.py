@@ -16,6 +16,7 @@ import pytest
 from pixd.config import web_runtime
 from tests.support import chromium
 from tests.support.exported_page import SIDE
+from tests.support.kept import kept
 from tests.support.page import Page
 
 if TYPE_CHECKING:
@@ -84,7 +85,6 @@ def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def generator() -> Any:
     """Return a generator that was not trained."""
-    pytest.importorskip("onnxruntime")
     from pixd.pix2pix.network import models
 
     return models.build_generator(SIDE, 4)
@@ -108,12 +108,11 @@ def exported(
 ) -> Path:
     """Return the folder of a page."""
     from pixd.pix2pix.exports import page
-    from pixd.pix2pix.network import models
 
     folder = tmp_path_factory.mktemp("page") / "export"
     folder.mkdir()
     page.write(
-        models.for_saving(generator),
+        kept(generator, folder.parent / "kept"),
         trial,
         folder,
         card={"pairs": "side-by-side", "image_size": SIDE, "steps": 0},

@@ -51,11 +51,10 @@ def test_each_thing_that_is_missing_is_said_in_one_line(
     assert "no such format" in refused("live", "new/deep", "--format", "tfjs")
     assert "are for a page" in refused("live", "new", "--check")
     monkeypatch.setenv("XDG_CACHE_HOME", str(own.folder / "store"))
-    if util.find_spec("onnx") and util.find_spec("onnxruntime"):
-        assert "browsers' runtime" in refused("live", "new", "--format", "web")
+    assert "browsers' runtime" in refused("live", "new", "--format", "web")
     with monkeypatch.context() as patched:
         patched.setattr(util, "find_spec", lambda _name: None)
-        assert "not installed: onnx" in refused("live", "new", "--format", "onnx")
+        assert "not installed: openvino" in refused("live", "new", "--format", "openvino")
     with monkeypatch.context() as patched:
         patched.setattr(disk, "free_bytes", lambda _folder: 1000)
         assert "MB free, and an export may need" in refused("live", "new/deep")
@@ -81,8 +80,6 @@ def test_a_model_without_weights_or_with_damaged_ones_leaves_nothing(
 
 
 def test_an_exported_onnx_runs_without_pixd_by_the_script_of_the_docs(own: Tiny) -> None:
-    pytest.importorskip("onnx")
-    pytest.importorskip("onnxruntime")
     words = ("live", str(own.folder / "exported"), "--format", "onnx", "--licence", "CC0")
     done = own.pixd("export", *words, timeout_s=500)
     assert done.returncode == 0, done.stderr

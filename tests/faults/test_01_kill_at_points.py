@@ -346,7 +346,7 @@ class Trainer:
 
     def weights(self) -> dict[str, bytes]:
         """Return the generator's weights by name; the file around them holds times."""
-        import h5py  # type: ignore[import-untyped]
+        import h5py
 
         model = self.folder / "scratch" / "model" / "generator.keras"
         found: dict[str, bytes] = {}

@@ -1,8 +1,8 @@
 """A process that has imported TensorFlow once, and forks a copy of itself for each child.
 
-``python -m tests.support.fork_server FD`` imports TensorFlow, Keras, numpy and Pillow, and no
-module of pixd. It computes nothing, makes no TensorFlow context and starts no thread. Then it
-waits for requests on the socket `FD`. For each it makes a copy of itself that is a child of the
+``python -m tests.support.fork_server FD`` imports TensorFlow, Keras, ONNX, numpy and
+Pillow, and no module of pixd. It computes nothing, makes no TensorFlow context and starts no
+thread. Then it waits for requests on the socket `FD`. For each it makes a copy of itself that is a child of the
 process that asked, not of the server (clone(2), CLONE_PARENT). The copy takes the arguments,
 environment, folder, descriptors, limits and session that a new process would have, and runs the
 module as ``python -m`` does. So all code of pixd is imported and run in each child as always, and
@@ -51,6 +51,8 @@ _PACKAGES: Final = (
     "PIL.ImageDraw",
     "tensorflow",
     "keras",
+    "h5py",
+    "onnx",  # not onnxruntime, which starts a thread when it is imported
 )
 
 # linux/sched.h

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import pixd
-from pixd.pix2pix.network.generator import GENERATOR_FILE
+from pixd.pix2pix.network.model_folder import GENERATOR_FILE
 from pixd.store import model_scores
 
 SIGNATURE: Final = "serving_default"

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import keras
 
+from pixd.pix2pix.network.stored import StoredGenerator
+
 if TYPE_CHECKING:
     from onnx import ModelProto
 
@@ -30,12 +32,14 @@ class Writer:
 
     Attributes:
         generator: of stock Keras layers.
+        kept: the same, from its file.
         target: the folder of the export.
         scratch: for what is only a step on the way.
         weights: "float32", "float16" or "int8".
     """
 
     generator: keras.Model
+    kept: StoredGenerator
     target: Path
     scratch: Path
     weights: str
@@ -96,9 +100,13 @@ class Writer:
         source.unlink()
 
     def _graph(self, weights: str) -> ModelProto:
-        from pixd.pix2pix.exports import onnx_graph
+        import onnx
 
-        return onnx_graph.build(self.generator, lambda _name: weights)
+        from pixd.pix2pix.network import onnx_graph
+
+        graph = onnx_graph.build(self.kept, lambda _name: weights)
+        onnx.checker.check_model(graph)
+        return graph
 
 
 _WRITERS: Final[dict[str, Callable[[Writer, Path], Any]]] = {

@@ -18,7 +18,6 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
-import keras
 import numpy as np
 from PIL import Image
 
@@ -28,11 +27,12 @@ from pixd.config.web_runtime import FILE as RUNTIME_FILE
 from pixd.config.web_runtime import VERSION
 from pixd.images import palette_of_set
 from pixd.images.input_makers import input_for_translation
-from pixd.pix2pix.exports import onnx_graph
 from pixd.pix2pix.exports.agreement import Run
 from pixd.pix2pix.exports.runtimes import load_onnx
 from pixd.pix2pix.exports.trial import Trial
+from pixd.pix2pix.network import onnx_graph
 from pixd.pix2pix.network.models import MAX_IMAGE_PX
+from pixd.pix2pix.network.stored import StoredGenerator
 from pixd.system.errors import PixdError
 
 PART_BYTES: Final = 24 << 20  # several static hosts take no file over 25 MiB
@@ -67,7 +67,7 @@ picture's own size move every pixel by themselves."""
 
 
 def write(
-    generator: keras.Model,
+    generator: StoredGenerator,
     trial: Trial,
     target: Path,
     *,
@@ -80,7 +80,7 @@ def write(
     """Write the page into a folder and return what the card says of it.
 
     Args:
-        generator: of stock Keras layers.
+        generator: from the model's file.
         trial: what the model has to draw.
         target: the folder of the export.
         card: of the model.
@@ -146,7 +146,7 @@ def words_of(tiers: Tiers) -> str:
 
 
 def smallest_model(
-    generator: keras.Model, trial: Trial, target: Path, weights: str
+    generator: StoredGenerator, trial: Trial, target: Path, weights: str
 ) -> tuple[bytes, Run, dict[str, Any]]:
     """Return the smallest model within a level, if none is named: its bytes, itself, what is said of it."""
     sides = onnx_graph.sides_of(generator)

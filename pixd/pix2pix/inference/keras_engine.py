@@ -8,14 +8,8 @@ from typing import Any
 
 from pixd.pix2pix.inference.sampling import make_sampling
 from pixd.pix2pix.network import hardware
-from pixd.pix2pix.network.generator import (
-    Pixels,
-    check_files,
-    image_size_of,
-    load_generator,
-    make_generate,
-    read_card,
-)
+from pixd.pix2pix.network.generator import Pixels, image_size_of, load_generator, make_generate
+from pixd.pix2pix.network.model_folder import check_files, read_card
 from pixd.system.children.spec import TranslateSpec
 
 

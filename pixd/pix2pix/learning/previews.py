@@ -21,7 +21,8 @@ from PIL import Image
 from pixd.images.contact_sheet import contact_sheet
 from pixd.images.png import encode_png
 from pixd.pix2pix.learning.held_out import Beat, HeldOut
-from pixd.pix2pix.network.generator import Inference, describe_file, generate
+from pixd.pix2pix.network.generator import Inference, generate
+from pixd.pix2pix.network.model_folder import describe_file
 from pixd.system import durable, roles
 from pixd.system.children.child import Events, Interrupted
 from pixd.system.children.spec import OutputFile, TrainSpec

@@ -32,8 +32,9 @@ from pixd.pix2pix.learning.tensorboard import EventFiles
 from pixd.pix2pix.learning.validation import Validation
 from pixd.pix2pix.network import averaging, hardware, replicas
 from pixd.pix2pix.network.codec import codec_for
-from pixd.pix2pix.network.generator import Inference, make_card, make_inference, save_model
+from pixd.pix2pix.network.generator import Inference, make_inference, save_model
 from pixd.pix2pix.network.losses import LossWeights
+from pixd.pix2pix.network.model_folder import make_card
 from pixd.pix2pix.network.models import (
     MIXED_FLOAT16,
     build_discriminator,

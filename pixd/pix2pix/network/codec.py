@@ -106,4 +106,9 @@ def codec_for(pairs: str) -> Codec:
 
 def codec_of(generator: Any) -> Codec:
     """Return the codec of a Keras generator, by its channels."""
-    return Lab() if generator.output_shape[-1] == Lab.output_channels else Rgb()
+    return codec_with(generator.output_shape[-1])
+
+
+def codec_with(output_channels: int) -> Codec:
+    """Return the codec of a generator with so many channels in its output."""
+    return Lab() if output_channels == Lab.output_channels else Rgb()

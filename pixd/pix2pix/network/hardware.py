@@ -12,7 +12,8 @@ import contextlib
 import importlib.metadata
 import os
 import platform
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -33,6 +34,10 @@ POLICIES: Final = {
 # from compute capability 7.0 (Volta) and bfloat16 from 8.0 (Ampere) on.
 _BFLOAT16_SINCE: Final = (8, 0)
 _FLOAT16_SINCE: Final = (7, 0)
+
+_GPU_FILES: Final = tuple(
+    Path("/dev") / name for name in ("nvidiactl", "nvidia0", "nvhost-gpu", "kfd", "dxg")
+)
 
 _AMX: Final = "amx_bf16"
 _AVX512_BF16: Final = "avx512_bf16"
@@ -91,8 +96,7 @@ def choose_device(wanted: str) -> Device:
                 "device is gpu, but TensorFlow sees no GPU",
                 advice="set device: auto, or install the GPU build: pip install tensorflow[and-cuda]",
             )
-        processor = read_processor(machine.text_of(Path("/proc/cpuinfo")))
-        return Device("cpu", cpu_name(processor), fastest_on_cpu(processor.vendor, processor.flags))
+        return this_processor()
     for gpu in gpus:
         with contextlib.suppress(ValueError, RuntimeError):
             tf.config.experimental.set_memory_growth(gpu, enable=True)
@@ -101,6 +105,26 @@ def choose_device(wanted: str) -> Device:
         "gpu",
         str(details.get("device_name", gpus[0].name)),
         fastest_on_gpu(details.get("compute_capability")),
+    )
+
+
+def this_processor() -> Device:
+    """Return the processor of this machine. Imports no TensorFlow."""
+    processor = read_processor(machine.text_of(Path("/proc/cpuinfo")))
+    return Device("cpu", cpu_name(processor), fastest_on_cpu(processor.vendor, processor.flags))
+
+
+def may_have_gpu() -> bool:
+    """Tell whether TensorFlow might see a GPU here: if not, it need not be imported to find out.
+
+    Looked for are the device files of NVIDIA's and AMD's drivers and of Windows' subsystem for
+    Linux, and plugins of TensorFlow for devices of other makers.
+    """
+    if os.environ.get("CUDA_VISIBLE_DEVICES") in {"", "-1"}:
+        return False
+    packages = (Path(one) for one in sys.path if one.endswith("-packages"))
+    return any(map(Path.exists, _GPU_FILES)) or any(
+        (folder / "tensorflow-plugins").is_dir() for folder in packages
     )
 
 
@@ -205,19 +229,29 @@ def describe_environment(device: Device, policy: str) -> dict[str, Any]:
     is what ``auto`` chose last.
     """
     import keras
-    import numpy as np
     import tensorflow as tf
 
+    precision = next(word for word, name in POLICIES.items() if name == policy)
+    threads = tf.config.threading.get_intra_op_parallelism_threads()
+    libraries = {"tensorflow": tf.__version__, "keras": keras.__version__}
+    return environment_of(libraries, device, precision, threads)
+
+
+def environment_of(
+    libraries: Mapping[str, str], device: Device, precision: str, threads: int
+) -> dict[str, Any]:
+    """Return what made a result, with the libraries that computed it and their versions."""
+    import numpy as np
+
     return {
-        "tensorflow": tf.__version__,
-        "keras": keras.__version__,
+        **libraries,
         "python": platform.python_version(),
         "numpy": np.__version__,
         "pillow": importlib.metadata.version("pillow"),
         "platform": platform.platform(),
         "device": device.kind,
         "device_name": device.name,
-        "precision": next(word for word, name in POLICIES.items() if name == policy),
+        "precision": precision,
         "cpu_count": os.cpu_count(),
-        "threads": tf.config.threading.get_intra_op_parallelism_threads(),
+        "threads": threads,
     }

@@ -82,7 +82,7 @@ def written(stock: Any, trial: Trial, folder: Path) -> dict[str, tuple[Path, Any
         made[f"{format_}, {weights}"] = (path, LOADERS[format_], f"{size_of(path) / 1e6:.1f}")
     target = folder / "page" / "target"
     target.mkdir(parents=True)
-    content, told = page.smallest_model(kept, trial, target, "")
+    content, _, told = page.smallest_model(kept, trial, target, "")
     path = target / "model.onnx"
     path.write_bytes(content)
     parts = page.write_parts(target / "model", "model", content)

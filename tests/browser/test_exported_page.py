@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import functools
-import http.server
+import gzip
 import json
 import re
 import shutil
 import struct
-import subprocess
 import tarfile
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,88 +16,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pixd.config import web_runtime
 from tests.support import chromium
-from tests.support.kept import kept
+from tests.support.exported_page import SIDE, pixels_of, serve, served
 
-SIDE = 32
 DOCS = Path(__file__).parents[2] / "docs" / "export.md"
 
 
-@pytest.fixture(scope="module")
-def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the package of the browsers' runtime: the kept one, or as npm fetches it."""
-    if web_runtime.kept().is_file():
-        return web_runtime.kept()
-    npm = shutil.which("npm")
-    if npm is None:
-        pytest.skip("no browsers' runtime is kept here, and there is no npm to fetch it")
-    folder = tmp_path_factory.mktemp("runtime")
-    name = f"onnxruntime-web@{web_runtime.VERSION}"
-    done = subprocess.run([npm, "pack", name], cwd=folder, capture_output=True, check=False)
-    if done.returncode:
-        pytest.skip("npm cannot fetch the browsers' runtime")
-    return folder / web_runtime.FILE
-
-
-@pytest.fixture(scope="module")
-def exported(tmp_path_factory: pytest.TempPathFactory, runtime: Path) -> Path:
-    """Return the folder of a page, with a generator that was not trained."""
-    from pixd.pix2pix.exports import page
-    from pixd.pix2pix.exports.trial import Trial
-    from pixd.pix2pix.network import models
-
-    folder = tmp_path_factory.mktemp("page") / "export"
-    folder.mkdir()
-    generator = models.build_generator(SIDE, 4)
-    trial = Trial(models.for_computing(generator, "float32"), [], {}, are_held_out=False)
-    trial.names = [f"{n}.png" for n in range(len(trial.inputs))]
-    trial.targets = trial.inputs
-    page.write(
-        kept(generator, folder.parent / "kept"),
-        trial,
-        folder,
-        card={"pairs": "side-by-side", "image_size": SIDE, "steps": 0},
-        about={"pipeline": "dots", "digest": "sha256:ab", "dataset": {"version": "sha256:cd"}},
-        runtime=runtime,
-        weights="float32",
-    )
-    (folder / "wanted.json").write_text(json.dumps([one.tolist() for one in trial.expected]))
-    return folder
-
-
-class _Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_: Any) -> None:
-        pass
-
-
-def serve(folder: Path) -> tuple[str, http.server.ThreadingHTTPServer]:
-    handler = functools.partial(_Quiet, directory=str(folder))
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    return f"http://127.0.0.1:{server.server_port}/", server
-
-
 @pytest.fixture
-def site(exported: Path) -> Iterator[tuple[str, http.server.ThreadingHTTPServer]]:
-    address, server = serve(exported)
-    yield address, server
-    server.shutdown()
-    server.server_close()
-
-
-def pixels_of(page: Any) -> Any:
-    """Return the pixels of the translation that is shown."""
-    told = page.evaluate(
-        """async () => {
-          const image = document.querySelector(".output img");
-          const canvas = document.createElement("canvas");
-          [canvas.width, canvas.height] = [image.naturalWidth, image.naturalHeight];
-          canvas.getContext("2d").drawImage(image, 0, 0);
-          return [...canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data];
-        }"""
-    )
-    return np.array(told, np.uint8).reshape(SIDE, SIDE, 4)[..., :3]
+def site(exported: Path) -> Iterator[tuple[str, Any]]:
+    with served(exported) as both:
+        yield both
 
 
 @pytest.mark.slow
@@ -232,9 +157,7 @@ def test_the_page_of_the_docs_draws_too(
             file = packed.extractfile(f"package/dist/{name}")
             assert file is not None
             (tmp_path / "ort" / name).write_bytes(file.read())
-    import gzip
-
-    parts = sorted((exported / "model").iterdir())
+    parts = sorted((exported / "model").glob("model-*"))
     model = gzip.decompress(b"".join(part.read_bytes() for part in parts))
     (tmp_path / "model.onnx").write_bytes(model)
     address, server = serve(tmp_path)

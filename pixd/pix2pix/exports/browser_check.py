@@ -1,7 +1,9 @@
 """Opens an exported page in a headless Chromium and compares what it draws with what pixd draws.
 
 A small server on this machine alone gives the page its files, and the pictures to translate; the
-page sends back what it made of them.
+page sends back what it made of them. First it computes on the processor, which has to agree. Then it
+is asked for WebGPU, on the machine's GPU or else on Chromium's adapter in software; what comes of
+that is told, as a page by itself goes on without a GPU that draws otherwise.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import os
 import subprocess
 import threading
 import time
+from collections.abc import Sequence
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from statistics import median
@@ -22,14 +25,21 @@ import numpy as np
 from PIL import Image
 
 from pixd.pix2pix.exports import agreement
+from pixd.pix2pix.exports.agreement import Agreement, Pixels
 from pixd.pix2pix.exports.trial import Trial
 from pixd.system.errors import PixdError
 
-WITHIN_S: Final = 300.0
+WITHIN_S: Final = {"wasm": 300.0, "webgpu": 600.0}
+"""In software and on two busy cores, WebGPU took 260 s to the first picture of the largest network."""
 LARGEST: Final = 2  # levels; with int8 weights the browser may round other products than here
+GPU_PICTURES: Final = 1
+"""In software each takes up to minutes, and the page itself has tried one before."""
+_FOR: Final = {
+    "wasm": "--disable-gpu",
+    "webgpu": "--enable-unsafe-webgpu",  # also on Linux, and in software where there is no GPU
+}
 _ARGUMENTS: Final = (
     "--headless=new",
-    "--disable-gpu",
     "--disable-dev-shm-usage",
     "--no-first-run",
     "--disable-extensions",
@@ -49,28 +59,32 @@ def run(browser: str, page: Path, trial: Trial, scratch: Path) -> dict[str, Any]
     Raises:
         PixdError: it does not open or draws other pictures.
     """
-    asked = _Asked(trial)
-    handler = functools.partial(_Handler, asked, directory=str(page))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        try:
-            _open(browser, f"http://127.0.0.1:{server.server_port}/?check", asked, scratch)
-        finally:
-            server.shutdown()
-            thread.join()
-    made = np.stack([asked.made[number] for number in range(len(trial.inputs))])
-    found = agreement.compared(
-        made, np.stack(trial.expected), is_repeatable=True, is_same_in_batch=True
-    )
+    asked = _tried(browser, page, trial.inputs, scratch, "wasm")
+    found = asked.agreement(trial.expected)
     if found.largest > LARGEST:
         raise PixdError(
             f"in the browser the page draws other pictures than pixd, by {found.largest} levels of"
             " 255; nothing was written",
             advice="try another browser, or export with --weights float16",
         )
+    told = {"browser": _version(browser), **_told(asked, found)}
+    return {**told, "webgpu": _webgpu(browser, page, trial, scratch)}
+
+
+def _webgpu(browser: str, page: Path, trial: Trial, scratch: Path) -> dict[str, Any]:
+    """Return what the card says of WebGPU: the figures, or why it was not used."""
+    inputs, expected = trial.inputs[-GPU_PICTURES:], trial.expected[-GPU_PICTURES:]
+    try:
+        asked = _tried(browser, page, inputs, scratch, "webgpu")
+    except PixdError as error:
+        return {"is_used": False, "why": error.message}
+    if not asked.is_on_gpu:
+        return {"is_used": False, "why": asked.why}
+    return {"is_used": True, **_told(asked, asked.agreement(expected))}
+
+
+def _told(asked: _Asked, found: Agreement) -> dict[str, Any]:
     return {
-        "browser": _version(browser),
         "where": asked.where,
         "largest": found.largest,
         "mean": found.mean,
@@ -80,26 +94,45 @@ def run(browser: str, page: Path, trial: Trial, scratch: Path) -> dict[str, Any]
     }
 
 
-def _open(browser: str, address: str, asked: _Asked, scratch: Path) -> None:
+def _tried(browser: str, page: Path, inputs: Sequence[Pixels], scratch: Path, on: str) -> _Asked:
+    """Have the page translate pictures on "wasm" or "webgpu".
+
+    Raises:
+        PixdError: it does not open, or does not end.
+    """
+    asked = _Asked(inputs)
+    handler = functools.partial(_Handler, asked, directory=str(page))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            _open(browser, f"http://127.0.0.1:{server.server_port}", on, asked, scratch)
+        finally:
+            server.shutdown()
+            thread.join()
+    return asked
+
+
+def _open(browser: str, address: str, on: str, asked: _Asked, scratch: Path) -> None:
     """Run the browser until the page has sent everything.
 
     Raises:
         PixdError: it took too long or ended.
     """
-    profile = scratch / "browser"
+    profile = scratch / f"browser-{on}"
     sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []  # Chromium has none for root
-    command = [browser, *_ARGUMENTS, *sandbox, f"--user-data-dir={profile}", address]
+    command = [browser, *_ARGUMENTS, _FOR[on], *sandbox, f"--user-data-dir={profile}"]
     with (scratch / "browser.log").open("wb") as log:
         asked.started = time.time()
         process = subprocess.Popen(
             # In this process's group, so that it ends too if this is killed.
-            command,
+            [*command, f"{address}/?check&on={on}"],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
         )
         try:
-            ends_at = time.monotonic() + WITHIN_S
+            ends_at = time.monotonic() + WITHIN_S[on]
             while not asked.ended.wait(0.2):
                 has_ended = process.poll() is not None or time.monotonic() > ends_at
                 if has_ended or asked.trouble:
@@ -125,28 +158,37 @@ def _version(browser: str) -> str:
 class _Asked:
     """The pictures for the page, and what it sent back."""
 
-    def __init__(self, trial: Trial) -> None:
-        self.trial = trial
+    def __init__(self, inputs: Sequence[Pixels]) -> None:
+        self.inputs = inputs
         self.made: dict[int, Any] = {}
         self.took: list[float] = []
         self.since: list[float] = []
-        self.where = self.trouble = ""
+        self.where = self.why = self.trouble = ""
+        self.is_on_gpu = False
         self.started = 0.0
         self.ended = threading.Event()
 
     def picture(self, number: int) -> bytes | None:
-        if number >= len(self.trial.inputs):
+        if number >= len(self.inputs):
             return None
         packed = io.BytesIO()
-        Image.fromarray(self.trial.inputs[number]).save(packed, "PNG")
+        Image.fromarray(self.inputs[number]).save(packed, "PNG")
         return packed.getvalue()
 
     def take(self, number: int, told: dict[str, list[str]], rgba: bytes) -> None:
-        shape = (*self.trial.inputs[number].shape[:2], 4)
+        shape = (*self.inputs[number].shape[:2], 4)
         self.made[number] = np.frombuffer(rgba, np.uint8).reshape(shape)[..., :3]
         self.took.append(float(told["took"][0]))
         self.since.append(float(told["since"][0]))
         self.where = told["where"][0]
+        self.why = told.get("why", [""])[0]
+        self.is_on_gpu = told["isOnGpu"] == ["true"]
+
+    def agreement(self, expected: Sequence[Pixels]) -> Agreement:
+        made = np.stack([self.made[number] for number in range(len(expected))])
+        return agreement.compared(
+            made, np.stack(expected), is_repeatable=True, is_same_in_batch=True
+        )
 
 
 class _Handler(SimpleHTTPRequestHandler):

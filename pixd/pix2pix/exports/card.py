@@ -134,8 +134,22 @@ def _agreement(formats: Mapping[str, Any]) -> Iterator[str]:
             f"- {name}, {told['weights']} weights: {found['share']:.2%} of the pixels differ, by"
             f" {found['largest']} of 255 at most ({told['checked']})"
         )
+        lines += _in_browser(name, told["browser"]) if "browser" in told else []
     if lines:
         yield "How closely it agrees with pixd:\n\n" + "\n".join(lines)
+
+
+def _in_browser(name: str, told: Mapping[str, Any]) -> Iterator[str]:
+    """Say how closely a page agreed in the browser that it was tried in, and whether with WebGPU."""
+    tries = {told["browser"]: told, "WebGPU": told["webgpu"]}
+    for on, found in tries.items():
+        if found.get("is_used", True):
+            yield (
+                f"- {name}, {on}: {found['share']:.2%} of the pixels differ, by {found['largest']} of"
+                f" 255 at most ({found['where']})"
+            )
+        else:
+            yield f"- {name}, {on}: not used, {found['why']}"
 
 
 def _scores(metrics: Mapping[str, Any]) -> Iterator[str]:

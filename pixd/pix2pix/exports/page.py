@@ -13,11 +13,12 @@ import hashlib
 import json
 import shutil
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 from PIL import Image
 
 import pixd
@@ -25,6 +26,8 @@ from pixd.config.pair_kinds import BLANK_SHARE, KINDS
 from pixd.config.web_runtime import FILE as RUNTIME_FILE
 from pixd.config.web_runtime import VERSION
 from pixd.images import palette_of_set
+from pixd.images.input_makers import input_for_translation
+from pixd.pix2pix.exports.agreement import Run
 from pixd.pix2pix.exports.runtimes import load_onnx
 from pixd.pix2pix.exports.trial import Trial
 from pixd.pix2pix.network import onnx_graph
@@ -35,10 +38,15 @@ from pixd.system.errors import PixdError
 PART_BYTES: Final = 24 << 20  # several static hosts take no file over 25 MiB
 EXAMPLES: Final = 8
 ONE_LEVEL: Final = 1
+_COARSE: Final = 16  # a side of the known picture's blocks, in blocks
 _DRAWING: Final = ("dom.js", "icon.svg", "style.css", "draw")
-_MODULE: Final = "ort.wasm.min.mjs"
-_GLUE: Final = "ort-wasm-simd-threaded.mjs"
-_WASM: Final = "ort-wasm-simd-threaded.wasm"
+_BUILDS: Final = {
+    "wasm": ("ort.wasm.min.mjs", "ort-wasm-simd-threaded"),
+    "jspi": ("ort.jspi.min.mjs", "ort-wasm-simd-threaded.jspi"),
+    "asyncify": ("ort.webgpu.min.mjs", "ort-wasm-simd-threaded.asyncify"),
+}
+"""The runtime's builds: a module, and the stem of what that loads. The second and third have WebGPU:
+one for browsers in which WebAssembly can wait for promises, a larger one for the others."""
 _CHOSEN: Final = {"exact", "clustered"}  # kinds of palettes that somebody chose
 
 ALL_FLOAT32: Final = (MAX_IMAGE_PX, "float32")
@@ -85,11 +93,12 @@ def write(
         PixdError: with no precision do the pictures agree.
     """
     others = {path for path in target.rglob("*") if path.is_file()}
-    model, told = smallest_model(generator, trial, target, weights)
+    model, run, told = smallest_model(generator, trial, target, weights)
     _copy_site(target)
     parts = write_parts(target / "model", "model", model)
+    known = _known(trial, run, card["pairs"], has_examples=has_examples)
     engine = _runtime(target, runtime)
-    size = sum((target / part).stat().st_size for part in (*parts, *engine["parts"]))
+    size = _size(target, parts)
     page = {
         "title": about.get("pipeline", "Draw"),
         "words": f"Made by pixd {pixd.__version__}: {about.get('model', 'a model')}, trained for"
@@ -99,7 +108,11 @@ def write(
         "pairs": card["pairs"],
         "blankShare": BLANK_SHARE,
         **_palette(card["pairs"], trial),
-        "model": {"parts": parts, "bytes": size},
+        "model": {
+            "parts": parts,
+            "bytes": size,
+            "known": write_parts(target / "model", "known", known),
+        },
         "runtime": engine,
         "examples": _examples(trial, target) if has_examples else [],
         "text": {
@@ -117,7 +130,8 @@ def write(
             for path in target.rglob("*")
             if path.is_file() and path not in others
         ),
-        "download_bytes": size,
+        "download_bytes": size + engine["wasm"]["bytes"],
+        "download_bytes_webgpu": size + engine["jspi"]["bytes"],
         "runtime": f"onnxruntime-web {VERSION}",
         **told,
     }
@@ -133,8 +147,8 @@ def words_of(tiers: Tiers) -> str:
 
 def smallest_model(
     generator: StoredGenerator, trial: Trial, target: Path, weights: str
-) -> tuple[bytes, dict[str, Any]]:
-    """Return the model's bytes and what is said of it: the smallest within a level, if none is named."""
+) -> tuple[bytes, Run, dict[str, Any]]:
+    """Return the smallest model within a level, if none is named: its bytes, itself, what is said of it."""
     sides = onnx_graph.sides_of(generator)
     trials = target.parent / "page-trial.onnx"
     rungs: list[Tiers] = [((max(sides.values()), weights),)] if weights else [*LADDER]
@@ -147,10 +161,10 @@ def smallest_model(
         told = weights or words_of(tiers)
         checked = {"weights": told, "checked": trial.told(loaded.runtime)}
         if weights:
-            return made, {**checked, **trial.agreement("web", loaded.run, weights)}
+            return made, loaded.run, {**checked, **trial.agreement("web", loaded.run, weights)}
         found = trial.measure(loaded.run)
         if found.largest <= ONE_LEVEL:
-            return made, {**checked, "agreement": found.as_json()}
+            return made, loaded.run, {**checked, "agreement": found.as_json()}
     raise PixdError(
         "the page's pictures differ from pixd's by more than a level, even with float32 weights",
         advice="`pixd verify` checks the model; export it as a SavedModel",
@@ -159,6 +173,26 @@ def smallest_model(
 
 def _precision(sides: Mapping[str, int], tiers: Tiers, layer: str) -> str:
     return next((name for most, name in tiers if sides[layer] <= most), "float16")
+
+
+def _known(trial: Trial, run: Run, pairs: str, *, has_examples: bool) -> bytes:
+    """Return an input and what the page's own model makes of it, RGB, for browsers with a GPU.
+
+    It is what ONNX Runtime computes with the page's weights, and not pixd's picture: the question is
+    whether a GPU computes this model rightly, and coarser weights may differ from pixd by more than a
+    GPU may.
+    """
+    if has_examples and trial.names:
+        pixels = trial.inputs[0]
+    else:
+        # A page without examples gives away no picture.
+        side = trial.inputs[0].shape[0]
+        small = np.random.default_rng(0).integers(0, 256, (_COARSE, _COARSE, 3), dtype=np.uint8)
+        made = Image.fromarray(small).resize((side, side), Image.Resampling.NEAREST)
+        pixels = input_for_translation(np.asarray(made), pairs)
+    values = run(trial.codec.input_values(pixels[None]))
+    (wanted,) = trial.codec.pixels_of(values, pixels[None])
+    return bytes(pixels.tobytes() + wanted.tobytes())
 
 
 def _copy_site(target: Path) -> None:
@@ -188,6 +222,8 @@ def write_parts(folder: Path, stem: str, content: bytes) -> list[str]:
 def _runtime(target: Path, archive: Path) -> dict[str, Any]:
     folder = target / "runtime" / VERSION
     folder.mkdir(parents=True)
+    at = f"runtime/{VERSION}"
+    builds: dict[str, Any] = {}
     with tarfile.open(archive) as packed:
 
         def content(name: str) -> bytes:
@@ -196,16 +232,22 @@ def _runtime(target: Path, archive: Path) -> dict[str, Any]:
                 raise PixdError(f"{archive} has no {name}", advice=f"fetch {RUNTIME_FILE} again")
             return member.read()
 
-        for name in (_MODULE, _GLUE):
-            (folder / name).write_bytes(content(f"dist/{name}"))
-        parts = write_parts(folder, "wasm", content(f"dist/{_WASM}"))
+        for build, (module, stem) in _BUILDS.items():
+            for name in (module, f"{stem}.mjs"):
+                (folder / name).write_bytes(content(f"dist/{name}"))
+            written = write_parts(folder, build, content(f"dist/{stem}.wasm"))
+            parts = [f"{at}/{Path(part).name}" for part in written]
+            builds[build] = {
+                "module": f"{at}/{module}",
+                "parts": parts,
+                "bytes": _size(target, parts),
+            }
         (folder / "README.md").write_bytes(content("README.md"))  # says its licence, MIT
-    at = f"runtime/{VERSION}"
-    return {
-        "module": f"{at}/{_MODULE}",
-        "folder": f"{at}/",
-        "parts": [f"{at}/{Path(part).name}" for part in parts],
-    }
+    return {"folder": f"{at}/", **builds}
+
+
+def _size(target: Path, parts: Sequence[str]) -> int:
+    return sum((target / part).stat().st_size for part in parts)
 
 
 def _palette(pairs: str, trial: Trial) -> dict[str, Any]:

@@ -2,8 +2,8 @@
 
 import { readSquare } from "./draw/pictures.js";
 
-/** Run over the pictures until there are no more; `where` says what computed. */
-export async function check(engine, about, where) {
+/** Run over the pictures until there are no more. */
+export async function check(engine, about) {
   const { started } = await (await fetch("check/start")).json();
   for (let number = 0; ; number += 1) {
     const response = await fetch(`check/${number}.png`);
@@ -13,7 +13,8 @@ export async function check(engine, about, where) {
     const rgba = await engine.translate(image.data);
     const took = performance.now() - began;
     const since = Date.now() / 1000 - started;
-    const told = new URLSearchParams({ took, since, where });
+    const { where, why, isOnGpu } = engine;
+    const told = new URLSearchParams({ took, since, where, why, isOnGpu });
     await fetch(`check/${number}?${told}`, { method: "POST", body: rgba });
   }
   await fetch("check/end", { method: "POST" });

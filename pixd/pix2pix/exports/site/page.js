@@ -11,7 +11,8 @@ import { hexOf, withText } from "./text.js";
 
 const main = document.getElementById("main");
 const READY_MS = 3000; // where a browser blocks service workers, it may never say so
-const isChecked = new URLSearchParams(location.search).has("check"); // by `pixd export --check`
+const asked = new URLSearchParams(location.search);
+const isChecked = asked.has("check"); // by `pixd export --check`
 
 async function open() {
   const response = await fetch("page.json", { cache: "no-cache" });
@@ -19,16 +20,25 @@ async function open() {
   const about = await response.json();
   document.title = about.title;
   if (await isToBeReloaded()) return;
-  const progress = h("progress", { max: about.model.bytes, value: 0, "aria-label": "Loading the model" });
-  const loading = h("p", `Loading the model, ${bytes(about.model.bytes)}, once: it stays in this browser. `, progress);
+  const progress = h("progress", { value: 0, "aria-label": "Loading the model" });
+  const size = h("span");
+  const loading = h("p", "Loading the model, ", size, "once: it stays in this browser. ", progress);
   replace(main, h("div.pagehead", h("h1", about.title)), loading);
-  const engine = new Engine(about, (loaded) => {
-    progress.value = loaded;
+  const where = h("p.soft.small", { "data-where": "" });
+  const engine = new Engine(about, asked.get("on") ?? "", {
+    loading: (loaded, all) => {
+      size.textContent = `${bytes(all)}, `;
+      progress.max = all;
+      progress.value = loaded;
+    },
+    moved: () => {
+      where.textContent = engine.words;
+    },
   });
-  const where = await engine.ready;
+  await engine.ready;
   if (isChecked) {
     const { check } = await import("./check.js");
-    await check(engine, about, where);
+    await check(engine, about);
     return;
   }
   show(about, engine, where);
@@ -77,7 +87,7 @@ function show(about, engine, where) {
     h("div.group", button("Close", () => dialog.close())));
   replace(
     main,
-    h("div.pagehead", h("h1", about.title), h("p.soft.small", { "data-where": "" }, where), button("About", () => dialog.showModal())),
+    h("div.pagehead", h("h1", about.title), where, button("About", () => dialog.showModal())),
     studio.element,
     dialog,
   );

@@ -41,7 +41,7 @@ async function keep(kept, request, response) {
     const { model, runtime } = await response.clone().json();
     for (const one of await kept.keys()) {
       const name = one.url.startsWith(scope) ? one.url.slice(scope.length) : "";
-      const isUsed = model.parts.includes(name) || name.startsWith(runtime.folder);
+      const isUsed = [...model.parts, ...model.known].includes(name) || name.startsWith(runtime.folder);
       if (FIXED.test(name) && !isUsed) await kept.delete(one);
     }
   }

@@ -1,0 +1,70 @@
+"""What an exported page takes in Chromium, on the processor and on WebGPU: bytes, seconds, agreement.
+
+Without a GPU, Chromium's WebGPU is one in software: then its figures tell what is computed, and
+nothing about a GPU's speed. Prints what the card of `pixd export --format web --check` has.
+
+    python benchmarks/exported_page.py --runtime onnxruntime-web-1.30.0.tgz --ngf 64
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from pixd.config import web_runtime
+from pixd.pix2pix.exports import browser_check, page
+from pixd.pix2pix.exports.trial import Trial
+from pixd.pix2pix.network import hardware, keras_file, models, stored
+from pixd.pix2pix.network.generator import load_generator
+from pixd.pix2pix.network.model_folder import GENERATOR_FILE
+from tests.support import chromium
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--model", type=Path, help="a model's folder (else an untrained one is made)"
+    )
+    parser.add_argument("--ngf", type=int, default=32, help="of the untrained one")
+    parser.add_argument("--size", type=int, default=256, help="of the untrained one, in pixels")
+    parser.add_argument("--runtime", help="the browsers' runtime, if none is kept")
+    asked = parser.parse_args()
+    browser = chromium.chromium()
+    if browser is None:
+        raise SystemExit(chromium.why_not())
+    runtime = web_runtime.find(asked.runtime)
+    hardware.choose_device("cpu")
+    if asked.model:
+        generator = load_generator(asked.model)
+    else:
+        made = models.build_generator(asked.size, asked.ngf)
+        generator = models.for_computing(made, "float32")
+    trial = Trial(generator, [], {}, are_held_out=False)
+    with tempfile.TemporaryDirectory() as temporary:
+        target, scratch = Path(temporary, "page"), Path(temporary, "scratch")
+        target.mkdir()
+        scratch.mkdir()
+        keras_file.save(models.for_saving(generator), scratch / GENERATOR_FILE)
+        told = page.write(
+            stored.read(scratch / GENERATOR_FILE),
+            trial,
+            target,
+            card={"pairs": "side-by-side", "image_size": generator.input_shape[1], "steps": 0},
+            about={},
+            runtime=runtime,
+            weights="",
+        )
+        before = os.getloadavg()[0]
+        told["browser"] = browser_check.run(browser, target, trial, scratch)
+        told["load"] = [round(before, 1), round(os.getloadavg()[0], 1)]
+    print(json.dumps(told, indent=1))
+
+
+if __name__ == "__main__":
+    main()

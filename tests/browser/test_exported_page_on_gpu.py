@@ -237,11 +237,12 @@ def of_webgpu(console: chromium.Console) -> list[str]:
 
 @pytest.mark.slow
 def test_the_check_tries_webgpu_and_says_what_came_of_it(
-    gpu_page: Any, exported: Path, trial: Any, tmp_path: Path
+    gpu_page: Any, exported: Path, trial: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from pixd.pix2pix.exports import browser_check
 
     del gpu_page  # it skips where there is no WebGPU
+    monkeypatch.setattr(browser_check, "ON_A_GPU", browser_check.IN_SOFTWARE)
     program = str(chromium.chromium())
     (scratch := tmp_path / "scratch").mkdir()
     told = browser_check.run(program, exported, trial, scratch)

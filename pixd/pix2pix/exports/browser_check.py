@@ -2,8 +2,8 @@
 
 A small server on this machine alone gives the page its files, and the pictures to translate; the
 page sends back what it made of them. First it computes on the processor, which has to agree. Then it
-is asked for WebGPU, on the machine's GPU or else on Chromium's adapter in software; what comes of
-that is told, as a page by itself goes on without a GPU that draws otherwise.
+may take a GPU, if the browser has one; what comes of that is told, as a page by itself goes on
+without a GPU that draws otherwise.
 """
 
 from __future__ import annotations
@@ -31,9 +31,13 @@ from pixd.system.errors import PixdError
 
 WITHIN_S: Final = {"wasm": 300.0, "webgpu": 600.0}
 """In software and on two busy cores, WebGPU took 260 s to the first picture of the largest network."""
+IN_SOFTWARE: Final = "webgpu"
+ON_A_GPU = ""
+"""What the page is asked for to try a GPU: its own choice, which is a real one or none. `IN_SOFTWARE`
+also takes Chromium's adapter in software, which takes minutes and says nothing of any GPU."""
 LARGEST: Final = 2  # levels; with int8 weights the browser may round other products than here
 GPU_PICTURES: Final = 1
-"""In software each takes up to minutes, and the page itself has tried one before."""
+"""The page itself has tried another one before."""
 _FOR: Final = {
     "wasm": "--disable-gpu",
     "webgpu": "--enable-unsafe-webgpu",  # also on Linux, and in software where there is no GPU
@@ -79,7 +83,7 @@ def _webgpu(browser: str, page: Path, trial: Trial, scratch: Path) -> dict[str, 
     except PixdError as error:
         return {"is_used": False, "why": error.message}
     if not asked.is_on_gpu:
-        return {"is_used": False, "why": asked.why}
+        return {"is_used": False, "why": asked.why or "this machine's browser has no GPU"}
     return {"is_used": True, **_told(asked, asked.agreement(expected))}
 
 
@@ -126,7 +130,7 @@ def _open(browser: str, address: str, on: str, asked: _Asked, scratch: Path) -> 
         asked.started = time.time()
         process = subprocess.Popen(
             # In this process's group, so that it ends too if this is killed.
-            [*command, f"{address}/?check&on={on}"],
+            [*command, f"{address}/?check&on={ON_A_GPU if on == 'webgpu' else on}"],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

@@ -143,6 +143,8 @@ class RayNodes:
         self._again: dict[str, Callable[[], None]] = {}
 
     def head(self) -> None:
+        # As the unit does. Else Ray, which sees all processes here, takes a node for the head before.
+        self.network.run("rm", "-f", str(self.folder / "ray" / "ray_current_cluster"))
         self._start("head", "", "head", ADDRESS)
         self.until_up("head")
 
@@ -187,6 +189,10 @@ class RayNodes:
 
     def pids(self, name: str) -> list[int]:
         return descendants(self._nodes[name].pid)
+
+    def has_ended(self, name: str) -> bool:
+        """Tell whether a node has ended by itself: Ray ends one that its head has given up."""
+        return self._nodes[name].poll() is not None
 
     def kill(self, name: str) -> None:
         """End all processes of a node at once, as a power cut does."""

@@ -24,7 +24,7 @@ LOOK_EVERY_S = 0.1
 RAY_TELLS_WITHIN_S = 12.0  # a machine that is back whether it was given up meanwhile
 SURE_S = 1.0
 """A new host on the machine cannot have given anything so long before its bridge tells of it: between
-the two it loads TensorFlow."""
+the two it loads the model."""
 
 
 def name_of(number: int) -> str:

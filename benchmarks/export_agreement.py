@@ -74,15 +74,14 @@ def written(stock: Any, trial: Trial, folder: Path) -> dict[str, tuple[Path, Any
     """Write every format; return its path, what loads it and its size, by name."""
     made = {}
     keras_file.save(stock, folder / GENERATOR_FILE)
-    kept = stored.read(folder / GENERATOR_FILE)
     for format_, weights in FORMATS:
         target = folder / f"{format_}-{weights}"
         target.mkdir()
-        path = Writer(stock, kept, target, folder, weights).write(format_)
+        path = Writer(stock, folder / GENERATOR_FILE, target, folder, weights).write(format_)
         made[f"{format_}, {weights}"] = (path, LOADERS[format_], f"{size_of(path) / 1e6:.1f}")
     target = folder / "page" / "target"
     target.mkdir(parents=True)
-    content, _, told = page.smallest_model(kept, trial, target, "")
+    content, _, told = page.smallest_model(stored.read(folder / GENERATOR_FILE), trial, target, "")
     path = target / "model.onnx"
     path.write_bytes(content)
     parts = page.write_parts(target / "model", "model", content)

@@ -20,10 +20,10 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from pixd.config import web_runtime
 from pixd.pix2pix.exports import browser_check, page
 from pixd.pix2pix.exports.trial import Trial
-from pixd.pix2pix.network import hardware, keras_file, models, stored
+from pixd.pix2pix.network import hardware, models
 from pixd.pix2pix.network.generator import load_generator
-from pixd.pix2pix.network.model_folder import GENERATOR_FILE
 from tests.support import chromium
+from tests.support.kept import kept
 
 
 def main() -> None:
@@ -50,9 +50,8 @@ def main() -> None:
         target, scratch = Path(temporary, "page"), Path(temporary, "scratch")
         target.mkdir()
         scratch.mkdir()
-        keras_file.save(models.for_saving(generator), scratch / GENERATOR_FILE)
         told = page.write(
-            stored.read(scratch / GENERATOR_FILE),
+            kept(generator, scratch),
             trial,
             target,
             card={"pairs": "side-by-side", "image_size": generator.input_shape[1], "steps": 0},

@@ -45,7 +45,6 @@ def export_model(spec: ExportSpec, events: Events) -> None:
     from pixd.pix2pix.exports import card as cards
     from pixd.pix2pix.exports.formats import Writer
     from pixd.pix2pix.exports.trial import Trial
-    from pixd.pix2pix.network import stored
     from pixd.pix2pix.network.generator import load_generator
     from pixd.pix2pix.network.model_folder import CARD_FILE, GENERATOR_FILE, check_files, read_card
     from pixd.pix2pix.network.models import for_saving
@@ -67,14 +66,13 @@ def export_model(spec: ExportSpec, events: Events) -> None:
     # do not take.
     stock = for_saving(generator)
     weights = spec.weights or "float32"
-    kept = stored.read(model / GENERATOR_FILE)
-    writer = Writer(stock, kept, target, scratch, weights)
+    writer = Writer(stock, model / GENERATOR_FILE, target, scratch, weights)
     told: dict[str, Any] = {}
     metrics: dict[str, Any] = {}
     for name in spec.formats:
         events.phase(f"writing {name}")
         if name == "web":
-            told[name] = _page(spec, kept, trial, target, card, events)
+            told[name] = _page(spec, writer.kept, trial, target, card, events)
             continue
         made = writer.write(name)
         events.phase(f"checking {name}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-FILE = "generator.keras"
+from pixd.pix2pix.network.model_folder import GENERATOR_FILE
 
 
 def kept(generator: Any, folder: Path) -> Any:
@@ -13,5 +13,5 @@ def kept(generator: Any, folder: Path) -> Any:
     from pixd.pix2pix.network import keras_file, models, stored
 
     folder.mkdir(parents=True, exist_ok=True)
-    keras_file.save(models.for_saving(generator), folder / FILE)
-    return stored.read(folder / FILE)
+    keras_file.save(models.for_saving(generator), folder / GENERATOR_FILE)
+    return stored.read(folder / GENERATOR_FILE)

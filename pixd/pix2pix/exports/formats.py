@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import keras
 
-from pixd.pix2pix.network.stored import StoredGenerator
+from pixd.pix2pix.network import stored
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -26,23 +27,28 @@ FILES: Final = {
 _NAMED: Final = {"Parameter", "Result"}  # as people call the model
 
 
-@dataclass(slots=True)
+@dataclass
 class Writer:
     """Writes one generator in several formats, which share what they are made from.
 
     Attributes:
         generator: of stock Keras layers.
-        kept: the same, from its file.
+        file: the model's own, which holds the same.
         target: the folder of the export.
         scratch: for what is only a step on the way.
         weights: "float32", "float16" or "int8".
     """
 
     generator: keras.Model
-    kept: StoredGenerator
+    file: Path
     target: Path
     scratch: Path
     weights: str
+
+    @functools.cached_property
+    def kept(self) -> stored.StoredGenerator:
+        """The generator from its file, for the formats that are written from its weights."""
+        return stored.read(self.file)
 
     def write(self, format_: str) -> Path:
         """Write a format into the target and return what its runtime loads."""
@@ -100,13 +106,9 @@ class Writer:
         source.unlink()
 
     def _graph(self, weights: str) -> ModelProto:
-        import onnx
-
         from pixd.pix2pix.network import onnx_graph
 
-        graph = onnx_graph.build(self.kept, lambda _name: weights)
-        onnx.checker.check_model(graph)
-        return graph
+        return onnx_graph.build(self.kept, lambda _name: weights)
 
 
 _WRITERS: Final[dict[str, Callable[[Writer, Path], Any]]] = {

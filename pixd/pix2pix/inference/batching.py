@@ -13,7 +13,8 @@ another order, values differ in the seventh digit, and about one of 20,000 pixel
 to another level: a batch whose pixels are equal by luck says nothing about the next one. Measured with
 TensorFlow 2.21, in batches of 4 and 8: with AVX-512 only products of the innermost layers add in another
 order, on one core, and apart they do not. On an AVX2 processor the large convolutions (Eigen's) do so
-too, in most batches, and such images are translated one by one. With ONNX Runtime 1.32 every size was exact.
+too, in most batches, and such images are translated one by one. With ONNX Runtime 1.32 every size
+was exact.
 """
 
 from __future__ import annotations

@@ -35,9 +35,7 @@ POLICIES: Final = {
 _BFLOAT16_SINCE: Final = (8, 0)
 _FLOAT16_SINCE: Final = (7, 0)
 
-_GPU_FILES: Final = tuple(
-    Path("/dev") / name for name in ("nvidiactl", "nvidia0", "nvhost-gpu", "kfd", "dxg")
-)
+_GPU_FILES: Final = tuple(Path("/dev") / name for name in ("nvidiactl", "nvhost-gpu", "kfd", "dxg"))
 
 _AMX: Final = "amx_bf16"
 _AVX512_BF16: Final = "avx512_bf16"
@@ -123,8 +121,10 @@ def may_have_gpu() -> bool:
     if os.environ.get("CUDA_VISIBLE_DEVICES") in {"", "-1"}:
         return False
     packages = (Path(one) for one in sys.path if one.endswith("-packages"))
-    return any(map(Path.exists, _GPU_FILES)) or any(
-        (folder / "tensorflow-plugins").is_dir() for folder in packages
+    return (
+        machine.has_gpu()
+        or any(map(Path.exists, _GPU_FILES))
+        or any((folder / "tensorflow-plugins").is_dir() for folder in packages)
     )
 
 

@@ -82,12 +82,15 @@ def build(
         [helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, out)],
         graph.constants,
     )
-    return helper.make_model(
+    model = helper.make_model(
         whole,
         producer_name="pixd",
         opset_imports=[helper.make_opsetid("", OPSET)],
         ir_version=IR_VERSION,
     )
+    if apart is None:  # else it would look for a file with the weights
+        onnx.checker.check_model(model)
+    return model
 
 
 def sides_of(generator: StoredGenerator) -> dict[str, int]:

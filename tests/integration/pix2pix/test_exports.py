@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pixd.pix2pix.network.model_folder import GENERATOR_FILE
 from pixd.system.errors import PixdError
 from tests.support.kept import kept
 
@@ -67,7 +68,8 @@ def test_a_format_draws_what_pixd_draws_and_has_the_same_bytes_twice(
         target = tmp_path / name
         target.mkdir()
         stock = models.for_saving(generator)
-        writer = Writer(stock, kept(stock, tmp_path / "kept"), target, tmp_path, weights)
+        kept(stock, tmp_path)
+        writer = Writer(stock, tmp_path / GENERATOR_FILE, target, tmp_path, weights)
         made.append(writer.write(format_))
     for path in sorted(made[0].parent.iterdir()):
         assert path.read_bytes() == (made[1].parent / path.name).read_bytes(), path.name

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from pixd.pix2pix.inference import engines
 from pixd.pix2pix.network import hardware
+from pixd.pix2pix.network.model_folder import GENERATOR_FILE
 from pixd.system import machine
 from pixd.system.children.spec import TranslateSpec
-from tests.support.kept import FILE, kept
+from tests.support.kept import kept
 
 SIZE = 64
 SHAPES = {"rgb": (3, 3), "lab": (1, 2)}
@@ -137,8 +138,8 @@ def test_every_weight_is_read_as_keras_reads_it(model: Path) -> None:
 
     from pixd.pix2pix.network import stored
 
-    read = stored.read(model / FILE)
-    theirs = keras.models.load_model(model / FILE, compile=False)
+    read = stored.read(model / GENERATOR_FILE)
+    theirs = keras.models.load_model(model / GENERATOR_FILE, compile=False)
     assert [layer.name for layer in read.layers] == [layer.name for layer in theirs.layers]
     for mine, layer in zip(read.layers, theirs.layers, strict=True):
         assert len(mine.weights) == len(layer.weights)
@@ -152,8 +153,8 @@ def test_every_weight_is_read_as_keras_reads_it(model: Path) -> None:
 def test_a_file_that_is_no_generator_is_named(tmp_path: Path, model: Path, damage: str) -> None:
     from pixd.pix2pix.network import stored
 
-    data = (model / FILE).read_bytes()
-    path = tmp_path / FILE
+    data = (model / GENERATOR_FILE).read_bytes()
+    path = tmp_path / GENERATOR_FILE
     path.write_bytes(data[: len(data) // 2] if damage == "cut" else b"no archive")
     with pytest.raises(stored.UnreadableModelError, match="cannot be read"):
         stored.read(path)

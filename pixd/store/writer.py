@@ -6,6 +6,7 @@ A database that is refused is not changed. The writer uses sqlite-utils; readers
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 import sqlite3
 import time
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 EXTEND_EVERY_S = 1.0
 VM_STEPS_BETWEEN_LOOKS = 100_000  # of SQLite's virtual machine: some milliseconds
+_DEFINITIONS = "SELECT type || ' ' || name, sql FROM sqlite_master WHERE sql IS NOT NULL"
 ADVICE_DAMAGED = (
     "bring lineage.db (with lineage.db-wal, if there is one) back from a backup, or move the whole"
     " store away to begin again; pixd changes nothing"
@@ -97,13 +99,17 @@ def _changed_definitions(db: Database) -> list[str]:
     `PRAGMA quick_check` does not check their text, so a flipped bit in a trigger would show only
     when the trigger fires. Definitions that others have added do no harm.
     """
+    wanted, there = _wanted_definitions(), dict(db.execute(_DEFINITIONS).fetchall())
+    return [f"{name} is not as it was made" for name in wanted if there.get(name) != wanted[name]]
+
+
+@functools.cache
+def _wanted_definitions() -> Mapping[str, str]:
+    """Return what the migrations make, by kind and name: of a store in memory that has them all."""
     from pixd.store import migrated  # noqa: PLC0415 - needs sqlite-utils
 
-    fresh = migrated.empty()
-    asked = "SELECT type || ' ' || name, sql FROM sqlite_master WHERE sql IS NOT NULL"
-    wanted, there = (dict(one.execute(asked).fetchall()) for one in (fresh, db))
-    fresh.close()
-    return [f"{name} is not as it was made" for name in wanted if there.get(name) != wanted[name]]
+    with contextlib.closing(migrated.empty()) as fresh:
+        return dict(fresh.execute(_DEFINITIONS).fetchall())
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pixd.store.schema.script import run
 from pixd.system import crash_points
 
 if TYPE_CHECKING:
@@ -273,7 +274,7 @@ _IMMUTABLE = (
 
 def create_lineage(db: Database) -> None:
     """Make the tables, and the triggers that keep history as it is."""
-    db.executescript(_TABLES)
+    run(db, _TABLES)
     for table in _IMMUTABLE:
         for verb in ("UPDATE", "DELETE"):
             db.execute(

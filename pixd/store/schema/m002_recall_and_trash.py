@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pixd.store.schema.script import run
 from pixd.system import crash_points
 
 if TYPE_CHECKING:
@@ -111,9 +112,7 @@ _OUTPUT_ROW = (
 def add_recall_and_trash(db: Database) -> None:
     """Add the tables; needs `m001_lineage`."""
     for script in (_OUTPUT, _TABLES):
-        for statement in script.split(";\n"):
-            if statement.strip():
-                db.execute(statement)
+        run(db, script)
     for table, change in (("object_bytes", _OBJECT), ("output", _OUTPUT_ROW)):
         for verb, changes in (
             ("INSERT", change.format("new", "")),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pixd.store.schema.script import run
 from pixd.system import crash_points
 
 if TYPE_CHECKING:
@@ -39,7 +40,5 @@ CREATE INDEX file_unreadable ON file (repo_id, path) WHERE state = 'settling' AN
 
 def add_holds(db: Database) -> None:
     """Add the tables; needs `m001_lineage`."""
-    for statement in _TABLES.split(";\n"):
-        if statement.strip():
-            db.execute(statement)
+    run(db, _TABLES)
     crash_points.crash_point("migration")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pixd.store.schema.script import run
 from pixd.system import crash_points
 
 if TYPE_CHECKING:
@@ -32,7 +33,5 @@ CREATE TABLE run_revision (
 
 def add_retraining(db: Database) -> None:
     """Add the tables."""
-    for statement in _TABLES.split(";\n"):
-        if statement.strip():
-            db.execute(statement)
+    run(db, _TABLES)
     crash_points.crash_point("migration")

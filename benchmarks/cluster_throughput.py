@@ -11,7 +11,6 @@ and two cores.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sys
@@ -28,7 +27,7 @@ from PIL import Image
 
 from pixd.images.demo_set import facade_pair
 from tests.support import ray_nodes
-from tests.support.ray_nodes import RayNodes, descendants, on_cluster
+from tests.support.ray_nodes import RayNodes, descendants, engine, on_cluster
 from tests.support.tiny import Tiny
 
 SIZE = 256
@@ -99,11 +98,11 @@ def warm_up(tiny: Tiny, folder: Path, names: list[str]) -> int:
         drop(tiny, pictures_of(folder, "warm-", range(first, first + WARM)))
         count += WARM
         until_translated(tiny, count, WARM_WITHIN_S)
-        engine = json.loads((tiny.folder / "store" / "service.json").read_text()).get("engine")
-        if not names or set(names) == set(str((engine or {}).get("translating")).split()):
+        told = engine(tiny)
+        if not names or set(names) == set((told.get("translating") or "").split()):
             return count
         if time.monotonic() > ends_at:
-            raise TimeoutError(f"not all of {names} translate: {engine}")
+            raise TimeoutError(f"not all of {names} translate: {told}")
 
 
 def with_model(folder: Path, ngf: int) -> Tiny:

@@ -5,16 +5,13 @@ The head and the service are on one host of a small network, two workers of one 
 
 from __future__ import annotations
 
-import json
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.support import ray_nodes
-from tests.support.ray_nodes import ADDRESS, RayNodes, on_cluster
+from tests.support.ray_nodes import ADDRESS, WITHIN_S, RayNodes, engine, on_cluster, until_engine
 from tests.support.tiny import Tiny
 
 pytestmark = [
@@ -22,7 +19,6 @@ pytestmark = [
     pytest.mark.timeout(1200),
     pytest.mark.skipif(bool(why := ray_nodes.why_not()), reason=why),
 ]
-WITHIN_S = 400.0
 
 
 @pytest.fixture(autouse=True)
@@ -35,20 +31,6 @@ def _one_core(monkeypatch: pytest.MonkeyPatch) -> None:
 def nodes() -> Iterator[RayNodes]:
     with ray_nodes.started("n1", "n2") as made:
         yield made
-
-
-def engine(tiny: Tiny) -> dict[str, Any]:
-    """Return what the service says of the cluster."""
-    told: dict[str, Any] = json.loads((tiny.folder / "store" / "service.json").read_text())
-    return dict(told.get("engine") or {})
-
-
-def until_engine(tiny: Tiny, is_so: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
-    ends_at = time.monotonic() + WITHIN_S
-    while not is_so(engine(tiny)):
-        assert time.monotonic() < ends_at, engine(tiny)
-        time.sleep(0.1)
-    return engine(tiny)
 
 
 def weights_of(tiny: Tiny) -> bytes:

@@ -14,8 +14,7 @@ from typing import Any
 
 from pixd.cluster.report import REPORT_FILE, Machine, read_report
 from pixd.system.clock import utc_now
-from tests.e2e.test_cluster import until_engine
-from tests.support.ray_nodes import RayNodes
+from tests.support.ray_nodes import RayNodes, until_engine
 from tests.support.tiny import Tiny, small_png
 
 WITHIN_S = 600.0

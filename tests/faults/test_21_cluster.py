@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from pixd.system.clock import utc_now
-from tests.e2e.test_cluster import _one_core, engine, nodes
+from tests.e2e.test_cluster import _one_core, nodes
 from tests.faults.clustered import (
     MORE,
     Lives,
@@ -32,7 +33,7 @@ from tests.faults.clustered import (
 )
 from tests.faults.conftest import Figure
 from tests.support import ray_nodes
-from tests.support.ray_nodes import RayNodes, on_cluster
+from tests.support.ray_nodes import RayNodes, engine, on_cluster
 from tests.support.tiny import Tiny
 
 __all__ = ["_one_core", "nodes"]  # fixtures
@@ -54,6 +55,18 @@ CUT_S = 60.0
 HANGS_S = 45.0  # at most; it is given up after 8 s
 
 
+@pytest.fixture
+def both(template: Path, tmp_path: Path, nodes: RayNodes) -> Iterator[tuple[Tiny, Tiny]]:
+    """Give a pipeline for this machine alone, and one whose service runs on the cluster."""
+    with (
+        Tiny.at(template).copied(tmp_path / "here") as here,
+        Tiny.at(template).copied(tmp_path / "there") as there,
+    ):
+        on_cluster(there, nodes)
+        there.start()
+        yield here, there
+
+
 def killed_at_work(
     tiny: Tiny, nodes: RayNodes, chance: random.Random, dropped: int
 ) -> tuple[str, float]:
@@ -67,29 +80,24 @@ def killed_at_work(
 
 
 def test_nodes_killed_at_random_moments_lose_nothing(
-    template: Path, tmp_path: Path, nodes: RayNodes, figure: Figure, *, is_full_size: bool
+    both: tuple[Tiny, Tiny], nodes: RayNodes, figure: Figure, *, is_full_size: bool
 ) -> None:
     kills = 20 if is_full_size else 2
     chance = random.Random(SEED)
-    with (
-        Tiny.at(template).copied(tmp_path / "here") as here,
-        Tiny.at(template).copied(tmp_path / "there") as there,
-    ):
-        on_cluster(there, nodes)
-        there.start()
-        went_on_s = []
-        for number in range(kills):
-            drop(there, range(A_KILL * number, A_KILL * (number + 1)))
-            until_translated(there, A_KILL * number + chance.randrange(A_KILL // 3))
-            victim, took_s = killed_at_work(there, nodes, chance, A_KILL * (number + 1))
-            went_on_s.append(took_s)
-            nodes.add(victim)
-            nodes.until_up(victim)
-        total = kills * A_KILL
-        until_translated(there, total)
-        lost_hosts = engine(there)["lost"]
-        assert there.stop() == 0
-        found = compared(there, here, total)
+    here, there = both
+    went_on_s = []
+    for number in range(kills):
+        drop(there, range(A_KILL * number, A_KILL * (number + 1)))
+        until_translated(there, A_KILL * number + chance.randrange(A_KILL // 3))
+        victim, took_s = killed_at_work(there, nodes, chance, A_KILL * (number + 1))
+        went_on_s.append(took_s)
+        nodes.add(victim)
+        nodes.until_up(victim)
+    total = kills * A_KILL
+    until_translated(there, total)
+    lost_hosts = engine(there)["lost"]
+    assert there.stop() == 0
+    found = compared(there, here, total)
     figure(
         21.1,
         f"a machine of a cluster killed at {kills} random moments of {total:,} translations",
@@ -100,44 +108,39 @@ def test_nodes_killed_at_random_moments_lose_nothing(
 
 
 def test_a_head_killed_at_random_moments_loses_nothing(
-    template: Path, tmp_path: Path, nodes: RayNodes, figure: Figure, *, is_full_size: bool
+    both: tuple[Tiny, Tiny], nodes: RayNodes, figure: Figure, *, is_full_size: bool
 ) -> None:
     kills = 5 if is_full_size else 1
     a_time = A_HEAD + WITHOUT_HEAD
     chance = random.Random(SEED)
     lives = Lives(nodes, "n1", "n2")
     silences, went_on_s = [], []
-    with (
-        Tiny.at(template).copied(tmp_path / "here") as here,
-        Tiny.at(template).copied(tmp_path / "there") as there,
-    ):
-        on_cluster(there, nodes)
-        there.start()
-        for number in range(kills):
-            first = a_time * number
-            drop(there, range(first, first + A_HEAD))
-            until_translated(there, first + chance.randrange(A_HEAD // 3))
-            working = at_work(there)
-            nodes.kill("head")
-            killed_at = utc_now()
-            back_at = time.monotonic() + chance.uniform(0, AWAY_S)
-            until(lambda at=back_at: time.monotonic() >= at)  # type: ignore[misc]
-            before = translated(there)
-            drop(there, range(first + A_HEAD, first + a_time))
-            began = time.monotonic()
-            nodes.head()
-            until_mended(there, lives, before + MORE)
-            went_on_s.append(time.monotonic() - began)
-            until_mended(there, lives, first + a_time)
-            if given_up := went_away(there, killed_at):
-                ends = utc_now()
-                silences += [Silence(life=life, given_up=given_up, ends=ends) for life in working]
-            settle(lives)
-        total = kills * a_time
-        blamed = there.rows("SELECT count(*) FROM run WHERE state = 'failed'")
-        assert there.stop() == 0
-        late = fenced(there, silences)
-        found = compared(there, here, total)
+    here, there = both
+    for number in range(kills):
+        first = a_time * number
+        drop(there, range(first, first + A_HEAD))
+        until_translated(there, first + chance.randrange(A_HEAD // 3))
+        working = at_work(there)
+        nodes.kill("head")
+        killed_at = utc_now()
+        back_at = time.monotonic() + chance.uniform(0, AWAY_S)
+        until(lambda at=back_at: time.monotonic() >= at)  # type: ignore[misc]
+        before = translated(there)
+        drop(there, range(first + A_HEAD, first + a_time))
+        began = time.monotonic()
+        nodes.head()
+        until_mended(there, lives, before + MORE)
+        went_on_s.append(time.monotonic() - began)
+        until_mended(there, lives, first + a_time)
+        if given_up := went_away(there, killed_at):
+            ends = utc_now()
+            silences += [Silence(life=life, given_up=given_up, ends=ends) for life in working]
+        settle(lives)
+    total = kills * a_time
+    blamed = there.rows("SELECT count(*) FROM run WHERE state = 'failed'")
+    assert there.stop() == 0
+    late = fenced(there, silences)
+    found = compared(there, here, total)
     assert blamed == [(0,)]
     figure(
         21.3,
@@ -152,8 +155,7 @@ def test_a_head_killed_at_random_moments_loses_nothing(
 
 @pytest.mark.parametrize("fault", ["is cut off", "hangs"])
 def test_machines_that_are_back_after_a_silence_publish_nothing_of_before(
-    template: Path,
-    tmp_path: Path,
+    both: tuple[Tiny, Tiny],
     nodes: RayNodes,
     figure: Figure,
     fault: str,
@@ -165,29 +167,24 @@ def test_machines_that_are_back_after_a_silence_publish_nothing_of_before(
     lives = Lives(nodes, "n1", "n2")
     silences, went_on_s = [], []
     a_time = A_FAULT + A_RETURN
-    with (
-        Tiny.at(template).copied(tmp_path / "here") as here,
-        Tiny.at(template).copied(tmp_path / "there") as there,
-    ):
-        on_cluster(there, nodes)
-        there.start()
-        for number in range(times):
-            first = a_time * number
-            dropped = range(first, first + A_FAULT)
-            more = range(dropped.stop, first + a_time)
-            drop(there, dropped)
-            until_translated(there, first + chance.randrange(50))
-            life = chance.choice(at_work(there))
-            outage = outage_of(fault, nodes, number, chance)
-            silence, took_s = silenced(there, lives, life, outage, dropped, more)
-            silences.append(silence)
-            went_on_s.append(took_s)
-            settle(lives)
-        total = times * a_time
-        asked_again = engine(there)["asked_again"]
-        assert there.stop() == 0
-        late = fenced(there, silences)
-        found = compared(there, here, total)
+    here, there = both
+    for number in range(times):
+        first = a_time * number
+        dropped = range(first, first + A_FAULT)
+        more = range(dropped.stop, first + a_time)
+        drop(there, dropped)
+        until_translated(there, first + chance.randrange(50))
+        life = chance.choice(at_work(there))
+        outage = outage_of(fault, nodes, number, chance)
+        silence, took_s = silenced(there, lives, life, outage, dropped, more)
+        silences.append(silence)
+        went_on_s.append(took_s)
+        settle(lives)
+    total = times * a_time
+    asked_again = engine(there)["asked_again"]
+    assert there.stop() == 0
+    late = fenced(there, silences)
+    found = compared(there, here, total)
     how = {"is cut off": f"cut off for {CUT_S:.0f} s", "hangs": "stopped (SIGSTOP) for 8 to 45 s"}
     figure(
         {"is cut off": 21.4, "hangs": 21.5}[fault],

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.test_cluster import _one_core, engine, nodes, until_engine, weights_of
+from tests.e2e.test_cluster import _one_core, nodes, weights_of
 from tests.faults.clustered import WITHIN_S, Lives, centiles, until
 from tests.faults.conftest import Figure
 from tests.support import ray_nodes
-from tests.support.ray_nodes import RayNodes, on_cluster
+from tests.support.ray_nodes import RayNodes, engine, on_cluster, until_engine
 from tests.support.tiny import Tiny
 
 __all__ = ["_one_core", "nodes"]  # fixtures

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import json
 import os
 import shutil
 import signal
@@ -28,6 +29,8 @@ PREFIX = "10.77.0"
 ADDRESS = f"{PREFIX}.1:6379"
 STARTED = "Ray runtime started"
 START_WITHIN_S = 180
+WITHIN_S = 400.0
+"""For what a service and its cluster do: with two cores for all machines, much takes minutes."""
 REPOSITORY = Path(__file__).parents[2]
 
 
@@ -255,3 +258,18 @@ def on_cluster(tiny: Tiny, nodes: RayNodes, **ray: Any) -> None:
     }
     path.write_text(yaml.safe_dump(tree))
     tiny.prefix = tuple(nodes.network.inside(folder=tiny.folder))
+
+
+def engine(tiny: Tiny) -> dict[str, Any]:
+    """Return what the service says of the cluster; nothing before it has said it."""
+    told: dict[str, Any] = json.loads((tiny.folder / "store" / "service.json").read_text())
+    return dict(told.get("engine") or {})
+
+
+def until_engine(tiny: Tiny, is_so: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
+    """Wait until the service says such a thing of the cluster; return all that it says."""
+    ends_at = time.monotonic() + WITHIN_S
+    while not is_so(engine(tiny)):
+        assert time.monotonic() < ends_at, engine(tiny)
+        time.sleep(0.1)
+    return engine(tiny)

@@ -32,7 +32,7 @@ from pixd.pix2pix.learning.tensorboard import EventFiles
 from pixd.pix2pix.learning.validation import Validation
 from pixd.pix2pix.network import averaging, hardware, replicas
 from pixd.pix2pix.network.codec import codec_for
-from pixd.pix2pix.network.generator import Inference, make_inference, save_model
+from pixd.pix2pix.network.generator import make_inference, save_model
 from pixd.pix2pix.network.losses import LossWeights
 from pixd.pix2pix.network.model_folder import make_card
 from pixd.pix2pix.network.models import (
@@ -130,6 +130,9 @@ class _Run:
         self.steps = self._until or own_steps
         with replicas.scope_of(self._strategy):
             self._networks = build_networks(self._recipe, self._policy)
+        # One for the whole run: it computes with the weights that the generator has at the time, and
+        # to trace it takes half a second.
+        self._infer = make_inference(self._networks.generator)
         self._average = self._networks.average.make_update(self._strategy)
         self._checkpoints = self._checkpoints_in(spec.checkpoints)
         self.step, notes = self._checkpoints.restore()
@@ -169,7 +172,6 @@ class _Run:
             LossWeights(gan=self._recipe["gan_weight"], l1=self._recipe["l1_weight"]),
             self._strategy,
         )
-        infer = make_inference(self._networks.generator)
         schedule = Schedule(
             every_s=self._spec.checkpoint_every_s,
             every_steps=self._spec.checkpoint_every_steps,
@@ -182,9 +184,9 @@ class _Run:
         self._validation.tell_last()
         if self._validation.is_due(self.step) and not self._is_validated():
             self.checkpoint()
-            self._validate(infer)  # the run ended between this checkpoint and its validation
+            self._validate()  # the run ended between this checkpoint and its validation
         elif self.step:
-            self._give_early(infer)  # or between it and its early model
+            self._give_early()  # or between it and its early model
         until = self.step if self._is_learned_out else self.steps
         if self.step < until:
             self._events.phase("compiling the first step")
@@ -196,7 +198,7 @@ class _Run:
                     self._event_files.add(self.step, "loss", losses)
                 progress.made(self.step, losses, time.monotonic())
                 self._stop.check()
-                if self._looked(infer):
+                if self._looked():
                     progress.pause()
                 elif schedule.is_due(self.step, time.monotonic()):
                     self.checkpoint()
@@ -217,15 +219,14 @@ class _Run:
         generator = self._networks.generator
         live = evaluation.score_live(self._spec.live_model, self._held_out, self._policy)
         baselines = evaluation.baselines_of(self._held_out, self._trained_on)
-        infer = make_inference(generator)
-        scores = evaluation.evaluate(infer, self._held_out, baselines, live)
+        scores = evaluation.evaluate(self._infer, self._held_out, baselines, live)
         self._timings["validate_s"] += time.monotonic() - started
 
         started = time.monotonic()
         self._events.phase("exporting")
         card = self._card(scores)
         outputs = save_model(generator, Path(self._spec.scratch) / "model", card)
-        outputs += self._previews.finish(self.step, infer)
+        outputs += self._previews.finish(self.step, self._infer)
         self._event_files.close()
         # The next training may begin from the exported weights, or go on from the last ones.
         self._checkpoints.keep_only(self.step, last)
@@ -326,37 +327,37 @@ class _Run:
             raise not_finite(self.step)
         return dict(zip(LOSS_NAMES, values, strict=True))
 
-    def _looked(self, infer: Inference) -> bool:
+    def _looked(self) -> bool:
         """Score the weights, or give an early model, if it is time; tell whether it was."""
         if not self._validation.is_due(self.step):
-            return self._give_early(infer)
+            return self._give_early()
         self.checkpoint()
-        self._validate(infer)
+        self._validate()
         return True
 
-    def _give_early(self, infer: Inference) -> bool:
+    def _give_early(self) -> bool:
         """Try to give an early model, if it is time; tell whether it was."""
         if not self._early.is_due(self.step / self.steps):
             return False
         self.checkpoint()  # a crash in what follows repeats it, and trains nothing again
         started = time.monotonic()
         generator = self._networks.generator
-        self._early.make(self.step, generator, infer, lambda m: self._card(m, self.steps))
+        self._early.make(self.step, generator, self._infer, lambda m: self._card(m, self.steps))
         self._timings["early_s"] = self._timings.get("early_s", 0.0) + time.monotonic() - started
         return True
 
-    def _validate(self, infer: Inference) -> None:
+    def _validate(self) -> None:
         """Score on the held-out pairs, if there are any, and draw the samples."""
         started = time.monotonic()
         self._events.phase("validating")
         shown: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
         if len(self._held_out):
-            scores, is_averaged = self._validation.score(self.step, infer)
+            scores, is_averaged = self._validation.score(self.step, self._infer)
             self._event_files.add(self.step, "validation", scores)
             if is_averaged:
                 shown = self._networks.average.in_place()
         with shown:
-            sheet = self._previews.draw(self.step, infer)
+            sheet = self._previews.draw(self.step, self._infer)
         self._event_files.add_image(self.step, "samples", sheet)
         self._events.phase("training")
         self._timings["validate_s"] += time.monotonic() - started

@@ -1,7 +1,7 @@
 """A process that has imported TensorFlow once, and forks a copy of itself for each child.
 
-``python -m tests.support.fork_server FD`` imports TensorFlow, Keras, ONNX, numpy and
-Pillow, and no module of pixd. It computes nothing, makes no TensorFlow context and starts no
+``python -m tests.support.fork_server FD`` imports TensorFlow, Keras, ONNX and its
+runtime, numpy and Pillow, and no module of pixd. It computes nothing, makes no TensorFlow context and starts no
 thread. Then it waits for requests on the socket `FD`. For each it makes a copy of itself that is a child of the
 process that asked, not of the server (clone(2), CLONE_PARENT). The copy takes the arguments,
 environment, folder, descriptors, limits and session that a new process would have, and runs the
@@ -52,7 +52,8 @@ _PACKAGES: Final = (
     "tensorflow",
     "keras",
     "h5py",
-    "onnx",  # not onnxruntime, which starts a thread when it is imported
+    "onnx",
+    "onnxruntime",
 )
 
 # linux/sched.h
@@ -75,6 +76,7 @@ def main() -> int:
     # *thread* that started it, and tests start children in threads that end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the tests, which then hang up
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # as pixd does; else the import starts a thread
     for package in _PACKAGES:
         importlib.import_module(package)
     # Lazily loaded parts that every child needs.

@@ -19,6 +19,8 @@ _SAYS: Final = {
 }
 _CALLS: Final = {
     "onnx": [
+        "import os",
+        "os.environ['ORT_DISABLE_TELEMETRY'] = '1'  # else ONNX Runtime tells its maker of its use",
         "import numpy as np, onnxruntime",
         "session = onnxruntime.InferenceSession('model.onnx')",
         "(y,) = session.run(None, {'input_image': x})",

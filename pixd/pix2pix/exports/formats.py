@@ -85,12 +85,8 @@ class Writer:
             path.write_bytes(converter.convert())
 
     def openvino(self, path: Path) -> None:
-        """Write OpenVINO's own form, from the ONNX: from a SavedModel it is half as fast.
-
-        The model is read by the core. `openvino.convert_model` would do the same and tell its
-        makers that it was used (openvino-telemetry).
-        """
-        import openvino
+        """Write OpenVINO's own form, from the ONNX: from a SavedModel it is half as fast."""
+        from pixd.pix2pix.exports.openvino_runtime import openvino
 
         is_half = self.weights == "float16"
         graph = self._graph("float32" if is_half else self.weights)

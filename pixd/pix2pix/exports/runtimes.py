@@ -50,11 +50,9 @@ def load_savedmodel(folder: Path) -> Loaded:
     return Loaded(f"TensorFlow {tf.__version__}", run)
 
 
-def load_onnx(path: Path) -> Loaded | None:
+def load_onnx(path: Path) -> Loaded:
     """Load a model in ONNX Runtime."""
-    if util.find_spec("onnxruntime") is None:
-        return None
-    import onnxruntime
+    from pixd.pix2pix.network.onnx_runtime import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = machine.available()
@@ -92,7 +90,7 @@ def load_openvino(path: Path) -> Loaded | None:
     """Load a model in OpenVINO, in float32: on some processors it would take bfloat16 by itself."""
     if util.find_spec("openvino") is None:
         return None
-    import openvino
+    from pixd.pix2pix.exports.openvino_runtime import openvino
 
     compiled = openvino.Core().compile_model(
         str(path),

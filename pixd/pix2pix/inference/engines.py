@@ -7,13 +7,10 @@ TensorFlow computes faster where the processor has it), and dropout that is on.
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib import util
 
 from pixd.pix2pix.inference.engine import Engine
 from pixd.pix2pix.network import hardware
 from pixd.system.children.spec import TranslateSpec
-
-_NEEDS = ("h5py", "onnx", "onnxruntime")
 
 
 def load(spec: TranslateSpec, phase: Callable[[str], object]) -> Engine:
@@ -45,7 +42,7 @@ def load(spec: TranslateSpec, phase: Callable[[str], object]) -> Engine:
 
 def _processor_for(spec: TranslateSpec) -> hardware.Device | None:
     """Return the processor that ONNX Runtime is to compute on; None if it is not to."""
-    if spec.recipe["sample"] or spec.device == "gpu" or not all(map(util.find_spec, _NEEDS)):
+    if spec.recipe["sample"] or spec.device == "gpu":
         return None
     device = hardware.this_processor()
     precision = device.fastest if spec.precision == "auto" else spec.precision

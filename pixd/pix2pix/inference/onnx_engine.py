@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from pixd.pix2pix.network import hardware, onnx_graph, stored
 from pixd.pix2pix.network.codec import codec_with
 from pixd.pix2pix.network.model_folder import GENERATOR_FILE, check_files, read_card
+from pixd.pix2pix.network.onnx_runtime import onnxruntime
 from pixd.system import machine
 from pixd.system.children.spec import TranslateSpec
 

@@ -32,6 +32,9 @@ RECONNECT_S: Final = 20
 ON_LOOPBACK: Final = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 """For the head of a cluster of one machine, and for who joins it: without it Ray takes the address of
 the network card, whatever address it is given."""
+NOBODY: Final = "http://127.0.0.1:9/"
+"""Where a head reports that it does not report: without it Ray does so to its makers, once, where usage
+statistics are disabled (`findings/ray-reports-that-it-does-not.sh`). Nothing answers there."""
 TLS_FILES: Final = {
     "RAY_TLS_SERVER_CERT": "node.crt",
     "RAY_TLS_SERVER_KEY": "node.key",
@@ -52,6 +55,7 @@ def environment(token: str, tls: str) -> dict[str, str]:
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN_PATH": token,
         "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_USAGE_STATS_REPORT_URL": NOBODY,
         "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # under `uv run` it would upload the working folder
         "RAY_DISABLE_IMPORT_WARNING": "1",
         "RAY_gcs_rpc_server_reconnect_timeout_s": str(RECONNECT_S),

@@ -10,6 +10,6 @@ import sys
 
 sys.modules["openvino_telemetry"] = None  # type: ignore[assignment] # Python then finds none
 
-import openvino
+import openvino  # noqa: E402 - after that
 
 __all__ = ["openvino"]

@@ -284,7 +284,7 @@ export class Studio {
   // A label map that was kept as JPEG: it can be drawn on at once.
   #drawNearest(pixels, image) {
     this.#draw(pixels);
-    this.#note(
+    this.#offer(
       "Its colours were brought to the palette's. ",
       button("Translate it as it is", () => this.#showAsIs(image)),
     );
@@ -313,7 +313,7 @@ export class Studio {
     this.canvas.getContext("2d").putImageData(image, 0, 0);
     this.element.classList.add("taken");
     if (this.given.mode !== "picture") {
-      this.#note(
+      this.#offer(
         "This picture has other colours than the palette. It is translated as it is. ",
         button("Draw on it in the palette's colours", () =>
           this.#draw(nearest(image.data, this.colours).pixels),
@@ -325,7 +325,7 @@ export class Studio {
     this.refresh();
   }
 
-  #note(...said) {
+  #offer(...said) {
     const had = this.note.contains(document.activeElement);
     replace(this.note, ...said);
     this.note.hidden = false;

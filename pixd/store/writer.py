@@ -151,8 +151,11 @@ def _create(path: Path) -> None:
     for leftover in (building, building.with_name(building.name + "-journal")):
         leftover.unlink(missing_ok=True)
     db = database(sqlite3.connect(building, isolation_level=None), execute_plugins=False)
+    # Nobody has it yet, so it is flushed once, at its end, and not for each migration.
+    db.execute("PRAGMA synchronous = OFF")
     schema.migrations.apply(db)
     db.close()
+    durable.sync_files([building], [])
     building.rename(path)
     durable.sync_folder(path.parent)
 

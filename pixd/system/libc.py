@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Sequence
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8  # malloc.h of glibc
@@ -247,14 +247,17 @@ def read_mounts() -> bytes:
         return b""
 
 
-def _mounts(mounts: bytes) -> Iterator[tuple[bytes, str]]:
-    """Yield mount point and type, in the order of mounting. Source: proc_pid_mountinfo(5)."""
+@functools.lru_cache(maxsize=2)  # asked for every part of every path; it changes rarely
+def _mounts(mounts: bytes) -> Sequence[tuple[bytes, str]]:
+    """Return mount points and types, in the order of mounting. Source: proc_pid_mountinfo(5)."""
+    found = []
     for line in mounts.splitlines():
         before, _, after = line.partition(b" - ")
         fields = before.split(b" ")
         if len(fields) < 5 or not after:  # noqa: PLR2004 - the mount point is the fifth field
             continue
-        yield _unescape(fields[4]), after.split(b" ", 1)[0].decode("ascii", "replace")
+        found.append((_unescape(fields[4]), after.split(b" ", 1)[0].decode("ascii", "replace")))
+    return found
 
 
 def _is_network(kind: str) -> bool:

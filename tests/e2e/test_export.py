@@ -92,7 +92,7 @@ def test_an_exported_onnx_runs_without_pixd_by_the_script_of_the_docs(own: Tiny)
     assert card["formats"]["onnx"]["agreement"]["largest"] <= 1
     assert "on 12 training pictures" in card["formats"]["onnx"]["checked"]
 
-    (script,) = re.findall(r"```python\n(import sys.*?)```", DOCS.read_text(), re.DOTALL)
+    (script,) = re.findall(r"```python\n(import os, sys.*?)```", DOCS.read_text(), re.DOTALL)
     assert len(script.splitlines()) <= 10
     assert "pixd" not in script
     picture, made = own.folder / "input" / "in-000.png", own.folder / "made.png"

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import shutil
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -185,8 +184,7 @@ class Checkpoints:
         self._checkpoint.write(str(part / "variables"))
         state = json.dumps({"step": step, "notes": notes}, allow_nan=False)
         (part / "state.json").write_text(state, encoding="utf-8")
-        for path in part.iterdir():
-            _fsync(path)
+        durable.sync_files([*part.iterdir()], [part])
         durable.sync_folder(part)
         crash_points.crash_point("checkpoint")
         shutil.rmtree(final, ignore_errors=True)
@@ -215,11 +213,3 @@ def not_finite(step: int) -> NotFiniteError:
         f"the losses or weights are no longer finite at step {step}",
         advice="lower train.learning_rate or use precision: float32; look for odd pairs",
     )
-
-
-def _fsync(path: Path) -> None:
-    fd = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

@@ -1,5 +1,8 @@
 """What an exported page takes in Chromium, on the processor and on WebGPU: bytes, seconds, agreement.
 
+Beside it the same file in ONNX Runtime for Python, alone and with as many threads: `native_s` is the
+median of an image there, and `of_native` how often that the page takes on the processor.
+
 Without a GPU, Chromium's WebGPU is one in software: then its figures tell what is computed, and
 nothing about a GPU's speed. Prints what the card of `pixd export --format web --check` has.
 
@@ -9,21 +12,28 @@ nothing about a GPU's speed. Prints what the card of `pixd export --format web -
 from __future__ import annotations
 
 import argparse
+import gzip
 import json
 import os
 import sys
 import tempfile
+import time
 from pathlib import Path
+from statistics import median
+
+import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from pixd.config import web_runtime
-from pixd.pix2pix.exports import browser_check, page
+from pixd.pix2pix.exports import browser_check, page, runtimes
 from pixd.pix2pix.exports.trial import Trial
 from pixd.pix2pix.network import hardware, models
 from pixd.pix2pix.network.generator import load_generator
 from tests.support import chromium
 from tests.support.kept import kept
+
+IMAGES = 20  # of whose times the native one is the median
 
 
 def main() -> None:
@@ -62,8 +72,25 @@ def main() -> None:
         browser_check.ON_A_GPU = browser_check.IN_SOFTWARE  # where there is no real one
         before = os.getloadavg()[0]
         told["browser"] = browser_check.run(browser, target, trial, scratch)
+        told["native_s"] = round(native_s(target, generator.input_shape[1]), 3)
+        told["of_native"] = round(told["browser"]["picture_s"] / told["native_s"], 2)
         told["load"] = [round(before, 1), round(os.getloadavg()[0], 1)]
     print(json.dumps(told, indent=1))
+
+
+def native_s(target: Path, side: int) -> float:
+    """Return the median of the seconds that an image takes in ONNX Runtime itself, on all cores."""
+    parts = json.loads((target / "page.json").read_text())["model"]["parts"]
+    whole = target.parent / "whole.onnx"
+    whole.write_bytes(gzip.decompress(b"".join((target / part).read_bytes() for part in parts)))
+    run = runtimes.load_onnx(whole).run
+    values = np.random.default_rng(0).uniform(-1, 1, (1, side, side, 3)).astype(np.float32)
+    took = []
+    for _ in range(1 + IMAGES):
+        began = time.perf_counter()
+        run(values)
+        took.append(time.perf_counter() - began)
+    return median(took[1:])
 
 
 if __name__ == "__main__":

@@ -157,7 +157,6 @@ def smallest_model(
         made: bytes = graph.SerializeToString(deterministic=True)
         trials.write_bytes(made)
         loaded = load_onnx(trials)
-        assert loaded is not None  # pixd itself needs its runtime
         told = weights or words_of(tiers)
         checked = {"weights": told, "checked": trial.told(loaded.runtime)}
         if weights:

@@ -93,7 +93,7 @@ def test_an_exported_onnx_runs_without_pixd_by_the_script_of_the_docs(own: Tiny)
     assert "on 12 training pictures" in card["formats"]["onnx"]["checked"]
 
     (script,) = re.findall(r"```python\n(import os, sys.*?)```", DOCS.read_text(), re.DOTALL)
-    assert len(script.splitlines()) <= 10
+    assert sum(map(bool, script.splitlines())) <= 10
     assert "pixd" not in script
     picture, made = own.folder / "input" / "in-000.png", own.folder / "made.png"
     subprocess.run(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.children import BARE
 from tests.support.tiny import Tiny
 
 pytestmark = [
@@ -28,11 +28,10 @@ def told_others(tiny: Tiny, *words: str) -> list[str]:
     home = tiny.folder / "home"
     home.mkdir(exist_ok=True)
     # Some libraries tell nobody on a machine that builds and tests: a user's has no such variables.
-    environment = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
     subprocess.run(
         ["strace", "-f", "--seccomp-bpf", "-qq", f"--trace={CALLS}", f"--output={trace}",
          sys.executable, "-m", "pixd", *words],
-        check=True, capture_output=True, cwd=tiny.folder, env={**environment, "HOME": str(home)},
+        check=True, capture_output=True, cwd=tiny.folder, env={**BARE, "HOME": str(home)},
     )  # fmt: skip
     lines = trace.read_text(errors="replace").splitlines()
     assert lines or words[0] == "export"  # its children's calls are seen

@@ -1,13 +1,13 @@
 """A process that has imported TensorFlow once, and forks a copy of itself for each child.
 
-``python -m tests.support.fork_server FD`` imports TensorFlow, Keras, ONNX and its
-runtime, numpy and Pillow, and no module of pixd. It computes nothing, makes no TensorFlow context and starts no
-thread. Then it waits for requests on the socket `FD`. For each it makes a copy of itself that is a child of the
-process that asked, not of the server (clone(2), CLONE_PARENT). The copy takes the arguments,
-environment, folder, descriptors, limits and session that a new process would have, and runs the
-module as ``python -m`` does. So all code of pixd is imported and run in each child as always, and
-exit codes, signals, /proc and the end with the parent are those of a real child. Only the import
-of other people's packages is not paid again.
+``python -m tests.support.fork_server FD`` imports TensorFlow, Keras, ONNX and its runtime, numpy
+and Pillow, and no module of pixd. It computes nothing, makes no TensorFlow context and starts no
+thread. Then it waits for requests on the socket `FD`. For each it makes a copy of itself that is a
+child of the process that asked, not of the server (clone(2), CLONE_PARENT). The copy takes the
+arguments, environment, folder, descriptors, limits and session that a new process would have, and
+runs the module as ``python -m`` does. So all code of pixd is imported and run in each child as
+always, and exit codes, signals, /proc and the end with the parent are those of a real child. Only
+the import of other people's packages is not paid again.
 
 A request can also be a command with a server of its own: the copy forks a server for itself, and
 then becomes the command. So a real `pixd run` gets children that it is the parent of. A translator

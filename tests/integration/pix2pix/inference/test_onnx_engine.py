@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +16,7 @@ from pixd.pix2pix.network import hardware
 from pixd.pix2pix.network.model_folder import GENERATOR_FILE
 from pixd.system import machine
 from pixd.system.children.spec import TranslateSpec
+from tests.support.children import BARE
 from tests.support.kept import kept
 
 SIZE = 64
@@ -141,11 +141,10 @@ def test_nobody_is_told_that_it_is_used(model: Path, tmp_path: Path) -> None:
         "engine([np.zeros((SIZE, SIZE, 3), np.uint8)])\n"
     )
     # ONNX Runtime tells nobody on a machine that builds and tests; a user's has none of its variables.
-    told = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
     home = tmp_path / "home"
     home.mkdir()
     command = [sys.executable, "-c", script, str(model)]
-    subprocess.run(command, check=True, capture_output=True, env={**told, "HOME": str(home)})
+    subprocess.run(command, check=True, capture_output=True, env={**BARE, "HOME": str(home)})
     left = [path for path in home.rglob("*") if "onnx" in path.name]
     assert not left  # an identifier of this user, and what waits to be sent
 

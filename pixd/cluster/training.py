@@ -104,9 +104,6 @@ class TrainingBridge:
             self._events.phase(said)
         self._events.beat()
 
-    def _beat(self) -> None:
-        self._events.beat()
-
     def _pause(self, seconds: float) -> None:
         until = time.monotonic() + seconds
         while time.monotonic() < until:
@@ -125,8 +122,13 @@ class TrainingBridge:
         listener = Listener(host, inbox, None)
         listener.start()
         self._roster.note_up(host.attempt, host.id, lambda: listener.heard_at)
+
         # From here on an end is asked of the child, which writes a checkpoint first.
-        transfer = Transfer(host.link, host.attempt, self._roster.report, self._beat)
+        def beat() -> None:
+            self._check_heard(host, listener)
+            self._events.beat()
+
+        transfer = Transfer(host.link, host.attempt, self._roster.report, beat)
         while True:
             group = self._next_group(host, transfer, listener, inbox)
             if group is None:
@@ -139,6 +141,11 @@ class TrainingBridge:
                 self._relay(host, transfer, event)
             if self._checkpoint and self._homing.may_fetch(time.monotonic()):
                 self._fetch_checkpoints(transfer)
+
+    def _check_heard(self, host: Host, listener: Listener) -> None:
+        """Raise SilentError if the host was not heard for too long."""
+        if listener.is_silent(self._order.silent_s):
+            raise SilentError(f"{host.name} was silent for {self._order.silent_s:.0f} s")
 
     def _next_group(
         self,
@@ -153,10 +160,8 @@ class TrainingBridge:
         try:
             _, group = inbox.get(timeout=LOOK_EVERY_S)
         except queue.Empty:
-            if listener.is_silent(self._order.silent_s):
-                raise SilentError(
-                    f"{host.name} was silent for {self._order.silent_s:.0f} s"
-                ) from None
+            # No beat: if the trainer hangs and its host does not, the service must notice.
+            self._check_heard(host, listener)
             return None
         if isinstance(group, Exception):
             raise group

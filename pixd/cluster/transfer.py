@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import queue
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -22,6 +24,8 @@ PART_BYTES: Final = 8 << 20
 AT_ONCE: Final = 256  # files whose places are asked for in one call
 TRANSFER_WITHIN_S: Final = 120.0
 """The longest that one part of 8 MiB may take: 70 kB a second."""
+BEAT_EVERY_S: Final = 0.5
+"""How often who waits for a host looks around: is an end wanted, has the host fallen silent?"""
 _SEND_TRIES: Final = 3
 
 
@@ -54,14 +58,40 @@ class Transfer:
             link: to the host.
             attempt: whose folder.
             report: counts the bytes.
-            beat: called between parts: it says that the work goes on, and may raise to end it.
+            beat: called between parts and while one is waited for: it says that the work goes on, and
+                may raise to end it.
         """
         self._link, self._attempt = link, attempt
         self._report, self._beat = report, beat
 
     def call(self, method: str, *arguments: Any, within_s: float = TRANSFER_WITHIN_S) -> Any:
         """Call a method of the host with the attempt as its first argument."""
-        return self._link.call(method, self._attempt, *arguments, within_s=within_s)
+        return self._ask(method, self._attempt, *arguments, within_s=within_s)
+
+    def _ask(self, method: str, *arguments: Any, within_s: float = TRANSFER_WITHIN_S) -> Any:
+        """Call a method of the host, and beat while it is waited for.
+
+        In a thread of its own, and not with a short limit again and again: a carrier may begin anew
+        to bring a large answer each time that the wait for it ends.
+        """
+        answers: queue.SimpleQueue[tuple[Any, BaseException | None]] = queue.SimpleQueue()
+
+        def ask() -> None:
+            try:
+                answers.put((self._link.call(method, *arguments, within_s=within_s), None))
+            except BaseException as error:  # noqa: BLE001 - raised where it is waited for
+                answers.put((None, error))
+
+        threading.Thread(target=ask, name=f"ask-{method}", daemon=True).start()
+        while True:
+            try:
+                value, error = answers.get(timeout=BEAT_EVERY_S)
+            except queue.Empty:
+                self._beat()
+                continue
+            if error is not None:
+                raise error
+            return value
 
     # -- there ----------------------------------------------------------------------------
 
@@ -92,7 +122,7 @@ class Transfer:
                 )
 
     def _send_lacking(self, sources: dict[str, Path]) -> None:
-        lacking = self._link.call("lacks", list(sources), within_s=TRANSFER_WITHIN_S)
+        lacking = self._ask("lacks", list(sources))
         small: list[tuple[str, bytes]] = []
         small_bytes = 0
         for digest in lacking:
@@ -108,7 +138,7 @@ class Transfer:
             self._keep(small, small_bytes)
 
     def _keep(self, small: list[tuple[str, bytes]], count: int) -> None:
-        self._link.call("keep", small, within_s=TRANSFER_WITHIN_S)
+        self._ask("keep", small)
         self._report.sent_bytes += count
         self._beat()
 
@@ -120,9 +150,7 @@ class Transfer:
                 data = file.read(PART_BYTES)
                 end = offset + len(data)
                 is_last = end >= size
-                self._link.call(
-                    "keep_part", digest, offset, data, is_last, within_s=TRANSFER_WITHIN_S
-                )
+                self._ask("keep_part", digest, offset, data, is_last)
                 self._report.sent_bytes += len(data)
                 offset = end
                 self._beat()

@@ -28,6 +28,8 @@ from pixd.cluster.order import Order
 from pixd.system.errors import PixdError
 
 VARIABLE = "PIXD_MACHINES"
+FREEZES_AT = "PIXD_FREEZES_AT"
+"""A method at whose call a host freezes, as a machine does whose power manager lays it to sleep."""
 CPUS = 1  # of each machine
 
 
@@ -205,6 +207,8 @@ def main() -> None:
             _write(out, frame)
 
     def answer(number: int, method: str, arguments: tuple[Any, ...], is_stream: bool) -> None:  # noqa: FBT001
+        if method == os.environ.get(FREEZES_AT):
+            os.kill(os.getpid(), signal.SIGSTOP)
         try:
             found = getattr(host, method)(*arguments)
             if is_stream:

@@ -86,7 +86,7 @@ class Heard:
     report: Report
 
 
-def listen(bridge: Worker, scratch: Path, wait_until: Any) -> Heard:
+def listen(bridge: Worker, scratch: Path, wait_until: Any, within_s: float = 120) -> Heard:
     """Follow a bridge to its end."""
     events: list[dict[str, Any]] = []
 
@@ -95,7 +95,7 @@ def listen(bridge: Worker, scratch: Path, wait_until: Any) -> Heard:
         events.extend(bridge.read_events())
         return is_dead
 
-    wait_until(is_over, 120)
+    wait_until(is_over, within_s)
     report = read_report(scratch)
     assert report is not None
     return Heard(events, read_result(scratch), report)

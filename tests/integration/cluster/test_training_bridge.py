@@ -11,6 +11,7 @@ import pytest
 
 from tests.conftest import WaitUntil
 from tests.integration.cluster.conftest import Heard, Machines, listen, spec_of
+from tests.support.process_carrier import FREEZES_AT
 
 
 def train(machines: Machines, folder: Path, wait_until: WaitUntil, **recipe: Any) -> Heard:
@@ -97,6 +98,38 @@ def test_a_machine_that_hangs_is_given_up_and_publishes_nothing_when_it_is_back(
     assert heard.result.state == "succeeded", heard.result.error
     assert heard.result.environment["node"] == "m2"
     assert any("silent for 3 s" in event.get("message", "") for event in heard.events)
+
+
+@pytest.mark.parametrize("method", ["files", "read"])
+def test_a_machine_that_hangs_while_it_is_asked_is_given_up_as_soon(
+    machines: Machines, tmp_path: Path, wait_until: WaitUntil, method: str
+) -> None:
+    machines.give("m1", **{FREEZES_AT: method})
+    order = machines.order(tmp_path / "scratch", spec=spec_of(tmp_path, step_s=0.1), silent_s=3.0)
+    heard = listen(machines.start(order), order.scratch, wait_until)
+    assert heard.result.state == "succeeded", heard.result.error
+    assert heard.result.environment["node"] == "m2"
+    assert any("silent for 3 s" in event.get("message", "") for event in heard.events)
+    assert heard.report.lost_by == {"silent": 1}
+
+
+def test_an_end_is_asked_for_while_a_machine_that_hangs_is_sent_to(
+    machines: Machines, tmp_path: Path, wait_until: WaitUntil
+) -> None:
+    for name in ("m1", "m2"):
+        machines.give(name, **{FREEZES_AT: "lacks"})
+    order = machines.order(tmp_path / "scratch", spec=spec_of(tmp_path))
+    bridge = machines.start(order)
+    phases: list[str] = []
+
+    def is_sent_to() -> bool:
+        phases.extend(event.get("phase", "") for event in bridge.read_events())
+        return any(phase.startswith("sending") for phase in phases)
+
+    wait_until(is_sent_to)
+    bridge.terminate()
+    heard = listen(bridge, order.scratch, wait_until, within_s=30)  # not until it is given up
+    assert heard.result.state == "interrupted"
 
 
 def test_an_end_that_is_asked_for_leaves_a_checkpoint_here(

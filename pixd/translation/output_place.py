@@ -1,4 +1,4 @@
-"""Whether the output folder may be written: is it there, and is its disk mounted?
+"""Whether the output folder may be written, and how: is it there, and is its disk mounted?
 
 An output folder on a disk that is away must not be made again in the empty mount point: the outputs
 would be hidden there as soon as the disk is back. So the store remembers at which mount point the
@@ -10,15 +10,17 @@ that is mounted in the place of the old one.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import stat
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pixd.system import durable
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
     from pixd.store.store import Store
 
@@ -54,6 +56,25 @@ class OutputPlace:
                 return why
             self._believe()
         return ""
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[Path]:
+        """Yield a path to the folder that `why_not` last believed, whatever its name leads to meanwhile.
+
+        What is written there never lands in the mount point of a disk that has just gone. It is held
+        for the block alone, because a disk with an open folder cannot be unmounted.
+
+        Raises:
+            OSError: the name leads to another folder now, or to none.
+        """
+        fd = os.open(self._folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            about = os.fstat(fd)
+            if (about.st_dev, about.st_ino) != self._believed:
+                raise OSError(errno.ESTALE, "it is another folder than a moment ago")
+            yield Path(f"/proc/self/fd/{fd}")
+        finally:
+            os.close(fd)
 
     def _why_not_make(self) -> str:
         self._believed = None

@@ -106,11 +106,12 @@ class Publisher:
         return self.carry_out(made, intents)
 
     def look_ahead(self, made: list[Made]) -> None:
-        """Look at what is there under the names of outputs, where the folder may not answer.
+        """Look whether the folder is there, and where it may not answer, at what is in it.
 
-        Call it before the transaction of `intend`, which must not wait for a folder.
+        Call it before the transaction of `intend`, which must not wait for a folder. Its disk may
+        have gone since the images were asked for: then nothing is published.
         """
-        self._refusal = ""
+        self._refusal = "" if self.calls.network else self._place.why_not()
         self._found.clear()
         self._postponed.clear()
         self._said.clear()
@@ -266,24 +267,33 @@ class Publisher:
 
     def _put(self, intents: list[Intent]) -> list[Intent]:
         """Put the files in place and return the intents whose file is there now."""
-        sources = [self._store.objects.path_of(intent.digest) for intent in intents]
-        targets = [path_in(self._folder, intent.path) for intent in intents]
-        files = list(zip(sources, targets, strict=True))
         try:
-            errors = self.calls.call_slow(
-                leftovers.WITHIN_S, output_files.publish_each, files, below=self._folder
-            )
+            errors = self._put_each(intents)
         except NotAnsweringError as silence:
             self._refusal, self._has_left = silence.message, True
             return []
+        except OSError as error:  # the folder itself, since it was looked at a moment ago
+            errors = [error] * len(intents)
         standing = []
-        for intent, target, error in zip(intents, targets, errors, strict=True):
+        for intent, error in zip(intents, errors, strict=True):
+            target = path_in(self._folder, intent.path)
             if error is None or self._stands_after_all(target, intent.digest):
                 standing.append(intent)
                 continue
             self._note_refusal(intent.input, intent.path, error)
             self._store.outputs.drop_intent(intent.row)
         return standing
+
+    def _put_each(self, intents: list[Intent]) -> list[Exception | None]:
+        network, publish = self.calls.network, output_files.publish_each
+        with contextlib.nullcontext(self._folder) if network else self._place.held() as folder:
+            files = [
+                (self._store.objects.path_of(one.digest), path_in(folder, one.path))
+                for one in intents
+            ]
+            if network:
+                return self.calls.call_slow(leftovers.WITHIN_S, publish, files, below=folder)
+            return publish(files, below=folder)
 
     def _is_recorded(self, intent: Intent) -> bool:
         """Write that an output is published; tell whether its input has all of them now.

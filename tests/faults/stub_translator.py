@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,7 @@ def main() -> int:
     events.send("ready", device="cpu", environment={})
     for line in sys.stdin:
         request = json.loads(line)
+        time.sleep(float(os.environ.get("PIXD_STUB_TRANSLATE_S", "0")))
         answer = translate(request)
         events.send(answer.pop("event"), id=request["id"], **answer)
     os._exit(0)

@@ -147,8 +147,9 @@ class Stubbed(Tiny):
         strays = [*(store / "objects" / "incoming").iterdir()]
         strays += [*(self.folder / "output").rglob(".pixd-*"), *(store / "models").glob(".*")]
         found += [f"{path} was left behind" for path in strays]
-        if self.run("verify") != 0:
-            found.append("pixd verify finds something wrong")
+        verified = self.pixd("verify")
+        if verified.returncode != 0:
+            found.append(f"pixd verify: {verified.stdout}{verified.stderr}")
         return found
 
 

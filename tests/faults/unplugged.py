@@ -23,7 +23,8 @@ from tests.faults.stubbed import Stubbed
 
 WITHIN_S = 120.0
 LOOK_EVERY_S = 0.1
-TRAIN_S = "2"  # for the stub trainer
+SLOWLY = {"PIXD_STUB_TRAIN_S": "2", "PIXD_STUB_TRANSLATE_S": "0.2"}
+"""The stubs would be through before a disk is away: what is made meanwhile matters most."""
 FOLDERS = ("training", "input", "output")
 WHICH = {"store": ("store",), "folders": FOLDERS, "both": ("store", *FOLDERS)}
 DURING = ("training", "translating", "idle")
@@ -115,7 +116,7 @@ def scenario(disks: Disks, count: int, seed: int) -> dict[str, Any]:
             inputs += 1
 
     drop(3, 2)
-    tiny.spawn(PIXD_STUB_TRAIN_S=TRAIN_S)
+    tiny.spawn(**SLOWLY)
     disks.wait(lambda s: _is_through(s, inputs), "translated")
     plan = [(which, during) for which in WHICH for during in DURING]
     chance.shuffle(plan)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -87,7 +88,7 @@ def failing(publishing: Publishing, call: Callable[..., Any]) -> Callable[..., A
 
     def is_about(argument: object) -> bool:
         if isinstance(argument, Draft):
-            return argument._target in publishing.of_bad
+            return argument._target.name == BAD  # the folder is an open descriptor
         return isinstance(argument, str | int | Path) and argument in publishing.of_bad
 
     def fails(*args: Any, **kwargs: Any) -> Any:
@@ -205,3 +206,44 @@ def test_a_folder_of_outputs_that_may_not_be_looked_into_stops_no_other(
     states = publishing.states()
     assert states[NAMES[2]] == (FileState.QUEUED, "its output was deleted")
     assert states[BAD][0] == FileState.TRANSLATED
+
+
+def test_a_folder_whose_disk_went_meanwhile_gets_nothing_and_all_is_published_later(
+    publishing: Publishing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, away = publishing.folder, publishing.folder.with_name("away")
+    mounts = {"/", str(folder)}
+    monkeypatch.setattr(os.path, "ismount", lambda path: str(path) in mounts)
+    assert publishing.publisher.why_not() == ""  # and the images are asked for
+    folder.rename(away)
+    folder.mkdir()  # the mount point, empty
+    mounts.remove(str(folder))
+    assert f"no disk is mounted at {folder}" in publishing.publish(NAMES)
+    assert not list(folder.iterdir())
+    assert publishing.outputs() == {}
+    assert {state for state, _ in publishing.states().values()} == {FileState.QUEUED}
+    folder.rmdir()
+    away.rename(folder)
+    mounts.add(str(folder))
+    assert publishing.publish(NAMES) == ""
+    assert sorted(path.name for path in folder.iterdir()) == NAMES
+
+
+@pytest.mark.parametrize("comes", ["another folder", "nothing"])
+def test_a_folder_that_goes_while_it_is_published_to_gets_nothing(
+    publishing: Publishing, comes: str
+) -> None:
+    folder, away = publishing.folder, publishing.folder.with_name("away")
+    made = [publishing.made[name] for name in NAMES]
+    publishing.publisher.look_ahead(made)
+    with publishing.store.transaction():
+        intents = publishing.publisher.intend(made, model_digest=MODEL, recipes=[publishing.recipe])
+    assert len(intents) == len(NAMES)
+    folder.rename(away)
+    if comes == "another folder":
+        folder.mkdir()
+    publishing.publisher.carry_out(made, intents)
+    assert not list(folder.iterdir())
+    assert not list(away.iterdir())
+    assert publishing.outputs() == {}
+    assert {state for state, _ in publishing.states().values()} == {FileState.QUEUED}

@@ -68,3 +68,20 @@ def test_another_folder_by_the_configuration_is_made(store: Store, tmp_path: Pat
     assert OutputPlace(store, "p", tmp_path / "one").why_not() == ""
     assert OutputPlace(store, "p", tmp_path / "two").why_not() == ""
     assert (tmp_path / "two").is_dir()
+
+
+def test_a_folder_is_held_for_a_block_alone_whatever_its_name_leads_to(
+    store: Store, tmp_path: Path
+) -> None:
+    folder = tmp_path / "output"
+    place = OutputPlace(store, "p", folder)
+    assert place.why_not() == ""
+    before = set(os.listdir("/proc/self/fd"))
+    with place.held() as held:
+        folder.rename(tmp_path / "away")
+        folder.mkdir()
+        (held / "x").touch()
+    assert set(os.listdir("/proc/self/fd")) == before  # else its disk could not be unmounted
+    assert (tmp_path / "away" / "x").exists()
+    with pytest.raises(OSError, match="another folder"), place.held():
+        pass

@@ -272,8 +272,8 @@ class Publisher:
         except NotAnsweringError as silence:
             self._refusal, self._has_left = silence.message, True
             return []
-        except OSError as error:  # the folder itself, since it was looked at a moment ago
-            errors = [error] * len(intents)
+        except OSError as gone:  # the folder itself, since it was looked at a moment ago
+            errors = [gone] * len(intents)
         standing = []
         for intent, error in zip(intents, errors, strict=True):
             target = path_in(self._folder, intent.path)

@@ -81,9 +81,8 @@ def test_a_folder_is_held_for_a_block_alone_whatever_its_name_leads_to(
         folder.rename(tmp_path / "away")
         folder.mkdir()
         (held / "x").touch()
-    assert (
-        len(list(Path("/proc/self/fd").iterdir())) == before
-    )  # else its disk could not be unmounted
+    # One that is open would keep its disk from being unmounted.
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
     assert (tmp_path / "away" / "x").exists()
     with pytest.raises(OSError, match="another folder"), place.held():
         pass

@@ -220,7 +220,7 @@ def _noise(chance: random.Random) -> bytes:
 
 
 @pytest.mark.alone
-@pytest.mark.timeout(7200)
+@pytest.mark.timeout(14400)
 def test_random_requests_end_in_no_traceback_and_no_growth(
     translated: Path, tmp_path: Path, figure: Figure, *, is_full_size: bool
 ) -> None:

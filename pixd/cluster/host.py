@@ -57,6 +57,9 @@ class Host:
         self._work: WorkFolder | None = None
         self._child: TrainerThread | TranslatorThread | None = None
 
+    def ping(self) -> None:
+        """Answer: it runs, and is heard."""
+
     def about(self) -> dict[str, Any]:
         """Return what decides whether this machine gets work: versions, room, GPUs."""
         return {

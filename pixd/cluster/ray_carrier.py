@@ -221,9 +221,6 @@ class RayLink:
 class RayHost(Host):
     """A host that knows the name of its node for Ray."""
 
-    def ping(self) -> None:
-        """Answer: it runs."""
-
     def about(self) -> dict[str, Any]:
         """Return what a host tells of its machine, and the id of the node."""
         import ray  # noqa: PLC0415 - only on a machine of the cluster

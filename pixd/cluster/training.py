@@ -29,7 +29,7 @@ from pixd.system.children.spec import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from pixd.cluster.order import Order
     from pixd.system.children.child import Events, StopFlag
@@ -113,7 +113,7 @@ class TrainingBridge:
     # -- one attempt ----------------------------------------------------------------------
 
     def _train_on(self, host: Host) -> Result:
-        transfer = Transfer(host.link, host.attempt, self._roster.report, lambda: self._wait(""))
+        transfer = self._transfer(host, lambda: self._wait(""))
         self._events.phase(f"sending what is needed to {host.name}")
         spec = self._send(transfer, Path(host.work))
         order = {"module": self._order.module, "spec": to_json(spec), "nice": self._order.nice}
@@ -128,7 +128,7 @@ class TrainingBridge:
             self._check_heard(host, listener)
             self._events.beat()
 
-        transfer = Transfer(host.link, host.attempt, self._roster.report, beat)
+        transfer = self._transfer(host, beat)
         while True:
             group = self._next_group(host, transfer, listener, inbox)
             if group is None:
@@ -141,6 +141,10 @@ class TrainingBridge:
                 self._relay(host, transfer, event)
             if self._checkpoint and self._homing.may_fetch(time.monotonic()):
                 self._fetch_checkpoints(transfer)
+
+    def _transfer(self, host: Host, beat: Callable[[], object]) -> Transfer:
+        report, silent_s = self._roster.report, self._order.silent_s
+        return Transfer(host.link, host.attempt, report, beat, silent_s=silent_s)
 
     def _check_heard(self, host: Host, listener: Listener) -> None:
         """Raise SilentError if the host was not heard for too long."""

@@ -6,9 +6,11 @@ import hashlib
 import os
 import queue
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from pixd.cluster.carrier import SilentError
 from pixd.cluster.objects import DamagedObjectError
 from pixd.cluster.work_folder import whole_files
 from pixd.system import durable
@@ -24,6 +26,7 @@ PART_BYTES: Final = 8 << 20
 AT_ONCE: Final = 256  # files whose places are asked for in one call
 TRANSFER_WITHIN_S: Final = 120.0
 """The longest that one part of 8 MiB may take: 70 kB a second."""
+PING: Final = "ping"
 BEAT_EVERY_S: Final = 0.5
 """How often who waits for a host looks around: is an end wanted, has the host fallen silent?"""
 _SEND_TRIES: Final = 3
@@ -50,7 +53,13 @@ class Transfer:
     """The files of one attempt on one host."""
 
     def __init__(
-        self, link: Link, attempt: str, report: Report, beat: Callable[[], object]
+        self,
+        link: Link,
+        attempt: str,
+        report: Report,
+        beat: Callable[[], object],
+        *,
+        silent_s: float,
     ) -> None:
         """Send to and fetch from the host of `link`.
 
@@ -60,9 +69,12 @@ class Transfer:
             report: counts the bytes.
             beat: called between parts and while one is waited for: it says that the work goes on, and
                 may raise to end it.
+            silent_s: a host that has not answered for so long is asked whether it is there, and is
+                given up if it does not say so within the same time.
         """
         self._link, self._attempt = link, attempt
         self._report, self._beat = report, beat
+        self._silent_s = silent_s
 
     def call(self, method: str, *arguments: Any, within_s: float = TRANSFER_WITHIN_S) -> Any:
         """Call a method of the host with the attempt as its first argument."""
@@ -83,15 +95,25 @@ class Transfer:
                 answers.put((None, error))
 
         threading.Thread(target=ask, name=f"ask-{method}", daemon=True).start()
+        heard_at = time.monotonic()
         while True:
             try:
                 value, error = answers.get(timeout=BEAT_EVERY_S)
             except queue.Empty:
                 self._beat()
+                if method != PING and time.monotonic() - heard_at > self._silent_s:
+                    self._check_is_there()
+                    heard_at = time.monotonic()
                 continue
             if error is not None:
                 raise error
             return value
+
+    def _check_is_there(self) -> None:
+        try:
+            self._ask(PING, within_s=self._silent_s)
+        except SilentError:
+            raise SilentError(f"it was silent for {2 * self._silent_s:.0f} s") from None
 
     # -- there ----------------------------------------------------------------------------
 

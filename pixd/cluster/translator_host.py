@@ -69,7 +69,10 @@ class TranslatorHost(threading.Thread):
     def _send_all(self) -> None:
         host = self._host = self._finder.find(self._tell)
         self.name = host.name
-        transfer = Transfer(host.link, host.attempt, self._roster.report, lambda: self._tell(""))
+        transfer = Transfer(
+            *(host.link, host.attempt, self._roster.report, lambda: self._tell("")),
+            silent_s=self._order.silent_s,
+        )
         self._tell(f"sending the model to {host.name}")
         folder, work = Path(self._spec.model), Path(host.work)
         transfer.send(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.routing import Route
 
+from pixd.folders import away
 from pixd.store import lock
 from pixd.store.queries import files, holds
 from pixd.system import disk
@@ -130,20 +131,20 @@ async def _put(
 
 
 async def check_room(world: World, pipeline: PipelineSettings, kind: str, length: int) -> None:
-    """Refuse where a folder is on hold or its disk is too full.
+    """Refuse where a folder is on hold, its disk is away or too full.
 
     Raises:
         RefusalError: so it is.
     """
-    held = await world.read(holds.held_roots, pipeline.name)
-    if kind in held:
+    roots = await world.read(holds.roots, pipeline.name)
+    root = pipeline.input if kind == "input" else pipeline.training
+    if why := await world.write(away.why_away, root, roots.get(kind)):
         raise RefusalError(
             replies.LOCKED,
-            f"the {kind} folder is on hold: {held[kind]}",
+            f"the {kind} folder: {why}",
             headers={"connection": "close"},
-            advice="look whether its disk is there; `pixd resume` takes it as it is",
+            advice=away.ADVICE,
         )
-    root = pipeline.input if kind == "input" else pipeline.training
     why = await world.write(disk.shortage, root, length, pipeline.keep.free_bytes)
     if why:
         raise RefusalError(

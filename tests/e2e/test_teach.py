@@ -43,6 +43,13 @@ def test_a_retouched_output_is_learned_traced_and_recalled(mine: Tiny) -> None:
     assert not (mine.folder / "training" / "taught").exists()
 
     retouch(output)
+    training, away = mine.folder / "training", mine.folder / "away"
+    training.rename(away)  # its disk is not mounted
+    unwritten = mine.pixd("teach", "output/in-001.png")
+    assert unwritten.returncode == 1
+    assert "look whether its disk is there" in unwritten.stderr
+    assert not training.exists()
+    away.rename(training)
     done = mine.pixd("teach", "output/in-001.png", "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["written"] == ["taught/in-001.png"]

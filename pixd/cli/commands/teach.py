@@ -39,6 +39,7 @@ def run(args: argparse.Namespace) -> int:
     target = Path(args.target or args.output)
     if not args.target and not target.is_file():
         target = path_in(pipeline.output, output.path)
+    teaching.check_folder(reader, pipeline)
     lesson = teaching.prepare(reader, settings.store, pipeline, output, target, LocalSpawner())
     changed = teaching.place(reader, pipeline, lesson)
     reader.close()

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pixd
 from pixd.config.pair_kinds import KINDS
+from pixd.folders import away
 from pixd.store import taught
-from pixd.store.queries import files, lineage
+from pixd.store.queries import files, holds, lineage
 from pixd.store.states import BytesState
 from pixd.system import durable
 from pixd.system.children.spec import TeachSpec
@@ -127,6 +128,13 @@ def prepare(
             name = which.get(event.get("source", ""), output.path)
             raise PixdError(f"{name}: {event['reason']}", advice="save it as PNG, in its size")
     return Lesson(output, target_digest, _named(event["files"], data, output.path))
+
+
+def check_folder(reader: Reader, pipeline: PipelineSettings) -> None:
+    """Raise PixdError where a pair would be written beside the training folder's true place."""
+    remembered = holds.roots(reader, pipeline.name).get("training")
+    if why := away.why_away(pipeline.training, remembered):
+        raise PixdError(f"the training folder: {why}", advice=away.ADVICE)
 
 
 def place(reader: Reader, pipeline: PipelineSettings, lesson: Lesson) -> list[str]:

@@ -1,0 +1,40 @@
+"""Whether a watched folder is where it was, for those who put files into it beside the service.
+
+A folder whose disk is away is an empty mount point. What is put there is hidden as soon as the disk is
+back. The service puts such a folder on hold (`pixd.folders.hold`), but needs a moment for that, and may
+not run at all.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pixd.store.queries.holds import Root
+
+ADVICE = "look whether its disk is there; `pixd resume` takes the folder as it is"
+
+
+def why_away(folder: Path, remembered: Root | None) -> str:
+    """Say why nothing should be put into a watched folder now, or "".
+
+    Args:
+        folder: as config.yaml names it.
+        remembered: what the store knows of it; None before it was ever looked at.
+    """
+    if remembered and remembered.hold:
+        return f"it is on hold: {remembered.hold}"
+    try:
+        device = os.stat(folder).st_dev  # noqa: PTH116 - its error is wanted
+        with os.scandir(folder) as entries:
+            is_empty = next(entries, None) is None
+    except OSError as error:
+        return f"{folder}: {error.strerror}"
+    if not remembered or not is_empty or remembered.path != os.fspath(folder):
+        return ""
+    if remembered.inode and device != remembered.device:
+        return f"{folder} is empty, and on another disk than before"
+    return ""

@@ -30,24 +30,24 @@ def retouch(path: Path) -> None:
     Image.fromarray(pixels).save(path)
 
 
+def refused(tiny: Tiny, *words: str) -> str:
+    done = tiny.pixd("teach", "output/in-001.png", *words)
+    assert done.returncode == 1
+    return done.stderr
+
+
 def test_a_retouched_output_is_learned_traced_and_recalled(mine: Tiny) -> None:
     output = mine.folder / "output" / "in-001.png"
-    untouched = mine.pixd("teach", "output/in-001.png")
-    assert untouched.returncode == 1
-    assert "must not learn its own mistakes" in untouched.stderr
+    assert "must not learn its own mistakes" in refused(mine)
     with Image.open(output) as image:
         image.convert("RGB").save(mine.folder / "again.jpg", quality=60)
-    resaved = mine.pixd("teach", "output/in-001.png", "--target", "again.jpg")
-    assert resaved.returncode == 1
-    assert "at most saved anew" in resaved.stderr
+    assert "at most saved anew" in refused(mine, "--target", "again.jpg")
     assert not (mine.folder / "training" / "taught").exists()
 
     retouch(output)
     training, away = mine.folder / "training", mine.folder / "away"
     training.rename(away)  # its disk is not mounted
-    unwritten = mine.pixd("teach", "output/in-001.png")
-    assert unwritten.returncode == 1
-    assert "look whether its disk is there" in unwritten.stderr
+    assert "look whether its disk is there" in refused(mine)
     assert not training.exists()
     away.rename(training)
     done = mine.pixd("teach", "output/in-001.png", "--json")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ from pixd.folders.away import why_away
 from pixd.store.queries.holds import Root
 
 
-def remembered(folder: Path, **fields: object) -> Root:
+def remembered(folder: Path, **fields: Any) -> Root:
     about = folder.stat()
     known = Root(
         str(folder), about.st_dev, about.st_ino, 0, is_link=False, hold="", is_accepted=False

@@ -278,6 +278,13 @@ class Runs:
         )
         return [Run.of_row(row) for row in rows]
 
+    def trainings_under_way(self) -> dict[str, str]:
+        """Return the pipeline of each training that is not finished, by its key."""
+        rows = self._db.conn.execute(
+            f"SELECT key, pipeline FROM run WHERE kind = 'train' AND state IN ({listed(ACTIVE_RUNS)})"
+        )
+        return dict(rows.fetchall())
+
     def worker_of(self, run_id: int) -> Mapping[str, Any] | None:
         """Return the identity of the process that worked on a run."""
         row = self._db.conn.execute("SELECT worker FROM run WHERE id = ?", (run_id,)).fetchone()

@@ -250,16 +250,19 @@ class Training:
         elif not may_start:
             self.reason = "waiting for another training to end"
             self._may_start_at = now + 1.0
+        elif twin := self._store.runs.trainings_under_way().get(job.keys[0].key):
+            self.reason = f"waiting for {twin}: it trains on the same pairs with the same settings"
+            self._may_start_at = (
+                now + 1.0
+            )  # both write the same checkpoints; this makes no step then
         elif now < self._blockage.retry_at:
-            self.reason = self._blockage.reason
-            self._may_start_at = self._blockage.retry_at
+            self.reason, self._may_start_at = self._blockage.reason, self._blockage.retry_at
         elif why := self._spawner.why_not():
             self.reason = why
             self._may_start_at = now + ASK_CLUSTER_EVERY_S
         elif shortage := room_for_training(self._store.folder, self._pipeline, job.recipe):
             self._note_blockage(shortage, now)
-            self.reason = shortage
-            self._may_start_at = self._blockage.retry_at
+            self.reason, self._may_start_at = shortage, self._blockage.retry_at
         else:
             self._start(job)
 
@@ -270,7 +273,7 @@ class Training:
         if now < max(self._retry_at, self._blockage.retry_at) or self._spawner.why_not():
             return
         store, name = self._store, self._pipeline.name
-        keys = {run.key for run in self._runs}
+        keys = store.runs.trainings_under_way()
         found = variants.next_of(store, name, wanted, self._dataset.commit, under_way=keys)
         if found and not room_for_training(store.folder, self._pipeline, found.job.recipe):
             self._start(found.job)

@@ -7,23 +7,24 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.conftest import WaitUntil
 from tests.faults.stubbed import Stubbed
 from tests.support.tiny import pair
 
 NAMES = ("a", "b", "c")
 
 
-def three_pipelines(folder: Path) -> Stubbed:
-    """Return pipelines with pairs each, whose trainings take a second."""
+def three_pipelines(folder: Path, *, are_alike: bool = False) -> Stubbed:
+    """Return pipelines with three pairs each, their own or the same ones."""
     stubbed = Stubbed(folder)
     tree = yaml.safe_load((folder / "config.yaml").read_text())
     common = tree["pipelines"].pop("tiny")
-    for name in NAMES:
+    for first, name in zip((0, 0, 0) if are_alike else (0, 3, 6), NAMES, strict=True):
         folders = {kind: f"./{name}/{kind}" for kind in ("training", "input", "output")}
         tree["pipelines"][name] = {**common, **folders}
         for kind in folders.values():
             (folder / kind).mkdir(parents=True)
-        for number in range(3):
+        for number in range(first, first + 3):
             pair(number).save(folder / name / "training" / f"{number}.png")
     (folder / "config.yaml").write_text(yaml.safe_dump(tree))
     return stubbed
@@ -47,6 +48,25 @@ def test_so_many_train_as_the_engine_lets(
     monkeypatch.setenv("PIXD_STUB_TRAININGS", str(allowed))
     assert stubbed.run("run", "--once") == 0, stubbed.log()
     assert most_at_once(stubbed) == allowed
+
+
+def test_the_same_training_is_not_made_twice_at_the_same_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wait_until: WaitUntil
+) -> None:
+    """Two of them would write the same checkpoints; one after the other, the second makes no step."""
+    stubbed = three_pipelines(tmp_path / "three", are_alike=True)
+    monkeypatch.setenv("PIXD_STUB_TRAIN_S", "1")
+    monkeypatch.setenv("PIXD_STUB_TRAININGS", "3")
+    stubbed.spawn()
+    waiting = " trains on the same pairs with the same settings"
+    try:
+        wait_until(lambda: waiting in stubbed.pixd("status").stdout)
+        wait_until(lambda: stubbed.ask("SELECT count(*) FROM model") == [(3,)])
+    finally:
+        stubbed.stop()
+    assert most_at_once(stubbed) == 1
+    assert len(set(stubbed.ask("SELECT key FROM run WHERE kind = 'train'"))) == 1
+    assert len(set(stubbed.ask("SELECT digest FROM model"))) == 1
 
 
 @pytest.mark.parametrize("allowed", [1, 2])

@@ -30,6 +30,7 @@ NODE = "n1"
 WITHIN_S = 1800.0
 LOOK_EVERY_S = 1.0
 ENDED_WITHIN_S = 60.0
+REMOVED_WITHIN_S = 5.0
 SHARED = Path("/dev/shm")  # noqa: S108 - looked at only
 
 
@@ -143,6 +144,9 @@ def left_behind(when: str, nodes: RayNodes, tiny: Tiny, before: dict[str, set[st
     took_s = time.monotonic() - began
     print(f"{when}:")
     print(f"  processes of pixd on the node  {len(hosts)} (the last ended after {took_s:.1f} s)")
+    ends_at = time.monotonic() + REMOVED_WITHIN_S
+    while places(nodes) != before and time.monotonic() < ends_at:
+        time.sleep(0.1)
     for place, names in places(nodes).items():
         print(f"  new in {place:24} {sorted(names - before[place]) or 'nothing'}")
     scratch = tiny.folder / "store" / "scratch"

@@ -1,7 +1,8 @@
 """The folder of one attempt on a machine of a cluster, and the end of those that were left.
 
-The kernel lock on the file beside it ends with the process that holds it, however that ends. So the
-next host on the machine knows which folders nobody works in, and removes them.
+The kernel lock on the file beside it ends with the process that holds it, however that ends. A program
+that waits for the lock removes the folder then; and the next host on the machine removes what is left
+where that could not, because all processes were killed at once.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,6 +39,24 @@ class WorkFolder:
         self._lock = os.open(self._lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         self.path.mkdir(mode=0o700)
+        self._have_removed_at_death()
+
+    def _have_removed_at_death(self) -> None:
+        """Have another process wait for the lock, and remove the folder then, if flock is installed.
+
+        Who stops a service ends all hosts at once, and Ray gives none the time to do it. It also ends
+        the children of a host; so the one that waits is nobody's child.
+        """
+        script = 'flock "$1" rm -rf -- "$0" "$1" &'
+        subprocess.run(
+            ["/bin/sh", "-c", script, os.fspath(self.path), os.fspath(self._lock_path)],
+            check=False,
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
 
     def inside(self, path: str) -> Path:
         """Return the absolute path of what is inside this folder.

@@ -233,12 +233,7 @@ class Training:
         store.note(name, "info", "promote", f"model@{model.number} is live: {due.why}")
 
     def _start_when_still(
-        self,
-        job: Job,
-        failures: Sequence[str],
-        now: float,
-        *,
-        may_start: bool,
+        self, job: Job, failures: Sequence[str], now: float, *, may_start: bool
     ) -> None:
         self._may_start_at = max(self._still_at, self._retry_at)
         self.state = "waiting"
@@ -252,9 +247,7 @@ class Training:
             self._may_start_at = now + 1.0
         elif twin := self._store.runs.trainings_under_way().get(job.keys[0].key):
             self.reason = f"waiting for {twin}: it trains on the same pairs with the same settings"
-            self._may_start_at = (
-                now + 1.0
-            )  # both write the same checkpoints; this makes no step then
+            self._may_start_at = now + 1.0  # both would write the same checkpoints
         elif now < self._blockage.retry_at:
             self.reason, self._may_start_at = self._blockage.reason, self._blockage.retry_at
         elif why := self._spawner.why_not():

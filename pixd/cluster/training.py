@@ -125,7 +125,7 @@ class TrainingBridge:
 
         # From here on an end is asked of the child, which writes a checkpoint first.
         def beat() -> None:
-            self._check_heard(host, listener)
+            self._check_heard(host, max(listener.heard_at, transfer.answered_at))
             self._events.beat()
 
         transfer = self._transfer(host, beat)
@@ -146,9 +146,9 @@ class TrainingBridge:
         report, silent_s = self._roster.report, self._order.silent_s
         return Transfer(host.link, host.attempt, report, beat, silent_s=silent_s)
 
-    def _check_heard(self, host: Host, listener: Listener) -> None:
-        """Raise SilentError if the host was not heard for too long."""
-        if listener.is_silent(self._order.silent_s):
+    def _check_heard(self, host: Host, heard_at: float) -> None:
+        """Raise SilentError if the host was last heard too long ago (monotonic seconds)."""
+        if time.monotonic() - heard_at > self._order.silent_s:
             raise SilentError(f"{host.name} was silent for {self._order.silent_s:.0f} s")
 
     def _next_group(
@@ -165,7 +165,7 @@ class TrainingBridge:
             _, group = inbox.get(timeout=LOOK_EVERY_S)
         except queue.Empty:
             # No beat: if the trainer hangs and its host does not, the service must notice.
-            self._check_heard(host, listener)
+            self._check_heard(host, listener.heard_at)
             return None
         if isinstance(group, Exception):
             raise group

@@ -50,7 +50,11 @@ class Fetched(NamedTuple):
 
 
 class Transfer:
-    """The files of one attempt on one host."""
+    """The files of one attempt on one host.
+
+    Attributes:
+        answered_at: when the host last answered (monotonic seconds).
+    """
 
     def __init__(
         self,
@@ -75,6 +79,7 @@ class Transfer:
         self._link, self._attempt = link, attempt
         self._report, self._beat = report, beat
         self._silent_s = silent_s
+        self.answered_at = time.monotonic()
 
     def call(self, method: str, *arguments: Any, within_s: float = TRANSFER_WITHIN_S) -> Any:
         """Call a method of the host with the attempt as its first argument."""
@@ -107,6 +112,7 @@ class Transfer:
                 continue
             if error is not None:
                 raise error
+            self.answered_at = time.monotonic()
             return value
 
     def _check_is_there(self) -> None:

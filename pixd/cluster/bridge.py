@@ -63,7 +63,7 @@ def _carry_out(order: Order, report: Report, events: Events, stop: StopFlag) -> 
     carrier: Carrier | None = None
     roster: Roster | None = None
     try:
-        _write(order, _away(order, f"the cluster at {order.address} went away"))
+        _write(order, _away(order, reach.went_away(order.address)))
         write_report(order.scratch, report)
         events.phase(f"asking the cluster at {order.address}")
         reach.check(order.address, order.token)

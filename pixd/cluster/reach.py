@@ -27,9 +27,24 @@ def check(address: str, token: str) -> None:
         raise ClusterError(why[0], advice=why[1])
     if why_not := why_no_answer(address):
         raise ClusterError(
-            f"the cluster at {address} does not answer: {why_not}",
+            f"{no_answer(address)}: {why_not}",
             advice="start its head again (docs/cluster.md); the work goes on by itself",
         )
+
+
+def no_answer(address: str) -> str:
+    """Say that nobody answers; the reason follows."""
+    return f"the cluster at {address} does not answer"
+
+
+def went_away(address: str) -> str:
+    """Say that the connection to a cluster broke."""
+    return f"the cluster at {address} went away"
+
+
+def is_over_when_it_answers(said: str, address: str) -> bool:
+    """Tell whether a reason not to use a cluster holds no more once somebody answers there."""
+    return said.startswith((no_answer(address), went_away(address)))
 
 
 def why_no_answer(address: str, within_s: float = WITHIN_S) -> str:

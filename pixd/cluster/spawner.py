@@ -138,10 +138,19 @@ class ClusterSpawner:
         while not self._is_closed.is_set():
             why = reach.why_no_answer(self._ray.address)
             misses = misses + 1 if why else 0
-            if misses != 1:  # one miss may be a network that hiccups
-                told = f"the cluster at {self._ray.address} does not answer: {why}" if why else ""
-                self._note(unreachable=told)
+            if misses > 1:  # one miss may be a network that hiccups
+                self._note(unreachable=f"{reach.no_answer(self._ray.address)}: {why}")
+            elif not why:
+                self._note(unreachable="", refused="" if self._is_over() else None)
             self._is_closed.wait(LOOK_AGAIN_S if misses == 1 else LOOK_EVERY_S)
+
+    def _is_over(self) -> bool:
+        """Tell whether the head, which answers, did not when a bridge ended, some time ago.
+
+        With work to do the next bridge would find out; without, nobody would.
+        """
+        is_time = time.monotonic() - self._refused_at >= TRY_EVERY_S
+        return is_time and reach.is_over_when_it_answers(self._refused, self._ray.address)
 
     def close(self) -> None:
         """Look no more whether the head answers."""

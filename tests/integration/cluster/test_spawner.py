@@ -62,6 +62,26 @@ def settings_for(head: socket.socket, **fields: Any) -> RaySettings:
 
 
 @pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize(
+    ("said", "is_over"),
+    [("went away", True), ("does not answer: why", True), ("cannot be joined", False)],
+)
+def test_a_head_that_is_back_is_told_of_without_work(
+    head: socket.socket, monkeypatch: pytest.MonkeyPatch, said: str, *, is_over: bool
+) -> None:
+    monkeypatch.setattr(cluster_spawner, "TRY_EVERY_S", 0.3)
+    settings = settings_for(head)
+    spawner = ClusterSpawner(settings)
+    try:
+        spawner.note_away(f"the cluster at {settings.address} {said}")
+        assert said in spawner.told()["why"]  # not at once: a bridge has just seen otherwise
+        time.sleep(1)
+        assert (spawner.told()["why"] == "") == is_over
+    finally:
+        spawner.close()
+
+
+@pytest.mark.usefixtures("quick")
 def test_a_head_that_is_away_is_noticed_told_and_noticed_again_when_it_is_back(
     head: socket.socket, wait_until: WaitUntil
 ) -> None:

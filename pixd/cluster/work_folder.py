@@ -47,7 +47,8 @@ class WorkFolder:
         Who stops a service ends all hosts at once, and Ray gives none the time to do it. It also ends
         the children of a host; so the one that waits is nobody's child.
         """
-        script = 'flock "$1" rm -rf -- "$0" "$1" &'
+        # The lock's file is opened here and now: flock would make one that has gone meanwhile.
+        script = 'exec 9<"$1"; { flock 9 && rm -rf -- "$0" "$1"; } &'
         subprocess.run(
             ["/bin/sh", "-c", script, os.fspath(self.path), os.fspath(self._lock_path)],
             check=False,

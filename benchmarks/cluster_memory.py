@@ -20,14 +20,14 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from cluster_throughput import part_of
+from fixtures.processes import memory_mb
 
-from tests.faults.clustered import drop
+from tests.faults.clustered import WITHIN_S, drop, until_translated
 from tests.support import ray_nodes
 from tests.support.ray_nodes import RayNodes, descendants, on_cluster
 from tests.support.tiny import Tiny
 
 NODE = "n1"
-WITHIN_S = 1800.0
 LOOK_EVERY_S = 1.0
 ENDED_WITHIN_S = 60.0
 REMOVED_WITHIN_S = 5.0
@@ -75,10 +75,6 @@ def main() -> int:
     return 0
 
 
-def until_translated(tiny: Tiny, count: int) -> None:
-    tiny.until(lambda part: part["input"]["translated"] >= count, WITHIN_S)
-
-
 def most_until_translated(tiny: Tiny, nodes: RayNodes, count: int) -> dict[str, float]:
     most: dict[str, float] = {}
     ends_at = time.monotonic() + WITHIN_S
@@ -101,26 +97,16 @@ def memory(nodes: RayNodes, tiny: Tiny | None = None) -> dict[str, float]:
         for pid in pids:
             with contextlib.suppress(OSError):  # it ended meanwhile
                 part = where + part_of(pid)
-                found[part] = found.get(part, 0.0) + pss_mb(pid)
+                found[part] = found.get(part, 0.0) + memory_mb(pid)
     return found
-
-
-def pss_mb(pid: int) -> float:
-    text = Path(f"/proc/{pid}/smaps_rollup").read_text()
-    return sum(int(line.split()[1]) for line in text.splitlines() if line[:4] == "Pss:") / 1000
 
 
 def shared_mb(nodes: RayNodes) -> float:
     """Return what the processes of the cluster have mapped of shared memory: Ray's objects."""
     found = 0.0
     for pid in nodes.pids("head") + nodes.pids(NODE):
-        try:
-            text = Path(f"/proc/{pid}/smaps_rollup").read_text()
-        except OSError:
-            continue
-        found += (
-            sum(int(x.split()[1]) for x in text.splitlines() if x.startswith("Pss_Shmem")) / 1000
-        )
+        with contextlib.suppress(OSError):  # it ended meanwhile
+            found += memory_mb(pid, "Pss_Shmem")
     return found
 
 

@@ -19,7 +19,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from fixtures.processes import cpu_s
+from fixtures.processes import cpu_s, memory_mb
 
 from tests.support import chromium
 from tests.support.page import Page
@@ -30,19 +30,11 @@ SETTLE_S = 20.0
 ROUTES = ("#/", "#/", "#/gallery/tiny", "#/train/tiny", "#/draw/tiny")
 
 
-def pss_mb(pid: int) -> float:
-    """Return the proportional share of a process's memory, in MB."""
-    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-        if line.startswith("Pss:"):
-            return int(line.split()[1]) * 1024 / 1e6
-    return 0.0
-
-
 def held(pid: int) -> str:
     descriptors, threads = (
         len(list(Path(f"/proc/{pid}/{kind}").iterdir())) for kind in ("fd", "task")
     )
-    return f"{pss_mb(pid):5.1f} MB, {descriptors} descriptors, {threads} threads"
+    return f"{memory_mb(pid):5.1f} MB, {descriptors} descriptors, {threads} threads"
 
 
 class Dropping:

@@ -100,15 +100,15 @@ class Transfer:
                 answers.put((None, error))
 
         threading.Thread(target=ask, name=f"ask-{method}", daemon=True).start()
-        heard_at = time.monotonic()
+        asked_at = time.monotonic()
         while True:
             try:
                 value, error = answers.get(timeout=BEAT_EVERY_S)
             except queue.Empty:
                 self._beat()
+                heard_at = max(asked_at, self.answered_at)
                 if method != PING and time.monotonic() - heard_at > self._silent_s:
                     self._check_is_there()
-                    heard_at = time.monotonic()
                 continue
             if error is not None:
                 raise error

@@ -18,6 +18,9 @@ from tests.support.ray_nodes import RayNodes, until_engine
 from tests.support.tiny import Tiny, small_png
 
 WITHIN_S = 600.0
+CUT_S = 60.0  # a machine
+HANGS_S = 45.0  # a machine, at most; it is given up after 8 s
+AWAY_S = 60.0  # the head, at most
 MORE = 25  # outputs after a fault; what was on its way to the store when it came is not going on
 LOOK_EVERY_S = 0.1
 RAY_TELLS_WITHIN_S = 12.0  # a machine that is back whether it was given up meanwhile

@@ -15,6 +15,9 @@ import pytest
 from pixd.system.clock import utc_now
 from tests.e2e.test_cluster import _one_core, nodes
 from tests.faults.clustered import (
+    AWAY_S,
+    CUT_S,
+    HANGS_S,
     MORE,
     Lives,
     Outage,
@@ -50,9 +53,6 @@ A_HEAD = 300  # before the head is killed: hosts at work go on for some seconds
 WITHOUT_HEAD = 100  # and before it is back
 BAR = "0 lost, 0 twice, the same bytes"
 FENCED_BAR = f"{BAR}, 0 of a fenced host"
-AWAY_S = 60.0  # the head, at most
-CUT_S = 60.0
-HANGS_S = 45.0  # at most; it is given up after 8 s
 
 
 @pytest.fixture

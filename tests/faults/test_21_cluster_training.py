@@ -15,7 +15,16 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.test_cluster import _one_core, nodes, weights_of
-from tests.faults.clustered import WITHIN_S, Lives, centiles, settle, until
+from tests.faults.clustered import (
+    AWAY_S,
+    CUT_S,
+    HANGS_S,
+    WITHIN_S,
+    Lives,
+    centiles,
+    settle,
+    until,
+)
 from tests.faults.conftest import Figure
 from tests.support import ray_nodes
 from tests.support.ray_nodes import RayNodes, engine, on_cluster, until_engine
@@ -29,9 +38,6 @@ pytestmark = [
 ]
 SEED = 21
 WITHIN_S_OF_WORK = 15.0
-CUT_S = 60.0
-HANGS_S = 45.0  # at most; it is given up after 8 s
-AWAY_S = 60.0  # the head, at most
 CONSTANTS = {"pixd.training.run.CHECKPOINT_EVERY_STEPS": 20}
 GOES_ON = re.compile(r"n\S+ was lost .* from (?:step ([\d,]+)|the beginning) elsewhere")
 
@@ -77,6 +83,7 @@ class Strike:
         begin: does it to the machine that trains.
         end: brings the machine, or the head, back.
         seconds: how long it is away, from the two ends of a range; no less than until it is given up.
+        is_of_head: whether the head dies, and not the machine.
     """
 
     row: float
@@ -86,10 +93,7 @@ class Strike:
     begin: Callable[[RayNodes, str], object]
     end: Callable[[RayNodes, Lives, str], object]
     seconds: tuple[float, float] = (0.0, 0.0)
-
-    @property
-    def is_of_head(self) -> bool:
-        return self.row == 21.8
+    is_of_head: bool = False
 
 
 def start_again(nodes: RayNodes, lives: Lives, machine: str) -> None:
@@ -116,7 +120,7 @@ STRIKES = {
         row=21.8, text=f"and its head killed, and started again 0 to {AWAY_S:.0f} s later", most=5,
         steps=2000,
         begin=lambda nodes, _: nodes.kill("head"), end=lambda nodes, *_: nodes.head(),
-        seconds=(0.0, AWAY_S),
+        seconds=(0.0, AWAY_S), is_of_head=True,
     ),
 }  # fmt: skip
 

@@ -54,6 +54,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--figures", metavar="FILE", help="write the faults' table there, as JSON")
 
 
+LONGEST = (
+    "tests/e2e/test_try.py",
+    "tests/e2e/test_guarded.py",
+    "tests/e2e/test_early.py",
+    "tests/e2e/test_main_job.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest. Begun last, it would run on when all others have ended."""
+    items.sort(key=lambda item: item.nodeid.partition("::")[0] not in LONGEST)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """Start everything anew for a test that is about how children start, or is to be sure."""

@@ -5,12 +5,16 @@ To write the page anew: pytest tests/integration/answers/test_status_page.py --r
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import io
 import json
 import os
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -43,6 +47,45 @@ def world(filled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Worl
     return World(tmp_path / "facades", Clock(monkeypatch))
 
 
+class Said(NamedTuple):
+    """What the command said in one state: its exit code, its text and its JSON."""
+
+    code: int
+    out: str
+    err: str
+    json: str
+    json_err: str
+
+
+@pytest.fixture(scope="module")
+def said(filled: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Said]:
+    """Return what gives `Said` of a state by its name; each state is set up once."""
+
+    @functools.cache
+    def of(name: str) -> Said:
+        folder = tmp_path_factory.mktemp("state") / "facades"
+        shutil.copytree(filled, folder)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(pixd, "__version__", "0.1.0")
+            patch.chdir(folder)
+            with STATES[name](World(folder, Clock(patch))):
+                code, out, err = captured("status")
+                json_code, told, json_err = captured("status", "--json")
+        assert code == json_code == EXIT_CODES[name]
+        # Where it was made, and by which process, is no part of the page.
+        out, err = (text.replace(f"{folder}/", "") for text in (out, err))
+        return Said(code, out, err, told, json_err)
+
+    return of
+
+
+def captured(*words: str) -> tuple[int, str, str]:
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = main.main(list(words))
+    return code, out.getvalue(), err.getvalue()
+
+
 def ask(world: World, capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
     capsys.readouterr()
     code = main.main(["status", *words])
@@ -52,15 +95,12 @@ def ask(world: World, capsys: pytest.CaptureFixture[str], *words: str) -> tuple[
 
 @pytest.mark.parametrize("name", STATES)
 def test_the_page_shows_what_status_says(
-    name: str, world: World, capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest
+    name: str, said: Callable[[str], Said], request: pytest.FixtureRequest
 ) -> None:
-    with STATES[name](world):
-        code, out, err = ask(world, capsys)
-    assert code == EXIT_CODES[name]
-    told = (out + err).replace(f"pid {os.getpid()}", f"pid {PID}")
+    one = said(name)
+    told = (one.out + one.err).replace(f"pid {os.getpid()}", f"pid {PID}")
     told = re.sub(rf"kill -9 {os.getpid()}\b", f"kill -9 {PID}", told)
-    told = told.replace(f"{world.folder}/", "")
-    rendered = f"$ pixd status\n{told}$ echo $?\n{code}\n"
+    rendered = f"$ pixd status\n{told}$ echo $?\n{one.code}\n"
     page = PAGE.read_text()
     shown = {match["name"]: match["text"] for match in BLOCK.finditer(page)}
     assert name in shown, f"docs/status.md has no block for {name!r}"
@@ -77,39 +117,36 @@ def test_the_page_shows_no_state_that_is_not_tested() -> None:
 
 @pytest.mark.parametrize("name", STATES)
 def test_json_is_as_the_schema_says_and_the_counts_add_up(
-    name: str, world: World, capsys: pytest.CaptureFixture[str]
+    name: str, said: Callable[[str], Said]
 ) -> None:
-    with STATES[name](world):
-        code, out, err = ask(world, capsys, "--json")
-    assert code == EXIT_CODES[name]
-    if code == 4:  # cannot tell: nothing but the reason, on standard error
-        assert out == ""
-        assert "try: " in err
+    one = said(name)
+    if one.code == 4:  # cannot tell: nothing but the reason, on standard error
+        assert one.json == ""
+        assert "try: " in one.json_err
         return
-    told = json.loads(out)
+    told = json.loads(one.json)
     assert SCHEMA.faults(told) == []
-    assert out == json.dumps(told, sort_keys=True, indent=1) + "\n"
+    assert one.json == json.dumps(told, sort_keys=True, indent=1) + "\n"
     for pipeline in told["pipelines"].values():
         counts = pipeline["input"]
         assert counts["files"] == sum(
             counts[state] for state in ("settling", "queued", "translated", "rejected", "failed")
         )
     assert told["reasons"] == [problem["reason"] for problem in told["problems"]]
-    assert (told["state"] in {"degraded", "blocked"}) == (code == 1)
+    assert (told["state"] in {"degraded", "blocked"}) == (one.code == 1)
 
 
 @pytest.mark.parametrize("name", STATES)
 def test_the_first_line_is_a_verdict_and_what_is_wrong_names_the_next_step(
-    name: str, world: World, capsys: pytest.CaptureFixture[str]
+    name: str, said: Callable[[str], Said]
 ) -> None:
-    with STATES[name](world):
-        code, out, err = ask(world, capsys)
-    first, second = (out or err).splitlines()[:2]
+    one = said(name)
+    first, second = (one.out or one.err).splitlines()[:2]
     verdicts = {0: "OK, ", 1: "(DEGRADED|BLOCKED): ", 3: "NOT RUNNING, ", 4: "pixd: "}
-    assert re.match(verdicts[code], first)
-    if code:
+    assert re.match(verdicts[one.code], first)
+    if one.code:
         assert re.match(r"  try: .*(`|goes on by itself|install that version)", second)
-    assert "\x1b" not in out  # no colour for a pipe
+    assert "\x1b" not in one.out  # no colour for a pipe
 
 
 def test_of_several_problems_the_worst_comes_first_and_each_has_its_step(

@@ -15,6 +15,8 @@ from pixd.system.children.spec import SCHEMA
 from tests.support.children import SIZE, Child, Spec
 from tests.support.shared import made_once
 
+EVENTS = "tensorboard/p/run-7"
+
 
 @pytest.fixture(scope="session")
 def start() -> Iterator[Callable[..., Child]]:
@@ -103,10 +105,12 @@ def trained(
     start: Callable[..., Child],
     make_spec: Callable[..., Spec],
 ) -> Path:
-    """Return the scratch folder of an undisturbed run of 40 steps."""
+    """Return the scratch folder of an undisturbed run of 40 steps, with event files in `EVENTS`."""
 
     def make(folder: Path) -> None:
-        child = start("train", make_spec(folder), folder)
+        (folder / EVENTS).parent.mkdir(parents=True)  # as who starts the training does
+        spec = make_spec(folder) | {"event_files": str(folder / EVENTS)}
+        child = start("train", spec, folder)
         assert child.ended() == 0, child.log.read_text()
 
     return made_once(tmp_path_factory, "trained", make)

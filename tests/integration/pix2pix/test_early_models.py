@@ -24,20 +24,6 @@ def early_spec(make_spec: MakeSpec, folder: Path, **recipe: Any) -> dict[str, An
     return make_spec(folder, **recipe) | {"early_after_s": 0.05}
 
 
-def test_a_training_that_gives_early_models_ends_with_the_same_weights(
-    tmp_path: Path, trained: Path, start: Start, make_spec: MakeSpec
-) -> None:
-    child = start("train", early_spec(make_spec, tmp_path), tmp_path)
-    said = [event for event in child.events() if event["event"] == "early"]
-    assert child.ended() == 0, child.log.read_text()
-    assert said
-    assert tensors_in(tmp_path) == tensors_in(trained)
-    result, undisturbed = result_of(tmp_path), result_of(trained)
-    assert result["metrics"] == undisturbed["metrics"]
-    assert result["curve"] == undisturbed["curve"]
-    assert result["timings"]["early_s"] > 0
-
-
 def test_an_early_model_is_a_model_with_its_scores(
     tmp_path: Path, start: Start, make_spec: MakeSpec
 ) -> None:
@@ -68,22 +54,28 @@ def test_a_death_at_the_export_of_an_early_model_costs_that_model_alone(
     child.close()
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
-def test_a_kill_around_an_early_model_changes_no_weight_and_repeats_no_step(
-    tmp_path: Path, trained: Path, start: Start, make_spec: MakeSpec, when: str
+def test_early_models_and_kills_around_them_change_nothing_of_the_training(
+    tmp_path: Path, trained: Path, start: Start, make_spec: MakeSpec
 ) -> None:
     spec = early_spec(make_spec, tmp_path)
     first = start("train", spec, tmp_path)
-    if when == "before":
-        first.until(event="phase", phase="looking whether an early model is worth showing")
-    else:
-        first.until(event="early")
-    first.process.send_signal(signal.SIGKILL)
-    first.ended()
-    kept = [int(folder.name[5:]) for folder in (tmp_path / "checkpoints").glob("step-*")]
+    first.until(event="phase", phase="looking whether an early model is worth showing")
+    kept = killed(first, tmp_path)
     second = start("train", spec, tmp_path)
-    again = [event["step"] for event in second.events() if event["event"] == "early"]
-    assert second.ended() == 0
-    if when == "before":
-        assert again[0] >= max(kept), "the try that was cut off comes again"
+    assert second.until(event="early")["step"] >= kept, "the try that was cut off comes again"
+    killed(second, tmp_path)
+    third = start("train", spec, tmp_path)
+    assert third.ended() == 0, third.log.read_text()
+    # All is as in a training that was not killed, and that gave no early models.
     assert tensors_in(tmp_path) == tensors_in(trained)
+    result, undisturbed = result_of(tmp_path), result_of(trained)
+    assert result["metrics"] == undisturbed["metrics"]
+    assert result["curve"] == undisturbed["curve"]
+    assert result["timings"]["early_s"] > 0
+
+
+def killed(child: Child, folder: Path) -> int:
+    """Kill a trainer; return the step of the newest checkpoint that it leaves."""
+    child.process.send_signal(signal.SIGKILL)
+    child.ended()
+    return max(int(one.name[5:]) for one in (folder / "checkpoints").glob("step-*"))

@@ -53,10 +53,11 @@ def test_a_run_leaves_a_result_that_describes_it(trained: Path) -> None:
     assert card["metrics"] == told
 
 
-def test_a_killed_run_goes_on_to_the_same_weights_and_adam_states(
+def test_a_killed_run_goes_on_to_the_same_weights_adam_states_and_model_byte_for_byte(
     tmp_path: Path, trained: Path, start: Start, make_spec: MakeSpec
 ) -> None:
-    spec = make_spec(tmp_path)
+    # It has another model live beside it, which changes nothing of what it makes.
+    spec = make_spec(tmp_path, live_model=trained / "model")
     first = start("train", spec, tmp_path)
     first.until(event="checkpoint", step=16)
     first.process.send_signal(signal.SIGKILL)
@@ -67,14 +68,6 @@ def test_a_killed_run_goes_on_to_the_same_weights_and_adam_states(
     assert progress["step"] > 16
     assert second.ended() == 0
     assert tensors_in(tmp_path) == tensors_in(trained)
-
-
-def test_the_same_training_twice_makes_the_same_model_byte_for_byte(
-    tmp_path: Path, trained: Path, start: Start, make_spec: MakeSpec
-) -> None:
-    # The second has another model live beside it, which changes nothing of what it makes.
-    spec = make_spec(tmp_path, live_model=trained / "model")
-    assert start("train", spec, tmp_path).ended() == 0
     assert result_of(tmp_path)["metrics"]["live"]
     digests = [
         {output["path"]: output["sha256"] for output in result_of(folder)["outputs"]}

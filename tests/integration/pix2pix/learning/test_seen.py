@@ -24,6 +24,7 @@ from pixd.pix2pix.learning.previews import Previews
 from pixd.pix2pix.learning.tensorboard import EventFiles
 from pixd.pix2pix.network.generator import generate, load_generator, make_inference
 from pixd.system.children.spec import TrainSpec, from_json
+from tests.integration.pix2pix.conftest import EVENTS
 from tests.support.children import ROOT, SIZE, Child, Spec, result_of
 
 Start = Callable[..., Child]
@@ -161,25 +162,18 @@ def test_without_held_out_pairs_the_sheet_shows_pairs_that_were_trained_on(
 # -- event files -----------------------------------------------------------------------------
 
 
-def test_event_files_have_the_curves_and_the_samples(
-    tmp_path: Path, start: Start, make_spec: MakeSpec
-) -> None:
+def test_event_files_have_the_curves_and_the_samples(trained: Path) -> None:
     accumulator = pytest.importorskip(
         "tensorboard.backend.event_processing.event_accumulator",
         reason="the extra `tensorboard` is not installed",
     )
-    folder = tmp_path / "tensorboard/p/run-7"
-    folder.parent.mkdir(parents=True)  # as who starts the training does
-    spec = make_spec(tmp_path) | {"event_files": str(folder)}
-    child = start("train", spec, tmp_path)
-    assert child.ended() == 0, child.log.read_text()
-    found = accumulator.EventAccumulator(str(folder), {"tensors": 0}).Reload()
+    found = accumulator.EventAccumulator(str(trained / EVENTS), {"tensors": 0}).Reload()
     tags = {f"loss/{n}" for n in ("gen_l1_loss", "gen_gan_loss", "disc_loss")}
     scores = {f"validation/{n}" for n in ("l1", "psnr", "ssim", "sharpness")}
     assert tags | scores | {"samples"} <= set(found.Tags()["tensors"])
     for tag in ("validation/l1", "samples"):
         assert [event.step for event in found.Tensors(tag)] == list(range(4, 41, 4))
-    curve = result_of(tmp_path)["curve"]
+    curve = result_of(trained)["curve"]
     losses = {point["step"]: point["gen_l1_loss"] for point in curve if "gen_l1_loss" in point}
     points = found.Tensors("loss/gen_l1_loss")
     told = {event.step: float(tf.make_ndarray(event.tensor_proto)) for event in points}

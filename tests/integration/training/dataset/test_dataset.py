@@ -76,6 +76,7 @@ class Set:
             self.inspector.step(now)
             for answer in self.inspector.collect():
                 self.dataset.hear(answer, now)
+            time.sleep(0.005)  # the inspector has need of the core
 
     def side(self, name: str) -> str:
         split = self.dataset.split

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from pixd.pix2pix.importing import importing_tensorflow
 from tests.support import forking, left_behind
 from tests.support.shared import THREAD_VARIABLES, made_once
 from tests.support.tiny import Tiny
@@ -60,6 +61,13 @@ LONGEST = (
     "tests/e2e/test_early.py",
     "tests/e2e/test_main_job.py",
 )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Import what the tests import (TensorFlow, for one) as `pixd.pix2pix.importing` does."""
+    with importing_tensorflow(lambda _phase: None):
+        return (yield)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 
+from pixd.pix2pix.importing import importing_tensorflow
 from pixd.pix2pix.network import hardware
 from pixd.system.children import task
 from pixd.system.children.child import Events
@@ -20,8 +21,8 @@ def find_device(spec: DeviceSpec, events: Events) -> None:
     Raises:
         DeviceError: a GPU is wanted and there is none.
     """
-    events.phase("importing TensorFlow")
-    device = hardware.choose_device(spec.device)
+    with importing_tensorflow(events.phase):
+        device = hardware.choose_device(spec.device)
     found = {"device": device.kind, "device_name": device.name}
     task.write_result(spec, environment=found)
 

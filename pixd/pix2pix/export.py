@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from pixd.pix2pix.importing import importing_tensorflow
 from pixd.pix2pix.network import hardware
 from pixd.system import roles
 from pixd.system.children import confinement, task
@@ -41,13 +42,13 @@ def export_model(spec: ExportSpec, events: Events) -> None:
     Raises:
         PixdError: the model cannot be loaded, or an export has other outputs than the model.
     """
-    events.phase("importing TensorFlow")
-    from pixd.pix2pix.exports import card as cards
-    from pixd.pix2pix.exports.formats import Writer
-    from pixd.pix2pix.exports.trial import Trial
-    from pixd.pix2pix.network.generator import load_generator
+    with importing_tensorflow(events.phase):
+        from pixd.pix2pix.exports import card as cards
+        from pixd.pix2pix.exports.formats import Writer
+        from pixd.pix2pix.exports.trial import Trial
+        from pixd.pix2pix.network.generator import load_generator
+        from pixd.pix2pix.network.models import for_saving
     from pixd.pix2pix.network.model_folder import CARD_FILE, GENERATOR_FILE, check_files, read_card
-    from pixd.pix2pix.network.models import for_saving
 
     hardware.choose_device("cpu")  # an export does not depend on a device
     scratch = Path(spec.scratch)

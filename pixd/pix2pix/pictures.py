@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from pixd.pix2pix.importing import importing_tensorflow
 from pixd.pix2pix.network import hardware
 from pixd.system.children import task
 from pixd.system.children.child import Events
@@ -35,8 +36,8 @@ def make_pictures(spec: PicturesSpec, events: Events) -> None:
     Raises:
         PixdError: the model cannot be loaded, or is damaged.
     """
-    events.phase("importing TensorFlow")
-    from pixd.pix2pix.network.generator import image_size_of, load_generator, make_inference
+    with importing_tensorflow(events.phase):
+        from pixd.pix2pix.network.generator import image_size_of, load_generator, make_inference
     from pixd.pix2pix.network.model_folder import check_files
 
     # A report does not wait for the GPU, because the service may be training on it.

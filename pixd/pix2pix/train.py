@@ -12,6 +12,7 @@ import logging
 import sys
 import time
 
+from pixd.pix2pix.importing import importing_tensorflow
 from pixd.system.children import child, task
 from pixd.system.children.spec import TrainSpec
 
@@ -26,8 +27,8 @@ def main() -> int:
     try:
         stop = child.StopFlag()
         started = time.monotonic()
-        events.phase("importing TensorFlow")
-        from pixd.pix2pix.learning import training_loop
+        with importing_tensorflow(events.phase):
+            from pixd.pix2pix.learning import training_loop
 
         timings["import_s"] = time.monotonic() - started
         outcome = training_loop.train_and_evaluate(spec, events, stop, timings)

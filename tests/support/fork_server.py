@@ -77,12 +77,14 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the tests, which then hang up
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # as pixd does; else the import starts a thread
+    gc.disable()  # as `pixd.pix2pix.importing` does
     for package in _PACKAGES:
         importlib.import_module(package)
     # Lazily loaded parts that every child needs.
     sys.modules["tensorflow"].keras.layers.Layer  # noqa: B018
     gc.collect()
     gc.freeze()  # the copies then need not touch, and so copy, what was imported
+    gc.enable()
     if len(list(Path("/proc/self/task").iterdir())) != 1:
         # Locks that another thread holds would stay locked in a copy for ever.
         sys.exit("fork server: some package has started a thread")

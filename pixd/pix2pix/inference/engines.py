@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from pixd.pix2pix.importing import importing_tensorflow
 from pixd.pix2pix.inference.engine import Engine
 from pixd.pix2pix.network import hardware
 from pixd.system.children.spec import TranslateSpec
@@ -33,8 +34,8 @@ def load(spec: TranslateSpec, phase: Callable[[str], object]) -> Engine:
             return OnnxEngine(spec, device)
         except UnreadableModelError:
             pass  # Keras knows more forms of its file, and says what is wrong if it is none of them
-    phase("importing TensorFlow")
-    from pixd.pix2pix.inference.keras_engine import KerasEngine
+    with importing_tensorflow(phase):
+        from pixd.pix2pix.inference.keras_engine import KerasEngine
 
     phase("building the model")
     return KerasEngine(spec)

@@ -11,59 +11,16 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.support.by_hand import BLOCKS, ByHand
 from tests.support.tiny import Tiny
-
-DOCUMENT = Path(__file__).parents[2] / "docs" / "lineage-format.md"
-BLOCKS = re.findall(r"```(sql|sh)\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
 
 pytestmark = pytest.mark.skipif(
     not (shutil.which("sqlite3") and shutil.which("sha256sum")),
     reason="the sqlite3 and sha256sum programs are not here",
 )
-
-
-class ByHand:
-    """A reader with two programs and the document."""
-
-    def __init__(self, store: Path) -> None:
-        self.store = store
-        self.used: set[str] = set()
-
-    def block(self, start: str, kind: str = "sql") -> str:
-        found = [text for k, text in BLOCKS if k == kind and text.startswith(start)]
-        assert len(found) == 1, f"the document has {len(found)} blocks that start {start!r}"
-        self.used.add(found[0])
-        return str(found[0])
-
-    def ask(self, start: str, **values: object) -> list[dict[str, Any]]:
-        sql = self.block(start)
-        for name, value in values.items():
-            assert f"${name}" in sql
-            sql = sql.replace(f"${name}", str(value))
-        assert "$" not in sql
-        done = subprocess.run(
-            ["sqlite3", "-json", "-readonly", "lineage.db", sql],
-            cwd=self.store, capture_output=True, text=True, check=True,
-        )  # fmt: skip
-        return json.loads(done.stdout) if done.stdout else []
-
-    def sha256sum(self, path: Path) -> str:
-        done = subprocess.run(["sha256sum", path], capture_output=True, text=True, check=True)
-        return "sha256:" + done.stdout.split()[0]
-
-    def bytes_of(self, digest: str) -> bytes:
-        path = self.store / "objects" / digest[7:9] / digest[9:]
-        assert self.sha256sum(path) == digest
-        return path.read_bytes()
-
-    def manifest(self, digest: str) -> dict[str, str]:
-        head, *lines = self.bytes_of(digest).decode().splitlines()
-        assert head == "pixd manifest 1"
-        return {line.split(" ", 2)[2]: "sha256:" + line.split(" ")[0] for line in lines}
 
 
 def test_a_store_is_read_from_the_document_alone(trained: Tiny, tmp_path: Path) -> None:
@@ -112,6 +69,13 @@ def test_a_store_is_read_from_the_document_alone(trained: Tiny, tmp_path: Path) 
     outputs = by_hand.ask("SELECT path, state, model_digest", IMAGE=output["input_digest"])
     assert [o["path"] for o in outputs] == ["in-001.png"]
     assert by_hand.ask("SELECT name, digest, input_path", IMAGE=image) == []  # nothing was taught
+
+    (score,) = by_hand.ask("SELECT steps, early_of", PIPELINE="tiny", NUMBER=1)
+    assert (score["steps"], score["early_of"]) == (4, 0)
+    assert json.loads(score["verdict"])["promote"] is True
+    curve = by_hand.ask("SELECT step, name, value", TRAIN_RUN=model["train_run"])
+    assert {one["name"] for one in curve} >= {"gen_l1_loss", "disc_loss"}
+    assert by_hand.ask("SELECT sweep.id", PIPELINE="tiny") == []  # nothing was tried
 
     for row in by_hand.ask("SELECT chain, json_array"):
         facts = next(value for name, value in row.items() if name != "chain")

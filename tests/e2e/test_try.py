@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
 
+from tests.support.by_hand import ByHand
 from tests.support.tiny import PATIENCE_S, Tiny
 
 SETS = ("--set", "train.ngf=4,8", "--set", "train.steps=60")
@@ -70,6 +72,12 @@ def test_variants_are_trained_to_their_end_once_and_none_goes_live_unasked(own: 
     assert len(trainings(own)) == 6
 
     (run,) = own.rows("SELECT max(run_id) FROM variant_run")
+    if shutil.which("sqlite3"):
+        asked = ByHand(own.folder / "store").ask("SELECT sweep.id", PIPELINE="tiny")
+        assert [(one["number"], one["model"], one["state"]) for one in asked] == [
+            *((1, "model@3", state) for state in ("cancelled", "lost", "succeeded")),
+            (2, "model@4", "succeeded"),
+        ]
     why = own.pixd("why", f"run@{run[0]}").stdout
     assert "variant 2 of 2 of pixd try" in why
     assert "ngf 4 -> 8" in why

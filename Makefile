@@ -90,7 +90,7 @@ bench: $(READY)  ## measure speed and memory; prints a table
 	@set -e; for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
 
 faults-cluster: $(READY)  ## kill, hang and cut off the machines of a cluster; needs Ray, namespaces
-	$(BIN)/python -m pytest tests/faults/test_21_*.py tests/e2e/test_cluster.py --full-size $(ARGS)
+	$(BIN)/python -m pytest tests/faults/test_21_*.py tests/e2e/test_cluster.py tests/e2e/test_cluster_encrypted.py --full-size $(ARGS)
 
 faults: $(READY)  ## break things on purpose: kills, full disks, lost events
 	$(BIN)/python -m pytest tests/faults --full-size $(ARGS)

@@ -83,12 +83,11 @@ def check(part: Part) -> None:
         raise ClusterError(
             "Ray is not installed here", advice=f"{sys.executable} -m pip install 'pixd[ray]'"
         )
-    if why := reach.why_no_token(part.token):
-        raise ClusterError(why[0], advice=why[1])
+    reach.check_files(part.token, part.tls)
     if part.is_head:
         return
     # Ray itself tries for 30 s, and then its reason is in the middle of a line of 600 characters.
-    if why_not := reach.why_no_answer(part.address):
+    if why_not := reach.why_no_answer(part.address, part.tls):
         raise ClusterError(
             f"the head at {part.address} does not answer: {why_not}",
             advice="start it first: pixd cluster head ADDRESS, on its machine; then this again",

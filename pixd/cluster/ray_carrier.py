@@ -13,6 +13,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from pixd.cluster import encryption
 from pixd.cluster.carrier import ClusterError, LostError, Needs, Node, SilentError
 from pixd.cluster.host import Host
 from pixd.system.errors import PixdError
@@ -35,11 +36,6 @@ the network card, whatever address it is given."""
 NOBODY: Final = "http://127.0.0.1:9/"
 """Where a head reports that it does not report: without it Ray does so to its makers, once, where usage
 statistics are disabled (`findings/ray-reports-that-it-does-not.sh`). Nothing answers there."""
-TLS_FILES: Final = {
-    "RAY_TLS_SERVER_CERT": "node.crt",
-    "RAY_TLS_SERVER_KEY": "node.key",
-    "RAY_TLS_CA_CERT": "ca.crt",
-}
 _LOST: Final = {
     "ActorDiedError": "its host died",
     "ActorUnavailableError": "its host cannot be reached",
@@ -62,7 +58,7 @@ def environment(token: str, tls: str) -> dict[str, str]:
     }
     if tls:
         found["RAY_USE_TLS"] = "1"
-        found |= {name: str(Path(tls) / file) for name, file in TLS_FILES.items()}
+        found |= {name: str(Path(tls) / file) for name, file in encryption.FILES.items()}
     return found
 
 

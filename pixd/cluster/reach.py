@@ -11,25 +11,37 @@ import stat
 from pathlib import Path
 from typing import Final
 
+from pixd.cluster import encryption
 from pixd.cluster.carrier import ClusterError
 
 WITHIN_S: Final = 3.0
+HANDSHAKE_S: Final = 2.0
 _SHORTEST_TOKEN: Final = 16
 
 
-def check(address: str, token: str) -> None:
-    """Check that the head answers, and that the token may be used.
+def check(address: str, token: str, tls: str) -> None:
+    """Check that token and certificates may be used, and that the head answers.
 
     Raises:
-        ClusterError: one of both does not hold.
+        ClusterError: something of that does not hold.
     """
-    if why := why_no_token(Path(token)):
-        raise ClusterError(why[0], advice=why[1])
-    if why_not := why_no_answer(address):
+    check_files(Path(token), Path(tls) if tls else None)
+    if why_not := why_no_answer(address, Path(tls) if tls else None):
         raise ClusterError(
             f"{no_answer(address)}: {why_not}",
             advice="start its head again (docs/cluster.md); the work goes on by itself",
         )
+
+
+def check_files(token: Path, tls: Path | None) -> None:
+    """Check that what a member of a cluster shows may be used.
+
+    Raises:
+        ClusterError: it may not.
+    """
+    for why in (why_no_token(token), why_no_certificates(tls) if tls else None):
+        if why:
+            raise ClusterError(why[0], advice=why[1])
 
 
 def no_answer(address: str) -> str:
@@ -47,16 +59,23 @@ def is_over_when_it_answers(said: str, address: str) -> bool:
     return said.startswith((no_answer(address), went_away(address)))
 
 
-def why_no_answer(address: str, within_s: float = WITHIN_S) -> str:
-    """Say why nobody takes a connection at an address; "" if somebody does."""
+def why_no_answer(address: str, tls: Path | None) -> str:
+    """Say why nobody answers at an address who could be a head for this side; "" if somebody does.
+
+    Args:
+        address: ``host:port``.
+        tls: this side's folder of certificates; None if it does not encrypt.
+    """
     host, _, port = address.rpartition(":")
+    host = host.strip("[]")
     try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=within_s).close()
+        with socket.create_connection((host, int(port)), timeout=WITHIN_S) as connection:
+            connection.settimeout(HANDSHAKE_S)
+            return encryption.why_not(connection, host, tls)
     except TimeoutError:
-        return f"no answer within {within_s:.0f} s"
+        return f"no answer within {WITHIN_S:.0f} s"
     except OSError as error:
         return (error.strerror or str(error)).lower()
-    return ""
 
 
 def why_no_token(path: Path) -> tuple[str, str] | None:
@@ -73,6 +92,13 @@ def why_no_token(path: Path) -> tuple[str, str] | None:
         return f"the token {path} belongs to another user", f"chown $USER {path}"
     if len(text) < _SHORTEST_TOKEN:
         return f"the token {path} is too short to be one", _make(path)
+    return None
+
+
+def why_no_certificates(folder: Path) -> tuple[str, str] | None:
+    """Say why the certificates in a folder cannot be used, and what mends it; None if they can."""
+    if why_not := encryption.why_no_certificates(folder):
+        return why_not, "docs/cluster.md says how to make them: Encryption"
     return None
 
 

@@ -136,7 +136,7 @@ class ClusterSpawner:
         """Ask the head for a connection now and then, in a thread: the loop must not wait for it."""
         misses = 0
         while not self._is_closed.is_set():
-            why = reach.why_no_answer(self._ray.address)
+            why = reach.why_no_answer(self._ray.address, self._ray.tls)
             misses = misses + 1 if why else 0
             if misses > 1:  # one miss may be a network that hiccups
                 self._note(unreachable=f"{reach.no_answer(self._ray.address)}: {why}")

@@ -23,6 +23,7 @@ from typing import Any
 
 import yaml
 
+from tests.support.certificates import certificates
 from tests.support.tiny import Tiny
 
 PREFIX = "10.77.0"
@@ -135,9 +136,11 @@ class Network:
 class RayNodes:
     """The head and the nodes of a cluster, by name. `folder` must have a short path: Ray's sockets."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, is_encrypted: bool = False) -> None:
         self.folder = folder
         self.network = Network(folder / "ray")
+        hosts = [f"IP:{PREFIX}.{number}" for number in range(1, 9)]
+        self.tls = certificates(folder / "tls", hosts) if is_encrypted else None
         self.token = folder / "token"
         self.token.write_text("0123456789abcdef" * 4)
         self.token.chmod(0o600)
@@ -151,11 +154,13 @@ class RayNodes:
         self._start("head", "", "head", ADDRESS)
         self.until_up("head")
 
-    def add(self, name: str, *, cpus: int = 1, **variables: str) -> None:
+    def add(self, name: str, *, cpus: int = 1, is_encrypted: bool = True, **variables: str) -> None:
         if name not in self._hosts:
             self.network.add(name)
             self._hosts.add(name)
-        self._start(name, name, "join", ADDRESS, f"--cpus={cpus}", **variables)
+        self._start(
+            name, name, "join", ADDRESS, f"--cpus={cpus}", is_encrypted=is_encrypted, **variables
+        )
 
     def until_up(self, *names: str) -> None:
         """Wait until nodes have joined: on a busy machine that takes most of a minute."""
@@ -170,8 +175,14 @@ class RayNodes:
     def log(self, name: str) -> str:
         return (self.folder / f"{name}.log").read_text()
 
-    def _start(self, name: str, host: str, *arguments: str, **variables: str) -> None:
-        self._again[name] = partial(self._start, name, host, *arguments, **variables)
+    def _start(
+        self, name: str, host: str, *arguments: str, is_encrypted: bool = True, **variables: str
+    ) -> None:
+        self._again[name] = partial(
+            self._start, name, host, *arguments, is_encrypted=is_encrypted, **variables
+        )
+        if self.tls and is_encrypted:
+            arguments += (f"--tls={self.tls}",)
         cache = self.folder / f"{name}-cache"
         cache.mkdir(exist_ok=True)
         log = (self.folder / f"{name}.log").open("wb")
@@ -192,6 +203,10 @@ class RayNodes:
 
     def pids(self, name: str) -> list[int]:
         return descendants(self._nodes[name].pid)
+
+    def ended(self, name: str) -> int:
+        """Wait until a node has ended by itself; return its exit code."""
+        return self._nodes[name].wait(START_WITHIN_S)
 
     def has_ended(self, name: str) -> bool:
         """Tell whether a node has ended by itself: Ray ends one that its head has given up."""
@@ -229,10 +244,10 @@ def _signal(pid: int, number: signal.Signals) -> None:
 
 
 @contextlib.contextmanager
-def started(*names: str) -> Iterator[RayNodes]:
+def started(*names: str, is_encrypted: bool = False) -> Iterator[RayNodes]:
     """Give a cluster of a head and nodes of one core with these names."""
     with tempfile.TemporaryDirectory(prefix="pr", dir="/tmp") as folder:  # Ray's sockets: short
-        nodes = RayNodes(Path(folder))
+        nodes = RayNodes(Path(folder), is_encrypted=is_encrypted)
         try:
             nodes.head()
             for name in names:
@@ -251,6 +266,7 @@ def on_cluster(tiny: Tiny, nodes: RayNodes, **ray: Any) -> None:
     tree["ray"] = {
         "address": ADDRESS,
         "token": str(nodes.token),
+        **({"tls": str(nodes.tls)} if nodes.tls else {}),
         "silent_seconds": 8,
         "train": {"cpus": 1},
         "translate": {"cpus": 1, "most": 2},

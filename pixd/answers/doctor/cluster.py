@@ -5,7 +5,6 @@ With `engine: local` there is nothing to look at, and nothing of the cluster is 
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 
 OLDEST_RAY: Final = (2, 60)
 """What was tried; pyproject.toml asks for the same."""
-TLS_FILES: Final = ("node.crt", "node.key", "ca.crt")
 _START: Final = (
     "docs/cluster.md says how to start its head; systemctl status pixd-head, where it is a unit"
 )
@@ -42,7 +40,7 @@ def checks(settings: Settings) -> Iterator[Check]:
         yield ok("ray token", f"{token}, which only its owner reads")
     if settings.ray.tls is not None:
         yield _tls(settings.ray.tls)
-    if why := reach.why_no_answer(settings.ray.address):
+    if why := reach.why_no_answer(settings.ray.address, settings.ray.tls):
         told = f"{settings.ray.address} does not answer: {why}"
         yield fail("cluster", told, _START)
     else:
@@ -55,7 +53,7 @@ def joined(settings: Settings) -> Iterator[Check]:
         return
     from pixd.cluster import look, reach  # noqa: PLC0415 - see above
 
-    if not look.ray_version() or reach.why_no_answer(settings.ray.address):
+    if not look.ray_version() or reach.why_no_answer(settings.ray.address, settings.ray.tls):
         return  # which was said before
     if look.admits(settings.ray, with_token=False):
         told = "it lets in who has no token: whoever reaches its ports runs any code there"
@@ -94,10 +92,10 @@ def _ray() -> Check:
 
 
 def _tls(folder: Path) -> Check:
-    missing = [name for name in TLS_FILES if not os.access(folder / name, os.R_OK)]
-    if missing:
-        told = f"{folder} lacks {', '.join(missing)}, or they cannot be read"
-        return fail("ray tls", told, "docs/cluster.md says what is in that folder")
+    from pixd.cluster import reach  # noqa: PLC0415 - see above
+
+    if trouble := reach.why_no_certificates(folder):
+        return fail("ray tls", *trouble)
     return ok("ray tls", f"{folder}; every Ray needs RAY_USE_TLS=1")
 
 

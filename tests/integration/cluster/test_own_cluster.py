@@ -30,7 +30,7 @@ def test_it_listens_on_loopback_alone_and_leaves_nothing() -> None:
     before = set(Path("/dev/shm").iterdir())
     with own_cluster.started(1) as cluster:
         assert reach.why_no_token(cluster.token) is None
-        assert reach.why_no_answer(cluster.address) == ""
+        assert reach.why_no_answer(cluster.address, None) == ""
         pids = ray_nodes.descendants(os.getpid())
         assert len(pids) > 3
         addresses = listened(pids)
@@ -39,7 +39,7 @@ def test_it_listens_on_loopback_alone_and_leaves_nothing() -> None:
             *("127.0.0.1", "[::1]", "[::ffff:127.0.0.1]")
         }
     assert not cluster.token.parent.exists()
-    assert reach.why_no_answer(cluster.address)
+    assert reach.why_no_answer(cluster.address, None)
     assert set(ray_nodes.descendants(os.getpid())) == {os.getpid()}
     assert set(Path("/dev/shm").iterdir()) <= before
 

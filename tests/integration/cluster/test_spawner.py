@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from pixd.answers import health
+from pixd.cluster import reach
 from pixd.cluster import spawner as cluster_spawner
 from pixd.cluster.spawner import ClusterSpawner
 from pixd.config import RaySettings
@@ -55,6 +56,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster_spawner, "LOOK_EVERY_S", 0.05)
     monkeypatch.setattr(cluster_spawner, "LOOK_AGAIN_S", 0.05)
     monkeypatch.setattr(cluster_spawner, "FALL_BACK_AFTER_S", 0.5)
+    monkeypatch.setattr(reach, "HANDSHAKE_S", 0.05)  # these heads take a connection and say nothing
 
 
 def settings_for(head: socket.socket, **fields: Any) -> RaySettings:

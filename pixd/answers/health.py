@@ -164,8 +164,8 @@ def _engine_problems(live: Heartbeat) -> Iterator[Problem]:
             DEGRADED if engine.falls_back else BLOCKED,
             "",
             f"{engine.why}{'; this machine works meanwhile' * engine.falls_back}",
-            "start its head again (docs/cluster.md); the work goes on by itself, from the last"
-            " checkpoint; files are still recorded",
+            "start its head again, or have `pixd doctor` say what does not fit (docs/cluster.md);"
+            " the work goes on by itself, from the last checkpoint; files are still recorded",
         )
         return
     for why in engine.left_out.values():

@@ -47,19 +47,26 @@ def why_not(connection: socket.socket, host: str, folder: Path | None) -> str:
     try:
         _shake_hands(connection, host, context)
     except ssl.SSLCertVerificationError as error:
-        return f"its certificate is not accepted: {error.verify_message}"
+        return f"{_NOT_ACCEPTED}: {error.verify_message}"
     except TimeoutError:
         return "" if folder is None else "it takes the connection and says nothing"
     except OSError as error:
         # Who does not speak TLS answers with something else, or hangs up.
         speaks_tls = isinstance(error, ssl.SSLError) and "ALERT" in (error.reason or "")
         if folder is not None:
-            return _reason(error) if speaks_tls else "it does not encrypt, and this side does"
+            return f"{_NOT_ACCEPTED}: {_reason(error)}" if speaks_tls else _THIS_SIDE
         return _OTHER_SIDE if speaks_tls else ""
     return _OTHER_SIDE if folder is None else ""
 
 
+def is_at_fault(said: str) -> bool:
+    """Tell whether what `why_not` said, or nobody's answer, is about encryption."""
+    return said.startswith((_OTHER_SIDE, _THIS_SIDE, _NOT_ACCEPTED))
+
+
 _OTHER_SIDE: Final = "it encrypts (TLS), and this side does not"
+_THIS_SIDE: Final = "it does not encrypt, and this side does"
+_NOT_ACCEPTED: Final = "its certificate is not accepted"
 
 
 def _shake_hands(connection: socket.socket, host: str, context: ssl.SSLContext) -> None:

@@ -90,7 +90,10 @@ def check(part: Part) -> None:
     if why_not := reach.why_no_answer(part.address, part.tls):
         raise ClusterError(
             f"the head at {part.address} does not answer: {why_not}",
-            advice="start it first: pixd cluster head ADDRESS, on its machine; then this again",
+            advice=reach.mends(
+                why_not,
+                "start it first: pixd cluster head ADDRESS, on its machine; then this again",
+            ),
         )
 
 

@@ -17,6 +17,7 @@ from pixd.cluster.carrier import ClusterError
 WITHIN_S: Final = 3.0
 HANDSHAKE_S: Final = 2.0
 _SHORTEST_TOKEN: Final = 16
+_ENCRYPT: Final = "all machines encrypt, with certificates of one authority, or none does: docs/cluster.md, Encryption"
 
 
 def check(address: str, token: str, tls: str) -> None:
@@ -29,7 +30,9 @@ def check(address: str, token: str, tls: str) -> None:
     if why_not := why_no_answer(address, Path(tls) if tls else None):
         raise ClusterError(
             f"{no_answer(address)}: {why_not}",
-            advice="start its head again (docs/cluster.md); the work goes on by itself",
+            advice=mends(
+                why_not, "start its head again (docs/cluster.md); the work goes on by itself"
+            ),
         )
 
 
@@ -42,6 +45,11 @@ def check_files(token: Path, tls: Path | None) -> None:
     for why in (why_no_token(token), why_no_certificates(tls) if tls else None):
         if why:
             raise ClusterError(why[0], advice=why[1])
+
+
+def mends(why_no_answer: str, otherwise: str) -> str:
+    """Return what mends that nobody answers: `otherwise`, if it is not the encryption."""
+    return _ENCRYPT if encryption.is_at_fault(why_no_answer) else otherwise
 
 
 def no_answer(address: str) -> str:

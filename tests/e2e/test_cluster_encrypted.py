@@ -48,6 +48,7 @@ def test_images_are_translated_over_tls_and_a_machine_without_it_is_kept_out(
         nodes.add("n2", is_encrypted=False)
         assert nodes.ended("n2") == 1
         assert "it encrypts (TLS), and this side does not" in nodes.log("n2")
+        assert "docs/cluster.md, Encryption" in nodes.log("n2")
         names = {node["name"] for node in there.status()["engine"]["nodes"]}
         assert "n1" in names
         assert "n2" not in names

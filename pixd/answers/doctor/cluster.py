@@ -42,7 +42,7 @@ def checks(settings: Settings) -> Iterator[Check]:
         yield _tls(settings.ray.tls)
     if why := reach.why_no_answer(settings.ray.address, settings.ray.tls):
         told = f"{settings.ray.address} does not answer: {why}"
-        yield fail("cluster", told, _START)
+        yield fail("cluster", told, reach.mends(why, _START))
     else:
         yield ok("cluster", f"somebody answers at {settings.ray.address}")
 

@@ -14,7 +14,7 @@ import pytest
 
 from pixd.answers.doctor import cluster
 from pixd.answers.doctor.check import Check
-from pixd.cluster import own_cluster, versions
+from pixd.cluster import own_cluster, reach, versions
 from pixd.cluster.ray_carrier import environment
 from pixd.config.settings import Settings
 from tests.support.config_files import ONE_PIPELINE, read
@@ -33,7 +33,8 @@ def token(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def head() -> Iterator[socket.socket]:
+def head(monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
+    monkeypatch.setattr(reach, "HANDSHAKE_S", 0.05)  # it takes a connection and says nothing
     with socket.create_server(("127.0.0.1", 0)) as made:
         yield made
 

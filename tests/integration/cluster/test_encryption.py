@@ -91,6 +91,7 @@ def test_what_does_not_fit_is_named(
         found = reach.why_no_answer(address, made[ours] if ours else None)
     assert found.startswith(said)
     assert bool(found) == bool(said)
+    assert ("Encryption" in reach.mends(found, "start its head")) == bool(said)
 
 
 def test_who_takes_a_connection_and_says_nothing_is_not_called_unencrypted(
@@ -100,6 +101,7 @@ def test_who_takes_a_connection_and_says_nothing_is_not_called_unencrypted(
     with head(None, speaks=False) as address:
         found = reach.why_no_answer(address, made["ours"])
         assert found == "it takes the connection and says nothing"
+        assert reach.mends(found, "start its head") == "start its head"
         assert reach.why_no_answer(address, None) == ""
 
 

@@ -13,7 +13,6 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -255,22 +254,17 @@ def test_an_export_that_is_damaged_before_it_is_taken_in_is_made_again(
     stub.tune(steps=6)
     stub.start(SOON)
     damaged: list[Path] = []
-
-    def damage_the_first(part: dict[str, Any]) -> bool:
-        # The trainer holds still once its export is written, so that it cannot be missed.
-        pid = trainer_of(stub)
-        for card in (stub.folder / "store" / "scratch").glob("train-*/model/model.json"):
-            if pid is not None and not damaged:
-                os.kill(pid, signal.SIGSTOP)
-                with (card.parent / "generator.keras").open("r+b") as file:
-                    file.truncate(1000)
-                damaged.append(card)
-                os.kill(pid, signal.SIGCONT)
-        return bool(part["model"]["number"] == 2)
-
     ends_at = time.monotonic() + 60
     while not damaged and time.monotonic() < ends_at:
-        damage_the_first({"model": {"number": 1}})
+        # Once the result names its digest, and while the trainer, which ends then, holds still.
+        for result in (stub.folder / "store" / "scratch").glob("train-*/result.json"):
+            pid = trainer_of(stub)
+            if pid is not None:
+                os.kill(pid, signal.SIGSTOP)
+                with (result.parent / "model" / "generator.keras").open("r+b") as file:
+                    file.truncate(1000)
+                damaged.append(result)
+                os.kill(pid, signal.SIGCONT)
         time.sleep(0.001)
     stub.until(lambda p: p["model"]["number"] == 2)
     reasons = failed_runs(stub)

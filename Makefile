@@ -7,8 +7,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-# Tests wait a good part of their time, so one process more than there are cores; each holds up to 1 GB.
-PROCESSES ?= $(shell n=$$(nproc 2>/dev/null || echo 1); echo $$((n < 3 ? n + 1 : 4)))
+# Tests wait a part of their time, so two on a core; each process holds up to 1 GB.
+PROCESSES ?= $(shell n=$$(nproc 2>/dev/null || echo 1); echo $$((n < 2 ? 2 : 4)))
 DIST ?= dist
 QUICK := not slow and not realdata and not systemd
 
@@ -40,7 +40,7 @@ demo: $(READY)  ## train and translate a small made-up set into demo-out/
 
 # worksteal: whole modules, as they come, to each process, so that what a module makes for its
 # tests is made once; who is done first takes over the rest of the other's.
-test: $(READY)  ## the tests that take seconds, in one process more than there are cores (PROCESSES=8: in more)
+test: $(READY)  ## the tests that take seconds, in four processes (PROCESSES=8: in more)
 	$(BIN)/python -m pytest -n $(PROCESSES) --dist worksteal -m "$(QUICK) and not alone"
 	$(BIN)/python -m pytest -m "$(QUICK) and alone"
 

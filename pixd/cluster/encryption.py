@@ -21,6 +21,9 @@ FILES: Final = {
 """What a folder of certificates holds, by Ray's variable for its path."""
 _PART_BYTES: Final = 1 << 16
 _PROTOCOL: Final = "h2"  # gRPC's servers refuse who does not offer it
+_OTHER_SIDE: Final = "it encrypts (TLS), and this side does not"
+_THIS_SIDE: Final = "it does not encrypt, and this side does"
+_NOT_ACCEPTED: Final = "its certificate is not accepted"
 
 
 def why_no_certificates(folder: Path) -> str:
@@ -62,11 +65,6 @@ def why_not(connection: socket.socket, host: str, folder: Path | None) -> str:
 def is_at_fault(said: str) -> bool:
     """Tell whether what `why_not` said, or nobody's answer, is about encryption."""
     return said.startswith((_OTHER_SIDE, _THIS_SIDE, _NOT_ACCEPTED))
-
-
-_OTHER_SIDE: Final = "it encrypts (TLS), and this side does not"
-_THIS_SIDE: Final = "it does not encrypt, and this side does"
-_NOT_ACCEPTED: Final = "its certificate is not accepted"
 
 
 def _shake_hands(connection: socket.socket, host: str, context: ssl.SSLContext) -> None:

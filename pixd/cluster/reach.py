@@ -15,7 +15,7 @@ from pixd.cluster import encryption
 from pixd.cluster.carrier import ClusterError
 
 WITHIN_S: Final = 3.0
-HANDSHAKE_S: Final = 2.0
+HANDSHAKE_S: Final = 5.0  # of a head that is busy
 _SHORTEST_TOKEN: Final = 16
 _ENCRYPT: Final = "all machines encrypt, with certificates of one authority, or none does: docs/cluster.md, Encryption"
 

@@ -7,7 +7,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-# Tests wait a part of their time, so two on a core; each process holds up to 1 GB.
+# Tests wait a part of their time, so more processes than cores on a small machine; each holds up to 1 GB.
 PROCESSES ?= $(shell n=$$(nproc 2>/dev/null || echo 1); echo $$((n < 2 ? 2 : 4)))
 DIST ?= dist
 QUICK := not slow and not realdata and not systemd

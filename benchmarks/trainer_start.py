@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
 import subprocess
 import tempfile
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fixtures import pixd_training
+from fixtures.processes import cpu_s
 from peers.before import environment_of, tree_of
 
 ROOT = Path(__file__).parents[1]
@@ -104,10 +104,9 @@ def started(command: list[str], tree: Path, at: Path) -> Start:
             if event["event"] == "phase" and event["phase"] != IMPORTING:
                 imported_s = imported_s or now_s
             if event["event"] == "progress":
-                ticks = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
-                used = (int(ticks[11]) + int(ticks[12])) / os.sysconf("SC_CLK_TCK")
+                used_s = cpu_s(process.pid)
                 process.kill()
-                return Start(imported_s, now_s, used)
+                return Start(imported_s, now_s, used_s)
     raise SystemExit("the training ended: " + (at / "log").read_text())
 
 

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 def importing_tensorflow(phase: Callable[[str], object]) -> Iterator[None]:
     """Tell that TensorFlow is imported, and switch the collector off while the block imports it.
 
-    TensorFlow and Keras make more than a million objects that stay. The collector would look at all
-    of them again and again meanwhile, and at each full collection later. So it does not look while
+    TensorFlow and Keras make some 300,000 objects that stay. The collector would look at all of them
+    again and again meanwhile, and at each full collection later. So it does not look while
     they are made, and never at what is there at the end of the block (`gc.freeze`).
 
     Args:

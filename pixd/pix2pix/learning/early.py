@@ -9,6 +9,7 @@ What the times and bounds stand on is told in docs/training.md.
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any, Final
 
 from pixd.pix2pix.learning.best import Best
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 TIMES: Final = (1, 2, 3, 10, 30)  # times the first wait; after these it doubles
+UNTIL_ONE: Final = (4.5, 6.7, 15, 22)
+"""Also tried at, while no model was worth showing: a slow machine needs 5 minutes for the steps that others
+make in 3, and would then show nothing until the tenth."""
 LAST_SHARE: Final = 2 / 3  # of the steps: later the model itself is nearer than it is worth
 EARLY_PAIRS: Final = 32  # at most, to score an early model with
 CLEARLY_NEARER: Final = 0.8  # times the L1 of the mean target: nobody paints this without learning
@@ -30,19 +34,28 @@ is drawn from the targets at random has about 1.3 times that L1."""
 class Times:
     """When the next try is due, by the seconds that a training took in all its attempts."""
 
-    def __init__(self, first_s: float, *, trained_s: float = 0.0, tried: int = 0) -> None:
+    def __init__(
+        self,
+        first_s: float,
+        *,
+        trained_s: float = 0.0,
+        tried_s: float = 0.0,
+        has_one: bool = False,
+    ) -> None:
         """Go on counting.
 
         Args:
             first_s: seconds of training before the first try; 0 for no early models.
             trained_s: what earlier attempts took, as their last checkpoint says.
-            tried: how many tries are behind, as it says too.
+            tried_s: what had been trained at the last try, as it says too.
+            has_one: whether a try gave a model.
         """
         self._first_s = first_s
         self._before_s = trained_s
         self._began_at: float | None = None
         self._paused_s = 0.0
-        self.tried = tried
+        self.tried_s = tried_s
+        self.has_one = has_one
 
     def trained_s(self, now: float) -> float:
         """Return how many seconds were trained. `now`: monotonic seconds."""
@@ -57,20 +70,21 @@ class Times:
     def is_due(self, now: float, share_done: float) -> bool:
         """Tell whether to try now, after this share of the steps. `now`: monotonic seconds."""
         trained_s = self.trained_s(now)
-        return (
-            bool(self._first_s) and share_done <= LAST_SHARE and trained_s >= self._at(self.tried)
-        )
+        return bool(self._first_s) and share_done <= LAST_SHARE and trained_s >= self._next_s()
 
     def done(self, now: float) -> None:
         """Count the tries whose time has come as done. `now`: monotonic seconds."""
-        trained_s = self.trained_s(now)
-        while trained_s >= self._at(self.tried):
-            self.tried += 1
+        self.tried_s = self.trained_s(now)
 
-    def _at(self, number: int) -> float:
-        """Return the second of the try with this number, from 0."""
-        beyond = max(0, number - len(TIMES) + 1)
-        return self._first_s * TIMES[min(number, len(TIMES) - 1)] * 2.0**beyond
+    def _next_s(self) -> float:
+        """Return the second of the first try after the last one."""
+        return next(at for at in self._all_s() if at > self.tried_s)
+
+    def _all_s(self) -> Iterator[float]:
+        for times in sorted(TIMES if self.has_one else (*TIMES, *UNTIL_ONE)):
+            yield times * self._first_s
+        for doubled in itertools.count(1):
+            yield TIMES[-1] * 2.0**doubled * self._first_s
 
 
 def why_not(metrics: Mapping[str, Any], before: Best | None, step: int) -> str:

@@ -60,13 +60,14 @@ class EarlyModels:
         self._events, self._held_out, self._trained_on = events, held_out, trained_on
         self._policy, self._steps, self._environment = policy, steps, environment
         self._run_id = spec.run_id
+        best = notes.get("best")
+        self._best = Best(*best) if best else None
         self._times = early.Times(
             spec.early_after_s if len(held_out) else 0.0,
             trained_s=float(notes.get("trained_s", 0.0)),
-            tried=int(notes.get("tried", 0)),
+            tried_s=float(notes.get("tried_s", 0.0)),
+            has_one=self._best is not None,
         )
-        best = notes.get("best")
-        self._best = Best(*best) if best else None
         self._baselines: dict[str, Any] | None = None
         self._live: dict[str, Any] | None = None
 
@@ -74,7 +75,7 @@ class EarlyModels:
         """Return what a checkpoint holds of them."""
         return {
             "trained_s": self._times.trained_s(time.monotonic()),
-            "tried": self._times.tried,
+            "tried_s": self._times.tried_s,
             "best": self._best,
         }
 
@@ -143,6 +144,7 @@ class EarlyModels:
             return
         crash_points.crash_point("early-export")
         self._best = early.best_of(step, metrics)
+        self._times.has_one = True
         for output in outputs:
             output["path"] = f"{EARLY_FOLDER}/{step}/{output['path']}"
         given = Result(

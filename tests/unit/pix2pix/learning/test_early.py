@@ -24,17 +24,29 @@ def tries(times: Times, minutes: float, *, share: float = 0.1, every_s: float = 
 
 
 def test_tries_come_at_times_that_grow() -> None:
-    assert tries(Times(MINUTE), 300) == [1, 2, 3, 10, 30, 60, 120, 240]
+    assert tries(Times(MINUTE, has_one=True), 300) == [1, 2, 3, 10, 30, 60, 120, 240]
+
+
+def test_while_nothing_was_worth_showing_there_are_more() -> None:
+    found = tries(Times(MINUTE), 300)
+    assert found == [1, 2, 3, 4.5, 6.7, 10, 15, 22, 30, 60, 120, 240]
+
+
+def test_after_the_first_model_the_extra_tries_end() -> None:
+    times = Times(MINUTE, trained_s=4.4 * MINUTE, tried_s=3 * MINUTE)
+    assert tries(times, 0.2) == pytest.approx([0.1])
+    times.has_one = True
+    assert not times.is_due(1000.0 + 5.5 * MINUTE, 0.1)  # 9.9 minutes are trained
+    assert times.is_due(1000.0 + 5.7 * MINUTE, 0.1)
 
 
 def test_a_resumed_training_goes_on_counting() -> None:
-    times = Times(MINUTE, trained_s=2.5 * MINUTE, tried=2)
+    times = Times(MINUTE, trained_s=2.5 * MINUTE, tried_s=2 * MINUTE, has_one=True)
     assert tries(times, 10) == [0.5, 7.5]
-    assert times.tried == 4
 
 
 def test_a_try_that_was_cut_off_comes_again_at_once() -> None:
-    assert tries(Times(MINUTE, trained_s=3 * MINUTE, tried=2), 1) == [0.0]
+    assert tries(Times(MINUTE, trained_s=3 * MINUTE, tried_s=2 * MINUTE), 1) == [0.0]
 
 
 def test_time_in_which_nothing_was_trained_does_not_count() -> None:
@@ -49,7 +61,8 @@ def test_several_times_that_passed_in_one_step_are_one_try() -> None:
     times = Times(MINUTE)
     times.trained_s(0.0)
     times.done(11 * MINUTE)
-    assert times.tried == 4
+    assert not times.is_due(14.9 * MINUTE, 0.1)
+    assert times.is_due(15 * MINUTE, 0.1)
 
 
 def test_near_its_end_a_training_tries_no_more() -> None:

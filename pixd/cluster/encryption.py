@@ -10,6 +10,8 @@ import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from pixd.cluster.fault import START, Fault
+
 if TYPE_CHECKING:
     import socket
 
@@ -21,50 +23,56 @@ FILES: Final = {
 """What a folder of certificates holds, by Ray's variable for its path."""
 _PART_BYTES: Final = 1 << 16
 _PROTOCOL: Final = "h2"  # gRPC's servers refuse who does not offer it
-_OTHER_SIDE: Final = "it encrypts (TLS), and this side does not"
-_THIS_SIDE: Final = "it does not encrypt, and this side does"
-_NOT_ACCEPTED: Final = "its certificate is not accepted"
+_MAKE: Final = "docs/cluster.md says how to make them: Encryption"
+_ALL_OR_NONE: Final = "all machines encrypt, with certificates of one authority, or none does: docs/cluster.md, Encryption"
+_OTHER_SIDE: Final = Fault("it encrypts (TLS), and this side does not", _ALL_OR_NONE)
+_THIS_SIDE: Final = Fault("it does not encrypt, and this side does", _ALL_OR_NONE)
 
 
-def why_no_certificates(folder: Path) -> str:
-    """Say why the certificates in a folder cannot be used; "" if they can."""
+def why_no_certificates(folder: Path) -> Fault | None:
+    """Say why the certificates in a folder cannot be used; None if they can."""
     missing = [name for name in FILES.values() if not os.access(folder / name, os.R_OK)]
     if missing:
-        return f"{folder} lacks {', '.join(missing)}, or they cannot be read"
+        return Fault(f"{folder} lacks {', '.join(missing)}, or they cannot be read", _MAKE)
     try:
         _context(folder)
     except OSError as error:
-        return f"the certificates in {folder} cannot be used: {_reason(error)}"
-    return ""
+        return Fault(f"the certificates in {folder} cannot be used: {_reason(error)}", _MAKE)
+    return None
 
 
-def why_not(connection: socket.socket, host: str, folder: Path | None) -> str:
-    """Say why this side and the one at the other end of a new connection do not fit; "" if they do.
+def why_not(connection: socket.socket, host: str, folder: Path | None) -> Fault | None:
+    """Say why this side and the one at the other end of a new connection do not fit; None if they do.
 
     Args:
         connection: to the head; of no use afterwards. Its timeout is that of each answer.
         host: the head's name or address, which its certificate must have.
         folder: this side's certificates; None if it does not encrypt.
     """
+    if folder is not None and (fault := why_no_certificates(folder)):
+        return fault
     context = _blind() if folder is None else _context(folder)
     try:
         _shake_hands(connection, host, context)
     except ssl.SSLCertVerificationError as error:
-        return f"{_NOT_ACCEPTED}: {error.verify_message}"
+        return _not_accepted(error.verify_message)
     except TimeoutError:
-        return "" if folder is None else "it takes the connection and says nothing"
+        return None if folder is None else Fault("it takes the connection and says nothing", START)
     except OSError as error:
         # Who does not speak TLS answers with something else, or hangs up.
         speaks_tls = isinstance(error, ssl.SSLError) and "ALERT" in (error.reason or "")
         if folder is not None:
-            return f"{_NOT_ACCEPTED}: {_reason(error)}" if speaks_tls else _THIS_SIDE
-        return _OTHER_SIDE if speaks_tls else ""
-    return _OTHER_SIDE if folder is None else ""
+            return _not_accepted(_reason(error)) if speaks_tls else _THIS_SIDE
+        return _OTHER_SIDE if speaks_tls else None
+    return _OTHER_SIDE if folder is None else None
 
 
-def is_at_fault(said: str) -> bool:
-    """Tell whether what `why_not` said, or nobody's answer, is about encryption."""
-    return said.startswith((_OTHER_SIDE, _THIS_SIDE, _NOT_ACCEPTED))
+def _not_accepted(reason: str) -> Fault:
+    return Fault(
+        f"its certificate is not accepted: {reason}",
+        "make the certificates again, of one authority and with the address of every machine:"
+        " docs/cluster.md, Encryption",
+    )
 
 
 def _shake_hands(connection: socket.socket, host: str, context: ssl.SSLContext) -> None:

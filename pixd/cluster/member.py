@@ -87,13 +87,9 @@ def check(part: Part) -> None:
     if part.is_head:
         return
     # Ray itself tries for 30 s, and then its reason is in the middle of a line of 600 characters.
-    if why_not := reach.why_no_answer(part.address, part.tls):
+    if fault := reach.why_no_answer(part.address, part.tls):
         raise ClusterError(
-            f"the head at {part.address} does not answer: {why_not}",
-            advice=reach.mends(
-                why_not,
-                "start it first: pixd cluster head ADDRESS, on its machine; then this again",
-            ),
+            f"the head at {part.address} does not answer: {fault.why}", advice=fault.mend
         )
 
 

@@ -101,9 +101,9 @@ def _until_it_answers(head: subprocess.Popen[bytes], folder: Path, address: str)
                 advice="try again when the machine has memory free; `ray start --head` says more",
             )
         time.sleep(0.2)
-    if why := reach.why_no_answer(address, None):
+    if fault := reach.why_no_answer(address, None):
         raise ClusterError(
-            f"Ray's head at {address} does not answer: {why}",
+            f"Ray's head at {address} does not answer: {fault.why}",
             advice="look whether a firewall closes the loopback network",
         )
 

@@ -13,11 +13,11 @@ from typing import Final
 
 from pixd.cluster import encryption
 from pixd.cluster.carrier import ClusterError
+from pixd.cluster.fault import START, Fault
 
 WITHIN_S: Final = 3.0
 HANDSHAKE_S: Final = 5.0  # of a head that is busy
 _SHORTEST_TOKEN: Final = 16
-_ENCRYPT: Final = "all machines encrypt, with certificates of one authority, or none does: docs/cluster.md, Encryption"
 
 
 def check(address: str, token: str, tls: str) -> None:
@@ -27,13 +27,8 @@ def check(address: str, token: str, tls: str) -> None:
         ClusterError: something of that does not hold.
     """
     check_files(Path(token), Path(tls) if tls else None)
-    if why_not := why_no_answer(address, Path(tls) if tls else None):
-        raise ClusterError(
-            f"{no_answer(address)}: {why_not}",
-            advice=mends(
-                why_not, "start its head again (docs/cluster.md); the work goes on by itself"
-            ),
-        )
+    if fault := why_no_answer(address, Path(tls) if tls else None):
+        raise ClusterError(f"{no_answer(address)}: {fault.why}", advice=fault.mend)
 
 
 def check_files(token: Path, tls: Path | None) -> None:
@@ -42,14 +37,9 @@ def check_files(token: Path, tls: Path | None) -> None:
     Raises:
         ClusterError: it may not.
     """
-    for why in (why_no_token(token), why_no_certificates(tls) if tls else None):
-        if why:
-            raise ClusterError(why[0], advice=why[1])
-
-
-def mends(why_no_answer: str, otherwise: str) -> str:
-    """Return what mends that nobody answers: `otherwise`, if it is not the encryption."""
-    return _ENCRYPT if encryption.is_at_fault(why_no_answer) else otherwise
+    for fault in (why_no_token(token), why_no_certificates(tls) if tls else None):
+        if fault:
+            raise ClusterError(fault.why, advice=fault.mend)
 
 
 def no_answer(address: str) -> str:
@@ -67,8 +57,8 @@ def is_over_when_it_answers(said: str, address: str) -> bool:
     return said.startswith((no_answer(address), went_away(address)))
 
 
-def why_no_answer(address: str, tls: Path | None) -> str:
-    """Say why nobody answers at an address who could be a head for this side; "" if somebody does.
+def why_no_answer(address: str, tls: Path | None) -> Fault | None:
+    """Say why nobody answers at an address who could be a head for this side; None if somebody does.
 
     Args:
         address: ``host:port``.
@@ -81,33 +71,31 @@ def why_no_answer(address: str, tls: Path | None) -> str:
             connection.settimeout(HANDSHAKE_S)
             return encryption.why_not(connection, host, tls)
     except TimeoutError:
-        return f"no answer within {WITHIN_S:.0f} s"
+        return Fault(f"no answer within {WITHIN_S:.0f} s", START)
     except OSError as error:
-        return (error.strerror or str(error)).lower()
+        return Fault((error.strerror or str(error)).lower(), START)
 
 
-def why_no_token(path: Path) -> tuple[str, str] | None:
-    """Say why a file cannot be the token, and what mends it; None if it can."""
+def why_no_token(path: Path) -> Fault | None:
+    """Say why a file cannot be the token; None if it can."""
     try:
         about = path.stat()
         text = path.read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError) as error:
-        return f"the token {path} cannot be read: {error}", _make(path)
+        return Fault(f"the token {path} cannot be read: {error}", _make(path))
     if about.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-        return f"others can read the token {path}", f"chmod 600 {path}"
+        return Fault(f"others can read the token {path}", f"chmod 600 {path}")
     # Root reads everybody's, as for `pixd doctor` where the service has a user of its own.
     if os.geteuid() != 0 and about.st_uid not in {os.geteuid(), 0}:
-        return f"the token {path} belongs to another user", f"chown $USER {path}"
+        return Fault(f"the token {path} belongs to another user", f"chown $USER {path}")
     if len(text) < _SHORTEST_TOKEN:
-        return f"the token {path} is too short to be one", _make(path)
+        return Fault(f"the token {path} is too short to be one", _make(path))
     return None
 
 
-def why_no_certificates(folder: Path) -> tuple[str, str] | None:
-    """Say why the certificates in a folder cannot be used, and what mends it; None if they can."""
-    if why_not := encryption.why_no_certificates(folder):
-        return why_not, "docs/cluster.md says how to make them: Encryption"
-    return None
+def why_no_certificates(folder: Path) -> Fault | None:
+    """Say why the certificates in a folder cannot be used; None if they can."""
+    return encryption.why_no_certificates(folder)
 
 
 def _make(path: Path) -> str:

@@ -136,11 +136,11 @@ class ClusterSpawner:
         """Ask the head for a connection now and then, in a thread: the loop must not wait for it."""
         misses = 0
         while not self._is_closed.is_set():
-            why = reach.why_no_answer(self._ray.address, self._ray.tls)
-            misses = misses + 1 if why else 0
-            if misses > 1:  # one miss may be a network that hiccups
-                self._note(unreachable=f"{reach.no_answer(self._ray.address)}: {why}")
-            elif not why:
+            fault = reach.why_no_answer(self._ray.address, self._ray.tls)
+            misses = misses + 1 if fault else 0
+            if fault and misses > 1:  # one miss may be a network that hiccups
+                self._note(unreachable=f"{reach.no_answer(self._ray.address)}: {fault.why}")
+            elif not fault:
                 self._note(unreachable="", refused="" if self._is_over() else None)
             self._is_closed.wait(LOOK_AGAIN_S if misses == 1 else LOOK_EVERY_S)
 

@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 
 OLDEST_RAY: Final = (2, 60)
 """What was tried; pyproject.toml asks for the same."""
-_START: Final = (
-    "docs/cluster.md says how to start its head; systemctl status pixd-head, where it is a unit"
-)
 
 
 def checks(settings: Settings) -> Iterator[Check]:
@@ -34,15 +31,14 @@ def checks(settings: Settings) -> Iterator[Check]:
 
     yield _ray()
     token = Path(str(settings.ray.token))
-    if trouble := reach.why_no_token(token):
-        yield fail("ray token", *trouble)
+    if fault := reach.why_no_token(token):
+        yield fail("ray token", *fault)
     else:
         yield ok("ray token", f"{token}, which only its owner reads")
     if settings.ray.tls is not None:
         yield _tls(settings.ray.tls)
-    if why := reach.why_no_answer(settings.ray.address, settings.ray.tls):
-        told = f"{settings.ray.address} does not answer: {why}"
-        yield fail("cluster", told, reach.mends(why, _START))
+    if fault := reach.why_no_answer(settings.ray.address, settings.ray.tls):
+        yield fail("cluster", f"{settings.ray.address} does not answer: {fault.why}", fault.mend)
     else:
         yield ok("cluster", f"somebody answers at {settings.ray.address}")
 
@@ -94,8 +90,8 @@ def _ray() -> Check:
 def _tls(folder: Path) -> Check:
     from pixd.cluster import reach  # noqa: PLC0415 - see above
 
-    if trouble := reach.why_no_certificates(folder):
-        return fail("ray tls", *trouble)
+    if fault := reach.why_no_certificates(folder):
+        return fail("ray tls", *fault)
     return ok("ray tls", f"{folder}; every Ray needs RAY_USE_TLS=1")
 
 

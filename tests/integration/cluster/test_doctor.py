@@ -80,6 +80,7 @@ def test_a_token_that_others_read_and_a_head_that_is_away_fail(
     assert found["ray token"].state == "fail"
     assert found["ray token"].mend == f"chmod 600 {token}"
     assert found["cluster"].told == f"{address} does not answer: connection refused"
+    assert found["cluster"].mend.startswith("start its head: pixd cluster head")
     assert [*cluster.joined(settings_for(tmp_path, address, token))] == []  # it would only wait
 
 

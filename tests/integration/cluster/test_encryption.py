@@ -15,6 +15,7 @@ import pytest
 
 from pixd.cluster import encryption, reach
 from pixd.cluster.carrier import ClusterError
+from pixd.cluster.fault import START
 from tests.support.certificates import certificates
 
 pytestmark = pytest.mark.skipif(not shutil.which("openssl"), reason="openssl is not here")
@@ -74,24 +75,40 @@ def head(folder: Path | None, *, speaks: bool = True) -> Iterator[str]:
 
 
 @pytest.mark.parametrize(
-    ("theirs", "ours", "said"),
+    ("theirs", "ours", "said", "mend"),
     [
-        (None, None, ""),
-        ("ours", "ours", ""),
-        ("ours", None, "it encrypts (TLS), and this side does not"),
-        (None, "ours", "it does not encrypt, and this side does"),
-        ("another's", "ours", "its certificate is not accepted: self-signed certificate"),
-        ("elsewhere", "elsewhere", "its certificate is not accepted: IP address mismatch"),
+        ("ours", None, "it encrypts (TLS), and this side does not", "all machines encrypt"),
+        (None, "ours", "it does not encrypt, and this side does", "all machines encrypt"),
+        ("another's", "ours", "not accepted: self-signed certificate", "certificates again"),
+        ("elsewhere", "elsewhere", "not accepted: IP address mismatch", "the address of every"),
     ],
 )
-def test_what_does_not_fit_is_named(
-    made: dict[str, Path], theirs: str | None, ours: str | None, said: str
+def test_what_does_not_fit_is_named_with_what_mends_it(
+    made: dict[str, Path], theirs: str | None, ours: str | None, said: str, mend: str
 ) -> None:
     with head(made[theirs] if theirs else None) as address:
         found = reach.why_no_answer(address, made[ours] if ours else None)
-    assert found.startswith(said)
-    assert bool(found) == bool(said)
-    assert ("Encryption" in reach.mends(found, "start its head")) == bool(said)
+    assert found
+    assert said in found.why
+    assert mend in found.mend
+    assert found.mend.endswith("docs/cluster.md, Encryption")
+
+
+@pytest.mark.parametrize("both", [None, "ours"])
+def test_nothing_is_said_of_two_sides_that_fit(made: dict[str, Path], both: str | None) -> None:
+    folder = made[both] if both else None
+    with head(folder) as address:
+        assert reach.why_no_answer(address, folder) is None
+
+
+def test_where_nobody_listens_the_head_is_to_be_started(made: dict[str, Path]) -> None:
+    with head(None) as address:
+        pass
+    for ours in (None, made["ours"]):
+        found = reach.why_no_answer(address, ours)
+        assert found
+        assert found.why == "connection refused"
+        assert found.mend.startswith("start its head")
 
 
 def test_who_takes_a_connection_and_says_nothing_is_not_called_unencrypted(
@@ -100,9 +117,21 @@ def test_who_takes_a_connection_and_says_nothing_is_not_called_unencrypted(
     monkeypatch.setattr(reach, "HANDSHAKE_S", 0.2)
     with head(None, speaks=False) as address:
         found = reach.why_no_answer(address, made["ours"])
-        assert found == "it takes the connection and says nothing"
-        assert reach.mends(found, "start its head") == "start its head"
-        assert reach.why_no_answer(address, None) == ""
+        assert found == ("it takes the connection and says nothing", START)
+        assert reach.why_no_answer(address, None) is None
+
+
+def test_certificates_that_vanish_are_not_told_as_a_head_that_is_away(tmp_path: Path) -> None:
+    with head(None) as address:
+        found = reach.why_no_answer(address, tmp_path)
+    assert found
+    assert found.why == f"{tmp_path} lacks node.crt, node.key, ca.crt, or they cannot be read"
+    assert "how to make them" in found.mend
+
+
+def said_of(folder: Path) -> str:
+    found = encryption.why_no_certificates(folder)
+    return found.why if found else ""
 
 
 def test_certificates_that_cannot_be_used_are_named_before_anything_is_asked(
@@ -113,17 +142,17 @@ def test_certificates_that_cannot_be_used_are_named_before_anything_is_asked(
     token.chmod(0o600)
     for source in made["ours"].iterdir():
         shutil.copy(source, tmp_path / source.name)
-    assert encryption.why_no_certificates(tmp_path) == ""
+    assert encryption.why_no_certificates(tmp_path) is None
     reach.check_files(token, tmp_path)
 
     shutil.copy(made["another's"] / "node.key", tmp_path / "node.key")
-    assert encryption.why_no_certificates(tmp_path).endswith("cannot be used: key values mismatch")
+    assert said_of(tmp_path).endswith("cannot be used: key values mismatch")
     locked = ["-aes128", "-passout", "pass:secret"]
     key = ["openssl", "ec", "-in", str(made["ours"] / "node.key"), *locked]
     subprocess.run([*key, "-out", str(tmp_path / "node.key")], check=True, capture_output=True)
-    assert "cannot be used: " in encryption.why_no_certificates(tmp_path)
+    assert "cannot be used: " in said_of(tmp_path)
     (tmp_path / "node.key").unlink()
-    assert "lacks node.key" in encryption.why_no_certificates(tmp_path)
+    assert "lacks node.key" in said_of(tmp_path)
     with pytest.raises(ClusterError, match=r"lacks node\.key") as caught:
         reach.check("127.0.0.1:1", str(token), str(tmp_path))
     assert "docs/cluster.md" in caught.value.advice

@@ -30,7 +30,7 @@ def test_it_listens_on_loopback_alone_and_leaves_nothing() -> None:
     before = set(Path("/dev/shm").iterdir())
     with own_cluster.started(1) as cluster:
         assert reach.why_no_token(cluster.token) is None
-        assert reach.why_no_answer(cluster.address, None) == ""
+        assert reach.why_no_answer(cluster.address, None) is None
         pids = ray_nodes.descendants(os.getpid())
         assert len(pids) > 3
         addresses = listened(pids)

@@ -24,6 +24,7 @@ MAKE_ROOM = (
     "see that the folder is there, writable and has space (`pixd gc --apply` gives back what"
     " nothing needs); it goes on by itself"
 )
+_LOOK = "`pixd doctor` says what does not fit (docs/cluster.md)"
 SILENT_S = 45.0
 """A heartbeat comes at least every ten seconds. If the last one is this old, the loop is stuck."""
 PAGE_WITHIN_S = 60.0
@@ -164,8 +165,8 @@ def _engine_problems(live: Heartbeat) -> Iterator[Problem]:
             DEGRADED if engine.falls_back else BLOCKED,
             "",
             f"{engine.why}{'; this machine works meanwhile' * engine.falls_back}",
-            "start its head again, or have `pixd doctor` say what does not fit (docs/cluster.md);"
-            " the work goes on by itself, from the last checkpoint; files are still recorded",
+            f"{engine.mend or _LOOK}; then the work goes on by itself, from the last checkpoint;"
+            " files are still recorded",
         )
         return
     for why in engine.left_out.values():

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final
 from pixd.cluster import reach
 from pixd.cluster.carrier import ClusterError
 from pixd.cluster.contact import Finder
+from pixd.cluster.fault import START
 from pixd.cluster.order import from_document
 from pixd.cluster.report import Report, write_report
 from pixd.cluster.roster import Roster
@@ -63,7 +64,7 @@ def _carry_out(order: Order, report: Report, events: Events, stop: StopFlag) -> 
     carrier: Carrier | None = None
     roster: Roster | None = None
     try:
-        _write(order, _away(order, reach.went_away(order.address)))
+        _write(order, _away(order, reach.went_away(order.address), START))
         write_report(order.scratch, report)
         events.phase(f"asking the cluster at {order.address}")
         reach.check(order.address, order.token, order.tls)
@@ -106,7 +107,7 @@ def _carrier_of(order: Order) -> Carrier:
     return made
 
 
-def _away(order: Order, message: str, advice: str = "") -> Result:
+def _away(order: Order, message: str, advice: str) -> Result:
     error: Problem = {"kind": CLUSTER, "message": message, "advice": advice}
     return Result(run_id=order.spec.run_id, state="failed", error=error)
 

@@ -12,6 +12,7 @@ class Fault(NamedTuple):
     mend: str
 
 
+NONE: Final = Fault("", "")
 START: Final = (
     "start its head: pixd cluster head ADDRESS, on its machine (docs/cluster.md); systemctl status"
     " pixd-head, where it is a unit"

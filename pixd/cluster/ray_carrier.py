@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pixd.cluster import encryption
 from pixd.cluster.carrier import ClusterError, LostError, Needs, Node, SilentError
+from pixd.cluster.fault import START
 from pixd.cluster.host import Host
 from pixd.system.errors import PixdError
 
@@ -234,7 +235,7 @@ def _cause(error: Any) -> PixdError:
 
 def _as_cluster_error(error: Exception, address: str) -> ClusterError:
     said = _first_line(error)
-    advice = "docs/cluster.md says how to start it; the work goes on by itself"
+    advice = START
     if "ersion mismatch" in str(error):
         advice = "every machine needs the same versions of Ray and Python, to the last number"
     elif "uthentic" in str(error) or "token" in str(error).lower():

@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from pixd.cluster import reach
+from pixd.cluster.fault import NONE, Fault
 from pixd.cluster.order import MODULE, order_of, to_document
 from pixd.cluster.report import read_report
 from pixd.cluster.sight import Sight
@@ -44,7 +45,7 @@ class ClusterSpawner:
         self._bridges: dict[Path, Worker] = {}
         self._sight = Sight()
         self._lock = threading.Lock()
-        self._unreachable = self._refused = ""  # why nobody answers; why a bridge was refused
+        self._unreachable = self._refused = NONE  # why nobody answers; why a bridge was refused
         self._since = ""  # RFC 3339
         self._away_at = self._refused_at = 0.0  # monotonic seconds
         self._is_closed = threading.Event()
@@ -74,8 +75,12 @@ class ClusterSpawner:
     def trouble(self) -> str:
         """What is wrong with the cluster, and since when; or ""."""
         self._hear()
-        why = self._unreachable or self._refused
+        why = self._fault().why
         return f"{why}, since {self._since[:16].replace('T', ' ')} UTC" if why else ""
+
+    def _fault(self) -> Fault:
+        unreachable = self._unreachable  # a thread may change it
+        return unreachable if unreachable.why else self._refused
 
     def why_not(self) -> str:
         """Say why a child would not find the cluster now; "" where it would, or works here."""
@@ -83,16 +88,16 @@ class ClusterSpawner:
             return ""
         # Only another attempt can tell whether a cluster that refused still does.
         is_time = time.monotonic() - self._refused_at >= TRY_EVERY_S
-        return "" if is_time and not self._unreachable else why
+        return "" if is_time and not self._unreachable.why else why
 
     def trainings_at_once(self) -> int:
         """Return what the settings say; 1 while this machine does the work."""
         return 1 if self._falls_back() else self._ray.train.most
 
-    def note_away(self, why: str) -> None:
+    def note_away(self, why: str, mend: str) -> None:
         """Note that a bridge could not join the cluster, or lost it."""
         self._refused_at = time.monotonic()
-        self._note(refused=why)
+        self._note(refused=Fault(why, mend))
 
     def told(self) -> dict[str, Any]:
         """Return how the cluster is, as the service's heartbeat has it."""
@@ -101,6 +106,7 @@ class ClusterSpawner:
             "kind": "ray",
             "address": self._ray.address,
             "why": trouble,
+            "mend": self._fault().mend if trouble else "",
             "since": self._since if trouble else "",
             "falls_back": self._falls_back(),
             **self._sight.told(time.monotonic()),
@@ -108,7 +114,7 @@ class ClusterSpawner:
 
     def _falls_back(self) -> bool:
         """Tell whether this machine does the work meanwhile."""
-        if self._ray.fallback != "local" or not (self._unreachable or self._refused):
+        if self._ray.fallback != "local" or not self._fault().why:
             return False
         return time.monotonic() - self._away_at >= FALL_BACK_AFTER_S
 
@@ -121,15 +127,15 @@ class ClusterSpawner:
             if worker.poll() is not None:
                 del self._bridges[scratch]
                 self._sight.end(scratch)
-            elif report and report.hosts and self._refused:
-                self._note(refused="")
+            elif report and report.hosts and self._refused.why:
+                self._note(refused=NONE)
 
-    def _note(self, *, unreachable: str | None = None, refused: str | None = None) -> None:
+    def _note(self, *, unreachable: Fault | None = None, refused: Fault | None = None) -> None:
         with self._lock:
-            was_away = bool(self._unreachable or self._refused)
+            was_away = bool(self._fault().why)
             self._unreachable = self._unreachable if unreachable is None else unreachable
             self._refused = self._refused if refused is None else refused
-            if not was_away and (self._unreachable or self._refused):
+            if not was_away and self._fault().why:
                 self._since, self._away_at = utc_now(), time.monotonic()
 
     def _look(self) -> None:
@@ -139,9 +145,10 @@ class ClusterSpawner:
             fault = reach.why_no_answer(self._ray.address, self._ray.tls)
             misses = misses + 1 if fault else 0
             if fault and misses > 1:  # one miss may be a network that hiccups
-                self._note(unreachable=f"{reach.no_answer(self._ray.address)}: {fault.why}")
+                why = f"{reach.no_answer(self._ray.address)}: {fault.why}"
+                self._note(unreachable=Fault(why, fault.mend))
             elif not fault:
-                self._note(unreachable="", refused="" if self._is_over() else None)
+                self._note(unreachable=NONE, refused=NONE if self._is_over() else None)
             self._is_closed.wait(LOOK_AGAIN_S if misses == 1 else LOOK_EVERY_S)
 
     def _is_over(self) -> bool:
@@ -150,7 +157,7 @@ class ClusterSpawner:
         With work to do the next bridge would find out; without, nobody would.
         """
         is_time = time.monotonic() - self._refused_at >= TRY_EVERY_S
-        return is_time and reach.is_over_when_it_answers(self._refused, self._ray.address)
+        return is_time and reach.is_over_when_it_answers(self._refused.why, self._ray.address)
 
     def close(self) -> None:
         """Look no more whether the head answers."""

@@ -54,6 +54,7 @@ class Engine:
         kind: ray.
         address: of its head.
         why: why it cannot be used, and since when; or "".
+        mend: what mends that; "" where nobody can tell, or it can be used.
         since: since when it cannot, RFC 3339; "" where it can.
         falls_back: whether this machine does the work meanwhile.
         training: names of the machines that train, with spaces between.
@@ -74,6 +75,7 @@ class Engine:
     kind: str = "ray"
     address: str = ""
     why: str = ""
+    mend: str = ""
     since: str = ""
     falls_back: bool = False
     training: str = ""

@@ -73,6 +73,7 @@ class Ended(NamedTuple):
         result: what the child left, if it succeeded.
         error: kind, message and advice, if it failed.
         is_away: where it ran is away; then `reason` says why, and it has not failed.
+        mend: what mends that, or "".
     """
 
     state: RunState
@@ -80,6 +81,7 @@ class Ended(NamedTuple):
     result: Result | None = None
     error: Mapping[str, Any] | None = None
     is_away: bool = False
+    mend: str = ""
 
 
 class TrainingRun:
@@ -274,7 +276,8 @@ class TrainingRun:
         if self._leaving:
             return Ended(*self._leaving)
         if result and result.error and result.error["kind"] == CLUSTER:
-            return Ended(RunState.CANCELLED, result.error["message"], is_away=True)
+            said, mend = result.error["message"], result.error["advice"]
+            return Ended(RunState.CANCELLED, said, is_away=True, mend=mend)
         return Ended(RunState.FAILED, error=result.error if result else self._how_it_died())
 
     def _how_it_died(self) -> dict[str, str]:

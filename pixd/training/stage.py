@@ -388,7 +388,7 @@ class Training:
         if closed.refused:
             self._note_blockage(f"the trainer: {closed.refused}", now)
         if ended.is_away:
-            self._spawner.note_away(ended.reason)
+            self._spawner.note_away(ended.reason, ended.mend)
         self._retry_at = closed.retry_at or self._retry_at
         if closed.state in {RunState.SUCCEEDED, RunState.SUPERSEDED}:
             run.drop_preview()

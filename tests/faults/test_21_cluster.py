@@ -200,7 +200,7 @@ def test_machines_that_are_back_after_a_silence_publish_nothing_of_before(
 def went_away(tiny: Tiny, since: str) -> str:
     """Return when a bridge ended because its cluster went away, RFC 3339; or "" if none did."""
     ((at,),) = tiny.rows(
-        "SELECT min(at) FROM event WHERE kind = 'translator' AND message LIKE '%went away'"
+        "SELECT min(at) FROM event WHERE kind = 'translator' AND message LIKE '%went away%'"
         " AND julianday(at) > julianday(?)",
         since,
     )

@@ -65,8 +65,13 @@ class Spawner(Protocol):
     def trainings_at_once(self) -> int:
         """Return how many trainings may run at the same time, each of another pipeline."""
 
-    def note_away(self, why: str) -> None:
-        """Note that a child ended because where it runs is away; see `CLUSTER`."""
+    def note_away(self, why: str, mend: str) -> None:
+        """Note that a child ended because where it runs is away; see `CLUSTER`.
+
+        Args:
+            why: it is.
+            mend: what mends it, or "".
+        """
 
     def told(self) -> Mapping[str, Any]:
         """Return the fields of `pixd.store.heartbeat.Engine`; none for this machine alone."""
@@ -96,7 +101,7 @@ class LocalSpawner:
         """Return 1: a second one would take the processor or the GPU from the first."""
         return 1
 
-    def note_away(self, why: str) -> None:
+    def note_away(self, why: str, mend: str) -> None:
         """Never called: no child of this machine says so."""
 
     def told(self) -> Mapping[str, Any]:

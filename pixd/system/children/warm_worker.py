@@ -306,7 +306,8 @@ class WarmWorker:
         is_away = error.get("kind") == CLUSTER  # then neither a request nor the child is to blame
         worked = (self.ready is not None or self._has_answered) and not is_away
         if is_away:
-            self._spawner.note_away(why)
+            said = (why, "") if self._is_hung else (error["message"], error["advice"])
+            self._spawner.note_away(*said)
         self._worker.kill()
         self._worker = None
         self.ready = None

@@ -75,10 +75,13 @@ def test_a_head_that_is_back_is_told_of_without_work(
     settings = settings_for(head)
     spawner = ClusterSpawner(settings)
     try:
-        spawner.note_away(f"the cluster at {settings.address} {said}")
-        assert said in spawner.told()["why"]  # not at once: a bridge has just seen otherwise
+        spawner.note_away(f"the cluster at {settings.address} {said}", "mend it")
+        told = spawner.told()
+        assert said in told["why"]  # not at once: a bridge has just seen otherwise
+        assert told["mend"] == "mend it"
         time.sleep(1)
-        assert (spawner.told()["why"] == "") == is_over
+        told = spawner.told()
+        assert (told["why"] == told["mend"] == "") == is_over
     finally:
         spawner.close()
 
@@ -98,6 +101,7 @@ def test_a_head_that_is_away_is_noticed_told_and_noticed_again_when_it_is_back(
             f"the cluster at 127.0.0.1:{address[1]} does not answer: connection refused, since 20"
         )
         assert spawner.told()["why"] == spawner.why_not()
+        assert spawner.told()["mend"].startswith("start its head")
         assert not spawner.told()["falls_back"]
         with socket.create_server(address):
             wait_until(lambda: not spawner.why_not())
@@ -109,7 +113,7 @@ def test_a_cluster_that_refuses_is_tried_again_only_after_a_while(
     head: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spawner = ClusterSpawner(settings_for(head))
-    spawner.note_away("the token is wrong")
+    spawner.note_away("the token is wrong", "")
     assert spawner.why_not().startswith("the token is wrong, since ")
     monkeypatch.setattr(cluster_spawner, "TRY_EVERY_S", 0.0)
     assert spawner.why_not() == ""  # only another attempt can tell
@@ -157,15 +161,17 @@ def test_only_trainers_and_translators_go_to_the_cluster(
 AWAY = "the cluster at a:1 does not answer: connection refused, since 2026-11-29 16:00 UTC"
 
 
+@pytest.mark.parametrize("mend", ["chmod 600 token", ""])
 @pytest.mark.parametrize("state", ["blocked", "degraded"])
-def test_status_says_that_the_cluster_is_away(state: str) -> None:
+def test_status_says_that_the_cluster_is_away_and_what_mends_it(state: str, mend: str) -> None:
     falls_back = state == "degraded"
-    live = Heartbeat(engine=Engine(address="a:1", why=AWAY, falls_back=falls_back))
+    live = Heartbeat(engine=Engine(address="a:1", why=AWAY, mend=mend, falls_back=falls_back))
     assert from_json(to_json(live)) == live
     found, problems = health.judge({}, live, pid=1, silent_s=0.0)
     assert found == state
     assert problems[0].message.startswith(AWAY)
     assert ("this machine works meanwhile" in problems[0].message) == falls_back
+    assert problems[0].advice.startswith(mend or "`pixd doctor` says what does not fit")
     assert "the work goes on by itself" in problems[0].advice
 
 

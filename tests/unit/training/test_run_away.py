@@ -11,7 +11,7 @@ from pixd.store.states import RunState
 from pixd.system.children.spec import RESULT_FILE, Result, result_to_json
 from pixd.training.run import TrainingRun
 
-ERROR = {"kind": "cluster", "message": "the cluster at a:1 went away", "advice": ""}
+ERROR = {"kind": "cluster", "message": "the cluster at a:1 went away", "advice": "start it"}
 
 
 def run_in(scratch: Path, error: dict[str, str]) -> TrainingRun:
@@ -26,7 +26,7 @@ def test_a_training_whose_cluster_went_away_is_cancelled_and_goes_on_later(tmp_p
     ended = run_in(tmp_path, ERROR).ended()
     assert ended is not None
     assert (ended.state, ended.is_away, ended.error) == (RunState.CANCELLED, True, None)
-    assert ended.reason == "the cluster at a:1 went away"
+    assert (ended.reason, ended.mend) == ("the cluster at a:1 went away", "start it")
 
 
 def test_any_other_error_is_a_failure(tmp_path: Path) -> None:

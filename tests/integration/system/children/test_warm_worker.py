@@ -117,7 +117,7 @@ import json, os, sys
 from pathlib import Path
 from pixd.system.children.spec import Result, result_to_json
 say = lambda **event: print(json.dumps(event), flush=True)
-error = {"kind": "cluster", "message": "the cluster went away", "advice": ""}
+error = {"kind": "cluster", "message": "the cluster went away", "advice": "start it"}
 Path("result.json").write_text(json.dumps(result_to_json(Result(state="failed", error=error))))
 say(event="ready")
 say(event="width", hosts=2, times=4)
@@ -136,10 +136,10 @@ class Noting(LocalSpawner):
     """Starts children here, and keeps what it is told of where they run."""
 
     def __init__(self) -> None:
-        self.away: list[str] = []
+        self.away: list[tuple[str, str]] = []
 
-    def note_away(self, why: str) -> None:
-        self.away.append(why)
+    def note_away(self, why: str, mend: str) -> None:
+        self.away.append((why, mend))
 
 
 def test_a_cluster_that_goes_away_again_and_again_blames_no_request(
@@ -153,8 +153,8 @@ def test_a_cluster_that_goes_away_again_and_again_blames_no_request(
         "a": "done",
         "b": "done",
     }  # after six deaths, three times as many as blame
-    assert spawner.away == ["the cluster went away"] * 6
-    assert {note.message for note in one.notes} == {"the cluster went away"}
+    assert spawner.away == [("the cluster went away", "start it")] * 6
+    assert {note.message for note in one.notes} == {"the cluster went away: start it"}
     assert one.warm.width == 4
 
 

@@ -31,6 +31,11 @@ class SilentError(LostError):
 
     why = SILENT
 
+    @classmethod
+    def of(cls, who: str, silent_s: float) -> SilentError:
+        """Return the error of a host that said nothing for so many seconds."""
+        return cls(f"{who} was silent for {silent_s:.0f} s")
+
 
 class ClusterError(PixdError):
     """The cluster cannot be reached, or refuses; nothing of it is at fault that was asked."""

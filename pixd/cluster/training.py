@@ -149,7 +149,7 @@ class TrainingBridge:
     def _check_heard(self, host: Host, heard_at: float) -> None:
         """Raise SilentError if the host was last heard too long ago (monotonic seconds)."""
         if time.monotonic() - heard_at > self._order.silent_s:
-            raise SilentError(f"{host.name} was silent for {self._order.silent_s:.0f} s")
+            raise SilentError.of(host.name, self._order.silent_s)
 
     def _next_group(
         self,

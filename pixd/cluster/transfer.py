@@ -119,7 +119,7 @@ class Transfer:
         try:
             self._ask(PING, within_s=self._silent_s)
         except SilentError:
-            raise SilentError(f"it was silent for {2 * self._silent_s:.0f} s") from None
+            raise SilentError.of("it", 2 * self._silent_s) from None
 
     # -- there ----------------------------------------------------------------------------
 

@@ -18,10 +18,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from pixd.cluster.carrier import LostError
+from pixd.cluster.carrier import LostError, SilentError
 from pixd.cluster.objects import DamagedObjectError
 from pixd.cluster.translator_host import TranslatorHost
-from pixd.store.engine_beat import DAMAGED, SILENT
+from pixd.store.engine_beat import DAMAGED
 from pixd.system import backoff
 from pixd.system.children.child import Interrupted
 from pixd.system.children.spawner import CLUSTER
@@ -92,8 +92,7 @@ class TranslatingBridge:
                 while not self._inbox.empty():
                     self._take(*self._inbox.get_nowait())
             for host in [one for one in self._hosts if one.is_silent()]:
-                said = f"{host.name} was silent for {self._order.silent_s:.0f} s"
-                self._lose(host, said, SILENT)
+                self._lose(host, SilentError.of(host.name, self._order.silent_s))
             self._feed(time.monotonic())
             if trouble := self._common_trouble():
                 return _failed(self._order.spec.run_id, trouble)
@@ -119,7 +118,7 @@ class TranslatingBridge:
         elif isinstance(told, Exception):
             if key.is_at_fault_here(told):
                 raise told
-            self._lose(key, str(told), told.why if isinstance(told, LostError) else DAMAGED)
+            self._lose(key, told)
         else:
             for event in told["events"]:
                 self._hear(key, event, told["blobs"])
@@ -148,16 +147,10 @@ class TranslatingBridge:
         else:
             self._events.beat()
 
-    def _lose(self, host: TranslatorHost, said: str, why: str) -> None:
-        """Give a host up; what it held is asked again, first of all.
-
-        Args:
-            host: which.
-            said: what went wrong.
-            why: of `LOST_REASONS`.
-        """
+    def _lose(self, host: TranslatorHost, error: Exception) -> None:
+        """Give a host up, for what went wrong; what it held is asked again, first of all."""
         self._hosts.remove(host)
-        host.give_up(why)
+        host.give_up(error.why if isinstance(error, LostError) else DAMAGED)
         again = [number for number, asked in self._asked.items() if asked.held_by.pop(host, None)]
         lonely = [number for number in again if not self._asked[number].held_by]
         self._waiting.extendleft(reversed(lonely))
@@ -167,7 +160,7 @@ class TranslatingBridge:
             self._failures, FIRST_WAIT_S, LONGEST_WAIT_S
         )
         more = f"; {len(lonely)} images are asked again elsewhere" if lonely else ""
-        self._events.send("note", level="warning", message=f"{host.name} was lost: {said}{more}")
+        self._events.send("note", level="warning", message=f"{host.name} was lost: {error}{more}")
         self._roster.tell()
         self._tell_width()
 

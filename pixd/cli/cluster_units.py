@@ -72,7 +72,7 @@ def files(part: Part, installation: Installation, *, has_gpu: bool) -> list[Unit
 
 def _command(part: Part, installation: Installation) -> str:
     verb = "head" if part.is_head else "join"
-    words = ["cluster", verb, part.address, "--token", str(part.token)]
+    words = ["cluster", verb, part.address.text, "--token", str(part.token)]
     words += ["--folder", str(folder_of(unit_of(part)))]
     if part.tls is not None:
         words += ["--tls", str(part.tls)]

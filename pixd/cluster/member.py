@@ -11,11 +11,14 @@ import secrets
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from pixd.cluster import reach
 from pixd.cluster.carrier import ClusterError
 from pixd.cluster.ray_carrier import ON_LOOPBACK, environment
+
+if TYPE_CHECKING:
+    from pixd.system.host_port import HostPort
 
 PORT: Final = 6379
 """Ray's own."""
@@ -33,7 +36,7 @@ class Part:
 
     Attributes:
         is_head: whether it keeps the books; else it joins.
-        address: ``host:port`` of the head.
+        address: of the head.
         token: the file with the token.
         tls: the folder with certificates, or None.
         cpus: that it gives away; None for all, and for the head none.
@@ -42,7 +45,7 @@ class Part:
     """
 
     is_head: bool
-    address: str
+    address: HostPort
     token: Path
     tls: Path | None = None
     cpus: int | None = None
@@ -51,13 +54,13 @@ class Part:
 
     def command(self) -> list[str]:
         """Return the command that starts Ray and stays."""
-        host, _, port = self.address.rpartition(":")
         words = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block"]
         if self.is_head:
-            words += ["--head", f"--node-ip-address={host.strip('[]')}", f"--port={port}"]
+            words += ["--head", f"--node-ip-address={self.address.host}"]
+            words += [f"--port={self.address.port}"]
             words += ["--include-dashboard=false", "--disable-usage-stats"]
         else:
-            words.append(f"--address={self.address}")
+            words.append(f"--address={self.address.text}")
         for kind, count in (("cpus", self.cpus), ("gpus", self.gpus)):
             if count is not None or self.is_head:
                 words.append(f"--num-{kind}={count or 0}")
@@ -67,9 +70,7 @@ class Part:
 
     def environment(self) -> dict[str, str]:
         """Return what Ray must have in its environment."""
-        host = self.address.rpartition(":")[0]
-        is_alone = host in {"localhost", "[::1]"} or host.startswith("127.")
-        extra = ON_LOOPBACK if is_alone else {}
+        extra = ON_LOOPBACK if self.address.is_loopback else {}
         return environment(str(self.token), str(self.tls or "")) | AT_ONCE | extra
 
 
@@ -87,10 +88,9 @@ def check(part: Part) -> None:
     if part.is_head:
         return
     # Ray itself tries for 30 s, and then its reason is in the middle of a line of 600 characters.
-    if fault := reach.why_no_answer(part.address, part.tls):
-        raise ClusterError(
-            f"the head at {part.address} does not answer: {fault.why}", advice=fault.mend
-        )
+    address = part.address.text
+    if fault := reach.why_no_answer(address, part.tls):
+        raise ClusterError(f"the head at {address} does not answer: {fault.why}", advice=fault.mend)
 
 
 def become(part: Part) -> None:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from pixd.cluster import reach
 from pixd.cluster.carrier import ClusterError
 from pixd.cluster.ray_carrier import ON_LOOPBACK, environment
+from pixd.system.host_port import HostPort
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,21 +61,21 @@ def started(cpus: int) -> Iterator[OwnCluster]:
         token = folder / "token"
         token.touch(0o600)
         token.write_text(secrets.token_hex(32))
-        address = f"{LOOPBACK}:{_free_port()}"
+        address = HostPort(LOOPBACK, _free_port())
         head = _head(folder, address, token, cpus)
         try:
-            _until_it_answers(head, folder, address)
-            yield OwnCluster(address, token)
+            _until_it_answers(head, folder, address.text)
+            yield OwnCluster(address.text, token)
         finally:
             _end(head)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _head(folder: Path, address: str, token: Path, cpus: int) -> subprocess.Popen[bytes]:
+def _head(folder: Path, address: HostPort, token: Path, cpus: int) -> subprocess.Popen[bytes]:
     command = [
         *(sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block"),
-        *(f"--node-ip-address={LOOPBACK}", f"--port={address.rpartition(':')[2]}"),
+        *(f"--node-ip-address={address.host}", f"--port={address.port}"),
         *(f"--ray-client-server-port={_free_port()}", f"--num-cpus={cpus}", "--num-gpus=0"),
         *("--include-dashboard=false", "--disable-usage-stats"),
         *(f"--temp-dir={folder / 'ray'}", f"--object-store-memory={SHARED_MEMORY_BYTES}"),

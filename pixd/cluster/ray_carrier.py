@@ -17,6 +17,7 @@ from pixd.cluster import encryption
 from pixd.cluster.carrier import ClusterError, LostError, Needs, Node, SilentError
 from pixd.cluster.fault import START
 from pixd.cluster.host import Host
+from pixd.system import host_port
 from pixd.system.errors import PixdError
 
 if TYPE_CHECKING:
@@ -103,7 +104,8 @@ class RayCarrier:
             ClusterError: it refuses, or this machine is no node of it.
         """
         os.environ.update(environment(order.token, order.tls))
-        if order.address.startswith(("127.", "[::1]", "localhost:")):
+        at = host_port.split(order.address)
+        if at and at.is_loopback:
             os.environ.update(ON_LOOPBACK)
         import ray  # noqa: PLC0415 - it reads the environment when it is imported
 

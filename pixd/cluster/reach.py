@@ -14,6 +14,7 @@ from typing import Final
 from pixd.cluster import encryption
 from pixd.cluster.carrier import ClusterError
 from pixd.cluster.fault import START, Fault
+from pixd.system import host_port
 
 WITHIN_S: Final = 3.0
 HANDSHAKE_S: Final = 5.0  # of a head that is busy
@@ -61,15 +62,15 @@ def why_no_answer(address: str, tls: Path | None) -> Fault | None:
     """Say why nobody answers at an address who could be a head for this side; None if somebody does.
 
     Args:
-        address: ``host:port``.
+        address: for `pixd.system.host_port.split`.
         tls: this side's folder of certificates; None if it does not encrypt.
     """
-    host, _, port = address.rpartition(":")
-    host = host.strip("[]")
+    at = host_port.split(address)
+    assert at  # it was looked at where it was read
     try:
-        with socket.create_connection((host, int(port)), timeout=WITHIN_S) as connection:
+        with socket.create_connection(at, timeout=WITHIN_S) as connection:
             connection.settimeout(HANDSHAKE_S)
-            return encryption.why_not(connection, host, tls)
+            return encryption.why_not(connection, at.host, tls)
     except TimeoutError:
         return Fault(f"no answer within {WITHIN_S:.0f} s", START)
     except OSError as error:

@@ -6,12 +6,12 @@ whether the token can be read and the cluster answers (`pixd.cluster` and `pixd 
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pixd.config.reading import read_keys
 from pixd.config.settings import RaySettings, RayTrainSettings, RayTranslateSettings
+from pixd.system import host_port
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from pixd.config.document import Section
     from pixd.config.folders import Folders
 
-_HOST = r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\]"
-_ADDRESS = re.compile(rf"({_HOST}):([0-9]{{1,5}})")
-_HIGHEST_PORT = 65535
 _EXPECTED = "the address of the cluster's head, such as 10.0.0.5:6379"
 
 
@@ -84,8 +81,8 @@ def _address(section: Section) -> str:
     text = section.path_text("address", "", expected=_EXPECTED) or ""
     if not text:
         return ""
-    found = _ADDRESS.fullmatch(text)
-    if found is None or not 0 < int(found[found.lastindex or 1]) <= _HIGHEST_PORT:
+    found = host_port.split(text)
+    if found is None or not found.port:
         section.note("address", f'expected {_EXPECTED}, got the text "{text}"')
         return ""
     return text

@@ -6,23 +6,23 @@ Leaves to others: listening (`pixd.web.listening`), and which names a request ma
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from typing import TYPE_CHECKING
 
 import yaml
 
 from pixd.config.settings import WebSettings
+from pixd.system import host_port
 
 if TYPE_CHECKING:
     from pixd.config.document import Section
+    from pixd.system.host_port import HostPort
 
 SOCKET_BYTES = 107
 """The longest path of a Unix socket that the kernel takes (unix(7))."""
 _NAME = r"(?=[^:]{1,253}(?::|$))[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*"
 _HOST = re.compile(rf"(https://|http://)?({_NAME}|\[[0-9a-f:.]+\])(:[0-9]{{1,5}})?", re.IGNORECASE)
 _LISTEN = "127.0.0.1:8460, another address with its port, or the path of a socket"
-_HIGHEST_PORT = 65535
 
 
 def read_web(root: Section) -> WebSettings:
@@ -41,27 +41,16 @@ def read_web(root: Section) -> WebSettings:
     return settings
 
 
-def split_address(text: str) -> tuple[str, int] | None:
+def split_address(text: str) -> HostPort | None:
     """Return the IP address and port of ``127.0.0.1:8460`` or ``[::1]:8460``, or None."""
-    host, colon, port = text.rpartition(":")
-    if not colon or not port.isdecimal() or not port.isascii() or int(port) > _HIGHEST_PORT:
-        return None
-    if host.startswith("[") and host.endswith("]"):
-        host = host[1:-1]
-        if ":" not in host:
-            return None
-    elif ":" in host:
-        return None
-    try:
-        return str(ipaddress.ip_address(host)), int(port)
-    except ValueError:
-        return None
+    found = host_port.split(text)
+    return found if found and found.is_ip else None
 
 
 def is_loopback(listen: str) -> bool:
     """Tell whether only this machine reaches what `listen` names."""
     address = split_address(listen)
-    return address is None or ipaddress.ip_address(address[0]).is_loopback
+    return address is None or address.is_loopback
 
 
 def _listen(section: Section, default: str) -> str:

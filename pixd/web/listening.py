@@ -21,6 +21,7 @@ import uvicorn
 from pixd.config.web_section import split_address
 from pixd.system import durable
 from pixd.system.errors import PixdError
+from pixd.system.host_port import HostPort
 from pixd.web.access import ADDRESS
 
 if TYPE_CHECKING:
@@ -210,7 +211,7 @@ def _opened(host: str, port: int) -> list[socket.socket]:
             for one in opened:
                 one.close()
             if not (opened and left):
-                raise _refused(_spoken(at, port), error) from error
+                raise _refused(HostPort(at, port).text, error) from error
         else:
             break
     return opened
@@ -305,7 +306,7 @@ def _names(port: int | None, host: str = "") -> frozenset[str]:
     if port is not None:
         names = {f"localhost:{port}", f"127.0.0.1:{port}", f"[::1]:{port}"}
         if host not in {"0.0.0.0", "::", "", *LOOPBACK}:  # noqa: S104 - asks, binds nothing
-            names.add(_spoken(host, port))
+            names.add(HostPort(host, port).text)
     return frozenset(names)
 
 
@@ -313,13 +314,9 @@ def _told(one: socket.socket) -> str:
     found = one.getsockname()
     if one.family == socket.AF_UNIX:
         return str(found)
-    return _spoken(*found[:2])
-
-
-def _spoken(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return HostPort(*found[:2]).text
 
 
 def _url(host: str, port: int) -> str:
     shown = "127.0.0.1" if host in {"0.0.0.0", "::"} else host  # noqa: S104 - as above
-    return f"http://{_spoken(shown, port)}/"
+    return f"http://{HostPort(shown, port).text}/"

@@ -15,6 +15,7 @@ from pixd.cli.commands.service import below, installation, remove_files, write_f
 from pixd.cli.systemctl import Systemctl
 from pixd.cluster import member
 from pixd.cluster.member import Part
+from pixd.system import host_port
 from pixd.system.errors import PixdError, UsageError
 
 if TYPE_CHECKING:
@@ -54,16 +55,15 @@ def _part(args: argparse.Namespace) -> Part:
     if not args.where:
         what = "this machine's address" if args.action == "head" else "the address of the head"
         raise UsageError(f"{what} is missing", advice=f"pixd cluster {args.action} 10.0.0.5:6379")
-    host, colon, port = str(args.where).rpartition(":")
-    if not colon or port.endswith("]"):
-        host, port = str(args.where), str(member.PORT)
-    if not host or not port.isdecimal():
-        raise UsageError(f"{args.where} is no address", advice="such as 10.0.0.5:6379")
+    address = host_port.split(str(args.where), port=member.PORT)
+    if address is None or not address.port:
+        advice = "such as 10.0.0.5:6379 or [fd00::5]:6379"
+        raise UsageError(f"{args.where} is no address", advice=advice)
     if min(args.cpus or 0, args.gpus or 0) < 0:
         raise UsageError("--cpus and --gpus are 0 or more", advice=f"pixd {args.action} --help")
     return Part(
         is_head=args.action == "head",
-        address=f"{host}:{port}",
+        address=address,
         token=Path(args.token).absolute(),
         tls=Path(args.tls).absolute() if args.tls else None,
         cpus=args.cpus,
@@ -97,7 +97,9 @@ def _install(args: argparse.Namespace, part: Part) -> int:
         return 0
     systemctl.reload()
     systemctl.start(unit)
-    print(f"This machine is a part of the cluster at {part.address}, and will be after the next")
+    print(
+        f"This machine is a part of the cluster at {part.address.text}, and will be after the next"
+    )
     print(
         f"start. {systemctl.spoken} status {unit.name} and {systemctl.journal(unit)} say how it is."
     )

@@ -26,6 +26,7 @@ from pixd.cluster.member import Part
 from pixd.config.load import load
 from pixd.config.settings import Settings
 from pixd.system.errors import UsageError
+from pixd.system.host_port import HostPort
 from tests.support.wheel import ROOT, build_wheel
 
 SHIPPED = (
@@ -155,7 +156,7 @@ def test_every_file_of_the_folder_is_shipped_and_every_line_has_a_place_in_the_d
 
 
 def part_for(**fields: Any) -> Part:
-    usual: dict[str, Any] = {"is_head": False, "address": "10.0.0.5:6379"}
+    usual: dict[str, Any] = {"is_head": False, "address": HostPort("10.0.0.5", 6379)}
     return Part(**{**usual, "token": Path("/etc/pixd/ray-token"), **fields})
 
 
@@ -257,6 +258,7 @@ def test_a_token_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:
         (["head"], "this machine's address is missing"),
         (["join"], "the address of the head is missing"),
         (["join", "10.0.0.5:port"], "10.0.0.5:port is no address"),
+        (["join", "fd00::5"], "such as 10.0.0.5:6379 or [fd00::5]:6379"),
         (["join", "10.0.0.5", "--cpus", "-1"], "--cpus and --gpus are 0 or more"),
     ],
 )

@@ -67,7 +67,7 @@ def _carry_out(order: Order, report: Report, events: Events, stop: StopFlag) -> 
         _write(order, _away(order, reach.went_away(order.address), START))
         write_report(order.scratch, report)
         events.phase(f"asking the cluster at {order.address}")
-        reach.check(order.address, order.token, order.tls)
+        reach.check(order.address, Path(order.token), Path(order.tls) if order.tls else None)
         carrier = _carrier_of(order)
         roster = Roster(carrier, order.scratch, report)
         roster.watch()

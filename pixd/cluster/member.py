@@ -84,13 +84,10 @@ def check(part: Part) -> None:
         raise ClusterError(
             "Ray is not installed here", advice=f"{sys.executable} -m pip install 'pixd[ray]'"
         )
-    reach.check_files(part.token, part.tls)
     if part.is_head:
-        return
-    # Ray itself tries for 30 s, and then its reason is in the middle of a line of 600 characters.
-    address = part.address.text
-    if fault := reach.why_no_answer(address, part.tls):
-        raise ClusterError(f"the head at {address} does not answer: {fault.why}", advice=fault.mend)
+        reach.check_files(part.token, part.tls)
+    else:
+        reach.check(part.address.text, part.token, part.tls)
 
 
 def become(part: Part) -> None:

@@ -21,14 +21,16 @@ HANDSHAKE_S: Final = 5.0  # of a head that is busy
 _SHORTEST_TOKEN: Final = 16
 
 
-def check(address: str, token: str, tls: str) -> None:
+def check(address: str, token: Path, tls: Path | None) -> None:
     """Check that token and certificates may be used, and that the head answers.
+
+    Ray itself tries for 30 s, and then its reason is in the middle of a line of 600 characters.
 
     Raises:
         ClusterError: something of that does not hold.
     """
-    check_files(Path(token), Path(tls) if tls else None)
-    if fault := why_no_answer(address, Path(tls) if tls else None):
+    check_files(token, tls)
+    if fault := why_no_answer(address, tls):
         raise ClusterError(f"{no_answer(address)}: {fault.why}", advice=fault.mend)
 
 

@@ -281,7 +281,8 @@ def test_joining_a_head_that_is_not_there_says_so_at_once(tmp_path: Path) -> Non
         port = server.getsockname()[1]
     done = pixd(tmp_path, "cluster", "join", f"127.0.0.1:{port}", "--token", "token")
     assert done.returncode == 1
-    assert f"the head at 127.0.0.1:{port} does not answer: connection refused" in done.stderr
+    assert f"the cluster at 127.0.0.1:{port} does not answer: connection refused" in done.stderr
+    assert "pixd cluster head ADDRESS" in done.stderr
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")

@@ -154,5 +154,5 @@ def test_certificates_that_cannot_be_used_are_named_before_anything_is_asked(
     (tmp_path / "node.key").unlink()
     assert "lacks node.key" in said_of(tmp_path)
     with pytest.raises(ClusterError, match=r"lacks node\.key") as caught:
-        reach.check("127.0.0.1:1", str(token), str(tmp_path))
+        reach.check("127.0.0.1:1", token, tmp_path)
     assert "docs/cluster.md" in caught.value.advice

@@ -70,7 +70,7 @@ def test_a_wrong_token_is_told_in_a_line(nodes: RayNodes, tmp_path: Path) -> Non
         "from tests.support.carrier_contract import order_for\n"
         f"order = order_for('', {ADDRESS!r}, {str(other)!r}, pathlib.Path('.'))\n"
         "try:\n"
-        "    reach.check(order.address, order.token, order.tls)\n"
+        "    reach.check(order.address, pathlib.Path(order.token), None)\n"
         "    RayCarrier(order)\n"
         "except ClusterError as error:\n"
         "    print(f'{error.message} / {error.advice}')\n"

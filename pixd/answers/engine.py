@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from pixd.answers.amounts import duration
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -12,7 +14,6 @@ if TYPE_CHECKING:
 
 STALE_S = 60.0
 """A machine that was heard of less long ago needs no word about it."""
-_MINUTE, _HOUR = 60, 3600
 
 
 def as_json(engine: Engine) -> dict[str, Any]:
@@ -36,7 +37,7 @@ def waits(part: Mapping[str, Any]) -> list[str]:
     """Say what waits for what, and the first of them for how long."""
     found = [f"{work} waits for {what}" for work, what in part["waiting"].items()]
     if found:
-        found[0] += f", for {_long(part['wait_seconds'])}"
+        found[0] += f", for {duration(part['wait_seconds'])}"
     return found
 
 
@@ -60,7 +61,7 @@ def machine(node: Mapping[str, Any]) -> Iterator[str]:
     if node["lost"]:
         yield "lost once" if node["lost"] == 1 else f"lost {node['lost']} times"
     if node["heard_seconds"] is not None and node["heard_seconds"] > STALE_S:
-        yield f"last heard of {_long(node['heard_seconds'])} ago"
+        yield f"last heard of {duration(node['heard_seconds'])} ago"
 
 
 def room(gpus: float, cpus: float) -> list[str]:
@@ -93,9 +94,3 @@ def _doing(node: Mapping[str, Any]) -> str:
 
 def _count(number: float, noun: str) -> str:
     return f"{number:g} {noun}{'s' * (number != 1)}"
-
-
-def _long(seconds: float) -> str:
-    if seconds < _MINUTE:
-        return f"{seconds:.0f} s"
-    return f"{seconds / _MINUTE:.0f} min" if seconds < _HOUR else f"{seconds / _HOUR:.1f} h"

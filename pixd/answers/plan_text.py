@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pixd.answers.status_text import duration, size
+from pixd.answers.amounts import duration, size
 from pixd.training.dataset.finding import counted
 from pixd.translation import refresh
 

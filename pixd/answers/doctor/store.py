@@ -8,8 +8,8 @@ import shlex
 import time
 from typing import TYPE_CHECKING, TypeVar
 
+from pixd.answers.amounts import size
 from pixd.answers.doctor.check import Check, fail, ok, warn
-from pixd.answers.status_text import size
 from pixd.store import connection, lock, model_files, verify, writer
 from pixd.store.heartbeat import read_heights
 from pixd.store.queries import history, holds

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pixd.answers import status
-from pixd.answers.status_text import duration
+from pixd.answers.amounts import duration
 from pixd.cli.commands import web
 from pixd.cli.terminal import Progress, bar
 from pixd.config.load import load

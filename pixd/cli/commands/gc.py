@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from pixd.answers.status_text import size
+from pixd.answers.amounts import size
 from pixd.cli.change import ask
 from pixd.cli.configuration import settings_of
 from pixd.cli.terminal import warn

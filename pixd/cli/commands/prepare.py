@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pixd.answers.status_text import duration
+from pixd.answers.amounts import duration
 from pixd.cli.terminal import Progress, bar, warn
 from pixd.system.children.spawner import LocalSpawner
 from pixd.system.errors import EXIT_FAILED, EXIT_OK, PixdError, UsageError

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from pixd.answers.status_text import duration
+from pixd.answers.amounts import duration
 from pixd.cli.change import ask
 from pixd.cli.configuration import pick_pipeline, settings_of
 from pixd.cli.naming import digest_of_file_or_name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pixd.answers.status_text import duration
+from pixd.answers.amounts import duration
 from pixd.cli.configuration import settings_of
 from pixd.cli.terminal import Progress, bar
 from pixd.service.logs import Log

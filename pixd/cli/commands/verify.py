@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pixd.answers.status_text import size
+from pixd.answers.amounts import size
 from pixd.cli.configuration import settings_of
 from pixd.cli.terminal import Progress, bar
 from pixd.store import connection

@@ -112,7 +112,7 @@ def test_what_waits_is_named_with_what_it_waits_for_and_how_long() -> None:
     sight = Sight()
     sight.take(ONE, report("train", {}, waits="1 GPU and 4 CPUs", waits_at=NOW - 200))
     part = engine.as_json(told(sight))
-    assert engine.waits(part) == ["training facades waits for 1 GPU and 4 CPUs, for 3 min"]
+    assert engine.waits(part) == ["training facades waits for 1 GPU and 4 CPUs, for 3 min 20 s"]
     assert part["wait_seconds"] == 200
 
 

@@ -27,10 +27,15 @@ def model_of(reader: Reader, pipeline: str, number: int | None) -> dict[str, Any
     """
     found = history.model(reader, pipeline, number)
     if found is None:
-        which = "live model yet" if number is None else f"model@{number}"
-        status = replies.CONFLICT if number is None else replies.NOT_FOUND
-        raise RefusalError(status, f"{pipeline} has no {which}", advice=ADVICE)
+        raise no_model(pipeline, number)
     return found
+
+
+def no_model(pipeline: str, number: int | None) -> RefusalError:
+    """Return the refusal where there is no model of this number, or none is live."""
+    which = "live model yet" if number is None else f"model@{number}"
+    status = replies.CONFLICT if number is None else replies.NOT_FOUND
+    return RefusalError(status, f"{pipeline} has no {which}", advice=ADVICE)
 
 
 def pairs_of(reader: Reader, store: Path, model: dict[str, Any]) -> tuple[bool, list[Any]]:

@@ -76,8 +76,9 @@ def _planned(
     """
     live = trainings.live(reader, pipeline.name)
     if promoted is not None:
-        held_out.model_of(reader, pipeline.name, promoted)
         live = trainings.as_live(reader, pipeline.name, promoted, is_pinned=True)
+        if live is None:
+            raise held_out.no_model(pipeline.name, promoted)
     elif is_unpinned and live is not None:
         live = live._replace(is_pinned=False)
     made = plan.of_pipeline(reader, settings, pipeline, as_if=live)

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from pixd.folders import scan
+from pixd.folders import away, scan
 from pixd.store import manifests
-from pixd.store.queries import files, lineage
+from pixd.store.queries import files, holds, lineage
 from pixd.store.states import BytesState
 from pixd.system import durable
 from pixd.system.digests import hash_file
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from pixd.config import PipelineSettings
     from pixd.store.connection import Reader
     from pixd.system.stamps import FileStamp
 
@@ -44,6 +45,20 @@ class Plan(NamedTuple):
     unrecorded: tuple[str, ...]
     same: int
     missing: tuple[str, ...]
+
+
+def check_folder(reader: Reader, pipeline: PipelineSettings, kind: str) -> None:
+    """Check that a watched folder is on the disk that it was on.
+
+    Raises:
+        PixdError: files would be written below an empty mount point.
+    """
+    folder = pipeline.training if kind == "training" else pipeline.input
+    if why := away.why_disk_away(folder, holds.roots(reader, pipeline.name).get(kind)):
+        raise PixdError(
+            f"the {kind} folder: {why}",
+            advice=f"{away.LOOK}; to write it there all the same, say --to {folder}",
+        )
 
 
 def files_of(store: Path, version: str) -> dict[str, str]:

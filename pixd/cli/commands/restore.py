@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pixd.cli.change import ask
 from pixd.cli.configuration import settings_of
@@ -38,8 +38,10 @@ def run(args: argparse.Namespace) -> int:
         raise PixdError(f"there is no {thing}", advice=f"`pixd log {kind}` lists them")
     watched = pipeline.training if kind == "training" else pipeline.input
     folder = Path(args.to).absolute() if args.to else watched
-    if args.to and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise PixdError(f"{folder} is there already", advice="name a new or empty folder")
+    if args.to:
+        _check_is_new(folder)
+    else:
+        restore.check_folder(reader, pipeline, kind)
     wanted = restore.files_of(settings.store, commit["version"])
     repo = None if args.to else files.repo_id(reader, pipeline.name, kind)
     made = restore.plan(reader, settings.store, wanted, folder, repo)
@@ -62,10 +64,7 @@ def run(args: argparse.Namespace) -> int:
         progress.clear()
     left = [*made.missing, *made.unrecorded, *changed]
     if args.json:
-        told = {"commit": commit["name"], "folder": str(folder), "same": made.same,
-                "written": sorted(made.write), "removed": list(made.remove),
-                "missing": list(made.missing), "unrecorded": list(made.unrecorded),
-                "changed_meanwhile": changed}  # fmt: skip
+        told = {"commit": commit["name"], "folder": str(folder), **_as_json(made, changed)}
         print(json.dumps(told, sort_keys=True, indent=1))
     else:
         for name in changed:
@@ -78,6 +77,23 @@ def run(args: argparse.Namespace) -> int:
         with contextlib.suppress(PermissionError):
             os.kill(pid, signal.SIGUSR1)  # scan now rather than when the hints come
     return EXIT_FAILED if left else EXIT_OK
+
+
+def _check_is_new(folder: Path) -> None:
+    """Raise PixdError where something is in a folder, or is no folder."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise PixdError(f"{folder} is there already", advice="name a new or empty folder")
+
+
+def _as_json(made: restore.Plan, changed: list[str]) -> dict[str, Any]:
+    return {
+        "same": made.same,
+        "written": sorted(made.write),
+        "removed": list(made.remove),
+        "missing": list(made.missing),
+        "unrecorded": list(made.unrecorded),
+        "changed_meanwhile": changed,
+    }
 
 
 def _print_plan(made: restore.Plan, name: str, folder: Path) -> None:

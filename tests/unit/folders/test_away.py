@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pixd.folders.away import why_away
+from pixd.folders.away import why_away, why_disk_away
 from pixd.store.queries.holds import Root
 
 
@@ -40,3 +41,37 @@ def test_a_folder_that_is_gone_takes_none(tmp_path: Path, remembers: bool) -> No
 
 def test_a_folder_on_hold_takes_none(tmp_path: Path) -> None:
     assert "on hold: most is gone" in why_away(tmp_path, remembered(tmp_path, hold="most is gone"))
+
+
+def test_a_folder_is_brought_back_where_it_is_missing_empty_or_on_hold(tmp_path: Path) -> None:
+    folder = tmp_path / "watched"
+    folder.mkdir()
+    known = remembered(folder, hold="most is gone")
+    assert why_disk_away(folder, known) == ""
+    (folder / "x.png").touch()
+    assert why_disk_away(folder, known) == ""
+    (folder / "x.png").unlink()
+    folder.rmdir()
+    assert why_disk_away(folder, known) == ""
+    assert why_disk_away(folder / "below", known._replace(path=str(folder / "below"))) == ""
+
+
+def test_a_folder_is_not_brought_back_on_another_disk(tmp_path: Path) -> None:
+    folder = tmp_path / "media" / "disk" / "watched"
+    folder.mkdir(parents=True)
+    known = remembered(folder, device=folder.stat().st_dev + 1)
+    assert why_disk_away(folder, known) == f"{folder} is empty, and on another disk than before"
+    (folder / "x.png").touch()
+    assert why_disk_away(folder, known) == ""  # moved to a larger disk
+    held = known._replace(hold="it is on another file system")
+    assert "is on hold, and on another disk" in why_disk_away(folder, held)
+    assert why_disk_away(folder, held._replace(is_accepted=True)) == ""
+    shutil.rmtree(tmp_path / "media")
+    assert "is missing, and its place is on another disk" in why_disk_away(folder, known)
+
+
+def test_a_folder_that_was_never_seen_there_may_be_brought_back_anywhere(tmp_path: Path) -> None:
+    other = remembered(tmp_path, device=tmp_path.stat().st_dev + 1)
+    assert why_disk_away(tmp_path, None) == ""
+    assert why_disk_away(tmp_path, other._replace(inode=0)) == ""
+    assert why_disk_away(tmp_path, other._replace(path="/elsewhere")) == ""

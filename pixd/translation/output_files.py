@@ -143,21 +143,15 @@ def _names_below(folder: bytes, prefix: bytes = b"") -> Iterator[str]:
                 yield name_from_bytes(prefix + entry.name)
 
 
-def publish(source: Path, target: Path) -> None:
-    """Put the bytes of an object under the output's name, whole or not at all.
-
-    Raises:
-        OSError: the disk is full, or the folder cannot be written; what was there is kept.
-    """
-    crash_points.crash_point("before-publish")
-    durable.publish(source, target)
-    crash_points.crash_point("after-publish")
-
-
 def publish_each(files: Sequence[tuple[Path, Path]], *, below: Path) -> list[Exception | None]:
-    """Do what `publish` does for many (source, target) pairs; for each None or its error.
+    """Put the bytes of objects under the outputs' names, each whole or not at all.
 
-    Missing folders are made below the folder `below`, and never that folder itself.
+    Args:
+        files: (source, target) pairs.
+        below: missing folders are made below this one, and never itself.
+
+    Returns:
+        For each file None, or its error; what was there is kept then.
     """
     crash_points.crash_point("before-publish")
     errors = durable.publish_each(files, below=below)

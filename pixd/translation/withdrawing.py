@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from pixd.store.states import FileState, OutputState
 from pixd.system import crash_points
-from pixd.system.errors import PixdError
+from pixd.system.errors import PixdError, in_words
 from pixd.system.names import path_in
 from pixd.translation import output_files
+from pixd.translation.output_place import OutputPlace
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -81,7 +82,7 @@ def publish_beside(store: Store, pipeline: PipelineSettings, path: str) -> str:
         The name text of the new file, ``x.new.png`` for ``x.png``.
 
     Raises:
-        PixdError: it was not edited, or there is no newer translation.
+        PixdError: it was not edited, there is no newer translation, or it cannot be written.
     """
     standing = store.outputs.standing(pipeline.name, path)
     if standing is None or standing.state is not OutputState.EDITED:
@@ -99,8 +100,20 @@ def publish_beside(store: Store, pipeline: PipelineSettings, path: str) -> str:
             advice="wait for it with `pixd wait`",
         )
     beside = path.removesuffix(".png") + ".new.png"
-    target = path_in(pipeline.output, beside)
-    if output_files.look(target, made, None) in output_files.NOT_PUBLISHED_LAST:
-        raise PixdError(f"{beside} is there already", advice="move it away")
-    output_files.publish(store.objects.path_of(made), target)
+    place = OutputPlace(store, pipeline.name, pipeline.output)
+    if why := place.why_not():
+        raise PixdError(why, advice="look whether its disk is there")
+    try:
+        with place.held() as folder:
+            target = path_in(folder, beside)
+            if output_files.look(target, made, None) in output_files.NOT_PUBLISHED_LAST:
+                raise PixdError(f"{beside} is there already", advice="move it away")
+            (error,) = output_files.publish_each(
+                [(store.objects.path_of(made), target)], below=folder
+            )
+    except OSError as gone:
+        error = gone
+    if error:
+        told = f"{beside} could not be written: {in_words(error)}"
+        raise PixdError(told, advice="see that the output folder is there, writable and has space")
     return beside

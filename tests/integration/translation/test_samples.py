@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,9 @@ from pixd.store.states import FileState
 from pixd.system import crash_points
 from pixd.system.children.warm_worker import Answer
 from pixd.system.digests import digest_of
+from pixd.system.errors import PixdError
 from pixd.translation import translator, withdrawing
+from pixd.translation.output_place import OutputPlace
 from tests.support.store_world import InProcessTranslator, World
 
 
@@ -155,7 +158,8 @@ def test_a_deleted_sample_comes_back_alone(world: World) -> None:
     assert counts(world) == ({"translated": 1}, {"current": 3, "superseded": 1})
 
 
-def test_an_edited_sample_is_kept_and_its_new_one_goes_beside_it(world: World) -> None:
+def edit_a_sample(world: World) -> Path:
+    """Retouch the second output of an input, and have a new model; return the file."""
     ask_for(world, 2)
     put(world, "input", a=b"one")
     world.translate("p")
@@ -166,11 +170,48 @@ def test_an_edited_sample_is_kept_and_its_new_one_goes_beside_it(world: World) -
     world.finish_training("p", 0)
     world.translate("p")
     assert edited.read_bytes() == b"retouched"
+    return edited
+
+
+def test_an_edited_sample_is_kept_and_its_new_one_goes_beside_it(world: World) -> None:
+    edited = edit_a_sample(world)
     assert counts(world) == ({"translated": 1}, {"current": 1, "edited": 1, "superseded": 1})
     assert "a.2.png was edited by hand" in said(world, "input", "a.png")
     done = world.perform("retry", pipeline="p", files=[["output", "a.2.png"]])
     assert done["beside"] == ["a.2.new.png"]
     assert (edited.parent / "a.2.new.png").read_bytes().endswith(b" sample 2")
+
+
+@pytest.mark.parametrize("goes", ["before it is asked for", "while it is written"])
+def test_beside_an_edited_sample_nothing_goes_into_the_mount_point_of_its_disk(
+    world: World, monkeypatch: pytest.MonkeyPatch, goes: str
+) -> None:
+    folder = edit_a_sample(world).parent
+    away = folder.with_name("away")
+    mounts = {"/", str(folder)}
+    monkeypatch.setattr(os.path, "ismount", lambda path: str(path) in mounts)
+    assert OutputPlace(world.store, "p", folder).why_not() == ""  # it is remembered
+
+    def unplug() -> None:
+        folder.rename(away)
+        folder.mkdir()  # the mount point, empty
+        mounts.remove(str(folder))
+
+    why_not = OutputPlace.why_not
+
+    def asked(place: OutputPlace) -> str:
+        said = why_not(place)
+        unplug()
+        return said
+
+    if goes == "before it is asked for":
+        unplug()
+    else:
+        monkeypatch.setattr(OutputPlace, "why_not", asked)
+    with pytest.raises(PixdError, match=r"no disk is mounted|another folder than a moment ago"):
+        world.perform("retry", pipeline="p", files=[["output", "a.2.png"]])
+    assert not list(folder.iterdir())
+    assert not (away / "a.2.new.png").exists()
 
 
 def test_a_sample_whose_name_is_taken_waits_and_the_others_are_published(world: World) -> None:

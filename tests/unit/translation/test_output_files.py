@@ -42,9 +42,13 @@ def test_what_stands_at_the_target_is_told_apart(tmp_path: Path) -> None:
 def test_publishing_replaces_whole_files_and_leaves_nothing_else(tmp_path: Path) -> None:
     source = tmp_path / "object"
     source.write_bytes(b"new")
-    target = tmp_path / "out" / "deep" / "x.png"
-    output_files.publish(source, target)
+    out = tmp_path / "out"
+    target = out / "deep" / "x.png"
+    (error,) = output_files.publish_each([(source, target)], below=out)
+    assert isinstance(error, OSError)
+    out.mkdir()
+    assert output_files.publish_each([(source, target)], below=out) == [None]
     source.write_bytes(b"newer")
-    output_files.publish(source, target)
+    assert output_files.publish_each([(source, target)], below=out) == [None]
     assert target.read_bytes() == b"newer"
     assert [p.name for p in target.parent.iterdir()] == ["x.png"]

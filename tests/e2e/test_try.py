@@ -38,7 +38,7 @@ def test_variants_are_trained_to_their_end_once_and_none_goes_live_unasked(own: 
     assert (refused.returncode, len(refused.stderr.splitlines())) == (2, 2)
     alone = own.pixd("try", *SETS, "--no-open")
     assert alone.returncode == 3
-    assert "0 of 2 variants are trained, and the service" in alone.stderr
+    assert "0 of 2 variants are trained, and no service runs" in alone.stderr
 
     own.start()
     part = until_it_tries(own)

@@ -2,6 +2,7 @@
 
 The running service trains, because one process alone may write the store and use the GPU. This
 command asks, waits, prints the table and has the pictures drawn. If it is ended, the service goes on.
+Where no service runs, what is asked for is recorded under the lock, and the next service trains it.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ LOOK_EVERY_S = 0.5
 ABSENT_S = 3.0
 """How long no service may be there: one that starts, or starts again, comes within that."""
 SHOWN_PAIRS = 6
+_KEPT = "they stay asked for: `pixd run` trains them, and then `pixd try` waits and shows them"
 
 
 def run(args: argparse.Namespace) -> int:
@@ -60,6 +62,8 @@ def run(args: argparse.Namespace) -> int:
         asked = ask(settings, "try", pipeline=pipeline.name, set=args.set)
         if args.no_wait:
             print(json.dumps(asked, sort_keys=True, indent=1) if args.json else _asked(asked))
+            if lock.holder_pid(settings.store) is None:
+                warn(f"pixd: no service runs now; {_KEPT}")
             return EXIT_OK
         warn(f"pixd: {_asked(asked)}")
     with contextlib.closing(connection.open_reader(settings.store)) as reader:
@@ -78,7 +82,7 @@ def _asked(asked: Mapping[str, Any]) -> str:
     count = len(asked["variants"])
     words = f"{count} variant{'s' * (count != 1)}"
     if asked["is_new"]:
-        return f"the service trains {words}, and makes none live"
+        return f"{words} asked for: the service trains, and makes none live"
     return f"asked for before, {words}: what is trained is not trained again"
 
 
@@ -111,8 +115,8 @@ def _wait(settings: Settings, reader: Reader, pipeline: str) -> None:
                 seen_at = time.monotonic()
             elif time.monotonic() > seen_at + ABSENT_S:
                 raise ServiceNotRunningError(
-                    f"{_progress(sweep)}, and the service that trains the others is not running",
-                    advice="`pixd run` in another terminal, then `pixd try` waits and shows them",
+                    f"{_progress(sweep)}, and no service runs that could train the others",
+                    advice=_KEPT,
                 )
             bars.show(f"{_progress(sweep)}{_now(settings, pipeline)}")
             time.sleep(LOOK_EVERY_S)

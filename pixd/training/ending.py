@@ -103,19 +103,20 @@ def close(
     Raises:
         OSError: the store cannot be written.
     """
-    error = ended.error
+    error, timings = ended.error, ended.timings
     if ended.result:
         told = publish(store, pipeline, run, ended.result)
         if isinstance(told, str):
             return Closed(ended.state, said=told)
-        error = told
+        error, timings = told, ended.result.timings
     if error and error["kind"] == "disk":
         # The training did not fail: it goes on from its checkpoint when the disk can be written.
         reason = str(error["message"])
-        store.runs.move(run.run_id, ACTIVE_RUNS, RunState.CANCELLED, reason=reason)
+        store.runs.move(run.run_id, ACTIVE_RUNS, RunState.CANCELLED, reason=reason, timings=timings)
         return Closed(RunState.FAILED, refused=reason)
     if error:
-        return Closed(RunState.FAILED, retry_at=failing.note(store, pipeline.name, run, error, now))
+        retry_at = failing.note(store, pipeline.name, run, error, now, timings=timings)
+        return Closed(RunState.FAILED, retry_at=retry_at)
     note_unfinished(store, pipeline.name, run, ended)
     # Where somebody else ended it, that may also end the next one.
     return Closed(ended.state, retry_at=0.0 if run.is_leaving else now + FIRST_RETRY_S)
@@ -124,7 +125,12 @@ def close(
 def note_unfinished(store: Store, pipeline: str, run: TrainingRun, ended: Ended) -> None:
     """Write down that a training ended before its last step, and why."""
     store.runs.move(
-        run.run_id, ACTIVE_RUNS, ended.state, reason=ended.reason, progress=run.progress
+        run.run_id,
+        ACTIVE_RUNS,
+        ended.state,
+        reason=ended.reason,
+        progress=run.progress,
+        timings=ended.timings,
     )
     store.note(pipeline, "info", "train", f"training {ended.state}: {ended.reason}")
 

@@ -17,11 +17,19 @@ if TYPE_CHECKING:
 
 
 def note(
-    store: Store, pipeline: str, run: TrainingRun, error: Mapping[str, Any], now: float
+    store: Store,
+    pipeline: str,
+    run: TrainingRun,
+    error: Mapping[str, Any],
+    now: float,
+    *,
+    timings: Mapping[str, Any] | None = None,
 ) -> float:
     """Record a failed run; return when another may start (monotonic seconds)."""
     reason = error["message"] + (f" ({error['advice']})" if error.get("advice") else "")
-    store.runs.move(run.run_id, ACTIVE_RUNS, RunState.FAILED, reason=reason, error=error)
+    store.runs.move(
+        run.run_id, ACTIVE_RUNS, RunState.FAILED, reason=reason, error=error, timings=timings
+    )
     store.note(pipeline, "error", "train", f"training failed: {reason}", run.commit.change_id)
     if error["kind"] == "beginning":
         # The model that it began from is damaged: the next one begins from scratch.

@@ -74,6 +74,7 @@ class Ended(NamedTuple):
         error: kind, message and advice, if it failed.
         is_away: where it ran is away; then `reason` says why, and it has not failed.
         mend: what mends that, or "".
+        timings: seconds by phase, where the child left them and made no model.
     """
 
     state: RunState
@@ -82,6 +83,7 @@ class Ended(NamedTuple):
     error: Mapping[str, Any] | None = None
     is_away: bool = False
     mend: str = ""
+    timings: Mapping[str, Any] | None = None
 
 
 class TrainingRun:
@@ -272,13 +274,15 @@ class TrainingRun:
             state, reason = self._leaving or (RunState.CANCELLED, "somebody ended the trainer")
             if result.step:
                 reason += f": stopped at step {result.step}; goes on from there"
-            return Ended(state, reason)
+            return Ended(state, reason, timings=result.timings)
+        timings = result.timings if result else None
         if self._leaving:
-            return Ended(*self._leaving)
+            return Ended(*self._leaving, timings=timings)
         if result and result.error and result.error["kind"] == CLUSTER:
             said, mend = result.error["message"], result.error["advice"]
             return Ended(RunState.CANCELLED, said, is_away=True, mend=mend)
-        return Ended(RunState.FAILED, error=result.error if result else self._how_it_died())
+        error = result.error if result else self._how_it_died()
+        return Ended(RunState.FAILED, error=error, timings=timings)
 
     def _how_it_died(self) -> dict[str, str]:
         if self._hung:

@@ -380,7 +380,7 @@ class Training:
             return
         self._runs.remove(run)
         if ended.result and ending.uses_recalled(self._store, self._pipeline.name, run):
-            ended = Ended(RunState.SUPERSEDED, RECALLED)
+            ended = Ended(RunState.SUPERSEDED, RECALLED, timings=ended.result.timings)
         closed = ending.close(self._store, self._pipeline, run, ended, now)
         if closed.said:
             self.state, self.reason = "idle", closed.said

@@ -29,6 +29,7 @@ from pixd.pix2pix.learning.progress import Progress
 from pixd.pix2pix.learning.schedule import Schedule
 from pixd.pix2pix.learning.scores import thin
 from pixd.pix2pix.learning.tensorboard import EventFiles
+from pixd.pix2pix.learning.timed import timed
 from pixd.pix2pix.learning.validation import Validation
 from pixd.pix2pix.network import averaging, hardware, replicas
 from pixd.pix2pix.network.codec import codec_for
@@ -166,7 +167,14 @@ class _Run:
 
     def train(self) -> None:
         """Update until the last step; save checkpoints, validate and report progress meanwhile."""
-        started = time.monotonic()
+        try:
+            with timed(self._timings, "train_s"):
+                self._train()
+        finally:
+            beside_s = self._timings["validate_s"] + self._timings.get("early_s", 0.0)
+            self._timings["train_s"] -= beside_s
+
+    def _train(self) -> None:
         train_step = make_train_step(
             self._networks,
             LossWeights(gan=self._recipe["gan_weight"], l1=self._recipe["l1_weight"]),
@@ -176,7 +184,7 @@ class _Run:
             every_s=self._spec.checkpoint_every_s,
             every_steps=self._spec.checkpoint_every_steps,
             step=self.step,
-            now=started,
+            now=time.monotonic(),
         )
         progress = Progress(self._events, self.steps, int(self._recipe["batch_size"]))
         curve_stride = self._validation.curve_stride(CURVE_POINTS)
@@ -207,30 +215,25 @@ class _Run:
                 if self._is_learned_out:
                     break
         self.checkpoint()
-        beside_s = self._timings["validate_s"] + self._timings.get("early_s", 0.0)
-        self._timings["train_s"] = time.monotonic() - started - beside_s
 
     def finish(self) -> Outcome:
         """Score the weights and write the model folder."""
-        started = time.monotonic()
-        self._events.phase("validating")
         last = self.step
-        self._take_the_best()
-        generator = self._networks.generator
-        live = evaluation.score_live(self._spec.live_model, self._held_out, self._policy)
-        baselines = evaluation.baselines_of(self._held_out, self._trained_on)
-        scores = evaluation.evaluate(self._infer, self._held_out, baselines, live)
-        self._timings["validate_s"] += time.monotonic() - started
-
-        started = time.monotonic()
+        self._events.phase("validating")
+        with timed(self._timings, "validate_s"):
+            self._take_the_best()
+            live = evaluation.score_live(self._spec.live_model, self._held_out, self._policy)
+            baselines = evaluation.baselines_of(self._held_out, self._trained_on)
+            scores = evaluation.evaluate(self._infer, self._held_out, baselines, live)
         self._events.phase("exporting")
-        card = self._card(scores)
-        outputs = save_model(generator, Path(self._spec.scratch) / "model", card)
-        outputs += self._previews.finish(self.step, self._infer)
-        self._event_files.close()
-        # The next training may begin from the exported weights, or go on from the last ones.
-        self._checkpoints.keep_only(self.step, last)
-        self._timings["export_s"] = time.monotonic() - started
+        with timed(self._timings, "export_s"):
+            card = self._card(scores)
+            folder = Path(self._spec.scratch) / "model"
+            outputs = save_model(self._networks.generator, folder, card)
+            outputs += self._previews.finish(self.step, self._infer)
+            self._event_files.close()
+            # The next training may begin from the exported weights, or go on from the last ones.
+            self._checkpoints.keep_only(self.step, last)
         return {
             **self.outcome("succeeded", outputs, scores),
             "stopped": self._why_stopped(last),
@@ -340,10 +343,9 @@ class _Run:
         if not self._early.is_due(self.step / self.steps):
             return False
         self.checkpoint()  # a crash in what follows repeats it, and trains nothing again
-        started = time.monotonic()
-        generator = self._networks.generator
-        self._early.make(self.step, generator, self._infer, lambda m: self._card(m, self.steps))
-        self._timings["early_s"] = self._timings.get("early_s", 0.0) + time.monotonic() - started
+        with timed(self._timings, "early_s"):
+            generator = self._networks.generator
+            self._early.make(self.step, generator, self._infer, lambda m: self._card(m, self.steps))
         return True
 
     def _validate(self) -> None:
@@ -351,16 +353,16 @@ class _Run:
         started = time.monotonic()
         self._events.phase("validating")
         shown: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
-        if len(self._held_out):
-            scores, is_averaged = self._validation.score(self.step, self._infer)
-            self._event_files.add(self.step, "validation", scores)
-            if is_averaged:
-                shown = self._networks.average.in_place()
-        with shown:
-            sheet = self._previews.draw(self.step, self._infer)
-        self._event_files.add_image(self.step, "samples", sheet)
+        with timed(self._timings, "validate_s"):
+            if len(self._held_out):
+                scores, is_averaged = self._validation.score(self.step, self._infer)
+                self._event_files.add(self.step, "validation", scores)
+                if is_averaged:
+                    shown = self._networks.average.in_place()
+            with shown:
+                sheet = self._previews.draw(self.step, self._infer)
+            self._event_files.add_image(self.step, "samples", sheet)
         self._events.phase("training")
-        self._timings["validate_s"] += time.monotonic() - started
         self._early.pause(time.monotonic() - started)
 
     @property

@@ -110,6 +110,7 @@ def test_sigterm_leaves_a_checkpoint_and_the_run_goes_on_from_it(
     assert child.ended() == 0
     result = result_of(tmp_path)
     assert result["state"] == "interrupted"
+    assert result["timings"]["train_s"] > 0
     (checkpoint,) = (tmp_path / "checkpoints").glob("step-*")
     assert checkpoint.name == f"step-{result['step']:08d}"
 

@@ -69,8 +69,8 @@ def said(filled: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[st
             patch.setattr(pixd, "__version__", "0.1.0")
             patch.chdir(folder)
             with STATES[name](World(folder, Clock(patch))):
-                code, out, err = captured("status")
-                json_code, told, json_err = captured("status", "--json")
+                code, out, err = captured()
+                json_code, told, json_err = captured("--json")
         assert code == json_code == EXIT_CODES[name]
         # Where it was made, and by which process, is no part of the page.
         out, err = (text.replace(f"{folder}/", "") for text in (out, err))
@@ -80,17 +80,11 @@ def said(filled: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[st
 
 
 def captured(*words: str) -> tuple[int, str, str]:
+    """Return the exit code of `pixd status`, and what it says on both streams."""
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        code = main.main(list(words))
+        code = main.main(["status", *words])
     return code, out.getvalue(), err.getvalue()
-
-
-def ask(world: World, capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
-    capsys.readouterr()
-    code = main.main(["status", *words])
-    out, err = capsys.readouterr()
-    return code, out, err
 
 
 @pytest.mark.parametrize("name", STATES)
@@ -149,14 +143,12 @@ def test_the_first_line_is_a_verdict_and_what_is_wrong_names_the_next_step(
     assert "\x1b" not in one.out  # no colour for a pipe
 
 
-def test_of_several_problems_the_worst_comes_first_and_each_has_its_step(
-    world: World, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_of_several_problems_the_worst_comes_first_and_each_has_its_step(world: World) -> None:
     with STATES["inputs failed"](world):
         live = json.loads((world.settings.store / "service.json").read_text())
         live["pipelines"]["facades"]["translate"]["blocked"] = "the disk is full"
         (world.settings.store / "service.json").write_text(json.dumps(live))
-        code, out, _ = ask(world, capsys)
+        code, out, _ = captured()
     lines = out.splitlines()
     assert code == 1
     assert lines[0].startswith("BLOCKED: facades: translating: the disk is full; and 1 more, below")
@@ -174,24 +166,22 @@ def test_of_several_problems_the_worst_comes_first_and_each_has_its_step(
     ],
 )
 def test_a_heartbeat_of_another_version_breaks_no_status(
-    change: dict[str, Any], code: int, said: str, world: World, capsys: pytest.CaptureFixture[str]
+    change: dict[str, Any], code: int, said: str, world: World
 ) -> None:
     with STATES["idle"](world):
         path = world.settings.store / "service.json"
         path.write_text(json.dumps(json.loads(path.read_text()) | change))
-        found, out, _ = ask(world, capsys)
+        found, out, _ = captured()
         assert found == code
         assert out.startswith(said)
-        told = json.loads(ask(world, capsys, "--json")[1])
+        told = json.loads(captured("--json")[1])
     assert SCHEMA.faults(told) == []
     assert told["starting"] is False
 
 
-def test_the_schema_finds_a_key_that_it_does_not_name(
-    world: World, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_schema_finds_a_key_that_it_does_not_name(world: World) -> None:
     with STATES["idle"](world):
-        told = json.loads(ask(world, capsys, "--json")[1])
+        told = json.loads(captured("--json")[1])
     told["pipelines"]["facades"]["surprise"] = 1
     told["pid"] = "4711"
     told["pipelines"]["facades"]["model"]["live_since"] = "yesterday"
@@ -199,10 +189,8 @@ def test_the_schema_finds_a_key_that_it_does_not_name(
     assert len(wrong) == 3, wrong
 
 
-def test_a_live_heartbeat_of_another_process_is_not_believed(
-    world: World, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_live_heartbeat_of_another_process_is_not_believed(world: World) -> None:
     with STATES["starting"](world):
-        told = json.loads(ask(world, capsys, "--json")[1])
+        told = json.loads(captured("--json")[1])
     assert (told["state"], told["starting"], told["uptime_seconds"]) == ("ok", True, 0.0)
     assert NOW  # the heartbeat that is there is two hours old, and no reason to call it stuck

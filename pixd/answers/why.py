@@ -20,7 +20,8 @@ from pixd.store.output_names import output_names
 from pixd.store.queries import files, history, lineage, runs
 from pixd.store.states import FileState, OutputState
 from pixd.system.children.folder_calls import ask_once
-from pixd.system.digests import canonical_json
+from pixd.system.digests import canonical_json, hash_file
+from pixd.system.names import path_in
 from pixd.training import snapshot
 from pixd.translation import refresh
 from pixd.translation.samples import number_in
@@ -276,7 +277,8 @@ def _of_output(
 ) -> dict[str, Any]:
     rows = files.outputs_at(reader, pipeline.name, name)
     if not rows:
-        return {"file": f"output/{name}", "state": "unknown", "why": ["pixd did not make it"]}
+        state, lines = _of_other_output(reader, store, pipeline, name)
+        return {"file": f"output/{name}", "state": state, "why": lines}
     row = rows[0]
     model = history.model_of_digest(reader, pipeline.name, row.model_digest)
     by = _named(model) if model else row.model_digest[:19]
@@ -301,13 +303,18 @@ def _of_output(
     is_gone = files.file(reader, pipeline.name, "input", row.input_path) is None
     is_asked_for = is_gone or name in output_names(row.input_path, pipeline.samples)
     states = {
-        OutputState.EDITED: "it was edited by hand and is left; the new one beside it: pixd retry",
+        OutputState.EDITED: (
+            "it was edited by hand and is left: delete it to get the live model's, or have that put"
+            f" beside it: pixd retry output/{name}"
+        ),
         OutputState.ORPHANED: (
             "its input is gone; keep.orphans says whether such outputs stay"
             if is_asked_for
             else f"{_unasked(pipeline)}; keep.orphans says whether such outputs stay"
         ),
-        OutputState.MISSING: "its file was deleted and is made again",
+        OutputState.MISSING: (
+            f"its file was deleted{' and is made again' if is_asked_for and not is_gone else ''}"
+        ),
         OutputState.WITHDRAWN: (
             _why_withdrawn(reader, row)
             if is_asked_for or pipeline.keep.orphans
@@ -329,6 +336,24 @@ def _of_output(
         "change_id": row.change_id,
         "why": why,
     }
+
+
+def _of_other_output(
+    reader: Reader, store: Path, pipeline: PipelineSettings, name: str
+) -> tuple[str, list[str]]:
+    """Return the state and the explanation of a name in the output folder that no output ever had."""
+    path = path_in(pipeline.output, name)
+    if not ask_once(store, pipeline.output, path.is_file):
+        return "unknown", ["no such file was ever there"]
+    made = history.runs_that_made(reader, ask_once(store, pipeline.output, hash_file, path))
+    run = runs.recorded_run(reader, made[0]) if made else None
+    if run is None:
+        return "unknown", ["pixd did not make it, or somebody changed it since"]
+    image = next(edge for edge in run.inputs if edge.role == "image")
+    return "copy", [
+        f"its content was made from input/{image.path} in run@{run.id}; `pixd trace` says by what",
+        "it was put beside an output that was edited (`pixd retry`), or somebody copied or renamed it",
+    ]
 
 
 def _named(model: Mapping[str, Any]) -> str:

@@ -13,15 +13,13 @@ import secrets
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from pixd.images import formats
-from pixd.service import recall, retrain, sweep
+from pixd.service import recall, retrain, retry, sweep
 from pixd.store import gc, taught
 from pixd.store.queries.holds import held_roots
 from pixd.system import roles
 from pixd.system.clock import utc_now
 from pixd.system.errors import PixdError, UsageError
 from pixd.training import promotion
-from pixd.translation import withdrawing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -182,40 +180,8 @@ def _try(
 def _retry(
     store: Store, pipeline: PipelineSettings, arguments: Mapping[str, Any], who: str
 ) -> dict[str, Any]:
-    """Retry what failed, or the named files. For an edited output, put the new one beside it."""
-    name = pipeline.name
-    wanted = _files(arguments)
-    change_id = secrets.token_hex(5)
-    retried: list[str] = []
-    with store.transaction():
-        for kind in ("training", "input"):
-            repo = store.history.repo_id(name, kind)
-            names = wanted.get(kind, []) if wanted else _unfinished(store, repo)
-            retried += [f"{kind}/{n}" for n in store.working.retry(repo, names, change_id)]
-        trainings = 0 if wanted else store.runs.forgive(name)
-    outputs = wanted.get("output", [])
-    beside = [withdrawing.publish_beside(store, pipeline, path) for path in outputs]
-    known = {f"{kind}/{n}" for kind, names in wanted.items() for n in names if kind != "output"}
-    left = sorted(known - set(retried))
-    if retried or trainings or beside:
-        told = f"{len(retried)} files and {trainings} trainings are tried again, asked by {who}"
-        store.note(name, "info", "retry", told, change_id)
-    return {
-        "change": change_id,
-        "retried": retried,
-        "trainings": trainings,
-        "beside": beside,
-        "left": left,
-    }
-
-
-def _unfinished(store: Store, repo: int) -> list[str]:
-    """Return the files to retry where none is named: failed ones, and those an extra now opens."""
-    names = store.working.unfinished(repo)
-    for kind in formats.FORMATS:
-        if kind.extra and formats.is_available(kind):
-            names += store.working.rejected_for(repo, kind.missing)
-    return names
+    """Retry what failed, or the named files; see `pixd.service.retry`."""
+    return retry.ask(store, pipeline, _files(arguments), who)
 
 
 def _pause(

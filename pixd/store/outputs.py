@@ -157,11 +157,12 @@ class Outputs:
                 return False
         return True
 
-    def current_paths(self, pipeline: str) -> Iterator[str]:
-        """Yield the path of every current output, reading only an index."""
+    def paths_in(self, pipeline: str, state: OutputState) -> Iterator[str]:
+        """Yield the path of every output in a state; of the current ones, reading only an index."""
+        index = "output_current" if state is OutputState.CURRENT else "output_by_state"
         rows = self._db.conn.execute(
-            "SELECT path FROM output INDEXED BY output_current"
-            f" WHERE pipeline = ? AND state = '{OutputState.CURRENT}' ORDER BY path",
+            f"SELECT path FROM output INDEXED BY {index}"
+            f" WHERE pipeline = ? AND state = '{state}' ORDER BY path",
             (pipeline,),
         )
         return (row[0] for row in rows)
@@ -324,15 +325,24 @@ class Outputs:
         )
         return [row[0] for row in rows]
 
-    def requeue_missing(self, repo_id: int, output: Output) -> None:
-        """Queue the input of an output whose file is gone."""
+    def lose(self, pipeline: str, repo_id: int, path: str) -> str:
+        """Note that the file of an output is gone, and queue its input if there is one.
+
+        Returns:
+            The name text of the input; "" if no output has that name.
+        """
+        standing = self.standing(pipeline, path)
+        if standing is None:
+            return ""
         with transaction(self._db):
-            self.set_state(output.id, OutputState.MISSING)
-            self._db.conn.execute(
-                f"UPDATE file SET state = '{FileState.QUEUED}', reason = 'its output was deleted', attempts = 0,"
-                f" retry_at = NULL WHERE repo_id = ? AND path = ? AND state = '{FileState.TRANSLATED}'",
-                (repo_id, output.input_path),
-            )
+            self.set_state(standing.id, OutputState.MISSING)
+            if standing.state is not OutputState.ORPHANED:  # nothing asks for that name
+                self._db.conn.execute(
+                    f"UPDATE file SET state = '{FileState.QUEUED}', reason = 'its output was deleted', attempts = 0,"
+                    f" retry_at = NULL WHERE repo_id = ? AND path = ? AND state = '{FileState.TRANSLATED}'",
+                    (repo_id, standing.input_path),
+                )
+        return standing.input_path
 
 
 def _names(samples: int) -> str:

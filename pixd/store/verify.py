@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 
 HASHERS = min(8, os.cpu_count() or 1)  # hashlib lets other threads run while it works
 SHOWN = 20
+CHANGED = (
+    "it was changed since pixd published it: if a person did that, all is well; else delete it, and it"
+    " is made again"
+)
 
 
 class Finding(NamedTuple):
@@ -253,4 +257,4 @@ def _output_problem(folder: Path, output: Any) -> str:
         return "it is missing from the output folder"
     except OSError as error:
         return f"it cannot be read: {error.strerror}"
-    return "" if found == output["digest"] else "it was changed since pixd published it"
+    return "" if found == output["digest"] else CHANGED

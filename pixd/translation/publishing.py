@@ -86,6 +86,13 @@ class Publisher:
             return silence.message
         return "" if is_there else f"the output folder {self._folder} is gone"
 
+    def held(self) -> contextlib.AbstractContextManager[Path]:
+        """Return a context with the folder that `why_not` believed; see `OutputPlace.held`.
+
+        A folder on a network file system is not held: opening it may take for ever.
+        """
+        return contextlib.nullcontext(self._folder) if self.calls.network else self._place.held()
+
     def publish(self, made: list[Made], *, model_digest: str, recipes: Sequence[str]) -> str:
         """Publish images: all intents, then all files, then all rows that say they are published.
 
@@ -215,29 +222,6 @@ class Publisher:
             self._postponed.add(inp.name)
             self.postpone(inp, reason)
 
-    def find_missing(self) -> str | None:
-        """Queue the inputs of outputs that somebody deleted.
-
-        Returns:
-            Why the output folder cannot be looked at, or "". None if it has not answered yet.
-        """
-        if why := self.why_not():
-            return why
-        listed = list(self._store.outputs.current_paths(self._pipeline))
-        try:
-            missing = self.calls.call(output_files.missing_of, self._folder, listed)
-        except NotAnsweringError:
-            return None
-        except OSError as error:
-            return disk.refusal(error) or f"{self._folder}: {error.strerror}"
-        with self._store.transaction():
-            for path in missing:
-                with self._noted(f"{path} is missing, and cannot be made again"):
-                    standing = self._store.outputs.standing(self._pipeline, path)
-                    if standing:
-                        self._store.outputs.requeue_missing(self._repo_id, standing)
-        return ""
-
     def _name(self, inp: DueInput, number: int) -> str:
         return output_name(inp.name, number, self._samples)
 
@@ -286,7 +270,7 @@ class Publisher:
 
     def _put_each(self, intents: list[Intent]) -> list[Exception | None]:
         network, publish = self.calls.network, output_files.publish_each
-        with contextlib.nullcontext(self._folder) if network else self._place.held() as folder:
+        with self.held() as folder:
             files = [
                 (self._store.objects.path_of(one.digest), path_in(folder, one.path))
                 for one in intents
@@ -325,11 +309,11 @@ class Publisher:
 
     def _end_run(self, run_id: int) -> None:
         # A run that is left as publishing is ended by the next start.
-        with self._noted(f"run@{run_id} could not be recorded as done"):
+        with self.noted(f"run@{run_id} could not be recorded as done"):
             self._store.runs.move(run_id, (RunState.PUBLISHING,), RunState.SUCCEEDED)
 
     @contextlib.contextmanager
-    def _noted(self, what: str) -> Iterator[None]:
+    def noted(self, what: str) -> Iterator[None]:
         """Go on after an error in the block that is not the store's, with a warning."""
         try:
             with self._store.apart():

@@ -18,6 +18,7 @@ from pixd.system.children.warm_worker import WarmWorker
 from pixd.translation import due, odd_inputs, translator
 from pixd.translation.aim import Aim, Asked, Image, begin, end, record, request, take
 from pixd.translation.intents import Made
+from pixd.translation.lost_outputs import LostOutputs
 from pixd.translation.publishing import Publisher
 from pixd.translation.refresh import Refresh
 from pixd.translation.tally import Tally
@@ -37,7 +38,6 @@ MOST_AT_ONCE = 512
 AHEAD_S = 0.5
 """The translator holds as many small images as it makes in this time. What comes back together is
 published together. The cost of publishing depends on the number of syncs, not of files."""
-CHECK_OUTPUTS_S = 60.0
 CHECK_MODEL_S = 30.0  # how soon a live model whose files could not be read is tried again
 
 
@@ -76,7 +76,9 @@ class Translation:
         self._translator: WarmWorker | None = None
         self._held: dict[str, Asked] = {}
         self._at_once = AT_ONCE
-        self._next_check_at = 0.0
+        self._lost = LostOutputs(
+            store, pipeline.name, intake.repo_id, pipeline.output, self.publisher
+        )
         self._retry_at: float | None = None
         self._damaged: tuple[int, str] | None = None  # id of the live model, and why
         self._aim_again_at = 0.0
@@ -140,7 +142,7 @@ class Translation:
 
     def next_at(self, now: float) -> float:
         """Return when the next step has work, even without a message from the child."""
-        times = [self._next_check_at if self._aim else now + 3600.0]
+        times = [self._lost.next_at if self._aim else now + 3600.0]
         if self.publisher.calls.fileno() is not None:  # nothing begins before that is answered
             return self._translator.next_at(now) if self._translator else now + 3600.0
         if self._translator:
@@ -196,8 +198,7 @@ class Translation:
         aim = self._find_aim(now)
         if self.publisher.is_waiting() or aim is None:
             return
-        if now >= self._next_check_at and (why := self.publisher.find_missing()) is not None:
-            self._next_check_at = now + CHECK_OUTPUTS_S
+        if (why := self._lost.look(now)) is not None:
             self._note_blockage(why, now)
             self._odd.tell(is_due=True)
         if may_start and now >= self._blockage.retry_at and not self.publisher.is_waiting():

@@ -1,7 +1,8 @@
-"""Takes a published output away, or puts a new one beside one that a person edited."""
+"""Takes a published output away, has it made again, or puts a new one beside one that was edited."""
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from pixd.store.states import FileState, OutputState
@@ -12,6 +13,7 @@ from pixd.translation import output_files
 from pixd.translation.output_place import OutputPlace
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from pixd.config import PipelineSettings
@@ -70,6 +72,25 @@ def withdraw_orphans(store: Store, pipeline: PipelineSettings, repo_id: int) -> 
             store.note(pipeline.name, "warning", "orphans", why)
 
 
+def requeue_if_gone(store: Store, pipeline: PipelineSettings, path: str) -> str:
+    """Have an output made again if its file is gone, without waiting for the next look at the folder.
+
+    Returns:
+        The name text of its input; "" where the file is there, or nothing asks for it.
+
+    Raises:
+        PixdError: the output folder is not there.
+    """
+    standing = store.outputs.standing(pipeline.name, path)
+    if standing is None or standing.state is OutputState.ORPHANED:
+        return ""
+    with _folder_of(store, pipeline, path) as folder:
+        is_there = not output_files.missing_of(folder, [path])
+    if is_there:
+        return ""
+    return store.outputs.lose(pipeline.name, store.history.repo_id(pipeline.name, "input"), path)
+
+
 def publish_beside(store: Store, pipeline: PipelineSettings, path: str) -> str:
     """Put the live model's translation beside an output that was edited by hand.
 
@@ -100,20 +121,35 @@ def publish_beside(store: Store, pipeline: PipelineSettings, path: str) -> str:
             advice="wait for it with `pixd wait`",
         )
     beside = path.removesuffix(".png") + ".new.png"
+    with _folder_of(store, pipeline, beside) as folder:
+        target = path_in(folder, beside)
+        if output_files.look(target, made, None) in output_files.NOT_PUBLISHED_LAST:
+            raise PixdError(f"{beside} is there already", advice="move it away")
+        (error,) = output_files.publish_each([(store.objects.path_of(made), target)], below=folder)
+    if error:
+        raise _not_written(beside, error) from error
+    return beside
+
+
+@contextlib.contextmanager
+def _folder_of(store: Store, pipeline: PipelineSettings, path: str) -> Iterator[Path]:
+    """Yield the output folder, held: see `OutputPlace.held`.
+
+    Raises:
+        PixdError: it is not there, or the block raised OSError about the output `path`.
+    """
     place = OutputPlace(store, pipeline.name, pipeline.output)
     if why := place.why_not():
         raise PixdError(why, advice="look whether its disk is there")
     try:
         with place.held() as folder:
-            target = path_in(folder, beside)
-            if output_files.look(target, made, None) in output_files.NOT_PUBLISHED_LAST:
-                raise PixdError(f"{beside} is there already", advice="move it away")
-            (error,) = output_files.publish_each(
-                [(store.objects.path_of(made), target)], below=folder
-            )
-    except OSError as gone:
-        error = gone
-    if error:
-        told = f"{beside} could not be written: {in_words(error)}"
-        raise PixdError(told, advice="see that the output folder is there, writable and has space")
-    return beside
+            yield folder
+    except OSError as error:
+        raise _not_written(path, error) from error
+
+
+def _not_written(path: str, error: Exception) -> PixdError:
+    return PixdError(
+        f"{path} could not be written: {in_words(error)}",
+        advice="see that the output folder is there, writable and has space",
+    )

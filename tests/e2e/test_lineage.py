@@ -301,10 +301,18 @@ def test_an_edited_output_gets_the_new_one_beside_only_when_asked(two: Tiny) -> 
     beside = two.folder / "output" / "in-000.new.png"
     assert beside.read_bytes() == first_outputs(two)["in-000.png"]
     assert edited.read_bytes() == b"painted over"
+    explained = ask(two, "why", "output/in-000.new.png")
+    assert explained["state"] == "copy"
+    assert "from input/in-000.png in run@" in explained["why"][0]
+    assert ask(two, "why", "output/nobody.png")["state"] == "unknown"
+    assert "pixd retry output/in-000.png" in say(two, "why", "output/in-000.png")
+    found = ask(two, "trace", "output/in-000.png")
+    assert (found["found_by"], found["digest"]) == ("name", hash_file(edited))
+    assert found["outputs"][0]["input"]["path"] == "in-000.png"
 
 
 def test_a_running_service_is_asked_and_the_change_is_waited_for(two: Tiny) -> None:
-    two.start()
+    two.start({"pixd.translation.lost_outputs.MOST_OFTEN_S": 0.2})
     (two.folder / "input" / "bad.png").write_bytes(b"no picture")
     assert two.pixd("wait", "--timeout", "60").returncode == 0
     result = ask(two, "rollback")
@@ -317,6 +325,9 @@ def test_a_running_service_is_asked_and_the_change_is_waited_for(two: Tiny) -> N
     assert two.pixd("wait", "--timeout", "60").returncode == 0
     assert two.part()["input"]["rejected"] == 1
     assert two.pixd("retry", "in-000.png").returncode == 1
+    # A deleted output comes back by itself.
+    (two.folder / "output" / "in-000.png").unlink()
+    two.until(lambda _: "in-000.png" in two.outputs())
     # A drop is followed by its own change.
     pair(70).crop((0, 0, 32, 32)).save(two.folder / "input" / "late.png")
     two.until(lambda p: p["input"]["commit"] == 3)

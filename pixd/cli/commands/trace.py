@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from pixd.answers import provenance, trace
 from pixd.cli.configuration import settings_of
-from pixd.cli.naming import digest_of_file_or_name
+from pixd.cli.naming import digest_of_file_or_name, locate
 from pixd.images import png_text
 from pixd.store import connection
+from pixd.store.queries import files
 from pixd.system.digests import hash_file
 from pixd.system.errors import PixdError
 
@@ -67,6 +68,9 @@ def _find(reader: Reader, settings: Settings, thing: str, *, with_outputs: bool)
     by_text = trace.of_text(reader, settings.store, text)
     if by_text:
         return {"found_by": "text", "digest": found["digest"], **by_text}
+    if before := _published_as(reader, settings, thing):
+        by_name = trace.of_content(reader, settings.store, before, with_outputs=with_outputs)
+        return {"found_by": "name", **by_name, "digest": found["digest"]}
     if text.keys() & {"pixd:run", "pixd:model"}:
         raise PixdError(
             f"{thing} was made by a pixd, but not with this store ({settings.store})",
@@ -79,12 +83,24 @@ def _find(reader: Reader, settings: Settings, thing: str, *, with_outputs: bool)
     )
 
 
+def _published_as(reader: Reader, settings: Settings, thing: str) -> str | None:
+    """Return the digest of the output that pixd last published under the name of this file."""
+    for pipeline in settings.pipelines:
+        place = locate(reader, pipeline, thing)
+        if place and place.kind == "output":
+            for row in files.outputs_at(reader, pipeline.name, place.name, 1):
+                return row.digest
+    return None
+
+
 def _lines(found: Mapping[str, Any], thing: str, limit: int | None) -> Iterator[str]:
     about = found.get("object") or {}
     state = about.get("state")
     yield f"{thing}  {found.get('digest', '')}" + (f"  (bytes {state})" if state else "")
     if found.get("found_by") == "text":
         yield "  its bytes are unknown: found by the text chunks that it carries"
+    elif found.get("found_by") == "name":
+        yield "  it was changed since pixd wrote it: found by its name in the output folder"
     for where in found.get("recalled", ()):
         yield f"  RECALLED from {where['pipeline']}: {where['why']}, {_when(where['excluded_at'])}"
     for pair in found.get("taught", ()):

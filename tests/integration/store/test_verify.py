@@ -10,7 +10,7 @@ import pytest
 
 from pixd.store import connection
 from pixd.store.opening import open_store
-from pixd.store.verify import Finding, verify
+from pixd.store.verify import CHANGED, Finding, verify
 from pixd.system.digests import digest_of
 from tests.support.commits import record
 from tests.support.models import add_model, pairs
@@ -156,6 +156,6 @@ def test_changed_and_missing_outputs_are_named(tmp_path: Path) -> None:
     store.close()
     assert found.outputs == 3
     assert [(f.name, f.problem) for f in found.findings] == [
-        ("p/1.png", "it was changed since pixd published it"),
+        ("p/1.png", CHANGED),
         ("p/2.png", "it is missing from the output folder"),
     ]

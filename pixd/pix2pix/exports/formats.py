@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -93,6 +94,10 @@ class Writer:
         source = self.scratch / "for-openvino.onnx"
         source.write_bytes(graph.SerializeToString(deterministic=True))
         read = openvino.Core().read_model(str(source))
+        # Else model.xml of two models would have the same bytes, and what copies only files that
+        # differ would leave it: OpenVINO's cache then keeps the old weights, as it looks at nothing else
+        # (findings/openvino-cache-keeps-old-weights.sh).
+        read.set_rt_info(hashlib.sha256(source.read_bytes()).hexdigest(), ["pixd", "made_from"])
         # OpenVINO numbers what has no name through the whole life of a process.
         read.set_friendly_name("generator")
         for number, node in enumerate(read.get_ordered_ops()):

@@ -62,7 +62,7 @@ def test_a_format_draws_what_pixd_draws_and_has_the_same_bytes_twice(
     from pixd.pix2pix.network import models
 
     if format_ == "openvino":
-        pytest.importorskip("openvino")
+        pytest.importorskip("pixd.pix2pix.exports.openvino_runtime")
     made = []
     for name in ("one", "other"):
         target = tmp_path / name
@@ -81,6 +81,37 @@ def test_a_format_draws_what_pixd_draws_and_has_the_same_bytes_twice(
     if weights == "float32":
         assert found.largest <= 1
         assert found.share < 0.01
+
+
+def test_openvinos_cache_draws_with_the_new_weights_where_only_files_that_differ_were_copied(
+    tmp_path: Path,
+) -> None:
+    openvino = pytest.importorskip("pixd.pix2pix.exports.openvino_runtime").openvino
+    from pixd.pix2pix.exports.formats import Writer
+    from pixd.pix2pix.network import models
+
+    (served := tmp_path / "served").mkdir()
+    settings = {"INFERENCE_PRECISION_HINT": "f32"}
+    image = np.ones((1, SIZE, SIZE, 3), np.float32)
+    for second in (1, 2):
+        (made := tmp_path / f"made-{second}").mkdir()
+        generator = models.build_generator(SIZE, 4, channels=SHAPES["rgb"])
+        random = np.random.default_rng(second)
+        generator.set_weights(
+            [weight + random.normal(0, 0.05, weight.shape) for weight in generator.get_weights()]
+        )
+        kept(generator, tmp_path)
+        Writer(generator, tmp_path / GENERATOR_FILE, made, tmp_path, "float32").write("openvino")
+        for file in made.iterdir():
+            there = served / file.name
+            if not there.exists() or file.read_bytes() != there.read_bytes():
+                there.write_bytes(file.read_bytes())
+                os.utime(there, (0, second))  # OpenVINO looks at whole seconds
+        drawn = []
+        for cache in ({"CACHE_DIR": str(tmp_path / "cache")}, {}):
+            compiled = openvino.Core().compile_model(served / "model.xml", "CPU", settings | cache)
+            drawn.append(compiled(image)[0])
+        assert np.array_equal(*drawn)
 
 
 def test_few_bits_where_images_are_small_are_smaller_and_agree(

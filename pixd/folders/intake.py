@@ -261,7 +261,9 @@ class Intake:
         self._next_arm_at = now + 1.0
         identity = self.calls.call(scan.root_identity, self.root)
         self._guard.check(identity)
-        if identity == self._watched_identity and self._watch and self._watch.is_alive(now):
+        watch, is_scan_due = self._watch, now >= self._next_scan_at
+        is_same = identity == self._watched_identity
+        if is_same and watch and watch.is_alive(now) and not (is_scan_due and watch.is_worn):
             return
         self._stop_watch()
         canary = self._store.standing("canary") / f"{self.pipeline}-{self.kind}"

@@ -13,7 +13,6 @@ only the permissions or times (watchdog 7 calls it FileAttribEvent, and its filt
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import time
@@ -33,7 +32,7 @@ from watchdog.events import (
 )
 
 from pixd.folders.ignored import is_ignored
-from pixd.folders.observer import SHARED, threads_live
+from pixd.folders.observer import SHARED, threads_live, unschedule
 from pixd.system import libc, mounts
 from pixd.system.names import name_from_bytes
 
@@ -111,6 +110,7 @@ class Watch:
         self._is_woken = False
         self._has_lost = False
         self._has_new_folders = False
+        self._has_left_folders = False
         self._is_broken = False
         self._look_again_at: float | None = None
         self._probe_at = 0.0
@@ -145,8 +145,7 @@ class Watch:
         observer, self._observer = self._observer, None
         scheduled, self._scheduled = self._scheduled, None
         if observer is not None and scheduled is not None:
-            with contextlib.suppress(KeyError, OSError):
-                observer.unschedule(scheduled)
+            unschedule(observer, scheduled)
         SHARED.leave(self)
         self._queue.clear()
 
@@ -195,6 +194,16 @@ class Watch:
             self._check_limit()
         return SHARED.sings(now)
 
+    @property
+    def is_worn(self) -> bool:
+        """Whether folders were moved away. The caller then starts another watch when it next scans.
+
+        Watchdog keeps the kernel's watch of each, and may die of them later:
+        findings/watchdog-watches-what-was-moved-out.sh. While hints wait, the answer is no, as they
+        would be lost.
+        """
+        return self._has_left_folders and not self._queue
+
     # -- called from watchdog's threads -------------------------------------------------
 
     def enqueue(
@@ -208,6 +217,10 @@ class Watch:
         if is_new_folder:
             self._has_new_folders = True
         self._wake_once()
+
+    def folder_left(self) -> None:
+        """Note that a folder was moved away."""
+        self._has_left_folders = True
 
     def lost_events(self) -> None:
         """Note that the kernel's queue overflowed."""
@@ -276,6 +289,8 @@ class _Handler(FileSystemEventHandler):
                     is_new_folder=is_arrival,
                     is_renamed=not is_folder,
                 )
+            elif is_move and is_folder:
+                self._watch.folder_left()
         except Exception:  # noqa: BLE001 - watchdog's thread would end for good
             self._watch.lost_events()
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.support.proc import Proc
 from tests.support.watched import SETTLE_S, Folder
 
 
@@ -97,6 +98,27 @@ def test_a_restart_reads_nothing_again_and_sees_what_came_meanwhile(folder: Fold
     folder.restart()
     folder.settle()
     assert len(folder.commits()) == 2
+
+
+def test_folders_that_were_moved_away_are_not_watched_for_ever(
+    folder: Folder, wait_until: Callable[..., None]
+) -> None:
+    process = Proc(os.getpid())
+    folder.settle()
+    before = process.watches()
+    for number in range(20):
+        (folder.root / f"batch-{number}").mkdir()
+        wait_until(lambda number=number: process.watches() == before + number + 1)
+        (folder.root / f"batch-{number}").rename(folder.root.with_name(f"done-{number}"))
+
+    def are_let_go() -> bool:
+        folder.step(2)
+        return process.watches() == before
+
+    wait_until(are_let_go)
+    (folder.root / "a.png").write_bytes(b"a")
+    folder.settle()
+    assert folder.files() == {"a.png": b"a"}
 
 
 def test_a_folder_that_is_gone_loses_no_file(folder: Folder) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import shutil
@@ -42,6 +43,15 @@ class Listener:
             old.renamed | new.renamed,
         )
         return self.seen
+
+
+def inotify_instances() -> int:
+    """Return how many this process has open."""
+    found = 0
+    for entry in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # the descriptor of this list itself
+            found += str(entry.readlink()) == "anon_inode:inotify"
+    return found
 
 
 @pytest.fixture
@@ -216,6 +226,81 @@ def test_two_roots_share_one_observer_and_leave_no_thread(
     wait_until(lambda: "a.png" in second.hints().closed)
     second.watch.stop()
     wait_until(lambda: threading.active_count() == before)
+
+
+def test_a_folder_that_is_moved_away_wears_the_watch_and_one_that_is_renamed_does_not(
+    root: Path, tmp_path: Path, listener: Listener, wait_until: WaitUntil
+) -> None:
+    for name in ("here", "away"):
+        (root / name).mkdir()
+        wait_until(lambda name=name: name in listener.hints().changed)
+    (root / "here").rename(root / "there")
+    wait_until(lambda: "there" in listener.hints().changed)
+    assert not listener.watch.is_worn
+    (root / "away").rename(tmp_path / "away")
+
+    def is_worn() -> bool:
+        listener.hints()
+        return listener.watch.is_worn
+
+    wait_until(is_worn)
+
+
+def test_a_watch_ends_with_its_thread_also_where_a_name_was_used_twice(
+    root: Path, tmp_path: Path, wait_until: WaitUntil
+) -> None:
+    before = threading.active_count(), inotify_instances()
+    (tmp_path / "second").mkdir()
+    second = Listener(tmp_path / "second")
+    first = Listener(root)
+    for name in ("batch", "other"):
+        (root / name).mkdir()
+        wait_until(lambda name=name: name in first.hints().changed)
+        (root / name).rename(tmp_path / name)
+        (root / name / "inner").mkdir(parents=True)
+        wait_until(lambda name=name: f"{name}/inner" in first.hints().changed)
+        shutil.rmtree(root / name)
+        (root / f"after-{name}").touch()
+        wait_until(lambda name=name: f"after-{name}" in first.hints().changed)
+    first.watch.stop()
+    wait_until(lambda: threading.active_count() == before[0] + 3)  # those of the second
+    (tmp_path / "second/a.png").write_bytes(b"x")
+    wait_until(lambda: "a.png" in second.hints().closed)
+    second.watch.stop()
+    wait_until(lambda: (threading.active_count(), inotify_instances()) == before)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_an_observer_whose_reader_died_gives_back_its_instance_and_threads(
+    root: Path, tmp_path: Path, wait_until: WaitUntil
+) -> None:
+    """A name that is used twice ends watchdog's reader: findings/watchdog-watches-what-was-moved-out.sh."""
+    before = threading.active_count(), inotify_instances()
+    (tmp_path / "second").mkdir()
+    first, second = Listener(root), Listener(tmp_path / "second")
+    for number in (1, 2):
+        (root / "batch").mkdir()
+        (root / "batch" / f"{number}.png").write_bytes(b"x")
+        wait_until(lambda number=number: f"batch/{number}.png" in first.hints().changed)
+        (root / "batch").rename(tmp_path / f"{number}")
+        (root / f"after-{number}").touch()
+        wait_until(lambda number=number: f"after-{number}" in first.hints().changed)
+    shutil.rmtree(tmp_path / "2")
+    shutil.rmtree(tmp_path / "1")
+    wait_until(lambda: not first.watch.is_alive(0.0))
+    first.watch.stop()
+    first = Listener(root)
+    assert not second.watch.is_alive(0.0)
+    second.watch.stop()
+    second = Listener(tmp_path / "second")
+    assert inotify_instances() == before[1] + 1
+    assert threading.active_count() == before[0] + 4  # reader, dispatcher, one emitter for each
+    (root / "a.png").write_bytes(b"x")
+    (tmp_path / "second/b.png").write_bytes(b"x")
+    wait_until(lambda: "a.png" in first.hints().closed and "b.png" in second.hints().closed)
+    first.watch.stop()
+    second.watch.stop()
+    wait_until(lambda: (threading.active_count(), inotify_instances()) == before)
 
 
 def test_the_canary_proves_that_events_arrive(

@@ -12,7 +12,6 @@ compares the stamp of each `Ready` with the file that it opens.
 from __future__ import annotations
 
 import heapq
-import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -21,6 +20,10 @@ if TYPE_CHECKING:
 
 EARLY_S = 0.1
 """How long a closed file must be still. Tools that reopen a file at once do so sooner."""
+
+
+MOST_OUTDATED = 1000
+"""How many heap items may be outdated, beside a quarter of the files that are tracked."""
 
 
 class Ready(NamedTuple):
@@ -45,7 +48,7 @@ class _Tracked:
     changed_at: float  # when the stamp was first seen, or the last close after it
     due_at: float
     is_early: bool = False
-    ticket: int = 0  # only the heap item with this ticket counts
+    queued_at: float = 0.0  # only the heap item with this time counts
 
 
 class Settling:
@@ -53,6 +56,9 @@ class Settling:
 
     Each name has one valid heap item. An outdated item is skipped when it reaches the top. So
     the cost of a tick depends on how many files are due, not on how many are tracked.
+
+    After a burst all its files are here. So those that are seen together share their times, and
+    outdated items that have become many are removed.
     """
 
     def __init__(self, settle_seconds: float) -> None:
@@ -65,8 +71,8 @@ class Settling:
         self._early_s = min(EARLY_S, settle_seconds)
         self._tracked: dict[str, _Tracked] = {}
         self._handed_out: dict[str, _Tracked] = {}
-        self._heap: list[tuple[float, int, str]] = []
-        self._tickets = itertools.count()
+        self._heap: list[tuple[float, str]] = []
+        self._times = (0.0, settle_seconds)  # of a sight of files, and when those are due
 
     def __len__(self) -> int:
         """Return how many files are tracked."""
@@ -86,7 +92,9 @@ class Settling:
         """
         tracked = self._tracked.get(name)
         if tracked is None:
-            self._track(name, _Tracked(stamp, now, now + self._settle_s))
+            if self._times[0] != now:
+                self._times = (now, now + self._settle_s)
+            self._track(name, _Tracked(stamp, *self._times))
         elif tracked.stamp != stamp:
             tracked.stamp = stamp
             tracked.changed_at = now
@@ -140,7 +148,7 @@ class Settling:
         while self._heap and (limit is None or len(ready) < limit):
             if not self._fresh_top() or self._heap[0][0] > now:
                 break
-            name = heapq.heappop(self._heap)[2]
+            name = heapq.heappop(self._heap)[1]
             tracked = self._tracked.pop(name)
             early = tracked.is_early and now < tracked.changed_at + self._settle_s
             self._handed_out[name] = tracked
@@ -152,19 +160,23 @@ class Settling:
         return self._heap[0][0] if self._fresh_top() else None
 
     def _track(self, name: str, tracked: _Tracked) -> None:
-        tracked.ticket = next(self._tickets)
+        tracked.queued_at = tracked.due_at
         self._tracked[name] = tracked
-        heapq.heappush(self._heap, (tracked.due_at, tracked.ticket, name))
+        heapq.heappush(self._heap, (tracked.due_at, name))
+        if len(self._heap) > MOST_OUTDATED + len(self._tracked) * 5 // 4:
+            self._heap = [(one.queued_at, name) for name, one in self._tracked.items()]
+            heapq.heapify(self._heap)
 
     def _fresh_top(self) -> bool:
         """Bring the top of the heap up to date; False when the heap is empty."""
         while self._heap:
-            due_at, ticket, name = self._heap[0]
+            queued_at, name = self._heap[0]
             tracked = self._tracked.get(name)
-            if tracked is None or tracked.ticket != ticket:
+            if tracked is None or tracked.queued_at != queued_at:
                 heapq.heappop(self._heap)
-            elif tracked.due_at > due_at:
-                heapq.heapreplace(self._heap, (tracked.due_at, ticket, name))
+            elif tracked.due_at > queued_at:
+                tracked.queued_at = tracked.due_at
+                heapq.heapreplace(self._heap, (tracked.due_at, name))
             else:
                 return True
         return False

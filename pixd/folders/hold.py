@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from pixd.store.files import KnownFile
+    from pixd.store.known_file import KnownFile
     from pixd.store.store import Store
     from pixd.system.stamps import FileStamp, RootIdentity
 
@@ -112,7 +112,7 @@ class Guard:
         gone = len(losses) + losses.recorded
         if gone <= FEWEST_AT_ONCE * LOST_SHARE:
             return False
-        total = losses.recorded + sum(file.digest is not None for file in known.values())
+        total = losses.recorded + sum(file.has_content for file in known.values())
         return gone > total * LOST_SHARE
 
     def judge(
@@ -146,14 +146,14 @@ class Guard:
                 what, remedy, fewest = "is on another file system", "mount it again", 1
             elif (identity.inode, identity.born_ns) != (was.inode, was.born_ns):
                 what, remedy, fewest = "is another folder", "put the old one back", 1
-        lost = [known[name] for name in missing if known[name].digest]
+        lost = [known[name].stamp for name in missing if known[name].has_content]
         if not lost:
             return ""
-        total = recorded + sum(file.digest is not None for file in known.values())
+        total = recorded + sum(file.has_content for file in known.values())
         if total < fewest or recorded + len(lost) <= total * LOST_SHARE:
             return ""
         there = {(stamp.inode, stamp.size, stamp.mtime_ns) for stamp in files.values()}
-        lost = [f for f in lost if (f.inode, f.size_bytes, f.mtime_ns) not in there]
+        lost = [one for one in lost if (one.inode, one.size, one.mtime_ns) not in there]
         gone = recorded + len(lost)
         if gone <= total * LOST_SHARE:
             return ""

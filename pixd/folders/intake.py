@@ -292,7 +292,7 @@ class Intake:
         used = time.thread_time() - used
         took, self._scan_began = time.monotonic() - self._scan_began, 0.0
         self.ignored = found.ignored
-        vanished = self._files.vanished(found)
+        vanished = self._files.known.vanished(found)
         self.last_scan_at = now
         if not self._is_believed(found, vanished, now):
             return False

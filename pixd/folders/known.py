@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from pixd.store.files import KnownFile
+    from pixd.folders.scan import ScanResult
+    from pixd.store.known_file import KnownFile
 
 
 class KnownFiles(dict[str, "KnownFile"]):
@@ -32,6 +33,17 @@ class KnownFiles(dict[str, "KnownFile"]):
             one = folders.pop()
             yield from self._files.get(one, ())
             folders += self._folders.get(one, ())
+
+    def vanished(self, found: ScanResult) -> list[str]:
+        """Return the names that are not files any more by a scan of the whole folder."""
+        return [
+            name
+            for name, known in self.items()
+            if name not in found.files
+            and name not in found.unreadable
+            and not found.hides(name)
+            and (name not in found.special or known.has_content)
+        ]
 
     def fill(self, files: Mapping[str, KnownFile]) -> None:
         """Know of these files, and of no others."""

@@ -12,7 +12,7 @@ from pixd.folders import scan
 from pixd.folders.one_file import write_each
 from pixd.folders.unreadable import Unreadable
 from pixd.folders.wholeness import Patience
-from pixd.store.files import KnownFile
+from pixd.store.known_file import KnownFile
 from pixd.store.states import FileState
 from pixd.system.clock import rfc3339
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pixd.system.children.folder_calls import FolderCalls
     from pixd.system.stamps import FileStamp
 
-_NEW = KnownFile(FileState.SETTLING, None, 0, 0, 0, 0, 0, is_racy=False)
+_NEW = KnownFile(FileState.SETTLING)
 """All new files share this one object, because a burst is large."""
 
 
@@ -127,7 +127,7 @@ class Postponed:
 
 def settling_again(known: KnownFile | None) -> KnownFile:
     """Return what is known of a file whose content is not known any more; None: it is new."""
-    return known._replace(state=FileState.SETTLING) if known is not None else _NEW
+    return known.settling_again() if known is not None else _NEW
 
 
 def still_there(

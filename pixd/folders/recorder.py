@@ -17,7 +17,8 @@ from pixd.folders import copying
 from pixd.folders.one_file import is_of_one_file
 from pixd.store.commits import Change, summary
 from pixd.store.exclusions import EXCLUDED
-from pixd.store.files import HashedFile, KnownFile
+from pixd.store.files import HashedFile
+from pixd.store.known_file import KnownFile
 from pixd.store.objects import SourceError
 from pixd.store.states import FileState
 from pixd.system import crash_points, safe_open
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from pixd.system.children.folder_calls import FolderCalls
     from pixd.system.stamps import FileStamp
 
-REFUSED = KnownFile(FileState.REJECTED, None, 0, 0, 0, 0, 0, is_racy=False)
+REFUSED = KnownFile(FileState.REJECTED)
 
 
 class Committed(NamedTuple):
@@ -152,7 +153,7 @@ class Recorder:
         self, root: Path, ready: Ready, calls: FolderCalls
     ) -> tuple[FileStamp, StoredObject]:
         # The name follows from the file, so that the same call, made again, gets its answer.
-        about = f"{self.repo_id}\0{ready.name}\0{ready.stamp}".encode(errors="surrogateescape")
+        about = f"{self.repo_id}\0{ready.name}\0{ready.stamp!r}".encode(errors="surrogateescape")
         target = self._store.scratch / f"copy-{hashlib.sha256(about).hexdigest()[:24]}"
         target.parent.mkdir(parents=True, exist_ok=True)
         before = calls.call(copying.copy_settled, root, ready, self._max_file_bytes, target)
@@ -255,7 +256,7 @@ class Recorder:
         for file in (*fresh, *same):
             known[file.name] = _known(file, resting)
         for file in recalled:
-            known[file.name] = _known(file, FileState.REJECTED)._replace(digest=None)
+            known[file.name] = KnownFile(FileState.REJECTED, None, file.stamp, is_racy=file.is_racy)
         for name, (_, refused) in self._refused.items():
             known[name] = refused
         for name in dropped:
@@ -266,17 +267,8 @@ class Recorder:
 
 def refused_as(stamp: FileStamp) -> KnownFile:
     """Return what is known of a file that was refused under a stamp. A restart forgets it."""
-    return KnownFile(FileState.REJECTED, None, *stamp, is_racy=False)
+    return KnownFile(FileState.REJECTED, None, stamp)
 
 
 def _known(file: HashedFile, state: FileState) -> KnownFile:
-    return KnownFile(
-        state,
-        file.digest,
-        file.stamp.size,
-        file.stamp.mtime_ns,
-        file.stamp.ctime_ns,
-        file.stamp.device,
-        file.stamp.inode,
-        is_racy=file.is_racy,
-    )
+    return KnownFile(state, file.digest, file.stamp, is_racy=file.is_racy)

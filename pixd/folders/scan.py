@@ -39,6 +39,7 @@ from pixd.system.stamps import (
     MOST,
     FileStamp,
     RootIdentity,
+    pack_stamp,
     stamp_fields,
     stamp_from,
     wrapped,
@@ -201,7 +202,7 @@ def _list(
     below: list[tuple[str, ...]] = []
     prefix = "".join(_text(part) + "/" for part in parts)
     files = found.files
-    make = tuple.__new__  # what FileStamp(...) does, less one call for each file
+    make, pack = bytes.__new__, pack_stamp  # what FileStamp(...) does, less one call for each file
     with os.scandir(folder_fd) as entries:
         for entry in entries:
             part = entry.name
@@ -217,7 +218,7 @@ def _list(
                     about = entry.stat(follow_symlinks=False)
                     fields = stamp_fields(about)
                     is_kept = min(fields) >= LEAST and max(fields) <= MOST
-                    files[name] = make(FileStamp, fields) if is_kept else stamp_from(about)
+                    files[name] = make(FileStamp, pack(*fields)) if is_kept else stamp_from(about)
                 elif entry.is_dir(follow_symlinks=False):
                     below.append((*parts, part))
                 else:

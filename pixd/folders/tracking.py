@@ -20,7 +20,8 @@ from pixd.folders.one_file import is_of_one_file, write_each
 from pixd.folders.postponed import Postponed, settling_again, still_there
 from pixd.folders.recorder import REFUSED, Committed, Recorder, refused_as
 from pixd.folders.settle import Settling
-from pixd.store.files import RACY_NS, KnownFile
+from pixd.store.files import RACY_NS
+from pixd.store.known_file import AT_REST, MARK, KnownFile
 from pixd.store.states import FileState
 from pixd.system import disk, safe_open
 from pixd.system.children.folder_calls import FolderCalls, NotAnsweringError
@@ -130,16 +131,6 @@ class Tracking:
         waits = (settles_at, self.losses.next_at(), self._unreadable.next_at())
         return min((at for at in waits if at is not None), default=None)
 
-    def vanished(self, found: ScanResult) -> list[str]:
-        """Return the known names that are not files any more by a scan of the whole folder."""
-        return [
-            name
-            for name in self.known.keys() - found.files.keys()
-            if name not in found.unreadable
-            and not found.hides(name)
-            and (name not in found.special or self.known[name].digest)
-        ]
-
     # -- what the caller saw ------------------------------------------------------------
 
     def reload(self) -> None:
@@ -182,12 +173,11 @@ class Tracking:
         known_as = self.known.get
         for name, stamp in stamps.items():
             known = known_as(name)
-            if (
-                known is not None
-                and known.state is not FileState.SETTLING
-                # First compare the whole stamp: for 100,000 unchanged files this halves the time.
-                and (known[2:7] == stamp or known.matches(stamp))
-            ):
+            # Most files are as they were. For 100,000 of them this first look halves the time.
+            if known is not None and known.startswith(stamp) and known[MARK] in AT_REST:
+                continue
+            settles = known is None or known.state is FileState.SETTLING
+            if known is not None and not settles and known.matches(stamp):
                 if known.is_racy and now >= self._recheck_at.get(name, 0.0):
                     self._settling.observe(name, stamp, now)
                     self._rechecks.add(name)
@@ -197,7 +187,7 @@ class Tracking:
             self._recorder.drop(name)
             self._settling.observe(name, stamp, now)
             self._rechecks.discard(name)
-            if known is None or known.state is not FileState.SETTLING:
+            if known is None or not settles:
                 unsettled[name] = known
                 self.known[name] = settling_again(known)
         failed = write_each(
@@ -263,7 +253,7 @@ class Tracking:
             known = self.known.get(name)
             if known == REFUSED:
                 continue
-            if known is not None and known.digest:
+            if known is not None and known.has_content:
                 self.miss(name, now, reason)
                 is_missing = True
                 continue
@@ -279,7 +269,7 @@ class Tracking:
         """Refuse a file that was opened; it is looked at again when its stamp changes."""
         known = self.known.get(name)
         self._set_aside(name)
-        if known is not None and known.digest:
+        if known is not None and known.has_content:
             self._recorder.refuse(name, reason, stamp)
             return
         self._store.working.refuse(self.repo_id, {name: reason})

@@ -7,11 +7,12 @@ digest".
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from pixd.store import manifests
 from pixd.store.exclusions import EXCLUDED
 from pixd.store.file_rows import DueInput, FoundFile, RecordedFile
+from pixd.store.known_file import KnownFile
 from pixd.store.states import SETTLED_FILES, FileState
 from pixd.store.transaction import transaction
 from pixd.system.clock import utc_now
@@ -26,37 +27,6 @@ if TYPE_CHECKING:
 RACY_NS = 2_000_000_000
 """A file that is hashed less than this after its last change is hashed once more: a later change in
 the same clock tick would not show. Git calls such an entry racy. Ext4's tick is 4 ms, FAT's 2 s."""
-
-
-class KnownFile(NamedTuple):
-    """What the store knows of one file: its state, and its stamp when it was hashed."""
-
-    state: FileState
-    digest: str | None
-    size_bytes: int
-    mtime_ns: int
-    ctime_ns: int
-    device: int
-    inode: int
-    is_racy: bool
-
-    @classmethod
-    def of_row(cls, row: Sequence[Any]) -> KnownFile:
-        """Return a row of `_KNOWN` as a file.
-
-        Raises:
-            StoreError: it is in no state that this pixd knows.
-        """
-        return cls._make((FileState.of(row[0]), *row[1:7], bool(row[7])))
-
-    def matches(self, stamp: FileStamp) -> bool:
-        """Return whether the file had this stamp when it was hashed."""
-        return (
-            self.size_bytes == stamp.size
-            and self.mtime_ns == stamp.mtime_ns
-            and self.ctime_ns == stamp.ctime_ns
-            and self.inode == stamp.inode
-        )
 
 
 class HashedFile(NamedTuple):
@@ -81,14 +51,12 @@ class HashedFile(NamedTuple):
 
     @property
     def stamp_columns(self) -> tuple[int, ...]:
-        """The columns size_bytes, mtime_ns, ctime_ns, device, inode and hashed_at_ns."""
-        stamp = self.stamp
-        times = (stamp.mtime_ns, stamp.ctime_ns)
-        return (stamp.size, *times, stamp.device, stamp.inode, self.hashed_at_ns)
+        """The columns size_bytes, mtime_ns, ctime_ns, inode, device and hashed_at_ns."""
+        return (*self.stamp.numbers, self.hashed_at_ns)
 
 
 _KNOWN = (
-    "state, digest, size_bytes, mtime_ns, ctime_ns, device, inode,"
+    "state, digest, size_bytes, mtime_ns, ctime_ns, inode, device,"
     " digest IS NOT NULL AND hashed_at_ns - ctime_ns < ?"
 )
 
@@ -144,7 +112,7 @@ class WorkingFiles:
         """Write digest, stamp and state of files that were read. Join the commit's transaction."""
         self._db.conn.executemany(
             "UPDATE file SET state = ?, reason = '', digest = ?, size_bytes = ?, mtime_ns = ?,"
-            " ctime_ns = ?, device = ?, inode = ?, hashed_at_ns = ?, attempts = 0,"
+            " ctime_ns = ?, inode = ?, device = ?, hashed_at_ns = ?, attempts = 0,"
             " retry_at = NULL, change_id = ? WHERE repo_id = ? AND path = ?",
             [
                 (state, file.digest, *file.stamp_columns, change_id, repo_id, file.name)
@@ -160,7 +128,7 @@ class WorkingFiles:
                 f" attempts = iif(state = '{FileState.SETTLING}', 0, attempts),"
                 f" retry_at = iif(state = '{FileState.SETTLING}', NULL, retry_at),"
                 f" state = iif(state = '{FileState.SETTLING}', ?, state), size_bytes = ?,"
-                " mtime_ns = ?, ctime_ns = ?, device = ?, inode = ?, hashed_at_ns = ?"
+                " mtime_ns = ?, ctime_ns = ?, inode = ?, device = ?, hashed_at_ns = ?"
                 " WHERE repo_id = ? AND path = ?",
                 [(resting, *file.stamp_columns, repo_id, file.name) for file in files],
             )

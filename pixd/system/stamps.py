@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import operator
 import os
-from typing import NamedTuple
+import struct
+from typing import NamedTuple, Self
 
 LEAST = -(2**63)
 MOST = 2**63 - 1 - 2_000_000_000
@@ -18,7 +19,12 @@ MOST = 2**63 - 1 - 2_000_000_000
 store keeps a time that is two seconds after the ctime, too (`pixd.store.files.RACY_NS`)."""
 
 # In the order of `FileStamp`.
-stamp_fields = operator.attrgetter("st_size", "st_mtime_ns", "st_ctime_ns", "st_dev", "st_ino")
+stamp_fields = operator.attrgetter("st_size", "st_mtime_ns", "st_ctime_ns", "st_ino", "st_dev")
+_STAMP = struct.Struct("=5q")
+pack_stamp = _STAMP.pack
+STAMP_BYTES = _STAMP.size
+BEFORE_DEVICE = STAMP_BYTES - 8
+"""How many bytes of a stamp say nothing of the device, whose number a restart may change."""
 
 
 class RootIdentity(NamedTuple):
@@ -37,19 +43,60 @@ class RootIdentity(NamedTuple):
     is_link: bool
 
 
-class FileStamp(NamedTuple):
+class FileStamp(bytes):
     """What stat(2) shows of a file. Two equal stamps mean that nothing was written in between.
 
     The mtime is not enough, because cp -p and rsync keep it. No program can set back the ctime.
 
-    It is a named tuple: with a frozen dataclass a scan of 100,000 files takes 0.1 s more.
+    The five numbers are packed. A scan holds one stamp for each file, and the service keeps most of
+    them: 89 bytes each, where a tuple of five integers takes 280.
     """
 
-    size: int
-    mtime_ns: int
-    ctime_ns: int
-    device: int
-    inode: int
+    __slots__ = ()
+
+    def __new__(cls, size: int, mtime_ns: int, ctime_ns: int, inode: int, device: int) -> Self:
+        """Pack five numbers, each within `LEAST` and `MOST`."""
+        return bytes.__new__(cls, pack_stamp(size, mtime_ns, ctime_ns, inode, device))
+
+    def __getnewargs__(self) -> tuple[int, ...]:  # type: ignore[override]
+        """Return what `__new__` takes, for pickle."""
+        return self.numbers
+
+    @property
+    def numbers(self) -> tuple[int, int, int, int, int]:
+        """Size, mtime_ns, ctime_ns, inode and device."""
+        return _STAMP.unpack(self)
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return self.numbers[0]
+
+    @property
+    def mtime_ns(self) -> int:
+        """When its bytes were changed, as programs may set it."""
+        return self.numbers[1]
+
+    @property
+    def ctime_ns(self) -> int:
+        """When its bytes, its name or its permissions were changed."""
+        return self.numbers[2]
+
+    @property
+    def inode(self) -> int:
+        """Its number in its file system."""
+        return self.numbers[3]
+
+    @property
+    def device(self) -> int:
+        """Number of its file system."""
+        return self.numbers[4]
+
+    def __repr__(self) -> str:
+        """Name the numbers."""
+        return "FileStamp({}, {}, {}, {}, {})".format(*self.numbers)
+
+    __str__ = __repr__
 
 
 def stamp_of_descriptor(fd: int) -> FileStamp:
@@ -63,7 +110,7 @@ def stamp_of_descriptor(fd: int) -> FileStamp:
 
 def stamp_from(about: os.stat_result) -> FileStamp:
     """Return the stamp from a result of stat(2), each number within `LEAST` and `MOST`."""
-    return FileStamp._make(map(wrapped, stamp_fields(about)))
+    return FileStamp(*map(wrapped, stamp_fields(about)))
 
 
 def wrapped(number: int) -> int:

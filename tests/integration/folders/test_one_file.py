@@ -112,8 +112,8 @@ def test_times_and_inodes_that_no_database_holds_are_taken(
     fields = stamps.stamp_fields
 
     def far(about: os.stat_result) -> tuple[int, ...]:
-        size, _, ctime_ns, device, inode = fields(about)
-        return size, 253_402_300_799 * 10**9, ctime_ns, device, inode + 2**63
+        size, _, ctime_ns, inode, device = fields(about)
+        return size, 253_402_300_799 * 10**9, ctime_ns, inode + 2**63, device
 
     monkeypatch.setattr("pixd.folders.scan.stamp_fields", far)
     monkeypatch.setattr(stamps, "stamp_fields", far)

@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pixd.folders.known import KnownFiles
-from pixd.store.files import KnownFile
+from pixd.store.known_file import KnownFile
 from pixd.store.states import FileState
 
-FILE = KnownFile(FileState.SETTLING, None, 0, 0, 0, 0, 0, is_racy=False)
+FILE = KnownFile(FileState.SETTLING)
 NAMES = st.lists(st.sampled_from("abc"), min_size=1, max_size=4).map("/".join)
 
 

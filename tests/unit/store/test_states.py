@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, get_args
 import pytest
 
 from pixd.store.events import Level
-from pixd.store.files import KnownFile
+from pixd.store.known_file import KnownFile
 from pixd.store.opening import open_store
 from pixd.store.outputs import Output
 from pixd.store.queries import status
@@ -67,7 +67,7 @@ def test_a_row_in_an_unknown_state_is_refused_with_what_is_known() -> None:
 
 
 def test_a_row_in_a_known_state_is_read() -> None:
-    file = KnownFile.of_row(("queued", "sha256:1", 1, 2, 3, 4, 5, 1))
+    file = KnownFile.of_row(("queued", "sha256:" + "1f" * 32, 1, 2, 3, 4, 5, 1))
     assert file.state is FileState.QUEUED
     assert file.is_racy is True
     run = Run.of_row((1, "p", "train", "key", "change", "lost", "why", 2))

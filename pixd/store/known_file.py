@@ -6,23 +6,24 @@ needs 13 MB for it. A tuple of numbers and texts would need 43 MB.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from pixd.store.states import FileState
 from pixd.system.errors import StoreError
-from pixd.system.stamps import BEFORE_DEVICE, STAMP_BYTES, FileStamp
+from pixd.system.stamps import BEFORE_DEVICE, STAMP_BYTES, FileStamp, pack_stamp
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _STATES: Final = tuple(FileState)
+_MARKS: Final = {state: number for number, state in enumerate(_STATES)}
 _IS_RACY: Final = 0x80
 MARK: Final = STAMP_BYTES
 """Where the byte is that says the state and whether the file is racy."""
-AT_REST: Final = frozenset(_STATES.index(state) for state in FileState if state != "settling")
+AT_REST: Final = frozenset(_MARKS.values()) - {_MARKS[FileState.SETTLING]}
 """What that byte is where nothing is to be done, as long as the stamp stays the same."""
-_DIGEST: Final = re.compile(r"sha256:([0-9a-f]{64})")
+_KIND: Final = "sha256:"
+_DIGEST_BYTES: Final = 32
 _NO_STAMP: Final = FileStamp(0, 0, 0, 0, 0)
 
 
@@ -54,8 +55,7 @@ class KnownFile(bytes):
         Raises:
             StoreError: `digest` is none.
         """
-        mark = _STATES.index(state) | (_IS_RACY if is_racy else 0)
-        return bytes.__new__(cls, b"%b%c%b" % (stamp, mark, _packed(digest)))
+        return bytes.__new__(cls, _packed(stamp, state, digest, is_racy=is_racy))
 
     @classmethod
     def of_row(cls, row: Sequence[Any]) -> Self:
@@ -64,7 +64,8 @@ class KnownFile(bytes):
         Raises:
             StoreError: it is in no state that this pixd knows, or its digest is none.
         """
-        return cls(FileState.of(row[0]), row[1], FileStamp(*row[2:7]), is_racy=bool(row[7]))
+        stamp, state = pack_stamp(*row[2:7]), FileState.of(row[0])
+        return bytes.__new__(cls, _packed(stamp, state, row[1], is_racy=row[7]))
 
     @property
     def state(self) -> FileState:
@@ -84,7 +85,7 @@ class KnownFile(bytes):
     @property
     def digest(self) -> str | None:
         """The digest of the recorded content, or None."""
-        return "sha256:" + self[MARK + 1 :].hex() if self.has_content else None
+        return _KIND + self[MARK + 1 :].hex() if self.has_content else None
 
     @property
     def stamp(self) -> FileStamp:
@@ -100,13 +101,19 @@ class KnownFile(bytes):
         return KnownFile(FileState.SETTLING, self.digest, self.stamp, is_racy=self.is_racy)
 
 
-def _packed(digest: str | None) -> bytes:
-    if digest is None:
-        return b""
-    match = _DIGEST.fullmatch(digest)
-    if match is None:
+def _packed(stamp: bytes, state: FileState, digest: str | None, *, is_racy: bool) -> bytes:
+    mark = _MARKS[state] | (_IS_RACY if is_racy else 0)
+    return b"%b%c%b" % (stamp, mark, b"" if digest is None else _digest_bytes(digest))
+
+
+def _digest_bytes(digest: str) -> bytes:
+    try:
+        found = bytes.fromhex(digest[len(_KIND) :])
+    except ValueError:
+        found = b""
+    if len(found) != _DIGEST_BYTES or digest != _KIND + found.hex():
         raise StoreError(
             f"the database holds the digest {digest!r}, which is none",
             advice="`pixd verify` names what is damaged",
         )
-    return bytes.fromhex(match[1])
+    return found

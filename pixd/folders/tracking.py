@@ -19,8 +19,8 @@ from pixd.folders.missing import Losses
 from pixd.folders.one_file import is_of_one_file, write_each
 from pixd.folders.postponed import Postponed, settling_again, still_there
 from pixd.folders.recorder import REFUSED, Committed, Recorder, refused_as
-from pixd.folders.settle import Settling
-from pixd.store.files import RACY_NS
+from pixd.folders.second_look import RACY_S, SecondLooks
+from pixd.folders.settle import Ready, Settling
 from pixd.store.known_file import AT_REST, MARK, KnownFile
 from pixd.store.states import FileState
 from pixd.system import disk, safe_open
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pixd.folders.scan import ScanResult
-    from pixd.folders.settle import Ready
     from pixd.folders.watch import Hints
     from pixd.store.store import Store
 
@@ -40,7 +39,6 @@ STEP_BUDGET_S = 0.25
 """How long one step may read files, so that signals and children never wait long."""
 READ_AT_ONCE = 500
 """How many files a step takes at most. Giving thousands back each time would cost more."""
-RACY_S = RACY_NS / 1e9
 
 
 class Tracking:
@@ -90,8 +88,7 @@ class Tracking:
         self.losses = Losses(settle_seconds)
         self._postponed = Postponed(store, pipeline, kind, self.repo_id, self.known)
         self._unreadable = self._postponed.unreadable
-        self._rechecks: set[str] = set()  # recorded under a racy stamp, read once more
-        self._recheck_at: dict[str, float] = {}
+        self._looks = SecondLooks(settle_seconds)
 
     # -- what the caller asks -----------------------------------------------------------
 
@@ -104,7 +101,7 @@ class Tracking:
     @property
     def is_settling(self) -> bool:
         """Tell whether files with content that is not recorded yet are still settling."""
-        return len(self._settling) > len(self._rechecks)
+        return bool(self._settling)
 
     @property
     def cannot_be_read(self) -> int:
@@ -127,8 +124,8 @@ class Tracking:
 
     def next_at(self) -> float | None:
         """Return when a file settles, is removed or is tried again (monotonic seconds), or None."""
-        settles_at = None if self.blocked else self._settling.next_at()
-        waits = (settles_at, self.losses.next_at(), self._unreadable.next_at())
+        reads = () if self.blocked else (self._settling.next_at(), self._looks.next_at())
+        waits = (*reads, self.losses.next_at(), self._unreadable.next_at())
         return min((at for at in waits if at is not None), default=None)
 
     # -- what the caller saw ------------------------------------------------------------
@@ -136,13 +133,14 @@ class Tracking:
     def reload(self) -> None:
         """Read the rows again, and try at once what could not be read: a command asked for it."""
         self._recorder.clear()  # gc may have moved what was read and is not committed yet
+        self._looks.set_aside()
         self.known.fill(self._store.working.load(self.repo_id))
         self._postponed.clear()
 
     def set_all_aside(self) -> None:
         """Forget what was under way; the next scan finds it again."""
         self._settling = Settling(self._settle_s)
-        self._rechecks.clear()
+        self._looks.set_aside()
         self._unreadable.clear()
         self.losses.clear()
         self._recorder.clear()
@@ -178,15 +176,14 @@ class Tracking:
                 continue
             settles = known is None or known.state is FileState.SETTLING
             if known is not None and not settles and known.matches(stamp):
-                if known.is_racy and now >= self._recheck_at.get(name, 0.0):
-                    self._settling.observe(name, stamp, now)
-                    self._rechecks.add(name)
+                if known.is_racy:
+                    self._looks.found(name, now)
                 continue
             if self._unreadable.is_waiting(name, stamp) or self._recorder.has_read(name, stamp):
                 continue
             self._recorder.drop(name)
             self._settling.observe(name, stamp, now)
-            self._rechecks.discard(name)
+            self._looks.changed(name)
             if known is None or not settles:
                 unsettled[name] = known
                 self.known[name] = settling_again(known)
@@ -233,10 +230,9 @@ class Tracking:
     def _set_aside(self, name: str) -> None:
         """Forget what was under way for a file."""
         self._settling.forget(name)
-        self._rechecks.discard(name)
+        self._looks.forget(name)
         self._recorder.drop(name)
         self._postponed.forget(name)
-        self._recheck_at.pop(name, None)
 
     def refuse(self, reasons: Mapping[str, str], now: float) -> bool:
         """Take note of names that may not be taken, with the reason.
@@ -303,7 +299,7 @@ class Tracking:
         unanswered: NotAnsweringError | None = None
         unreadable: dict[str, tuple[str, FileStamp]] = {}
         was_blocked, self.blocked = self.blocked, ""
-        for ready in self._settling.settled(now, READ_AT_ONCE):
+        for ready in self._due(now):
             if not self.blocked and isinstance(ready.stamp, FileStamp):
                 self.blocked = disk.shortage(
                     self._store.folder, ready.stamp.size, self._keep_free_bytes
@@ -313,13 +309,11 @@ class Tracking:
                 self._settling.ready_again(ready)
                 continue
             assert isinstance(ready.stamp, FileStamp)
-            is_second = ready.name in self._rechecks
             try:
                 if why := self._read(root, ready, ready.stamp, now):
                     unreadable[ready.name] = (why, ready.stamp)
             except NotAnsweringError as error:
                 self._settling.ready_again(ready)
-                self._rechecks.update([ready.name] if is_second else [])
                 unanswered, ends_at = error, 0.0
         if self.blocked and not was_blocked:
             message = f"recording {self._kind}: {self.blocked}"
@@ -331,6 +325,12 @@ class Tracking:
                 self.miss(name, now)
         if unanswered:
             raise unanswered
+
+    def _due(self, now: float) -> list[Ready]:
+        """Return what is to be read now: what settled, then what is to be read once more."""
+        due = self._settling.settled(now, READ_AT_ONCE)
+        again = self._looks.due(now, READ_AT_ONCE - len(due))
+        return due + [Ready(name, self.known[name].stamp, early=False) for name in again]
 
     def _try_again(self, now: float) -> None:
         for name, stamp in self._unreadable.due(now):
@@ -358,8 +358,7 @@ class Tracking:
     def _read(self, root: Path, ready: Ready, stamp: FileStamp, now: float) -> str:
         """Read one file; returns why it cannot be read now, or ""."""
         name = ready.name
-        is_second = name in self._rechecks
-        self._rechecks.discard(name)
+        is_second = name in self._looks
         # A file that changed so recently may have other bytes under the same stamp. It is read once
         # more, later, and that second look decides.
         is_racy = not is_second and (ready.early or self._settle_s < RACY_S)
@@ -368,23 +367,29 @@ class Tracking:
         except FileNotFoundError:
             self.miss(name, now)
         except copying.StillChangingError as changing:
+            self._looks.changed(name)
             self._settling.observe(name, changing.stamp, now)
         except copying.NotWholeError:
             self._settling.postpone(name, now)
         except copying.UnfinishedError as unfinished:
-            self._settling.observe(name, stamp, now)
-            self._rechecks.update([name] if is_second else [])
-            self._postponed.wait_for_writer(name, "" if is_second else unfinished.message, now)
+            self._wait_for_writer(name, stamp, "" if is_second else unfinished.message, now)
         except copying.RefusedError as refused:
             self._refuse_read(name, refused.message, stamp)
         except Exception as error:
             if not isinstance(error, copying.UnreadableError) and not is_of_one_file(error):
                 raise
+            self._looks.changed(name)
             return getattr(error, "message", "") or safe_open.surprise(error)
         else:
             self._postponed.forget(name)
+            self._looks.forget(name)
             if is_racy:
-                self._recheck_at[name] = now + RACY_S
-            else:
-                self._recheck_at.pop(name, None)
+                self._looks.read(name, now)
         return ""
+
+    def _wait_for_writer(self, name: str, stamp: FileStamp, why: str, now: float) -> None:
+        if name in self._looks:
+            self._looks.postpone(name, now)
+        else:
+            self._settling.observe(name, stamp, now)
+        self._postponed.wait_for_writer(name, why, now)

@@ -59,6 +59,7 @@ def main() -> None:
         for pipeline in ("1", "2"):
             inputs = folder / pipeline / "input"
             inputs.mkdir(parents=True)
+            (folder / pipeline / "training").mkdir()  # else the service waits for it
             for number in range(files):
                 (inputs / f"{number}.png").write_bytes(b"%d" % number)
         command = [sys.executable, "-m", "pixd", "--config", str(folder / "config.yaml"), "run"]

@@ -1,7 +1,7 @@
 """What the store knows of one file of a watched folder.
 
-The service holds this for every file of its folders, so it is packed, and a burst of 100,000 files
-needs 13 MB for it. A tuple of numbers and texts would need 43 MB.
+The service holds this for every file of its folders, so it is packed. 100,000 files need 17 MB in a
+dict, without their names; as tuples of numbers and texts they need 43 MB.
 """
 
 from __future__ import annotations

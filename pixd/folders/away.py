@@ -25,7 +25,7 @@ def why_away(folder: Path, remembered: Root | None) -> str:
         folder: as config.yaml names it.
         remembered: what the store knows of it; None before it was ever looked at.
     """
-    if remembered and remembered.hold:
+    if remembered and remembered.hold and not remembered.is_accepted:
         return f"it is on hold: {remembered.hold}"
     try:
         device = os.stat(folder).st_dev  # noqa: PTH116 - its error is wanted
@@ -34,6 +34,8 @@ def why_away(folder: Path, remembered: Root | None) -> str:
     except OSError as error:
         return f"{folder}: {error.strerror}"
     if not remembered or not is_empty or remembered.path != os.fspath(folder):
+        return ""
+    if remembered.is_accepted:
         return ""
     if remembered.inode and device != remembered.device:
         return f"{folder} is empty, and on another disk than before"

@@ -40,7 +40,15 @@ def test_a_folder_that_is_gone_takes_none(tmp_path: Path, remembers: bool) -> No
 
 
 def test_a_folder_on_hold_takes_none(tmp_path: Path) -> None:
-    assert "on hold: most is gone" in why_away(tmp_path, remembered(tmp_path, hold="most is gone"))
+    held = remembered(tmp_path, hold="most is gone")
+    assert "on hold: most is gone" in why_away(tmp_path, held)
+
+
+def test_a_folder_that_a_person_accepted_takes_files_before_the_next_scan(tmp_path: Path) -> None:
+    device = tmp_path.stat().st_dev + 1
+    held = remembered(tmp_path, hold="it is empty", device=device, is_accepted=True)
+    assert why_away(tmp_path, held) == ""
+    assert "No such file" in why_away(tmp_path / "gone", held)
 
 
 def test_a_folder_is_brought_back_where_it_is_missing_empty_or_on_hold(tmp_path: Path) -> None:

@@ -213,19 +213,25 @@ class Section:
         return []
 
     def finish(self, elsewhere: Sequence[str] = ()) -> None:
-        """Report every key that no method asked for, with the nearest known one.
+        """Report every key that no method asked for: where it belongs, or what is near.
 
         Args:
-            elsewhere: dotted names of keys of other mappings; one whose last part is
+            elsewhere: dotted names of the keys of other mappings; one whose last part is
                 exactly the unknown key is what the writer meant.
         """
         for name in self._entries:
-            if name not in self._asked:
-                nearest = _nearest(name, self._asked, elsewhere)
+            if name in self._asked:
+                continue
+            parts = [dotted.rpartition(".") for dotted in elsewhere]
+            places = [parent for parent, _, last in parts if last == name]
+            if places:
+                place = f"under {places[0]}" if places[0] else "at the top of the file"
+                self.note(name, f"unknown key here; it belongs {place}")
+            else:
                 self.note(
                     name,
                     f"unknown key; expected one of {', '.join(self._asked)}; "
-                    f"the nearest known key is {nearest}",
+                    f"the nearest known key is {_nearest(name, self._asked)}",
                 )
 
     def _ask(self, name: str) -> Entry | None:
@@ -323,14 +329,10 @@ def report(problems: Sequence[Problem], shown: str) -> ConfigError:
     return ConfigError("\n".join(lines), advice=ADVICE)
 
 
-def _nearest(name: str, here: Sequence[str], elsewhere: Sequence[str]) -> str:
+def _nearest(name: str, here: Sequence[str]) -> str:
     from difflib import get_close_matches  # noqa: PLC0415 - slow to import, needed only here
 
-    near = get_close_matches(name, here, n=1, cutoff=0.75)
-    if not near:
-        near = [dotted for dotted in elsewhere if dotted.rpartition(".")[2] == name][:1]
-    if not near:
-        near = get_close_matches(name, here, n=1, cutoff=0.0)
+    near = get_close_matches(name, here, n=1, cutoff=0.0)
     return f'"{near[0]}"' if near else "none"
 
 

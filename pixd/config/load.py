@@ -77,7 +77,7 @@ def load(path: Path, *, asks_network: bool = False) -> Settings:
         ray=RaySettings() if lone == "ray" else read_ray(root, folders, keys),
         pipelines=tuple(_pipelines(root, folders)),
     )
-    root.finish(_known_keys())
+    root.finish(_known_keys(_some_pipeline(root, lone)))
     problems.extend(folders.overlaps())
     if problems:
         raise report(problems, str(path))
@@ -111,7 +111,7 @@ def _pipelines(root: Section, folders: Folders) -> Iterator[PipelineSettings]:
     They are under `pipelines`, by name. Or a single pipeline has its keys at the top of the
     file, or its name is the only other key there. Only the first way allows more than one.
     """
-    known = {field.name for field in fields(PipelineSettings)} - {"name"}
+    known = _of_a_pipeline()
     lone = None
     if "pipelines" in root:
         named = root.section("pipelines")
@@ -124,6 +124,8 @@ def _pipelines(root: Section, folders: Folders) -> Iterator[PipelineSettings]:
         named = root.section("pipelines")
     names = (lone,) if lone else named.names()
     for name in names:
+        if name in known and not isinstance(named.entry(name).value, yaml.MappingNode):
+            continue  # not indented far enough; `finish` says where it belongs
         section = named.section(name)
         if not _NAME.fullmatch(name):
             named.note(
@@ -133,7 +135,9 @@ def _pipelines(root: Section, folders: Folders) -> Iterator[PipelineSettings]:
             )
             continue
         yield _pipeline(name, section, folders)
-        section.finish(_known_keys())
+        section.finish(_known_keys(section.where))
+    if named is not root:
+        named.finish(_known_keys(_some_pipeline(root, lone)))
     if not names and root.is_mapping and named.is_mapping:
         root.note("pipelines", "expected at least one pipeline, got none")
 
@@ -263,13 +267,13 @@ def read_train(section: Section) -> TrainSettings:
             "batch_size",
             f"expected a multiple of replicas ({settings.replicas}), got {settings.batch_size}",
         )
-    section.finish(_known_keys())
+    section.finish(_known_keys(section.where.rpartition(".")[0]))
     return settings
 
 
 def _keep(section: Section) -> KeepSettings:
     settings = KeepSettings(**read_keys(section, KeepSettings))
-    section.finish(_known_keys())
+    section.finish(_known_keys(section.where.rpartition(".")[0]))
     return settings
 
 
@@ -281,12 +285,31 @@ def _image_size(section: Section) -> int:
     return size
 
 
-def _known_keys() -> list[str]:
-    """Return every key below the top of the file, with its path as a person would write it."""
-    keys = [field.name for field in fields(PipelineSettings) if field.name != "name"]
-    keys = [*_OF_THE_FILE, "pipelines", *keys]
-    keys += [f"train.{field.name}" for field in fields(TrainSettings)]
-    keys += [f"keep.{field.name}" for field in fields(KeepSettings)]
+def _some_pipeline(root: Section, lone: str | None) -> str:
+    """Return under which key the file has a pipeline, for a key that should be there."""
+    if lone or "pipelines" not in root:
+        return lone or ""
+    # Read already, so that its problems are noted; here only the names are wanted.
+    names = Section("", 1, root.entry("pipelines").value, []).names()
+    names = tuple(name for name in names if name not in _of_a_pipeline())
+    return f"pipelines.{names[0] if len(names) == 1 else 'NAME'}"
+
+
+def _of_a_pipeline() -> list[str]:
+    return [field.name for field in fields(PipelineSettings) if field.name != "name"]
+
+
+def _known_keys(pipeline: str) -> list[str]:
+    """Return every key with its path as a person would write it.
+
+    Args:
+        pipeline: the dotted key of the pipeline that a key may belong to; "" at the top.
+    """
+    of_pipeline = _of_a_pipeline()
+    of_pipeline += [f"train.{field.name}" for field in fields(TrainSettings)]
+    of_pipeline += [f"keep.{field.name}" for field in fields(KeepSettings)]
+    keys = [*_OF_THE_FILE, "pipelines"]
+    keys += [f"{pipeline}.{key}" if pipeline else key for key in of_pipeline]
     keys += [f"ray.{field.name}" for field in fields(RaySettings)]
     keys += [f"ray.train.{field.name}" for field in fields(RayTrainSettings)]
     return keys + [f"ray.translate.{field.name}" for field in fields(RayTranslateSettings)]

@@ -170,8 +170,6 @@ def test_a_loss_of_nothing_is_refused(tmp_path: Path) -> None:
     [
         ("stroe: x\n" + ONE_PIPELINE, "1: stroe", "store"),
         (in_pipeline("fti: pad"), "6: pipelines.facades.fti", "fit"),
-        (in_pipeline("epochs: 3"), "6: pipelines.facades.epochs", "train.epochs"),
-        (in_pipeline("device: cpu"), "6: pipelines.facades.device", "device"),
         (in_train("epoch: 3"), "7: pipelines.facades.train.epoch", "epochs"),
         (in_pipeline("keep: {model: 3}"), "6: pipelines.facades.keep.model", "models"),
     ],
@@ -182,6 +180,45 @@ def test_an_unknown_key_names_the_nearest_known_one(
     (problem,) = refusal(tmp_path, text)
     assert problem.startswith(f"config.yaml:{where}: unknown key; expected one of ")
     assert problem.endswith(f'the nearest known key is "{nearest}"')
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "place"),
+    [
+        (ONE_PIPELINE + "train: {epochs: 3}\n", "6: train", "under pipelines.facades"),
+        (ONE_PIPELINE + "training: ./t\n", "6: training", "under pipelines.facades"),
+        ("epochs: 3\n" + ONE_PIPELINE, "1: epochs", "under pipelines.facades.train"),
+        (in_pipeline("epochs: 3"), "6: pipelines.facades.epochs", "under pipelines.facades.train"),
+        (in_pipeline("device: cpu"), "6: pipelines.facades.device", "at the top of the file"),
+        (in_train("fit: pad"), "7: pipelines.facades.train.fit", "under pipelines.facades"),
+        ("training: t\ninput: i\noutput: o\nseed: 3\n", "4: seed", "under train"),
+        ("edges:\n  training: t\n  input: i\n  output: o\n  ngf: 8\n", "5: edges.ngf",
+         "under edges.train"),
+    ],
+)  # fmt: skip
+def test_a_known_key_in_the_wrong_place_is_told_where_it_belongs(
+    tmp_path: Path, text: str, where: str, place: str
+) -> None:
+    assert refusal(tmp_path, text) == [f"config.yaml:{where}: unknown key here; it belongs {place}"]
+
+
+def test_a_key_of_a_pipeline_where_there_is_none_belongs_under_one(tmp_path: Path) -> None:
+    problems = refusal(tmp_path, "pipelines:\nfit: pad\n")
+    assert "config.yaml:2: fit: unknown key here; it belongs under pipelines.NAME" in problems
+
+
+def test_a_key_beside_the_name_of_its_pipeline_belongs_under_it(tmp_path: Path) -> None:
+    text = "pipelines:\n  facades:\n    input: i\n    output: o\n  training: t\n  fit: pad\n"
+    problems = refusal(tmp_path, text)
+    for line, key in ((5, "training"), (6, "fit")):
+        told = f"config.yaml:{line}: pipelines.{key}: unknown key here"
+        assert f"{told}; it belongs under pipelines.facades" in problems
+
+
+def test_a_key_of_one_of_several_pipelines_is_told_without_choosing_one(tmp_path: Path) -> None:
+    two = ONE_PIPELINE + "  edges:\n" + FOLDERS.replace("./", "./edges-")
+    (problem,) = refusal(tmp_path, two + "fit: pad\n")
+    assert problem.endswith("fit: unknown key here; it belongs under pipelines.NAME")
 
 
 @given(name=st.from_regex(r"[a-z_]{1,12}", fullmatch=True), place=st.sampled_from(["", "train"]))

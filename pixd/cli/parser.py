@@ -99,11 +99,23 @@ class CommandParser(argparse.ArgumentParser):
             raise UsageError(
                 f"{command.prog}: {word} is one argument too many", advice=f"{command.prog} --help"
             )
-        known = [name for each in {command, self} for option in each.options if option.help
-                 is not argparse.SUPPRESS for name in option.option_strings]  # fmt: skip
         raise UsageError(
-            f"{command.prog} has no option {word}", advice=_nearest(command.prog, word, known)
+            f"{command.prog} has no option {word}", advice=self._option_like(word, command)
         )
+
+    def _option_like(self, word: str, command: CommandParser) -> str:
+        """Return what to type in place of an option that `command` does not have."""
+        every = {name for option in self.options for name in option.option_strings}
+        if command is not self and word in every:
+            return f"{self.prog} {word}"  # only `--version`: the others are known to each command
+        known = [
+            name
+            for option in command.options
+            for name in option.option_strings
+            # `--config` is understood there too, though its help says so only once.
+            if option.help is not argparse.SUPPRESS or name in every
+        ]
+        return _nearest(command.prog, word, known)
 
     def error(self, message: str) -> NoReturn:
         """Refuse a command line that argparse cannot make sense of.

@@ -19,8 +19,9 @@ venv: $(READY)  ## make .venv from the lock file (again when it or pyproject.tom
 
 # --no-deps: the lock is complete, so nothing need be resolved. --no-build-isolation: setuptools is in
 # the lock too. uv installs in a third of pip's time; where it cannot, because only pip is told how to
-# reach an index here, pip does it. The stamp is touched last, so that a download that broke off is
-# tried again.
+# reach an index here, pip does it. PYTHONWARNINGS: setuptools says at length, within asterisks, that an
+# installation is editable, and pip shows it. The stamp is touched last, so that a download that broke off
+# is tried again.
 LOCKED := --quiet --no-deps --require-hashes -r
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -32,7 +33,8 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install $(LOCKED) $(VENV)/uv.txt
 	$(BIN)/uv pip install --compile-bytecode --python $(BIN)/python $(LOCKED) requirements.lock \
 		|| $(BIN)/python -m pip install $(LOCKED) requirements.lock
-	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	PYTHONWARNINGS="ignore:Editable installation" \
+		$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
 demo: $(READY)  ## train and translate a small made-up set into demo-out/

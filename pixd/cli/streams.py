@@ -34,6 +34,13 @@ def prepare() -> None:
                 stream.reconfigure(errors=RAW_OR_SPELLED if is_raw else "backslashreplace")
 
 
+def write_lines_at_once() -> None:
+    """Let each line be seen when it is printed, also in a pipe; else it would wait for the end."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        with contextlib.suppress(OSError):
+            sys.stdout.reconfigure(line_buffering=True)
+
+
 def flush() -> None:
     """Write what was printed, while an error can still be reported.
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from pixd.answers import status
 from pixd.answers.amounts import duration
+from pixd.cli import streams
 from pixd.cli.commands import web
 from pixd.cli.terminal import Progress, bar
 from pixd.config.load import load
@@ -39,6 +40,8 @@ SEED = 1
 UNSEEN_SEED = 500_000  # far from the training set's seeds
 SHOWN = 8
 LIMIT_S = 3600.0
+TELL_EVERY_S = 60.0
+"""How often to say how far it is, where no terminal shows it all the time."""
 
 ENGINE = """\
 # The cluster that `pixd demo --ray` started for itself. As many processors are counted as
@@ -88,8 +91,9 @@ def run(args: argparse.Namespace) -> int:
         )
     # So that whatever was started ends with the demo.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    streams.write_lines_at_once()
     began = time.monotonic()
-    progress = Progress()
+    progress = Progress(every_s=TELL_EVERY_S)
     _prepare(folder, args.pairs, args.steps or STEPS, progress)
     with _engine(folder, args, progress):
         return _run(folder, args, progress, began)
@@ -135,7 +139,8 @@ def _engine(folder: Path, args: argparse.Namespace, progress: Progress) -> Itera
 
     config, cpus = folder / "config.yaml", machine.available()
     plain = config.read_text()
-    progress.show("starting a cluster of Ray on this machine")
+    doing = "starting a cluster of Ray on this machine"
+    progress.show(doing, phase=doing)
     with own_cluster.started(2 * cpus) as cluster:
         progress.clear()
         told = {"address": cluster.address, "token": cluster.token, "cpus": cpus}
@@ -150,7 +155,8 @@ def _engine(folder: Path, args: argparse.Namespace, progress: Progress) -> Itera
 def _prepare(folder: Path, pairs: int, steps: int, progress: Progress) -> None:
     from pixd.images import demo_set  # noqa: PLC0415 - imports Pillow
 
-    progress.show("drawing the pictures")
+    doing = "drawing the pictures"
+    progress.show(doing, phase=doing)
     for below in ("training", "input", "output", "targets", "drawn"):
         (folder / below).mkdir(parents=True, exist_ok=True)
     (folder / ".pixd-demo").touch()
@@ -160,7 +166,7 @@ def _prepare(folder: Path, pairs: int, steps: int, progress: Progress) -> None:
         pairs,
         SEED,
         size=IMAGE_SIZE,
-        progress=lambda n: progress.show(f"drawing the pictures {bar(n, pairs)} {n} of {pairs}"),
+        progress=lambda n: progress.show(f"{doing} {bar(n, pairs)} {n} of {pairs}", phase=doing),
     )
     for number in range(INPUTS):
         label, photo = demo_set.facade_pair(UNSEEN_SEED + number, IMAGE_SIZE)
@@ -225,7 +231,8 @@ def _until(
         is_running = lock.holder_pid(settings.store) is not None
         if waited > LIMIT_S or (waited > 10 and not is_running):  # noqa: PLR2004
             raise PixdError("the service ended, or takes too long", advice=f"read {log}")
-        progress.show(_doing(pipeline, waited))
+        phase, how_far = _doing(pipeline, waited)
+        progress.show(how_far, phase=phase)
         time.sleep(0.1)
 
 
@@ -235,24 +242,27 @@ def _has_own_outputs(pipeline: dict[str, Any]) -> bool:
     return is_own and pipeline["input"]["translated"] >= INPUTS - 1
 
 
-def _doing(pipeline: dict[str, Any], waited: float) -> str:
+def _doing(pipeline: dict[str, Any], waited: float) -> tuple[str, str]:
+    """Return what the service does, and how far it is with that."""
     train = pipeline["train"]
     if train["state"] == "running" and train["steps"]:
         left = f", {duration(train['eta_seconds'])} left" if train["eta_seconds"] else ""
         step, steps = train["step"], train["steps"]
-        return f"training {bar(step, steps)} step {step} of {steps}{left}"
+        return "training", f"training {bar(step, steps)} step {step} of {steps}{left}"
     if train["state"] == "running":
-        return f"training: {train['reason']}, {waited:.0f} s"
+        return "starting to train", f"training: {train['reason']}, {waited:.0f} s"
     phase = pipeline["translate"].get("phase")
     if phase:
-        return f"translator: {phase}, {waited:.0f} s"
-    return f"{train['reason'] or 'waiting for the service'}, {waited:.0f} s"
+        return "translator", f"translator: {phase}, {waited:.0f} s"
+    return "waiting", f"{train['reason'] or 'waiting for the service'}, {waited:.0f} s"
 
 
 def _score(folder: Path, progress: Progress) -> dict[str, dict[str, float]]:
     """Score the outputs beside the trivial baselines, in a child that has TensorFlow."""
     scratch = folder / "store" / "scratch" / "score"
     scratch.mkdir(parents=True, exist_ok=True)
+    doing = "scoring the outputs beside the baselines"
+    progress.show(doing, phase=doing)
     names = [_name(number) for number in range(INPUTS)]
     spec = ScoreSpec(
         run_id="demo",
@@ -274,7 +284,7 @@ def _score(folder: Path, progress: Progress) -> dict[str, dict[str, float]]:
             "pixd.pix2pix.score",
             spec,
             scratch,
-            told=lambda _: progress.show("scoring the outputs beside the baselines"),
+            told=lambda _: progress.show(doing, phase=doing),
         )
         why = result.error["message"] if result.error else ""
     except NoResultError as error:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _INTERRUPTED = 128 + signal.SIGINT
 _ROUNDING = 1e-9
+TELL_EVERY_S = 60.0
+"""How often to say how far it is, where no terminal shows it all the time."""
 
 
 def run(args: argparse.Namespace) -> int:
@@ -37,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
     began = time.monotonic()
     tally = crew.Tally()
     problems: list[dict[str, str]] = []
-    progress = Progress()
+    progress = Progress(every_s=TELL_EVERY_S)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does
     total = (
         sum(not isinstance(found, listing.Ignored) for found in find()) if progress.is_shown else 0
@@ -51,7 +53,11 @@ def run(args: argparse.Namespace) -> int:
             warn(f"pixd: {_shown(path)}: {reason}")
 
     def show() -> None:
-        done = min(tally.seen + tally.unplaced, total)
+        done = tally.seen + tally.unplaced
+        if not progress.is_shown:
+            progress.show(f"{done} files so far")
+            return
+        done = min(done, total)
         progress.show(f"{bar(done, total)} {done} of {total}{_left(began, done, total)}")
 
     try:

@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from pixd.store.queries.sweeps import Sweep
 
 LOOK_EVERY_S = 0.5
+TELL_EVERY_S = 600.0
+"""How often to say how far it is, where no terminal shows it all the time."""
 ABSENT_S = 3.0
 """How long no service may be there: one that starts, or starts again, comes within that."""
 SHOWN_PAIRS = 6
@@ -107,7 +109,7 @@ def _wait(settings: Settings, reader: Reader, pipeline: str) -> None:
     Raises:
         ServiceNotRunningError: nobody trains.
     """
-    bars = Progress()
+    bars = Progress(every_s=TELL_EVERY_S)
     seen_at = time.monotonic()
     try:
         while sweep := sweeps.under_way(reader, pipeline):
@@ -118,7 +120,8 @@ def _wait(settings: Settings, reader: Reader, pipeline: str) -> None:
                     f"{_progress(sweep)}, and no service runs that could train the others",
                     advice=_KEPT,
                 )
-            bars.show(f"{_progress(sweep)}{_now(settings, pipeline)}")
+            told = _progress(sweep)
+            bars.show(f"{told}{_now(settings, pipeline)}", phase=told)
             time.sleep(LOOK_EVERY_S)
     except KeyboardInterrupt:
         bars.clear()

@@ -4,9 +4,10 @@ Promises: any bytes give either an upright 8-bit sRGB picture, or an `ImageRejec
 message that a person understands. They never give another exception or a warning, and Pillow
 never opens a file by itself.
 
-Leaves to others: which formats there are (`pixd.images.formats`), time and memory limits on the
-decoding process (`pixd.system.children.confinement`), where bytes come from, and how a picture
-is fitted to the model (`pixd.images.fitting`, `pixd.images.tiles`).
+Leaves to others: which formats there are (`pixd.images.formats`), what a file is that none opens
+(`pixd.images.unopened`), time and memory limits on the decoding process
+(`pixd.system.children.confinement`), where bytes come from, and how a picture is fitted to the
+model (`pixd.images.fitting`, `pixd.images.tiles`).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image, UnidentifiedImageError, features
 
-from pixd.images import bmp, formats, heif, heif_boxes, png_chunks, tiff
+from pixd.images import bmp, formats, heif, heif_boxes, png_chunks, tiff, unopened
 from pixd.images.picture import Picture, refusing, short
 from pixd.images.samples import Layout, low_rawmode, read_as
 from pixd.images.value_use import WIDE
@@ -35,21 +36,6 @@ for _kind in _BUILT_IN:
 _REGISTER = {"HEIC": heif.register}
 """By the name of a format: what lets Pillow open it, if Pillow cannot open it by itself."""
 
-_NOT_TAKEN = (
-    (b"%PDF", "a PDF document"),
-    (b"%!PS", "an EPS or PostScript document"),
-    (b"\xc5\xd0\xd3\xc6", "an EPS document"),
-    (b"8BPS", "a Photoshop document: export it as PNG"),
-    (b"PK\x03\x04", "a ZIP archive"),
-    (b"<svg", "an SVG drawing: export it as PNG"),
-    (b"<?xml", "an XML or SVG document"),
-    (b"<!DOCTYPE", "a web page"),
-    (b"<!doctype", "a web page"),
-    (b"<html", "a web page"),
-    (b"\x00\x00\x00\x0cjP  ", "a JPEG 2000 picture: export it as PNG or JPEG"),
-    (b"\x00\x00\x01\x00", "an icon (ICO)"),
-)
-"""First bytes of other files that people drop by mistake, and what messages call them."""
 _BOMB_PIXELS = Image.MAX_IMAGE_PIXELS or 0
 
 
@@ -247,13 +233,12 @@ def _opened(data: bytes, limits: Limits) -> Image.Image:
     except Image.DecompressionBombError:
         raise ImageRejectedError(_too_many_pixels(limits)) from None
     except UnidentifiedImageError:
-        raise ImageRejectedError(_name_of(data, kind)) from None
+        why = unopened.why(data, kind, limits.max_pixels, limits.advice)
+        raise ImageRejectedError(why) from None
     width, height = image.size
     if width * height > limits.max_pixels:
-        raise ImageRejectedError(
-            f"{width} x {height} is {width * height / 1e6:.0f} megapixels,"
-            f" over the limit of {limits.max_pixels / 1e6:.0f}{limits.advice}"
-        )
+        why = unopened.too_large(width, height, limits.max_pixels, limits.advice)
+        raise ImageRejectedError(why)
     return image
 
 
@@ -273,21 +258,6 @@ def _openers(kind: formats.Format | None) -> tuple[str, ...]:
 
 def _too_many_pixels(limits: Limits) -> str:
     return f"it has more pixels than the limit of {limits.max_pixels / 1e6:.0f} megapixels{limits.advice}"
-
-
-def _name_of(data: bytes, kind: formats.Format | None) -> str:
-    head = data[:256].lstrip(b"\xef\xbb\xbf \t\r\n")
-    if kind is not None and kind.extra:
-        return (
-            f"it is a {kind.name} picture that is damaged or of an unknown kind: export it as JPEG"
-        )
-    if kind is not None and kind.name == "TIFF" and (reason := tiff.why_not(data)):
-        return reason
-    for magic, name in _NOT_TAKEN:
-        if head.startswith(magic):
-            return f"it is {name}, not a picture that pixd takes"
-    taken = ", ".join(built_in.name for built_in in _BUILT_IN)
-    return f"it is not a picture in a format that pixd takes ({taken})"
 
 
 def _orientation(image: Image.Image) -> int:

@@ -233,6 +233,8 @@ def refusing() -> Iterator[None]:
             raise ImageRejectedError(TOO_MUCH_MEMORY) from None
         # Decoders raise ValueError, SyntaxError, struct.error and more; all mean the same here.
         except Exception as error:
+            if "out of memory" in str(error).lower():  # as libavif says it
+                raise ImageRejectedError(TOO_MUCH_MEMORY) from None
             raise ImageRejectedError(f"it cannot be decoded: {short(error)}") from error
 
 

@@ -25,8 +25,8 @@ images that are put into an input folder are translated by it into an output fol
 version, run, model and output is recorded, so that each result can be traced to what made it,
 nothing is done twice, and everything can be undone.
 
-Training and input folders are never written, unless restore or prepare is asked to. Output files
-that pixd did not make, or that were edited, are never overwritten.
+Training and input folders are written only when a person asks: by restore, teach, prepare or an
+upload on the page. Output files that pixd did not make, or that were edited, are never overwritten.
 """
 _NAMES = """\
 Versions of the folders are called training@12, input@HEAD, training@HEAD~1; models model@3, or

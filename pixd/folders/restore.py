@@ -1,6 +1,7 @@
 """Bring a folder back to what it was at a commit, or write that version elsewhere.
 
-The only code of pixd that writes into a user's training or input folder, and only on request.
+It writes into a user's training or input folder, and only on request. Besides it do so `pixd
+teach`, `pixd prepare` and the page's uploads alone.
 A file is removed or replaced only if its present bytes are in the store, so that nothing is
 lost. A file that was never recorded stays where it is and is reported.
 """

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 from PIL import Image
 
-from pixd.cli import arguments
+from pixd.cli import arguments, man_page
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -73,6 +73,26 @@ def test_the_index_lists_every_page_once() -> None:
     index = (DOCS / "README.md").read_text(encoding="utf-8")
     listed = [link for link in LINK.findall(index) if link.endswith(".md") and "/" not in link]
     assert sorted(listed) == sorted(page.name for page in PAGES if page.name != "README.md")
+
+
+@pytest.mark.parametrize(
+    ("page", "begins"),
+    [
+        ("README.md", "- **Your folders are yours.**"),
+        ("CONTRIBUTING.md", "- pixd writes into the user's training"),
+        ("ARCHITECTURE.md", "7. Training and input folders"),
+        ("docs/config.md", "| `training` | path"),
+        ("the manual page", "Training and input folders"),
+    ],
+)
+def test_every_promise_about_the_folders_names_all_that_writes_into_them(
+    page: str, begins: str
+) -> None:
+    is_manual = page == "the manual page"
+    text = man_page.page(arguments.parser()) if is_manual else (ROOT / page).read_text()
+    promise = text[text.index(begins) :][:250]
+    for writer in ("restore", "teach", "prepare", "upload"):
+        assert writer in promise
 
 
 def test_readme_names_only_commands_that_exist() -> None:

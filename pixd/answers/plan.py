@@ -52,7 +52,7 @@ def of_pipeline(
             None.
         try: how many variants `pixd try` still has trained, with estimates; or None.
         translate: how many inputs are due now and why, how many of them were made before and are
-            only published, how many are due after the training, estimates.
+            only published, how many are due after the training, estimates, and the live model.
     """
     found = {
         kind: unread.look(reader, settings.store, pipeline, kind, progress)
@@ -197,6 +197,7 @@ def _translate(
     made = min(made, stale)
     work = (stale - made + after) * pipeline.samples
     return {
+        "model": live["name"] if live else None,
         "inputs": total,
         "due": stale,
         "made_before": made,

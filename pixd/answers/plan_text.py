@@ -75,6 +75,12 @@ def _translations(made: Mapping[str, Any], live: str) -> Iterator[Line]:
         yield Line("translate", f"{counted(after, 'input')} by the {model} model{instead}{about}")
     elif due > translate["made_before"]:
         yield Line("", about.lstrip(", "))
+    elif not translate["inputs"]:
+        yield Line("translate", "nothing: there are no inputs")
+    elif translate["model"] is None:
+        yield Line(
+            "translate", f"nothing: no model yet for {counted(translate['inputs'], 'input')}"
+        )
     elif not due:
         yield Line("translate", f"nothing: every output is of {live} and the present settings")
 

@@ -106,4 +106,9 @@ def digest_of_file_or_name(reader: Reader, pipeline: PipelineSettings, text: str
         change = files.last_change(reader, pipeline.name, place.kind, place.name)
         if change:
             return str(change.new_digest or change.old_digest)
-    raise UsageError(f"what is {text}?", advice="a file, its name, or sha256: and 8 hex digits")
+    if Path(text).is_dir():
+        raise UsageError(f"{text} is a folder", advice="name a file in it")
+    raise UsageError(
+        f"there is no file {text}, and none of that name is recorded",
+        advice="name a file, a name that `pixd log` shows, or sha256: and 8 hex digits",
+    )

@@ -76,3 +76,14 @@ def test_a_copy_of_the_folders_changes_nothing(
     assert plan(trained, capsys) == before
     assert before["train"]["action"] == "none"
     assert before["translate"]["due"] == 0
+
+
+def test_an_empty_project_is_told_that_there_is_nothing_to_translate_yet(
+    tiny: Tiny, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = ["--config", str(tiny.folder / "config.yaml")]
+    assert main.main([*config, "plan"]) == 0
+    assert "translate nothing: there are no inputs" in capsys.readouterr().out
+    tiny.inputs(range(2))
+    assert main.main([*config, "plan"]) == 0
+    assert "translate nothing: no model yet for 2 inputs" in capsys.readouterr().out

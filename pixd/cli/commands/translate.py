@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 import tempfile
 import time
 from pathlib import Path
@@ -109,8 +110,12 @@ def _plan(files: list[str], out: Path, samples: int) -> list[tuple[Path, list[Pa
     jobs = []
     for file in files:
         source = Path(file).absolute()
+        if source.is_dir():
+            raise UsageError(
+                f"{file} is a folder", advice=f"name the files in it: {shlex.quote(file)}/*"
+            )
         if not source.is_file():
-            raise UsageError(f"{file} is no file", advice="name image files, not folders")
+            raise UsageError(f"there is no file {file}", advice="name image files that are there")
         jobs.append((source, [out.absolute() / n for n in output_names(source.name, samples)]))
     sources = {source for source, _ in jobs}
     targets = [target for _, names in jobs for target in names]

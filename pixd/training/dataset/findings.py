@@ -104,7 +104,7 @@ def _of_numbers(
 ) -> Iterator[Finding]:
     count = len(found)
     if count == 0:
-        yield Finding("few", WRONG, "there are no pairs to learn from", "see docs/images.md")
+        yield Finding("few", WRONG, "there are no pairs to learn from", _what_to_put_in(setting))
     elif count < FEW:
         few = "is" if count == 1 else "are"
         yield Finding(
@@ -125,6 +125,18 @@ def _of_numbers(
             + ("pictures so dark count as one" if is_dark else "the sides fall by chance"),
             "see to the values first" if is_dark else "raise train.validation, or add pairs",
         )  # fmt: skip
+
+
+def _what_to_put_in(setting: Setting) -> str:
+    kind = KINDS[setting.pairs]
+    if kind.is_made:
+        return "put pictures into the folder: the input of each is made of it"
+    if kind.is_side_by_side:
+        return (
+            "put pictures into the folder that have the two of a pair beside each other;"
+            " `pixd prepare combine A B DIR --size 256` makes them out of two folders"
+        )
+    return "put the two pictures of a pair into a/ and b/ under the same name"
 
 
 # -- pictures ---------------------------------------------------------------------------------------

@@ -169,3 +169,19 @@ def test_a_picture_that_breaks_the_decoder_is_one_finding_and_no_end(
     assert (code, found["pairs"]) == (1, 52)
     (one,) = found["findings"]
     assert one["groups"][0][0].startswith("fatal.png: decoding it crashes the decoder")
+
+
+@pytest.mark.parametrize(
+    ("pairs", "advice"),
+    [
+        ("side-by-side", "that have the two of a pair beside each other"),
+        ("folders", "into a/ and b/ under the same name"),
+        ("grayscale", "the input of each is made of it"),
+    ],
+)
+def test_an_empty_folder_is_told_what_to_put_in(
+    tmp_path: Path, pairs: str, advice: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out = check(capsys, str(tmp_path), "--pairs", pairs)
+    assert code == 1
+    assert advice in out

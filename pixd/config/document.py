@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import yaml
 
+from pixd.config import yaml_trouble
 from pixd.system.errors import ConfigError
 
 _TAG = "tag:yaml.org,2002:"
@@ -301,10 +302,8 @@ def compose(text: str, shown: str) -> yaml.Node | None:
     try:
         return loader.get_single_node()
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = mark.line + 1 if mark else 1
-        reason = " ".join(part for part in (error.context, error.problem) if part)
-        message = f"{shown}:{line}: not valid YAML: {reason}"
+        trouble = yaml_trouble.of_error(text, error)
+        message = f"{shown}:{trouble.line}: not valid YAML: {trouble.reason}"
         raise ConfigError(message, advice=ADVICE) from error
     except yaml.YAMLError as error:  # a character that YAML forbids; no mark
         line = text.count("\n", 0, getattr(error, "position", 0)) + 1

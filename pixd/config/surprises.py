@@ -8,6 +8,7 @@ from pixd.system.children import confinement
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from pixd.config.settings import PipelineSettings, Settings
 
@@ -18,9 +19,29 @@ GB = 1e9
 
 def surprises(settings: Settings) -> Iterator[str]:
     """Yield a line for each; none is an error."""
+    base = settings.path.parent
+    if told := _of_folder(settings.store, base):
+        yield f"store: {told}"
     for pipeline in settings.pipelines:
+        for kind in ("training", "input", "output"):
+            if told := _of_folder(getattr(pipeline, kind), base):
+                yield f"{pipeline.name}: {kind}: {told}"
         for told in _of(pipeline):
             yield f"{pipeline.name}: {told}"
+
+
+def _of_folder(path: Path, base: Path) -> str:
+    """Return what a shell, or another system, would have made of the name of a folder."""
+    written = str(path.relative_to(base) if path.is_relative_to(base) else path)
+    if "$" in written:
+        why = "variables are not filled in; write ~/ for your home, or the whole path"
+    elif written.startswith("~"):
+        why = "only ~/ means a home; write the whole path"
+    elif "\\" in written:
+        why = "a backslash is a letter of the name here; folders are parted by /"
+    else:
+        return ""
+    return f"this is the folder {path}, with that very name: {why}"
 
 
 def _of(pipeline: PipelineSettings) -> Iterator[str]:

@@ -133,6 +133,26 @@ def test_what_may_surprise_is_told_and_no_error(tmp_path: Path, lines: str, told
 
 
 @pytest.mark.parametrize(
+    ("written", "why"),
+    [
+        ("$HOME/t", "variables are not filled in"),
+        ("/data/${USER}/t", "variables are not filled in"),
+        ("C:\\pics", "a backslash is a letter of the name"),
+        ('"~"', "only ~/ means a home"),
+        ("~bob/t", "only ~/ means a home"),
+    ],
+)
+def test_a_folder_named_as_in_a_shell_or_on_windows_is_told(
+    tmp_path: Path, written: str, why: str
+) -> None:
+    (line,) = surprises(read(tmp_path, ONE_PIPELINE.replace("./training", written)))
+    assert line.startswith("facades: training: this is the folder /")
+    assert why in line
+    (line,) = surprises(read(tmp_path, f"store: {written}\n" + ONE_PIPELINE))
+    assert line.startswith("store: ")
+
+
+@pytest.mark.parametrize(
     ("line", "expected"),
     [
         ("epochs: 0", "a whole number from 1 to 1000000"),

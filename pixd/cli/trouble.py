@@ -48,12 +48,22 @@ def _of_system(error: OSError) -> PixdError:
     path = os.fsdecode(error.filename) if error.filename is not None else ""
     if isinstance(error, PermissionError):
         told = f"you may not use {path}" if path else str(error)
-        return PixdError(f"{told}: {error.strerror}", advice=_AS_WHOM.format(path=path or "."))
+        return PixdError(
+            f"{told}: {error.strerror}", advice=_AS_WHOM.format(path=_there(path or "."))
+        )
     told = f"{path}: {error.strerror}" if path else str(error.strerror or error)
     advice = "see that the name is right; another program may have moved it meanwhile"
     if not isinstance(error, FileNotFoundError | NotADirectoryError | IsADirectoryError):
         advice = "`pixd doctor` looks at everything that pixd needs"
     return PixdError(told, advice=advice)
+
+
+def _there(path: str) -> str:
+    """Return a path that can be looked at: the path, or the nearest one above that is there."""
+    there = os.path.abspath(path)  # noqa: PTH100 - as it was named; nothing is followed
+    while not os.path.lexists(there):
+        there = os.path.dirname(there)  # noqa: PTH120 - as above
+    return path if there == os.path.abspath(path) else there  # noqa: PTH100 - as above
 
 
 def _where(error: Exception) -> str:

@@ -19,22 +19,33 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
+    from pixd.config import Settings
+
 _COLOURS = {OK: "32", WARN: "33", FAIL: "31"}  # SGR: ECMA-48
 _SCHEMA = 1
+NAME_COLUMN = 20
+"""The least width of the names of checks, with their colon."""
 
 
 def run(args: argparse.Namespace) -> int:
     """Print each check as it is made; 1 where one failed, 78 where the configuration is wrong."""
     progress = Progress()
-    checks = []
+    checks: list[Check] = []
     code = EXIT_OK
-    for check in _examine(args, progress):
+    try:
+        settings = settings_of(args, asks_network=True)
+        examined = _examine(args, settings, progress)
+        width = _width_of(settings)
+    except ConfigError as error:
+        examined = iter([Check("config", FAIL, error.message, error.advice)])
+        width = NAME_COLUMN
+    for check in examined:
         checks.append(check)
         if check.state == FAIL:
             code = code or (ConfigError.exit_code if check.name == "config" else EXIT_FAILED)
         if not args.json:
             progress.clear()
-            _print(check)
+            _print(check, width)
     progress.clear()
     counts = Counter(check.state for check in checks)
     if args.json:
@@ -46,12 +57,13 @@ def run(args: argparse.Namespace) -> int:
     return code
 
 
-def _examine(args: argparse.Namespace, progress: Progress) -> Iterator[Check]:
-    try:
-        settings = settings_of(args, asks_network=True)
-    except ConfigError as error:
-        yield Check("config", FAIL, error.message, error.advice)
-        return
+def _width_of(settings: Settings) -> int:
+    """Return how wide the column of names is, so that those of all pipelines are in line."""
+    longest = max(len(pipeline.name) for pipeline in settings.pipelines)
+    return max(NAME_COLUMN, longest + len(" training:"))
+
+
+def _examine(args: argparse.Namespace, settings: Settings, progress: Progress) -> Iterator[Check]:
     names = ", ".join(p.name for p in settings.pipelines)
     yield Check("config", OK, f"{settings.path}: {names}")
     steps = examination(settings, with_model=not args.no_model, show=progress.show)
@@ -60,12 +72,12 @@ def _examine(args: argparse.Namespace, progress: Progress) -> Iterator[Check]:
         yield from look()
 
 
-def _print(check: Check) -> None:
+def _print(check: Check, width: int) -> None:
     state = f"{check.state:4}"
     if sys.stdout.isatty() and not os.environ.get("NO_COLOR"):
         state = f"\x1b[{_COLOURS[check.state]}m{state}\x1b[0m"
     first, *more = check.told.splitlines() or [""]
-    print(f"{state}  {check.name + ':':20} {first}")
+    print(f"{state}  {check.name + ':':{width}} {first}")
     for line in more:
         print(f"      {line}")
     if check.state != OK:

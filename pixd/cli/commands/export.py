@@ -189,6 +189,7 @@ def _room(target: Path, entries: Mapping[str, Any], formats: int) -> Iterator[Pa
 
     Raises:
         PixdError: its disk has too little room.
+        PermissionError: the folder around the target may not be written; it is the one named.
     """
     weights = sum(entry.size_bytes for entry in entries.values())
     needed = SPARE_BYTES + weights * DISK_OF_WEIGHTS * formats
@@ -199,8 +200,13 @@ def _room(target: Path, entries: Mapping[str, Any], formats: int) -> Iterator[Pa
             f" {needed / 1e6:,.0f} MB",
             advice="free some space, or name a folder on another disk",
         )
-    with tempfile.TemporaryDirectory(prefix=".pixd-export-", dir=target.parent) as temporary:
-        yield Path(temporary)
+    try:
+        temporary = tempfile.TemporaryDirectory(prefix=".pixd-export-", dir=target.parent)
+    except PermissionError as error:
+        error.filename = str(target.parent)
+        raise
+    with temporary as scratch:
+        yield Path(scratch)
 
 
 def _write_receipt(settings: Settings, model: Mapping[str, Any], path: Path) -> None:

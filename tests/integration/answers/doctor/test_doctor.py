@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import pwd
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -82,6 +83,20 @@ def test_a_wrong_configuration_is_78_and_all_that_is_told(
     assert out.startswith("fail  config:")
     assert "try: correct the file, then run: pixd check-config" in out
     assert out.endswith("0 ok, 0 warn, 1 fail\n")
+
+
+def test_what_is_told_is_in_line_however_long_the_name_of_a_pipeline_is(
+    tiny: Tiny, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tiny.folder / "config.yaml"
+    config.write_text(config.read_text().replace("tiny:", "a-pipeline-of-a-long-name:"))
+    main.main(["doctor", "--no-model"])
+    lines = [
+        line for line in capsys.readouterr().out.splitlines() if re.match(r"(ok|warn|fail) ", line)
+    ]
+    column = len("ok    a-pipeline-of-a-long-name training: ")
+    assert {line[column - 1] for line in lines} == {" "}
+    assert all(line[column] != " " for line in lines)
 
 
 def test_a_training_folder_that_is_a_file_fails(tiny: Tiny, examine: Examine) -> None:

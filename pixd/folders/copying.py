@@ -6,6 +6,7 @@ caller's. It is light for the same reason: a child imports it.
 
 from __future__ import annotations
 
+import math
 import os
 from typing import TYPE_CHECKING
 
@@ -126,8 +127,8 @@ def _checked(fd: int, ready: Ready, max_file_bytes: int) -> FileStamp:
     if before != ready.stamp:  # written to without an event
         raise StillChangingError(before)
     if before.size > max_file_bytes:
-        limit = max_file_bytes // 2**20
-        raise RefusedError(f"{before.size} bytes is over the limit of {limit} MiB")
+        size, limit = math.ceil(before.size / 2**20), max_file_bytes // 2**20
+        raise RefusedError(f"{size} MiB is over the limit of {limit} MiB")
     if may_be_companion(ready.name) and is_companion(ready.name, os.pread(fd, HEAD_BYTES, 0)):
         raise RefusedError(COMPANION)
     if ready.early and not looks_whole(fd, before.size):

@@ -12,7 +12,7 @@ from pixd.cli.terminal import Progress, bar
 from pixd.system.children.spawner import LocalSpawner
 from pixd.system.errors import EXIT_FAILED, EXIT_OK, UsageError
 from pixd.training.dataset import folder_check
-from pixd.training.dataset.finding import LOOK, WRONG, Finding, Setting
+from pixd.training.dataset.finding import LOOK, WRONG, Finding, Setting, counted
 
 if TYPE_CHECKING:
     import argparse
@@ -110,9 +110,9 @@ def _check(folder: Path, setting: Setting, progress: Progress) -> Checked:
 
 def _lines(folder: Path, checked: Checked, shown: int | None) -> Iterator[str]:
     judged = checked.judgement
-    count = f"{checked.pairs} pair{'s' * (checked.pairs != 1)}"
+    count = counted(checked.pairs, "pair")
     extras = [f"{checked.held_out} to be held out"] if checked.held_out else []
-    extras += [f"{checked.ignored} files ignored"] if checked.ignored else []
+    extras += [f"{counted(checked.ignored, 'file')} ignored"] if checked.ignored else []
     about = f" ({', '.join(extras)})" if extras else ""
     yield f"{folder}: {count}{about}"
     for finding in judged.findings:

@@ -12,6 +12,7 @@ from pixd.cli.naming import digest_of_file_or_name
 from pixd.cli.terminal import warn
 from pixd.store import connection
 from pixd.system.errors import EXIT_FAILED, EXIT_OK
+from pixd.training.dataset.finding import counted
 
 if TYPE_CHECKING:
     import argparse
@@ -91,8 +92,9 @@ def _proof(found: dict[str, Any], name: str) -> Iterator[str]:
     if not found["is_recalled"]:
         yield f"{name} is not recalled"
     total = len(found["outputs"])
+    exist = "exists" if found["checked"] == 1 else "exist"
     verb = "descend" if total > 1 else "descends"
-    yield f"{found['checked']} outputs exist; {total or 'none'} of them {verb} from {name}"
+    yield f"{counted(found['checked'], 'output')} {exist}; {total or 'none'} of them {verb} from {name}"
     yield from (f"  {path}" for path in found["outputs"])
     if found["live"]:
         yield f"the live {found['live']} descends from it"

@@ -18,6 +18,7 @@ from pixd.folders import restore
 from pixd.store import connection, lock
 from pixd.store.queries import files, history
 from pixd.system.errors import EXIT_FAILED, EXIT_OK, PixdError, UsageError
+from pixd.training.dataset.finding import counted
 
 if TYPE_CHECKING:
     import argparse
@@ -99,16 +100,16 @@ def _as_json(made: restore.Plan, changed: list[str]) -> dict[str, Any]:
 def _print_plan(made: restore.Plan, name: str, folder: Path) -> None:
     new = [n for n in made.write if n not in made.before]
     changed = [n for n in made.write if n in made.before]
-    warn(f"{name} into {folder}: {made.same} files are the same")
+    verb = "is" if made.same == 1 else "are"
+    warn(f"{name} into {folder}: {counted(made.same, 'file')} {verb} the same")
     for sign, names in (("+", new), ("~", changed), ("-", made.remove)):
         for n in names[:SHOWN]:
             warn(f"  {sign} {n}")
         if len(names) > SHOWN:
             warn(f"  {sign} ... and {len(names) - SHOWN} more")
     if made.missing:
-        warn(
-            f"  the bytes of {len(made.missing)} files were removed: {', '.join(made.missing[:3])}"
-        )
+        gone = counted(len(made.missing), "file")
+        warn(f"  the bytes of {gone} were removed: {', '.join(made.missing[:3])}")
         warn("  try: pixd gc --undo")
     if made.unrecorded:
         warn(f"  left alone, never recorded: {', '.join(made.unrecorded[:SHOWN])}")

@@ -14,6 +14,7 @@ from pixd.store import connection
 from pixd.store.queries import files
 from pixd.system.digests import hash_file
 from pixd.system.errors import PixdError
+from pixd.training.dataset.finding import counted
 
 if TYPE_CHECKING:
     import argparse
@@ -172,7 +173,8 @@ def _model(model: Mapping[str, Any], limit: int | None) -> Iterator[str]:
 
 def _input(part: Mapping[str, Any], limit: int | None) -> Iterator[str]:
     yield from _places("input", part["files"])
-    yield f"  {len(part['outputs'])} outputs were made from it"
+    verb = "was" if len(part["outputs"]) == 1 else "were"
+    yield f"  {counted(len(part['outputs']), 'output')} {verb} made from it"
     for output in part["outputs"][:limit]:
         yield f"    {output['path']}  {output['state']}, by {output['model']}"
     if limit is not None and len(part["outputs"]) > limit:

@@ -12,6 +12,7 @@ from pixd.cli.terminal import Progress, bar
 from pixd.store import connection
 from pixd.store.verify import Verification, verify
 from pixd.system.errors import EXIT_FAILED, EXIT_OK
+from pixd.training.dataset.finding import counted
 
 if TYPE_CHECKING:
     import argparse
@@ -55,6 +56,6 @@ def _print(found: Verification) -> None:
         if len(finding.depends) > SHOWN:
             print(f"  ... and {len(finding.depends) - SHOWN} more (--json)")
     print(
-        f"{found.objects} objects ({size(found.bytes)}), {found.commits} commits and"
-        f" {found.outputs} outputs: {len(found.findings) or 'nothing'} wrong"
+        f"{counted(found.objects, 'object')} ({size(found.bytes)}),"
+        f" {counted(found.commits, 'commit')} and {counted(found.outputs, 'output')}: {len(found.findings) or 'nothing'} wrong"
     )

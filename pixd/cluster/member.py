@@ -66,6 +66,8 @@ class Part:
                 words.append(f"--num-{kind}={count or 0}")
         if self.folder is not None:
             words.append(f"--temp-dir={self.folder}")
+        # The log monitor would read all logs ten times a second, for drivers that show them: ours do not.
+        words.append("--include-log-monitor=false")
         return [*words, f"--object-store-memory={SHARED_MEMORY_BYTES}"]
 
     def environment(self) -> dict[str, str]:

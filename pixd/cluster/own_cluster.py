@@ -77,7 +77,7 @@ def _head(folder: Path, address: HostPort, token: Path, cpus: int) -> subprocess
         *(sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block"),
         *(f"--node-ip-address={address.host}", f"--port={address.port}"),
         *(f"--ray-client-server-port={_free_port()}", f"--num-cpus={cpus}", "--num-gpus=0"),
-        *("--include-dashboard=false", "--disable-usage-stats"),
+        *("--include-dashboard=false", "--include-log-monitor=false", "--disable-usage-stats"),
         *(f"--temp-dir={folder / 'ray'}", f"--object-store-memory={SHARED_MEMORY_BYTES}"),
     ]
     with (folder / "head.log").open("wb") as log:

@@ -38,6 +38,9 @@ the network card, whatever address it is given."""
 NOBODY: Final = "http://127.0.0.1:9/"
 """Where a head reports that it does not report: without it Ray does so to its makers, once, where usage
 statistics are disabled (`findings/ray-reports-that-it-does-not.sh`). Nothing answers there."""
+INLINE_BYTES: Final = 4 << 20
+"""What is smaller goes inside the call or the answer. Ray's 100 kB would have images stored on one
+machine and then fetched by the other, which takes twice the processor time."""
 _LOST: Final = {
     "ActorDiedError": "its host died",
     "ActorUnavailableError": "its host cannot be reached",
@@ -57,6 +60,7 @@ def environment(token: str, tls: str) -> dict[str, str]:
         "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # under `uv run` it would upload the working folder
         "RAY_DISABLE_IMPORT_WARNING": "1",
         "RAY_gcs_rpc_server_reconnect_timeout_s": str(RECONNECT_S),
+        "RAY_max_direct_call_object_size": str(INLINE_BYTES),
     }
     if tls:
         found["RAY_USE_TLS"] = "1"

@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 
 BATCH: Final = 32
 UNDER_WAY: Final = 2 * BATCH  # on one host: one batch is worked on while the next is on its way
+GROUP: Final = (
+    BATCH // 2
+)  # what a busy host gets at once: each call costs as much as several images
 LOOK_EVERY_S: Final = 0.25
 FIRST_WAIT_S: Final = 1.0
 LONGEST_WAIT_S: Final = 60.0
@@ -183,12 +186,9 @@ class TranslatingBridge:
         up = [host for host in self._hosts if host.is_ready]
         if not up:
             return
-        # Towards the end the batches get smaller, so that all hosts end together.
-        share = max(1, -(-len(self._waiting) // (2 * len(up))))
         for host in sorted(up, key=lambda one: one.held):
-            room = UNDER_WAY - host.held
-            if self._waiting and room >= min(share, BATCH):
-                self._hand_over(host, min(share, BATCH, room), now)
+            if count := batch_for(host.held, waiting=len(self._waiting), hosts=len(up)):
+                self._hand_over(host, count, now)
             elif not self._waiting and not host.held:
                 self._ask_twice(host, now)
 
@@ -295,6 +295,21 @@ class TranslatingBridge:
             raise DamagedObjectError("an output changed on its way")
         for one, data in zip(wanted, images, strict=True):
             Path(one["out"]).write_bytes(data)
+
+
+def batch_for(held: int, *, waiting: int, hosts: int) -> int:
+    """Return how many images a host gets now; 0 for none, or none yet.
+
+    Args:
+        held: how many it has.
+        waiting: how many wait for a host.
+        hosts: how many can be given some.
+    """
+    if held > BATCH:  # it is busy for long, so what it gets next can wait until it is a group
+        return GROUP if waiting >= GROUP and held + GROUP <= UNDER_WAY else 0
+    # Towards the end the batches get smaller, so that all hosts end together.
+    share = -(-waiting // (2 * hosts)) if hosts > 1 else waiting
+    return min(share, BATCH)
 
 
 def _failed(run_id: str, message: str) -> Result:

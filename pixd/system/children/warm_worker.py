@@ -315,7 +315,7 @@ class WarmWorker:
         if worked or why != self.trouble:  # a start is tried for ever, but reported once
             told = why if is_away else f"a child {why}; another takes its place"
             self.notes.append(Note("warning", told))
-        if not worked:
+        if not worked and (self.load or not is_away):  # with nothing to do, a cluster is not missed
             self.trouble = why
         self._failures += 1
         self._is_warming = self._is_warming and self._failures < STUCK_AFTER

@@ -158,6 +158,20 @@ def test_a_cluster_that_goes_away_again_and_again_blames_no_request(
     assert one.warm.width == 4
 
 
+def test_a_cluster_that_goes_away_while_nothing_is_asked_is_no_trouble_of_the_child(
+    asker: Callable[..., Asker], wait_until: WaitUntil
+) -> None:
+    spawner = Noting()
+    one = asker(AWAY, spawner=spawner)
+    one.ask("a")
+    wait_until(one.is_through)
+    assert one.warm.worker is not None
+    os.kill(one.warm.worker.pid, signal.SIGKILL)
+    wait_until(one.has_no_child)
+    assert set(spawner.away) == {"the cluster went away"}
+    assert one.warm.trouble == ""  # nothing would come that could say that it works again
+
+
 TILES = """
 import json, sys, time
 say = lambda **event: print(json.dumps(event), flush=True)

@@ -25,7 +25,7 @@ def render(status: Mapping[str, Any]) -> str:
 
 
 def _lines(status: Mapping[str, Any]) -> Iterator[str]:
-    yield from _verdict(status)
+    yield from verdict(status)
     if status["store_gone"]:  # nothing of the pipelines is known
         if status["pid"]:
             yield ""
@@ -98,7 +98,7 @@ def _of_inputs(pipeline: Mapping[str, Any]) -> Iterator[str]:
         yield f"  tiles     {tiles_text(tiles)}"
 
 
-def _verdict(status: Mapping[str, Any]) -> Iterator[str]:
+def verdict(status: Mapping[str, Any]) -> Iterator[str]:
     """Say first how the service is, then for each problem what to do next."""
     state, problems = status["state"], list(status["problems"])
     if state == "not-running":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from pixd.answers import status, through
+from pixd.answers import status, status_text, through
 from pixd.answers.absence import absence_of
 from pixd.cli.configuration import settings_of
 from pixd.cli.terminal import Progress, warn
@@ -45,8 +45,16 @@ def run(args: argparse.Namespace) -> int:
 
     if not is_idle():
         _wait_until(settings, is_idle, args.timeout, "for pixd to be idle")
-    found = status.snapshot(settings)
-    return _say_paused(found) or status.EXIT_CODES[found["state"]]
+    return _say_what_is_left(status.snapshot(settings))
+
+
+def _say_what_is_left(found: Mapping[str, Any]) -> int:
+    """Say why all is not well, in the words of `pixd status`; 0 where it is."""
+    code = status.EXIT_CODES[found["state"]]
+    if code != EXIT_OK:
+        first, *more = status_text.verdict(found)
+        warn("\n".join([f"pixd: {first}", *more]))
+    return _say_paused(found) or code
 
 
 def _say_paused(found: Mapping[str, Any]) -> int:

@@ -13,10 +13,9 @@ import secrets
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from pixd.service import recall, retrain, retry, sweep
+from pixd.service import going_live, recall, retrain, retry, sweep
 from pixd.store import gc, taught
 from pixd.store.queries.holds import held_roots
-from pixd.system import roles
 from pixd.system.clock import utc_now
 from pixd.system.errors import PixdError, UsageError
 from pixd.training import promotion
@@ -25,10 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from pixd.config import PipelineSettings, Settings
-    from pixd.store.models import Model
     from pixd.store.store import Store
-
-_LARGEST_NUMBER = 1 << 32
 
 
 def perform(
@@ -74,71 +70,6 @@ def _who_asked(user: str, arguments: Mapping[str, Any]) -> str:
     return user
 
 
-def _promote(
-    store: Store, pipeline: PipelineSettings, arguments: Mapping[str, Any], who: str
-) -> dict[str, Any]:
-    model = _model(store, pipeline.name, arguments.get("number"))
-    return _make_live(store, model, who, f"promoted by {who}")
-
-
-def _rollback(
-    store: Store, pipeline: PipelineSettings, arguments: Mapping[str, Any], who: str
-) -> dict[str, Any]:
-    live = store.models.live(pipeline.name)
-    if live is None:
-        raise PixdError(f"{pipeline.name} has no live model", advice="`pixd models` lists them")
-    if arguments.get("number") is not None:
-        model = _model(store, pipeline.name, arguments["number"])
-    else:
-        before = store.models.before(live)
-        if before is None:
-            raise PixdError(
-                f"no model was live before model@{live.number}",
-                advice="`pixd models` lists them; name one: pixd rollback model@N",
-            )
-        model = before
-    return _make_live(store, model, who, f"rolled back from model@{live.number} by {who}")
-
-
-def _make_live(store: Store, model: Model, who: str, why: str) -> dict[str, Any]:
-    name = model.pipeline
-    if not store.runs.output_digest(model.export_run, roles.GENERATOR):
-        raise PixdError(
-            f"the bytes of model@{model.number} are not there any more",
-            advice="`pixd gc --undo` brings them back from the trash",
-        )
-    recalled = promotion.excluded_in(store.db.conn, store.folder, model.pipeline, model.digest)
-    if recalled:
-        raise PixdError(
-            f"model@{model.number} was trained on {recalled}, which was recalled",
-            advice="`pixd recall --undo` lets the image in again",
-        )
-    old = store.models.live(name)
-    change_id = secrets.token_hex(5)
-    store.models.promote(model, who=who, why=why, change_id=change_id, pin=True)
-    told = f"model@{model.number} is live and pinned: {why}"
-    store.note(name, "info", "promote", told, change_id)
-    return {
-        "change": change_id,
-        "model": f"model@{model.number}",
-        "before": f"model@{old.number}" if old else None,
-        "pinned": True,
-    }
-
-
-def _unpin(
-    store: Store, pipeline: PipelineSettings, _arguments: Mapping[str, Any], who: str
-) -> dict[str, Any]:
-    live = store.models.live(pipeline.name)
-    if live is None or not store.models.is_pinned(pipeline.name):
-        raise PixdError(f"no model of {pipeline.name} is pinned", advice="`pixd models` shows pins")
-    change_id = secrets.token_hex(5)
-    store.models.unpin(live, who=who, why=f"unpinned by {who}", change_id=change_id)
-    told = f"model@{live.number} is no longer pinned: newer models may replace it"
-    store.note(pipeline.name, "info", "promote", told, change_id)
-    return {"change": change_id, "model": f"model@{live.number}", "pinned": False}
-
-
 def _retrain(
     settings: Settings,
     store: Store,
@@ -150,7 +81,7 @@ def _retrain(
     if arguments.get("outputs"):
         return retrain.translate_again(store, settings, pipeline, who)
     if arguments.get("number") is not None:
-        model = _model(store, pipeline.name, arguments["number"])
+        model = going_live.numbered(store, pipeline.name, arguments["number"])
     elif live := store.models.live(pipeline.name):
         model = live
     else:
@@ -303,16 +234,6 @@ def _gc(store: Store, settings: Settings, arguments: Mapping[str, Any]) -> dict[
     return {**result, "trash": gc.in_trash(store)}
 
 
-def _model(store: Store, pipeline: str, number: object) -> Model:
-    model = None
-    # bool is an int to Python; more than SQLite's integers hold would be an error of another kind.
-    if isinstance(number, int) and not isinstance(number, bool) and 0 < number < _LARGEST_NUMBER:
-        model = store.models.numbered(pipeline, number)
-    if model is None:
-        raise PixdError(f"{pipeline} has no model@{number}", advice="`pixd models` lists them")
-    return model
-
-
 def _files(arguments: Mapping[str, Any]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     match arguments.get("files"):
@@ -347,9 +268,9 @@ def _text(arguments: Mapping[str, Any], name: str) -> str:
 OPERATIONS: dict[
     str, Callable[[Store, PipelineSettings, Mapping[str, Any], str], dict[str, Any]]
 ] = {
-    "promote": _promote,
-    "rollback": _rollback,
-    "unpin": _unpin,
+    "promote": going_live.promote,
+    "rollback": going_live.rollback,
+    "unpin": going_live.unpin,
     "retry": _retry,
     "pause": _pause,
     "resume": _resume,

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pixd.store.commits import Change
 from pixd.store.exclusions import EXCLUDED
+from pixd.store.models import RECALLED
 from pixd.store.output_names import output_names
 from pixd.store.queries import history, lineage
 from pixd.store.states import FileState, OutputState
@@ -317,7 +318,7 @@ def _change_live(store: Store, planned: Plan, name: str, who: str, change_id: st
     live, after = planned.live, planned.live_after
     if live is None or live == after:
         return
-    why = f"model@{live.number} was trained on {name}, which was recalled"
+    why = f"model@{live.number} was trained on {name}{RECALLED}"
     if after is None:
         store.models.withdraw(live, who=who, why=why, change_id=change_id)
     else:

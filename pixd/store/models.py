@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from sqlite_utils import Database
 
 LIVE = "live"
+ROLLED_BACK = "rolled back from "
+RECALLED = ", which was recalled"
+"""How the reason of a change begins, or ends, that goes back: the records of every store say it so."""
 
 
 class Model(NamedTuple):
@@ -137,16 +140,38 @@ class Models:
         ).fetchone()
         return int(row[0])
 
-    def before(self, model: Model) -> Model | None:
-        """Return the model that was live when `model` first became so.
+    def before(self, live: Model) -> Model | None:
+        """Return the model that was live before the live one became so, the last time.
 
         The early models of its own training are passed over.
         """
-        found: Model | None = model
-        while found := self._just_before(found):
-            if not found.early_of or self._key_of(found) != self._key_of(model):
+        key = self._key_of(live)
+        for found in self.left(live.pipeline):
+            if not found.early_of or self._key_of(found) != key:
                 return found
         return None
+
+    def left(self, pipeline: str) -> list[Model]:
+        """Return the models that were live before the present one, the last first.
+
+        What went back (a rollback, a recall) took a step away and added none, so two rollbacks are
+        two steps.
+        """
+        rows = self._db.conn.execute(
+            "SELECT new_model_id, why FROM ref_log WHERE pipeline = ? AND name = ?"
+            " AND old_model_id IS NOT new_model_id ORDER BY id",
+            (pipeline, LIVE),
+        )
+        steps: list[int | None] = []
+        for model_id, why in rows:
+            goes_back = why.startswith(ROLLED_BACK) or why.endswith(RECALLED)
+            if goes_back and model_id in steps[:-1]:
+                steps.pop()
+                while steps[-1] != model_id:
+                    steps.pop()
+            else:
+                steps.append(model_id)
+        return [self.get(one) for one in reversed(steps[:-1]) if one is not None]
 
     def beside(self, pipeline: str, key: str) -> Model | None:
         """Return what the models of a training are compared with.
@@ -171,16 +196,6 @@ class Models:
             (key, pipeline, step),
         ).fetchone()
         return Model(*row) if row else None
-
-    def _just_before(self, model: Model | None) -> Model | None:
-        if model is None:
-            return None
-        row = self._db.conn.execute(
-            "SELECT old_model_id FROM ref_log WHERE pipeline = ? AND name = ? AND new_model_id = ?"
-            " AND old_model_id IS NOT new_model_id ORDER BY id LIMIT 1",
-            (model.pipeline, LIVE, model.id),
-        ).fetchone()
-        return self.get(row[0]) if row and row[0] else None
 
     def _key_of(self, model: Model) -> str:
         return key_of_run(self._db.conn, model.train_run)

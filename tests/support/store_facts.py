@@ -37,7 +37,7 @@ class Facts:
     )
     models: dict[str, int] = field(default_factory=lambda: dict.fromkeys(PIPELINES, 0))
     live: dict[str, Live] = field(default_factory=lambda: dict.fromkeys(PIPELINES, Live()))
-    refs: dict[str, list[tuple[int | None, int | None]]] = field(
+    refs: dict[str, list[tuple[int | None, int | None, bool]]] = field(
         default_factory=lambda: {p: [] for p in PIPELINES}
     )
     excluded: dict[str, set[str]] = field(default_factory=lambda: {p: set() for p in PIPELINES})
@@ -65,12 +65,14 @@ def read_facts(world: World) -> Facts:
         pinned = store.models.is_pinned(pipeline)
         facts.live[pipeline] = Live(live.number if live else None, pinned)
         facts.excluded[pipeline] = set(store.exclusions.of(pipeline))
-        facts.refs[pipeline] = conn.execute(
-            "SELECT old.number, new.number FROM ref_log LEFT JOIN model AS old"
+        changes = conn.execute(
+            "SELECT old.number, new.number, why LIKE 'rolled back from %' OR why LIKE"
+            " '%, which was recalled' FROM ref_log LEFT JOIN model AS old"
             " ON old.id = old_model_id LEFT JOIN model AS new ON new.id = new_model_id"
             " WHERE ref_log.pipeline = ? ORDER BY ref_log.id",
             (pipeline,),
-        ).fetchall()
+        )
+        facts.refs[pipeline] = [(old, new, bool(is_back)) for old, new, is_back in changes]
         for kind in KINDS:
             repo = store.history.repo_id(pipeline, kind)
             versions = conn.execute(

@@ -75,7 +75,7 @@ class Ledger:
         for pipeline in PIPELINES:
             count = self.facts.models[pipeline]
             wanted = set(range(count, max(0, count - KEEP_MODELS), -1))
-            wanted |= {n for ref in self.facts.refs[pipeline][-RECENT_REFS:] for n in ref if n}
+            wanted |= {n for ref in self.facts.refs[pipeline][-RECENT_REFS:] for n in ref[:2] if n}
             if self.facts.live[pipeline].number:
                 wanted.add(self.facts.live[pipeline].number or 0)
             for model in (self.model(pipeline, number) for number in wanted):
@@ -134,18 +134,25 @@ class Ledger:
         if not self.facts.live[pipeline].is_pinned:
             self.make_live(pipeline, self.facts.models[pipeline], pin=False)
 
-    def make_live(self, pipeline: str, number: int | None, *, pin: bool) -> None:
-        self.facts.refs[pipeline].append((self.facts.live[pipeline].number, number))
+    def make_live(
+        self, pipeline: str, number: int | None, *, pin: bool, goes_back: bool = False
+    ) -> None:
+        self.facts.refs[pipeline].append((self.facts.live[pipeline].number, number, goes_back))
         self.facts.live[pipeline] = Live(number, pin)
 
     def before(self, pipeline: str) -> int | None:
         """Return the model that a rollback goes to."""
-        live = self.facts.live[pipeline].number
-        if live is None:
+        if self.facts.live[pipeline].number is None:
             return None
-        return next(
-            (old for old, new in self.facts.refs[pipeline] if new == live and old != live), None
-        )
+        way: list[int | None] = []
+        for old, new, goes_back in self.facts.refs[pipeline]:
+            if old == new:
+                continue
+            if goes_back and new in way[:-1]:
+                way = way[: len(way) - 1 - way[-2::-1].index(new)]
+            else:
+                way.append(new)
+        return next((number for number in way[-2::-1] if number is not None), None)
 
     def translate(self, pipeline: str) -> None:
         """Every input of the head gets its output, unless a person changed what stands there."""
@@ -177,7 +184,7 @@ class Ledger:
         live = facts.live[pipeline].number
         touched = {n for n, m in enumerate(self.trained[pipeline], 1) if digest in m.head}
         if live in touched:
-            ever_live = {new for _, new in facts.refs[pipeline]}
+            ever_live = {new for _, new, _ in facts.refs[pipeline]}
             live = next(
                 (
                     n
@@ -186,7 +193,7 @@ class Ledger:
                 ),
                 None,
             )
-            self.make_live(pipeline, live, pin=False)
+            self.make_live(pipeline, live, pin=False, goes_back=True)
         inputs = self.head(pipeline, "input")
         for place, output in list(self._standing(pipeline)):
             is_of_a_model = output.model in touched and (

@@ -207,7 +207,8 @@ class StoreMachine(RuleBasedStateMachine):
             self.refuse(deed)
             return
         after = self.ledger.copy()
-        after.make_live(pipeline, expected, pin=True)
+        goes_back = arguments["op"] == "rollback"
+        after.make_live(pipeline, expected, pin=True, goes_back=goes_back)
         self.do(deed, after)
 
     @precondition(lambda self: any(self.ledger.trained.values()))

@@ -123,6 +123,19 @@ def test_rolling_back_passes_over_the_early_models_of_the_same_training(folder: 
     assert folder.live == 1
 
 
+def test_rolling_back_where_only_early_ones_were_live_says_what_to_type(folder: Folder) -> None:
+    run = folder.begin_training()
+    for step in (10, 20, 30):
+        give_early(folder, run, step)
+    folder.ask("promote", number=2)  # by mistake
+    with pytest.raises(
+        PixdError, match=r"only early models .* before model@2, .* model@3"
+    ) as found:
+        folder.ask("rollback")
+    assert "pixd rollback p/model@3" in found.value.advice
+    assert folder.ask("rollback", number=3)["model"] == "model@3"
+
+
 def test_a_training_does_not_begin_from_an_early_model(folder: Folder) -> None:
     first = folder.begin_training()
     give_early(folder, first, 10)

@@ -117,7 +117,8 @@ def _service_problems(live: Heartbeat) -> Iterator[Problem]:
         yield Problem(
             DEGRADED,
             "",
-            f"the changed configuration is not in force: {live.config}",
+            "the changed configuration is not in force, and the service goes on with the one before:"
+            f" {live.config}",
             "fix it (`pixd check-config` says all), then `systemctl reload pixd` or SIGHUP",
         )
     if live.metrics:

@@ -8,9 +8,9 @@ sqlite-utils. The shape of the data is the contract of ``pixd status --json``, p
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import time
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import pixd
@@ -42,8 +42,12 @@ EXIT_CODES = {
 }
 
 
-def snapshot(settings: Settings) -> dict[str, Any]:
+def snapshot(settings: Settings, refused: str = "") -> dict[str, Any]:
     """Return the whole status, keys as in the contract.
+
+    Args:
+        settings: the configuration that the service goes by.
+        refused: why config.yaml, as it is now, is not in force; or "".
 
     Raises:
         CannotTellError: the store is there and cannot be read.
@@ -58,6 +62,8 @@ def snapshot(settings: Settings) -> dict[str, Any]:
     # Until this service's first heartbeat, the file is still from the service before it.
     is_starting = pid is not None and last.pid != pid and not not_understood
     live = Heartbeat() if is_starting else last
+    if refused and not live.config:  # the service was not told to read the file
+        live = dataclasses.replace(live, config=refused)
     now = time.time()
     # If another store is in its place, nothing that it says is true of this one.
     opened = contextlib.nullcontext() if absence.reason else queries.open_snapshot(folder)
@@ -195,7 +201,9 @@ def _pipeline(
             "trouble": translate.trouble if pid is not None else "",
             "not_answering": translate.not_answering if pid is not None else "",
             "blocked": translate.blocked if pid is not None else "",
-            "tiles": asdict(translate.tiles) if translate.tiles and pid is not None else None,
+            "tiles": dataclasses.asdict(translate.tiles)
+            if translate.tiles and pid is not None
+            else None,
         },
     }
 
@@ -254,7 +262,7 @@ def _train(
             "stops_at": live.stops_at,
             "preview": live.preview,
             "blocked": live.blocked,
-            "looking": asdict(live.looking) if live.looking else None,
+            "looking": dataclasses.asdict(live.looking) if live.looking else None,
         }
     failed = last.state is RunState.FAILED
     return {

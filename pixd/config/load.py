@@ -43,7 +43,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # safe in "facades/model
 _LARGEST_BYTES = 1 << 20  # a config.yaml is a page; a larger file is the wrong one
 
 
-def load(path: Path, *, asks_network: bool = False) -> Settings:
+def load(path: Path, *, asks_network: bool = False, text: str | None = None) -> Settings:
     """Read and check a configuration file.
 
     The folders themselves need not exist: the service notices a folder that is missing, and
@@ -53,6 +53,7 @@ def load(path: Path, *, asks_network: bool = False) -> Settings:
         path: the file.
         asks_network: whether to ask network file systems for the real paths of folders, so that
             those on them are compared too. That takes seconds where one does not answer.
+        text: what to take for the file's text, in place of reading it.
 
     Returns:
         The settings, every path absolute and relative ones taken from the file's folder.
@@ -62,7 +63,7 @@ def load(path: Path, *, asks_network: bool = False) -> Settings:
             one to a line, each with file, line and key.
     """
     path = Path(os.path.abspath(path))  # noqa: PTH100 - Path.absolute keeps ".."
-    root_node = compose(_read(path), str(path))
+    root_node = compose(read_text(path) if text is None else text, str(path))
     problems: list[Problem] = []
     root = Section("", 1, root_node, problems)
     folders = Folders(path.parent, asks_network=asks_network)
@@ -84,7 +85,12 @@ def load(path: Path, *, asks_network: bool = False) -> Settings:
     return settings
 
 
-def _read(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """Return the text of a configuration file.
+
+    Raises:
+        ConfigError: it cannot be read, or is no text.
+    """
     try:
         # Before opening, because opening a FIFO waits for a writer.
         if not stat.S_ISREG(path.stat().st_mode):

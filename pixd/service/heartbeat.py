@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pixd
+from pixd.config import in_force
 from pixd.store import heartbeat
 from pixd.store.engine_beat import Engine
 from pixd.store.heartbeat import Folder, Heartbeat, Looking, PipelineBeat, Train, Translate
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from pixd.config import Settings
     from pixd.folders.intake import Intake
     from pixd.service.pipeline import Pipeline
     from pixd.service.pipelines import Pipelines
@@ -61,6 +63,7 @@ class HeartbeatFile:
         self.last = Heartbeat()  # what was written
         self._store = store
         self._heights: Mapping[str, int] = {}
+        self._kept: Settings | None = None  # for readers, the last time
 
     @property
     def started_at(self) -> float:
@@ -102,6 +105,9 @@ class HeartbeatFile:
         self.next_at = now + (QUIET_HEARTBEAT_S if is_idle else HEARTBEAT_S)
         self._heights = heights or self._heights
         wall = time.time()
+        if self._kept is not pipelines.settings:
+            self._kept = pipelines.settings
+            in_force.keep(self._store, self._kept)
         self.last = Heartbeat(
             at=rfc3339(wall),
             pid=os.getpid(),

@@ -3,8 +3,7 @@
 `step(now)` compares folders and store and brings them closer. Events and messages only shorten
 the wait between steps. This process never imports TensorFlow, numpy or Pillow, and no other
 process writes the store. Leaves to others: the pipelines (`pixd.service.pipelines`), signals,
-taking a changed configuration (`pixd.service.reload`), and what readers see
-(`pixd.service.heartbeat`).
+taking a changed configuration (`pixd.service.reload`), what readers see (`pixd.service.heartbeat`).
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ import contextlib
 import time
 from typing import TYPE_CHECKING, Any
 
+from pixd.config import refusals
 from pixd.service import operations, recovery, reload, waiting
 from pixd.service.control import ControlServer
 from pixd.service.engine import spawner_of
@@ -238,7 +238,7 @@ class Service:
         try:
             settings = reload.changed_settings(self.settings)
         except PixdError as error:
-            self._config_trouble = reload.refusal_text(error)
+            self._config_trouble = refusals.in_one_line(error)
             told = f"the changed configuration is not in force: {self._config_trouble}"
             self.store.note("", "error", "config", told)
         else:

@@ -5,11 +5,11 @@ What the pipelines then do under other settings is in `pixd.service.pipelines`.
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from pixd.config.load import load
-from pixd.system.errors import ConfigError, DeviceError, PixdError
+from pixd.config.refusals import is_same_store, other_store
+from pixd.system.errors import DeviceError
 from pixd.system.machine import has_gpu
 
 if TYPE_CHECKING:
@@ -37,17 +37,7 @@ def changed_settings(present: Settings) -> Settings:
         PixdError: it cannot be served: no such device.
     """
     changed = load(present.path, asks_network=True)
-    if os.path.realpath(changed.store) != os.path.realpath(present.store):
-        raise ConfigError(
-            f"{changed.path}: store: a running service cannot change from {present.store}"
-            f" to {changed.store}: restart it, or put the old store back",
-            advice="`systemctl restart pixd`, or name the old store again",
-        )
+    if not is_same_store(present.store, changed.store):
+        raise other_store(changed.path, present.store, changed.store)
     check_device(changed)
     return changed
-
-
-def refusal_text(error: PixdError) -> str:
-    """Say in one line why a changed configuration is not in force."""
-    first, *more = error.message.splitlines()
-    return first + (f" (and {len(more)} more)" if more else "")

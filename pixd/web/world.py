@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
 
+from pixd.config import refusals
 from pixd.config.load import load
+from pixd.store import lock
 from pixd.store.queries import status as store_status
 from pixd.system import control_socket
 from pixd.system.errors import CannotTellError, PixdError, ServiceNotRunningError
@@ -50,12 +52,22 @@ class World:
         """The configuration, read again when its file changed; a wrong one is not taken."""
         stamp = _stamp(self._settings.path)
         if stamp != self._stamp:
-            self._stamp = stamp
             try:
-                self._settings = load(self._settings.path)
+                changed = load(self._settings.path)
+                if self._is_for_the_next_service(changed):
+                    return self._settings  # asked again, until the service was restarted
+                self._settings = changed
             except PixdError as error:
                 _log.warning("the changed configuration is not in force: %s", error.message)
+            self._stamp = stamp
         return self._settings
+
+    def _is_for_the_next_service(self, changed: Settings) -> bool:
+        """Tell whether a configuration names another store than the running service has open."""
+        present = self._settings.store
+        if refusals.is_same_store(present, changed.store):
+            return False
+        return lock.holder_pid(present) is not None
 
     def pipeline(self, name: str) -> PipelineSettings:
         """Return a pipeline by its name.

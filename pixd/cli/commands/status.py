@@ -9,14 +9,15 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from pixd.answers import status, status_text
-from pixd.cli.configuration import settings_of
-from pixd.system.errors import EXIT_CANNOT_TELL, EXIT_OK, CannotTellError
+from pixd.cli.configuration import in_force
+from pixd.config import refusals
+from pixd.system.errors import EXIT_OK, CannotTellError, ConfigError
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Mapping
 
-    from pixd.config import Settings
+    Look = Callable[[], dict[str, Any]]
 
 REDRAW_S = 1.0
 _COLOURS = {"ok": "32", "degraded": "33", "blocked": "31", "not-running": "31"}  # SGR: ECMA-48
@@ -24,15 +25,28 @@ _COLOURS = {"ok": "32", "degraded": "33", "blocked": "31", "not-running": "31"} 
 
 def run(args: argparse.Namespace) -> int:
     """Print the status; the exit code says the state."""
-    settings = settings_of(args)
     if args.watch:
-        return _watch(settings, is_json=args.json)
-    snapshot = status.snapshot(settings)
+        in_force(args)  # a configuration that is wrong from the start ends it
+        return _watch(lambda: _look(args), is_json=args.json)
+    snapshot = _look(args)
     if args.json:
         print(json.dumps(snapshot, sort_keys=True, indent=1))
     else:
         print(_text(snapshot), end="")
     return status.EXIT_CODES[snapshot["state"]]
+
+
+def _look(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the status by the configuration that the service goes by.
+
+    Raises:
+        CannotTellError: the store is there and cannot be read.
+        ConfigError: config.yaml is wrong, and no service goes on with another.
+    """
+    found = in_force(args)
+    return status.snapshot(
+        found.settings, refusals.in_one_line(found.refused) if found.refused else ""
+    )
 
 
 def _text(snapshot: Mapping[str, Any]) -> str:
@@ -47,13 +61,13 @@ def _text(snapshot: Mapping[str, Any]) -> str:
 # -- watching -------------------------------------------------------------------------------
 
 
-def _watch(settings: Settings, *, is_json: bool) -> int:
+def _watch(look: Look, *, is_json: bool) -> int:
     """Show the status again every second until Ctrl-C, which ends it without an error."""
     if is_json:
-        return _repeat(lambda: _print_line(settings))
+        return _repeat(lambda: _print_line(look))
     if not sys.stdout.isatty():
-        return _repeat(lambda: print(_now(settings), flush=True))
-    return _draw(settings)
+        return _repeat(lambda: print(_now(look), flush=True))
+    return _draw(look)
 
 
 def _repeat(show: Callable[[], object]) -> int:
@@ -65,12 +79,12 @@ def _repeat(show: Callable[[], object]) -> int:
         return EXIT_OK
 
 
-def _print_line(settings: Settings) -> None:
+def _print_line(look: Look) -> None:
     """Print the status as one line, for programs; an error ends the watch with its exit code."""
-    print(json.dumps(status.snapshot(settings), sort_keys=True), flush=True)
+    print(json.dumps(look(), sort_keys=True), flush=True)
 
 
-def _draw(settings: Settings) -> int:
+def _draw(look: Look) -> int:
     """Redraw in place on the terminal's other screen, as top does; the old one comes back."""
     import signal  # noqa: PLC0415 - only this needs them
 
@@ -84,14 +98,14 @@ def _draw(settings: Settings) -> int:
     signal.signal(signal.SIGTERM, leave)
     live = Live(console=Console(highlight=False), screen=True, auto_refresh=False)
     with live:
-        return _repeat(lambda: live.update(Text.from_ansi(_now(settings)), refresh=True))
+        return _repeat(lambda: live.update(Text.from_ansi(_now(look)), refresh=True))
 
 
-def _now(settings: Settings) -> str:
+def _now(look: Look) -> str:
     """Return the present status, or why it is not known; the watch goes on."""
     try:
-        return _text(status.snapshot(settings))
-    except CannotTellError as error:
+        return _text(look())
+    except (CannotTellError, ConfigError) as error:
         return (
-            f"CANNOT TELL (exit code {EXIT_CANNOT_TELL}): {error.message}\n  try: {error.advice}\n"
+            f"CANNOT TELL (exit code {error.exit_code}): {error.message}\n  try: {error.advice}\n"
         )

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sqlite3
 import threading
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pixd.config.load import load
+from pixd.store.opening import open_store
 from pixd.web import rows
+from pixd.web.access import Access
 from pixd.web.world import World
 from tests.support.json_schema import Schema
 from tests.support.paged import HOST, Contract, Paged
@@ -243,6 +248,22 @@ def test_answers_from_the_store_do_not_wait_for_a_slow_service(
             await asyncio.gather(*asked)
 
     assert asyncio.run(ask()) == 7
+
+
+def test_the_page_goes_by_the_store_of_the_running_service_until_it_has_another(
+    tmp_path: Path,
+) -> None:
+    config = tmp_path / "config.yaml"
+    text = "store: ./store\ntraining: ./t\ninput: ./i\noutput: ./o\n"
+    config.write_text(text)
+    present = load(config)
+    world = World(present, Access(tmp_path / "page"), tmp_path / "cache")
+    service = open_store(present.store)
+    config.write_text(text.replace("./store", "./other"))
+    os.utime(config, ns=(1, 1))
+    assert world.settings == present
+    service.close()
+    assert world.settings.store == tmp_path / "other"
 
 
 def test_metrics_without_a_service_say_that_it_is_down(page: Paged) -> None:

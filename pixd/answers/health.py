@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pixd.answers.page_unit import DOWN
+from pixd.system import disk
 
 if TYPE_CHECKING:
     from pixd.answers.absence import Absence
@@ -20,10 +21,6 @@ if TYPE_CHECKING:
 BLOCKED = "blocked"
 DEGRADED = "degraded"
 
-MAKE_ROOM = (
-    "see that the folder is there, writable and has space (`pixd gc --apply` gives back what"
-    " nothing needs); it goes on by itself"
-)
 _LOOK = "`pixd doctor` says what does not fit (docs/cluster.md)"
 SILENT_S = 45.0
 """A heartbeat comes at least every ten seconds. If the last one is this old, the loop is stuck."""
@@ -111,7 +108,7 @@ def _problems(
 
 def _service_problems(live: Heartbeat) -> Iterator[Problem]:
     if live.blocked:
-        yield Problem(BLOCKED, "", f"the store: {live.blocked}", MAKE_ROOM)
+        yield Problem(BLOCKED, "", f"the store: {live.blocked}", _mend_disk(live.blocked))
     yield from _engine_problems(live)
     if live.config:
         yield Problem(
@@ -144,6 +141,10 @@ def _service_problems(live: Heartbeat) -> Iterator[Problem]:
             live.stale,
             "if it stays so, restart the service; what is cut off goes on",
         )
+
+
+def _mend_disk(why: str) -> str:
+    return f"{disk.advice_for(why)}; it goes on by itself"
 
 
 def _page_problem(page: PageUnit) -> Problem:
@@ -182,8 +183,8 @@ def _pipeline_problems(name: str, pipeline: Mapping[str, Any], which: str) -> It
         ("train", "training"),
         ("translate", "translating"),
     ):
-        if pipeline[part].get("blocked"):
-            yield Problem(BLOCKED, name, f"{doing}: {pipeline[part]['blocked']}", MAKE_ROOM)
+        if why := pipeline[part].get("blocked"):
+            yield Problem(BLOCKED, name, f"{doing}: {why}", _mend_disk(why))
     yield from _folder_problems(name, pipeline, which)
     if train["state"] == "failed":
         run = f"`pixd show run@{train['run']}` has the error; " if train["run"] else ""

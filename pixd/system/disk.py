@@ -81,6 +81,26 @@ ADVICE_READ_ONLY = (
 )
 
 
+ADVICE_FULL = (
+    "make room on that disk (on the store's, `pixd gc --apply` and then `pixd gc --empty-trash`"
+    " remove for good what nothing needs)"
+)
+
+
+def advice_for(why: str) -> str:
+    """Return what a person can do about a reason that `refusal` or `shortage` gave."""
+    if "read-only" in why.lower():
+        return ADVICE_READ_ONLY
+    if "reports an error" in why:
+        return f"{ADVICE_FULL}; if it is not full, `dmesg` says whether it fails"
+    if any(words in why for words in _MEANS_FULL):
+        return ADVICE_FULL
+    return "see that the folder is there, pixd may write it and its disk works (`dmesg`)"
+
+
+_MEANS_FULL = ("is full", os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT))
+
+
 def damage(error: BaseException) -> str:
     """Say how the database is damaged, or "" if it is another error."""
     is_damage = isinstance(error, sqlite3.Error) and _primary_code(error) in _SQLITE_DAMAGES

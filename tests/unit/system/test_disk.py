@@ -31,6 +31,31 @@ def test_what_to_do_fits_to_what_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
+    ("why", "told", "not_told"),
+    [
+        (
+            "the disk of /srv/output is full: 3.1 MB free, and 64.2 MB needed",
+            "empty-trash",
+            "dmesg",
+        ),
+        (f"/srv/o/x.png: {os.strerror(errno.ENOSPC)}", "pixd gc --empty-trash", "dmesg"),
+        ("lineage.db: the disk is full (database or disk is full)", "empty-trash", "dmesg"),
+        ("lineage.db: the disk reports an error, or is full (disk I/O error)", "dmesg", "mount"),
+        ("the disk of /srv/output is read-only", "mount the disk for writing", "gc"),
+        (f"/srv/o/x.png: {os.strerror(errno.EROFS)}", "mount the disk for writing", "gc"),
+        (f"/srv/o: {os.strerror(errno.ENOENT)}", "that the folder is there", "gc"),
+        (f"/srv/o/x.png: {os.strerror(errno.EIO)}", "dmesg", "gc"),
+    ],
+)
+def test_what_to_do_fits_to_the_reason_that_a_heartbeat_has(
+    why: str, told: str, not_told: str
+) -> None:
+    found = disk.advice_for(why)
+    assert told in found
+    assert not_told not in found
+
+
+@pytest.mark.parametrize(
     "error",
     [
         FileNotFoundError(errno.ENOENT, "gone"),

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from pixd.service import operations
-from pixd.store import connection, lock
+from pixd.store import connection, lock, reserve
 from pixd.store.opening import open_store
 from pixd.system import control_socket
 from pixd.system.errors import CannotTellError, ServiceNotRunningError, StoreBusyError
@@ -46,6 +46,8 @@ def ask(settings: Settings, op: str, **arguments: Any) -> dict[str, Any]:
 
 
 def _do(settings: Settings, op: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    if op == "gc":
+        reserve.give(settings.store)  # also to open the store takes a little
     store = open_store(settings.store, may_make=False)
     try:
         return operations.perform(store, settings, op, arguments, user_name(os.getuid()))

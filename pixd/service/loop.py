@@ -21,7 +21,7 @@ from pixd.service.metrics_file import MetricsFile
 from pixd.service.pipelines import Pipelines
 from pixd.service.signals import Signals
 from pixd.service.status_line import status_line
-from pixd.store import place
+from pixd.store import place, reserve
 from pixd.store.events import Event
 from pixd.store.opening import open_store
 from pixd.system import disk, systemd
@@ -104,6 +104,7 @@ class Service:
         recovery.give_up_runs(self.store, "the service ended")
         recovery.settle_outputs(self.store, outputs)
         recovery.clear_leftovers(self.store, outputs.values())
+        reserve.take(self.store.folder)
         self.control = ControlServer(self.store.folder, self._carry_out)
         self.pipelines = Pipelines(self.store, settings, spawner_of(settings), self._wake.wake)
 
@@ -254,7 +255,8 @@ class Service:
         if op == "metrics":  # asks for the counts, and changes nothing
             return self.metrics_file.told(self.pipelines, self.heartbeat)
         try:
-            self._go_on(now)
+            if operations.make_ready(self.store.folder, op, arguments):
+                self._go_on(now)
             if op in operations.OF_FOLDERS:
                 self.pipelines.check_answering(arguments.get("pipeline"))
             result = operations.perform(self.store, self.settings, op, arguments, user_name(uid))
@@ -305,7 +307,7 @@ class Service:
                 # The service waits for a disk that refuses; a restart would not help.
                 if self._blockage or not self.pipelines.stale(now):
                     systemd.notify("WATCHDOG=1")
-            has_failures = once and self._has_failures()
+            has_failures = once and (bool(self._blockage) or self.pipelines.has_failures())
             # An end without a signal is the same. A signal that comes now means: end at once.
             self.signals.stop = self.signals.stop or "done"
             self.shut_down(tick)
@@ -325,9 +327,6 @@ class Service:
     def is_idle(self) -> bool:
         """Tell whether nothing is under way and nothing will begin without a change from outside."""
         return self.pipelines.is_idle()
-
-    def _has_failures(self) -> bool:
-        return bool(self._blockage) or self.pipelines.has_failures()
 
     def _wait(self, now: float) -> None:
         """Wait until something is due, a folder changed, a child wrote, or a command was done."""

@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pixd.service import going_live, recall, retrain, retry, sweep
-from pixd.store import gc, taught
+from pixd.store import gc, reserve, taught
 from pixd.store.queries.holds import held_roots
 from pixd.system.clock import utc_now
 from pixd.system.errors import PixdError, UsageError
@@ -22,6 +22,7 @@ from pixd.training import promotion
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from pixd.config import PipelineSettings, Settings
     from pixd.store.store import Store
@@ -44,7 +45,9 @@ def perform(
     """
     who = _who_asked(who, arguments)
     if op == "gc":  # of the whole store: pipelines share contents
-        return _gc(store, settings, arguments)
+        result = _gc(store, settings, arguments)
+        reserve.take(store.folder)
+        return result
     wanted = arguments.get("pipeline")
     operation = OPERATIONS.get(op)
     if op in OF_SETTINGS:
@@ -55,6 +58,20 @@ def perform(
         if pipeline.name == wanted:
             return operation(store, pipeline, arguments, who)
     raise UsageError(f"there is no pipeline {wanted}", advice="`pixd check-config` lists them")
+
+
+def make_ready(folder: Path, op: str, arguments: Mapping[str, Any]) -> bool:
+    """Give gc the room that it needs on a full disk; tell whether the store is to be written.
+
+    Args:
+        folder: the store's.
+        op: as for `perform`.
+        arguments: as for `perform`.
+    """
+    writes = op != "gc" or arguments.get("mode") != "plan"
+    if op == "gc" and writes:
+        reserve.give(folder)
+    return writes
 
 
 def _who_asked(user: str, arguments: Mapping[str, Any]) -> str:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 RECENT_REFS = 5
 TRASH = "trash"
+FIRST_REMOVED = 100
 _IS_VARIANT = (
     "EXISTS (SELECT 1 FROM variant_run WHERE variant_run.run_id = model.train_run)"
     " AND NOT EXISTS (SELECT 1 FROM ref_log WHERE new_model_id = model.id)"
@@ -122,16 +123,27 @@ def undo(store: Store, batch: str | None) -> tuple[str, int]:
 
 
 def empty(store: Store) -> tuple[int, int]:
-    """Remove everything in the trash for good; returns how many objects and bytes."""
-    rows = store.db.conn.execute(
-        "SELECT trash.digest, size_bytes FROM trash JOIN object USING (digest)"
-    ).fetchall()
-    with store.transaction():
-        store.db.conn.execute("DELETE FROM trash")
-        _set_state(store, [row[0] for row in rows], BytesState.REMOVED)
+    """Remove everything in the trash for good; returns how many objects and bytes.
+
+    First a few, so that on a full disk these make the room for the rows of the others.
+    """
+    count, size_bytes, at_once = 0, 0, FIRST_REMOVED
+    while rows := store.db.conn.execute(
+        "SELECT batch, trash.digest, size_bytes FROM trash JOIN object USING (digest)"
+        " ORDER BY size_bytes DESC LIMIT ?",
+        (at_once,),
+    ).fetchall():
+        digests = [digest for _, digest, _ in rows]
+        with store.transaction():
+            store.db.conn.executemany("DELETE FROM trash WHERE digest = ?", zip(digests))
+            _set_state(store, digests, BytesState.REMOVED)
+        for batch, digest, _ in rows:
+            _in_trash(store, batch, digest).unlink(missing_ok=True)
+        count, size_bytes = count + len(rows), size_bytes + sum(row[2] for row in rows)
+        at_once *= 2
     shutil.rmtree(store.folder / TRASH, ignore_errors=True)
     tensorboard.drop_of_removed_models(store.db.conn, store.folder)
-    return len(rows), sum(row[1] for row in rows)
+    return count, size_bytes
 
 
 def in_trash(store: Store) -> list[dict[str, Any]]:

@@ -1,6 +1,7 @@
 """What test_04 runs in a mount namespace of its own: a pipeline on disks of 14 MB that fill up.
 
-Usage: ``unshare -m python -m tests.faults.full_disk FOLDER output|store|both``. Prints JSON.
+Usage: ``unshare -m python -m tests.faults.full_disk FOLDER output|store|both full|short|gc``, where
+gc is followed by served or alone. Prints JSON.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import sys
 import time
 from pathlib import Path
 from typing import Any
+
+from PIL import Image
 
 from tests.faults.stubbed import Stubbed
 
@@ -107,8 +110,43 @@ def scenario(folder: Path, which: str, *, to_the_last_byte: bool) -> dict[str, A
     }
 
 
+def gc_scenario(folder: Path, *, is_served: bool) -> dict[str, Any]:
+    """Fill the store's disk to the last byte and remove what nothing needs, by the commands."""
+    disks = SmallDisks(folder, "store")
+    tiny = disks.tiny
+    inputs = [folder / "input" / f"n{number}.png" for number in range(6)]
+    for number in range(3):
+        tiny.drop_pair(number)
+    for path in inputs:
+        Image.effect_noise((500, 500), 90).save(path)
+    assert tiny.run("run", "--once") == 0, tiny.log()
+    for path in inputs:
+        path.unlink()
+    assert tiny.run("run", "--once") == 0, tiny.log()
+    if is_served:
+        tiny.spawn()
+        disks.wait(lambda s: s["state"] == "ok" and s["idle"], "idle")
+    disks.fill(to_the_last_byte=True)
+    if is_served:
+        tiny.drop_input(0)
+        disks.wait(lambda s: s["state"] == "blocked", "blocked")
+    done = [tiny.pixd("gc", *words) for words in ((), ("--apply",), ("--empty-trash",))]
+    free_bytes = disks._free(folder / "store")
+    if is_served:
+        tiny.stop()
+    return {
+        "codes": [one.returncode for one in done],
+        "said": [one.stdout + one.stderr for one in done],
+        "free_bytes": free_bytes,
+        "verified": tiny.pixd("verify").returncode,
+    }
+
+
 def main() -> None:
     folder, which, how = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
+    if how == "gc":
+        json.dump(gc_scenario(folder, is_served=sys.argv[4] == "served"), sys.stdout)
+        return
     json.dump(scenario(folder, which, to_the_last_byte=how == "full"), sys.stdout)
 
 

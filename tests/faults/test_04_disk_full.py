@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,6 +33,31 @@ def why_not() -> str:
     return tried.stderr.strip()
 
 
+def on_small_disks(*words: object) -> dict[str, Any]:
+    """Run `tests.faults.full_disk` where it may mount, and return what it saw."""
+    done = subprocess.run(
+        [*PRIVATELY, sys.executable, "-m", "tests.faults.full_disk", *map(str, words)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    seen: dict[str, Any] = json.loads(done.stdout)
+    return seen
+
+
+@pytest.mark.parametrize("how", ["served", "alone"])
+def test_gc_makes_room_on_a_disk_without_one_free_byte(tmp_path: Path, how: str) -> None:
+    if reason := why_not():
+        pytest.skip(f"no small disk can be mounted here: {reason}")
+    seen = on_small_disks(tmp_path / "tiny", "store", "gc", how)
+    assert seen["codes"] == [0, 0, 0], seen["said"]
+    assert seen["free_bytes"] > 1_000_000
+    assert seen["verified"] == 0
+
+
 @pytest.mark.parametrize("how", ["full", "short"])
 @pytest.mark.parametrize(("number", "which"), [(4, "output"), (4.1, "store"), (4.2, "both")])
 def test_a_full_disk_blocks_and_work_goes_on_when_there_is_room(
@@ -41,16 +67,7 @@ def test_a_full_disk_blocks_and_work_goes_on_when_there_is_room(
         pytest.skip(f"no small disk can be mounted here: {reason}")
     if not is_full_size and (which, how) not in {("output", "full"), ("store", "full")}:
         pytest.skip("only at full size")
-    done = subprocess.run(
-        [*PRIVATELY, sys.executable, "-m", "tests.faults.full_disk", tmp_path / "tiny", which, how],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    seen = json.loads(done.stdout)
+    seen = on_small_disks(tmp_path / "tiny", which, how)
     assert seen["reasons"]
     assert seen["is_intact"], "an output that stood was changed"
     assert seen["outputs"] == [f"in-{n:04d}.png" for n in range(4)]

@@ -11,10 +11,11 @@ import contextlib
 import dataclasses
 import os
 import time
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import pixd
-from pixd.answers import engine, health, page_unit
+from pixd.answers import engine, health, over, page_unit
 from pixd.answers.absence import Absence, absence_of
 from pixd.config.pair_kinds import KINDS
 from pixd.store import connection, heartbeat, lock, model_scores
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from pixd.store.connection import Reader
 
 SHOWN_FAILURES = 5
+LOOKED_AT = 4 * SHOWN_FAILURES
+"""How many of the last warnings are looked at for some that are not over."""
 
 EXIT_CODES = {
     "ok": EXIT_OK,
@@ -76,7 +79,8 @@ def snapshot(settings: Settings, refused: str = "") -> dict[str, Any]:
             offered = _offers(reader, settings, pipeline)
             pipelines[pipeline.name]["offers"] = offered
         store_bytes = _store_bytes(reader, folder) if reader else 0
-        failures = queries.troubles(reader, ("", *pipelines), SHOWN_FAILURES) if reader else []
+        troubles = queries.troubles(reader, ("", *pipelines), LOOKED_AT) if reader else []
+    lasting = over.not_over(troubles, pipelines, is_running=pid is not None, config=live.config)
     beat_at = seconds_of(live.at or None) or now
     started_at = seconds_of(live.started_at or None)
     page = page_unit.find(settings.path)
@@ -111,7 +115,10 @@ def snapshot(settings: Settings, refused: str = "") -> dict[str, Any]:
         "disk_free_bytes": _free_bytes(folder),
         "store_bytes": store_bytes,
         "pipelines": pipelines,
-        "failures": [failure._asdict() for failure in failures],
+        "failures": [
+            {"at": one.at, "pipeline": one.pipeline, "level": one.level, "message": one.message}
+            for one in islice(lasting, SHOWN_FAILURES)
+        ],
     }
 
 

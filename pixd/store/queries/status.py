@@ -78,6 +78,7 @@ class Trouble(NamedTuple):
     pipeline: str
     level: str
     message: str
+    kind: str
 
 
 @contextlib.contextmanager
@@ -203,7 +204,7 @@ def troubles(
         for pipeline in pipelines
         for level in levels
         for row in reader.execute(
-            "SELECT id, at, pipeline, level, message FROM event WHERE pipeline = ? AND level = ?"
+            "SELECT id, at, pipeline, level, message, kind FROM event WHERE pipeline = ? AND level = ?"
             " ORDER BY id DESC LIMIT ?",
             (pipeline, level, limit),
         )

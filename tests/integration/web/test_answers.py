@@ -206,9 +206,10 @@ def test_words_that_are_allowed_are_named(page: Paged) -> None:
 
 def test_errors_are_found_behind_any_number_of_warnings() -> None:
     db = sqlite3.connect(":memory:")
-    db.execute("CREATE TABLE event (id INTEGER, at TEXT, pipeline TEXT, level TEXT, message TEXT)")
+    columns = "id INTEGER, at TEXT, pipeline TEXT, level TEXT, message TEXT, kind TEXT"
+    db.execute(f"CREATE TABLE event ({columns})")
     told = [(1, "t1", "tiny", "error", "old"), *((n, f"t{n}", "", "warning", "") for n in (2, 3))]
-    db.executemany("INSERT INTO event VALUES (?, ?, ?, ?, ?)", told)
+    db.executemany("INSERT INTO event VALUES (?, ?, ?, ?, ?, 'train')", told)
     assert [row["message"] for row in rows._events(db, ["tiny"], "error", 2)] == ["old"]
     assert [row["at"] for row in rows._events(db, ["tiny"], "warning", 2)] == ["t3", "t2"]
     db.close()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pixd.answers import unread
 from pixd.config.patience import NEVER, patience_in
-from pixd.store.queries import files, history, lineage, sweeps, trainings
+from pixd.store.queries import files, history, holds, lineage, sweeps, trainings
 from pixd.store.queries.retraining import asked_of
 from pixd.training import apart, due, retraining, snapshot, wanted
 from pixd.training.recipe import steps_of, train_recipe
@@ -61,6 +61,8 @@ def of_pipeline(
     recorded = unread.contents(reader, pipeline, found["training"], progress)
     live = as_if or trainings.live(reader, pipeline.name)
     train = _train(reader, settings, pipeline, recorded, live)
+    if before := holds.named_before(reader, pipeline.name, pipeline.training):
+        train["why"] += f"; {holds.say_renamed(pipeline.name, before)}"
     return {
         "changes": {kind: _counts(one) for kind, one in found.items()},
         "train": train,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pixd.service.engine import spawner_of
 from pixd.service.pipeline import RECONFIGURED, Pipeline
+from pixd.store.queries import holds
 from pixd.system import disk, machine
 from pixd.training.dataset.inspector import inspector
 
@@ -69,6 +70,9 @@ class Pipelines:
         self._warm_at = 0.0
 
     def _begin(self, pipeline: PipelineSettings) -> Pipeline:
+        name = pipeline.name
+        if before := holds.named_before(self._store.db.conn, name, pipeline.training):
+            self._store.note(name, "warning", "renamed", holds.say_renamed(name, before))
         return Pipeline(
             self._store, self.settings, pipeline, self.inspector, self._spawner, self._wake
         )

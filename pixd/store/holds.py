@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pixd.store.queries.holds import ROOT_COLUMNS, Pause, Root, pause_of, root_of
+from pixd.store.queries.holds import ROOT_COLUMNS, Pause, Root, pause_of, root_of, root_text
 from pixd.store.transaction import transaction
 from pixd.system.clock import utc_now
 
@@ -47,7 +47,7 @@ class Holds:
             " is_link = excluded.is_link, hold = '', held_at = NULL",
             (
                 repo_id,
-                _text(path),
+                root_text(path),
                 str(identity.device),
                 str(identity.inode),
                 identity.born_ns,
@@ -62,7 +62,7 @@ class Holds:
             "INSERT INTO root (repo_id, path, device, inode, born_ns, is_link, hold, held_at)"
             " VALUES (?, ?, '0', '0', 0, 0, ?, ?) ON CONFLICT (repo_id) DO UPDATE SET"
             " hold = excluded.hold, held_at = coalesce(held_at, excluded.held_at)",
-            (repo_id, _text(path), why, utc_now()),
+            (repo_id, root_text(path), why, utc_now()),
         )
 
     def accept(self, repo_id: int) -> None:
@@ -91,7 +91,3 @@ class Holds:
     def paused(self, pipeline: str) -> Pause | None:
         """Return who paused a pipeline, or None if it is not paused."""
         return pause_of(self._db.conn, pipeline)
-
-
-def _text(path: Path) -> str:
-    return str(path).encode("utf-8", "backslashreplace").decode()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
+    from pathlib import Path
 
 
 class Root(NamedTuple):
@@ -74,3 +75,36 @@ def roots(reader: sqlite3.Connection, pipeline: str) -> dict[str, Root]:
 def root_of(row: Sequence[Any]) -> Root:
     """Return a row of `ROOT_COLUMNS` as a `Root`."""
     return Root(row[0], int(row[1]), int(row[2]), row[3], bool(row[4]), row[5], bool(row[6]))
+
+
+def root_text(path: Path) -> str:
+    """Return how the record writes the path of a folder."""
+    return str(path).encode("utf-8", "backslashreplace").decode()
+
+
+def named_before(reader: sqlite3.Connection, pipeline: str, training: Path) -> str:
+    """Return which other name the history of a training folder has; "" where it has none.
+
+    A pipeline that has a history of its own goes on with that.
+
+    Args:
+        reader: the store's database.
+        pipeline: the name that config.yaml has for the folder now.
+        training: the folder, as config.yaml names it.
+    """
+    row = reader.execute(
+        'SELECT pipeline FROM root JOIN repo ON repo.id = repo_id JOIN "commit" AS c USING (repo_id)'
+        " WHERE kind = 'training' AND path = ?2 AND pipeline <> ?1 AND NOT EXISTS (SELECT 1 FROM"
+        " repo JOIN \"commit\" ON repo_id = repo.id WHERE pipeline = ?1 AND kind = 'training')"
+        " ORDER BY c.id DESC LIMIT 1",
+        (pipeline, root_text(training)),
+    ).fetchone()
+    return str(row[0]) if row else ""
+
+
+def say_renamed(pipeline: str, before: str) -> str:
+    """Say that a pipeline begins anew because of its name, and what keeps its history."""
+    return (
+        f"it has the folders of {before}, whose history and models have that name, and begins anew;"
+        f" to keep them, name it {before} again in config.yaml instead of {pipeline}"
+    )

@@ -21,6 +21,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pixd.system.children.last_words import last_words
 from pixd.system.children.numbers import from_child
 from pixd.system.children.spec import PARENT_VARIABLE
 
@@ -38,8 +39,6 @@ KILL_WITHIN_S = 2.0
 """The longest wait for a killed process: it ends in milliseconds, or it hangs in the kernel."""
 LOG_ROTATE_BYTES = 4 << 20
 LOG_TAIL_BYTES = 4096
-LOG_TAIL_LINES = 3
-LOG_TAIL_CHARACTERS = 500
 
 
 class Identity(NamedTuple):
@@ -304,10 +303,10 @@ class Worker:
             how = f"killed by signal {-code} ({_signal_name(-code)})"
         else:
             how = f"ended with exit code {code}"
-        last = self._last_lines()
+        last = self._last_words()
         return f"{how}: {last}" if last else how
 
-    def _last_lines(self) -> str:
+    def _last_words(self) -> str:
         try:
             with self._log.open("rb") as log:
                 size = log.seek(0, os.SEEK_END)
@@ -315,9 +314,7 @@ class Worker:
                 text = log.read().decode("utf-8", "replace")
         except OSError:
             return ""
-        printable = ("".join(c if c.isprintable() else " " for c in t) for t in text.splitlines())
-        lines = [line.strip() for line in printable if line.strip()]
-        return " / ".join(lines[-LOG_TAIL_LINES:])[-LOG_TAIL_CHARACTERS:]
+        return last_words(text)
 
 
 def _event(line: bytes) -> dict[str, Any] | None:

@@ -158,6 +158,6 @@ class Guard:
         if gone <= total * LOST_SHARE:
             return ""
         return (
-            f"{self._root} {what}, and {gone} of {total} files are not there: {remedy} and it goes"
-            f" on by itself, or accept it as it is: {self._resume}"
+            f"{self._root} {what}, and {gone} of {total} recorded files are not there: {remedy} and"
+            f" it goes on by itself, or accept it as it is: {self._resume}"
         )

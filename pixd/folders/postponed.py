@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 from pixd.folders import scan
+from pixd.folders.companions import COMPANION
 from pixd.folders.one_file import write_each
 from pixd.folders.unreadable import Unreadable
 from pixd.folders.wholeness import Patience
@@ -99,6 +100,11 @@ class Postponed:
         """Wait no more for a file: it was read, or is gone."""
         self.unreadable.forget(name)
         self._patience.end(name)
+
+    def tell_refused(self, name: str, why: str) -> None:
+        """Warn of a file that was read and refused, but of no companion of the pictures."""
+        if why != COMPANION:
+            self._store.note(self._pipeline, "warning", "rejected", f"{name}: {why}")
 
     def warn_once(self, failed: Mapping[str, str]) -> None:
         """Warn of files that no row can be written for, unless that was said before."""

@@ -263,9 +263,9 @@ class Tracking:
 
     def _refuse_read(self, name: str, reason: str, stamp: FileStamp) -> None:
         """Refuse a file that was opened; it is looked at again when its stamp changes."""
-        known = self.known.get(name)
         self._set_aside(name)
-        if known is not None and known.has_content:
+        self._postponed.tell_refused(name, reason)
+        if (known := self.known.get(name)) and known.has_content:
             self._recorder.refuse(name, reason, stamp)
             return
         self._store.working.refuse(self.repo_id, {name: reason})

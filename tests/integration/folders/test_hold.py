@@ -34,7 +34,7 @@ def test_more_than_half_of_many_files_gone_at_once_is_a_hold(folder: Folder) -> 
     folder.fill(30)
     empty(folder, keep=14)
     folder.settle()
-    assert "16 of 30 files are not there" in folder.intake.held
+    assert "16 of 30 recorded files are not there" in folder.intake.held
     assert "pixd resume -p p" in folder.intake.held
     assert set(folder.files()) == names(30)
     assert folder.commits() == ["+30 files"]

@@ -135,7 +135,7 @@ def test_a_set_of_links_out_is_on_hold_and_comes_back(folder: Folder, tmp_path: 
         (folder.root / name).symlink_to(away / name)
     for _ in range(4):
         folder.step(2.1)
-    assert "50 of 56 files are not there" in folder.intake.held
+    assert "50 of 56 recorded files are not there" in folder.intake.held
     assert folder.commits() == commits
     assert len(folder.files()) == 56
     for name in names:

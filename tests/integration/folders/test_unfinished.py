@@ -29,6 +29,11 @@ def picture(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return path.read_bytes()
 
 
+def warnings(folder: Folder) -> list[str]:
+    rows = folder.store.db.execute("SELECT message FROM event WHERE level = 'warning'")
+    return [message for (message,) in rows]
+
+
 def without_the_middle(path: Path, data: bytes) -> None:
     quarter = len(data) // 4
     with path.open("wb") as file:
@@ -47,9 +52,17 @@ def test_a_hole_is_refused_until_the_rest_is_there(folder: Folder, picture: byte
     state, reason = folder.states()["x.jpg"]
     assert state == "rejected"
     assert "were never written" in reason
+    assert warnings(folder) == [f"x.jpg: {reason}"]
     path.write_bytes(picture)
     folder.settle()
     assert folder.files() == {"x.jpg": picture}
+
+
+def test_a_companion_of_the_pictures_is_left_out_without_a_warning(folder: Folder) -> None:
+    (folder.root / "README.txt").write_bytes(b"what these pictures show")
+    folder.settle()
+    assert folder.states()["README.txt"][0] == "rejected"
+    assert warnings(folder) == []
 
 
 def test_a_file_that_is_still_open_waits_and_is_taken_once(folder: Folder, picture: bytes) -> None:

@@ -35,6 +35,9 @@ def absence_of(settings: Settings) -> Absence:
     if pid is not None and note.blocked:
         return Absence(note.blocked, note.advice, pid, note.at)
     absent = place.why_not_there(settings.store)
+    if absent and note.identity and note.path != str(settings.store):
+        moved = place.say_elsewhere(note.path, settings.store)
+        return Absence(moved, place.ADVICE_ELSEWHERE, pid, note.at)
     if absent and note.identity:
         return Absence(absent, place.ADVICE_GONE, pid, note.at)
     return Absence()

@@ -57,8 +57,10 @@ def _why_not_open(settings: Settings, known: Note) -> StoreGoneError | None:
 def _why_not_make(settings: Settings, known: Note, absent: str) -> StoreGoneError | None:
     folder = settings.store
     if known.identity:
-        moved = f"the store was at {known.path}, and {folder} holds none"
-        return place.gone(absent if known.path == str(folder) else moved)
+        if known.path == str(folder):
+            return place.gone(absent)
+        moved = place.say_elsewhere(known.path, folder)
+        return StoreGoneError(moved, advice=place.ADVICE_ELSEWHERE)
     for pipeline in settings.pipelines:
         if made := made_by_pixd(pipeline.output):
             return place.gone(

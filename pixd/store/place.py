@@ -19,6 +19,10 @@ ADVICE_GONE = (
     "bring its disk back, or give it back its name: pixd goes on by itself; to begin anew"
     " without it: `pixd run --new-store`"
 )
+ADVICE_ELSEWHERE = (
+    "put the old place back into config.yaml, or move the store to the new one; to begin anew"
+    " without it: `pixd run --new-store`"
+)
 _Place = tuple[int, int]
 
 
@@ -93,6 +97,11 @@ def why_not_there(folder: Path) -> str:
 def say_gone(folder: Path) -> str:
     """Say that a store is not where it was."""
     return f"the store at {folder} is gone: its disk was unplugged or it was renamed"
+
+
+def say_elsewhere(was: str, folder: Path) -> str:
+    """Say that config.yaml names a place where no store is, and where it was."""
+    return f"the store was at {was}, and {folder} holds none"
 
 
 def say_out_of_reach(folder: Path, error: OSError) -> str:

@@ -111,6 +111,22 @@ def test_a_service_of_another_store_is_not_said_to_wait_for_the_one_that_is_name
     assert not any("--new-store" in problem["advice"] for problem in told["problems"])
 
 
+def test_a_store_that_never_was_where_the_file_looks_for_it_is_not_said_to_be_unplugged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with filled_world(tmp_path / "facades", monkeypatch) as world:
+        note = OutsideNote(world.config)
+        note.write(Note(identity="one", path=str(world.settings.store), pid=1, at=rfc3339(NOW)))
+        note.close()  # its service has ended
+        world.config.write_text(CONFIG.replace("./store", "./store9"))
+        code, told = status(capsys)
+    assert (code, told["state"]) == (3, "not-running")
+    (problem,) = told["problems"]
+    wanted = world.folder / "store9"
+    assert problem["reason"] == f"the store was at {world.settings.store}, and {wanted} holds none"
+    assert "put the old place back into config.yaml" in problem["advice"]
+
+
 def test_a_file_that_changed_since_it_was_read_is_not_kept_as_what_is_in_force(
     world: World,
 ) -> None:

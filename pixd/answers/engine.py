@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from pixd.answers.amounts import duration
+from pixd.system.wording import counted, duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -26,7 +26,7 @@ def as_json(engine: Engine) -> dict[str, Any]:
 
 def text(part: Mapping[str, Any]) -> str:
     """Say where children run, as "ray at 10.0.0.5:6379, 2 machines; training on gpu1"."""
-    machines = f", {_count(len(part['nodes']), 'machine')}" if part["nodes"] else ""
+    machines = f", {counted(len(part['nodes']), 'machine')}" if part["nodes"] else ""
     told = [f"{part['kind']} at {part['address']}{machines}"]
     told += [f"{doing} on {part[doing]}" for doing in ("training", "translating") if part[doing]]
     told += waits(part)
@@ -66,7 +66,7 @@ def machine(node: Mapping[str, Any]) -> Iterator[str]:
 
 def room(gpus: float, cpus: float) -> list[str]:
     """Say what a machine has to give, as ["1 GPU", "8 CPUs"]; what it has none of is left out."""
-    return [_count(number, noun) for number, noun in ((gpus, "GPU"), (cpus, "CPU")) if number]
+    return [counted(number, noun) for number, noun in ((gpus, "GPU"), (cpus, "CPU")) if number]
 
 
 def cost(part: Mapping[str, Any]) -> str:
@@ -74,12 +74,12 @@ def cost(part: Mapping[str, Any]) -> str:
     if not part["lost"]:
         return ""
     again = [
-        _count(part[name], word)
+        counted(part[name], word)
         for name, word in (("asked_again", "image"), ("steps_again", "step"))
         if part[name]
     ]
     what = f"{' and '.join(again)} done again" if again else "nothing had to be done again"
-    return f"{_count(part['lost'], 'machine')} at work, since the service started: {what}"
+    return f"{counted(part['lost'], 'machine')} at work, since the service started: {what}"
 
 
 def _doing(node: Mapping[str, Any]) -> str:
@@ -90,7 +90,3 @@ def _doing(node: Mapping[str, Any]) -> str:
     if node["state"] == "left-out":
         return f"left out: {node['why_not']}"
     return "gives no room" if node["state"] == "no-room" else str(node["state"])
-
-
-def _count(number: float, noun: str) -> str:
-    return f"{number:g} {noun}{'s' * (number != 1)}"

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pixd.answers.amounts import duration, size
-from pixd.training.dataset.finding import counted
+from pixd.system.wording import counted, duration, size
 from pixd.translation import refresh
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from pixd.answers import engine
-from pixd.answers.amounts import duration, size
 from pixd.store import model_scores
+from pixd.system.wording import counted, duration, size
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -153,7 +153,7 @@ def _activity(status: Mapping[str, Any]) -> str:
 def _training(part: Mapping[str, Any]) -> str:
     text = "nothing yet"
     if part["commit"]:
-        text = f"training@{part['commit']}, {_count(part['pairs'], 'pair')}"
+        text = f"training@{part['commit']}, {counted(part['pairs'], 'pair')}"
     extras = [
         f"{part[k]} {k}" for k in ("settling", "unreadable", "rejected", "ignored") if part[k]
     ]
@@ -260,7 +260,7 @@ def _input(pipeline: Mapping[str, Any]) -> str:
     ]
     if part["unreadable"]:
         states.append(f"{part['unreadable']} of them unreadable")
-    text = _count(part["files"], "file") + (f": {', '.join(states)}" if states else "")
+    text = counted(part["files"], "file") + (f": {', '.join(states)}" if states else "")
     if part["ignored"]:
         text += f" ({part['ignored']} ignored)"
     if part["queued"] and pipeline["model"] is None:
@@ -284,10 +284,6 @@ def tiles_text(part: Mapping[str, Any]) -> str:
     """Say how far the translation of an image in tiles is."""
     share = 100 * part["done"] // part["all"]
     return f"{part['done']} of {part['all']} ({share} %) of {part['name']}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'s' * (number != 1)}"
 
 
 def _when(at: str) -> str:

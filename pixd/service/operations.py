@@ -18,6 +18,7 @@ from pixd.store import gc, reserve, taught
 from pixd.store.queries.holds import held_roots
 from pixd.system.clock import utc_now
 from pixd.system.errors import PixdError, UsageError
+from pixd.system.wording import counted, size
 from pixd.training import promotion
 
 if TYPE_CHECKING:
@@ -222,12 +223,14 @@ def _teach(
              "target_digest")  # fmt: skip
     facts = [_text(arguments, name) for name in names]
     with store.transaction():
+        is_new = False
         for file in files:
             row = (pipeline.name, _text(file, "digest"), _text(file, "name"), *facts)
             made = taught.Taught._make((*row, who, change_id, utc_now()))
-            taught.add(store.db.conn, made)
-        told = f"{_text(arguments, 'output_path')} was retouched and is taught by {who}"
-        store.note(pipeline.name, "info", "teach", told, change_id)
+            is_new |= taught.add(store.db.conn, made)
+        if is_new:
+            told = f"{_text(arguments, 'output_path')} was retouched and is taught by {who}"
+            store.note(pipeline.name, "info", "teach", told, change_id)
     return {"change": change_id}
 
 
@@ -236,18 +239,21 @@ def _gc(store: Store, settings: Settings, arguments: Mapping[str, Any]) -> dict[
         case "undo":
             named = _text(arguments, "batch") if arguments.get("batch") is not None else None
             batch, count = gc.undo(store, named)
-            store.note("", "info", "gc", f"{count} objects came back from the trash ({batch})")
+            told = f"{counted(count, 'object')} came back from the trash ({batch})"
+            store.note("", "info", "gc", told)
             return {"batch": batch, "objects": count}
         case "empty":
-            count, size = gc.empty(store)
-            store.note("", "info", "gc", f"the trash was emptied: {count} objects, {size} bytes")
-            return {"objects": count, "bytes": size}
+            count, freed = gc.empty(store)
+            told = f"the trash was emptied: {counted(count, 'object')}, {size(freed)}"
+            store.note("", "info", "gc", told)
+            return {"objects": count, "bytes": freed}
     garbage = gc.plan(store, {p.name: p.keep.models for p in settings.pipelines})
     result: dict[str, Any] = {"garbage": [one._asdict() for one in garbage]}
     if arguments.get("mode") == "apply" and garbage:
         result["batch"] = gc.apply(store, garbage)
-        size = sum(one.size_bytes for one in garbage)
-        store.note("", "info", "gc", f"{len(garbage)} objects, {size} bytes, went to the trash")
+        moved = size(sum(one.size_bytes for one in garbage))
+        told = f"{counted(len(garbage), 'object')}, {moved}, went to the trash"
+        store.note("", "info", "gc", told)
     return {**result, "trash": gc.in_trash(store)}
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from pixd.store import model_files
 from pixd.store.states import RunState
 from pixd.system.children.folder_calls import FolderCalls
+from pixd.system.wording import counted
 from pixd.training.run import PREVIEWS
 from pixd.translation import leftovers
 
@@ -46,7 +47,8 @@ def give_up_runs(store: Store, why: str, alive: Collection[int] = ()) -> int:
                 continue
             lost += store.runs.move(run.id, (run.state,), RunState.LOST, reason=why)
         if lost:
-            told = f"{lost} runs were cut off ({why}); what is still due is done again"
+            were = "was" if lost == 1 else "were"
+            told = f"{counted(lost, 'run')} {were} cut off ({why}); what is still due is done again"
             store.note("", "warning", "recover", told)
     return lost
 

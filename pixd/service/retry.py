@@ -10,7 +10,7 @@ import secrets
 from typing import TYPE_CHECKING, Any
 
 from pixd.images import formats
-from pixd.training.dataset.finding import counted, is_or_are
+from pixd.system.wording import counted, is_or_are
 from pixd.translation import withdrawing
 
 if TYPE_CHECKING:

@@ -63,10 +63,13 @@ class Taught(NamedTuple):
 _COLUMNS = ", ".join(Taught._fields)
 
 
-def add(writer: sqlite3.Connection, row: Taught) -> None:
-    """Record a taught file. Join the caller's transaction. A second time changes nothing."""
+def add(writer: sqlite3.Connection, row: Taught) -> bool:
+    """Record a taught file; tell whether it is new. Join the caller's transaction."""
     marks = ", ".join("?" for _ in row)
-    writer.execute(f"INSERT INTO taught ({_COLUMNS}) VALUES ({marks}) ON CONFLICT DO NOTHING", row)
+    cursor = writer.execute(
+        f"INSERT INTO taught ({_COLUMNS}) VALUES ({marks}) ON CONFLICT DO NOTHING", row
+    )
+    return cursor.rowcount > 0
 
 
 def of_file(reader: sqlite3.Connection, pipeline: str, digest: str) -> Taught | None:

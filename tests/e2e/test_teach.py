@@ -61,6 +61,7 @@ def test_a_retouched_output_is_learned_traced_and_recalled(mine: Tiny) -> None:
     with Image.open(output) as image:
         assert np.array_equal(both[:, 32:], np.asarray(image.convert("RGB")))
     again = mine.pixd("teach", "output/in-001.png")
+    assert len(mine.rows("SELECT 1 FROM event WHERE kind = 'teach'")) == 1
     assert "there already" in again.stdout
 
     mine.once()

@@ -8,7 +8,6 @@ import shlex
 import time
 from typing import TYPE_CHECKING, TypeVar
 
-from pixd.answers.amounts import size
 from pixd.answers.doctor.check import Check, fail, ok, warn
 from pixd.store import connection, lock, model_files, verify, writer
 from pixd.store.heartbeat import read_heights
@@ -16,6 +15,7 @@ from pixd.store.queries import history, holds
 from pixd.system import disk, libc
 from pixd.system.children.folder_calls import silence_of
 from pixd.system.errors import CannotTellError, StoreError
+from pixd.system.wording import size
 from pixd.training.run import room_for_training
 from pixd.translation.due import IMAGE_BYTES
 

@@ -11,8 +11,9 @@ from pixd.cli.configuration import pick_pipeline, settings_of
 from pixd.cli.terminal import Progress, bar
 from pixd.system.children.spawner import LocalSpawner
 from pixd.system.errors import EXIT_FAILED, EXIT_OK, UsageError
+from pixd.system.wording import counted
 from pixd.training.dataset import folder_check
-from pixd.training.dataset.finding import LOOK, WRONG, Finding, Setting, counted
+from pixd.training.dataset.finding import LOOK, WRONG, Finding, Setting
 
 if TYPE_CHECKING:
     import argparse

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pixd.answers import status
-from pixd.answers.amounts import duration
 from pixd.cli import streams
 from pixd.cli.commands import web
 from pixd.cli.terminal import Progress, bar
@@ -25,6 +24,7 @@ from pixd.store import lock
 from pixd.system.children.spawner import LocalSpawner, NoResultError, run_to_end
 from pixd.system.children.spec import ScoreSpec
 from pixd.system.errors import PixdError, UsageError
+from pixd.system.wording import duration
 
 if TYPE_CHECKING:
     import argparse

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from pixd.answers.amounts import size
 from pixd.cli.change import ask
 from pixd.cli.configuration import settings_of
 from pixd.cli.terminal import warn
+from pixd.system.wording import counted, is_or_are, size
 
 if TYPE_CHECKING:
     import argparse
@@ -40,10 +40,10 @@ def run(args: argparse.Namespace) -> int:
 
 def _lines(mode: str, found: Mapping[str, Any]) -> Iterator[str]:
     if mode == "undo":
-        yield f"{found['objects']} objects of {found['batch']} are back"
+        yield f"{counted(found['objects'], 'object')} of {found['batch']} {is_or_are(found['objects'])} back"
         return
     if mode == "empty":
-        yield f"{found['objects']} objects, {size(found['bytes'])}, are removed for good"
+        yield f"{counted(found['objects'], 'object')}, {size(found['bytes'])}, removed for good"
         return
     garbage = found["garbage"]
     total = sum(one["size_bytes"] for one in garbage)
@@ -52,8 +52,8 @@ def _lines(mode: str, found: Mapping[str, Any]) -> Iterator[str]:
     if len(garbage) > SHOWN:
         yield f"           ... and {len(garbage) - SHOWN} more (--json has all)"
     verb = "moved to the trash" if mode == "apply" else "could be removed"
-    yield f"{size(total)} in {len(garbage)} objects {verb}"
+    yield f"{size(total)} in {counted(len(garbage), 'object')} {verb}"
     if mode == "apply" and garbage:
         yield f"bring them back: pixd gc --undo {found['batch']}; free the space: pixd gc --empty-trash"
     for batch in found["trash"]:
-        yield f"in the trash: {batch['batch']}, {batch['objects']} objects, {size(batch['bytes'])}"
+        yield f"in the trash: {batch['batch']}, {counted(batch['objects'], 'object')}, {size(batch['bytes'])}"

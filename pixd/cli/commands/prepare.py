@@ -9,10 +9,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pixd.answers.amounts import duration
 from pixd.cli.terminal import Progress, bar, warn
 from pixd.system.children.spawner import LocalSpawner
 from pixd.system.errors import EXIT_FAILED, EXIT_OK, PixdError, UsageError
+from pixd.system.wording import duration
 from pixd.training.prepare import crew, listing, palettes
 from pixd.training.prepare.recipe import SETS, Recipe, Task
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from pixd.answers.amounts import duration
 from pixd.cli.change import ask
 from pixd.cli.configuration import pick_pipeline, settings_of
 from pixd.cli.naming import digest_of_file_or_name
 from pixd.cli.terminal import warn
 from pixd.store import connection
 from pixd.system.errors import EXIT_FAILED, EXIT_OK
-from pixd.training.dataset.finding import counted
+from pixd.system.wording import counted, duration
 
 if TYPE_CHECKING:
     import argparse

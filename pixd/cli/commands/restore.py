@@ -18,7 +18,7 @@ from pixd.folders import restore
 from pixd.store import connection, lock
 from pixd.store.queries import files, history
 from pixd.system.errors import EXIT_FAILED, EXIT_OK, PixdError, UsageError
-from pixd.training.dataset.finding import counted
+from pixd.system.wording import counted
 
 if TYPE_CHECKING:
     import argparse

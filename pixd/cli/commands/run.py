@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pixd.answers.amounts import duration
 from pixd.cli.configuration import settings_of
 from pixd.cli.terminal import Progress, bar
 from pixd.service.logs import Log
 from pixd.store.events import Event, Level
 from pixd.system.clock import utc_now
 from pixd.system.errors import PixdError
+from pixd.system.wording import duration
 
 if TYPE_CHECKING:
     import argparse

@@ -14,7 +14,7 @@ from pixd.store import connection
 from pixd.store.queries import files
 from pixd.system.digests import hash_file
 from pixd.system.errors import PixdError
-from pixd.training.dataset.finding import counted
+from pixd.system.wording import counted
 
 if TYPE_CHECKING:
     import argparse

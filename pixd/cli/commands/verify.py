@@ -6,13 +6,12 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pixd.answers.amounts import size
 from pixd.cli.configuration import settings_of
 from pixd.cli.terminal import Progress, bar
 from pixd.store import connection
 from pixd.store.verify import Verification, verify
 from pixd.system.errors import EXIT_FAILED, EXIT_OK
-from pixd.training.dataset.finding import counted
+from pixd.system.wording import counted, size
 
 if TYPE_CHECKING:
     import argparse

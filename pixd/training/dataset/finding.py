@@ -100,23 +100,3 @@ class Judgement(NamedTuple):
 def one_each(names: Iterable[str]) -> tuple[tuple[str, ...], ...]:
     """Return the groups of a finding about files that do not belong together."""
     return tuple((name,) for name in names)
-
-
-def counted(number: int, noun: str) -> str:
-    """Write how many of something there are: "1 pair", "2 pairs"."""
-    return f"{number} {noun}{'s' * (number != 1)}"
-
-
-def has_or_have(number: int) -> str:
-    """Return the verb that fits to so many."""
-    return "has" if number == 1 else "have"
-
-
-def is_or_are(number: int) -> str:
-    """Return the verb that fits to so many."""
-    return "is" if number == 1 else "are"
-
-
-def looks_or_look(number: int) -> str:
-    """Return the verb that fits to so many."""
-    return "looks" if number == 1 else "look"

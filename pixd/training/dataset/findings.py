@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from pixd.config.pair_kinds import KINDS
+from pixd.system.wording import counted, has_or_have, is_or_are, looks_or_look
 from pixd.training.dataset import (
     large_pictures,
     layouts,
@@ -19,17 +20,7 @@ from pixd.training.dataset import (
     unused_files,
     value_findings,
 )
-from pixd.training.dataset.finding import (
-    LOOK,
-    WRONG,
-    Finding,
-    Judgement,
-    counted,
-    has_or_have,
-    is_or_are,
-    looks_or_look,
-    one_each,
-)
+from pixd.training.dataset.finding import LOOK, WRONG, Finding, Judgement, one_each
 from pixd.training.dataset.near_duplicates import Part, Parts, are_the_same
 
 if TYPE_CHECKING:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pixd.system.wording import counted, is_or_are
 from pixd.training.dataset import layouts
-from pixd.training.dataset.finding import LOOK, WRONG, Finding, counted, is_or_are, one_each
+from pixd.training.dataset.finding import LOOK, WRONG, Finding, one_each
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

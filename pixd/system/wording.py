@@ -1,4 +1,4 @@
-"""Spans of time and numbers of bytes, as people read them."""
+"""Numbers with their nouns, spans of time and numbers of bytes, as people read them."""
 
 from __future__ import annotations
 
@@ -29,3 +29,23 @@ def size(number: float) -> str:
         if number < _KILO:
             return f"{number:.1f} {unit}"
     return f"{number / _KILO:.1f} TB"
+
+
+def counted(number: float, noun: str) -> str:
+    """Write how many of something there are: "1 pair", "2 pairs"."""
+    return f"{number:.15g} {noun}{'s' * (number != 1)}"
+
+
+def has_or_have(number: int) -> str:
+    """Return the verb that fits to so many."""
+    return "has" if number == 1 else "have"
+
+
+def is_or_are(number: int) -> str:
+    """Return the verb that fits to so many."""
+    return "is" if number == 1 else "are"
+
+
+def looks_or_look(number: int) -> str:
+    """Return the verb that fits to so many."""
+    return "looks" if number == 1 else "look"

@@ -15,9 +15,9 @@ SHARED = {"child", "confinement", "spec", "spec_parts"}
 @pytest.mark.parametrize(
     ("module", "most"),
     [
-        ("pixd.images.decoder_child", 30),
+        ("pixd.images.decoder_child", 31),
         ("pixd.training.dataset.inspector_child", 33),
-        ("pixd.training.prepare.maker_child", 47),
+        ("pixd.training.prepare.maker_child", 48),
     ],
 )
 def test_a_child_that_decodes_imports_little(module: str, most: int) -> None:

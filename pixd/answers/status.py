@@ -8,9 +8,9 @@ sqlite-utils. The shape of the data is the contract of ``pixd status --json``, p
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import os
 import time
+from dataclasses import asdict, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -66,7 +66,7 @@ def snapshot(settings: Settings, refused: str = "") -> dict[str, Any]:
     is_starting = pid is not None and last.pid != pid and not not_understood
     live = Heartbeat() if is_starting else last
     if refused and not live.config:  # the service was not told to read the file
-        live = dataclasses.replace(live, config=refused)
+        live = replace(live, config=refused)
     now = time.time()
     # If another store is in its place, nothing that it says is true of this one.
     opened = contextlib.nullcontext() if absence.reason else queries.open_snapshot(folder)
@@ -208,9 +208,7 @@ def _pipeline(
             "trouble": translate.trouble if pid is not None else "",
             "not_answering": translate.not_answering if pid is not None else "",
             "blocked": translate.blocked if pid is not None else "",
-            "tiles": dataclasses.asdict(translate.tiles)
-            if translate.tiles and pid is not None
-            else None,
+            "tiles": asdict(translate.tiles) if translate.tiles and pid is not None else None,
         },
     }
 
@@ -269,7 +267,7 @@ def _train(
             "stops_at": live.stops_at,
             "preview": live.preview,
             "blocked": live.blocked,
-            "looking": dataclasses.asdict(live.looking) if live.looking else None,
+            "looking": asdict(live.looking) if live.looking else None,
         }
     failed = last.state is RunState.FAILED
     return {

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _KEPT_AS: Final = "input values"  # the layout of these measures
 _REVISION: Final = 1
+AGAIN_S: Final = 60.0
+"""How often what was found is compared with the inputs that are there now."""
 _ENOUGH: Final = 0.05  # share of the inputs: fewer dark ones are nights
 _MUCH_DARKER: Final = 0.5  # of the share of the scale that the model learned from
 
@@ -39,6 +41,7 @@ class OddInputs:
         self._store, self._pipeline, self._repo_id = store, pipeline, repo_id
         self._has_some = store.care.has_measured(_KEPT_AS)
         self._is_due = True
+        self._again_at = 0.0  # monotonic seconds
 
     def keep(self, digest: str, event: Mapping[str, Any]) -> None:
         """Keep what the decoder found odd in a content, as the translator's answer has it."""
@@ -46,6 +49,12 @@ class OddInputs:
             self._store.care.measure(digest, _KEPT_AS, _REVISION, [values])
             self._has_some = True
         self._is_due = True
+
+    def tell_again(self, now: float) -> None:
+        """Bring the finding up to date if it is time: inputs also go. `now`: monotonic seconds."""
+        if now >= self._again_at:
+            self._again_at = now + AGAIN_S
+            self.tell(is_due=True)
 
     def tell(self, *, is_due: bool = False) -> None:
         """Bring the finding up to date, if anything changed since or if `is_due`."""

@@ -200,7 +200,7 @@ class Translation:
             return
         if (why := self._lost.look(now)) is not None:
             self._note_blockage(why, now)
-            self._odd.tell(is_due=True)
+            self._odd.tell_again(now)
         if may_start and now >= self._blockage.retry_at and not self.publisher.is_waiting():
             self._feed(aim, now, trains=trains)
 

@@ -86,3 +86,16 @@ def test_an_answer_without_values_keeps_nothing(tmp_path: Path, event: dict[str,
         odd.keep("sha256:00", event)
         odd.tell()
         assert store.db.execute("SELECT count(*) FROM measure").fetchone() == (0,)
+
+
+def test_what_was_found_is_compared_again_once_a_minute(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "config.yaml").write_text(CONFIG)
+    with contextlib.closing(open_store(load(tmp_path / "config.yaml").store)) as store:
+        odd = OddInputs(store, "p", store.history.repo_id("p", "input"))
+        told: list[bool] = []
+        monkeypatch.setattr(odd, "tell", lambda *, is_due: told.append(is_due))
+        for now in (0.0, 5.0, 59.0, 60.0, 65.0):
+            odd.tell_again(now)
+        assert told == [True, True]

@@ -1,7 +1,8 @@
-"""Ten inputs whose translations are made, and where they are published, without a translator."""
+"""Inputs whose translations are made, and where they are published, without a translator."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from pixd.store.file_rows import DueInput
@@ -18,16 +19,16 @@ MODEL = "sha256:" + "a" * 64
 
 
 class Publishing:
-    """A store with ten inputs and their translations, and an output folder."""
+    """A store with inputs and their translations, and an output folder."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, names: Sequence[str] = NAMES) -> None:
         self.folder = path / "output"
         self.folder.mkdir()
         self.store = store = open_store(path / "store")
         self.repo = store.history.repo_id("p", "input")
-        record(store, self.repo, {name: name.encode() for name in NAMES}, [])
-        store.working.set_state(self.repo, NAMES, FileState.QUEUED)
-        images = {name: store.objects.add(b"translated " + name.encode()) for name in NAMES}
+        record(store, self.repo, {name: name.encode() for name in names}, [])
+        store.working.set_state(self.repo, list(names), FileState.QUEUED)
+        images = {name: store.objects.add(b"translated " + name.encode()) for name in names}
         store.objects.flush()
         self.recipe = store.runs.add_recipe("translate", {})
         self.made: dict[str, Made] = {}
@@ -45,10 +46,6 @@ class Publishing:
                 self.made[name] = Made(run, image.digest, (inp,))
         self.publisher = Publisher(store, "p", self.repo, self.folder)
         self.lost = LostOutputs(store, "p", self.repo, self.folder, self.publisher)
-        self.of_bad = {
-            *(BAD, self.made[BAD].run_id, store.objects.path_of(images[BAD].digest)),
-            self.folder / BAD,
-        }
 
     def publish(self, names: list[str]) -> str:
         made = [self.made[name] for name in names]

@@ -7,63 +7,22 @@ from pathlib import Path
 
 import pytest
 
-from pixd.store.file_rows import DueInput
-from pixd.store.opening import open_store
 from pixd.store.states import FileState, RunState
 from pixd.store.transaction import is_in_transaction
 from pixd.system.children import folder_calls
 from pixd.translation.intents import Made
-from pixd.translation.publishing import Publisher
-from tests.support.commits import record
 from tests.support.hanging import hanging, on_network
+from tests.support.publishing import Publishing
 
 WaitUntil = Callable[..., None]
-MODEL = "sha256:" + "a" * 64
-
-
-class Publishing:
-    """A store with one input and its translation, and an output folder on the network."""
-
-    def __init__(self, path: Path) -> None:
-        self.folder = path / "output"
-        self.folder.mkdir()
-        self.store = store = open_store(path / "store")
-        self.repo = store.history.repo_id("p", "input")
-        record(store, self.repo, {"a.png": b"an input"}, [])
-        store.working.set_state(self.repo, ["a.png"], FileState.QUEUED)
-        self.image = store.objects.add(b"a translation")
-        store.objects.flush()
-        self.recipe = store.runs.add_recipe("translate", {})
-        with store.transaction():
-            store.history.add_objects([self.image], "image/png")
-            self.run = store.runs.queue(
-                "p", "translate", "key", change_id="c1", recipe=self.recipe, inputs=[], reason="",
-                state=RunState.PUBLISHING,
-            )  # fmt: skip
-        self.publisher = Publisher(store, "p", self.repo, self.folder)
-
-    def publish(self) -> str:
-        found = self.store.working.find(self.repo, "a.png")
-        assert found is not None
-        assert found[1] is not None
-        made = Made(self.run, self.image.digest, (DueInput("a.png", found[1], 0, "c1"),))
-        return self.publisher.publish([made], model_digest=MODEL, recipes=[self.recipe])
-
-    def state(self) -> str:
-        found = self.store.working.find(self.repo, "a.png")
-        assert found is not None
-        return str(found[0])
-
-    def outputs(self) -> list[tuple[str, str]]:
-        rows = self.store.db.execute("SELECT path, state FROM output")
-        return [(path, state) for path, state in rows]
+NAME = "a.png"
 
 
 @pytest.fixture
 def publishing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Publishing]:
     on_network(monkeypatch, tmp_path / "output")
     monkeypatch.setattr(folder_calls, "PATIENCE_S", 30.0)
-    publishing = Publishing(tmp_path)
+    publishing = Publishing(tmp_path, [NAME])
     assert publishing.publisher.answers()
     monkeypatch.setattr(folder_calls, "PATIENCE_S", 0.05)
     monkeypatch.setattr(folder_calls, "HUNG_S", 0.2)
@@ -79,10 +38,10 @@ def answered(publishing: Publishing) -> Callable[[], bool]:
 def published(publishing: Publishing, patch: pytest.MonkeyPatch) -> None:
     patch.setattr(folder_calls, "PATIENCE_S", 30.0)
     patch.setattr(folder_calls, "HUNG_S", 30.0)
-    assert publishing.publish() == ""
-    assert (publishing.folder / "a.png").read_bytes() == b"a translation"
-    assert publishing.outputs() == [("a.png", "current")]
-    assert publishing.state() == FileState.TRANSLATED
+    assert publishing.publish([NAME]) == ""
+    assert (publishing.folder / NAME).read_bytes() == b"translated a.png"
+    assert publishing.outputs() == {NAME: "current"}
+    assert publishing.states()[NAME][0] == FileState.TRANSLATED
     assert list(publishing.folder.glob(".pixd-*")) == []
 
 
@@ -96,10 +55,10 @@ def test_a_folder_that_hangs_before_the_look_gets_nothing_and_its_input_stays_du
     publishing: Publishing, monkeypatch: pytest.MonkeyPatch, wait_until: WaitUntil
 ) -> None:
     with hanging(publishing.publisher.calls):
-        assert "does not answer" in publishing.publish()
+        assert "does not answer" in publishing.publish([NAME])
         assert not is_in_transaction(publishing.store.db)
-        assert publishing.state() == FileState.QUEUED
-        assert publishing.outputs() == []
+        assert publishing.states()[NAME][0] == FileState.QUEUED
+        assert publishing.outputs() == {}
     wait_until(answered(publishing))
     published(publishing, monkeypatch)
 
@@ -119,11 +78,11 @@ def test_a_folder_that_hangs_while_it_is_published_into_is_looked_at_afterwards(
 
     with monkeypatch.context() as patch:
         patch.setattr(publishing.publisher, "look_ahead", look_and_hang)
-        assert "does not answer" in publishing.publish()
+        assert "does not answer" in publishing.publish([NAME])
     assert len(list(publishing.store.outputs.intents())) == 1
     stopped[0].__exit__(None, None, None)
     wait_until(answered(publishing))
-    assert (publishing.folder / "a.png").exists()  # the call went on
+    assert (publishing.folder / NAME).exists()  # the call went on
     published(publishing, monkeypatch)
     assert list(publishing.store.outputs.intents()) == []
     state = publishing.store.db.execute("SELECT state FROM run").fetchone()[0]

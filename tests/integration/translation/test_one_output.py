@@ -26,11 +26,14 @@ if TYPE_CHECKING:
 
 def failing(publishing: Publishing, call: Callable[..., Any]) -> Callable[..., Any]:
     """Return a call that fails where it is about the bad output."""
+    bad = publishing.made[BAD]
+    at = publishing.store.objects.path_of(bad.digest)
+    of_bad = {BAD, bad.run_id, at, publishing.folder / BAD}
 
     def is_about(argument: object) -> bool:
         if isinstance(argument, Draft):
             return argument._target.name == BAD  # the folder is an open descriptor
-        return isinstance(argument, str | int | Path) and argument in publishing.of_bad
+        return isinstance(argument, str | int | Path) and argument in of_bad
 
     def fails(*args: Any, **kwargs: Any) -> Any:
         if any(map(is_about, (*args, *kwargs.values()))):

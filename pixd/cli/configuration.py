@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, NamedTuple
 from pixd.cli.terminal import warn
 from pixd.config import refusals
 from pixd.config.load import load
-from pixd.config.location import find
+from pixd.config.location import NoConfigError, find
 from pixd.store import lock, outside
 from pixd.system.errors import CannotTellError, ConfigError, UsageError
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
     from pixd.config import PipelineSettings, Settings
 
@@ -57,7 +58,10 @@ def in_force(args: argparse.Namespace) -> InForce:
     Raises:
         ConfigError: it is wrong, and no service runs that could go on with an earlier one.
     """
-    path = _find(args)
+    try:
+        path = _find(args)
+    except NoConfigError as error:
+        return _by_the_service(_was_served(error.looked_at), error)
     try:
         settings = load(path)
     except ConfigError as error:
@@ -66,6 +70,11 @@ def in_force(args: argparse.Namespace) -> InForce:
     if served is None or refusals.is_same_store(served.store, settings.store):
         return InForce(settings)
     return _by_the_service(path, refusals.other_store(path, served.store, settings.store))
+
+
+def _was_served(places: Sequence[Path]) -> Path:
+    """Return which file that is missing a running service began with; else the first place."""
+    return next(filter(_served, places), places[0])
 
 
 class _Served(NamedTuple):

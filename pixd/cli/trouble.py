@@ -26,7 +26,7 @@ def is_expected(error: BaseException) -> bool:
 def as_pixd_error(error: Exception) -> PixdError:
     """Return what to tell a person about an error."""
     if why := disk.refusal(error):
-        return PixdError(why, advice=disk.advice(error))
+        return PixdError(why, advice=disk.advice_for(why))
     if why := disk.damage(error):
         return CannotTellError(f"the database is damaged: {why}", advice="pixd verify")
     if disk.is_of_database(error):

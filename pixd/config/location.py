@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from pixd.system.errors import ConfigError
 
 _SYSTEM_FILE = Path("/etc/pixd/config.yaml")
+
+
+class NoConfigError(ConfigError):
+    """There is no configuration file.
+
+    Attributes:
+        looked_at: where it could have been, the first choice first.
+    """
+
+    def __init__(self, message: str, *, advice: str, looked_at: Sequence[Path]) -> None:
+        super().__init__(message, advice=advice)
+        self.looked_at = tuple(looked_at)
 
 
 def find(explicit: str | None, environ: Mapping[str, str], cwd: Path) -> Path:
@@ -28,7 +40,7 @@ def find(explicit: str | None, environ: Mapping[str, str], cwd: Path) -> Path:
         The path of a file that exists.
 
     Raises:
-        ConfigError: none is there.
+        NoConfigError: none is there.
     """
     for named, origin in ((explicit, "--config"), (environ.get("PIXD_CONFIG"), "$PIXD_CONFIG")):
         if named:
@@ -36,9 +48,10 @@ def find(explicit: str | None, environ: Mapping[str, str], cwd: Path) -> Path:
             try:
                 path.stat()
             except OSError as error:
-                raise ConfigError(
+                raise NoConfigError(
                     f"{path}: {error.strerror or error}, though {origin} names it",
                     advice=f"correct {origin}, or make the file: pixd init {path.parent}",
+                    looked_at=[path],
                 ) from error
             return path
     places = [cwd / "config.yaml", *_user_file(environ), _SYSTEM_FILE]
@@ -46,9 +59,10 @@ def find(explicit: str | None, environ: Mapping[str, str], cwd: Path) -> Path:
         if os.path.isfile(path):  # noqa: PTH113 - False, not an error, where it may not look
             return path
     looked_at = ", ".join(str(path) for path in places)
-    raise ConfigError(
+    raise NoConfigError(
         f"no configuration file; looked for {looked_at}",
         advice="make one with: pixd init, or name one with --config",
+        looked_at=places,
     )
 
 

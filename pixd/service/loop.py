@@ -89,7 +89,7 @@ class Service:
             if why := disk.refusal(error):
                 raise StoreError(
                     f"the store {settings.store} cannot be opened: {why}",
-                    advice=f"{disk.advice(error)}, then start again",
+                    advice=f"{disk.advice_for(why)}; then start again",
                 ) from error
             raise
 

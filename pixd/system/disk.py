@@ -69,36 +69,39 @@ def refusal(error: BaseException) -> str:
     return ""
 
 
-def advice(error: BaseException) -> str:
-    """Return what a person can do about what `refusal` says."""
-    if isinstance(error, OSError) and error.errno == errno.EROFS:
-        return ADVICE_READ_ONLY
-    return "free some space or repair the disk"
-
-
 ADVICE_READ_ONLY = (
     "mount the disk for writing; `dmesg` says whether it is read-only because it fails"
 )
-
-
 ADVICE_FULL = (
     "make room on that disk (on the store's, `pixd gc --apply` and then `pixd gc --empty-trash`"
     " remove for good what nothing needs)"
 )
+_ADVICE = (
+    (("read-only",), ADVICE_READ_ONLY),
+    (("reports an error",), f"{ADVICE_FULL}; if it is not full, `dmesg` says whether it fails"),
+    (("is full", os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT)), ADVICE_FULL),
+    (
+        ("database locked",),
+        "end the program that has the store's database open, such as a viewer or a backup",
+    ),
+    (
+        ("enough memory", os.strerror(errno.ENOMEM)),
+        "end other programs, or give this machine more memory or swap",
+    ),
+    (
+        (os.strerror(errno.EMFILE), os.strerror(errno.ENFILE)),
+        "end programs that hold many files open, or raise the limit: `ulimit -n`, LimitNOFILE=",
+    ),
+)
+"""What a reason may say, in small letters or as the system words it, and what to do about it."""
 
 
 def advice_for(why: str) -> str:
     """Return what a person can do about a reason that `refusal` or `shortage` gave."""
-    if "read-only" in why.lower():
-        return ADVICE_READ_ONLY
-    if "reports an error" in why:
-        return f"{ADVICE_FULL}; if it is not full, `dmesg` says whether it fails"
-    if any(words in why for words in _MEANS_FULL):
-        return ADVICE_FULL
+    for words, advice in _ADVICE:
+        if any(word.lower() in why.lower() for word in words):
+            return advice
     return "see that the folder is there, pixd may write it and its disk works (`dmesg`)"
-
-
-_MEANS_FULL = ("is full", os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT))
 
 
 def damage(error: BaseException) -> str:

@@ -63,6 +63,25 @@ def test_other_commands_answer_and_say_in_one_line_what_they_go_by(
     assert f"the service (pid {os.getpid()}) goes on with the configuration before" in line
 
 
+@pytest.mark.parametrize("is_named", [True, False])
+def test_a_file_that_is_gone_is_answered_for_too(
+    world: World,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    is_named: bool,
+) -> None:
+    world.config.unlink()
+    monkeypatch.chdir(world.config.parent)
+    if not is_named:
+        monkeypatch.delenv("PIXD_CONFIG", raising=False)
+    code, told = status(capsys)
+    assert (code, told["pid"]) == (1, os.getpid())
+    assert str(world.config) in told["reasons"][0]
+    assert main.main(["log"]) == 0
+    assert str(world.config) in capsys.readouterr().err
+
+
 def test_what_asks_about_the_file_itself_is_not_answered_by_an_older_one(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -21,15 +21,6 @@ def test_what_a_disk_refuses_is_told_with_its_place(number: int) -> None:
     assert disk.refusal(error) == f"/srv/store/x: {os.strerror(number)}"
 
 
-def test_what_to_do_fits_to_what_is_refused() -> None:
-    full, read_only = (
-        OSError(number, os.strerror(number)) for number in (errno.ENOSPC, errno.EROFS)
-    )
-    assert "free some space" in disk.advice(full)
-    assert "mount the disk for writing" in disk.advice(read_only)
-    assert "space" not in disk.advice(read_only)
-
-
 @pytest.mark.parametrize(
     ("why", "told", "not_told"),
     [
@@ -45,11 +36,16 @@ def test_what_to_do_fits_to_what_is_refused() -> None:
         (f"/srv/o/x.png: {os.strerror(errno.EROFS)}", "mount the disk for writing", "gc"),
         (f"/srv/o: {os.strerror(errno.ENOENT)}", "that the folder is there", "gc"),
         (f"/srv/o/x.png: {os.strerror(errno.EIO)}", "dmesg", "gc"),
+        (
+            "lineage.db: another program keeps the database locked (database is locked)",
+            "end the program",
+            "dmesg",
+        ),
+        ("lineage.db: there is not enough memory (out of memory)", "swap", "dmesg"),
+        (os.strerror(errno.EMFILE), "ulimit -n", "dmesg"),
     ],
 )
-def test_what_to_do_fits_to_the_reason_that_a_heartbeat_has(
-    why: str, told: str, not_told: str
-) -> None:
+def test_what_to_do_fits_to_the_reason(why: str, told: str, not_told: str) -> None:
     found = disk.advice_for(why)
     assert told in found
     assert not_told not in found

@@ -7,6 +7,8 @@ output, any other is dropped: its input is still due. A file that was withdrawn 
 from __future__ import annotations
 
 import contextlib
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pixd.folders.one_file import is_of_one_file
@@ -15,8 +17,6 @@ from pixd.system.names import path_in
 from pixd.translation import output_files
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pixd.store.store import Store
     from pixd.system.children.folder_calls import FolderCalls
 
@@ -73,6 +73,9 @@ def remove_if(path: Path, digest: str) -> None:
 
 def remove_temporaries(folder: Path) -> None:
     """Remove the temporary files of a publishing that was cut off."""
-    for leftover in folder.rglob(".pixd-*.tmp"):
-        if leftover.is_file():
-            leftover.unlink(missing_ok=True)
+    for at, _, names in os.walk(folder):  # takes half the time of `Path.rglob`
+        for name in names:
+            if name.startswith(".pixd-") and name.endswith(".tmp"):
+                leftover = Path(at, name)
+                if leftover.is_file():
+                    leftover.unlink(missing_ok=True)

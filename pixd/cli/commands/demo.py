@@ -7,6 +7,7 @@ into folders, and waits. `pixd.images` draws the pictures and the contact sheet.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import signal
 import subprocess
@@ -101,23 +102,23 @@ def run(args: argparse.Namespace) -> int:
 
 def _run(folder: Path, args: argparse.Namespace, progress: Progress, began: float) -> int:
     settings = load(folder / "config.yaml")
-    print(f"1. made {args.pairs} pairs of label map and facade in {folder / 'training'}")
+    tell = _teller()
+    tell(f"made {args.pairs} pairs of label map and facade in {folder / 'training'}")
     with _service(folder, keep=args.keep) as log:
         late = _drop_inputs(folder, INPUTS - 1)
-        print(f"2. started `pixd run`, dropped {INPUTS - 1} label maps that it will not train on")
+        tell(f"started `pixd run`, dropped {INPUTS - 1} label maps that it will not train on")
         first_s = _until(settings, progress, lambda s: s["input"]["translated"] >= INPUTS - 1, log)
         if early := status.snapshot(settings)["pipelines"]["facades"]["model"]["early"]:
-            told = f"an early model, step {early['step']} of {early['steps']}"
-            print(f"3. the first pictures came after {duration(first_s)}: {told}")
+            made_by = f"an early model, step {early['step']} of {early['steps']}"
+            tell(f"the first pictures came after {duration(first_s)}: {made_by}")
         model_s = first_s + _until(settings, progress, _has_own_outputs, log)
-        print(
-            f"4. trained {args.steps or STEPS} steps; all made by the model after {duration(model_s)}"
-        )
+        steps = args.steps or STEPS
+        tell(f"trained {steps} steps; all made by the model after {duration(model_s)}")
         dropped_at = time.monotonic()
         _drop(folder, late)
         _until(settings, progress, lambda s: s["input"]["translated"] >= INPUTS, log)
         took = time.monotonic() - dropped_at
-        print(f"5. dropped one more into the running service: translated {took:.1f} s later")
+        tell(f"dropped one more into the running service: translated {took:.1f} s later")
         rows = _score(folder, progress)
         sheet = _contact_sheet(folder)
         progress.clear()
@@ -126,6 +127,12 @@ def _run(folder: Path, args: argparse.Namespace, progress: Progress, began: floa
         if not args.keep:
             _show_page(folder, settings)
     return int(not _beats_baselines(rows))
+
+
+def _teller() -> Callable[[str], None]:
+    """Return what prints a line with its number; how many there are depends on what happens."""
+    number = itertools.count(1)
+    return lambda told: print(f"{next(number)}. {told}")
 
 
 @contextlib.contextmanager

@@ -29,8 +29,11 @@ def name_from_bytes(path: bytes) -> str:
     ``\\``; everything else stays as it is. Two different byte names never give the
     same text.
     """
+    text = path.decode("utf-8", "surrogateescape")
+    if text.isprintable() and "\\" not in text:  # most names; a tenth of the time
+        return text
     out: list[str] = []
-    for char in path.decode("utf-8", "surrogateescape"):
+    for char in text:
         code = ord(char)
         if char == "\\":
             out.append("\\\\")

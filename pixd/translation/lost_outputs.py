@@ -39,6 +39,11 @@ class LostOutputs:
         self._folder, self._publisher = folder, publisher
         self.next_at = 0.0  # monotonic seconds
 
+    @property
+    def has_looked(self) -> bool:
+        """Tell whether the folder was looked at, or could not be."""
+        return self.next_at > 0.0
+
     def look(self, now: float) -> str | None:
         """Queue the inputs of outputs that somebody deleted, if it is time to look.
 

@@ -137,8 +137,8 @@ class Translation:
 
     @property
     def is_busy(self) -> bool:
-        """Tell whether translations are under way."""
-        return bool(self._held)
+        """Tell whether translations are under way, or the outputs were not looked at yet."""
+        return bool(self._held) or (self._aim is not None and not self._lost.has_looked)
 
     def next_at(self, now: float) -> float:
         """Return when the next step has work, even without a message from the child."""
@@ -195,10 +195,11 @@ class Translation:
             self._translator.notes.clear()
             if self._translator.ready:
                 self.device = str(self._translator.ready.get("device", ""))
-        aim = self._find_aim(now)
+        before, aim = self._aim, self._find_aim(now)
         if self.publisher.is_waiting() or aim is None:
             return
-        if (why := self._lost.look(now)) is not None:
+        # Not in the step that found the aim, which is the one that a start waits for.
+        if before is not None and (why := self._lost.look(now)) is not None:
             self._note_blockage(why, now)
             self._odd.tell_again(now)
         if may_start and now >= self._blockage.retry_at and not self.publisher.is_waiting():

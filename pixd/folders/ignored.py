@@ -47,10 +47,16 @@ ENDINGS = (
     # exiv2 and exiftool, POV-Ray.
     *(".xmp", ".pp3", ".arp", ".dop", ".on1", ".onphoto", ".cos", ".cot", ".cop", ".comask"),
     *(".nksc", ".vrd", ".dr4", ".aae", ".exv", ".mie", ".pov-state"),
+    # Beside maps and satellite pictures: GDAL's, QGIS' and ArcGIS' smaller copies, masks (below),
+    # statistics and styles; world files. Copies and masks are TIFFs by their content.
+    *(".ovr", ".rrd", ".aux", ".vat.dbf", ".vat.cpg", ".prj", ".qml", ".qmd", ".wld"),
+    *(".tfw", ".tifw", ".tfwx", ".tiffw", ".jgw", ".jpgw", ".jgwx", ".pgw", ".pngw", ".pgwx"),
+    *(".bpw", ".bmpw", ".gfw", ".gifw", ".j2w"),
 )
 """No ending is that of an image format: names of these are let through without a look here."""
 _PATTERNS = re.compile(
     r".*\.[a-z0-9]{2,5}_original"  # exiftool: x.jpg_original; not a folder that is called so
+    r"|.*\.[a-z0-9]{2,5}\.msk"  # GDAL: the mask of a picture
     r"|~\$.*"  # Microsoft Office's lock of an open file
     r"|\#.*\#"  # Emacs' unsaved changes
     r"|.*\.sb-[0-9a-f]{8}-[a-z0-9]{6}"  # macOS saves under this name first

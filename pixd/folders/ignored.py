@@ -39,8 +39,18 @@ WinSCP keep the real bytes there, and an empty file under the final name."""
 ENDINGS = (
     # Unfinished: editors, browsers, download programs.
     *SIDECARS,
-    *("~", ".crdownload", ".download", ".tmp", ".opdownload", ".aria2__temp", ".dtapart"),
-    *(".fdmdownload", ".!ut", ".!qb", ".bc!", ".!sync", ".xltd", ".ytdl", ".incomplete"),
+    *("~", ".crdownload", ".download", ".tmp", ".opdownload", ".aria2__temp", ".dtapart", ".gstmp"),
+    *(
+        ".fdmdownload",
+        ".part.minio",
+        ".!ut",
+        ".!qb",
+        ".bc!",
+        ".!sync",
+        ".xltd",
+        ".ytdl",
+        ".incomplete",
+    ),
     # Swap and lock files, backups: vim, optipng, patch, mercurial, nano.
     *(".swp", ".swo", ".swn", ".lock", ".bak", ".orig", ".rej", ".old", ".backup", ".save"),
     # Sidecars: Adobe and darktable, RawTherapee, ART, DxO, ON1, Capture One, Nikon, Canon, Apple,

@@ -27,6 +27,7 @@ from pixd.folders.scan import ScanResult
         *("autorun.inf", "quota.user", "pagefile.sys", "Backups.backupdb", "x.png@SynoEAStream"),
         *("x.jpg_original", "x.png.bak", "x.PNG.BAK", "x.png.orig", "x.png.aria2", "x.aria2__temp"),
         *("x.png.st", "in.png.lftp-pget-status", "x.jpg.pp3", "x.xmp", "x.jpg.dop", "x.on1"),
+        *("x.png_.gstmp", "x.png.part.minio"),
         *("x.tif.ovr", "x.tif.msk", "x.tif.msk.ovr", "x.tfw", "X.TFW", "x.jgw", "x.tif.vat.dbf"),
         *("x.cos", ".~lock.x.odt#", "lu12345.tmp", ".goutputstream-ABC123", ".syncthing.x.png.tmp"),
         *(

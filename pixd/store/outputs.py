@@ -287,10 +287,11 @@ class Outputs:
             f"UPDATE file SET state = '{FileState.QUEUED}', reason = '', attempts = 0, retry_at = NULL"
             f" WHERE repo_id = ?1 AND digest IS NOT NULL AND state IN ('{FileState.TRANSLATED}', '{FileState.FAILED}')"
             " AND NOT EXISTS (SELECT 1 FROM output WHERE output.pipeline = ?2"
-            "   AND output.input_path = file.path AND output.input_digest = file.digest"
-            "   AND (?5 OR (output.model_digest = ?3 AND output.recipe = ?4))"
+            "   AND output.input_path = file.path"
             f"   AND output.path = {output_name_sql('file.path', number, samples)}"
-            f"   AND output.state IN ('{OutputState.CURRENT}', '{OutputState.EDITED}'))",
+            f"   AND (output.state = '{OutputState.EDITED}' OR (output.state = '{OutputState.CURRENT}'"
+            "     AND output.input_digest = file.digest"
+            "     AND (?5 OR (output.model_digest = ?3 AND output.recipe = ?4)))))",
             (repo_id, pipeline, model_digest, recipe, is_early),
         )
         return cursor.rowcount

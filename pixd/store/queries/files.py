@@ -298,6 +298,8 @@ def stale_inputs(
 ) -> Stale:
     """Return how many inputs lack an output of this model, a recipe and their present content.
 
+    An output that was edited by hand is none that they lack: it is kept.
+
     Args:
         reader: the store's database.
         pipeline: whose inputs they are.
@@ -306,27 +308,22 @@ def stale_inputs(
         recipes: of the outputs that each input should have, by the number of the sample.
     """
     numbers = range(1, len(recipes) + 1)
-    # All that was ever made of an input has a row, whatever stands in the folder now.
-    ever = [
-        "EXISTS (SELECT 1 FROM output{} WHERE output.pipeline = ?2"
-        "   AND output.input_path = file.path AND output.input_digest = file.digest"
-        f"   AND output.model_digest = ?3 AND output.recipe = ?{number + 3}{{}})"
+    lacks = [
+        "NOT EXISTS (SELECT 1 FROM output WHERE output.pipeline = ?2"
+        "   AND output.input_path = file.path"
+        f"   AND output.path = {output_name_sql('file.path', number, len(recipes))}"
+        f"   AND (output.state = '{OutputState.EDITED}' OR (output.state = '{OutputState.CURRENT}'"
+        "     AND output.input_digest = file.digest AND output.model_digest = ?3"
+        f"     AND output.recipe = ?{number + 3})))"
         for number in numbers
     ]
-    lacks = [
-        "NOT "
-        + one.format(
-            "",
-            f" AND output.path = {output_name_sql('file.path', number, len(recipes))}"
-            f" AND output.state IN ('{OutputState.CURRENT}', '{OutputState.EDITED}')",
-        )
-        for number, one in zip(numbers, ever, strict=True)
-    ]
+    # All that was ever made of an input has a row, whatever stands in the folder now.
     kept = [
-        one.format(
-            " JOIN object_bytes USING (digest)", f" AND object_bytes.state = '{BytesState.PRESENT}'"
-        )
-        for one in ever
+        "EXISTS (SELECT 1 FROM output JOIN object_bytes USING (digest)"
+        "   WHERE output.pipeline = ?2 AND output.input_path = file.path"
+        "   AND output.input_digest = file.digest AND output.model_digest = ?3"
+        f"   AND output.recipe = ?{number + 3} AND object_bytes.state = '{BytesState.PRESENT}')"
+        for number in numbers
     ]
     row = reader.execute(
         f"SELECT count(*), coalesce(sum({' AND '.join(kept)}), 0) FROM file"

@@ -17,6 +17,8 @@ LOSSES = (("gen_l1_loss", "L1", 1), ("gen_gan_loss", "GAN", 2), ("disc_loss", "D
 """How scores are shown: the name, the word, and the decimals that matter."""
 TRYING = "trying "
 """How the reason of a training begins that is of a variant."""
+SAME_PAIRS = "the live model is of these pairs"
+"""How the reason begins for which `pixd.training.due` trains nothing."""
 
 
 def render(status: Mapping[str, Any]) -> str:
@@ -74,7 +76,7 @@ def _of_training(pipeline: Mapping[str, Any]) -> Iterator[str]:
     yield f"  training  {_training(pipeline['training'])}"
     if told := _findings(pipeline["training"]["findings"]):
         yield f"  check     {told}"
-    yield f"  model     {_model(pipeline['model'])}"
+    yield f"  model     {_model(pipeline['model'], pipeline['train']['reason'])}"
     if told := _beside(pipeline["model"]):
         yield f"  beside    {told}"
     train = _train(pipeline["train"])
@@ -191,7 +193,7 @@ def _polling(part: Mapping[str, Any]) -> str:
     return f"; polled, because {part['watch_why']}"
 
 
-def _model(part: Mapping[str, Any] | None) -> str:
+def _model(part: Mapping[str, Any] | None, of_training: str) -> str:
     if part is None:
         return "none yet: it comes from pairs in the training folder"
     text = f"model@{part['number']} of training@{part['dataset_commit']}"
@@ -203,7 +205,10 @@ def _model(part: Mapping[str, Any] | None) -> str:
     text += f", live since {_when(part['live_since'])}"
     if part["pinned"]:
         text += ", pinned"
-    return text + (", the folder has changed since" if part["stale"] else "")
+    if part["stale"]:  # what came or went may be no pair
+        has_same = of_training.startswith(SAME_PAIRS)
+        text += f", the folder has changed since{', the pairs have not' if has_same else ''}"
+    return text
 
 
 def _beside(part: Mapping[str, Any] | None) -> str:

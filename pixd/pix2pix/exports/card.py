@@ -73,7 +73,10 @@ def readme(card: Mapping[str, Any]) -> str:
             ("out", card["output_channels"], card["output_values"]),
         ),
         f"Colour: {card['colour']}.",
-        f"Trained for {card['steps']} steps; `model.json` holds the settings, the scores and the data.",
+        _paragraph(
+            f"Trained for {card['steps']} steps{_origin(card)};",
+            "`model.json` holds the settings, the scores and the data.",
+        ),
         *_scores(card["metrics"]),
         _table(("", ""), *_files(formats)),
         *_code(card, formats),
@@ -85,6 +88,11 @@ def readme(card: Mapping[str, Any]) -> str:
         *([f"Licence: {export['licence']}."] if "licence" in export else []),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _origin(card: Mapping[str, Any]) -> str:
+    """Say that the steps are not all that the weights have learned by."""
+    return ", going on from the weights of an earlier model" if card.get("begun_from") else ""
 
 
 def _files(formats: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

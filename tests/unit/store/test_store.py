@@ -221,6 +221,19 @@ def test_the_queries_behind_status_use_their_indexes(store: Store) -> None:
         assert "SCAN" not in plan, plan
 
 
+def test_a_start_looks_for_half_published_outputs_by_an_index(store: Store) -> None:
+    asked: list[str] = []
+    store.db.conn.set_trace_callback(asked.append)
+    store.outputs.intents()
+    store.outputs.withdrawn()
+    store.db.conn.set_trace_callback(None)
+    assert len(asked) == 2
+    for sql in asked:
+        plan = [str(row[3]) for row in store.db.conn.execute(f"EXPLAIN QUERY PLAN {sql}")]
+        assert "output_by_state" in plan[0], plan
+        assert "SCAN output" not in plan, plan
+
+
 def test_the_totals_of_files_follow_whatever_happens_to_them(store: Store) -> None:
     repo, other = (store.history.repo_id("p", kind) for kind in ("training", "input"))
     working = store.working

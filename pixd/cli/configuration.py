@@ -16,7 +16,6 @@ from pixd.system.errors import CannotTellError, ConfigError, UsageError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
 
     from pixd.config import PipelineSettings, Settings
 
@@ -61,7 +60,10 @@ def in_force(args: argparse.Namespace) -> InForce:
     try:
         path = _find(args)
     except NoConfigError as error:
-        return _by_the_service(_was_served(error.looked_at), error)
+        gone = next(filter(_served, error.looked_at), None)
+        if gone is None:
+            raise
+        return _by_the_service(gone, refusals.gone(gone))
     try:
         settings = load(path)
     except ConfigError as error:
@@ -70,11 +72,6 @@ def in_force(args: argparse.Namespace) -> InForce:
     if served is None or refusals.is_same_store(served.store, settings.store):
         return InForce(settings)
     return _by_the_service(path, refusals.other_store(path, served.store, settings.store))
-
-
-def _was_served(places: Sequence[Path]) -> Path:
-    """Return which file that is missing a running service began with; else the first place."""
-    return next(filter(_served, places), places[0])
 
 
 class _Served(NamedTuple):

@@ -25,6 +25,11 @@ def other_store(config: Path, present: Path, wanted: Path) -> ConfigError:
     )
 
 
+def gone(config: Path) -> ConfigError:
+    """Return the error for a file that is not there any more, where a service has read it."""
+    return ConfigError(f"{config} is gone", advice="put it back")
+
+
 def in_one_line(error: PixdError) -> str:
     """Say in one line why a changed configuration is not in force."""
     first, *more = error.message.splitlines()

@@ -77,7 +77,7 @@ def test_a_file_that_is_gone_is_answered_for_too(
         monkeypatch.delenv("PIXD_CONFIG", raising=False)
     code, told = status(capsys)
     assert (code, told["pid"]) == (1, os.getpid())
-    assert str(world.config) in told["reasons"][0]
+    assert told["reasons"][0].endswith(f"goes on with the one before: {world.config} is gone")
     assert main.main(["log"]) == 0
     assert str(world.config) in capsys.readouterr().err
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from pixd.cli.terminal import Progress, bar, warn
 from pixd.system.children.spawner import LocalSpawner
 from pixd.system.errors import EXIT_FAILED, EXIT_OK, PixdError, UsageError
-from pixd.system.wording import duration
+from pixd.system.wording import counted, duration
 from pixd.training.prepare import crew, listing, palettes
 from pixd.training.prepare.recipe import SETS, Recipe, Task
 
@@ -76,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         told = {
             "op": task.recipe.op, "out": str(task.out), "made": tally.made,
-            "unchanged": tally.same, "refused": tally.refused, "ignored": tally.ignored,
+            "replaced": tally.replaced, "unchanged": tally.same, "refused": tally.refused, "ignored": tally.ignored,
             "problems": problems, **({"sets": tally.sets} if task.recipe.op == "split" else {}),
         }  # fmt: skip
         print(json.dumps(told, sort_keys=True, indent=1))
@@ -198,7 +198,10 @@ def _print(tally: crew.Tally, task: Task, took_s: float) -> None:
         sets = ", ".join(f"{name} {tally.sets.get(name, 0)}" for name in SETS)
         print(f"{sets} in {task.out}")
     else:
+        noun = "pair" if task.recipe.is_pair else "picture"
         made = f"{tally.made} made"
-        print(f"{tally.made + tally.same} {'pairs' if task.recipe.is_pair else 'pictures'}"
-              f" in {task.out}")  # fmt: skip
+        print(f"{counted(tally.made + tally.same, noun)} in {task.out}")
     print(f"{made}, {tally.same} as they were, {tally.refused} refused; {duration(took_s)}")
+    if tally.replaced:
+        took = "1 took" if tally.replaced == 1 else f"{tally.replaced} took"
+        print(f"{took} the place of what was made of other pictures with these names")

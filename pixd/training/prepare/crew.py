@@ -48,6 +48,7 @@ class Tally:
 
     Attributes:
         made: pictures or pairs that this command made or copied.
+        replaced: how many of them took the place of what was made of other sources.
         same: those that were there already.
         refused: files and folders from which nothing could be made.
         ignored: names that were not looked at.
@@ -56,6 +57,7 @@ class Tally:
     """
 
     made: int = 0
+    replaced: int = 0
     same: int = 0
     refused: int = 0
     ignored: int = 0
@@ -238,6 +240,7 @@ class _Crew:
             if not own:
                 self._remove(answer.event["stale"])
                 self.tally.made += 1
+                self.tally.replaced += bool(answer.event.get("replaces"))
                 self._count_set(answer)
             elif why := disk.refusal(own[0]):
                 raise DiskError(f"{self._task.out}: {why}", advice=_GO_ON)

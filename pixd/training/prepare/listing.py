@@ -1,7 +1,8 @@
 """Lists the pictures to prepare: makes jobs from folders, one folder at a time.
 
 Promises that memory holds the names of only one folder, however many files there are. Names that
-the service ignores (`pixd.folders.scan`) are ignored here too. The child that opens a name finds
+the service ignores (`pixd.folders.ignored`) are ignored here too, and so are the texts and tables
+that lie beside pictures (`pixd.folders.companions`). The child that opens a name finds
 out whether it is a picture or something else, such as a pipe.
 """
 
@@ -12,7 +13,9 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from pixd.folders.companions import HEAD_BYTES, is_companion, may_be_companion
 from pixd.folders.ignored import is_ignored
+from pixd.system import safe_open
 from pixd.system.names import name_from_bytes, path_in
 
 if TYPE_CHECKING:
@@ -144,6 +147,9 @@ def _list(root: Path, prefix: str, number: int) -> _Names:
                     continue
                 is_folder = entry.is_dir(follow_symlinks=False)
                 name = name_from_bytes(os.fsencode(entry.name))
+                if not is_folder and _is_companion(root, prefix + name):
+                    found.ignored += 1
+                    continue
                 (found.folders if is_folder else found.files).append(name)
     except FileNotFoundError:
         pass  # only the other root has it, or it was just removed
@@ -151,3 +157,13 @@ def _list(root: Path, prefix: str, number: int) -> _Names:
         found.problem = Problem(number, prefix, f"cannot be read: {error.strerror}")
     found.files.sort()
     return found
+
+
+def _is_companion(root: Path, name: str) -> bool:
+    if not may_be_companion(name):
+        return False
+    try:
+        with os.fdopen(safe_open.open_regular(root, name), "rb") as file:
+            return is_companion(name, file.read(HEAD_BYTES))
+    except (OSError, safe_open.NotRegularError):
+        return False  # the child says why it is no picture

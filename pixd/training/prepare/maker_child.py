@@ -36,12 +36,13 @@ from pixd.system.errors import ImageRejectedError, PixdError
 from pixd.system.names import path_in
 from pixd.training.dataset.pairs import digest_of_files
 from pixd.training.prepare import making, seal
-from pixd.training.prepare.recipe import SETS, Task
+from pixd.training.prepare.recipe import SETS, Recipe, Task, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-Answer = tuple[dict[str, Any], bytes]
+Event = dict[str, Any]
+Answer = tuple[Event, bytes]
 
 
 class _RefusedError(Exception):
@@ -79,8 +80,9 @@ def _make(task: Task, contents: list[bytes], target: str) -> Answer:
         "Software": f"pixd {pixd.__version__}",
     }
     with _blaming(0):
-        if _stands(task.out, target, text):
-            return {"event": "same"}, b""
+        earlier = _earlier(task.out, target, task.recipe)
+    if earlier and all(earlier.get(key) == text[key] for key in (seal.RECIPE, seal.SOURCES)):
+        return {"event": "same"}, b""
     pictures = []
     if task.recipe.op == "colour-labels":
         with _blaming(0):
@@ -93,7 +95,14 @@ def _make(task: Task, contents: list[bytes], target: str) -> Answer:
             made = making.made(pictures, task.recipe)
     with _blaming(0):
         png = seal.sealed(encode_png(made, text))
-    return {"event": "done", "files": [[target, len(png)]], "stale": [], "bytes": len(png)}, png
+    event: Event = {
+        "event": "done",
+        "files": [[target, len(png)]],
+        "stale": [],
+        "bytes": len(png),
+        "replaces": bool(earlier) and earlier.get(seal.SOURCES) != text[seal.SOURCES],
+    }
+    return event, png
 
 
 @contextlib.contextmanager
@@ -129,16 +138,17 @@ def _read(root: Path, name: str) -> bytes:
         return file.read(most)
 
 
-def _stands(out: Path, target: str, text: dict[str, str]) -> bool:
-    """Tell whether the output folder has the picture already, made from the same source and recipe.
+def _earlier(out: Path, target: str, recipe: Recipe) -> dict[str, str]:
+    """Return the texts of a picture that the output folder has already; none where it has none.
 
     Raises:
-        ImageRejectedError: there is something that pixd did not make, or that was edited.
+        ImageRejectedError: there is something that pixd did not make, that was edited, or that is no
+            picture of this kind: then this is not the folder that is meant.
     """
     try:
         found = seal.read(path_in(out, target))
     except (FileNotFoundError, NotADirectoryError):
-        return False
+        return {}
     except IsADirectoryError:
         found = None
     if found is None:
@@ -146,7 +156,13 @@ def _stands(out: Path, target: str, text: dict[str, str]) -> bool:
             f"{path_in(out, target)} is there, and was edited or not made by `pixd prepare`:"
             " move it away"
         )
-    return all(found.get(key) == text[key] for key in (seal.RECIPE, seal.SOURCES))
+    made_by, asked = kind_of(found.get(seal.RECIPE, "")), kind_of(recipe.text())
+    if made_by != asked:
+        raise ImageRejectedError(
+            f"{path_in(out, target)} is there, made by `pixd prepare {made_by}`: name another folder,"
+            " or move it away"
+        )
+    return found
 
 
 # -- split -----------------------------------------------------------------------------------

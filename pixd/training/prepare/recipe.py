@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -60,6 +61,12 @@ class Recipe:
         """Return the recipe of these fields. They come from JSON, so tuples are lists there."""
         size, shares = fields["size"], fields["shares"]
         return cls(**{**fields, "size": size and tuple(size), "shares": tuple(shares)})
+
+
+def kind_of(text: str) -> str:
+    """Return how the command was called whose settings are `text` (`Recipe.text`), without sizes."""
+    said = json.loads(text or "{}")
+    return f"{said.get('op', '')}{' --combine' if said.get('combine') else ''}"
 
 
 class Task(NamedTuple):

@@ -183,6 +183,42 @@ def test_what_pixd_did_not_make_or_was_edited_is_never_overwritten(desk: Desk) -
     assert {n for n in before if before[n] != after[n]} == {"fine.png"}
 
 
+def test_what_took_the_place_of_other_pictures_with_the_same_names_is_counted(desk: Desk) -> None:
+    desk.photo("a.jpg", 1)
+    desk.photo("../second/a.jpg", 2)
+    desk.photo("../second/b.jpg", 3)
+    desk.prepare("resize", "photos", "out", "--size", "64")
+    assert "took the place" not in desk.told
+    assert desk.prepare("resize", "second", "out", "--size", "64", "--json") == 0
+    told = json.loads(desk.told)
+    assert (told["made"], told["replaced"]) == (2, 1)
+    desk.prepare("resize", "photos", "out", "--size", "64")
+    assert "1 took the place of what was made of other pictures" in desk.told
+    desk.prepare("resize", "photos", "out", "--size", "32")
+    assert "took the place" not in desk.told  # the same picture in another size
+
+
+def test_what_another_operation_made_is_never_replaced(desk: Desk) -> None:
+    desk.photo("a.jpg", 1)
+    desk.prepare("edges", "photos", "out", "--size", "64", "--combine")
+    before = desk.files()
+    for words in (("resize",), ("edges",), ("grayscale", "--combine")):
+        op, *more = words
+        assert desk.prepare(op, "photos", "out", "--size", "64", *more) == 1
+        assert "made by `pixd prepare edges --combine`" in desk.said
+    assert desk.files() == before
+
+
+def test_a_readme_beside_the_pictures_is_left_out(desk: Desk) -> None:
+    desk.photo("a.jpg")
+    (desk.photos / "README").write_text("made in May")
+    (desk.photos / "LICENSE.txt").write_text("CC0")
+    shutil.copy(desk.photo("b.jpg", 2), desk.photos / "labels")  # a picture all the same
+    assert desk.prepare("resize", "photos", "out") == 0
+    assert set(desk.files()) == {"a.png", "b.png", "labels.png"}
+    assert desk.said == ""
+
+
 def test_nothing_of_a_sources_metadata_is_copied(desk: Desk) -> None:
     path = desk.photo("a.jpg")
     exif = Image.Exif()

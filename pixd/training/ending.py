@@ -132,7 +132,8 @@ def note_unfinished(store: Store, pipeline: str, run: TrainingRun, ended: Ended)
         progress=run.progress,
         timings=ended.timings,
     )
-    store.note(pipeline, "info", "train", f"training {ended.state}: {ended.reason}")
+    told = f"training {ended.state}: {ended.reason}"
+    store.note(pipeline, "info", "train", told, run.commit.change_id)
 
 
 def _publish(store: Store, pipeline: PipelineSettings, run: TrainingRun, result: Result) -> str:

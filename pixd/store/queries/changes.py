@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pixd.store.queries.files import MODEL_NUMBER
 from pixd.store.queries.history import mappings
 from pixd.store.states import ACTIVE_RUNS, UNFINISHED_FILES, FileState, RunState, listed
 
@@ -56,6 +57,17 @@ def change(reader: sqlite3.Connection, change_id: str) -> dict[str, Any] | None:
         "events": events,
     }
     return {"change": change_id, **found} if any(found.values()) else None
+
+
+def outputs(reader: sqlite3.Connection, change_id: str, limit: int) -> list[dict[str, Any]]:
+    """Return the first outputs of a change by name, each with its state and its model's number."""
+    return mappings(
+        reader,
+        f"SELECT output.path, output.state, {MODEL_NUMBER} AS model_number FROM output"
+        " WHERE change_id = ? ORDER BY output.path, output.id LIMIT ?",
+        change_id,
+        limit,
+    )
 
 
 def whole_id(reader: sqlite3.Connection, text: str) -> str | None:

@@ -8,7 +8,7 @@ from pixd.answers import why
 from pixd.store import manifests, recipes
 from pixd.store.queries import history, lineage, runs
 from pixd.system.digests import canonical_json
-from pixd.system.errors import PixdError
+from pixd.system.errors import PixdError, UsageError
 from pixd.training import snapshot
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def of_commits(reader: Reader, store: Path, pipeline: str, a: str, b: str) -> di
         kind, _, which = name.partition("@")
         commit = history.commit(reader, pipeline, kind, which)
         if commit is None:
-            raise PixdError(f"there is no {name}", advice=f"`pixd log {kind}` lists them")
+            raise UsageError(f"there is no {name}", advice=f"`pixd log {kind}` lists them")
         versions.append(commit["version"])
     try:
         changes = list(

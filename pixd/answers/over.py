@@ -1,7 +1,7 @@
 """Which warnings are over, so that the status does not tell of them as if they were not. Pure.
 
 A folder was on hold and is as it was, a disk was full and has room, a wrong configuration was put
-right: `pixd log` has all of that. What a warning says of one file stays true.
+right: `pixd log` has all of that. That a file was refused is over when none of the pipeline's is.
 """
 
 from __future__ import annotations
@@ -40,7 +40,13 @@ def not_over(
             if state in seen or not _lasts(state, pipelines, is_running=is_running, config=config):
                 continue
             seen.add(state)
+        if one.kind == "rejected" and not _has_rejected(pipelines[one.pipeline]):
+            continue
         yield one
+
+
+def _has_rejected(pipeline: Mapping[str, Any]) -> bool:
+    return any(pipeline[folder]["rejected"] for folder in ("training", "input"))
 
 
 def _state_of(one: Trouble) -> tuple[str, str, str] | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pixd.store.models import ROLLED_BACK
 from pixd.system import roles
-from pixd.system.errors import PixdError
+from pixd.system.errors import PixdError, UsageError
 from pixd.training import promotion
 
 if TYPE_CHECKING:
@@ -110,12 +110,12 @@ def numbered(store: Store, pipeline: str, number: object) -> Model:
     """Return the model of a number that came from outside.
 
     Raises:
-        PixdError: there is none.
+        UsageError: there is none.
     """
     model = None
     # bool is an int to Python; more than SQLite's integers hold would be an error of another kind.
     if isinstance(number, int) and not isinstance(number, bool) and 0 < number < _LARGEST_NUMBER:
         model = store.models.numbered(pipeline, number)
     if model is None:
-        raise PixdError(f"{pipeline} has no model@{number}", advice="`pixd models` lists them")
+        raise UsageError(f"{pipeline} has no model@{number}", advice="`pixd models` lists them")
     return model

@@ -13,6 +13,7 @@ from pixd.store import model_scores
 from pixd.store.queries import lineage, trainings
 from pixd.store.queries.retraining import WORSE
 from pixd.store.queries.sweeps import VARIANT
+from pixd.system.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -148,7 +149,7 @@ def _compare(metrics: Mapping[str, Any]) -> Decision:
 def _score(metrics: Mapping[str, Any]) -> str:
     if metrics.get("l1") is None or not metrics.get("held_out"):
         return ""
-    return f", held-out L1 {metrics['l1']:.2f} on {metrics['held_out']} pairs"
+    return f", held-out L1 {metrics['l1']:.2f} on {counted(metrics['held_out'], 'pair')}"
 
 
 # -- a model of recalled images -----------------------------------------------------------------------

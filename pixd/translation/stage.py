@@ -241,7 +241,7 @@ class Translation:
             told = f"{surplus} outputs have names that are not asked for since `samples` changed"
             store.note(name, "info", "orphans", told)
         if queued:
-            store.note(name, "info", "due", f"{queued} inputs are due under model@{live.number}")
+            store.note(name, "info", "due", f"inputs due under model@{live.number}: {queued}")
         if self._translator:
             self.stop("its model is no longer live")
         self._aim = Aim(live, prepared)

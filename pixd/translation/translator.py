@@ -20,7 +20,7 @@ from pixd.store.queries.lineage import object_path
 from pixd.system.children.numbers import is_number
 from pixd.system.children.spec import TranslateSpec
 from pixd.system.children.warm_worker import WarmWorker
-from pixd.system.errors import PixdError
+from pixd.system.errors import PixdError, UsageError
 from pixd.translation import recipe
 from pixd.translation.samples import Sample, samples_of
 
@@ -147,12 +147,14 @@ def model_of(reader: Reader, pipeline: str, number: int | None) -> dict[str, Any
     """Return a model of a pipeline by its number, or the live one.
 
     Raises:
-        PixdError: there is none, or its bytes were removed.
+        UsageError: there is none of this number.
+        PixdError: none is live, or its bytes were removed.
     """
     model = history.model(reader, pipeline, number)
     if model is None:
-        which = f"model@{number}" if number is not None else "live model"
-        raise PixdError(f"{pipeline} has no {which}", advice="`pixd models` lists them")
+        if number is not None:
+            raise UsageError(f"{pipeline} has no model@{number}", advice="`pixd models` lists them")
+        raise PixdError(f"{pipeline} has no live model", advice="`pixd models` lists them")
     if model["bytes_state"] != "present":
         raise PixdError(f"the bytes of {model['name']} were removed", advice="train it again")
     return model

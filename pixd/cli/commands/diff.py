@@ -59,7 +59,7 @@ def _model(reader: Reader, pipeline: str, name: str) -> dict[str, Any]:
         )
     model = history.model(reader, pipeline, model_number(name))
     if model is None:
-        raise PixdError(f"there is no {name}", advice="`pixd models` lists them")
+        raise UsageError(f"there is no {name}", advice="`pixd models` lists them")
     return model
 
 

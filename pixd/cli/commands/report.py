@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
         model = history.model(reader, pipeline.name, model_number(thing))
         if model is None:
             which = "live model" if thing == "live" else f"model {thing}"
-            raise PixdError(f"{pipeline.name} has no {which}", advice="`pixd models` lists them")
+            raise UsageError(f"{pipeline.name} has no {which}", advice="`pixd models` lists them")
         path = place(settings, args.out, f"{pipeline.name}-{model['name'].replace('@', '-')}.html")
         found = record.gather(reader, settings.store, model, count)
     _add_pictures(settings, found)

@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     reader = connection.open_reader(settings.store)
     commit = history.commit(reader, pipeline.name, kind, which)
     if commit is None:
-        raise PixdError(f"there is no {thing}", advice=f"`pixd log {kind}` lists them")
+        raise UsageError(f"there is no {thing}", advice=f"`pixd log {kind}` lists them")
     watched = pipeline.training if kind == "training" else pipeline.input
     folder = Path(args.to).absolute() if args.to else watched
     if args.to:

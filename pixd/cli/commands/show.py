@@ -12,7 +12,7 @@ from pixd.cli.naming import pipeline_and_thing, whole_digest
 from pixd.store import connection
 from pixd.store.queries import changes, history
 from pixd.system.digests import hash_file
-from pixd.system.errors import PixdError, UsageError
+from pixd.system.errors import UsageError
 
 if TYPE_CHECKING:
     import argparse
@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
     reader = connection.open_reader(settings.store)
     found = _find(reader, pipeline, thing)
     if found is None:
-        raise PixdError(
+        raise UsageError(
             f"there is no {thing} in {pipeline}", advice="`pixd log` lists what there is"
         )
     if args.json:

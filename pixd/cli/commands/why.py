@@ -9,7 +9,7 @@ from pixd.answers import why
 from pixd.cli.configuration import settings_of
 from pixd.cli.naming import locate, pipeline_and_thing
 from pixd.store import connection
-from pixd.system.errors import PixdError, UsageError
+from pixd.system.errors import UsageError
 
 if TYPE_CHECKING:
     import argparse
@@ -25,7 +25,7 @@ def run(args: argparse.Namespace) -> int:
             raise UsageError(f"{args.thing} is no run", advice="run@7")
         found = why.of_run(reader, settings.store, int(number))
         if found is None:
-            raise PixdError(f"there is no {args.thing}", advice="`pixd show model@N` names runs")
+            raise UsageError(f"there is no {args.thing}", advice="`pixd show model@N` names runs")
     else:
         pipelines = settings.pipelines
         if args.pipeline or len(pipelines) == 1:

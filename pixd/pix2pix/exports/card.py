@@ -8,6 +8,7 @@ from typing import Any, Final
 import pixd
 from pixd.pix2pix.network.model_folder import GENERATOR_FILE
 from pixd.store import model_scores
+from pixd.system.wording import counted
 
 SIGNATURE: Final = "serving_default"
 _SAYS: Final = {
@@ -167,7 +168,7 @@ def _scores(metrics: Mapping[str, Any]) -> Iterator[str]:
     l1 = metrics.get("l1")
     if l1 is None or not metrics.get("held_out"):
         return
-    told = f"Held-out L1 {l1:.1f} of 255 on {metrics['held_out']} pairs (less is better)"
+    told = f"Held-out L1 {l1:.1f} of 255 on {counted(metrics['held_out'], 'pair')} (less is better)"
     if beside := model_scores.beside(metrics):
         told += f"; {beside}"
     if doubts := model_scores.doubts(metrics):

@@ -72,7 +72,7 @@ SEEN: dict[str, tuple[int, Callable[[World], int]]] = {
     "done": (0, lambda _: pixd("log")),
     "degraded": (1, degraded),
     "blocked": (1, blocked),
-    "failed": (1, lambda _: pixd("promote", "model@99")),
+    "failed": (1, lambda _: pixd("rollback")),
     "no such option": (2, lambda _: pixd("status", "--no-such-option")),
     "no such command": (2, lambda _: pixd("no-such-command")),
     "no command": (2, lambda _: pixd()),
@@ -96,6 +96,39 @@ def test_the_command_ends_with_the_code_that_the_page_lists(
     assert code in LISTED
     if code not in {0, 1, 3}:
         assert capsys.readouterr().out == ""  # a script reads nothing that is no answer
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("promote", "model@99"),
+        ("rollback", "model@99"),
+        ("retrain", "model@99"),
+        ("export", "model@99", "there"),
+        ("models", "--report", "99"),
+        ("diff", "model@1", "model@99"),
+        ("diff", "training@1", "training@99"),
+        ("restore", "training@99", "--to", "there"),
+        ("show", "run@99"),
+        ("show", "model@99"),
+        ("why", "run@99"),
+        ("why", "nowhere.png"),
+        ("trace", "nowhere.png"),
+        ("teach", "output/nowhere.png"),
+        ("recall", "nowhere.png"),
+        ("retry", "nowhere.png"),
+        ("log", "nothing"),
+        ("wait", "nothing"),
+        ("translate", "nowhere.png"),
+        ("status", "-p", "nowhere"),
+    ],
+    ids=" ".join,
+)
+def test_a_name_that_nothing_has_is_a_wrong_command_line(
+    words: tuple[str, ...], world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert pixd(*words) == errors.EXIT_USAGE
+    assert "try: " in capsys.readouterr().err
 
 
 def test_the_page_lists_every_code_there_is_and_each_was_seen() -> None:

@@ -109,7 +109,7 @@ def test_the_service_is_asked_and_says_who_asked(page: Paged, running: Tiny) -> 
         ({"pipeline": "other"}, 404),
         ({"pipeline": "tiny", "number": "1"}, 422),
         ({"pipeline": "tiny"}, 422),
-        ({"pipeline": "tiny", "number": 99}, 409),
+        ({"pipeline": "tiny", "number": 99}, 404),
     ):
         assert page.post("/api/operations/promote", said).status_code == status, said
     assert page.post("/api/operations/expect", {"pipeline": "tiny"}).status_code == 404

@@ -8,9 +8,11 @@ from pixd.answers.over import not_over
 from pixd.store.queries.status import Trouble
 
 
-def pipeline(**said: str) -> dict[str, Any]:
+def pipeline(**said: object) -> dict[str, Any]:
     """Return what a status has of a pipeline, with `part_key` set."""
-    parts: dict[str, Any] = {part: {"held": "", "blocked": ""} for part in ("training", "input")}
+    parts: dict[str, Any] = {
+        part: {"held": "", "blocked": "", "rejected": 0} for part in ("training", "input")
+    }
     parts |= {part: {"blocked": ""} for part in ("train", "translate")}
     for name, value in said.items():
         part, key = name.split("_")
@@ -59,9 +61,13 @@ def test_a_configuration_that_was_put_right_is_left_out() -> None:
     assert left(found, pipeline(), config="stepz") == [found[0].message]
 
 
-def test_what_was_said_of_a_file_or_is_told_as_past_stays() -> None:
-    found = warnings(
-        ("rejected", "a.png: no picture"),
-        ("blocked", "went on after 3 s of being blocked: the disk is full"),
-    )
+def test_that_files_were_refused_is_left_out_when_none_is_any_more() -> None:
+    found = warnings(("rejected", "a.png: no picture"), ("rejected", "b.png: no picture"))
+    assert left(found, pipeline()) == []
+    for of_one in (pipeline(input_rejected=1), pipeline(training_rejected=1)):
+        assert left(found, of_one) == [one.message for one in found]
+
+
+def test_what_is_told_as_past_stays() -> None:
+    found = warnings(("blocked", "went on after 3 s of being blocked: the disk is full"))
     assert left(found, pipeline()) == [one.message for one in found]

@@ -112,3 +112,7 @@ def test_it_does_not_replace_a_model_whose_outputs_fit_their_own_targets(
     related = promotion.decide("if-better", {**metrics, "others": RELATED}, has_live=True)
     assert related.promote
     assert "doubtful" not in related.why
+
+
+def test_one_held_out_pair_is_told_as_one() -> None:
+    assert promotion._score({"l1": 42.95, "held_out": 1}) == ", held-out L1 42.95 on 1 pair"

@@ -24,6 +24,7 @@ from pixd.config.load import load
 from pixd.service.loop import Service
 from pixd.store import connection, heartbeat, place, schema
 from pixd.store.engine_beat import LOST, NO_ROOM, WORKING, Engine, Node
+from pixd.store.models import Model
 from pixd.store.opening import open_store
 from pixd.store.outside import Note, OutsideNote
 from pixd.store.states import FileState, RunState
@@ -124,8 +125,14 @@ class World:
         self.clock.now = NOW
 
     def add_model(
-        self, store: Store, metrics: Mapping[str, Any] = SCORES, *, early_of: int = 0
-    ) -> None:
+        self,
+        store: Store,
+        metrics: Mapping[str, Any] = SCORES,
+        *,
+        early_of: int = 0,
+        why_not: str = "",
+    ) -> Model:
+        """Record a model and make it live, unless `why_not` says why that was refused."""
         export = store.objects.add(b"a generator with %d scores" % len(metrics))
         store.objects.flush()
         recipe = store.runs.add_recipe("train", {})
@@ -137,9 +144,11 @@ class World:
                 "facades", export.digest, train_run=run, export_run=run, version=version,
                 commit_seq=1, steps=900 if early_of else 24_000, metrics=metrics,
                 early_of=early_of,
-                verdict=canonical_json({"promote": True, "why": "the first model"}),
+                verdict=canonical_json({"promote": not why_not, "why": why_not or "the first model"}),
             )  # fmt: skip
-        store.models.promote(model, who="service", why="the first model", change_id="c1")
+        if not why_not:
+            store.models.promote(model, who="service", why="the first model", change_id="c1")
+        return model
 
     def add_run(self, store: Store, state: RunState, recipe: str, reason: str = "") -> int:
         run = store.runs.queue(

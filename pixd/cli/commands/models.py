@@ -14,6 +14,7 @@ from pixd.training import promotion
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Collection
 
 
 def run(args: argparse.Namespace) -> int:
@@ -28,7 +29,8 @@ def run(args: argparse.Namespace) -> int:
         )
     settings = settings_of(args)
     pipeline = pick_pipeline(settings, args.pipeline).name
-    rows = history.models(connection.open_reader(settings.store), pipeline)
+    reader = connection.open_reader(settings.store)
+    rows = history.models(reader, pipeline)
     if args.json:
         told = [{**row, "doubts": model_scores.doubts(row["metrics"])} for row in rows]
         print(json.dumps(told, sort_keys=True, indent=1))
@@ -40,6 +42,7 @@ def run(args: argparse.Namespace) -> int:
         f"{'model':<10}{'dataset':<14}{'steps':>7}{'L1':>8}{'SSIM':>7}{'sharp':>7}{'L1 mean':>9}{'L1 others':>11}  state"
     )
     live = next((row["number"] for row in rows if row["is_live"]), 0)
+    once_live = history.once_live(reader, pipeline)
     for row in rows:
         metrics = row["metrics"]
         scores = "".join(
@@ -50,7 +53,9 @@ def run(args: argparse.Namespace) -> int:
         scores += _number(model_scores.baseline_l1(metrics, "mean_target"), 9, 1)
         scores += _number(model_scores.others_l1(metrics), 11, 1)
         dataset = f"training@{row['commit_seq']}"
-        print(f"{row['name']:<10}{dataset:<14}{row['steps']:>7}{scores}  {_state(row, live)}")
+        print(
+            f"{row['name']:<10}{dataset:<14}{row['steps']:>7}{scores}  {_state(row, live, once_live)}"
+        )
     return 0
 
 
@@ -58,8 +63,14 @@ def _number(value: float | None, width: int, digits: int) -> str:
     return f"{value:>{width}.{digits}f}" if value is not None else f"{'-':>{width}}"
 
 
-def _state(row: dict[str, Any], live: int) -> str:
-    """Say what is to know of a model; `live` is the number of the live one, or 0."""
+def _state(row: dict[str, Any], live: int, once_live: Collection[int]) -> str:
+    """Say what is to know of a model.
+
+    Args:
+        row: of the model.
+        live: number of the live one, or 0.
+        once_live: numbers of those that are or were live.
+    """
     words = []
     if row["early_of"]:
         words.append(f"early, of {row['early_of']:,} steps")
@@ -67,7 +78,8 @@ def _state(row: dict[str, Any], live: int) -> str:
         words.append("LIVE, pinned" if row["is_pinned"] else "LIVE")
     if not row["verdict"]["promote"] and not row["is_live"]:
         decision = promotion.Decision(**row["verdict"])
-        told = f"not promoted: {decision.why}"
+        was_live = row["number"] in once_live  # a person promoted it all the same
+        told = f"{'was live' if was_live else 'not promoted'}: {decision.why}"
         if promotion.is_offered(decision) and row["number"] > live:
             told += f" (`pixd promote {row['name']}` makes it live)"
         words.append(told)

@@ -68,6 +68,16 @@ def models(reader: sqlite3.Connection, pipeline: str, limit: int = 1000) -> list
     return [_model(row) for row in rows]
 
 
+def once_live(reader: sqlite3.Connection, pipeline: str) -> set[int]:
+    """Return the numbers of the models that are or were live."""
+    rows = reader.execute(
+        "SELECT number FROM model WHERE pipeline = ?1 AND id IN"
+        " (SELECT new_model_id FROM ref_log WHERE pipeline = ?1)",
+        (pipeline,),
+    )
+    return {row[0] for row in rows}
+
+
 def outputs(reader: sqlite3.Connection, pipeline: str, limit: int) -> list[dict[str, Any]]:
     """Return the newest outputs of a pipeline, newest first."""
     rows = reader.execute(

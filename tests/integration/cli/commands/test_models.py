@@ -51,3 +51,21 @@ def test_a_person_who_pins_a_doubtful_model_is_not_warned_any_more(
     told = json.loads(capsys.readouterr().out)
     assert told["problems"] == []
     assert told["pipelines"]["facades"]["model"]["doubts"]
+
+
+def test_a_refused_model_that_a_person_made_live_is_not_said_to_have_never_been(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def second() -> str:
+        capsys.readouterr()
+        assert main.main(["models"]) == 0
+        return capsys.readouterr().out.splitlines()[1]
+
+    with world.running() as store:
+        first = store.models.live("facades")
+        assert first is not None
+        model = world.add_model(store, DOUBTFUL, why_not="a variant")
+        assert "not promoted: a variant" in second()
+        for one in (model, first):
+            store.models.promote(one, who="ada", why="by hand", change_id="c2")
+        assert second().endswith("was live: a variant")

@@ -82,7 +82,7 @@ _ADVICE = (
     (("is full", os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT)), ADVICE_FULL),
     (
         ("database locked",),
-        "end the program that has the store's database open, such as a viewer or a backup",
+        "end the program that has lineage.db open, such as a database viewer",
     ),
     (
         ("enough memory", os.strerror(errno.ENOMEM)),

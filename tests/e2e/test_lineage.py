@@ -97,7 +97,7 @@ def test_rolling_back_past_the_first_model_says_that_there_is_none(two: Tiny) ->
     done = two.pixd("rollback")
     assert done.returncode == 1
     assert "before model@1" in done.stderr
-    assert two.pixd("promote", "model@7").returncode == 1
+    assert two.pixd("promote", "model@7").returncode == 2
     assert two.pixd("promote", "live").returncode == 2
 
 

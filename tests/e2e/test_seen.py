@@ -250,7 +250,7 @@ def test_a_damaged_model_is_said_and_a_recalled_picture_is_in_no_report(mine: Ti
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (["--report", "9"], 1, "tiny has no model 9"),
+        (["--report", "9"], 2, "tiny has no model 9"),
         (["--report", "soon"], 2, "soon is no model"),
         (["--report", "1", "--pairs", "-1"], 2, "how many?"),
         (["--report", "1", "-o", "training/r.html"], 2, "which pixd watches"),

@@ -110,6 +110,7 @@ class Fake:
         self.early: list[Any] = []
         self.notes: list[str] = []
         self.preview_trouble = ""
+        self.commit = SimpleNamespace(change_id="c1")
         self.scratch = Path("/nonexistent")
         self.progress: dict[str, Any] = {}
 
@@ -202,6 +203,8 @@ def test_all_variants_give_way_to_what_the_folder_asks_for(
         run.is_over = True
     changed.step(104.0, room=1)
     assert [run.trying for run in changed.runs] == [None]
+    told = "SELECT change_id FROM event WHERE message LIKE 'training cancelled:%'"
+    assert folder.store.db.execute(told).fetchall() == [("c1",)] * 2
 
 
 def test_a_stop_ends_all_variants(folder: Folder, side_by_side: stage.Training) -> None:
@@ -492,6 +495,7 @@ class Runs:
         self.reason, self.left_as = "trying 1 of 2: ngf 8", ""
         self.notes: list[str] = []
         self.preview_trouble = ""
+        self.commit = SimpleNamespace(change_id="c1")
 
     def read(self, _now: float) -> None: ...
 

@@ -11,12 +11,11 @@ import argparse
 import contextlib
 import sqlite3
 import statistics
-import subprocess
 import tempfile
 import time
 from pathlib import Path
 
-from fixtures.service_folder import PIXD, ServiceFolder
+from fixtures.service_folder import ServiceFolder
 from peers.before import environment_of, tree_of
 from PIL import Image
 
@@ -36,17 +35,11 @@ def start(folder: ServiceFolder, tree: Path) -> float:
     live = folder.path / "store" / "service.json"
     live.unlink()
     began = time.perf_counter()
-    service = subprocess.Popen(
-        [*PIXD, "run"], cwd=folder.path, env=environment_of(tree), stderr=subprocess.DEVNULL
-    )
-    try:
+    with folder.running(environment_of(tree)):
         while not live.exists():  # the first heartbeat ends the first step, as READY=1 does
             time.sleep(0.005)
         ready_s = time.perf_counter() - began
         time.sleep(3)  # if it redoes something, it begins now
-    finally:
-        service.terminate()
-        service.wait()
     return ready_s
 
 

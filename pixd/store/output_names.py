@@ -1,4 +1,4 @@
-"""The names of an input's outputs, for Python and for SQL.
+"""The names of an input's outputs, for Python and for SQL, and whether one stands under its name.
 
 The output of ``x.png`` is ``x.png``; of any other ``x.jpg`` it is ``x.jpg.png``. Where an input has
 several, with `samples: N`, they are ``x.1.png`` to ``x.N.png``, and ``x.jpg.1.png`` to
@@ -8,6 +8,8 @@ several, with `samples: N`, they are ``x.1.png`` to ``x.N.png``, and ``x.jpg.1.p
 from __future__ import annotations
 
 from typing import Final
+
+from pixd.store.states import OutputState
 
 _SUFFIX: Final = ".png"
 
@@ -43,3 +45,23 @@ def output_name_sql(column: str, number: int, samples: int) -> str:
     if samples == 1:
         return name
     return f"(substr({name}, 1, length({name}) - 4) || '.{int(number)}' || substr({name}, -4))"
+
+
+def output_stands_sql(number: int, samples: int, is_right: str) -> str:
+    """Return whether an input, a row of `file`, lacks no output of a number, as SQL.
+
+    One that was edited by hand stands whatever made it: pixd replaces it only when asked.
+
+    Args:
+        number: of the sample, from 1.
+        samples: how many outputs each input has.
+        is_right: SQL of the model and recipe that any other must be of, as a row of `output`.
+            ``?2`` is the pipeline.
+    """
+    return (
+        "EXISTS (SELECT 1 FROM output WHERE output.pipeline = ?2"
+        " AND output.input_path = file.path"
+        f" AND output.path = {output_name_sql('file.path', number, samples)}"
+        f" AND (output.state = '{OutputState.EDITED}' OR (output.state = '{OutputState.CURRENT}'"
+        f" AND output.input_digest = file.digest AND ({is_right}))))"
+    )

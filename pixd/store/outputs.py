@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pixd.store.output_names import output_name_sql
+from pixd.store.output_names import output_name_sql, output_stands_sql
 from pixd.store.states import STANDING_OUTPUTS, FileState, OutputState, listed
 from pixd.store.transaction import transaction
 from pixd.system.clock import utc_now
@@ -49,6 +49,7 @@ _COLUMNS = (
     "id, pipeline, path, input_path, input_digest, model_digest, recipe, run_id, digest, state,"
     " change_id"
 )
+_OF_THESE = "output.model_digest = ?3 AND output.recipe = ?4"
 _OF_ANY = "pipeline IN (SELECT pipeline FROM output_total)"
 """Of any pipeline that ever had outputs. With it SQLite finds a state by an index; without, it reads
 the whole table, which takes a second where 100,000 outputs are not in memory yet."""
@@ -287,15 +288,11 @@ class Outputs:
         Returns:
             How many inputs became due.
         """
+        is_right = f"?5 OR ({_OF_THESE})"
         cursor = self._db.conn.execute(
             f"UPDATE file SET state = '{FileState.QUEUED}', reason = '', attempts = 0, retry_at = NULL"
             f" WHERE repo_id = ?1 AND digest IS NOT NULL AND state IN ('{FileState.TRANSLATED}', '{FileState.FAILED}')"
-            " AND NOT EXISTS (SELECT 1 FROM output WHERE output.pipeline = ?2"
-            "   AND output.input_path = file.path"
-            f"   AND output.path = {output_name_sql('file.path', number, samples)}"
-            f"   AND (output.state = '{OutputState.EDITED}' OR (output.state = '{OutputState.CURRENT}'"
-            "     AND output.input_digest = file.digest"
-            "     AND (?5 OR (output.model_digest = ?3 AND output.recipe = ?4)))))",
+            f" AND NOT {output_stands_sql(number, samples, is_right)}",
             (repo_id, pipeline, model_digest, recipe, is_early),
         )
         return cursor.rowcount
@@ -311,11 +308,7 @@ class Outputs:
         rows = self._db.conn.execute(
             "SELECT file.path FROM file WHERE repo_id = ?1 AND digest IS NOT NULL"
             f" AND state = '{FileState.TRANSLATED}'"
-            " AND NOT EXISTS (SELECT 1 FROM output WHERE output.pipeline = ?2"
-            "   AND output.input_path = file.path AND output.input_digest = file.digest"
-            f"   AND output.path = {output_name_sql('file.path', 1, samples)}"
-            f"   AND (output.state = '{OutputState.EDITED}' OR (output.state = '{OutputState.CURRENT}'"
-            "   AND output.model_digest = ?3 AND output.recipe = ?4)))"
+            f" AND NOT {output_stands_sql(1, samples, _OF_THESE)}"
             " ORDER BY ctime_ns DESC, path",
             (repo_id, pipeline, model_digest, recipe),
         )

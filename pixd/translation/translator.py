@@ -152,9 +152,10 @@ def model_of(reader: Reader, pipeline: str, number: int | None) -> dict[str, Any
     """
     model = history.model(reader, pipeline, number)
     if model is None:
-        if number is not None:
-            raise UsageError(f"{pipeline} has no model@{number}", advice="`pixd models` lists them")
-        raise PixdError(f"{pipeline} has no live model", advice="`pixd models` lists them")
+        kind, which = (
+            (PixdError, "live model") if number is None else (UsageError, f"model@{number}")
+        )
+        raise kind(f"{pipeline} has no {which}", advice="`pixd models` lists them")
     if model["bytes_state"] != "present":
         raise PixdError(f"the bytes of {model['name']} were removed", advice="train it again")
     return model

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from pixd.store.output_names import output_name_sql
+from pixd.store.output_names import output_stands_sql
 from pixd.store.states import TRANSLATABLE, BytesState, FileState, OutputState, listed
 
 if TYPE_CHECKING:
@@ -309,12 +309,10 @@ def stale_inputs(
     """
     numbers = range(1, len(recipes) + 1)
     lacks = [
-        "NOT EXISTS (SELECT 1 FROM output WHERE output.pipeline = ?2"
-        "   AND output.input_path = file.path"
-        f"   AND output.path = {output_name_sql('file.path', number, len(recipes))}"
-        f"   AND (output.state = '{OutputState.EDITED}' OR (output.state = '{OutputState.CURRENT}'"
-        "     AND output.input_digest = file.digest AND output.model_digest = ?3"
-        f"     AND output.recipe = ?{number + 3})))"
+        "NOT "
+        + output_stands_sql(
+            number, len(recipes), f"output.model_digest = ?3 AND output.recipe = ?{number + 3}"
+        )
         for number in numbers
     ]
     # All that was ever made of an input has a row, whatever stands in the folder now.

@@ -38,3 +38,5 @@ def test_what_it_was_made_from_may_change(edited: Publishing) -> None:
         (REST[0], EDITED),
     )
     assert edited.store.outputs.requeue_stale("p", edited.repo, MODEL, edited.recipe) == 0
+    behind = edited.store.outputs.behind("p", edited.repo, OTHER, edited.recipe)
+    assert sorted(behind) == REST

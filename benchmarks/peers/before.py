@@ -131,10 +131,15 @@ def arguments() -> argparse.Namespace:
 
 @contextlib.contextmanager
 def tree_of(commit: str) -> Iterator[Path]:
-    """Make a worktree of a commit for the block."""
+    """Make a worktree of a commit for the block, and compile both trees.
+
+    Else the new tree would be compiled at each start where PYTHONDONTWRITEBYTECODE is set.
+    """
     with tempfile.TemporaryDirectory(prefix="pixd-before-") as name:
         tree = Path(name) / "tree"
         subprocess.run([*GIT, "worktree", "add", "-q", "--detach", str(tree), commit], check=True)
+        compiled = [tree / "pixd", ROOT / "pixd"]
+        subprocess.run([sys.executable, "-m", "compileall", "-q", *compiled], check=True)
         try:
             yield tree
         finally:

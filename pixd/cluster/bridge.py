@@ -28,7 +28,8 @@ from pixd.cluster.training import TrainingBridge
 from pixd.cluster.translating import TranslatingBridge
 from pixd.system.children import child, task
 from pixd.system.children.spawner import CLUSTER
-from pixd.system.children.spec import Problem, Result, TrainSpec
+from pixd.system.children.spec import Result, TrainSpec
+from pixd.system.children.spec_parts import Problem
 from pixd.system.errors import PixdError
 
 if TYPE_CHECKING:

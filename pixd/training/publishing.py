@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from pixd.store.models import Model
     from pixd.store.objects import StoredObject
     from pixd.store.store import Store
-    from pixd.system.children.spec import OutputFile, Result
+    from pixd.system.children.spec import Result
+    from pixd.system.children.spec_parts import OutputFile
     from pixd.training.run import TrainingRun
 
 EXPORT_REVISION = 1

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from pixd.system import durable
 from pixd.system.children import child, task
-from pixd.system.children.spec import OutputFile, Result, TrainSpec, result_to_json
+from pixd.system.children.spec import Result, TrainSpec, result_to_json
+from pixd.system.children.spec_parts import OutputFile
 from pixd.system.digests import canonical_json
 
 

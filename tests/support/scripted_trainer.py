@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from pixd.system.children import child, task
-from pixd.system.children.spec import OutputFile, TrainSpec
+from pixd.system.children.spec import TrainSpec
+from pixd.system.children.spec_parts import OutputFile
 from pixd.system.digests import digest_of
 
 

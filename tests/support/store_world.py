@@ -32,7 +32,8 @@ from pixd.store.runs import run_key
 from pixd.store.states import RunState
 from pixd.system import crash_points
 from pixd.system.children.spawner import LocalSpawner
-from pixd.system.children.spec import OutputFile, Result, TranslateSpec
+from pixd.system.children.spec import Result, TranslateSpec
+from pixd.system.children.spec_parts import OutputFile
 from pixd.system.children.warm_worker import Answer, Note
 from pixd.system.children.worker import Worker
 from pixd.system.digests import canonical_json, digest_of, hash_file

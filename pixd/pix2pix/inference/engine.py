@@ -20,6 +20,30 @@ class Noisy(NamedTuple):
     noise: bytes
 
 
+class ModelSpec(Protocol):
+    """What the spec of a child says of the model that it runs."""
+
+    @property
+    def model(self) -> str:
+        """The model's folder."""
+
+    @property
+    def files(self) -> Mapping[str, str]:
+        """Digest of each file in it, by name."""
+
+    @property
+    def device(self) -> str:
+        """One of "auto", "gpu" and "cpu"."""
+
+    @property
+    def precision(self) -> str:
+        """The word "auto" or a Keras dtype policy."""
+
+    @property
+    def drops_out(self) -> bool:
+        """Whether dropout is on."""
+
+
 class Engine(Protocol):
     """A model, loaded and ready to run.
 

@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pixd.pix2pix.importing import importing_tensorflow
-from pixd.pix2pix.inference.engine import Engine
+from pixd.pix2pix.inference.engine import Engine, ModelSpec
 from pixd.pix2pix.network import hardware
-from pixd.system.children.spec import TranslateSpec
 
 
-def load(spec: TranslateSpec, phase: Callable[[str], object]) -> Engine:
+def load(spec: ModelSpec, phase: Callable[[str], object]) -> Engine:
     """Load the model of a spec into the engine that suits it.
 
     Args:
@@ -41,9 +40,9 @@ def load(spec: TranslateSpec, phase: Callable[[str], object]) -> Engine:
     return KerasEngine(spec)
 
 
-def _processor_for(spec: TranslateSpec) -> hardware.Device | None:
+def _processor_for(spec: ModelSpec) -> hardware.Device | None:
     """Return the processor that ONNX Runtime is to compute on; None if it is not to."""
-    if spec.recipe["sample"] or spec.device == "gpu":
+    if spec.drops_out or spec.device == "gpu":
         return None
     device = hardware.this_processor()
     precision = device.fastest if spec.precision == "auto" else spec.precision

@@ -6,17 +6,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pixd.pix2pix.inference.engine import ModelSpec
 from pixd.pix2pix.inference.sampling import make_sampling
 from pixd.pix2pix.network import hardware
 from pixd.pix2pix.network.generator import Pixels, image_size_of, load_generator, make_generate
 from pixd.pix2pix.network.model_folder import check_files, read_card
-from pixd.system.children.spec import TranslateSpec
 
 
 class KerasEngine:
     """A generator as the `Engine` of a translator."""
 
-    def __init__(self, spec: TranslateSpec) -> None:
+    def __init__(self, spec: ModelSpec) -> None:
         """Load the model of a spec.
 
         Raises:
@@ -33,7 +33,7 @@ class KerasEngine:
         self.environment: Mapping[str, Any] = hardware.describe_environment(device, policy)
         self.largest: int | None = None
         self._network: Any = (
-            make_sampling(generator) if spec.recipe["sample"] else make_generate(generator)
+            make_sampling(generator) if spec.drops_out else make_generate(generator)
         )
 
     def __call__(self, images: Sequence[Any]) -> list[Pixels]:

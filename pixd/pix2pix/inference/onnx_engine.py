@@ -18,12 +18,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from pixd.pix2pix.inference.engine import ModelSpec
 from pixd.pix2pix.network import hardware, onnx_graph, stored
 from pixd.pix2pix.network.codec import codec_with
 from pixd.pix2pix.network.model_folder import GENERATOR_FILE, check_files, read_card
 from pixd.pix2pix.network.onnx_runtime import onnxruntime
 from pixd.system import machine
-from pixd.system.children.spec import TranslateSpec
 
 Pixels = NDArray[np.uint8]
 
@@ -35,11 +35,11 @@ _ERRORS_ONLY: Final = 3  # of onnxruntime's levels of logging
 class OnnxEngine:
     """A generator as the `Engine` of a translator."""
 
-    def __init__(self, spec: TranslateSpec, device: hardware.Device) -> None:
+    def __init__(self, spec: ModelSpec, device: hardware.Device) -> None:
         """Load the model of a spec.
 
         Args:
-            spec: its recipe is without `sample`, which drops values at random.
+            spec: without dropout, which drops values at random.
             device: the processor, for the record.
 
         Raises:

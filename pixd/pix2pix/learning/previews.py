@@ -25,7 +25,8 @@ from pixd.pix2pix.network.generator import Inference, generate
 from pixd.pix2pix.network.model_folder import describe_file
 from pixd.system import durable, roles
 from pixd.system.children.child import Events, Interrupted
-from pixd.system.children.spec import OutputFile, TrainSpec
+from pixd.system.children.spec import TrainSpec
+from pixd.system.children.spec_parts import OutputFile
 
 SHOWN_PAIRS: Final = 4
 TILE_PX: Final = 160  # larger images are reduced to this: twelve columns are 2,000 pixels wide

@@ -52,8 +52,8 @@ from pixd.pix2pix.network.steps import (
     make_train_step,
 )
 from pixd.system.children.child import Events, Interrupted, StopFlag
-from pixd.system.children.spec import OutputFile, TrainSpec
-from pixd.system.children.spec_parts import Beginning
+from pixd.system.children.spec import TrainSpec
+from pixd.system.children.spec_parts import Beginning, OutputFile
 from pixd.system.children.task import BeginningError, describe_error
 
 CURVE_POINTS: Final = 300

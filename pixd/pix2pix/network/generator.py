@@ -26,7 +26,7 @@ from pixd.pix2pix.network.model_folder import (
 )
 from pixd.pix2pix.network.models import FLOAT32, for_computing, for_saving
 from pixd.system import crash_points, durable, roles
-from pixd.system.children.spec import OutputFile
+from pixd.system.children.spec_parts import OutputFile
 from pixd.system.errors import ADVICE_DISK, DiskError, PixdError
 
 Pixels = NDArray[np.uint8]

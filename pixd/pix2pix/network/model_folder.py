@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pixd.pix2pix.network import usage
-from pixd.system.children.spec import OutputFile
+from pixd.system.children.spec_parts import OutputFile
 from pixd.system.digests import hash_descriptor, hash_file
 from pixd.system.errors import PixdError
 

@@ -14,10 +14,18 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Final, TypedDict, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar, cast
 
 from pixd.system.children.confinement import MEGAPIXELS
-from pixd.system.children.spec_parts import Beginning, LiveModel, Pair, ScoredPair, Triple
+from pixd.system.children.spec_parts import (
+    Beginning,
+    LiveModel,
+    OutputFile,
+    Pair,
+    Problem,
+    ScoredPair,
+    Triple,
+)
 from pixd.system.errors import PixdError
 
 if TYPE_CHECKING:
@@ -115,6 +123,11 @@ class TranslateSpec(Spec):
     batch: int
     max_megapixels: int = MEGAPIXELS
 
+    @property
+    def drops_out(self) -> bool:
+        """Whether dropout is on."""
+        return bool(self.recipe["sample"])
+
 
 @dataclass(frozen=True, kw_only=True)
 class ExportSpec(Spec):
@@ -148,9 +161,14 @@ class ExportSpec(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class PicturesSpec(Spec):
-    """For `pixd.pix2pix.pictures`: a model and its files, the recipe of its training, the pairs."""
+    """For `pixd.pix2pix.pictures`: a model and its files, the recipe of its training, the pairs.
+
+    The device is the processor: a report does not wait for a GPU, on which the service may train.
+    """
 
     kind: ClassVar[str] = "pictures"
+    device: ClassVar[str] = "cpu"
+    drops_out: ClassVar[bool] = False
     model: str
     files: Mapping[str, str]
     precision: str
@@ -242,23 +260,6 @@ KINDS: Final[Mapping[str, type[Spec]]] = {
         *(InspectSpec, DecodeSpec, MakeSpec, TeachSpec),
     )
 }
-
-
-class Problem(TypedDict):
-    """Why a run failed: a kind for programs, a message for people, and what to do about it."""
-
-    kind: str
-    message: str
-    advice: str
-
-
-class OutputFile(TypedDict):
-    """A file that a run made: its role, its path in the scratch folder, its digest and bytes."""
-
-    role: str
-    path: str
-    sha256: str
-    size: int
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""What run specs are made of: pairs, models and what to score, as they are in JSON."""
+"""What run specs and results are made of: pairs, models, files and what went wrong, as they are in JSON."""
 
 from __future__ import annotations
 
@@ -65,3 +65,20 @@ class ScoredPair(TypedDict, total=False):
     pair: str
     input: str
     target: str
+
+
+class Problem(TypedDict):
+    """Why a run failed: a kind for programs, a message for people, and what to do about it."""
+
+    kind: str
+    message: str
+    advice: str
+
+
+class OutputFile(TypedDict):
+    """A file that a run made: its role, its path in the scratch folder, its digest and bytes."""
+
+    role: str
+    path: str
+    sha256: str
+    size: int

@@ -12,7 +12,8 @@ from typing import Any
 from pixd.system import disk, durable
 from pixd.system.children import child
 from pixd.system.children.child import Events
-from pixd.system.children.spec import RESULT_FILE, Problem, Result, S, Spec, result_to_json
+from pixd.system.children.spec import RESULT_FILE, Result, S, Spec, result_to_json
+from pixd.system.children.spec_parts import Problem
 from pixd.system.errors import ADVICE_DISK, DeviceError, PixdError
 
 _log = logging.getLogger(__name__)

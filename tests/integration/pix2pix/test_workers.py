@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -142,11 +144,40 @@ def test_scores_are_put_beside_baselines_that_learned_nothing(
     assert rows["colour matrix"]["l1"] < 5 < rows["mean target"]["l1"] < rows["identity"]["l1"]
 
 
+def test_pictures_are_drawn_as_a_translator_draws_them_and_without_tensorflow(
+    tmp_path: Path, trained: Path, start: Start, pairs: Pairs
+) -> None:
+    translator = translate_spec(tmp_path, trained)
+    recipe = {"pairs": "side-by-side", "direction": "AtoB", "fit": "pad"}
+    told = {name: translator[name] for name in ("schema", "scratch", "model", "files")}
+    spec = {
+        **told, "kind": "pictures", "recipe": recipe, "precision": "float32", "pairs": pairs[:1]
+    }  # fmt: skip
+    path = tmp_path / "pictures.json"
+    path.write_text(json.dumps(spec))
+    script = (
+        "import sys, pixd.pix2pix.pictures as p; from pixd.system.children import task\n"
+        "code = task.run(p.PicturesSpec, p.make_pictures)\n"
+        "assert not {'tensorflow', 'keras'} & set(sys.modules)\n"
+        "sys.exit(code)"
+    )
+    command = [sys.executable, "-c", script, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as drawing:
+        assert drawing.wait(120) == 0  # it would leave at the end of its stdin
+    (told,) = result_of(tmp_path)["pictures"]
+    shown = {part: tmp_path / file for part, file in told["files"].items()}
+
+    child = start("translator", {**translator, "device": "cpu"}, tmp_path / "t")
+    child.until(event="ready")
+    out = tmp_path / "out.png"
+    child.ask(id=1, image=str(shown["input"]), out=str(out), text={})
+    child.until(event="done", id=1)
+    with Image.open(out) as made, Image.open(shown["output"]) as output:
+        assert made.tobytes() == output.tobytes()
+
+
 @pytest.mark.parametrize("module", ["train", "export", "score", "translator", "pictures", "device"])
 def test_importing_a_worker_imports_no_tensorflow(module: str) -> None:
-    import subprocess
-    import sys
-
     code = (
         f"import sys, json, pixd.pix2pix.{module}; print(json.dumps('tensorflow' in sys.modules))"
     )

@@ -203,7 +203,10 @@ def _relayered(
         return made
 
     clone = keras.models.clone_model(model, clone_function=relayer)
-    clone.set_weights(model.get_weights())
+    for weight, copy in zip(model.weights, clone.weights, strict=True):
+        copy.assign(
+            weight.value
+        )  # the same memory until one of them changes; numpy would copy twice
     for layer, made in zip(model.layers, clone.layers, strict=True):
         if hasattr(made, "kernel_initializer"):
             made.kernel_initializer = layer.kernel_initializer

@@ -381,7 +381,7 @@ class Service:
             self.heartbeat.stop(self.store.heights())
         self.metrics_file.write(self.pipelines, self.heartbeat, is_up=False)
         with disk.tolerated(self.warn):
-            self.store.close()
+            self.store.close_whole()
         self.signals.close()
 
     def abandon(self) -> None:

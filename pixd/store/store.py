@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
-from pixd.store import connection, lock, place, writer
+from pixd.store import connection, last_check, lock, place, writer
 from pixd.store.commits import History
 from pixd.store.events import Event, Level
 from pixd.store.exclusions import Exclusions
@@ -67,8 +68,11 @@ class Store:
             self.place.close()
             raise
         was_cut_off = (folder / f"{connection.DATABASE}-wal").exists()
+        now = time.time()
+        checked = last_check.still_holds(folder, now)
+        self._checked_at = checked.at if checked else now
         try:
-            self.db: Database = writer.open_writer(folder)
+            self.db: Database = writer.open_writer(folder, is_checked=checked is not None)
             writer.refuse_older_than(read_heights(folder), self.db.conn, folder)
             self.place.note_opened()
         except BaseException:
@@ -180,6 +184,20 @@ class Store:
         )
         if self.listener:
             self.listener(event)
+
+    def close_whole(self) -> None:
+        """Close the store after an end without a fault, so that its next start need not check it.
+
+        Raises:
+            OSError, sqlite3.Error: the disk refuses; the store is closed, and will be checked.
+        """
+        try:
+            # While the page reads, closing would leave a log beside the database.
+            self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self.db.close()
+            last_check.note(self.place.pinned, self._checked_at)
+        finally:
+            self.close()
 
     def close(self) -> None:
         """Close the database, then release the lock."""

@@ -42,11 +42,15 @@ ADVICE_DAMAGED = (
 )
 
 
-def open_writer(folder: Path) -> Database:
+def open_writer(folder: Path, *, is_checked: bool = False) -> Database:
     """Open the database for its one writer, creating and migrating it as needed.
 
-    The whole database is checked for damage, at about 150 MB a second. That is worth it: a service
-    starts rarely, and what is written on a damaged page is lost.
+    The whole database is checked for damage, at about 150 MB a second, because what is written on a
+    damaged page is lost.
+
+    Args:
+        folder: the store's.
+        is_checked: whether it is known to be whole; see `pixd.store.last_check`.
 
     Raises:
         StoreBusyError: another program keeps it locked.
@@ -68,8 +72,10 @@ def open_writer(folder: Path) -> Database:
         db = database(connection, execute_plugins=False)
         # Checked before anything is written, so that a refused database is not changed.
         applied = {migration.name for migration in schema.migrations.applied(db)}
-        with _extending_start(connection, "checking the store"):
-            problems = [row[0] for row in db.execute("PRAGMA quick_check(3)") if row[0] != "ok"]
+        problems: list[str] = []
+        if not is_checked:
+            with _extending_start(connection, "checking the store"):
+                problems = [row[0] for row in db.execute("PRAGMA quick_check(3)") if row[0] != "ok"]
         if applied == set(MIGRATIONS) and not problems:
             problems = _changed_definitions(db)
     except sqlite3.Error as error:

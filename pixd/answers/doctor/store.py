@@ -131,7 +131,7 @@ def database_checks(examined: Examined) -> Iterator[Check]:
         return
     if examined.holder is not None:
         version = "an older" if connection.is_older(examined.reader) else "this"
-        yield ok(name, f"of {version} version; a service that runs has checked it at its start")
+        yield ok(name, f"of {version} version; a service that runs knows it whole")
         return
     if why := verify.quick_check(examined.reader):
         yield fail(name, f"damaged: {why}", writer.ADVICE_DAMAGED)

@@ -8,6 +8,7 @@ finished is never seen.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from pixd.store.edges import Edge
 from pixd.store.states import RunState
 from pixd.system import disk, durable
+from pixd.system.digests import hash_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,6 +50,15 @@ def hand_in(store_folder: Path, note: Mapping[str, Any], files: Mapping[str, Pat
         shutil.copyfile(path, building / role)
     durable.write_file(building / "note.json", json.dumps(note).encode())
     building.rename(inbox / name)
+
+
+def outputs_waiting(store_folder: Path) -> set[str]:
+    """Return the digests of the outputs that are handed in and not recorded yet."""
+    found = set()
+    for path in (store_folder / INBOX).glob("[!.]*/output"):
+        with contextlib.suppress(FileNotFoundError):  # it was recorded meanwhile
+            found.add(hash_file(path))
+    return found
 
 
 def take_in(store: Store) -> None:

@@ -77,6 +77,23 @@ def test_files_are_translated_at_once_beside_the_folders_and_recorded(
     assert len(runs) == 1
 
 
+def test_a_translation_replaces_a_translation_and_no_file_of_anybody_else(
+    trained: Tiny, tmp_path: Path
+) -> None:
+    picture(41).save(tmp_path / "photo.png")
+    command = ("translate", str(tmp_path / "photo.png"), "-o", str(tmp_path / "out"))
+    assert trained.pixd(*command).returncode == 0
+    again = trained.pixd(*command)
+    assert again.returncode == 0, again.stderr
+    made = tmp_path / "out" / "photo.png"
+    for data in (b"somebody's", made.read_bytes() + b"edited"):
+        made.write_bytes(data)
+        refused = trained.pixd(*command)
+        assert refused.returncode == 2
+        assert f"{made} is there already, and pixd did not make" in refused.stderr
+        assert made.read_bytes() == data
+
+
 def test_the_model_is_exported_with_a_card(trained: Tiny, tmp_path: Path) -> None:
     done = trained.pixd("export", "live", str(tmp_path / "model"))
     assert done.returncode == 0, done.stderr

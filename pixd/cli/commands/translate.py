@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import os
 import shlex
 import tempfile
 import time
@@ -16,6 +18,7 @@ from pixd.config.settings import MOST_SAMPLES
 from pixd.images.value_use import ValueUse
 from pixd.store import connection
 from pixd.store.output_names import output_names
+from pixd.store.queries import lineage
 from pixd.store.queries.training_set import learned_of
 from pixd.system import durable
 from pixd.system.children.spawner import LocalSpawner
@@ -26,7 +29,7 @@ from pixd.translation import due, inbox, odd_inputs, translator
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from pixd.config import Settings
     from pixd.system.children.warm_worker import WarmWorker
@@ -44,6 +47,8 @@ def run(args: argparse.Namespace) -> int:
         pipeline = dataclasses.replace(pipeline, sample=True, samples=args.samples)
     model = find_model(settings, pipeline.name, thing)
     jobs = _plan(args.files, Path(args.out), pipeline.samples)
+    _check_free(settings, [target for _, targets in jobs for target in targets])
+    Path(args.out).mkdir(parents=True, exist_ok=True)
     failures = 0
     odd: list[ValueUse] = []
     with tempfile.TemporaryDirectory(prefix="pixd-translate-") as temporary:
@@ -127,8 +132,27 @@ def _plan(files: list[str], out: Path, samples: int) -> list[tuple[Path, list[Pa
             )
     if len(set(targets)) < len(targets):
         raise UsageError("two of the files have the same name", advice="translate them one by one")
-    out.mkdir(parents=True, exist_ok=True)
     return jobs
+
+
+def _check_free(settings: Settings, targets: Sequence[Path]) -> None:
+    """Refuse to replace a file that somebody else made, or that was edited.
+
+    Raises:
+        UsageError: there is one.
+    """
+    there = [target for target in targets if os.path.lexists(target)]
+    if not there:
+        return
+    own = inbox.outputs_waiting(settings.store)
+    with contextlib.closing(connection.open_reader(settings.store)) as reader:
+        for target in there:
+            digest = hash_file(target) if target.is_file() else ""
+            if digest not in own and not lineage.is_translation(reader, digest):
+                raise UsageError(
+                    f"{target} is there already, and pixd did not make what is in it",
+                    advice="name another -o DIR, or move it away",
+                )
 
 
 def _answers(worker: WarmWorker, expected: int, progress: Progress) -> Any:

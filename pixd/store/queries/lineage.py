@@ -71,6 +71,16 @@ def appearances(reader: sqlite3.Connection, digest: str) -> list[Appearance]:
     return found
 
 
+def is_translation(reader: sqlite3.Connection, digest: str) -> bool:
+    """Tell whether a content is what a translation made."""
+    row = reader.execute(
+        "SELECT 1 FROM run_output JOIN run ON run.id = run_id"
+        " WHERE digest = ? AND kind = 'translate' LIMIT 1",
+        (digest,),
+    ).fetchone()
+    return row is not None
+
+
 def models_of(
     reader: sqlite3.Connection, store: Path, pipeline: str, digest: str
 ) -> list[Descendant]:

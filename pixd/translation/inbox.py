@@ -13,10 +13,11 @@ import json
 import os
 import secrets
 import shutil
+import time
 from typing import TYPE_CHECKING, Any
 
 from pixd.store.edges import Edge
-from pixd.store.states import RunState
+from pixd.store.states import ACTIVE_RUNS, RunState
 from pixd.system import disk, durable
 from pixd.system.digests import hash_file
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from pixd.store.store import Store
 
 INBOX = "inbox"
+LEFT_AFTER_S = 3600.0  # an entry is built in seconds
 
 
 def hand_in(store_folder: Path, note: Mapping[str, Any], files: Mapping[str, Path]) -> None:
@@ -64,23 +66,43 @@ def outputs_waiting(store_folder: Path) -> set[str]:
 def take_in(store: Store) -> None:
     """Record every whole entry and remove it. Cheap when there is none.
 
+    An entry waits while the service makes the same. What a command that was killed left is removed.
+
     Raises:
         OSError: the store's disk refuses; entries that were not recorded stay.
     """
     inbox = store.folder / INBOX
     try:
-        names = sorted(n for n in os.listdir(inbox) if not n.startswith("."))  # noqa: PTH208
+        names = sorted(os.listdir(inbox))  # noqa: PTH208
     except FileNotFoundError:
         return
     for name in names:
         entry = inbox / name
+        if name.startswith("."):
+            _remove_left(entry)
+            continue
         try:
-            _record(store, entry, json.loads((entry / "note.json").read_bytes()))
+            note = json.loads((entry / "note.json").read_bytes())
+            if _is_under_way(store, note):
+                continue
+            _record(store, entry, note)
         except (OSError, ValueError, KeyError) as error:
             if disk.refusal(error):
                 raise  # the entry stays and is taken in later
             store.note("", "warning", "inbox", f"an entry in the inbox was dropped: {error!r}")
         shutil.rmtree(entry, ignore_errors=True)
+
+
+def _is_under_way(store: Store, note: Mapping[str, Any]) -> bool:
+    """Tell whether the service makes the same: only one run of a key may be active."""
+    attempts = store.runs.attempts(str(note["pipeline"]), str(note["key"]))
+    return any(run.state in ACTIVE_RUNS for run in attempts)
+
+
+def _remove_left(building: Path) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        if time.time() - building.stat().st_mtime > LEFT_AFTER_S:
+            shutil.rmtree(building, ignore_errors=True)
 
 
 def _record(store: Store, entry: Path, note: Mapping[str, Any]) -> None:

@@ -138,7 +138,8 @@ def note_unfinished(store: Store, pipeline: str, run: TrainingRun, ended: Ended)
 
 def _publish(store: Store, pipeline: PipelineSettings, run: TrainingRun, result: Result) -> str:
     model = publish_model(store, run, result, pipeline)
-    warm_start.drop_what_none_begins_from(store, pipeline.name, run.run_id)
+    is_variant = run.trying is not None
+    warm_start.drop_what_none_begins_from(store, pipeline.name, run.run_id, is_variant=is_variant)
     decision = json.loads(model.verdict)
     level: Level = "info" if decision["promote"] or run.trying else "warning"
     said = f"model@{model.number} is live: {decision['why']}"

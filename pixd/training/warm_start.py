@@ -237,8 +237,10 @@ def last_step_in(folder: Path) -> int:
     return max((int(step) for step in steps if step.isdecimal()), default=0)
 
 
-def drop_what_none_begins_from(store: Store, pipeline: str, newest: int) -> None:
-    """Remove the checkpoints of ended trainings that no later training can begin from.
+def drop_what_none_begins_from(
+    store: Store, pipeline: str, newest: int, *, is_variant: bool = False
+) -> None:
+    """Remove the checkpoints of trainings that no later training can begin from or go on with.
 
     Those of the newest training and of the live model's stay.
 
@@ -246,6 +248,7 @@ def drop_what_none_begins_from(store: Store, pipeline: str, newest: int) -> None
         store: the open store.
         pipeline: its name.
         newest: the training run that has just succeeded; its model may be promoted later.
+        is_variant: whether `pixd try` asked for it. A training that was cut off is still due then.
     """
     reader = store.db.conn
     live = store.models.live(pipeline)
@@ -253,7 +256,10 @@ def drop_what_none_begins_from(store: Store, pipeline: str, newest: int) -> None
         checkpoints_of(reader, store.folder, run_id)
         for run_id in (newest, *([live.train_run] if live else []))
     }
-    for key in lineage.keys_of_ended_trainings(reader, pipeline):
+    keys = lineage.keys_of_ended_trainings(reader, pipeline)
+    if not is_variant:
+        keys += lineage.keys_of_abandoned_trainings(reader, pipeline, newest)
+    for key in keys:
         for folder in store.checkpoints.glob(key.removeprefix("sha256:") + "*"):
             if folder not in kept:
                 shutil.rmtree(folder, ignore_errors=True)

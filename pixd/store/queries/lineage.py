@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pixd.store import taught
 from pixd.store.queries.sweeps import NO_VARIANT
-from pixd.store.states import RunState
+from pixd.store.states import ACTIVE_RUNS, RunState, listed
 
 if TYPE_CHECKING:
     import sqlite3
@@ -287,6 +287,30 @@ def keys_of_ended_trainings(reader: sqlite3.Connection, pipeline: str) -> list[s
         "SELECT DISTINCT key FROM run WHERE pipeline = ? AND kind = 'train'"
         f" AND state IN ('{RunState.SUCCEEDED}', '{RunState.SUPERSEDED}')",
         (pipeline,),
+    )
+    return [row[0] for row in rows]
+
+
+def keys_of_abandoned_trainings(
+    reader: sqlite3.Connection, pipeline: str, newest: int
+) -> list[str]:
+    """Return the keys of trainings that were cut off, and that nothing goes on with.
+
+    Those are of no use to any other pipeline, and no variant of what `pixd try` was asked for last.
+
+    Args:
+        reader: the store's database.
+        pipeline: its name.
+        newest: a later training, which has succeeded.
+    """
+    rows = reader.execute(
+        "SELECT DISTINCT key FROM run WHERE pipeline = ?1 AND kind = 'train' AND id < ?2"
+        f" AND state IN ('{RunState.FAILED}', '{RunState.CANCELLED}', '{RunState.LOST}')"
+        " AND NOT EXISTS (SELECT 1 FROM run AS other WHERE other.key = run.key AND"
+        f" (other.pipeline != ?1 OR other.id >= ?2 OR other.state IN ({listed(ACTIVE_RUNS)})))"
+        " AND NOT EXISTS (SELECT 1 FROM variant_run WHERE variant_run.run_id = run.id"
+        " AND sweep_id = (SELECT max(id) FROM sweep WHERE pipeline = ?1))",
+        (pipeline, newest),
     )
     return [row[0] for row in rows]
 

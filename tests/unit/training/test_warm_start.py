@@ -159,3 +159,44 @@ def test_the_state_of_the_live_model_outlives_others(store: Store) -> None:
     warm_start.drop_what_none_begins_from(store, "p", newest=2)
     assert len(list(store.checkpoints.iterdir())) == 2  # the newest one's and the live one's
     assert isinstance(chosen(store, made(*range(103))), warm_start.WarmStart)
+
+
+def cut_off(store: Store, key: str, pipeline: str = "p", *, of_sweep: int = 0) -> Path:
+    """Write a training that ended before its last step, and its checkpoint."""
+    recipe = store.runs.add_recipe("train", RECIPE)
+    with store.transaction():
+        run = store.runs.queue(
+            pipeline, "train", key, change_id="c", recipe=recipe, reason="", inputs=[],
+            state=RunState.RUNNING,
+        )  # fmt: skip
+        store.runs.move(run, (RunState.RUNNING,), RunState.CANCELLED)
+        if of_sweep:
+            store.sweeps.note_run(run, of_sweep, 1)
+    folder = warm_start.checkpoints_of(store.db.conn, store.folder, run)
+    (folder / "step-00000100").mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def sweep(store: Store) -> int:
+    recipe = store.runs.add_recipe("train", RECIPE)
+    with store.transaction():
+        return store.sweeps.add("p", [({}, recipe)], who="ada", change_id="c")
+
+
+def test_a_training_that_was_cut_off_is_kept_until_another_one_has_finished(store: Store) -> None:
+    of_another_sweep = cut_off(store, "sha256:one", of_sweep=sweep(store))
+    last_asked = cut_off(store, "sha256:two", of_sweep=sweep(store))
+    mine = cut_off(store, "sha256:three")
+    shared = cut_off(store, "sha256:four")
+    assert cut_off(store, "sha256:four", "q") == shared
+    trained_on(made(*range(100)), store)
+    newest = store.db.execute("SELECT max(id) FROM run").fetchone()[0]
+    later = cut_off(store, "sha256:five")
+    every = {*store.checkpoints.iterdir()}
+
+    warm_start.drop_what_none_begins_from(store, "p", newest, is_variant=True)
+    assert {*store.checkpoints.iterdir()} == every
+    warm_start.drop_what_none_begins_from(store, "p", newest)
+    assert {*store.checkpoints.iterdir()} == every - {of_another_sweep, mine}
+    assert last_asked.exists()
+    assert later.exists()

@@ -172,13 +172,17 @@ class Pipelines:
             intake.step(now)
         self._inspect(now)
         for pipeline in self._served:
+            pipeline.training.follow(now)  # who asks next goes by what has ended by now
+        for pipeline in self._served:
             at_once, running = self._spawner.trainings_at_once(), len(self.training_runs)
             others = running - len(pipeline.training.runs)
             may_train = may_start and pipeline.may_train and others < at_once
-            # What a folder asks for goes before a second variant of another's.
-            is_needed = any(p.training.state == "waiting" and p.may_train for p in self._served)
-            room = at_once - running if may_train and not is_needed else 0
-            pipeline.training.step(now, may_start=may_train, room=room)
+            # What a folder asks for goes before the next variant of another's, and before a second
+            # one even where it waits for something else.
+            able = [p.training for p in self._served if p.may_train]
+            room = at_once - running if may_train and all(t.state != "waiting" for t in able) else 0
+            may_try = not any(t.waits_for_room for t in able)
+            pipeline.training.step(now, may_start=may_train, may_try=may_try, room=room)
         for pipeline in self._leaving:
             pipeline.follow(now)
         self._leaving = [pipeline for pipeline in self._leaving if not pipeline.is_over]

@@ -6,16 +6,51 @@ from typing import TYPE_CHECKING
 
 from pixd.store.queries import lineage, retraining, trainings
 from pixd.training.dataset import sides
+from pixd.training.due import MAX_FAILURES, given_up
+from pixd.training.past import failures_of
 from pixd.training.recipe import train_keys
-from pixd.training.snapshot import Job
+from pixd.training.snapshot import Job, Next
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from pixd.store.connection import Reader
     from pixd.store.queries.retraining import Asked
     from pixd.store.store import Store
     from pixd.training.past import Past
+
+
+def next_of(
+    store: Store, pipeline: str, wanted: Job | None, past_of: Callable[[], Past] | None
+) -> Next | None:
+    """Return the training that `pixd retrain` asked for, or None; what cannot be made is recorded.
+
+    Args:
+        store: the open store.
+        pipeline: its name.
+        wanted: the training that the folder and the configuration ask for.
+        past_of: tells what is known of that one.
+
+    Raises:
+        OSError: the store cannot be read or written.
+    """
+    asked = store.retraining.of(pipeline)
+    if asked is None:
+        return None
+    reader = store.db.conn
+    job = job_of(reader, store.folder, pipeline, asked, wanted, past_of() if past_of else None)
+    if isinstance(job, str):
+        store.retraining.forget(pipeline)
+        store.note(pipeline, "warning", "retrain", job, asked.change_id)
+        return None
+    failures = failures_of(reader, pipeline, job.keys[0].key)
+    if len(failures) >= MAX_FAILURES:
+        store.retraining.forget(pipeline)
+        why = f"model@{asked.model} is not made anew: {given_up(failures).why}"
+        store.note(pipeline, "error", "retrain", why, asked.change_id)
+        return None
+    return Next(job, failures)
 
 
 def job_of(

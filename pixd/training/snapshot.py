@@ -75,6 +75,13 @@ class Job(NamedTuple):
     trying: Trying | None = None
 
 
+class Next(NamedTuple):
+    """A training that is to be started, with the reasons of the attempts at it that failed."""
+
+    job: Job
+    failures: tuple[str, ...]
+
+
 class Begin(NamedTuple):
     """What a training begins from.
 

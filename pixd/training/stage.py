@@ -9,6 +9,7 @@ other training is superseded when the folder has not changed for that time again
 
 from __future__ import annotations
 
+import functools
 import secrets
 import shutil
 from typing import TYPE_CHECKING
@@ -16,8 +17,8 @@ from typing import TYPE_CHECKING
 from pixd.store.states import RunState
 from pixd.system import crash_points, disk
 from pixd.training import early, ending, retraining, variants
-from pixd.training.due import MAX_FAILURES, NO_PAIRS, decide, given_up
-from pixd.training.past import failures_of, past_of
+from pixd.training.due import NO_PAIRS, decide
+from pixd.training.past import past_of
 from pixd.training.recipe import train_keys, train_recipe
 from pixd.training.run import Ended, TrainingRun, room_for_training
 from pixd.training.snapshot import Job, take
@@ -78,6 +79,7 @@ class Training:
         self._blockage = disk.Blockage()
         self.state = "idle"
         self.reason = ""
+        self.waits_for_room = False  # what the folder asks for, and for nothing but another's end
         self.progress: Progress | None = None  # of looking at the images and comparing the pairs
 
     @property
@@ -113,17 +115,20 @@ class Training:
             return min(dataset_at, max(now, self._may_start_at))
         return dataset_at
 
-    def step(self, now: float, *, may_start: bool = True, room: int = 0) -> None:
+    def step(
+        self, now: float, *, may_start: bool = True, may_try: bool = True, room: int = 0
+    ) -> None:
         """Do what can be done now, without waiting.
 
         Args:
             now: monotonic seconds.
             may_start: whether a new run may start. Only so many pipelines train at a time as the
                 engine lets, and none while the service stops.
+            may_try: whether that may be a variant.
             room: how many variants may start beside one that runs.
         """
-        for run in self.runs:
-            self._follow(run, now)
+        self.waits_for_room = False
+        self.follow(now)
         if self._runs:
             self.state, self.reason = "running", self._said()
         self._dataset.step(now)
@@ -143,7 +148,14 @@ class Training:
         if found := variants.next_of(
             self._store, self._pipeline.name, wanted, self._dataset.commit
         ):
+            may_start = may_start and may_try
             self._start_when_still(found.job, found.failures, now, may_start=may_start)
+            self.waits_for_room = False
+
+    def follow(self, now: float) -> None:
+        """Hear what the trainers say, and close what has ended. `now`: monotonic seconds."""
+        for run in self.runs:
+            self._follow(run, now)
 
     def _train_wanted(self, wanted: Job, now: float, *, may_start: bool) -> bool:
         """Do what is due for the folder and the configuration; tell whether a training is."""
@@ -167,24 +179,11 @@ class Training:
 
     def _make_anew(self, wanted: Job | None, now: float, *, may_start: bool) -> bool:
         """Start the training that `pixd retrain` asked for; tell whether there is one."""
-        store, name = self._store, self._pipeline.name
-        asked = store.retraining.of(name)
-        if asked is None:
-            return False
-        past = self._past_of(wanted) if wanted else None
-        job = retraining.job_of(store.db.conn, store.folder, name, asked, wanted, past)
-        if isinstance(job, str):
-            store.retraining.forget(name)
-            store.note(name, "warning", "retrain", job, asked.change_id)
-            return False
-        failures = failures_of(store.db.conn, name, job.keys[0].key)
-        if len(failures) >= MAX_FAILURES:
-            store.retraining.forget(name)
-            why = f"model@{asked.model} is not made anew: {given_up(failures).why}"
-            store.note(name, "error", "retrain", why, asked.change_id)
-            return False
-        self._start_when_still(job, failures, now, may_start=may_start)
-        return True
+        past = functools.partial(self._past_of, wanted) if wanted else None
+        found = retraining.next_of(self._store, self._pipeline.name, wanted, past)
+        if found:
+            self._start_when_still(found.job, found.failures, now, may_start=may_start)
+        return found is not None
 
     def recover(self) -> None:
         """Look again at what is under way, after an error of the store's disk.
@@ -244,6 +243,7 @@ class Training:
             self.reason = f"trying again after: {failures[-1] if failures else 'a failure'}"
         elif not may_start:
             self.reason = "waiting for another training to end"
+            self.waits_for_room = True
             self._may_start_at = now + 1.0
         elif twin := self._store.runs.trainings_under_way().get(job.keys[0].key):
             self.reason = f"waiting for {twin}: it trains on the same pairs with the same settings"

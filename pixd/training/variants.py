@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import json
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pixd.config import variants
 from pixd.store.queries import trainings
@@ -21,7 +21,7 @@ from pixd.training.due import MAX_FAILURES, given_up
 from pixd.training.past import failures_of
 from pixd.training.recipe import train_keys
 from pixd.training.run import Trying
-from pixd.training.snapshot import Job, listing_of
+from pixd.training.snapshot import Job, Next, listing_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -34,13 +34,6 @@ if TYPE_CHECKING:
     from pixd.store.store import Store
     from pixd.training.dataset.split import Split
     from pixd.training.run import TrainingRun
-
-
-class Next(NamedTuple):
-    """A variant that is to be trained, with the reasons of the attempts at it that failed."""
-
-    job: Job
-    failures: tuple[str, ...]
 
 
 def next_of(

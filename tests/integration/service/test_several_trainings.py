@@ -87,3 +87,25 @@ def test_so_many_variants_are_trained_side_by_side_as_the_engine_lets(
     assert sorted(model for _, model in made) == [2, 3, 4]
     assert stubbed.ask("SELECT ended_at IS NOT NULL FROM sweep") == [(1,)]
     assert list((stubbed.folder / "store" / "previews").iterdir()) == []
+
+
+def test_pairs_of_another_pipeline_go_before_the_next_variant(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wait_until: WaitUntil
+) -> None:
+    stubbed = three_pipelines(tmp_path / "three")
+    waiting = stubbed.folder / "b" / "training", stubbed.folder / "waiting"
+    waiting[0].rename(waiting[1])
+    waiting[0].mkdir()
+    assert stubbed.run("run", "--once") == 0, stubbed.log()
+    monkeypatch.setenv("PIXD_STUB_TRAIN_S", "2")
+    stubbed.run("try", "-p", "a", "--set", "train.ngf=8,16,32,64", "--no-open")
+    stubbed.spawn()
+    variants = "SELECT count(*) FROM variant_run"
+    try:
+        wait_until(lambda: stubbed.ask(variants) == [(1,)])
+        for path in waiting[1].iterdir():
+            path.rename(waiting[0] / path.name)
+        wait_until(lambda: stubbed.ask("SELECT count(*) FROM model WHERE pipeline = 'b'") == [(1,)])
+        assert stubbed.ask(variants)[0][0] <= 3  # one may have begun before b's folder was still
+    finally:
+        stubbed.stop()

@@ -124,9 +124,13 @@ def best_of(step: int, metrics: Mapping[str, Any]) -> Best:
 
 
 def _sharpness(metrics: Mapping[str, Any]) -> float:
-    """Return the smaller of the sharpness close and at a glance; baselines have only the first."""
+    """Return the smaller of the sharpness close and at a glance.
+
+    Baselines have only the first, and so has a model whose targets are all flat at a glance.
+    """
     close: float = metrics["sharpness"]
-    return min(close, float(metrics.get("coarse_sharpness", close)))
+    coarse = metrics.get("coarse_sharpness")
+    return close if coarse is None else min(close, float(coarse))
 
 
 def _beats_identity(metrics: Mapping[str, Any]) -> bool:

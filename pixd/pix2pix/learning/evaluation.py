@@ -65,7 +65,8 @@ def validate(
     common = [one for one, is_common in zip(scores, held_out.are_common, strict=False) if is_common]
     told: dict[str, Any] = {}
     if compares:
-        coarse = [coarse_sharpness(*pair) for pair in zip(outputs, targets, strict=True)]
+        compared = (coarse_sharpness(*pair) for pair in zip(outputs, targets, strict=True))
+        coarse = [sharpness for sharpness in compared if sharpness is not None]
         told = {
             "others": compare_with_others(outputs, targets),
             "coarse_sharpness": float(np.mean(coarse)) if coarse else None,

@@ -22,6 +22,9 @@ COLLAPSED_STDDEV: Final = 2.0  # of 0..255: flatter outputs show nothing
 COLLAPSED_VARIETY: Final = 1.0  # of 0..255: outputs that differ by less ignore their input
 IDENTITY_L1: Final = 4.0  # of 0..255: targets nearer to their inputs need almost no change
 IDENTITY_SHARE: Final = 0.1  # share of the needed change: outputs that change less are the input
+FLAT: Final = (
+    0.25  # steps of 0..255 between neighbours: a target with fewer has nothing to be as sharp as
+)
 GLANCE_PX: Final = 64  # of a picture that is reduced to be looked at as a whole
 NAMES: Final = ("l1", "psnr", "ssim", "sharpness")
 
@@ -58,12 +61,17 @@ def ssim(output: Image, target: Image) -> float:
     return float((luminance * (2 * covariance + c2) / (variances + c2)).mean())
 
 
-def sharpness(output: Image, target: Image) -> float:
-    """Return the gradient energy of the output divided by the target's; 1 means equally sharp."""
-    return gradient_energy(output) / max(gradient_energy(target), 1e-9)
+def sharpness(output: Image, target: Image) -> float | None:
+    """Return the gradient energy of the output divided by the target's; 1 means equally sharp.
+
+    None for a target that is of one colour, or nearly: noise that nobody sees would be a million times
+    as sharp, and one such pair would decide the mean of all.
+    """
+    edges = gradient_energy(target)
+    return gradient_energy(output) / edges if edges >= FLAT else None
 
 
-def coarse_sharpness(output: Image, target: Image) -> float:
+def coarse_sharpness(output: Image, target: Image) -> float | None:
     """Return the sharpness of both at about `GLANCE_PX`, as one sees them at a glance.
 
     After a few steps a generator weaves a fine grid over flat areas, which comes from how it
@@ -98,13 +106,17 @@ def score(pairs: Iterable[tuple[Image, Image]]) -> dict[str, Any]:
 
     Returns:
         ``l1``, ``psnr``, ``ssim``, ``sharpness`` (each None if there are no pairs) and ``n``.
-        Equal pairs are left out of the mean PSNR.
+        Equal pairs are left out of the mean PSNR, and flat targets out of the mean sharpness, which
+        is 1 where all are flat.
     """
     return mean_scores([score_one(output, target) for output, target in pairs])
 
 
 def score_one(output: Image, target: Image) -> dict[str, float | None]:
-    """Return every metric of one output; ``psnr`` is None if it equals its target."""
+    """Return every metric of one output.
+
+    ``psnr`` is None if it equals its target, and ``sharpness`` if that is flat.
+    """
     return {
         "l1": l1(output, target),
         "psnr": psnr(output, target),
@@ -121,6 +133,8 @@ def mean_scores(scores: Sequence[Mapping[str, float | None]]) -> dict[str, Any]:
         means[name] = float(np.mean(values)) if values else None
     if scores and means["psnr"] is None:
         means["psnr"] = PSNR_EQUAL_DB
+    if scores and means["sharpness"] is None:
+        means["sharpness"] = 1.0
     return {**means, "n": len(scores)}
 
 

@@ -7,6 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from pixd.pix2pix.learning import scores as metrics
+from pixd.pix2pix.learning.best import Best
 
 
 def noise(seed: int, size: int = 32) -> NDArray[np.uint8]:
@@ -34,14 +35,27 @@ def test_an_offset_of_ten_is_an_l1_of_ten_and_28_decibels() -> None:
 def test_a_blurred_image_is_less_sharp() -> None:
     target = noise(2)
     blurred = (target.astype(float) + np.roll(target, 1, 0) + np.roll(target, 1, 1)) / 3
-    assert metrics.sharpness(blurred, target) < 0.8
+    assert (metrics.sharpness(blurred, target) or 1) < 0.8
+
+
+def test_a_target_of_one_colour_has_no_say_in_how_sharp_pictures_are() -> None:
+    faint = np.random.default_rng(5).integers(0, 3, (32, 32, 3), dtype=np.uint8)  # nobody sees it
+    black = np.zeros_like(faint)
+    sharp = [(noise(6), noise(7)), (noise(8), noise(9))]
+    expected = metrics.score(sharp)["sharpness"]
+    assert metrics.score([*sharp, (faint, black)])["sharpness"] == pytest.approx(expected)
+    assert metrics.score([(faint, black)])["sharpness"] == 1.0
+    best = Best.of(1, metrics.score([*sharp, (black, black)]))
+    fog = [(np.full_like(target, 127), target) for _, target in sharp]
+    assert not Best.of(2, metrics.score([*fog, (faint, black)])).is_clearer_than(best)
+    assert best.is_clearer_than(Best.of(2, metrics.score([*fog, (faint, black)])))
 
 
 def test_a_fine_weave_is_sharp_from_near_and_not_at_a_glance() -> None:
     target = np.kron(noise(3, 16), np.ones((8, 8, 1), np.uint8))  # 128 px
     rows, columns = np.indices((128, 128))
     weave = np.repeat(100 + 40 * ((rows + columns) % 2)[..., None], 3, axis=2).astype(np.uint8)
-    assert metrics.sharpness(weave, target) > 1
+    assert (metrics.sharpness(weave, target) or 0) > 1
     assert metrics.coarse_sharpness(weave, target) == pytest.approx(0.0)
     assert metrics.coarse_sharpness(target, target) == pytest.approx(1.0)
 

@@ -48,13 +48,16 @@ def of_commits(reader: Reader, store: Path, pipeline: str, a: str, b: str) -> di
         raise PixdError(
             f"a manifest cannot be read: {error}", advice="run `pixd verify`"
         ) from error
-    gone = {old: name for name, old, new in changes if new is None and old is not None}
+    gone: dict[str, list[str]] = {}
+    for name, old, new in changes:
+        if new is None and old is not None:
+            gone.setdefault(old, []).append(name)
     found: dict[str, Any] = {
         "a": a, "b": b, "added": {}, "changed": {}, "removed": {}, "renamed": {},
     }  # fmt: skip
     for name, old, new in changes:
-        if old is None and new in gone:
-            found["renamed"][gone[new]] = name
+        if old is None and new is not None and gone.get(new):
+            found["renamed"][gone[new].pop(0)] = name  # a second name of the content is new
         elif old is None:
             found["added"][name] = new
         elif new is not None:

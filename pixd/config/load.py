@@ -39,7 +39,10 @@ _FOLDER_KEYS = ("training", "input", "output")
 _OF_THE_FILE = [f.name for f in fields(Settings) if f.name not in {"path", "pipelines"}]
 _YOUNG_KEYS = ("web", "engine", "ray")
 """Keys of the file that are younger than pipelines that may have such a name."""
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # safe in "facades/model@3" and on disk
+LONGEST_NAME = 64
+_NAME = re.compile(
+    rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{LONGEST_NAME - 1}}}"
+)  # safe in "facades/model@3" and on disk
 _LARGEST_BYTES = 1 << 20  # a config.yaml is a page; a larger file is the wrong one
 
 

@@ -6,10 +6,12 @@ that is missing may be on a disk that is away.
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pixd.config.load import load
+from pixd.config.load import LONGEST_NAME, load
 from pixd.config.pair_kinds import KINDS
 from pixd.system import durable
 from pixd.system.errors import PixdError
@@ -45,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     config = folder / "config.yaml"
     if config.exists():
         return _make_missing(config)
-    name = "".join(c if c.isalnum() or c in "-_" else "-" for c in folder.name) or "images"
+    name = _pipeline_name(folder.name)
     made = ", ".join(kind.name for kind in KINDS.values() if kind.is_made)
     folder.mkdir(parents=True, exist_ok=True)
     for below in ("training", "input", "output"):
@@ -57,6 +59,12 @@ def run(args: argparse.Namespace) -> int:
     print(f"  pixd --config {config} run")
     print(f"  drop images into {folder / 'input'}; translations appear in {folder / 'output'}")
     return 0
+
+
+def _pipeline_name(folder: str) -> str:
+    """Return a name for a pipeline like that of its folder, of what config.yaml allows in names."""
+    plain = unicodedata.normalize("NFKD", folder).encode("ascii", "ignore").decode()
+    return re.sub(r"[^A-Za-z0-9_]+", "-", plain).lstrip("-_")[:LONGEST_NAME] or "images"
 
 
 def _make_missing(config: Path) -> int:

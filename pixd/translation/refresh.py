@@ -7,6 +7,7 @@ input. Inputs without any output do not wait for it, and the training's own mode
 
 from __future__ import annotations
 
+import heapq
 import time
 from collections import deque
 from typing import TYPE_CHECKING, Final
@@ -42,7 +43,7 @@ class Refresh:
         self._pipeline = pipeline
         self._repo_id = repo_id
         self._waiting: deque[str] = deque()  # newest first
-        self._later: deque[tuple[float, str]] = deque()  # monotonic seconds: made too often
+        self._later: list[tuple[float, str]] = []  # a heap, monotonic seconds: made too often
         self._began_at: float | None = None
         self._next_at = 0.0
 
@@ -100,13 +101,13 @@ class Refresh:
 
     def _next(self, now: float, room: int) -> list[str]:
         while self._later and self._later[0][0] <= now:
-            self._waiting.appendleft(self._later.popleft()[1])
+            self._waiting.appendleft(heapq.heappop(self._later)[1])
         names: list[str] = []
         while self._waiting and len(names) < room:
             name = self._waiting.popleft()
             wait_s = self._too_often(name)
             if wait_s:
-                self._later.append((now + wait_s, name))
+                heapq.heappush(self._later, (now + wait_s, name))
             else:
                 names.append(name)
         return names
@@ -118,4 +119,4 @@ class Refresh:
         if len(again) < MOST_AN_HOUR:
             return 0.0
         since = seconds_of(again[-MOST_AN_HOUR]) or 0.0
-        return max(0.0, since + HOUR_S - time.time())
+        return min(HOUR_S, max(0.0, since + HOUR_S - time.time()))  # the clock may have gone back

@@ -133,8 +133,42 @@ def test_one_input_is_made_again_at_most_twice_an_hour(world: World) -> None:
     world.give_early("p", 4, step=40, l1=40.0, ssim=0.2)
     settle(world, trains=False)
     assert made_by(world) == dict.fromkeys(names(), 3)
-    earlier = (datetime.now(UTC) - timedelta(hours=2)).isoformat().replace("+00:00", "Z")
-    world.store.db.conn.execute("UPDATE output SET published_at = ?", (earlier,))
+    published(world, ago_s=2 * refresh.HOUR_S)
+    world.now += refresh.HOUR_S
+    settle(world, trains=False)
+    assert made_by(world) == dict.fromkeys(names(), 4)
+
+
+def published(world: World, *, ago_s: float, names: str = "%") -> None:
+    """Let outputs have been published so long ago."""
+    then = (datetime.now(UTC) - timedelta(seconds=ago_s)).isoformat().replace("+00:00", "Z")
+    world.store.db.conn.execute(
+        "UPDATE output SET published_at = ? WHERE input_path LIKE ?", (then, names)
+    )
+
+
+def test_an_input_whose_hour_is_over_does_not_wait_for_those_before_it(world: World) -> None:
+    for number, step in ((2, 20), (3, 30)):
+        world.give_early("p", number, step=step, l1=49.0 - number, ssim=0.2)
+        settle(world, trains=False)
+    published(world, ago_s=refresh.HOUR_S - 600, names="3.png")
+    world.give_early("p", 4, step=40, l1=40.0, ssim=0.2)
+    settle(world, trains=False)
+    published(world, ago_s=2 * refresh.HOUR_S, names="3.png")
+    world.now += 600
+    settle(world, trains=False)
+    assert made_by(world) == {**dict.fromkeys(names(), 3), "3.png": 4}
+
+
+def test_a_clock_that_went_back_delays_them_by_an_hour_at_most(world: World) -> None:
+    for number, step in ((2, 20), (3, 30)):
+        world.give_early("p", number, step=step, l1=49.0 - number, ssim=0.2)
+        settle(world, trains=False)
+    published(world, ago_s=-24 * refresh.HOUR_S)
+    world.give_early("p", 4, step=40, l1=40.0, ssim=0.2)
+    settle(world, trains=False)
+    assert world.translations["p"]._refresh.next_at(world.now) <= world.now + refresh.HOUR_S
+    published(world, ago_s=2 * refresh.HOUR_S)
     world.now += refresh.HOUR_S
     settle(world, trains=False)
     assert made_by(world) == dict.fromkeys(names(), 4)

@@ -84,6 +84,8 @@ class Tracking:
         self._recorder = Recorder(store, pipeline, kind, self.known, max_file_bytes, calls)
         self.repo_id = self._recorder.repo_id
         self.known.fill(store.working.load(self.repo_id))
+        # What was refused is read anew: this pixd, or its settings, may take it.
+        self.known.update(dict.fromkeys(store.working.refused(self.repo_id), REFUSED))
         self._settling = Settling(settle_seconds)
         self.losses = Losses(settle_seconds)
         self._postponed = Postponed(store, pipeline, kind, self.repo_id, self.known)
@@ -268,7 +270,7 @@ class Tracking:
         if (known := self.known.get(name)) and known.has_content:
             self._recorder.refuse(name, reason, stamp)
             return
-        self._store.working.refuse(self.repo_id, {name: reason})
+        self._store.working.refuse(self.repo_id, {name: reason}, {name: stamp})
         self.known[name] = refused_as(stamp)
 
     def skip(self, reasons: Mapping[str, str]) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pixd.store import manifests
 from pixd.store.exclusions import EXCLUDED
 from pixd.store.file_rows import DueInput, FoundFile, RecordedFile
-from pixd.store.known_file import KnownFile
+from pixd.store.known_file import NO_STAMP, KnownFile
 from pixd.store.states import SETTLED_FILES, FileState
 from pixd.store.transaction import transaction
 from pixd.system.clock import utc_now
@@ -149,16 +149,43 @@ class WorkingFiles:
             (repo_id, EXCLUDED),
         )
 
-    def refuse(self, repo_id: int, reasons: Mapping[str, str]) -> None:
-        """Mark files that are not even read (links, sockets, too large) as rejected, with why."""
-        now = utc_now()
+    def refuse(
+        self,
+        repo_id: int,
+        reasons: Mapping[str, str],
+        stamps: Mapping[str, FileStamp] | None = None,
+    ) -> None:
+        """Mark files that are not taken as rejected, with why.
+
+        Args:
+            repo_id: of the folder.
+            reasons: why, by name.
+            stamps: of those that were read, the stamps under which they were.
+        """
+        now, of = utc_now(), stamps or {}
         with transaction(self._db):
             self._db.conn.executemany(
-                "INSERT INTO file (repo_id, path, bucket, state, reason, seen_at)"
-                f" VALUES (?, ?, ?, '{FileState.REJECTED}', ?, ?) ON CONFLICT (repo_id, path) DO UPDATE SET"
-                f" state = '{FileState.REJECTED}', reason = excluded.reason",
-                [(repo_id, n, manifests.bucket_of(n), why, now) for n, why in reasons.items()],
+                "INSERT INTO file (repo_id, path, bucket, state, reason, seen_at,"
+                " size_bytes, mtime_ns, ctime_ns, inode, device)"
+                f" VALUES (?, ?, ?, '{FileState.REJECTED}', ?, ?, ?, ?, ?, ?, ?)"
+                f" ON CONFLICT (repo_id, path) DO UPDATE SET state = '{FileState.REJECTED}',"
+                " reason = excluded.reason, size_bytes = excluded.size_bytes, mtime_ns ="
+                " excluded.mtime_ns, ctime_ns = excluded.ctime_ns, inode = excluded.inode,"
+                " device = excluded.device",
+                [
+                    (repo_id, n, manifests.bucket_of(n), why, now, *of.get(n, NO_STAMP).numbers)
+                    for n, why in reasons.items()
+                ],
             )
+
+    def refused(self, repo_id: int) -> list[str]:
+        """Return the files that were rejected without being recorded."""
+        rows = self._db.conn.execute(
+            f"SELECT path FROM file WHERE repo_id = ? AND state = '{FileState.REJECTED}'"
+            " AND digest IS NULL",
+            (repo_id,),
+        )
+        return [row[0] for row in rows]
 
     def forget(self, repo_id: int, names: Iterable[str]) -> None:
         """Drop the rows of files that are gone."""

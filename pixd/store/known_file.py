@@ -24,7 +24,7 @@ AT_REST: Final = frozenset(_MARKS.values()) - {_MARKS[FileState.SETTLING]}
 """What that byte is where nothing is to be done, as long as the stamp stays the same."""
 _KIND: Final = "sha256:"
 _DIGEST_BYTES: Final = 32
-_NO_STAMP: Final = FileStamp(0, 0, 0, 0, 0)
+NO_STAMP: Final = FileStamp(0, 0, 0, 0, 0)
 
 
 class KnownFile(bytes):
@@ -40,7 +40,7 @@ class KnownFile(bytes):
         cls,
         state: FileState,
         digest: str | None = None,
-        stamp: FileStamp = _NO_STAMP,
+        stamp: FileStamp = NO_STAMP,
         *,
         is_racy: bool = False,
     ) -> Self:

@@ -187,13 +187,16 @@ def _translate(
     repo = files.repo_id(reader, pipeline.name, "input")
     live = history.model(reader, pipeline.name, of_live.number) if of_live else None
     total = files.translatable(reader, repo) if repo is not None else 0
+    # A pin keeps the live model, and the outputs that it made.
+    is_pinned = of_live is not None and of_live.is_pinned
+    changes_model = train["action"] != "none" and "anew" not in train and not is_pinned
+    if changes_model and train["action"] == "reuse":  # it goes live before anything is translated
+        _, _, number = train["model"].partition("@")
+        live, changes_model = history.model(reader, pipeline.name, int(number)), False
     stale, made = stale_under(reader, pipeline, settings.precision, live) if live else (0, 0)
     total += len(found.added) - len(found.removed)
     fresh = len(found.added) + len(found.changed)
     stale = min(total, stale + fresh) if live else 0
-    # A pin keeps the live model, and the outputs that it made.
-    is_pinned = of_live is not None and of_live.is_pinned
-    changes_model = train["action"] != "none" and "anew" not in train and not is_pinned
     after = total if changes_model else 0
     seconds, size = history.translation_rate(reader, pipeline.name)
     made = min(made, stale)

@@ -62,6 +62,8 @@ def _translations(made: Mapping[str, Any], live: str) -> Iterator[Line]:
     train, translate = made["train"], made["translate"]
     due, after = translate["due"], translate["due_after_training"]
     about = _about(translate["seconds"], translate["bytes"])
+    if train["action"] == "reuse":
+        live = translate["model"]
     if due:
         yield Line("translate", f"{due} of {counted(translate['inputs'], 'input')} by {live}")
         if translate["early"]:
@@ -69,9 +71,8 @@ def _translations(made: Mapping[str, Any], live: str) -> Iterator[Line]:
         if before := translate["made_before"]:
             yield Line("", f"{before} of them were made before, and are only published again")
     if after:
-        model = "new" if train["action"] == "run" else "old"
         instead = ", in place of their outputs" if translate["replaces"] else ""
-        yield Line("translate", f"{counted(after, 'input')} by the {model} model{instead}{about}")
+        yield Line("translate", f"{counted(after, 'input')} by the new model{instead}{about}")
     elif due > translate["made_before"]:
         yield Line("", about.lstrip(", "))
     elif not translate["inputs"]:

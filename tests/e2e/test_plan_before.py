@@ -48,10 +48,13 @@ def test_promoting_and_unpinning_do_what_was_said_before(two: Tiny) -> None:
     told, words = before(two, "?unpin=1")
     assert words[0] == "model@1 is no longer pinned: newer ones may take its place"
     assert "promote   model@2: these pairs and settings made model@2 before" in words
+    assert "translate 3 of 3 inputs by model@2" in words
+    assert "3 of them were made before, and are only published again" in words
     assert two.pixd("unpin").returncode == 0
     assert plan(two) == told
     two.once()
     assert two.part()["model"]["number"] == 2
+    assert two.runs("translate") == translated  # so were these
 
 
 def test_a_model_that_is_not_there_is_no_plan(two: Tiny) -> None:

@@ -77,6 +77,16 @@ class Outcome(NamedTuple):
         return first if first.rank[0] != float("inf") else None
 
     @property
+    def is_live_better(self) -> bool:
+        """Whether the live model, which is none of them, is nearer to the targets than the best."""
+        if self.best is None or self.live is None:
+            return False
+        l1, ssim = self.live[1].get("l1"), self.live[1].get("ssim")
+        if l1 is None or ssim is None:
+            return False
+        return model_scores.distance(l1, ssim) < self.best.rank[0]
+
+    @property
     def made(self) -> int:
         """How many variants are trained."""
         return sum(one.model is not None for one in self.tried)

@@ -89,6 +89,8 @@ def _verdict(outcome: Outcome) -> str:
     name = best.model["name"]
     if best.model["is_live"]:
         return f"{told}The best is the live model, {name}: {best.told}."
+    if outcome.is_live_better:
+        return f"{told}None has better scores than the live model. The best of them is {name}: {best.told}."
     return (
         f"{told}The best is {name}: {best.told}. It is not live; pixd promote {name} makes it so."
     )

@@ -175,7 +175,9 @@ def _show(
             print(line)
         best = outcome.best
         if best and best.model and not best.model["is_live"]:
-            print(f"none goes live by itself; the best would by: pixd promote {best.model['name']}")
+            why = ", though the live model has better scores" if outcome.is_live_better else ""
+            name = best.model["name"]
+            print(f"none goes live by itself; the best would by: pixd promote {name}{why}")
         if path:
             print(path)
     if path and not args.no_open:

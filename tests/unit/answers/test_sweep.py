@@ -69,6 +69,17 @@ def test_without_held_out_pairs_no_variant_is_the_best() -> None:
     assert found.as_json()["best"] is None
 
 
+def test_where_the_live_model_is_better_nobody_is_urged_to_promote_a_variant() -> None:
+    good = ("model@1, live", {"l1": 9.0, "ssim": 0.9, "psnr": 25.0, "sharpness": 1.0})
+    assert not outcome(WORSE, BETTER, live=LIVE).is_live_better
+    assert not outcome(WORSE, BETTER).is_live_better
+    found = outcome(WORSE, BETTER, live=good)
+    assert found.is_live_better
+    page = sweep_page.render(found, [])
+    assert "None has better scores than the live model." in page
+    assert "pixd promote" not in page
+
+
 def test_the_json_has_the_numbers_of_the_table() -> None:
     told = json.loads(json.dumps(outcome(WORSE, BETTER, BROKEN, live=LIVE).as_json()))
     assert told["best"] == "model@8"

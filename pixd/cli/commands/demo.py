@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from pixd.answers import status
 from pixd.cli import streams
 from pixd.cli.commands import web
-from pixd.cli.terminal import Progress, bar
+from pixd.cli.terminal import Progress, bar, warn
 from pixd.config.load import load
 from pixd.store import lock
 from pixd.system.children.spawner import LocalSpawner, NoResultError, run_to_end
@@ -126,7 +127,13 @@ def _run(folder: Path, args: argparse.Namespace, progress: Progress, began: floa
         _print_next_steps(folder, keep=args.keep)
         if not args.keep:
             _show_page(folder, settings)
-    return int(not _beats_baselines(rows))
+    if _beats_baselines(rows):
+        return 0
+    warn(
+        "pixd: the outputs are not better than each of these baselines (exit code 1)\n"
+        f"  try: more steps than {steps} (--steps), or more pairs than {args.pairs} (--pairs)"
+    )
+    return 1
 
 
 def _teller() -> Callable[[str], None]:
@@ -265,7 +272,7 @@ def _doing(pipeline: dict[str, Any], waited: float) -> tuple[str, str]:
 
 
 def _score(folder: Path, progress: Progress) -> dict[str, dict[str, float]]:
-    """Score the outputs beside the trivial baselines, in a child that has TensorFlow."""
+    """Score the outputs beside the trivial baselines, in a child."""
     scratch = folder / "store" / "scratch" / "score"
     scratch.mkdir(parents=True, exist_ok=True)
     doing = "scoring the outputs beside the baselines"
@@ -360,9 +367,18 @@ def _beats_baselines(rows: dict[str, dict[str, float]]) -> bool:
     return all(ours["l1"] < row["l1"] and ours["ssim"] > row["ssim"] for row in others)
 
 
+def _typed() -> str:
+    """Return what a person types to start this pixd here."""
+    program = Path(sys.argv[0])
+    found = shutil.which("pixd")
+    if program.name != "pixd" or (found and Path(found).resolve() == program.resolve()):
+        return "pixd"
+    return os.path.relpath(program)
+
+
 def _print_next_steps(folder: Path, *, keep: bool) -> None:
     shown = os.path.relpath(folder / "config.yaml")
-    pixd = os.path.relpath(sys.argv[0]) if Path(sys.argv[0]).name == "pixd" else "pixd"
+    pixd = _typed()
     print()
     print("try next")
     if not keep:

@@ -25,6 +25,7 @@ from pixd.system.children.spec import (
 )
 from pixd.system.children.warm_worker import WarmWorker
 from pixd.system.digests import digest_of
+from pixd.system.errors import in_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,14 +47,12 @@ class _ChildThread(threading.Thread):
     """Follows one child.
 
     Attributes:
-        told: what it says, in groups.
-        heard_at: when it last said anything (monotonic seconds).
+        told: what it says, in groups; the last event of all is ``ended``.
     """
 
     def __init__(self, name: str) -> None:
         super().__init__(name=name, daemon=True)
         self.told: queue.Queue[Told] = queue.Queue()
-        self.heard_at = time.monotonic()
         self._wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._is_killed = False
 
@@ -74,7 +73,7 @@ class _ChildThread(threading.Thread):
 
 
 class TrainerThread(_ChildThread):
-    """Follows a child with one task. What it says goes to `told`, and last an event ``ended``."""
+    """Follows a child with one task. What it says goes to `told`."""
 
     def __init__(self, work: Path, order: Mapping[str, Any]) -> None:
         """Prepare the child of `order` in the attempt's folder `work`."""
@@ -99,7 +98,6 @@ class TrainerThread(_ChildThread):
         while True:
             is_over = worker.poll() is not None
             if events := worker.read_events():
-                self.heard_at = time.monotonic()
                 self.told.put([(event, None) for event in events])
             if is_over:
                 break
@@ -166,7 +164,16 @@ class TranslatorThread(_ChildThread):
         self._wake()
 
     def run(self) -> None:
-        """Answer until the host ends."""
+        """Answer until the host ends, or its machine refuses."""
+        how = "it was ended"
+        try:
+            self._answer()
+        except Exception as error:  # noqa: BLE001 - a thread's last resort: the bridge is told
+            how = f"its work failed: {in_words(error)}"
+        self.told.put([(_ended(how, None), None)])
+        self._worker.stop()
+
+    def _answer(self) -> None:
         worker = self._worker
         worker.warm()
         while not self._is_killed:
@@ -180,7 +187,6 @@ class TranslatorThread(_ChildThread):
             until = self._group_at + GROUP_S if self._group else worker.next_at(now)
             fds = [worker.worker.fileno()] if worker.worker else []
             self._wait(fds, max(0.005, min(until - now, LOOK_EVERY_S)))
-        worker.stop()
 
     def terminate(self) -> None:
         """End the child: it holds nothing that is worth waiting for."""
@@ -188,8 +194,6 @@ class TranslatorThread(_ChildThread):
 
     def _tell(self, now: float) -> None:
         worker = self._worker
-        if worker.worker:
-            self.heard_at = max(self.heard_at, worker.worker.last_event_at)
         for note in worker.notes:
             self.told.put([({"event": "note", "level": note.level, "message": note.message}, None)])
         worker.notes.clear()

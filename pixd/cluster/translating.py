@@ -234,7 +234,9 @@ class TranslatingBridge:
             if event["number"] in self._asked:
                 told = {"done": event["done"], "of": event["of"]}
                 self._events.send("progress", id=event["number"], **told)
-        elif kind != "ended":
+        elif kind == "ended":
+            self._lose(host, LostError(event["how"]))
+        else:
             self._answer(host, event, [blobs[at] for at in event.pop("blobs", [])])
 
     def _hear_state(self, host: TranslatorHost, event: Mapping[str, Any]) -> None:

@@ -164,10 +164,7 @@ def test_a_trainer_that_dies_by_itself_has_failed_and_no_machine_is_lost(
 def test_a_machine_with_another_pixd_is_left_out_and_named(
     machines: Machines, tmp_path: Path, wait_until: WaitUntil
 ) -> None:
-    other = tmp_path / "other"
-    other.mkdir()
-    (other / "sitecustomize.py").write_text("import pixd; pixd.__version__ = '0.0.9'\n")
-    machines.give("m1", PYTHONPATH=f"{other}:{Path(__file__).parents[3]}")
+    machines.give_code("m1", "import pixd; pixd.__version__ = '0.0.9'")
     heard = train(machines, tmp_path, wait_until)
     assert heard.result.state == "succeeded", heard.result.error
     assert heard.result.environment["node"] == "m2"

@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from pixd.system import disk
 from pixd.system.children.spawner import LocalSpawner
 from pixd.system.children.spec import (
     RESULT_FILE,
@@ -62,6 +63,16 @@ class _ChildThread(threading.Thread):
         self._wake()
         self.join(LOOK_EVERY_S * 10)
 
+    def _end(
+        self, how: str, result: Mapping[str, Any] | None, error: Exception | None = None
+    ) -> None:
+        """Tell that nothing more comes, how the child ended, and what it left or this thread met."""
+        refused = disk.refusal(error) if error else ""
+        if result and (result.get("error") or {}).get("kind") == "disk":
+            refused = str(result["error"].get("message"))
+        event = {"event": "ended", "how": how, "result": result, "refused": refused}
+        self.told.put([(event, None)])
+
     def _wake(self) -> None:
         os.eventfd_write(self._wake_fd, 1)
 
@@ -86,7 +97,7 @@ class TrainerThread(_ChildThread):
         try:
             self._follow()
         except Exception as error:  # noqa: BLE001 - a thread's last resort: the bridge is told
-            self.told.put([(_ended(f"cannot be started: {error}", None), None)])
+            self._end(f"cannot be started: {error}", None, error)
 
     def _follow(self) -> None:
         spec: Spec = from_json(dict(self._order["spec"]), TrainSpec)
@@ -111,7 +122,7 @@ class TrainerThread(_ChildThread):
             result = json.loads((scratch / RESULT_FILE).read_bytes())
         except (OSError, ValueError):
             result = None
-        self.told.put([(_ended(worker.exit_text(), result), None)])
+        self._end(worker.exit_text(), result)
         worker.close()
 
     def terminate(self) -> None:
@@ -165,12 +176,12 @@ class TranslatorThread(_ChildThread):
 
     def run(self) -> None:
         """Answer until the host ends, or its machine refuses."""
-        how = "it was ended"
         try:
             self._answer()
         except Exception as error:  # noqa: BLE001 - a thread's last resort: the bridge is told
-            how = f"its work failed: {in_words(error)}"
-        self.told.put([(_ended(how, None), None)])
+            self._end(f"its work failed: {in_words(error)}", None, error)
+        else:
+            self._end("it was ended", None)
         self._worker.stop()
 
     def _answer(self) -> None:
@@ -245,7 +256,3 @@ def _with_images(
     event["number"] = request["number"]
     event.pop("id", None)
     return event, data
-
-
-def _ended(how: str, result: Mapping[str, Any] | None) -> dict[str, Any]:
-    return {"event": "ended", "how": how, "result": result}

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from pixd.cluster.carrier import LostError, SilentError
+from pixd.cluster.carrier import LostError, RefusedError, SilentError
 from pixd.cluster.objects import DamagedObjectError
 from pixd.cluster.translator_host import TranslatorHost
 from pixd.store.engine_beat import DAMAGED
@@ -235,7 +235,8 @@ class TranslatingBridge:
                 told = {"done": event["done"], "of": event["of"]}
                 self._events.send("progress", id=event["number"], **told)
         elif kind == "ended":
-            self._lose(host, LostError(event["how"]))
+            kind = RefusedError if event["refused"] else LostError
+            self._lose(host, kind(event["how"]))
         else:
             self._answer(host, event, [blobs[at] for at in event.pop("blobs", [])])
 

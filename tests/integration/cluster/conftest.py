@@ -52,6 +52,15 @@ class Machines:
         (self.folder / name / "code" / "sitecustomize.py").write_text(textwrap.dedent(code))
         self.give(name, PYTHONPATH=f"{self.folder / name / 'code'}:{Path(__file__).parents[3]}")
 
+    def refuse(self, name: str, module: str, method: str) -> None:
+        """Have the disk of a machine be full whenever its host calls a method of a class."""
+        refusing = f"""
+            import {module}
+            def refuse(*arguments, **named): raise OSError(28, "No space left on device")
+            {module}.{method} = refuse
+        """
+        self.give_code(name, refusing)
+
     def signal(self, name: str, number: signal.Signals) -> None:
         os.kill(self.pid(name), number)
 

@@ -214,7 +214,7 @@ class TrainingBridge:
         if kind == "progress":
             self._step = int(event.get("step", 0))
         if kind == "preview" and "path" in event and self._spec.preview:
-            for sheet in transfer.files(PREVIEW):
+            for sheet in transfer.files(PREVIEW, is_held=True):  # it is drawn anew meanwhile
                 transfer.fetch(sheet, Path(self._spec.preview))
             event = {**event, "path": self._spec.preview}
         elif kind == "early" and event.get("result"):

@@ -148,6 +148,29 @@ def test_a_trainer_whose_disk_is_full_goes_on_from_its_checkpoint_on_another_mac
     assert "it goes on from step 10 elsewhere" in note
 
 
+def test_a_sheet_that_is_drawn_anew_while_it_is_fetched_gives_no_machine_up(
+    machines: Machines, tmp_path: Path, wait_until: WaitUntil
+) -> None:
+    redraws = """
+        from pathlib import Path
+        from pixd.cluster.host import Host
+        listed = Host.files
+        def files(self, attempt, folder, is_held):
+            found = listed(self, attempt, folder, is_held)
+            if folder == "preview":
+                sheet = Path(self._of(attempt).path, "preview", "sheet.png")
+                sheet.with_name(".new").write_bytes(b"drawn anew")
+                sheet.with_name(".new").replace(sheet)
+            return found
+        Host.files = files
+    """
+    machines.give_code("m1", redraws)
+    heard = train(machines, tmp_path, wait_until)
+    assert heard.result.state == "succeeded", heard.result.error
+    assert heard.result.environment["node"] == "m1"
+    assert heard.report.lost_by == {}
+
+
 def test_an_end_is_asked_for_while_a_machine_that_hangs_is_sent_to(
     machines: Machines, tmp_path: Path, wait_until: WaitUntil
 ) -> None:

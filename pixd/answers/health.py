@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pixd.answers.page_unit import DOWN
+from pixd.store.engine_beat import IDLE, WORKING
 from pixd.system import disk
 
 if TYPE_CHECKING:
@@ -171,8 +172,16 @@ def _engine_problems(live: Heartbeat) -> Iterator[Problem]:
             " files are still recorded",
         )
         return
+    states = {node.state for node in engine.nodes.values()}
+    do_others_go_on = WORKING in states or (IDLE in states and not engine.waits)
     for why in engine.left_out.values():
-        yield Problem(DEGRADED, "", f"a machine gets no work: {why}", "the others go on")
+        yield Problem(
+            DEGRADED if do_others_go_on or not engine.waits else BLOCKED,
+            "",
+            f"a machine gets no work: {why}",
+            f"{'the others go on; ' * do_others_go_on}once that is mended, work that waits goes there"
+            " by itself, within 5 minutes",
+        )
 
 
 def _pipeline_problems(name: str, pipeline: Mapping[str, Any], which: str) -> Iterator[Problem]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pixd.store.engine_beat import DIED, SILENT
+from pixd.store.engine_beat import DIED, DISK, SILENT
+from pixd.system import disk
 from pixd.system.errors import PixdError
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ class LostError(PixdError):
     """A host is gone, or does not answer: what it was asked may or may not have been done.
 
     Attributes:
-        why: it is given up: `DIED` or, for `SilentError`, `SILENT`.
+        why: it is given up, of `LOST_REASONS`.
     """
 
     why = DIED
@@ -35,6 +36,18 @@ class SilentError(LostError):
     def of(cls, who: str, silent_s: float) -> SilentError:
         """Return the error of a host that said nothing for so many seconds."""
         return cls(f"{who} was silent for {silent_s:.0f} s")
+
+
+class RefusedError(LostError):
+    """The disk of a host's machine is full or fails. On another machine it may well go on."""
+
+    why = DISK
+
+    @classmethod
+    def made_of(cls, error: BaseException) -> RefusedError | None:
+        """Return what a bridge has to take an error for that a host met; None if it is another."""
+        refused = disk.refusal(error)
+        return cls(f"its machine refuses: {refused}") if refused else None
 
 
 class ClusterError(PixdError):
@@ -92,7 +105,8 @@ class Link(Protocol):
 
         Raises:
             LostError: the host is gone, or has not answered within `within_s` seconds.
-            PixdError: the method raised it.
+            RefusedError: the method met a disk that is full or fails.
+            PixdError: the method raised it, or something that is not foreseen.
         """
 
     def stream(self, method: str, *arguments: Any) -> Iterator[Any]:

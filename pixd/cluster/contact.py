@@ -65,8 +65,9 @@ class Finder:
             LostError: the host died at once.
             ClusterError: the cluster is away.
         """
+        began = time.monotonic()
         while True:
-            link, about = self._placed(beat)
+            link, about = self._placed(began, beat)
             node, name = str(about["node_id"]), str(about["host"])
             why = versions.why_not(about, name) or _why_no_room(about, name)
             self.roster.note_about(about, why)
@@ -74,6 +75,7 @@ class Finder:
                 link.kill()
                 beat(why)
                 continue
+            self.roster.note_waits("")
             with self._lock:
                 self._count += 1
                 # The nonce: no attempt of another bridge, before or after, has the same name.
@@ -88,39 +90,39 @@ class Finder:
                 raise
             return Host(link, node, name, attempt, work)
 
-    def _placed(self, beat: Callable[[str], object]) -> tuple[Link, dict[str, Any]]:
-        began = time.monotonic()
+    def _placed(self, began: float, beat: Callable[[str], object]) -> tuple[Link, dict[str, Any]]:
+        """Wait for a host since `began` (monotonic seconds); return it and what it tells."""
         link: Link | None = None
-        avoids_lost = True
+        avoiding: frozenset[str] = frozenset()
         roster = self.roster
         try:
             while True:
-                if link is None:
-                    avoiding = roster.avoided(lost=avoids_lost)
+                is_long = time.monotonic() - began > SAY_AFTER_S
+                # One machine less to avoid, and it may be the only one that has room.
+                if link is None or avoiding - roster.avoided(lost=not is_long):
+                    if link is not None:
+                        link.kill()
+                    avoiding = roster.avoided(lost=not is_long)
                     link = self._carrier.host(self._order.needs, avoiding=avoiding)
                 if link.is_placed():
-                    roster.note_waits("")
                     return link, link.call("about", within_s=ANSWER_WITHIN_S)
-                waited_s = time.monotonic() - began
-                if waited_s > SAY_AFTER_S:
-                    if avoids_lost and roster.avoided(lost=True) != roster.avoided(lost=False):
-                        avoids_lost = False
-                        link.kill()
-                        link = None
-                        continue
+                if is_long:
                     roster.note_waits(self._order.needs.text())
                     beat(self._said())
                 else:
                     beat("")
                 time.sleep(LOOK_EVERY_S)
         except BaseException:
+            roster.note_waits("")
             if link is not None:
                 link.kill()
             raise
 
     def _said(self) -> str:
         text = f"waiting for {self._order.needs.text()} on the cluster"
-        return "; ".join([text, *self.roster.why_not()])
+        left_out = self.roster.why_not()
+        again = ["what is left out is asked again by itself"] if left_out else []
+        return "; ".join([text, *left_out, *again])
 
 
 class Listener(threading.Thread):

@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from pixd.system import disk
 from pixd.system.children.spawner import LocalSpawner
 from pixd.system.children.spec import (
     RESULT_FILE,
@@ -25,6 +26,7 @@ from pixd.system.children.spec import (
 )
 from pixd.system.children.warm_worker import WarmWorker
 from pixd.system.digests import digest_of
+from pixd.system.errors import in_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,14 +48,12 @@ class _ChildThread(threading.Thread):
     """Follows one child.
 
     Attributes:
-        told: what it says, in groups.
-        heard_at: when it last said anything (monotonic seconds).
+        told: what it says, in groups; the last event of all is ``ended``.
     """
 
     def __init__(self, name: str) -> None:
         super().__init__(name=name, daemon=True)
         self.told: queue.Queue[Told] = queue.Queue()
-        self.heard_at = time.monotonic()
         self._wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._is_killed = False
 
@@ -62,6 +62,16 @@ class _ChildThread(threading.Thread):
         self._is_killed = True
         self._wake()
         self.join(LOOK_EVERY_S * 10)
+
+    def _end(
+        self, how: str, result: Mapping[str, Any] | None, error: Exception | None = None
+    ) -> None:
+        """Tell that nothing more comes, how the child ended, and what it left or this thread met."""
+        refused = disk.refusal(error) if error else ""
+        if result and (result.get("error") or {}).get("kind") == "disk":
+            refused = str(result["error"].get("message"))
+        event = {"event": "ended", "how": how, "result": result, "refused": refused}
+        self.told.put([(event, None)])
 
     def _wake(self) -> None:
         os.eventfd_write(self._wake_fd, 1)
@@ -74,7 +84,7 @@ class _ChildThread(threading.Thread):
 
 
 class TrainerThread(_ChildThread):
-    """Follows a child with one task. What it says goes to `told`, and last an event ``ended``."""
+    """Follows a child with one task. What it says goes to `told`."""
 
     def __init__(self, work: Path, order: Mapping[str, Any]) -> None:
         """Prepare the child of `order` in the attempt's folder `work`."""
@@ -87,7 +97,7 @@ class TrainerThread(_ChildThread):
         try:
             self._follow()
         except Exception as error:  # noqa: BLE001 - a thread's last resort: the bridge is told
-            self.told.put([(_ended(f"cannot be started: {error}", None), None)])
+            self._end(f"cannot be started: {error}", None, error)
 
     def _follow(self) -> None:
         spec: Spec = from_json(dict(self._order["spec"]), TrainSpec)
@@ -99,7 +109,6 @@ class TrainerThread(_ChildThread):
         while True:
             is_over = worker.poll() is not None
             if events := worker.read_events():
-                self.heard_at = time.monotonic()
                 self.told.put([(event, None) for event in events])
             if is_over:
                 break
@@ -113,7 +122,7 @@ class TrainerThread(_ChildThread):
             result = json.loads((scratch / RESULT_FILE).read_bytes())
         except (OSError, ValueError):
             result = None
-        self.told.put([(_ended(worker.exit_text(), result), None)])
+        self._end(worker.exit_text(), result)
         worker.close()
 
     def terminate(self) -> None:
@@ -166,7 +175,16 @@ class TranslatorThread(_ChildThread):
         self._wake()
 
     def run(self) -> None:
-        """Answer until the host ends."""
+        """Answer until the host ends, or its machine refuses."""
+        try:
+            self._answer()
+        except Exception as error:  # noqa: BLE001 - a thread's last resort: the bridge is told
+            self._end(f"its work failed: {in_words(error)}", None, error)
+        else:
+            self._end("it was ended", None)
+        self._worker.stop()
+
+    def _answer(self) -> None:
         worker = self._worker
         worker.warm()
         while not self._is_killed:
@@ -180,7 +198,6 @@ class TranslatorThread(_ChildThread):
             until = self._group_at + GROUP_S if self._group else worker.next_at(now)
             fds = [worker.worker.fileno()] if worker.worker else []
             self._wait(fds, max(0.005, min(until - now, LOOK_EVERY_S)))
-        worker.stop()
 
     def terminate(self) -> None:
         """End the child: it holds nothing that is worth waiting for."""
@@ -188,8 +205,6 @@ class TranslatorThread(_ChildThread):
 
     def _tell(self, now: float) -> None:
         worker = self._worker
-        if worker.worker:
-            self.heard_at = max(self.heard_at, worker.worker.last_event_at)
         for note in worker.notes:
             self.told.put([({"event": "note", "level": note.level, "message": note.message}, None)])
         worker.notes.clear()
@@ -241,7 +256,3 @@ def _with_images(
     event["number"] = request["number"]
     event.pop("id", None)
     return event, data
-
-
-def _ended(how: str, result: Mapping[str, Any] | None) -> dict[str, Any]:
-    return {"event": "ended", "how": how, "result": result}

@@ -14,7 +14,6 @@ import os
 import queue
 import shutil
 import socket
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -141,8 +140,8 @@ class Host:
     def listen(self, attempt: str) -> Iterator[dict[str, Any]]:
         """Yield what the child says, as it says it, in groups; a heartbeat if it says nothing.
 
-        Each group has `attempt`, `events`, `blobs` (bytes that the events name by number) and
-        `silent_s` (for how long the child has said nothing).
+        Each group has `attempt`, `events` and `blobs` (bytes that the events name by number). The
+        last event of the last group is ``ended``.
         """
         self._of(attempt)
         child = self._child
@@ -161,8 +160,7 @@ class Host:
                     told = child.told.get_nowait()
             except queue.Empty:
                 pass
-            silent_s = time.monotonic() - child.heard_at
-            yield {"attempt": attempt, "events": events, "blobs": blobs, "silent_s": silent_s}
+            yield {"attempt": attempt, "events": events, "blobs": blobs}
             if events and events[-1]["event"] == "ended":
                 return
 

@@ -4,11 +4,15 @@ What a bridge sends is kept under its digest, so that the next attempt on this m
 again. All hosts of a machine share the cache: a file appears under its name only when it is whole and
 hashed. The least recently used goes first. An attempt has hard links to what it works with, so
 nothing that is in use can go.
+
+What is still coming is a part. Who writes it holds its kernel lock, which ends with that process, so
+that what a host left that was killed is known for that, and is removed.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import os
 import secrets
@@ -17,11 +21,44 @@ from pathlib import Path
 from pixd.system.digests import digest_of
 from pixd.system.errors import PixdError
 
+PART = ".part"
 FREED_TO = 0.9  # of the bound: so that not every file that comes makes another go
 
 
 class DamagedObjectError(PixdError):
     """Bytes that came are not those that their digest names."""
+
+
+class _Part:
+    """What has come of an object. It is locked as long as this process writes it."""
+
+    def __init__(self, folder: Path) -> None:
+        while True:
+            self.path = folder / f".{secrets.token_hex(8)}{PART}"
+            self.file = self.path.open("xb+")
+            fcntl.flock(self.file, fcntl.LOCK_EX)
+            if os.fstat(self.file.fileno()).st_nlink:
+                return
+            self.file.close()  # who cleaned up was between the two lines
+
+    def write(self, data: bytes) -> None:
+        """Add bytes.
+
+        Raises:
+            OSError: they cannot be written; then there is no part any more.
+        """
+        try:
+            self.file.write(data)
+            self.file.flush()
+        except OSError:
+            self.remove()
+            raise
+
+    def remove(self) -> None:
+        """Give it up."""
+        self.path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # what it could not write it says again
+            self.file.close()
 
 
 class Objects:
@@ -31,9 +68,9 @@ class Objects:
         """Use `folder`, which is made, and keep at most about `bound_bytes` in it."""
         self._folder = folder
         self._bound_bytes = bound_bytes
-        self._parts: dict[str, Path] = {}
+        self._parts: dict[str, _Part] = {}
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._size_bytes = sum(size for _, size, _ in self._all())
+        self._size_bytes = self._clean() + sum(size for _, size, _ in self._all())
 
     def path_of(self, digest: str) -> Path:
         """Return where the bytes of a digest are, or would be."""
@@ -54,9 +91,9 @@ class Objects:
         """
         if digest_of(data) != digest:
             raise _damaged(digest)
-        part = self._part()
-        part.write_bytes(data)
-        self._arrive(digest, part, len(data))
+        part = _Part(self._folder)
+        part.write(data)
+        self._arrive(digest, part)
 
     def add_part(self, digest: str, offset: int, data: bytes, *, is_last: bool) -> None:
         """Keep the next bytes of a large object; after the last it is hashed and has its name.
@@ -64,21 +101,25 @@ class Objects:
         Raises:
             DamagedObjectError: a part is missing, or the whole has another digest.
         """
+        part = self._parts.pop(digest, None)
         if offset == 0:
-            self._parts[digest] = self._part()
-        part = self._parts.get(digest)
-        if part is None or (part.stat().st_size if offset else 0) != offset:
+            if part is not None:
+                part.remove()  # it is sent anew
+            part = _Part(self._folder)
+        if part is None:
             raise _damaged(digest)
-        with part.open("ab") as file:
-            file.write(data)
+        if part.file.tell() != offset:
+            part.remove()
+            raise _damaged(digest)
+        part.write(data)
         if not is_last:
+            self._parts[digest] = part
             return
-        del self._parts[digest]
-        with part.open("rb") as file:
-            if "sha256:" + hashlib.file_digest(file, "sha256").hexdigest() != digest:
-                part.unlink()
-                raise _damaged(digest)
-        self._arrive(digest, part, part.stat().st_size)
+        part.file.seek(0)
+        if "sha256:" + hashlib.file_digest(part.file, "sha256").hexdigest() != digest:
+            part.remove()
+            raise _damaged(digest)
+        self._arrive(digest, part)
 
     def link(self, digest: str, target: Path) -> bool:
         """Make `target` a hard link to an object; tell whether the object is here."""
@@ -92,22 +133,34 @@ class Objects:
         self._touch(source)
         return True
 
-    def _part(self) -> Path:
-        return self._folder / f".{secrets.token_hex(8)}.part"
-
-    def _arrive(self, digest: str, part: Path, size: int) -> None:
+    def _arrive(self, digest: str, part: _Part) -> None:
         target = self.path_of(digest)
         target.parent.mkdir(exist_ok=True)
-        part.chmod(0o400)
-        part.rename(target)
+        part.path.chmod(0o400)
+        size = os.fstat(part.file.fileno()).st_size
+        part.path.rename(target)
+        part.file.close()
         self._size_bytes += size
         if self._size_bytes > self._bound_bytes:
             self._make_room(but=target)
 
+    def _clean(self) -> int:
+        """Remove the parts that no host writes any more; return how many bytes the others have."""
+        size = 0
+        for path in self._folder.glob(f".*{PART}"):
+            with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    size += os.fstat(file.fileno()).st_size
+                else:
+                    path.unlink()
+        return size
+
     def _make_room(self, *, but: Path) -> None:
         """Remove what was used longest ago. Other hosts add and remove too, so it is counted anew."""
         found = sorted(self._all())
-        self._size_bytes = sum(size for _, size, _ in found)
+        self._size_bytes = self._clean() + sum(size for _, size, _ in found)
         for _, size, path in found:
             if self._size_bytes <= FREED_TO * self._bound_bytes:
                 return

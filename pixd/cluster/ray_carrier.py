@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pixd.cluster import encryption
-from pixd.cluster.carrier import ClusterError, LostError, Needs, Node, SilentError
+from pixd.cluster.carrier import ClusterError, LostError, Needs, Node, RefusedError, SilentError
 from pixd.cluster.fault import START
 from pixd.cluster.host import Host
 from pixd.system import host_port
@@ -234,6 +234,8 @@ class RayHost(Host):
 def _cause(error: Any) -> PixdError:
     """Return what a method of a host raised, as it raised it."""
     cause = getattr(error, "cause", None)
+    if cause is not None and (refused := RefusedError.made_of(cause)):
+        return refused
     if isinstance(cause, PixdError):
         return cause
     return PixdError(f"a host failed: {_first_line(cause or error)}", advice=_INSTALL)

@@ -12,6 +12,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from pixd.cluster.report import Machine, write_report
+from pixd.system import backoff
 from pixd.system.errors import PixdError
 
 if TYPE_CHECKING:
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 LOOK_EVERY_S: Final = 5.0
 AVOID_S: Final = 60.0
 """So long a machine that was lost is not asked again, unless no other has room."""
+FIRST_REFUSED_S: Final = 10.0
+LONGEST_REFUSED_S: Final = 300.0
+"""So long a machine that will not do is not asked again; each time twice as long, up to this."""
 
 
 class Roster:
@@ -37,6 +41,8 @@ class Roster:
         # By attempt: on which machine, and when it was heard.
         self._up: dict[str, tuple[str, Callable[[], float]]] = {}
         self._counted: dict[str, tuple[float, int]] = {}  # when images were counted, and how many
+        # By machine that will not do: how often in a row it would not, and when it is asked again.
+        self._refused: dict[str, tuple[int, float]] = {}
 
     def tell(self) -> None:
         """Write the report."""
@@ -82,14 +88,18 @@ class Roster:
     # -- which of them will do --------------------------------------------------------------
 
     def avoided(self, *, lost: bool) -> frozenset[str]:
-        """Return the machines that get no work; with `lost`, those too that were lost of late."""
-        since = time.monotonic() - AVOID_S
+        """Return the machines not to ask now; with `lost`, those too that were lost of late.
+
+        One that would not do is asked again after a while: somebody may have mended it.
+        """
+        now = time.monotonic()
         with self._lock:
-            return frozenset(
-                id_
-                for id_, one in self.report.machines.items()
-                if one.why_not or (lost and one.lost_at > since)
-            )
+            found = {id_ for id_, (_, again_at) in self._refused.items() if now < again_at}
+            if lost:
+                since = now - AVOID_S
+                machines = self.report.machines.items()
+                found |= {id_ for id_, one in machines if one.lost_at > since}
+            return frozenset(found)
 
     def why_not(self) -> list[str]:
         """Return why machines get no work."""
@@ -100,12 +110,17 @@ class Roster:
 
     def note_about(self, about: dict[str, Any], why_not: str) -> None:
         """Note what a host told of its machine, and why that gets no work, or ""."""
+        id_ = str(about["node_id"])
         with self._lock:
-            machine = self._machine(str(about["node_id"]), "")
+            machine = self._machine(id_, "")
             machine.name = str(about["host"])
             machine.free_bytes = int(about.get("free_bytes", 0))
             machine.heard_at = time.monotonic()
             machine.why_not = why_not
+            times, _ = self._refused.pop(id_, (0, 0.0))
+            if why_not:
+                wait_s = backoff.wait_s(times + 1, FIRST_REFUSED_S, LONGEST_REFUSED_S)
+                self._refused[id_] = times + 1, time.monotonic() + wait_s
         self.tell()
 
     def note_waits(self, what: str) -> None:

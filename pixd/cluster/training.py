@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pixd.cluster import homing
-from pixd.cluster.carrier import LostError, SilentError
+from pixd.cluster.carrier import LostError, RefusedError, SilentError
 from pixd.cluster.contact import Finder, Host, Listener, say_goodbye
 from pixd.cluster.homing import Homing
 from pixd.cluster.objects import DamagedObjectError
@@ -214,7 +214,7 @@ class TrainingBridge:
         if kind == "progress":
             self._step = int(event.get("step", 0))
         if kind == "preview" and "path" in event and self._spec.preview:
-            for sheet in transfer.files(PREVIEW):
+            for sheet in transfer.files(PREVIEW, is_held=True):  # it is drawn anew meanwhile
                 transfer.fetch(sheet, Path(self._spec.preview))
             event = {**event, "path": self._spec.preview}
         elif kind == "early" and event.get("result"):
@@ -243,6 +243,10 @@ class TrainingBridge:
 
     def _bring_home(self, host: Host, transfer: Transfer, event: Mapping[str, Any]) -> Result:
         document = event.get("result")
+        if event["refused"]:
+            if self._checkpoint:
+                self._fetch_checkpoints(transfer)
+            raise RefusedError(f"its machine refuses: {event['refused']}")
         if document is None:
             message = f"the trainer on {host.name} ended without a result: {event.get('how')}"
             return Result(

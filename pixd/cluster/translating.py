@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from pixd.cluster.carrier import LostError, SilentError
+from pixd.cluster.carrier import LostError, RefusedError, SilentError
 from pixd.cluster.objects import DamagedObjectError
 from pixd.cluster.translator_host import TranslatorHost
 from pixd.store.engine_beat import DAMAGED
@@ -234,7 +234,10 @@ class TranslatingBridge:
             if event["number"] in self._asked:
                 told = {"done": event["done"], "of": event["of"]}
                 self._events.send("progress", id=event["number"], **told)
-        elif kind != "ended":
+        elif kind == "ended":
+            kind = RefusedError if event["refused"] else LostError
+            self._lose(host, kind(event["how"]))
+        else:
             self._answer(host, event, [blobs[at] for at in event.pop("blobs", [])])
 
     def _hear_state(self, host: TranslatorHost, event: Mapping[str, Any]) -> None:

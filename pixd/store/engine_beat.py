@@ -13,8 +13,9 @@ WORKING, IDLE, NO_ROOM, LEFT_OUT, LOST = NODE_STATES = (
     "lost",
 )
 """States of a machine. One with no room gives nothing away, as a head that only keeps the books."""
-LOST_REASONS = DIED, SILENT, DAMAGED = "died", "silent", "damaged"
-"""Why a host is given up: its connection broke, it said nothing, or what it sent was not what it named."""
+LOST_REASONS = DIED, SILENT, DAMAGED, DISK = "died", "silent", "damaged", "disk"
+"""Why a host is given up: its connection broke, it said nothing, what it sent was not what it named, or
+its disk refused."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +66,7 @@ class Engine:
         waiting: the same for each work that waits, such as "training facades".
         wait_seconds: for how long the first of them has waited; 0 where nothing does.
         lost: machines that were lost while they worked.
-        lost_by: the same, by the stage (train or translate) and the reason (died, silent, damaged).
+        lost_by: the same, by the stage (train or translate) and the reason (`LOST_REASONS`).
         asked_again: images that were asked for again for that reason, or because one was slow.
         steps_again: steps of trainings that were done again for that reason.
         sent_bytes: to machines.

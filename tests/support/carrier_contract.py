@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pixd.cluster import versions
-from pixd.cluster.carrier import Carrier, Link, LostError, Needs
+from pixd.cluster.carrier import Carrier, Link, LostError, Needs, RefusedError
 from pixd.cluster.host import FencedError
 from pixd.cluster.objects import DamagedObjectError
 from pixd.cluster.order import Order
@@ -175,3 +175,9 @@ class CarrierContract:
             host.call("read", "1-1-a", "pipe", 0, 1, within_s=1.0)
         assert host.call("about", within_s=WITHIN_S)["gpus"] == ""  # other calls get through
         pipe.open("w").close()
+
+    def test_a_disk_that_fails_is_the_fault_of_the_machine(self, host: Link) -> None:
+        work = Path(host.call("open", "1-1-a", within_s=WITHIN_S))
+        (work / "failing").symlink_to("/proc/self/mem")  # there is nothing at its beginning
+        with pytest.raises(RefusedError, match="its machine refuses: Input/output error"):
+            host.call("read", "1-1-a", "failing", 0, 1, within_s=WITHIN_S)

@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from pixd.cluster.carrier import LostError, Needs, Node, SilentError
+from pixd.cluster.carrier import LostError, Needs, Node, RefusedError, SilentError
 from pixd.cluster.host import Host
 from pixd.cluster.order import Order
 from pixd.system.errors import PixdError
@@ -220,7 +220,8 @@ def main() -> None:
         except PixdError as error:
             send(number, "error", error)
         except Exception as error:  # noqa: BLE001 - the caller is told
-            send(number, "error", PixdError(f"a host failed: {error}"))
+            refused = RefusedError.made_of(error)
+            send(number, "error", refused or PixdError(f"a host failed: {error}"))
 
     while (frame := _read(sys.stdin.buffer)) is not None:
         threading.Thread(target=answer, args=frame, daemon=True).start()

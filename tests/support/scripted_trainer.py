@@ -6,8 +6,10 @@ in the model. `recipe` has `steps`, `every` (steps between checkpoints) and `ste
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
 import shutil
 import sys
 import time
@@ -18,6 +20,9 @@ from pixd.system.children import child, task
 from pixd.system.children.spec import TrainSpec
 from pixd.system.children.spec_parts import OutputFile
 from pixd.system.digests import digest_of
+
+DISK_FULL_AT = "PIXD_DISK_FULL_AT"
+"""The step at which its disk is full."""
 
 
 def main() -> int:
@@ -39,6 +44,10 @@ def main() -> int:
         step += 1
         state = digest_of(f"{state}{step}".encode())
         events.send("progress", step=step, steps=recipe["steps"])
+        if str(step) == os.environ.get(DISK_FULL_AT):
+            full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            task.write_result(spec, state="failed", error=task.describe_error(full))
+            return 1
         if step % recipe["every"] == 0:
             _save(folder, step, state)
             events.send("checkpoint", step=step)

@@ -17,7 +17,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -95,7 +94,6 @@ class Worker:
         assert process.stdin is not None  # Popen was given PIPE
         assert process.stdout is not None
         self.pid = process.pid
-        self.last_event_at = time.monotonic()  # monotonic seconds; its start counts as one
         self.rubbish_lines = 0
         self._process = process
         self._stdin = process.stdin
@@ -201,8 +199,6 @@ class Worker:
                 break
             taken += len(chunk)
             self._take(chunk, events)
-        if events:
-            self.last_event_at = time.monotonic()
         return events
 
     def _take(self, chunk: bytes, events: list[dict[str, Any]]) -> None:

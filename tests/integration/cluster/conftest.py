@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import socket
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,21 @@ class Machines:
     def give(self, name: str, **variables: str) -> None:
         """Give the host of a machine more environment."""
         (self.folder / name / "environment").write_text(json.dumps(variables))
+
+    def give_code(self, name: str, code: str) -> None:
+        """Have the host of a machine run some lines of Python first."""
+        (self.folder / name / "code").mkdir()
+        (self.folder / name / "code" / "sitecustomize.py").write_text(textwrap.dedent(code))
+        self.give(name, PYTHONPATH=f"{self.folder / name / 'code'}:{Path(__file__).parents[3]}")
+
+    def refuse(self, name: str, module: str, method: str) -> None:
+        """Have the disk of a machine be full whenever its host calls a method of a class."""
+        refusing = f"""
+            import {module}
+            def refuse(*arguments, **named): raise OSError(28, "No space left on device")
+            {module}.{method} = refuse
+        """
+        self.give_code(name, refusing)
 
     def signal(self, name: str, number: signal.Signals) -> None:
         os.kill(self.pid(name), number)

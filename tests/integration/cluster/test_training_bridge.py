@@ -12,6 +12,7 @@ import pytest
 from tests.conftest import WaitUntil
 from tests.integration.cluster.conftest import Heard, Machines, listen, spec_of
 from tests.support.process_carrier import FREEZES_AT
+from tests.support.scripted_trainer import DISK_FULL_AT
 
 
 def train(machines: Machines, folder: Path, wait_until: WaitUntil, **recipe: Any) -> Heard:
@@ -113,6 +114,63 @@ def test_a_machine_that_hangs_while_it_is_asked_is_given_up_as_soon(
     assert heard.report.lost_by == {"silent": 1}
 
 
+@pytest.mark.parametrize(
+    ("module", "method"),
+    [
+        ("pixd.cluster.host", "WorkFolder.__init__"),
+        ("pixd.cluster.objects", "Objects.add"),
+        ("pixd.cluster.objects", "Objects.link"),
+        ("pixd.system.children.spawner", "LocalSpawner.start"),
+    ],
+)
+def test_a_training_that_finds_a_full_disk_goes_on_on_another_machine(
+    machines: Machines, tmp_path: Path, wait_until: WaitUntil, module: str, method: str
+) -> None:
+    machines.refuse("m1", module, method)
+    heard = train(machines, tmp_path, wait_until)
+    assert heard.result.state == "succeeded", heard.result.error
+    assert heard.result.environment["node"] == "m2"
+    assert heard.report.lost_by == {"disk": 1}
+    notes = [event["message"] for event in heard.events if event["event"] == "note"]
+    assert any("No space left on device" in note for note in notes)
+
+
+def test_a_trainer_whose_disk_is_full_goes_on_from_its_checkpoint_on_another_machine(
+    machines: Machines, tmp_path: Path, wait_until: WaitUntil
+) -> None:
+    machines.give("m1", **{DISK_FULL_AT: "12"})
+    heard = train(machines, tmp_path, wait_until)
+    assert heard.result.state == "succeeded", heard.result.error
+    assert heard.result.environment["node"] == "m2"
+    assert heard.report.lost_by == {"disk": 1}
+    assert heard.report.steps_again == 2
+    (note,) = [event["message"] for event in heard.events if event["event"] == "note"]
+    assert "it goes on from step 10 elsewhere" in note
+
+
+def test_a_sheet_that_is_drawn_anew_while_it_is_fetched_gives_no_machine_up(
+    machines: Machines, tmp_path: Path, wait_until: WaitUntil
+) -> None:
+    redraws = """
+        from pathlib import Path
+        from pixd.cluster.host import Host
+        listed = Host.files
+        def files(self, attempt, folder, is_held):
+            found = listed(self, attempt, folder, is_held)
+            if folder == "preview":
+                sheet = Path(self._of(attempt).path, "preview", "sheet.png")
+                sheet.with_name(".new").write_bytes(b"drawn anew")
+                sheet.with_name(".new").replace(sheet)
+            return found
+        Host.files = files
+    """
+    machines.give_code("m1", redraws)
+    heard = train(machines, tmp_path, wait_until)
+    assert heard.result.state == "succeeded", heard.result.error
+    assert heard.result.environment["node"] == "m1"
+    assert heard.report.lost_by == {}
+
+
 def test_an_end_is_asked_for_while_a_machine_that_hangs_is_sent_to(
     machines: Machines, tmp_path: Path, wait_until: WaitUntil
 ) -> None:
@@ -164,10 +222,7 @@ def test_a_trainer_that_dies_by_itself_has_failed_and_no_machine_is_lost(
 def test_a_machine_with_another_pixd_is_left_out_and_named(
     machines: Machines, tmp_path: Path, wait_until: WaitUntil
 ) -> None:
-    other = tmp_path / "other"
-    other.mkdir()
-    (other / "sitecustomize.py").write_text("import pixd; pixd.__version__ = '0.0.9'\n")
-    machines.give("m1", PYTHONPATH=f"{other}:{Path(__file__).parents[3]}")
+    machines.give_code("m1", "import pixd; pixd.__version__ = '0.0.9'")
     heard = train(machines, tmp_path, wait_until)
     assert heard.result.state == "succeeded", heard.result.error
     assert heard.result.environment["node"] == "m2"

@@ -153,6 +153,35 @@ def test_what_a_lost_machine_held_is_made_by_another_and_nothing_twice(
     assert report.hosts == ["m2"]
 
 
+def test_a_machine_that_can_start_no_translator_says_why_and_another_does_its_work(
+    machines: Machines, images: Any, tmp_path: Path
+) -> None:
+    machines.refuse("m1", "pixd.system.children.spawner", "LocalSpawner.start")
+    asked = images(silent_s=60.0)
+    asked.ask(range(5))
+    asked.until(5)
+    asked.check(range(5))
+    lost = [e["message"] for e in asked.events if "was lost" in e.get("message", "")]
+    assert lost == ["m1 was lost: its work failed: No space left on device"]
+    report = read_report(tmp_path / "scratch")
+    assert report is not None
+    assert report.lost_by == {"disk": 1}
+
+
+@pytest.mark.parametrize("method", ["add", "link"])
+def test_a_machine_whose_disk_has_no_room_for_the_model_is_given_up(
+    machines: Machines, images: Any, tmp_path: Path, method: str
+) -> None:
+    machines.refuse("m1", "pixd.cluster.objects", f"Objects.{method}")
+    asked = images()
+    asked.ask(range(5))
+    asked.until(5)
+    asked.check(range(5))
+    report = read_report(tmp_path / "scratch")
+    assert report is not None
+    assert report.lost_by == {"disk": 1}
+
+
 def test_an_image_that_ends_its_translator_is_found_and_no_machine_is_blamed(images: Any) -> None:
     asked = images(fatal=digest_of(b"image 7"))
     asked.ask(range(20))

@@ -12,7 +12,8 @@ is as it was, or until a person types `pixd resume`. Files whose content is reco
 - Otherwise, and when config.yaml names another path: a hold if there were 20 files or more, and
   more than half are gone *at once*. At once means with less than `settle_seconds` from one to the
   next, or between two scans (so also while the service did not run). Deleting in steps, with a
-  rest in between, is never stopped.
+  rest in between, is never stopped. Files that come meanwhile count against those that go: a folder
+  may be a ring, from which the oldest file goes with each new one.
 
 A file that is there under another name (same inode, size and mtime) was renamed, not lost.
 
@@ -107,13 +108,13 @@ class Guard:
                 advice=f"put the folder back, or accept the link: {self._resume}",
             )
 
-    def is_suspicious(self, losses: Losses, known: Mapping[str, KnownFile]) -> bool:
+    def is_suspicious(self, losses: Losses, known: Mapping[str, KnownFile], now: float) -> bool:
         """Tell whether so much is missing that a scan must be judged before it is recorded."""
-        gone = len(losses) + losses.recorded
+        gone = losses.shrunk_by(now)
         if gone <= FEWEST_AT_ONCE * LOST_SHARE:
             return False
-        total = losses.recorded + sum(file.has_content for file in known.values())
-        return gone > total * LOST_SHARE
+        there = sum(file.has_content for file in known.values()) - len(losses.contents)
+        return gone > (there + gone) * LOST_SHARE
 
     def judge(
         self,
@@ -121,7 +122,8 @@ class Guard:
         files: Mapping[str, FileStamp],
         missing: Iterable[str],
         known: Mapping[str, KnownFile],
-        recorded: int,
+        losses: Losses,
+        now: float,
     ) -> str:
         """Judge what a scan found.
 
@@ -130,7 +132,8 @@ class Guard:
             files: the regular files in it.
             missing: known names that are not among them.
             known: what the store knows.
-            recorded: how many removals of the same spell are recorded already.
+            losses: what was missed before this scan.
+            now: monotonic seconds.
 
         Returns:
             Why the folder must go, or stay, on hold, with what to do; or "".
@@ -146,18 +149,44 @@ class Guard:
                 what, remedy, fewest = "is on another file system", "mount it again", 1
             elif (identity.inode, identity.born_ns) != (was.inode, was.born_ns):
                 what, remedy, fewest = "is another folder", "put the old one back", 1
-        lost = [known[name].stamp for name in missing if known[name].has_content]
+        lost = {name for name in missing if known[name].has_content}
         if not lost:
             return ""
-        total = recorded + sum(file.has_content for file in known.values())
-        if total < fewest or recorded + len(lost) <= total * LOST_SHARE:
+        before = losses.contents
+        back = len(before - lost)
+        shrunk = max(0, losses.shrunk_by(now) - back)
+        there = sum(file.has_content for file in known.values()) - len(before) + back
+        gone, total = shrunk + len(lost - before), shrunk + there
+        if total < fewest or gone <= total * LOST_SHARE:
             return ""
-        there = {(stamp.inode, stamp.size, stamp.mtime_ns) for stamp in files.values()}
-        lost = [one for one in lost if (one.inode, one.size, one.mtime_ns) not in there]
-        gone = recorded + len(lost)
+        gone -= _renamed(files, known, lost, before)
         if gone <= total * LOST_SHARE:
             return ""
         return (
             f"{self._root} {what}, and {gone} of {total} recorded files are not there: {remedy} and"
             f" it goes on by itself, or accept it as it is: {self._resume}"
         )
+
+
+def _renamed(
+    files: Mapping[str, FileStamp],
+    known: Mapping[str, KnownFile],
+    lost: set[str],
+    before: set[str],
+) -> int:
+    """Return how many of the lost files are there under another name.
+
+    Of those that were missed before this scan, only names count that are not recorded yet. A recorded
+    name counts as a file that came.
+    """
+    others, new = set(), set()
+    for name, stamp in files.items():
+        others.add(_identity(stamp))
+        file = known.get(name)
+        if file is None or not file.has_content or file.stamp != stamp:
+            new.add(_identity(stamp))
+    return sum(_identity(known[n].stamp) in (new if n in before else others) for n in lost)
+
+
+def _identity(stamp: FileStamp) -> tuple[int, int, int]:
+    return stamp.inode, stamp.size, stamp.mtime_ns

@@ -317,7 +317,8 @@ class Intake:
             found.files,
             vanished,
             self._files.known,
-            losses.recorded,
+            losses,
+            now,
         )
         if self.held and not why and not self._guard.is_accepted:
             # Files are coming back. Wait until no more come, or the rest would count as removed.
@@ -350,7 +351,7 @@ class Intake:
     def _commit(self, now: float) -> None:
         removals_at = self._files.removals_at()
         has_removals = removals_at is not None and now >= removals_at
-        if has_removals and not self._may_remove():
+        if has_removals and not self._may_remove(now):
             self._next_scan_at = 0.0  # the next step's scan judges
             has_removals = False
         if not (self._files.has_read or has_removals) or now < self._commit_at():
@@ -373,7 +374,7 @@ class Intake:
         patience_s = TRAINING_PATIENCE_S if self.kind == "training" else COMMIT_EVERY_S
         return max(self._read_since + patience_s, self._next_commit_at)
 
-    def _may_remove(self) -> bool:
+    def _may_remove(self, now: float) -> bool:
         """Tell whether what is missing may be recorded as removed without another scan.
 
         Raises:
@@ -384,4 +385,4 @@ class Intake:
             return False
         losses = self._files.losses
         has_judged = self.last_scan_at is not None and self.last_scan_at >= losses.last_at
-        return has_judged or not self._guard.is_suspicious(losses, self._files.known)
+        return has_judged or not self._guard.is_suspicious(losses, self._files.known, now)

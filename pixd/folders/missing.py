@@ -5,6 +5,8 @@ too: its file is gone, whatever took its place.
 
 Promises: removals of one spell are recorded together, once no more follow for `settle_seconds`,
 but at the latest `LOSS_PATIENCE_S` after the first. A file that comes back before is forgotten.
+By how much a folder shrank in a spell is counted, however long it is: what goes, less what comes. A
+folder from which old files go as new ones come does not shrink.
 
 Leaves to others: whether so many are missing that the folder is not believed
 (`pixd.folders.hold`).
@@ -31,7 +33,9 @@ class Losses:
         self._since: dict[str, float] = {}
         self._instead: dict[str, str] = {}  # what is there in place of the file, as a reason
         self._last_at = 0.0
-        self.recorded = 0  # removals of the present spell, in which files go one after another
+        self.contents: set[str] = set()  # those of the missing whose content is recorded
+        self.has_ended = True  # the spell, with the removals that were taken last
+        self._shrunk = 0
 
     def __len__(self) -> int:
         """Return how many files are missing."""
@@ -50,19 +54,47 @@ class Losses:
         """When the last of them was missed (monotonic seconds)."""
         return self._last_at
 
-    def miss(self, name: str, now: float, instead: str = "") -> None:
-        """Note that a file is not there. `instead`: why what is there may not be taken, or ""."""
+    def shrunk_by(self, now: float) -> int:
+        """Return by how many files of recorded content the folder shrank in the present spell.
+
+        It counts against the most that it had since the spell began. `now`: monotonic seconds.
+        """
+        return 0 if self._is_over(now) else self._shrunk
+
+    def _is_over(self, now: float) -> bool:
+        return not self._since and now >= self._last_at + self._settle_s
+
+    def miss(self, name: str, now: float, instead: str = "", *, has_content: bool = True) -> None:
+        """Note that a file is not there.
+
+        Args:
+            name: name text.
+            now: monotonic seconds.
+            instead: why what is there may not be taken, or "".
+            has_content: whether its content is recorded.
+        """
+        self._shrunk = self.shrunk_by(now)
         self._instead.pop(name, None)
         if instead:
             self._instead[name] = instead
         if name not in self._since:
             self._since[name] = now
             self._last_at = now
+            if has_content:
+                self.contents.add(name)
+                self._shrunk += 1
 
     def found(self, name: str) -> None:
         """Note that a file is there (again)."""
         self._since.pop(name, None)
         self._instead.pop(name, None)
+        if name in self.contents:
+            self.contents.remove(name)
+            self.have_come(1)
+
+    def have_come(self, count: int) -> None:
+        """Note that the contents of so many files more are recorded."""
+        self._shrunk = max(0, self._shrunk - count)
 
     def next_at(self) -> float | None:
         """Return when the removals may be recorded (monotonic seconds), or None for nothing."""
@@ -79,15 +111,19 @@ class Losses:
         at = self.next_at()
         if at is None or now < at:
             return {}
-        has_rested = now >= self._last_at + self._settle_s
+        self.has_ended = now >= self._last_at + self._settle_s
         names = {name: self._instead.get(name, "") for name in self._since}
-        self.recorded = 0 if has_rested else self.recorded + len(names)
-        self._since.clear()
-        self._instead.clear()
+        if self.has_ended:
+            self._shrunk = 0
+        self._forget()
         return names
 
     def clear(self) -> None:
         """Forget all, because the folder is not believed."""
+        self._forget()
+        self._shrunk = 0
+
+    def _forget(self) -> None:
         self._since.clear()
         self._instead.clear()
-        self.recorded = 0
+        self.contents.clear()

@@ -69,6 +69,7 @@ class Recorder:
         self._max_file_bytes = max_file_bytes
         self.repo_id = store.history.repo_id(pipeline, kind)
         self.recorded = 0  # contents that came with a commit, new ones and changed ones
+        self.came = 0  # names among them that had none before
         self._store = store
         self._pipeline = pipeline
         self._kind = kind
@@ -253,6 +254,7 @@ class Recorder:
                 )
         crash_points.crash_point("after-commit")
         self.recorded += len(fresh)
+        self.came += sum(before.get(file.name) is None for file in fresh)
         for file in (*fresh, *same):
             known[file.name] = _known(file, resting)
         for file in recalled:

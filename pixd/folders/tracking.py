@@ -227,7 +227,9 @@ class Tracking:
     def miss(self, name: str, now: float, instead: str = "") -> None:
         """Take note that a file is not there. `instead`: why what is there is refused, or ""."""
         self._set_aside(name)
-        self.losses.miss(name, now, instead)
+        known = self.known.get(name)
+        has_content = known is not None and known.has_content
+        self.losses.miss(name, now, instead, has_content=has_content)
 
     def _set_aside(self, name: str) -> None:
         """Forget what was under way for a file."""
@@ -349,13 +351,15 @@ class Tracking:
             with_removals: record what is missing as removed, too.
         """
         gone = self.losses.take(now) if with_removals else {}
+        before = self._recorder.came
         has_changed = self._recorder.commit(gone)
+        self.losses.have_come(self._recorder.came - before)
         failed = self._recorder.failed
         self._postponed.try_later(
             {name: (why, stamp) for name, (why, stamp) in failed.items() if stamp is not None}, now
         )
         self._postponed.warn_once({n: why for n, (why, stamp) in failed.items() if stamp is None})
-        return Committed(has_changed, ends_removals=bool(gone) and not self.losses.recorded)
+        return Committed(has_changed, ends_removals=bool(gone) and self.losses.has_ended)
 
     def _read(self, root: Path, ready: Ready, stamp: FileStamp, now: float) -> str:
         """Read one file; returns why it cannot be read now, or ""."""

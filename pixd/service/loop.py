@@ -192,8 +192,9 @@ class Service:
 
     def _work(self, now: float) -> None:
         if self.signals.has_asked_to_reload:
-            self.signals.has_asked_to_reload = False
-            self._reload(now)
+            with reload.answered(self.signals):
+                self._reload(now)
+            self.heartbeat.beat_soon()
         if self.signals.has_asked_to_scan:
             self.signals.has_asked_to_scan = False
             self.heartbeat.beat_soon()
@@ -235,7 +236,6 @@ class Service:
 
     def _reload(self, now: float) -> None:
         """Take a changed configuration if it is valid; else keep the old one and say why."""
-        systemd.notify_reloading()
         try:
             settings = reload.changed_settings(self.settings)
         except PixdError as error:
@@ -243,10 +243,8 @@ class Service:
             told = f"the changed configuration is not in force: {self._config_trouble}"
             self.store.note("", "error", "config", told)
         else:
+            self.pipelines.take(settings, now)
             self._config_trouble = ""
-            self.store.note("", "info", "config", self.pipelines.take(settings, now))
-        self.heartbeat.beat_soon()
-        systemd.notify("READY=1")
 
     def _carry_out(self, op: str, arguments: Mapping[str, Any], uid: int) -> dict[str, Any]:
         """Do what a command asks, between two steps, and read again what it changed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING
 
 from pixd.folders.intake import Intake
@@ -175,12 +176,18 @@ class Pipeline:
             if (descriptor := calls.fileno()) is not None:
                 yield descriptor
 
-    def take(self, settings: Settings, pipeline: PipelineSettings, spawner: Spawner) -> None:
-        """Go on under other settings, keeping what they do not touch.
+    def under(self, settings: Settings, pipeline: PipelineSettings, spawner: Spawner) -> Pipeline:
+        """Return the pipeline as it is under other settings, with the parts that they do not touch.
 
-        A running training goes on, where it is. Whether it is still wanted is decided by its key.
-        Where another translator is needed, it gets the requests that the present one holds.
+        This one stays as it is until `make_way`. A running training goes on, where it is. Whether it
+        is still wanted is decided by its key.
         """
+        changed = copy.copy(self)
+        changed.take(settings, pipeline, spawner)
+        return changed
+
+    def take(self, settings: Settings, pipeline: PipelineSettings, spawner: Spawner) -> None:
+        """Put new parts in the place of those that other settings touch, and end none."""
         old, old_service = self.settings, self._service_settings
         self.settings, self._service_settings = pipeline, settings
         service_changed = spawner is not self._spawner or (
@@ -191,25 +198,32 @@ class Pipeline:
             return
         self._tidied_at = -1  # keep.orphans may have changed
         if _of_intake(old, "training") != _of_intake(pipeline, "training"):
-            self.training_folder.stop()
             self.training_folder = self._intake("training")
         if _of_intake(old, "input") != _of_intake(pipeline, "input"):
-            self.input_folder.stop()
             self.input_folder = self._intake("input")
         self.dataset = Dataset(self._store, pipeline, self.training_folder, self._inspector)
         self.training = self._training(self.training.runs)
         if service_changed or any(
             getattr(old, name) != getattr(pipeline, name) for name in _OF_TRANSLATION
         ):
-            self.translation.end(RECONFIGURED)
             self.translation = self._translation()
+
+    def make_way(self, changed: Pipeline) -> None:
+        """End what `changed` has other parts for; its translator gets the requests of this one."""
+        for mine, its in zip(self.intakes, changed.intakes, strict=True):
+            if mine is not its:
+                mine.stop()
+        if self.translation is not changed.translation:
+            self.translation.end(RECONFIGURED)
 
     def wind_up(self, reason: str, now: float) -> None:
         """Begin nothing more; the trainer writes a checkpoint. Call `follow` until `is_over`."""
         for intake in self.intakes:
             intake.stop()
-        self.translation.end(reason)
-        self.training.stop(reason, now)
+        try:
+            self.translation.end(reason)
+        finally:
+            self.training.stop(reason, now)
 
     def follow(self, now: float) -> None:
         """Wait for the training to end after `wind_up`. `now`: monotonic seconds."""

@@ -6,6 +6,7 @@ pipeline is made of is in `pixd.service.pipeline`.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -63,19 +64,17 @@ class Pipelines:
             idle_s=INSPECTOR_IDLE_S,
             answer_within_s=INSPECT_WITHIN_S,
         )
-        self._served = [self._begin(pipeline) for pipeline in settings.pipelines]
+        self._served = [self._begin(pipeline, settings, spawner) for pipeline in settings.pipelines]
         self._leaving: list[Pipeline] = []  # taken out of the configuration, not over yet
         self._heard_at = 0.0  # monotonic seconds, when the inspector's answers were last read
         self._to_warm: list[Pipeline] = []
         self._warm_at = 0.0
 
-    def _begin(self, pipeline: PipelineSettings) -> Pipeline:
+    def _begin(self, pipeline: PipelineSettings, settings: Settings, spawner: Spawner) -> Pipeline:
         name = pipeline.name
         if before := holds.named_before(self._store.db.conn, name, pipeline.training):
             self._store.note(name, "warning", "renamed", holds.say_renamed(name, before))
-        return Pipeline(
-            self._store, self.settings, pipeline, self.inspector, self._spawner, self._wake
-        )
+        return Pipeline(self._store, settings, pipeline, self.inspector, spawner, self._wake)
 
     def engine(self) -> Mapping[str, Any]:
         """Return how the cluster is that children run on; nothing where they run on this machine."""
@@ -263,34 +262,61 @@ class Pipelines:
         for pipeline in self._served:
             pipeline.recover()
 
-    def take(self, settings: Settings, now: float) -> str:
-        """Go on under other settings: pipelines are added, changed and taken out.
+    def take(self, settings: Settings, now: float) -> None:
+        """Go on under other settings: pipelines are added, changed and taken out, which is recorded.
 
-        Returns:
-            What that means for which pipeline, for the record.
+        What may fail comes first: the new parts are put together and recorded. If the store refuses
+        that, the settings in force and all that is served stay as they are.
+
+        Raises:
+            OSError, sqlite3.Error: the store refuses.
         """
+        engine_changed = (self.settings.engine, self.settings.ray) != (
+            settings.engine,
+            settings.ray,
+        )
+        spawner = spawner_of(settings) if engine_changed else self._spawner
+        try:
+            with self._store.transaction():
+                served = [
+                    self._next(pipeline, settings, spawner) for pipeline in settings.pipelines
+                ]
+                self._store.note("", "info", "config", self._say_taken(settings))
+        except BaseException:
+            if engine_changed:
+                spawner.close()
+            raise
         old = {p.name: p for p in (*self._leaving, *self._served)}
-        present = {p.name for p in self._served}
-        changed = [p.name for p in settings.pipelines if p.name in present]
-        changed = [n for n in changed if old[n].settings not in settings.pipelines]
-        added = [p.name for p in settings.pipelines if p.name not in present]
-        if (self.settings.engine, self.settings.ray) != (settings.engine, settings.ray):
+        kept = [(old.pop(p.name), p) for p in served if p.name in old]
+        removed = [p for p in self._served if p.name in old]
+        if engine_changed:
             self._spawner.close()
-            self._spawner = spawner_of(settings)
-        self.settings = settings
-        self._served = []
-        for pipeline in settings.pipelines:
-            known = old.pop(pipeline.name, None)
-            if known is None:
-                known = self._begin(pipeline)
-            else:
-                known.take(settings, pipeline, self._spawner)
-            self._served.append(known)
-        removed = sorted(old.keys() & present)
-        for name in removed:
-            old[name].wind_up("its pipeline was taken out of the configuration", now)
+        self.settings, self._spawner, self._served = settings, spawner, served
         self._leaving = list(old.values())
-        parts = (("new", added), ("changed", changed), ("taken out", removed))
+        warmed = {p.name for p in self._to_warm}
+        self._to_warm = [p for p in served if p.name in warmed]
+        with contextlib.ExitStack() as ending:  # an error of one keeps no other from its end
+            for before, after in kept:
+                ending.callback(before.make_way, after)
+            for pipeline in removed:
+                reason = "its pipeline was taken out of the configuration"
+                ending.callback(pipeline.wind_up, reason, now)
+
+    def _next(self, pipeline: PipelineSettings, settings: Settings, spawner: Spawner) -> Pipeline:
+        for known in (*self._served, *self._leaving):
+            if known.name == pipeline.name:
+                return known.under(settings, pipeline, spawner)
+        return self._begin(pipeline, settings, spawner)
+
+    def _say_taken(self, settings: Settings) -> str:
+        """Say what other settings mean for which pipeline."""
+        before = {p.name: p.settings for p in self._served}
+        after = {p.name: p for p in settings.pipelines}
+        parts = (
+            ("new", [name for name in after if name not in before]),
+            ("changed", [n for n in after if n in before and before[n] != after[n]]),
+            ("taken out", sorted(before.keys() - after.keys())),
+        )
         told = [f"{what}: {', '.join(names)}" for what, names in parts if names]
         return f"{RECONFIGURED}; " + ("; ".join(told) or "no pipeline is touched")
 

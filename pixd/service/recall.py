@@ -22,7 +22,7 @@ from pixd.store.states import FileState, OutputState
 from pixd.system import crash_points, roles
 from pixd.system.errors import PixdError
 from pixd.training.promotion import excluded_in
-from pixd.translation.withdrawing import withdraw
+from pixd.translation.withdrawing import remove_each, withdraw_each
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -149,6 +149,9 @@ def apply(
         commits += _exclude_taught(store, pipeline.name, reached.taught, name, why, change_id)
         _change_live(store, planned, name, who, change_id)
         left = _withdraw(store, pipeline, planned.withdrawn)
+        stand = [p for p in planned.withdrawn if store.outputs.standing(pipeline.name, p)]
+        withdrawn = [path for path in planned.withdrawn if path not in stand]
+        planned = planned._replace(withdrawn=withdrawn)
         told = f"{name} was recalled: {_summary(planned)}"
         store.note(pipeline.name, "info", "recall", told, change_id)
     # Files are removed after the rows are written. After a crash in between,
@@ -206,8 +209,7 @@ def withdraw_leftovers(store: Store, pipeline: PipelineSettings) -> None:
         if targets:  # the others are edited
             told = f"{len(targets)} outputs of a recalled image, not to be replaced, are withdrawn"
             store.note(pipeline.name, "info", "recall", told, change_id)
-    for target in targets:
-        target.unlink(missing_ok=True)
+    remove_each(store, pipeline, targets)
 
 
 def proof(store: Store, pipeline: PipelineSettings, digest: str) -> dict[str, Any]:
@@ -327,8 +329,7 @@ def _change_live(store: Store, planned: Plan, name: str, who: str, change_id: st
 
 def _withdraw(store: Store, pipeline: PipelineSettings, paths: list[str]) -> list[Path]:
     repo = store.history.repo_id(pipeline.name, "input")
-    left = (withdraw(store, pipeline, repo, path) for path in paths)
-    return [target for target in left if target]
+    return withdraw_each(store, pipeline, repo, paths)
 
 
 def _summary(planned: Plan) -> str:

@@ -5,15 +5,20 @@ What the pipelines then do under other settings is in `pixd.service.pipelines`.
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from pixd.config.load import load
 from pixd.config.refusals import is_same_store, other_store
+from pixd.system import systemd
 from pixd.system.errors import DeviceError
 from pixd.system.machine import has_gpu
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pixd.config import Settings
+    from pixd.service.signals import Signals
 
 
 def check_device(settings: Settings) -> None:
@@ -41,3 +46,20 @@ def changed_settings(present: Settings) -> Settings:
         raise other_store(changed.path, present.store, changed.store)
     check_device(changed)
     return changed
+
+
+@contextlib.contextmanager
+def answered(signals: Signals) -> Iterator[None]:
+    """Answer SIGHUP by the block. If an error cuts it off, what was asked for stays to be done.
+
+    systemd is told the end of each try: while it waits for one, it refuses every other request.
+    """
+    signals.has_asked_to_reload = False
+    systemd.notify_reloading()
+    try:
+        yield
+    except BaseException:
+        signals.has_asked_to_reload = True
+        raise
+    finally:
+        systemd.notify("READY=1")

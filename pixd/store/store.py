@@ -185,6 +185,16 @@ class Store:
         if self.listener:
             self.listener(event)
 
+    def note_once(self, pipeline: str, level: Level, kind: str, message: str) -> None:
+        """Do what `note` does, unless the same was recorded before."""
+        before = self.db.conn.execute(
+            "SELECT 1 FROM event WHERE pipeline = ? AND level = ? AND kind = ? AND message = ?"
+            " LIMIT 1",
+            (pipeline, level, kind, message),
+        ).fetchone()
+        if before is None:
+            self.note(pipeline, level, kind, message)
+
     def close_whole(self) -> None:
         """Close the store after an end without a fault, so that its next start need not check it.
 

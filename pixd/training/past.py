@@ -127,4 +127,5 @@ def _differs_by_sides(
     if lineage.recipe_of(reader, live.train_run) != recipe:
         return False
     here = {pair.digest for pair in (*split.used, *split.left_out)}
-    return sides.Sides.of(reader, store, live.train_run).all == here
+    before = sides.Sides.known(reader, store, live.train_run)
+    return before is not None and before.all == here

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pixd.store.queries import lineage, retraining, trainings
+from pixd.system import disk
 from pixd.training.dataset import sides
 from pixd.training.due import MAX_FAILURES, given_up
 from pixd.training.past import failures_of
@@ -67,7 +68,7 @@ def job_of(
         past: what is known of that one.
 
     Raises:
-        OSError: the listing of the model's training cannot be read.
+        OSError: the disk refuses the listing of the model's training.
     """
     reason = f"asked for by pixd retrain ({asked.who}): model@{asked.model} anew, from scratch"
     if asked.why:
@@ -79,9 +80,15 @@ def job_of(
     if model is None:
         return f"there is no model@{asked.model} to make anew"
     excluded = trainings.excluded(reader, pipeline)
-    if found := lineage.is_trained_on(reader, store, model.train_run, excluded):
+    try:
+        found = lineage.is_trained_on(reader, store, model.train_run, excluded)
+        split = sides.split_of(reader, store, model.train_run)
+    except (OSError, ValueError) as error:
+        if disk.refusal(error):
+            raise
+        return f"model@{asked.model} cannot be made anew: the list of its pairs cannot be read"
+    if found:
         return f"model@{asked.model} is not made anew: {excluded[found]} was recalled"
-    split = sides.split_of(reader, store, model.train_run)
     for pair in split.used:
         for name, digest in pair.files:
             if not lineage.object_path(store, digest).exists():

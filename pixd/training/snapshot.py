@@ -13,7 +13,7 @@ from pixd.store import model_files
 from pixd.store.edges import Edge
 from pixd.store.queries import lineage
 from pixd.store.recipes import recipe_difference
-from pixd.system import roles
+from pixd.system import disk, roles
 from pixd.system.digests import canonical_json
 from pixd.training import warm_start
 from pixd.training.dataset import pairs
@@ -208,14 +208,19 @@ def changes_since_live(
         listing: its pairs, as `listing_of` gives them.
 
     Raises:
-        OSError: the listing of that training cannot be read.
+        OSError: the disk refuses the listing of that training.
     """
     last = lineage.live_recipe(reader, pipeline) or lineage.last_training(reader, pipeline)
     if last is None:
         return None
     run_id, body = last
-    before = lineage.listing_of(reader, store, run_id)
-    return pairs_difference(before, listing) + recipe_difference(body, recipe)
+    try:
+        changed = pairs_difference(lineage.listing_of(reader, store, run_id), listing)
+    except (OSError, ValueError) as error:
+        if disk.refusal(error):
+            raise
+        changed = ["nobody can tell which pairs changed"]
+    return changed + recipe_difference(body, recipe)
 
 
 def listing_of(train: Iterable[pairs.Pair], held_out: Iterable[pairs.Pair] = ()) -> bytes:

@@ -102,13 +102,16 @@ def choose(
         run's reason names those anyway.
 
     Raises:
-        OSError: the listing of the live model's training cannot be read.
+        OSError: the disk refuses the listing of the live model's training.
     """
     live = lineage.whole_training(reader, pipeline.name)
     if live is None or pipeline.train.warm_start == "never":
         return ""
     number, live_digest, train_run = live
-    before = Sides.of(reader, store, train_run)
+    before = Sides.known(reader, store, train_run)
+    if before is None:
+        told = f"the list of the pairs of model@{number} cannot be read"
+        return f"from scratch, because {told}; see `pixd verify`"
     wanted = {pair.digest for pair in split.used}
     if not before.is_of(reader, train_run, recipe, pipeline.train.validation):
         return _longer(reader, store, live, before, recipe, split)
@@ -169,8 +172,9 @@ def _longer(
 
 
 def held_out_before(reader: Reader, store: Path, train_run: int) -> frozenset[str]:
-    """Return the digests of the pairs that a training run held out."""
-    return Sides.of(reader, store, train_run).held_out
+    """Return the digests of the pairs that a training run held out, as far as they are known."""
+    before = Sides.known(reader, store, train_run)
+    return before.held_out if before else frozenset()
 
 
 def checkpoints_of(reader: Reader, store: Path, train_run: int) -> Path:

@@ -174,8 +174,8 @@ class Translation:
 
     def end(self, reason: str) -> None:
         """Do what `stop` does, for good: the child that asks the output folder ends too."""
+        self.publisher.calls.close()  # first: the store may refuse the rest
         self.stop(reason)
-        self.publisher.calls.close()
 
     def step(self, now: float, *, may_start: bool = True, trains: bool = False) -> None:
         """Bring the outputs one step closer.

@@ -13,7 +13,7 @@ from pixd.translation import output_files
 from pixd.translation.output_place import OutputPlace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from pixd.config import PipelineSettings
@@ -45,6 +45,41 @@ def withdraw(store: Store, pipeline: PipelineSettings, repo_id: int, path: str) 
     return target
 
 
+def withdraw_each(
+    store: Store, pipeline: PipelineSettings, repo_id: int, paths: Iterable[str]
+) -> list[Path]:
+    """Do what `withdraw` does for many outputs; return the files to be removed.
+
+    An output whose file cannot be read stays as it is, since nobody can tell whether it was edited.
+    That is said once. It is tried again with the next change of the input folder.
+    """
+    gone, unread = [], []
+    for path in paths:
+        try:
+            target = withdraw(store, pipeline, repo_id, path)
+        except OSError as error:
+            unread.append(f"{path} cannot be read ({in_words(error)})")
+            continue
+        if target:
+            gone.append(target)
+    if unread:
+        more = f", and {len(unread) - 1} more cannot" if len(unread) > 1 else ""
+        why = f"{unread[0]}{more}: nothing asks for it any more, and it is left as it is"
+        store.note_once(pipeline.name, "warning", "withdraw", why)
+    return gone
+
+
+def remove_each(store: Store, pipeline: PipelineSettings, targets: Iterable[Path]) -> None:
+    """Remove the files of withdrawn outputs; say which cannot be removed."""
+    for target in targets:
+        crash_points.crash_point("withdrawn")
+        try:
+            target.unlink(missing_ok=True)
+        except OSError as error:
+            why = f"{target} could not be removed: {error.strerror}; it is tried at the next start"
+            store.note(pipeline.name, "warning", "withdraw", why)
+
+
 def withdraw_orphans(store: Store, pipeline: PipelineSettings, repo_id: int) -> None:
     """Withdraw the outputs that nothing asks for any more, as `keep.orphans: false` says.
 
@@ -58,18 +93,11 @@ def withdraw_orphans(store: Store, pipeline: PipelineSettings, repo_id: int) -> 
     if not paths:
         return
     with store.transaction():
-        targets = [withdraw(store, pipeline, repo_id, path) for path in paths]
-        gone = [target for target in targets if target]
+        gone = withdraw_each(store, pipeline, repo_id, paths)
         if gone:
             told = f"{len(gone)} outputs are removed, because no input asks for them"
             store.note(pipeline.name, "info", "orphans", told)
-    for target in gone:
-        crash_points.crash_point("withdrawn")
-        try:
-            target.unlink(missing_ok=True)
-        except OSError as error:
-            why = f"{target} could not be removed: {error.strerror}; it is tried at the next start"
-            store.note(pipeline.name, "warning", "orphans", why)
+    remove_each(store, pipeline, gone)
 
 
 def requeue_if_gone(store: Store, pipeline: PipelineSettings, path: str) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pixd.store import revisions
 from pixd.store.queries import lineage, retraining
+from pixd.system import disk
 from pixd.training.dataset import pairs
 from pixd.training.dataset.split import Split, key_inputs
 from pixd.training.recipe import REVISIONS, train_keys
@@ -35,6 +36,20 @@ class Sides(NamedTuple):
         """
         recorded = split_of(reader, store, train_run)
         return cls.of_split(recorded)
+
+    @classmethod
+    def known(cls, reader: Reader, store: Path, train_run: int) -> Sides | None:
+        """Read them as `of` does; None where the listing is gone or damaged.
+
+        Raises:
+            OSError: its disk refuses.
+        """
+        try:
+            return cls.of(reader, store, train_run)
+        except (OSError, ValueError) as error:
+            if disk.refusal(error):
+                raise
+            return None
 
     @classmethod
     def of_split(cls, split: Split) -> Sides:

@@ -77,6 +77,45 @@ def test_deleting_without_a_rest_is_a_hold_however_slow(folder: Folder) -> None:
     assert len(folder.files()) >= 20
 
 
+def turn_over(folder: Folder, rounds: int, at_once: int = 1) -> None:
+    """Have the oldest files go as new ones come, without a rest."""
+    for _ in range(rounds):
+        present = sorted(folder.root.iterdir())
+        last = int(present[-1].stem)
+        for number, oldest in enumerate(present[:at_once], start=last + 1):
+            (folder.root / f"{number:03d}.png").write_bytes(b"%d" % number)
+            oldest.unlink()
+        folder.step(SETTLE_S * 0.45)
+
+
+@pytest.mark.parametrize("at_once", [1, 2])
+def test_a_folder_from_which_old_files_go_as_new_ones_come_is_believed(
+    tmp_path: Path, at_once: int
+) -> None:
+    folder = Folder(tmp_path, "input")
+    folder.fill(40)
+    for _ in range(20):
+        turn_over(folder, rounds=10, at_once=at_once)
+        assert not folder.intake.held
+    # It loses most of them: that is a hold like any other, whatever went before.
+    empty(folder, keep=10)
+    folder.settle()
+    assert "lost files at once" in folder.intake.held
+    folder.close()
+
+
+def test_renaming_one_after_another_without_a_rest_is_no_loss(folder: Folder) -> None:
+    folder.fill(40)
+    (folder.root / "sub").mkdir()
+    for path in sorted(folder.root.glob("*.png")):
+        path.rename(folder.root / "sub" / path.name)
+        folder.step(SETTLE_S * 0.45)
+        assert not folder.intake.held
+    folder.settle()
+    assert not folder.intake.held
+    assert len(folder.files()) == 40
+
+
 def test_a_hold_ends_by_itself_when_the_files_are_back(folder: Folder) -> None:
     folder.fill(30)
     away = folder.root.with_name("away")

@@ -11,6 +11,7 @@ import pytest
 from pixd.store import gc
 from pixd.system.digests import digest_of
 from pixd.system.errors import PixdError
+from pixd.translation import withdrawing
 from tests.support.store_world import World
 
 
@@ -155,3 +156,39 @@ def test_the_newest_of_two_batches_of_one_second_comes_back_first(world: World) 
         batches.append(world.perform("gc", mode="apply")["batch"])
     for batch in reversed(batches):
         assert world.perform("gc", mode="undo")["batch"] == batch
+
+
+def cannot_be_read(output: Path) -> None:
+    """Put a file in its place that nobody can read, not even root."""
+    output.unlink()
+    output.symlink_to(output.name)
+
+
+def warnings(world: World) -> list[str]:
+    rows = world.store.db.conn.execute("SELECT message FROM event WHERE level = 'warning'")
+    return [message for (message,) in rows if "left as it is" in message]
+
+
+def test_an_output_that_cannot_be_read_is_left_and_said_once(old_and_new: World) -> None:
+    put(old_and_new, "input", stays=b"stays")
+    cannot_be_read(old_and_new.folder / "output" / "p" / "gone.png")
+    assert recall(old_and_new, b"old")["withdrawn"] == []
+    assert outputs(old_and_new) == ["stays.png"]  # as a link, it is not counted
+    old_and_new.restart()
+    assert (old_and_new.folder / "output" / "p" / "gone.png").is_symlink()
+    (told,) = warnings(old_and_new)
+    assert told.startswith("gone.png cannot be read (")
+
+
+def test_an_orphan_that_cannot_be_read_keeps_no_other_from_going(world: World) -> None:
+    put(world, "training", a=b"old")
+    train(world)
+    put(world, "input", a=b"a", b=b"b", c=b"c")
+    world.translate("p")
+    put(world, "input", c=b"c")
+    cannot_be_read(world.folder / "output" / "p" / "a.png")
+    for _ in range(2):
+        withdrawing.withdraw_orphans(world.store, world.pipeline("p"), world.repo("p", "input"))
+    assert sorted(p.name for p in (world.folder / "output" / "p").iterdir()) == ["a.png", "c.png"]
+    (told,) = warnings(world)
+    assert told.startswith("a.png cannot be read (")

@@ -12,13 +12,14 @@ import pytest
 from pixd.config import PipelineSettings, TrainSettings
 from pixd.store.edges import Edge
 from pixd.store.opening import open_store
+from pixd.store.queries import lineage
 from pixd.store.runs import run_key
 from pixd.store.states import RunState
 from pixd.store.store import Store
 from pixd.system.digests import canonical_json, digest_of
 from pixd.training import recipe as recipes
-from pixd.training import warm_start
-from pixd.training.dataset import pairs
+from pixd.training import snapshot, warm_start
+from pixd.training.dataset import pairs, sides
 from pixd.training.dataset import split as kinship
 from tests.support.commits import record
 
@@ -200,3 +201,22 @@ def test_a_training_that_was_cut_off_is_kept_until_another_one_has_finished(stor
     assert {*store.checkpoints.iterdir()} == every - {of_another_sweep, mine}
     assert last_asked.exists()
     assert later.exists()
+
+
+@pytest.mark.parametrize("is_gone", [True, False])
+def test_a_lost_list_of_the_live_models_pairs_means_from_scratch(
+    store: Store, *, is_gone: bool
+) -> None:
+    trained_on(made(*range(40)), store)
+    listing = lineage.object_path(store.folder, lineage.listing_digest(store.db.conn, 1))
+    listing.unlink()
+    if not is_gone:
+        listing.write_bytes(b"[damaged")
+    sides.split_of_listing.cache_clear()
+    told = chosen(store, made(*range(41)))
+    assert isinstance(told, str)
+    assert told.startswith("from scratch, because the list of the pairs of model@1 cannot be read")
+    listed = snapshot.listing_of(made(*range(41)))
+    changes = snapshot.changes_since_live(store.db.conn, store.folder, "p", RECIPE, listed)
+    assert changes == ["nobody can tell which pairs changed"]
+    assert warm_start.held_out_before(store.db.conn, store.folder, 1) == frozenset()

@@ -15,6 +15,7 @@ from pixd.store.holds import Holds
 from pixd.store.models import Models
 from pixd.store.objects import ObjectStore
 from pixd.store.outputs import Outputs
+from pixd.store.removals import Removals
 from pixd.store.retraining import Retraining
 from pixd.store.runs import Runs
 from pixd.store.sweeps import Sweeps
@@ -89,6 +90,7 @@ class Store:
         self.runs = Runs(self.db)
         self.models = Models(self.db)
         self.outputs = Outputs(self.db)
+        self.removals = Removals(self.db)
         self.exclusions = Exclusions(self.db)
         self.holds = Holds(self.db)
         self.care = Care(self.db)

@@ -127,6 +127,27 @@ def test_a_recall_cut_off_before_its_files_are_gone_is_finished_at_the_next_star
     assert outputs(world) == []
 
 
+@pytest.mark.parametrize("is_another_live", [False, True])
+def test_what_a_recalled_model_was_asked_before_is_not_published(
+    world: World, *, is_another_live: bool
+) -> None:
+    if is_another_live:
+        put(world, "training", b=b"b")
+        train(world)
+    put(world, "training", a=b"a")
+    train(world, seed=1)
+    put(world, "input", x=b"x")
+    world.now += 100.0
+    world.translations["p"].step(world.now)  # asks; the next step hears
+    recall(world, b"a")
+    world.translate("p")
+    made_by = world.store.db.execute(
+        "SELECT model.number FROM output JOIN model ON model.digest = model_digest"
+    )
+    assert made_by.fetchall() == ([(1,)] if is_another_live else [])
+    assert outputs(world) == (["x.png"] if is_another_live else [])
+
+
 @pytest.fixture
 def translated(world: World) -> World:
     """Have a model of the image "a", and its outputs of two inputs."""

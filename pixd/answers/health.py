@@ -211,6 +211,15 @@ def _pipeline_problems(name: str, pipeline: Mapping[str, Any], which: str) -> It
             f"the translator fails: {translate['trouble']}",
             f"it is tried again by itself; logs/translate-{name}.log in the store has its last words",
         )
+    if left := pipeline["output"]["to_remove"]:
+        one = left["files"] == 1
+        yield Problem(
+            DEGRADED,
+            name,
+            f"{left['files']} withdrawn output{'s' * (not one)} {'is' if one else 'are'} still in the"
+            f" folder, such as {left['name']}: {left['reason']}",
+            "let pixd write there, or bring its disk back; it goes on by itself",
+        )
     failed = pipeline["input"]["failed"]
     if failed:
         example = pipeline["input"]["failed_example"]

@@ -20,7 +20,7 @@ from pixd.answers.absence import Absence, absence_of
 from pixd.config.pair_kinds import KINDS
 from pixd.store import connection, heartbeat, lock, model_scores
 from pixd.store.heartbeat import Folder, Heartbeat, HeartbeatError, PipelineBeat, Train
-from pixd.store.queries import holds, sweeps, training_set
+from pixd.store.queries import holds, removals, sweeps, training_set
 from pixd.store.queries import status as queries
 from pixd.store.states import FileState, OutputState, RunState
 from pixd.system import disk
@@ -202,7 +202,8 @@ def _pipeline(
                 OutputState.ORPHANED,
                 OutputState.EDITED,
             )
-        },
+        }
+        | {"to_remove": _to_remove(reader, settings.name)},
         "translate": {
             "phase": translate.phase if pid is not None else "",
             "trouble": translate.trouble if pid is not None else "",
@@ -242,6 +243,11 @@ def _failed_example(reader: Reader | None, inputs: queries.Repo) -> dict[str, st
         return None
     failed = queries.failed_input(reader, inputs.repo_id)
     return failed._asdict() if failed else None
+
+
+def _to_remove(reader: Reader | None, pipeline: str) -> dict[str, Any] | None:
+    found = removals.refused(reader, pipeline) if reader else None
+    return dict(zip(("files", "name", "reason"), found, strict=True)) if found else None
 
 
 def _pairs(layout: str, recorded: int) -> int:

@@ -56,6 +56,13 @@ class KnownFiles(dict[str, "KnownFile"]):
         for name, file in files.items():
             self[name] = file
 
+    def put_back(self, name: str, before: KnownFile | None) -> None:
+        """Know of a file what was known before; None: nothing."""
+        if before is None:
+            del self[name]
+        else:
+            self[name] = before
+
     def clear(self) -> None:
         """Know of none."""
         super().clear()

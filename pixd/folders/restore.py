@@ -119,23 +119,25 @@ def apply(made: Plan, store: Path, folder: Path, progress: Callable[[int], None]
     Each file is whole or not there. If this is interrupted, a second call does the rest.
 
     Returns:
-        The files that changed since the plan was made; they are left alone.
+        The files that changed or came since the plan was made; they are left alone.
 
     Raises:
         OSError: the folder cannot be written.
     """
-    changed = [n for n, stamp in made.before.items() if scan.stamp(folder, n) != stamp]
-    left = set(changed)
-    durable.publish_many(
-        [
-            (lineage.object_path(store, digest), path_in(folder, name))
-            for name, digest in made.write.items()
-            if name not in left
-        ],
-        progress,
-    )
+    changed = []
+    names = list(made.write)
+    for start in range(0, len(names), durable.SYNC_TOGETHER):
+        group = names[start : start + durable.SYNC_TOGETHER]
+        written = [name for name in group if _is_as_planned(made, folder, name)]
+        changed += [name for name in group if name not in written]
+        durable.publish_many(
+            [(lineage.object_path(store, made.write[n]), path_in(folder, n)) for n in written],
+            lambda _: None,
+        )
+        progress(start + len(group))
     for name in made.remove:
-        if name in left:
+        if not _is_as_planned(made, folder, name):
+            changed.append(name)
             continue
         target = path_in(folder, name)
         target.unlink(missing_ok=True)
@@ -143,6 +145,14 @@ def apply(made: Plan, store: Path, folder: Path, progress: Callable[[int], None]
             if parent == folder or not _remove_empty(parent):
                 break
     return changed
+
+
+def _is_as_planned(made: Plan, folder: Path, name: str) -> bool:
+    """Look once more at a file that is to be written or removed; see if it is what the plan saw."""
+    if name in made.before:
+        return scan.stamp(folder, name) == made.before[name]
+    target = path_in(folder, name)
+    return target.is_symlink() or not target.is_file()
 
 
 def _is_kept(reader: Reader, store: Path, digest: str) -> bool:

@@ -194,11 +194,7 @@ class Tracking:
         )
         for name in failed:
             self._settling.forget(name)
-            before = unsettled[name]
-            if before is None:
-                del self.known[name]
-            else:
-                self.known[name] = before
+            self.known.put_back(name, unsettled[name])
         self._postponed.try_later({n: (why, stamps[n]) for n, why in failed.items()}, now)
         return bool(unsettled)
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from pixd.system import control_socket, durable
 from pixd.system.control_socket import PROTOCOL
-from pixd.system.errors import PixdError, StoreError, UsageError
+from pixd.system.errors import EXIT_FAILED, PixdError, StoreError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -192,6 +192,9 @@ class ControlServer:
             result = self._perform(str(request.get("op")), arguments, uid)
         except PixdError as error:
             told = {"message": error.message, "advice": error.advice, "exit_code": error.exit_code}
+            return {"ok": False, "error": told}
+        except OSError as error:  # of a folder; no answer would read as if the service had ended
+            told = {"message": f"it was not done: {error}", "exit_code": EXIT_FAILED}
             return {"ok": False, "error": told}
         except (ValueError, RecursionError):
             return {"ok": False, "error": {"message": "the request is no JSON", "exit_code": 2}}

@@ -11,7 +11,7 @@ from pixd.store.states import FileState
 from pixd.system.children import confinement
 from pixd.training.dataset.dataset import Dataset
 from pixd.training.stage import Training
-from pixd.translation import withdrawing
+from pixd.translation import removing, withdrawing
 from pixd.translation.stage import Translation
 from pixd.translation.tally import Tally
 
@@ -55,6 +55,7 @@ class Pipeline:
         self._spawner = spawner
         self._wake = wake
         self._tidied_at = -1  # revision of the input folder
+        self._remove_at = 0.0  # when files that could not be removed are tried again
         self.training_folder = self._intake("training")
         self.input_folder = self._intake("input")
         self.dataset = Dataset(store, pipeline, self.training_folder, inspector)
@@ -137,10 +138,15 @@ class Pipeline:
             or self.translation.is_stuck
             or any(intake.held or intake.unreadable for intake in self.intakes)
             or self._store.working.counts(self.input_folder.repo_id).get(FileState.FAILED)
+            or self._store.removals.has(self.name)
         )
 
-    def withdraw_leftovers(self) -> None:
-        """Withdraw outputs that nothing asks for: those of a recall, or all if so configured."""
+    def withdraw_leftovers(self, now: float) -> None:
+        """Withdraw outputs that nothing asks for: those of a recall, or all if so configured.
+
+        Files of withdrawn outputs that could not be removed are tried again. `now`: monotonic
+        seconds.
+        """
         if self.translation.has_surplus:
             self.translation.has_surplus = False
             self._tidied_at = -1
@@ -149,6 +155,11 @@ class Pipeline:
             recall.withdraw_leftovers(self._store, self.settings)
             if not self.settings.keep.orphans:
                 withdrawing.withdraw_orphans(self._store, self.settings, self.input_folder.repo_id)
+        if now >= self._remove_at and self._store.removals.has(self.name):
+            self._remove_at = now + removing.RETRY_S
+            if self.translation.publisher.answers():
+                calls = self.translation.publisher.calls
+                removing.remove(self._store, self.name, self.settings.output, calls)
 
     def reload(self) -> None:
         """Read again what a command may have changed."""

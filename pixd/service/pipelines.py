@@ -190,7 +190,7 @@ class Pipelines:
         """Bring the outputs one step closer."""
         trains = bool(self.training_runs)
         for pipeline in self._served:
-            pipeline.withdraw_leftovers()
+            pipeline.withdraw_leftovers(now)
             may = may_start and pipeline.may_start
             pipeline.translation.step(now, may_start=may, trains=trains)
         self._warm_next(now, may_start=may_start)

@@ -19,14 +19,14 @@ from pixd.store.models import RECALLED
 from pixd.store.output_names import output_names
 from pixd.store.queries import history, lineage
 from pixd.store.states import FileState, OutputState
-from pixd.system import crash_points, roles
+from pixd.system import roles
 from pixd.system.errors import PixdError
 from pixd.training.promotion import excluded_in
-from pixd.translation.withdrawing import remove_each, withdraw_each
+from pixd.translation import removing
+from pixd.translation.withdrawing import withdraw
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from pixd.config import PipelineSettings
     from pixd.store.models import Model
@@ -148,18 +148,14 @@ def apply(
                 )
         commits += _exclude_taught(store, pipeline.name, reached.taught, name, why, change_id)
         _change_live(store, planned, name, who, change_id)
-        left = _withdraw(store, pipeline, planned.withdrawn)
-        stand = [p for p in planned.withdrawn if store.outputs.standing(pipeline.name, p)]
-        withdrawn = [path for path in planned.withdrawn if path not in stand]
-        planned = planned._replace(withdrawn=withdrawn)
+        _withdraw(store, pipeline, planned.withdrawn)
         told = f"{name} was recalled: {_summary(planned)}"
         store.note(pipeline.name, "info", "recall", told, change_id)
-    # Files are removed after the rows are written. After a crash in between,
-    # `pixd.service.recovery` removes them at the next start.
-    for target in left:
-        crash_points.crash_point("withdrawn")
-        target.unlink(missing_ok=True)
-    return {"change": change_id, "commits": commits, **planned.told()}
+    # Files are removed after the rows are written. What a crash or the folder keeps from that, the
+    # service removes later.
+    left = removing.remove(store, pipeline.name, pipeline.output)
+    to_remove = {path: left[path] for path in planned.withdrawn if path in left}
+    return {"change": change_id, "commits": commits, **planned.told(), "to_remove": to_remove}
 
 
 def undo(store: Store, pipeline: PipelineSettings, digest: str, who: str) -> dict[str, Any]:
@@ -205,32 +201,41 @@ def withdraw_leftovers(store: Store, pipeline: PipelineSettings) -> None:
         return
     change_id = secrets.token_hex(5)
     with store.transaction():
-        targets = _withdraw(store, pipeline, [output.path for output in left])
-        if targets:  # the others are edited
-            told = f"{len(targets)} outputs of a recalled image, not to be replaced, are withdrawn"
+        gone = _withdraw(store, pipeline, [output.path for output in left])
+        if gone:  # the others are edited
+            told = f"{gone} outputs of a recalled image, not to be replaced, are withdrawn"
             store.note(pipeline.name, "info", "recall", told, change_id)
-    remove_each(store, pipeline, targets)
+    removing.remove(store, pipeline.name, pipeline.output)
 
 
 def proof(store: Store, pipeline: PipelineSettings, digest: str) -> dict[str, Any]:
     """Return what still descends from a content: every present output, and the live model.
 
-    Nothing may, once a recall is complete. Outputs edited by hand are named separately.
+    Nothing may, once a recall is complete. Outputs edited by hand are named separately. A withdrawn
+    output counts until its file is removed.
     """
     name = pipeline.name
     models = lineage.reach(store.db.conn, store.folder, name, digest).models
     from_models, from_input = _outputs(store, name, digest, [m.digest for m in models])
     standing = {o.path: o.state for o in (*from_models, *from_input)}
     live = store.models.live(name)
+    made_by = {m.digest for m in models}
+    to_remove = {
+        one.path: one.why
+        for one in store.removals.of(name)
+        if one.input_digest == digest or one.model_digest in made_by
+    }
     return {
         "digest": digest,
         "is_recalled": digest in store.exclusions.of(name),
         "outputs": sorted(
-            path for path, state in standing.items() if state is not OutputState.EDITED
+            {path for path, state in standing.items() if state is not OutputState.EDITED}
+            | to_remove.keys()
         ),
+        "to_remove": to_remove,
         "edited": sorted(path for path, state in standing.items() if state is OutputState.EDITED),
         "live": f"model@{live.number}" if live and live.id in {m.id for m in models} else None,
-        "checked": store.outputs.count_standing(name),
+        "checked": store.outputs.count_standing(name) + len(to_remove),
     }
 
 
@@ -327,9 +332,9 @@ def _change_live(store: Store, planned: Plan, name: str, who: str, change_id: st
         store.models.promote(after, who=who, why=why, change_id=change_id)
 
 
-def _withdraw(store: Store, pipeline: PipelineSettings, paths: list[str]) -> list[Path]:
+def _withdraw(store: Store, pipeline: PipelineSettings, paths: list[str]) -> int:
     repo = store.history.repo_id(pipeline.name, "input")
-    return withdraw_each(store, pipeline, repo, paths)
+    return sum(withdraw(store, pipeline, repo, path) for path in paths)
 
 
 def _summary(planned: Plan) -> str:

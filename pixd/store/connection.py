@@ -27,6 +27,7 @@ MIGRATIONS = (
     "m008_taught",
     "m009_early_models",
     "m010_sweeps",
+    "m011_removals",
 )
 """The names of `pixd.store.schema.migrations`, for readers, which do not use sqlite-utils."""
 BUSY_TIMEOUT_S = 5.0  # a longer lock blocks the service, which tries again

@@ -107,6 +107,10 @@ class Outputs:
                 f" AND state IN ({listed(STANDING_OUTPUTS)}) AND id <> ?",
                 (pipeline, path, output_id),
             )
+            # What was to be removed of that name is replaced.
+            self._db.conn.execute(
+                "DELETE FROM removal WHERE pipeline = ? AND path = ?", (pipeline, path)
+            )
             self._db.conn.execute(
                 f"UPDATE output SET state = '{OutputState.CURRENT}', published_at = ? WHERE id = ?",
                 (utc_now(), output_id),
@@ -239,16 +243,6 @@ class Outputs:
             (pipeline,),
         ).fetchone()
         return int(row[0])
-
-    def withdrawn(self) -> list[Output]:
-        """Return the withdrawn outputs that nothing has replaced since."""
-        rows = self._db.conn.execute(
-            f"SELECT {_COLUMNS} FROM output AS gone WHERE state = '{OutputState.WITHDRAWN}'"
-            f" AND {_OF_ANY} AND NOT EXISTS"
-            " (SELECT 1 FROM output WHERE output.pipeline = gone.pipeline"
-            "   AND output.path = gone.path AND output.id > gone.id)"
-        )
-        return [Output.of_row(row) for row in rows]
 
     def made_by(self, pipeline: str, model_digest: str) -> list[Output]:
         """Return the outputs of one model that are not replaced."""

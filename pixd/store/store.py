@@ -15,6 +15,7 @@ from pixd.store.holds import Holds
 from pixd.store.models import Models
 from pixd.store.objects import ObjectStore
 from pixd.store.outputs import Outputs
+from pixd.store.removals import Removals
 from pixd.store.retraining import Retraining
 from pixd.store.runs import Runs
 from pixd.store.sweeps import Sweeps
@@ -89,6 +90,7 @@ class Store:
         self.runs = Runs(self.db)
         self.models = Models(self.db)
         self.outputs = Outputs(self.db)
+        self.removals = Removals(self.db)
         self.exclusions = Exclusions(self.db)
         self.holds = Holds(self.db)
         self.care = Care(self.db)
@@ -184,16 +186,6 @@ class Store:
         )
         if self.listener:
             self.listener(event)
-
-    def note_once(self, pipeline: str, level: Level, kind: str, message: str) -> None:
-        """Do what `note` does, unless the same was recorded before."""
-        before = self.db.conn.execute(
-            "SELECT 1 FROM event WHERE pipeline = ? AND level = ? AND kind = ? AND message = ?"
-            " LIMIT 1",
-            (pipeline, level, kind, message),
-        ).fetchone()
-        if before is None:
-            self.note(pipeline, level, kind, message)
 
     def close_whole(self) -> None:
         """Close the store after an end without a fault, so that its next start need not check it.

@@ -1,12 +1,11 @@
 """Settle what a crash, or a folder that stopped answering, left half published.
 
 Only the store and the file in the folder are believed. An intent whose file is in place becomes an
-output, any other is dropped: its input is still due. A file that was withdrawn is removed.
+output, any other is dropped: its input is still due. What is still to be removed is removed.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING
 from pixd.folders.one_file import is_of_one_file
 from pixd.system import durable
 from pixd.system.names import path_in
-from pixd.translation import output_files
+from pixd.translation import output_files, removing
 
 if TYPE_CHECKING:
     from pixd.store.store import Store
@@ -32,10 +31,6 @@ def settle(store: Store, pipeline: str, calls: FolderCalls, folder: Path) -> Non
     Raises:
         NotAnsweringError: the folder does not answer; all that is not settled is kept.
     """
-    for gone in store.outputs.withdrawn():
-        if gone.pipeline == pipeline:
-            left = path_in(folder, gone.path)
-            calls.call_slow(WITHIN_S, remove_if, left, gone.digest)
     for intent in store.outputs.intents():
         if intent.pipeline != pipeline:
             continue
@@ -50,6 +45,7 @@ def settle(store: Store, pipeline: str, calls: FolderCalls, folder: Path) -> Non
         except Exception as error:
             if not (isinstance(error, OSError) or is_of_one_file(error)):
                 raise
+    removing.remove(store, pipeline, folder, calls)
 
 
 def stands(target: Path, digest: str) -> bool:
@@ -62,13 +58,6 @@ def stands(target: Path, digest: str) -> bool:
         return False
     durable.sync_folder(target.parent)
     return True
-
-
-def remove_if(path: Path, digest: str) -> None:
-    """Remove a file that still holds what was withdrawn. One that cannot be looked at is left."""
-    with contextlib.suppress(OSError):
-        if output_files.look(path, digest, None) is output_files.Standing.WANTED:
-            path.unlink()
 
 
 def remove_temporaries(folder: Path) -> None:

@@ -185,17 +185,17 @@ class Translation:
             may_start: whether new work may begin.
             trains: whether something trains, so that what has an output already must wait.
         """
+        # First: answers of a model that is not live any more, perhaps recalled, are dropped.
+        before, aim = self._aim, self._find_aim(now)
         if self._translator:
             self._translator.step(now)
-            answers = self._translator.collect()
-            if answers:
+            if answers := self._translator.collect():
                 self._publish_answers(answers, now)
             for note in self._translator.notes:
                 self._store.note(self._pipeline.name, note.level, "translator", note.message)
             self._translator.notes.clear()
             if self._translator.ready:
                 self.device = str(self._translator.ready.get("device", ""))
-        before, aim = self._aim, self._find_aim(now)
         if self.publisher.is_waiting() or aim is None:
             return
         # Not in the step that found the aim, which is the one that a start waits for.

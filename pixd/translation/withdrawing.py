@@ -6,78 +6,49 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from pixd.store.states import FileState, OutputState
-from pixd.system import crash_points
 from pixd.system.errors import PixdError, in_words
 from pixd.system.names import path_in
-from pixd.translation import output_files
+from pixd.translation import output_files, removing
 from pixd.translation.output_place import OutputPlace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from pixd.config import PipelineSettings
     from pixd.store.store import Store
 
 
-def withdraw(store: Store, pipeline: PipelineSettings, repo_id: int, path: str) -> Path | None:
+def withdraw(store: Store, pipeline: PipelineSettings, repo_id: int, path: str) -> bool:
     """Record that a published output is withdrawn; its bytes stay in the store.
 
-    Join the caller's transaction, and remove the returned file after it. After a crash in between,
-    `pixd.service.recovery` removes it. A file that was edited by hand is left, as `edited`.
+    Join the caller's transaction, and have `pixd.translation.removing` remove its file after it. A
+    file that was edited by hand is left, as `edited`. One that cannot be looked at now is looked at
+    when it is removed.
 
     Returns:
-        The file to be removed, if there is one.
+        Whether it is withdrawn.
     """
     standing = store.outputs.standing(pipeline.name, path)
     if standing is None:
-        return None
-    target = path_in(pipeline.output, path)
-    if output_files.look(target, standing.digest, None) in output_files.NOT_PUBLISHED_LAST:
+        return False
+    if _is_edited(path_in(pipeline.output, path), standing.digest):
         store.outputs.set_state(standing.id, OutputState.EDITED)
-        return None
+        return False
     store.outputs.set_state(standing.id, OutputState.WITHDRAWN)
+    store.removals.add(standing)
     if standing.state is OutputState.ORPHANED:  # its input asks for no output of this name
-        return target
+        return True
     store.working.set_state(
         repo_id, [standing.input_path], FileState.QUEUED, if_in=(FileState.TRANSLATED,)
     )
-    return target
+    return True
 
 
-def withdraw_each(
-    store: Store, pipeline: PipelineSettings, repo_id: int, paths: Iterable[str]
-) -> list[Path]:
-    """Do what `withdraw` does for many outputs; return the files to be removed.
-
-    An output whose file cannot be read stays as it is, since nobody can tell whether it was edited.
-    That is said once. It is tried again with the next change of the input folder.
-    """
-    gone, unread = [], []
-    for path in paths:
-        try:
-            target = withdraw(store, pipeline, repo_id, path)
-        except OSError as error:
-            unread.append(f"{path} cannot be read ({in_words(error)})")
-            continue
-        if target:
-            gone.append(target)
-    if unread:
-        more = f", and {len(unread) - 1} more cannot" if len(unread) > 1 else ""
-        why = f"{unread[0]}{more}: nothing asks for it any more, and it is left as it is"
-        store.note_once(pipeline.name, "warning", "withdraw", why)
-    return gone
-
-
-def remove_each(store: Store, pipeline: PipelineSettings, targets: Iterable[Path]) -> None:
-    """Remove the files of withdrawn outputs; say which cannot be removed."""
-    for target in targets:
-        crash_points.crash_point("withdrawn")
-        try:
-            target.unlink(missing_ok=True)
-        except OSError as error:
-            why = f"{target} could not be removed: {error.strerror}; it is tried at the next start"
-            store.note(pipeline.name, "warning", "withdraw", why)
+def _is_edited(target: Path, digest: str) -> bool:
+    with contextlib.suppress(OSError):
+        return output_files.look(target, digest, None) in output_files.NOT_PUBLISHED_LAST
+    return False
 
 
 def withdraw_orphans(store: Store, pipeline: PipelineSettings, repo_id: int) -> None:
@@ -85,19 +56,17 @@ def withdraw_orphans(store: Store, pipeline: PipelineSettings, repo_id: int) -> 
 
     Their inputs are gone, or have outputs of other names since `samples` changed. A file that was
     edited by hand is left. Nothing is lost: the bytes stay in the store, and an input that comes
-    back gets its output again without a translation. After a crash between the rows and the files,
-    or where the folder cannot be written now, `pixd.service.recovery` removes the file at the next
-    start.
+    back gets its output again without a translation.
     """
     paths = store.outputs.orphaned(pipeline.name, repo_id, pipeline.samples)
     if not paths:
         return
     with store.transaction():
-        gone = withdraw_each(store, pipeline, repo_id, paths)
+        gone = sum(withdraw(store, pipeline, repo_id, path) for path in paths)
         if gone:
-            told = f"{len(gone)} outputs are removed, because no input asks for them"
+            told = f"{gone} outputs are removed, because no input asks for them"
             store.note(pipeline.name, "info", "orphans", told)
-    remove_each(store, pipeline, gone)
+    removing.remove(store, pipeline.name, pipeline.output)
 
 
 def requeue_if_gone(store: Store, pipeline: PipelineSettings, path: str) -> str:

@@ -431,6 +431,14 @@ def inputs_failed(world: World) -> Iterator[None]:
 
 
 @contextmanager
+def outputs_to_remove(world: World) -> Iterator[None]:
+    with world.running() as store:
+        why = "pixd may not write to its folder"
+        store.db.execute("INSERT INTO removal VALUES ('facades', '007.png', 1, ?)", [why])
+        yield
+
+
+@contextmanager
 def paused(world: World) -> Iterator[None]:
     reason = "by ada; `pixd resume` goes on"
     with world.running(lambda live: set_part(live, "train", state="paused", reason=reason)) as s:
@@ -559,13 +567,13 @@ STATES = {
     for state in (
         never_run, starting, idle, training_set_is_wrong, model_is_doubtful, looking_at_the_images, training, early_model_is_live, trying_settings, translating, translating_in_tiles, on_a_cluster,
         waiting_for_pairs, training_failed,
-        inputs_failed, paused, blocked, store_gone, on_hold, not_answering, page_runs_as_a_unit, unit_of_the_page_is_down, stuck, stopped, killed, newer_store, older_store,
+        inputs_failed, outputs_to_remove, paused, blocked, store_gone, on_hold, not_answering, page_runs_as_a_unit, unit_of_the_page_is_down, stuck, stopped, killed, newer_store, older_store,
     )
 }  # fmt: skip
 EXIT_CODES = {
     "never run": 3, "starting": 0, "idle": 0, "training set is wrong": 0, "model is doubtful": 1, "looking at the images": 0, "training": 0, "early model is live": 0, "trying settings": 0,
     "translating": 0,
     "translating in tiles": 0, "on a cluster": 0,
-    "waiting for pairs": 0, "training failed": 1, "inputs failed": 1, "paused": 0, "blocked": 1, "store gone": 1,
+    "waiting for pairs": 0, "training failed": 1, "inputs failed": 1, "outputs to remove": 1, "paused": 0, "blocked": 1, "store gone": 1,
     "on hold": 1, "not answering": 1, "page runs as a unit": 0, "unit of the page is down": 1, "stuck": 1, "stopped": 3, "killed": 3, "newer store": 4, "older store": 3,
 }  # fmt: skip

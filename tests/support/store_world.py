@@ -39,7 +39,7 @@ from pixd.system.children.worker import Worker
 from pixd.system.digests import canonical_json, digest_of, hash_file
 from pixd.training.publishing import publish_early, publish_model
 from pixd.training.run import TrainingRun
-from pixd.translation import translator
+from pixd.translation import removing, translator
 from pixd.translation.stage import Translation
 
 PIPELINES = ("p", "q")
@@ -202,6 +202,7 @@ class World:
         """Do what the service does after each change of an input folder, and each command."""
         for pipeline in self.settings.pipelines:
             recall.withdraw_leftovers(self.store, pipeline)
+            removing.remove(self.store, pipeline.name, pipeline.output)
 
     def restart(self) -> None:
         self.store.close()

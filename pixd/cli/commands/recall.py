@@ -73,6 +73,7 @@ def _plan(found: dict[str, Any], name: str) -> Iterator[str]:
             yield from (f"    {path}" for path in found[what][:SHOWN])
             if len(found[what]) > SHOWN:
                 yield f"    ... and {len(found[what]) - SHOWN} more (--json has all)"
+    yield from _to_remove(found.get("to_remove", {}))
     if found["retrain"]:
         train_s = found["estimate"]["train_s"]
         about = f", about {duration(train_s)} as the last ones took" if train_s else ""
@@ -80,6 +81,14 @@ def _plan(found: dict[str, Any], name: str) -> Iterator[str]:
     translate_s = found["estimate"]["translate_s"]
     if translate_s and found["replaced"]:
         yield f"  translating again: about {duration(translate_s)}"
+
+
+def _to_remove(found: dict[str, str]) -> Iterator[str]:
+    if found:
+        yield f"  of these could not be removed yet, and will be by the service: {len(found)}"
+        yield from (f"    {path}: {why}" for path, why in list(found.items())[:SHOWN])
+        if len(found) > SHOWN:
+            yield f"    ... and {len(found) - SHOWN} more (--json has all)"
 
 
 def _models(models: list[dict[str, str]]) -> str:
@@ -94,7 +103,10 @@ def _proof(found: dict[str, Any], name: str) -> Iterator[str]:
     exist = "exists" if found["checked"] == 1 else "exist"
     verb = "descend" if total > 1 else "descends"
     yield f"{counted(found['checked'], 'output')} {exist}; {total or 'none'} of them {verb} from {name}"
-    yield from (f"  {path}" for path in found["outputs"])
+    for path in found["outputs"]:
+        why = found["to_remove"].get(path)
+        waits = "" if why is None else f": withdrawn and still to be removed{why and ': '}{why}"
+        yield f"  {path}{waits}"
     if found["live"]:
         yield f"the live {found['live']} descends from it"
     if found["edited"]:

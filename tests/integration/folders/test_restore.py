@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from pixd.cli import main
+from pixd.cli.commands import restore
 from tests.support.watched import Folder
 
 
@@ -46,6 +47,24 @@ def test_a_folder_that_was_emptied_or_removed_is_brought_back(recorded: Path) ->
     shutil.rmtree(watched)
     assert restored(recorded, "--yes") == 0
     assert sorted(path.name for path in watched.iterdir()) == names
+
+
+def test_a_file_that_came_while_the_question_waited_is_left(
+    recorded: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = recorded / "watched" / "001.png"
+    mine.unlink()
+    (recorded / "watched" / "002.png").unlink()
+
+    def agreed(_: Path) -> bool:
+        mine.write_bytes(b"never recorded")
+        return True
+
+    monkeypatch.setattr(restore, "_agreed", agreed)
+    assert restored(recorded) == 1
+    assert mine.read_bytes() == b"never recorded"
+    assert (recorded / "watched" / "002.png").read_bytes() == b"2"
+    assert "001.png changed meanwhile and was left" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("is_missing", [False, True])

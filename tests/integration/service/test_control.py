@@ -39,6 +39,8 @@ class Stepped:
         self.asked.append((op, dict(arguments), uid))
         if op == "refuse":
             raise UsageError("no", advice="ask for something else")
+        if op == "fail":
+            raise PermissionError(errno.EACCES, "Permission denied", "/srv/output/x.png")
         return {"op": op, "echo": arguments.get("text")}
 
     def _run(self) -> None:
@@ -97,6 +99,13 @@ def test_rubbish_is_answered_with_an_error_and_does_nothing(stepped: Stepped, li
     assert answer["ok"] is False
     assert stepped.asked == []
     client.close()
+
+
+def test_an_error_of_what_is_asked_is_told_and_not_taken_for_a_client_that_left(
+    stepped: Stepped,
+) -> None:
+    with pytest.raises(PixdError, match="it was not done: "):
+        control_socket.request(stepped.store, "fail", {})
 
 
 def test_a_request_without_end_is_cut_off(stepped: Stepped) -> None:

@@ -92,7 +92,7 @@ def changed_and_dated_back(folder: Path) -> None:
     path = folder / DATABASE
     before = path.stat()
     data = bytearray(path.read_bytes())
-    data[-1] ^= 1
+    data[63] ^= 1  # of user_version, which pixd does not use
     with path.open("r+b") as file:
         file.write(data)
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))

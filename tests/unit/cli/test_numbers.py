@@ -46,7 +46,14 @@ training@3 into t: 2 files are the same
 def test_one_is_told_as_one(number: int, expected: str, capsys: pytest.CaptureFixture[str]) -> None:
     verify._print(Verification(number, number, number, number, ()))
     restore_command._print_plan(plan(number, number), "training@3", Path("t"))
-    proof = {"is_recalled": True, "outputs": [], "checked": number, "live": None, "edited": []}
+    proof = {
+        "is_recalled": True,
+        "outputs": [],
+        "checked": number,
+        "live": None,
+        "edited": [],
+        "to_remove": {},
+    }
     made = {"path": "a.png", "state": "current", "model": "model@1"}
     lines = [
         *recall._proof(proof, "x.png"),

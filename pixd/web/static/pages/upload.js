@@ -7,13 +7,14 @@ import { filesIn } from "../dropped.js";
 const ASK_AGAIN_MS = 2000; // how a file fares
 const BY_NAME = 10; // files asked for by their names at once
 const SHOWN = 200; // files of the list; the rest is counted
-const DONE = new Set(["recorded", "translated", "rejected", "failed", "refused", "there already"]);
+const DONE = new Set(["recorded", "translated", "rejected", "failed", "refused", "there already", "gone"]);
 const WORDS = {
   waiting: "waiting",
   sending: "sending",
   sent: "sent",
   "there already": "there already",
   refused: "refused",
+  gone: "gone",
   settling: "waiting to settle",
   recorded: "recorded",
   queued: "queued",
@@ -21,7 +22,7 @@ const WORDS = {
   rejected: "rejected",
   failed: "failed",
 };
-const KIND = { refused: "bad", rejected: "bad", failed: "bad", translated: "good", recorded: "good" };
+const KIND = { refused: "bad", gone: "bad", rejected: "bad", failed: "bad", translated: "good", recorded: "good" };
 const queues = new Map(); // by pipeline: an upload goes on while another page is looked at
 
 export async function show({ pipeline, query, live }) {
@@ -110,6 +111,16 @@ function pasted(file) {
   return file.name === "image.png" ? `pasted-${stamp()}.png` : file.name;
 }
 
+/** Whether a file has the bytes yet that it had when it was chosen: renamed, removed or changed, it has not. */
+async function isThere(file) {
+  try {
+    await (file.size ? file.slice(0, 1) : file).arrayBuffer(); // no part of an empty file is looked for
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** What is to be sent. It goes on by itself after a lost connection. */
 class Queue {
   constructor(pipeline, limits) {
@@ -161,6 +172,12 @@ class Queue {
       this.trouble = "";
     } catch (error) {
       if (error instanceof ApiError && (error.status === 0 || error.status === 429 || error.status === 503)) {
+        // A browser tells a file that it cannot read any more as it tells a lost connection.
+        if (error.status === 0 && !(await isThere(one.file))) {
+          Object.assign(one, { state: "gone", reason: "It cannot be read any more: choose it again" });
+          this.trouble = "";
+          return;
+        }
         this.trouble = error.status === 0 ? "Not connected; it goes on by itself" : "";
         await new Promise((resolve) => setTimeout(resolve, error.retryAfterMs || ASK_AGAIN_MS));
         one.state = "waiting";

@@ -168,6 +168,32 @@ def test_before_a_model_is_unpinned_the_page_says_what_the_plan_says(
 
 
 @pytest.mark.slow
+def test_the_train_page_is_left_as_it_is_while_inputs_are_translated(page: Any, site: Page) -> None:
+    page.goto(site.link)
+    go(page, "train/tiny")
+    page.wait_for_selector(".pairs img")
+    page.evaluate("document.querySelector('details').open = true")
+
+    def tell(what: str) -> None:
+        event = f'event: changed\ndata: {{"pipeline": "tiny", "what": "{what}"}}\n\n'
+        told = {"content_type": "text/event-stream", "body": event}
+        page.route("**/api/events", lambda route: route.fulfill(**told), times=1)
+        page.evaluate("dispatchEvent(new Event('pagehide'))")
+        page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
+
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url.rpartition("/")[2]))
+    for what in ("files", "outputs"):
+        tell(what)
+        page.wait_for_timeout(1500)
+    assert "events" in asked
+    assert "models" not in asked
+    assert page.locator("details[open]").count() == 1
+    tell("training")
+    page.locator("details[open]").wait_for(state="detached")
+
+
+@pytest.mark.slow
 def test_it_says_within_5_s_that_the_page_process_is_gone_and_when_it_is_back(
     page: Any, site: Page
 ) -> None:

@@ -175,6 +175,9 @@ def test_the_stream_tells_what_changed(running: Tiny) -> None:
         thread.join(PATIENCE_S)
         assert not thread.is_alive()
         assert any(event == "status" for event, _ in heard[1:])
+        changed = {told["what"] for event, told in heard if event == "changed"}
+        assert {"files", "outputs"} <= changed
+        assert not changed & {"training", "models"}
 
 
 def test_the_lines_of_the_docs_work(running: Tiny, tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pixd.store.opening import open_store
+from tests.support.commits import record
 from tests.support.tiny import small_png
 
 if TYPE_CHECKING:
@@ -47,3 +49,23 @@ def test_files_that_are_gone_when_their_turn_comes_do_not_hold_up_the_others(
     assert "Not connected" not in page.locator("section.card p.number").inner_text()
     assert (site.folder / "input" / names[5]).is_file()
     assert not (site.folder / "input" / names[0]).exists()
+
+
+def test_a_file_of_a_large_folder_is_followed_though_others_hold_its_name(
+    page: Any, site: Page, tmp_path: Path
+) -> None:
+    open_upload(page, site)
+    chosen = [tmp_path / "9.png", *(tmp_path / f"never-{n}.png" for n in range(150))]
+    for n, one in enumerate(chosen):
+        one.write_bytes(small_png(6000 + n))
+    choose(page, chosen[1:])
+    page.get_by_text("150 files: 150 sent").wait_for()
+    choose(page, chosen[:1])
+    page.get_by_text("151 files: 151 sent").wait_for()
+    for one in chosen[1:]:
+        (site.folder / "input" / one.name).unlink()
+    store = open_store(site.folder / "store")
+    inputs = store.history.repo_id("tiny", "input")
+    record(store, inputs, {f"{n}.png": small_png(n) for n in range(600)}, [])
+    store.close()
+    row(page, "9.png").get_by_text("recorded", exact=True).wait_for()

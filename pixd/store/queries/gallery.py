@@ -26,11 +26,13 @@ class FilesWanted(NamedTuple):
         kind: of the folder, "training" or "input".
         state: theirs; None for any.
         name: a part of their name; "" for all.
+        exact: their whole names; empty for all.
     """
 
     kind: str
     state: FileState | None
     name: str
+    exact: tuple[str, ...] = ()
 
 
 class OutputsWanted(NamedTuple):
@@ -144,6 +146,9 @@ def files(
     if wanted.name:
         where += " AND path LIKE ? ESCAPE '\\'"
         values.append(_holds(wanted.name))
+    if wanted.exact:
+        where += f" AND path IN ({', '.join('?' for _ in wanted.exact)})"
+        values += wanted.exact
     total = reader.execute(f"SELECT count(*) FROM file WHERE {where}", values).fetchone()[0]
     rows = reader.execute(
         "SELECT path AS name, state, reason, digest, size_bytes AS bytes, attempts, retry_at,"

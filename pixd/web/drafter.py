@@ -83,11 +83,19 @@ class _Job(NamedTuple):
 
 
 class _Open(NamedTuple):
-    """A translator that is started, and what it is for."""
+    """A translator that is started, and what it is for.
+
+    Attributes:
+        of: what asks for another one if it differs.
+        model: as `translator.model_of` has it.
+        apart: the child, and what it translates with.
+        has_links: its model is links in the page's folder, not a folder of the store.
+    """
 
     of: tuple[Any, ...]
     model: Mapping[str, Any]
     apart: Apart
+    has_links: bool
 
 
 def clear_left(above: Path) -> None:
@@ -256,7 +264,7 @@ class Drafter:
         with contextlib.closing(connection.open_reader(job.settings.store)) as reader:
             model = translator.model_of(reader, job.pipeline.name, job.number)
         of = (job.pipeline.name, model["digest"], job.pipeline, job.settings)
-        if self._open is not None and self._open.of == of:
+        if self._open is not None and self._open.of == of and self._has_its_folders():
             return self._open
         self._end()
         shutil.rmtree(self._folder, ignore_errors=True)
@@ -267,8 +275,20 @@ class Drafter:
         apart = translator.start_apart(
             job.settings, job.pipeline, model, self._folder, LocalSpawner()
         )
-        self._open = _Open(of, model, apart)
+        has_links = (self._folder / translator.LINKS).exists()
+        self._open = _Open(of, model, apart, has_links)
         return self._open
+
+    def _has_its_folders(self) -> bool:
+        """Tell whether nobody cleared the cache since: a child cannot do without its folders."""
+        assert self._open is not None  # only called with one
+        worker = self._open.apart.worker
+        needed = [self._folder / "in", self._folder / "kept"]
+        if self._open.has_links:
+            needed.append(self._folder / translator.LINKS)
+        if worker.worker is not None:
+            needed.append(worker.scratch)
+        return all(folder.is_dir() for folder in needed)
 
     def _step(self) -> None:
         if self._open is None:

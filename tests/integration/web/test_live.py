@@ -75,6 +75,19 @@ def test_a_drawing_saved_as_an_input_comes_out_with_the_bytes_of_its_draft(
     assert run["key"] == draft.headers["pixd-run"]
 
 
+def test_drawings_are_translated_on_when_the_cache_was_cleared(page: Paged, tmp_path: Path) -> None:
+    data = png_of(41, tmp_path)
+    draft = page.draw("/api/tiny/draft", data)
+    assert draft.status_code == 200, draft.text
+    shutil.rmtree(page.world.cache)
+    again = page.draw("/api/tiny/draft", data)
+    assert again.status_code == 200, again.text
+    assert again.content == draft.content
+    shutil.rmtree(page.world.cache)
+    page.world.cache.mkdir(mode=0o700)
+    assert page.draw("/api/tiny/draft", data).content == draft.content
+
+
 def test_a_draft_that_is_no_drawing_is_refused(page: Paged) -> None:
     path = "/api/tiny/draft"
     assert page.draw(path, b"\x89PNG\r\n\x1a\n nothing").status_code == 422

@@ -272,6 +272,7 @@ def _train(
             "best_step": live.best_step,
             "stops_at": live.stops_at,
             "preview": live.preview,
+            "preview_step": live.preview_step,
             "blocked": live.blocked,
             "looking": asdict(live.looking) if live.looking else None,
         }
@@ -289,6 +290,7 @@ def _train(
         "best_step": 0,
         "stops_at": None,
         "preview": "",
+        "preview_step": 0,
         "blocked": "",
         "looking": None,
     }

@@ -201,6 +201,7 @@ def _train(pipeline: Pipeline) -> Train:
         best_step=standing.get("best_step", 0),
         stops_at=standing.get("stops_at"),
         preview=run.preview if run else "",
+        preview_step=run.preview_step if run else 0,
         blocked=part.blocked,
         looking=Looking(**part.progress._asdict()) if part.progress else None,
     )

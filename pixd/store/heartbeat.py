@@ -98,6 +98,7 @@ class Train:
         stops_at: the step at which it stops if nothing gets better until then; None where it makes
             all of its steps.
         preview: path of the sheet of samples, or "".
+        preview_step: at which it was drawn last; 0 where there is none.
         blocked: what a disk refuses, or "".
         looking: how far the look at the folder is; None while there is nothing to look at.
     """
@@ -115,6 +116,7 @@ class Train:
     best_step: int = 0
     stops_at: int | None = None
     preview: str = ""
+    preview_step: int = 0
     blocked: str = ""
     looking: Looking | None = None
 
@@ -264,6 +266,7 @@ NEWER: typing.Final = {
     "web": "",
     "best_step": 0,
     "stops_at": None,
+    "preview_step": 0,
     "engine": None,
 }
 

@@ -105,6 +105,7 @@ class TrainingRun:
         self.validation: dict[str, Any] | None = None  # the last held-out scores and their step
         self.standing: dict[str, Any] = {}  # since when nothing got better, and when it then stops
         self.preview = ""  # path of the sheet of samples, once it is there
+        self.preview_step = 0  # at which it was drawn last
         self.preview_trouble = ""  # why it could not be drawn
         self.early: list[Mapping[str, Any]] = []  # what the child says of early models
         self._store = store
@@ -236,14 +237,19 @@ class TrainingRun:
         elif kind == "standing":
             self.standing = _with_numbers(event, "best_step", "stops_at")
         elif kind == "preview":
-            self.preview = str(event.get("path", self.preview))
-            self.preview_trouble = str(event.get("trouble", ""))
+            self._take_preview(event)
         elif kind == "early":
             self.early.append(event)
         elif kind == "note":
             self.notes.append(str(event.get("message")))
         elif kind == "device":
             self.device = str(event.get("device"))
+
+    def _take_preview(self, event: Mapping[str, Any]) -> None:
+        if "path" in event:
+            self.preview = str(event["path"])
+            self.preview_step = _with_numbers(event, "step").get("step", 0)
+        self.preview_trouble = str(event.get("trouble", ""))
 
     def is_fresh(self, now: float) -> bool:
         """Tell whether it sent something recently, or was ended because it did not."""

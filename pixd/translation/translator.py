@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from pixd.system.children.spawner import Spawner
 
 MODULE = "pixd.pix2pix.translator"
+LINKS = "model"
+"""Folder of links to the files of a model, where the store has none laid out."""
 BATCH = 8
 IDLE_S = 600.0
 ANSWER_WITHIN_S = 180.0
@@ -190,7 +192,7 @@ def start_apart(
         model["name"],
         digest,
         path_of=path_of,
-        lay_out=lambda files: _laid_out(settings.store, digest, files, path_of, folder / "model"),
+        lay_out=lambda files: _laid_out(settings.store, digest, files, path_of, folder / LINKS),
     )
     worker = WarmWorker(
         MODULE,

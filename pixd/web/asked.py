@@ -87,10 +87,19 @@ def text(request: Request, name: str) -> str:
     Raises:
         RefusalError: it is too long, or no text.
     """
-    found = _one(request, name)
-    if len(found) > _LONGEST_NAME or "\0" in found or not _is_utf8(found):
-        raise _unfit(name, "a name", found[:20])
-    return found
+    return _fit(name, _one(request, name))
+
+
+def texts(request: Request, name: str, most: int) -> tuple[str, ...]:
+    """Return the texts of the query that are given under a name, each as `text` has it.
+
+    Raises:
+        RefusalError: they are too many, or one is too long or no text.
+    """
+    found = request.query_params.getlist(name)
+    if len(found) > most:
+        raise _unfit(name, f"it at most {most} times", f"{len(found)} times")
+    return tuple(_fit(name, one) for one in found)
 
 
 def _one(request: Request, name: str) -> str:
@@ -103,6 +112,12 @@ def _one(request: Request, name: str) -> str:
     if len(found) > 1:
         raise _unfit(name, "it once", f"{len(found)} times")
     return found[0] if found else ""
+
+
+def _fit(name: str, found: str) -> str:
+    if len(found) > _LONGEST_NAME or "\0" in found or not _is_utf8(found):
+        raise _unfit(name, "a name", found[:20])
+    return found
 
 
 def _is_utf8(text: str) -> bool:

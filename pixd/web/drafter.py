@@ -4,12 +4,17 @@ It asks a child for the same thing in the same way as the service and `pixd tran
 (`pixd.translation.translator`), so that a drawing that is saved as an input comes out with the
 bytes that its draft had. Nothing of it is recorded.
 
+Drawings are taken in the order they came. Another model needs another child, and that one is not
+started before all that was asked of the present one is answered: so two pages that draw with two
+models wait for each other, and none of them for ever.
+
 One thread owns the child for as long as it lives: the kernel ends a child with the thread that
 started it. The child ends by itself when nobody draws.
 """
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import itertools
 import logging
@@ -82,12 +87,31 @@ class _Job(NamedTuple):
     answer: Future[Drafted | None]
 
 
+class _Asked(NamedTuple):
+    """A job that the child has, and since when."""
+
+    job: _Job
+    key: str
+    model: str
+    source: Path
+    out: Path
+    began_at: float
+
+
 class _Open(NamedTuple):
-    """A translator that is started, and what it is for."""
+    """A translator that is started, and what it is for.
+
+    Attributes:
+        of: what asks for another one if it differs.
+        model: as `translator.model_of` has it.
+        apart: the child, and what it translates with.
+        has_links: its model is links in the page's folder, not a folder of the store.
+    """
 
     of: tuple[Any, ...]
     model: Mapping[str, Any]
     apart: Apart
+    has_links: bool
 
 
 def clear_left(above: Path) -> None:
@@ -108,7 +132,8 @@ class Drafter:
         self._wake, self._waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._thread: threading.Thread | None = None
         self._open: _Open | None = None
-        self._waiting: dict[int, tuple[_Job, str, str, Path, Path]] = {}
+        self._waiting: dict[int, _Asked] = {}
+        self._line: collections.deque[_Job] = collections.deque()  # until the child is theirs
         self._numbers = itertools.count(1)
         self._load = 0
         self._lock = threading.Lock()
@@ -200,33 +225,33 @@ class Drafter:
                     self._end()
         finally:
             self._end()
+            for job in self._line:
+                self._refuse(job, replies.UNAVAILABLE, "the page ends")
 
     def _take_jobs(self) -> None:
         with contextlib.suppress(queue.Empty):
-            while True:
-                job = self._jobs.get_nowait()
-                if job is None:
+            while (job := self._jobs.get_nowait()) is not None:
+                if job.answer.set_running_or_notify_cancel():
+                    self._line.append(job)
+        while self._line:
+            job = self._line.popleft()
+            try:
+                opened = self._opened_for(job)
+                if opened is None:
+                    self._line.appendleft(job)
                     return
-                if not job.answer.set_running_or_notify_cancel():
-                    continue
-                try:
-                    self._begin(job)
-                except PixdError as error:
-                    job.answer.set_exception(error)
-                except OSError as error:
-                    job.answer.set_exception(
-                        RefusalError(
-                            replies.UNAVAILABLE,
-                            f"a draft cannot be made: {error.strerror}",
-                            advice="free some space where the page keeps its cache",
-                        )
-                    )
-                except Exception:
-                    self._refuse(job, replies.UNAVAILABLE, "a draft cannot be made")
-                    raise
+                self._begin(job, opened)
+            except PixdError as error:
+                job.answer.set_exception(error)
+            except OSError as error:
+                why = f"a draft cannot be made: {error.strerror}"
+                advice = "free some space where the page keeps its cache"
+                job.answer.set_exception(RefusalError(replies.UNAVAILABLE, why, advice=advice))
+            except Exception:
+                self._refuse(job, replies.UNAVAILABLE, "a draft cannot be made")
+                raise
 
-    def _begin(self, job: _Job) -> None:
-        opened = self._opened_for(job)
+    def _begin(self, job: _Job, opened: _Open) -> None:
         worker, prepared = opened.apart
         if not job.data:
             worker.warm()
@@ -248,17 +273,20 @@ class Drafter:
             model_digest=opened.model["digest"],
             version=opened.model["version"],
         )
-        self._waiting[number] = (job, key, opened.model["name"], source, out)
+        name = opened.model["name"]
+        self._waiting[number] = _Asked(job, key, name, source, out, time.monotonic())
         worker.submit(number, request)
 
-    def _opened_for(self, job: _Job) -> _Open:
-        """Return the translator for a job; another model needs another child."""
+    def _opened_for(self, job: _Job) -> _Open | None:
+        """Return the translator for a job; None while others wait for that of another model."""
         with contextlib.closing(connection.open_reader(job.settings.store)) as reader:
             model = translator.model_of(reader, job.pipeline.name, job.number)
         of = (job.pipeline.name, model["digest"], job.pipeline, job.settings)
-        if self._open is not None and self._open.of == of:
+        if self._open is not None and self._open.of == of and self._has_its_folders():
             return self._open
-        self._end()
+        if self._waiting and (self._open is None or self._open.of != of):
+            return None
+        self._end("the page's cache was cleared meanwhile")
         shutil.rmtree(self._folder, ignore_errors=True)
         (self._folder / "in").mkdir(mode=0o700, parents=True)
         (self._folder / "kept").mkdir(mode=0o700)
@@ -267,8 +295,20 @@ class Drafter:
         apart = translator.start_apart(
             job.settings, job.pipeline, model, self._folder, LocalSpawner()
         )
-        self._open = _Open(of, model, apart)
+        has_links = (self._folder / translator.LINKS).exists()
+        self._open = _Open(of, model, apart, has_links)
         return self._open
+
+    def _has_its_folders(self) -> bool:
+        """Tell whether nobody cleared the cache since: a child cannot do without its folders."""
+        assert self._open is not None  # only called with one
+        worker = self._open.apart.worker
+        needed = [self._folder / "in", self._folder / "kept"]
+        if self._open.has_links:
+            needed.append(self._folder / translator.LINKS)
+        if worker.worker is not None:
+            needed.append(worker.scratch)
+        return all(folder.is_dir() for folder in needed)
 
     def _step(self) -> None:
         if self._open is None:
@@ -277,8 +317,8 @@ class Drafter:
         worker.step(time.monotonic())
         for number, event in worker.collect():
             self._finish(int(number), event)
-        for number, (job, *_) in list(self._waiting.items()):
-            waited_s = time.monotonic() - job.came_at
+        for number, (job, *_, began_at) in list(self._waiting.items()):
+            waited_s = time.monotonic() - began_at
             if worker.is_stuck or waited_s > START_WITHIN_S:
                 del self._waiting[number]
                 why = worker.trouble or "it takes too long"
@@ -288,7 +328,7 @@ class Drafter:
         found = self._waiting.pop(number, None)
         if found is None:
             return
-        job, key, model, source, out = found
+        job, key, model, source, out, _ = found
         source.unlink(missing_ok=True)
         if event["event"] != "done":
             status = replies.UNAVAILABLE if event["event"] == "failed" else replies.UNPROCESSABLE
@@ -327,6 +367,8 @@ class Drafter:
 
     def _wait(self) -> None:
         """Wait for a job, for the child, or until it has been idle for long."""
+        if self._line and not self._waiting:
+            return  # the child is theirs now
         poll = select.poll()
         poll.register(self._wake, select.POLLIN)
         timeout_s: float | None = None
@@ -345,9 +387,9 @@ class Drafter:
             while os.read(self._wake, 4096):
                 pass
 
-    def _end(self) -> None:
+    def _end(self, why: str = "the translator ended meanwhile") -> None:
         for job, *_ in self._waiting.values():
-            self._refuse(job, replies.UNAVAILABLE, "another model was asked for meanwhile")
+            self._refuse(job, replies.UNAVAILABLE, why)
         self._waiting.clear()
         if self._open is not None:
             self._open.apart.worker.stop()

@@ -32,6 +32,8 @@ _STATES: Mapping[str, tuple[OutputState, ...]] = {
     "all": tuple(state for state in OutputState if state is not OutputState.PUBLISHING),
     **{str(one): (one,) for one in OutputState if one is not OutputState.PUBLISHING},
 }
+MOST_EXACT = 100
+"""Names of files that one request may ask for."""
 _LEVELS = ("warning", "error")
 
 
@@ -57,6 +59,7 @@ def routes(world: World, targets: Targets) -> list[Route]:
             folder_of(request),
             FileState(state) if state else None,
             asked.text(request, "name"),
+            asked.texts(request, "exact", MOST_EXACT),
         )
         return reply(await world.read(_files, world, pipeline.name, wanted, start, count))
 

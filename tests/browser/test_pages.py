@@ -15,7 +15,7 @@ from pixd.store.heartbeat import from_json
 from tests.support.chromium import Console
 from tests.support.page import Page
 from tests.support.status_states import machines
-from tests.support.tiny import Tiny
+from tests.support.tiny import Tiny, small_png
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -165,6 +165,51 @@ def test_before_a_model_is_unpinned_the_page_says_what_the_plan_says(
                 assert " ".join(line.split()).replace("the live model and", "model@1 and") in said
             dialog.get_by_role("button", name="Unpin").click()
             tiny.until(lambda part: not part["model"]["pinned"])
+
+
+def test_the_sheet_of_samples_is_fetched_each_time_it_was_drawn(page: Any, site: Page) -> None:
+    _, told = site.ask("/api/status")
+    drawn = {"step": 3}
+
+    def status(route: Any) -> None:
+        train = told["pipelines"]["tiny"]["train"]
+        train |= {"state": "running", "steps": 9, "preview": "p.png", "preview_step": drawn["step"]}
+        route.fulfill(json=told)
+
+    page.route("**/api/status", status)
+    sheet = "**/api/tiny/preview"
+    page.route(sheet, lambda route: route.fulfill(body=small_png(1), content_type="image/png"))
+    page.route("**/api/events", lambda route: route.fulfill(status=429))
+    with page.expect_request(sheet):
+        page.goto(site.link)
+    with page.expect_request(sheet):
+        drawn["step"] = 6
+
+
+@pytest.mark.slow
+def test_the_train_page_is_left_as_it_is_while_inputs_are_translated(page: Any, site: Page) -> None:
+    page.goto(site.link)
+    go(page, "train/tiny")
+    page.wait_for_selector(".pairs img")
+    page.evaluate("document.querySelector('details').open = true")
+
+    def tell(what: str) -> None:
+        event = f'event: changed\ndata: {{"pipeline": "tiny", "what": "{what}"}}\n\n'
+        told = {"content_type": "text/event-stream", "body": event}
+        page.route("**/api/events", lambda route: route.fulfill(**told), times=1)
+        page.evaluate("dispatchEvent(new Event('pagehide'))")
+        page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
+
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url.rpartition("/")[2]))
+    for what in ("files", "outputs"):
+        tell(what)
+        page.wait_for_timeout(1500)
+    assert "events" in asked
+    assert "models" not in asked
+    assert page.locator("details[open]").count() == 1
+    tell("training")
+    page.locator("details[open]").wait_for(state="detached")
 
 
 @pytest.mark.slow

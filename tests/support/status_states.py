@@ -295,6 +295,7 @@ def training(world: World) -> Iterator[None]:
             losses={"gen_l1_loss": 18.34, "gen_gan_loss": 0.921, "disc_loss": 0.583},
             validation={"step": 7_200, "l1": 24.06, "psnr": 17.2, "ssim": 0.41, "sharpness": 0.9},
             preview=str(world.settings.store / "previews" / "facades.png"),
+            preview_step=7_200,
         )  # fmt: skip
 
     with world.running(change):

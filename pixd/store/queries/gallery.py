@@ -26,11 +26,13 @@ class FilesWanted(NamedTuple):
         kind: of the folder, "training" or "input".
         state: theirs; None for any.
         name: a part of their name; "" for all.
+        exact: their whole names; empty for all.
     """
 
     kind: str
     state: FileState | None
     name: str
+    exact: tuple[str, ...] = ()
 
 
 class OutputsWanted(NamedTuple):
@@ -91,7 +93,11 @@ def outputs_of_change(reader: sqlite3.Connection, change_id: str) -> list[dict[s
 
 
 def version(reader: sqlite3.Connection, pipeline: str) -> dict[str, str]:
-    """Return texts that differ when the lists of a pipeline do: outputs, files, models."""
+    """Return texts that differ when the lists of a pipeline do.
+
+    "files" goes by the states of all files too, "training" by the versions of the training folder
+    alone: while inputs are translated, the first differs all the time.
+    """
     counts = reader.execute(
         "SELECT state, outputs FROM output_total WHERE pipeline = ? ORDER BY state", (pipeline,)
     ).fetchall()
@@ -105,10 +111,14 @@ def version(reader: sqlite3.Connection, pipeline: str) -> dict[str, str]:
         " WHERE pipeline = ? ORDER BY kind, state",
         (pipeline,),
     ).fetchall()
-    commits = reader.execute(
-        'SELECT max("commit".id) FROM "commit" JOIN repo ON repo.id = repo_id WHERE pipeline = ?',
-        (pipeline,),
-    ).fetchone()[0]
+    commits = {
+        str(kind): int(seq or 0)
+        for kind, seq in reader.execute(
+            'SELECT kind, (SELECT max(seq) FROM "commit" WHERE repo_id = repo.id) FROM repo'
+            " WHERE pipeline = ? ORDER BY kind",
+            (pipeline,),
+        )
+    }
     models = reader.execute(
         "SELECT max(number), (SELECT group_concat(model_id || '.' || is_pinned) FROM ref"
         "   WHERE ref.pipeline = ?1) FROM model WHERE pipeline = ?1",
@@ -117,8 +127,9 @@ def version(reader: sqlite3.Connection, pipeline: str) -> dict[str, str]:
     return {
         "outputs": "-".join([str(newest or 0), *(f"{state[:2]}{n}" for state, n in counts)]),
         "files": "-".join(
-            [str(commits or 0), *(f"{kind[0]}{state[:2]}{n}" for kind, state, n in files)]
+            [*map(str, commits.values()), *(f"{kind[0]}{state[:2]}{n}" for kind, state, n in files)]
         ),
+        "training": str(commits.get("training", 0)),
         "models": f"{models[0] or 0}-{models[1] or ''}",
     }
 
@@ -135,6 +146,9 @@ def files(
     if wanted.name:
         where += " AND path LIKE ? ESCAPE '\\'"
         values.append(_holds(wanted.name))
+    if wanted.exact:
+        where += f" AND path IN ({', '.join('?' for _ in wanted.exact)})"
+        values += wanted.exact
     total = reader.execute(f"SELECT count(*) FROM file WHERE {where}", values).fetchone()[0]
     rows = reader.execute(
         "SELECT path AS name, state, reason, digest, size_bytes AS bytes, attempts, retry_at,"

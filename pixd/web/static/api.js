@@ -49,10 +49,11 @@ export function headers(more = {}) {
   return token ? { ...more, Authorization: `Bearer ${token}` } : more;
 }
 
-/** An address below /api, each part escaped; `query` leaves out what is empty. */
+/** An address below /api, each part escaped; `query` leaves out what is empty, and a list is given one by one. */
 export function address(parts, query = {}) {
   const path = parts.map((part) => encodeURIComponent(wellFormed(String(part)))).join("/");
-  const asked = Object.entries(query).filter(([, value]) => value !== "" && value !== undefined && value !== null);
+  const each = Object.entries(query).flatMap(([name, value]) => [value].flat().map((one) => [name, one]));
+  const asked = each.filter(([, value]) => value !== "" && value !== undefined && value !== null);
   const search = new URLSearchParams(asked).toString();
   return `/api/${path}${search ? `?${search}` : ""}`;
 }

@@ -111,6 +111,19 @@ def test_outputs_come_in_parts_newest_first_and_are_filtered(page: Paged) -> Non
     assert page.told("/api/tiny/outputs?state=orphaned")["total"] == 0
 
 
+def test_files_are_asked_for_by_their_exact_names(page: Paged) -> None:
+    path = "/api/tiny/files/input"
+    names = [row["name"] for row in page.told(path)["rows"]]
+    some = page.told(f"{path}?exact={names[2]}&exact={names[0]}&exact=never.png&exact=in")
+    assert [row["name"] for row in some["rows"]] == [names[0], names[2]]
+    assert some["total"] == 2
+    assert page.told(f"{path}?exact={names[0].upper()}")["total"] == 0
+    assert page.told(f"{path}?exact={names[0]}&name=never")["total"] == 0
+    assert page.told(f"{path}?exact=")["total"] == 0
+    for wrong in ("%00", "&exact=".join("x" * 101)):
+        assert page.get(f"{path}?exact={wrong}").status_code == 422
+
+
 @pytest.mark.parametrize(
     "query",
     [

@@ -18,7 +18,9 @@ from typing import Any
 import httpx2 as httpx
 import pytest
 
+from pixd.config.load import load
 from pixd.system.digests import digest_of
+from pixd.web.drafter import Drafter
 from tests.support import exposition
 from tests.support.paged import Paged, paged, served
 from tests.support.tiny import PATIENCE_S, Tiny, picture, small_png
@@ -73,6 +75,37 @@ def test_a_drawing_saved_as_an_input_comes_out_with_the_bytes_of_its_draft(
     assert (running.folder / "output" / "drawn.png").read_bytes() == draft.content
     run = running.shown(f"run@{told['outputs'][0]['run']}")
     assert run["key"] == draft.headers["pixd-run"]
+
+
+def test_drawings_are_translated_on_when_the_cache_was_cleared(page: Paged, tmp_path: Path) -> None:
+    data = png_of(41, tmp_path)
+    draft = page.draw("/api/tiny/draft", data)
+    assert draft.status_code == 200, draft.text
+    shutil.rmtree(page.world.cache)
+    again = page.draw("/api/tiny/draft", data)
+    assert again.status_code == 200, again.text
+    assert again.content == draft.content
+    shutil.rmtree(page.world.cache)
+    page.world.cache.mkdir(mode=0o700)
+    assert page.draw("/api/tiny/draft", data).content == draft.content
+
+
+def test_who_draws_with_two_models_at_once_gets_both(running: Tiny, tmp_path: Path) -> None:
+    settings = [load(running.folder / "config.yaml")]
+    other = running.folder / "other.yaml"
+    text = (running.folder / "config.yaml").read_text()
+    other.write_text(text.replace("steps: 4", "steps: 5"))
+    settings.append(load(other))  # as another model, other settings need another child
+    drafter = Drafter(tmp_path / "drafts")
+    try:
+        data = png_of(42, tmp_path)
+        asked = [drafter.ask(one, one.pipelines[0], None, data) for one in (*settings, settings[0])]
+        made = [one.result(PATIENCE_S) for one in asked]
+        assert len({one.digest for one in made if one}) == 1
+        assert all(made)
+    finally:
+        drafter.close()
+        other.unlink()
 
 
 def test_a_draft_that_is_no_drawing_is_refused(page: Paged) -> None:
@@ -175,6 +208,9 @@ def test_the_stream_tells_what_changed(running: Tiny) -> None:
         thread.join(PATIENCE_S)
         assert not thread.is_alive()
         assert any(event == "status" for event, _ in heard[1:])
+        changed = {told["what"] for event, told in heard if event == "changed"}
+        assert {"files", "outputs"} <= changed
+        assert not changed & {"training", "models"}
 
 
 def test_the_lines_of_the_docs_work(running: Tiny, tmp_path: Path) -> None:

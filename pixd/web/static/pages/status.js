@@ -269,7 +269,7 @@ class Card {
 
   // An <img> sends no token, so the sheet is fetched; again only when it was drawn again.
   async #preview(train) {
-    const step = train.preview && train.state === "running" ? (train.validation?.step ?? 0) : -1;
+    const step = train.preview && train.state === "running" ? train.preview_step : -1;
     if (step === this.sheetStep) return;
     this.sheetStep = step;
     if (step < 0) {

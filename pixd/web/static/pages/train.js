@@ -5,6 +5,8 @@ import { button, count, download, h, many, photo, replace, ticks, when } from ".
 import { chart } from "../chart.js";
 import { confirmed } from "../confirm.js";
 
+// Filled anew, the page closes what was opened and has its pairs drawn again; inputs and outputs change all the time.
+const CONCERNS = new Set(["models", "training"]);
 const PAIRS = 6; // shown at first
 const SCORES = [
   ["l1", "L1", 1, "of 255; less is better"],
@@ -63,7 +65,7 @@ export async function show({ live, pipeline, rest, isNow }) {
     );
   }
   function changed({ detail }) {
-    if (detail.pipeline !== pipeline || detail.what === "outputs") return;
+    if (detail.pipeline !== pipeline || !CONCERNS.has(detail.what)) return;
     clearTimeout(waiting);
     waiting = setTimeout(refill, 1000);
   }

@@ -5,15 +5,17 @@ import { button, bytes, count, h, many, replace, stamp } from "../dom.js";
 import { filesIn } from "../dropped.js";
 
 const ASK_AGAIN_MS = 2000; // how a file fares
-const BY_NAME = 10; // files asked for by their names at once
+const BY_NAME = 90; // files asked for by their names at once: 100 may be
+const CHARACTERS = 1000; // of their names; each may become nine of an address
 const SHOWN = 200; // files of the list; the rest is counted
-const DONE = new Set(["recorded", "translated", "rejected", "failed", "refused", "there already"]);
+const DONE = new Set(["recorded", "translated", "rejected", "failed", "refused", "there already", "gone"]);
 const WORDS = {
   waiting: "waiting",
   sending: "sending",
   sent: "sent",
   "there already": "there already",
   refused: "refused",
+  gone: "gone",
   settling: "waiting to settle",
   recorded: "recorded",
   queued: "queued",
@@ -21,7 +23,7 @@ const WORDS = {
   rejected: "rejected",
   failed: "failed",
 };
-const KIND = { refused: "bad", rejected: "bad", failed: "bad", translated: "good", recorded: "good" };
+const KIND = { refused: "bad", gone: "bad", rejected: "bad", failed: "bad", translated: "good", recorded: "good" };
 const queues = new Map(); // by pipeline: an upload goes on while another page is looked at
 
 export async function show({ pipeline, query, live }) {
@@ -110,6 +112,16 @@ function pasted(file) {
   return file.name === "image.png" ? `pasted-${stamp()}.png` : file.name;
 }
 
+/** Whether a file has the bytes yet that it had when it was chosen: renamed, removed or changed, it has not. */
+async function isThere(file) {
+  try {
+    await (file.size ? file.slice(0, 1) : file).arrayBuffer(); // no part of an empty file is looked for
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** What is to be sent. It goes on by itself after a lost connection. */
 class Queue {
   constructor(pipeline, limits) {
@@ -118,6 +130,7 @@ class Queue {
     this.kind = "input";
     this.files = [];
     this.under = 0;
+    this.asked = 0; // names, so that each has its turn
     this.trouble = "";
     this.told = () => {};
     this.timer = 0;
@@ -130,7 +143,7 @@ class Queue {
     for (const { file, name } of found.slice(0, most)) {
       const isLarge = file.size > largest;
       const reason = isLarge ? `It is larger than ${bytes(largest)}` : "";
-      this.files.push({ file, name, kind: this.kind, state: isLarge ? "refused" : "waiting", reason });
+      this.files.push({ file, name, kind: this.kind, state: isLarge ? "refused" : "waiting", reason, asked: 0 });
     }
     this.told();
     this.#go();
@@ -161,6 +174,12 @@ class Queue {
       this.trouble = "";
     } catch (error) {
       if (error instanceof ApiError && (error.status === 0 || error.status === 429 || error.status === 503)) {
+        // A browser tells a file that it cannot read any more as it tells a lost connection.
+        if (error.status === 0 && !(await isThere(one.file))) {
+          Object.assign(one, { state: "gone", reason: "It cannot be read any more: choose it again" });
+          this.trouble = "";
+          return;
+        }
         this.trouble = error.status === 0 ? "Not connected; it goes on by itself" : "";
         await new Promise((resolve) => setTimeout(resolve, error.retryAfterMs || ASK_AGAIN_MS));
         one.state = "waiting";
@@ -177,6 +196,20 @@ class Queue {
     if (isOpen) this.timer = setTimeout(() => this.look(), ASK_AGAIN_MS);
   }
 
+  // The names that were not asked for the longest time; at least one.
+  #next(some) {
+    const names = [];
+    let characters = 0;
+    for (const one of some.sort((a, b) => a.asked - b.asked).slice(0, BY_NAME)) {
+      characters += one.name.length;
+      if (names.length && characters > CHARACTERS) break;
+      names.push(one.name);
+      this.asked += 1;
+      one.asked = this.asked;
+    }
+    return names;
+  }
+
   /** Ask how the files fare that are not through. */
   async look() {
     const open = this.files.filter((one) => !DONE.has(one.state) && one.state !== "waiting" && one.state !== "sending");
@@ -184,11 +217,10 @@ class Queue {
       const some = open.filter((one) => one.kind === kind);
       try {
         const { total, rows } = await get([this.pipeline, "files", kind], { count: this.limits.rows });
-        // A folder that does not fit into one answer is asked for a few names at a time.
+        // A folder that does not fit into one answer is asked for a few names at a time, in turn.
         if (total > rows.length) {
-          for (const one of some.slice(0, BY_NAME)) {
-            rows.push(...(await get([this.pipeline, "files", kind], { name: one.name, count: BY_NAME })).rows);
-          }
+          const exact = this.#next(some);
+          rows.push(...(await get([this.pipeline, "files", kind], { exact, count: exact.length })).rows);
         }
         const byName = new Map(rows.map((row) => [row.name, row]));
         for (const one of some) {

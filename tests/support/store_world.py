@@ -202,6 +202,7 @@ class World:
         """Do what the service does after each change of an input folder, and each command."""
         for pipeline in self.settings.pipelines:
             recall.withdraw_leftovers(self.store, pipeline)
+            self.store.working.requeue_with_free_name(self.repo(pipeline.name, "input"))
 
     def restart(self) -> None:
         self.store.close()

@@ -144,14 +144,15 @@ class Pipeline:
     def withdraw_leftovers(self, now: float) -> None:
         """Withdraw outputs that nothing asks for: those of a recall, or all if so configured.
 
-        Files of withdrawn outputs that could not be removed are tried again. `now`: monotonic
-        seconds.
+        Files of withdrawn outputs that could not be removed are tried again, and an input whose
+        output's name was another input's is due again if that one is gone. `now`: monotonic seconds.
         """
         if self.translation.has_surplus:
             self.translation.has_surplus = False
             self._tidied_at = -1
         if self._tidied_at != self.input_folder.revision and self.translation.publisher.answers():
             self._tidied_at = self.input_folder.revision
+            self._store.working.requeue_with_free_name(self.input_folder.repo_id)
             recall.withdraw_leftovers(self._store, self.settings)
             if not self.settings.keep.orphans:
                 withdrawing.withdraw_orphans(self._store, self.settings, self.input_folder.repo_id)

@@ -13,6 +13,7 @@ from pixd.store import manifests
 from pixd.store.exclusions import EXCLUDED
 from pixd.store.file_rows import DueInput, FoundFile, RecordedFile
 from pixd.store.known_file import NO_STAMP, KnownFile
+from pixd.store.output_names import RENAME_ONE, output_name_sql
 from pixd.store.states import SETTLED_FILES, FileState
 from pixd.store.transaction import transaction
 from pixd.system.clock import utc_now
@@ -214,6 +215,16 @@ class WorkingFiles:
                 f" WHERE repo_id = ? AND path = ? AND state IN ({marks})",
                 [(state, reason, retry_at, int(count_attempt), repo_id, n, *if_in) for n in names],
             )
+
+    def requeue_with_free_name(self, repo_id: int) -> None:
+        """Queue the inputs that were refused for another input's name, where that one is gone."""
+        self._db.conn.execute(
+            f"UPDATE file SET state = '{FileState.QUEUED}', reason = '', attempts = 0, retry_at = NULL"
+            f" WHERE repo_id = ? AND state = '{FileState.REJECTED}' AND digest IS NOT NULL"
+            " AND reason LIKE ? AND NOT EXISTS (SELECT 1 FROM file AS other"
+            f" WHERE other.repo_id = file.repo_id AND other.path = {output_name_sql('file.path', 1, 1)})",
+            (repo_id, f"%{RENAME_ONE}"),
+        )
 
     def finish(
         self, repo_id: int, name: str, digest: str, state: FileState, reason: str = ""

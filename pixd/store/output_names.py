@@ -11,6 +11,8 @@ from typing import Final
 
 from pixd.store.states import OutputState
 
+RENAME_ONE: Final = ": rename one of them"
+"""How the reason ends of an input that is refused because its outputs' name is another one's."""
 _SUFFIX: Final = ".png"
 
 

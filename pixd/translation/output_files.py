@@ -12,7 +12,7 @@ import os
 from typing import TYPE_CHECKING
 
 from pixd.images import png_text
-from pixd.store.output_names import output_name, output_names
+from pixd.store.output_names import RENAME_ONE, output_name, output_names
 from pixd.system import crash_points, disk, durable
 from pixd.system.digests import hash_file
 from pixd.system.names import name_from_bytes, name_to_bytes, path_in
@@ -40,8 +40,8 @@ def refusal(input_name: str, *, is_input: bool, samples: int = 1) -> str:
         return f"its output's name would be {len(last)} bytes long, over 255: shorten the name"
     if name != input_name and is_input:
         if samples > 1:
-            return f"its outputs' names are those of the input {name}: rename one of them"
-        return f"its output's name {name} belongs to the input of that name: rename one of them"
+            return f"its outputs' names are those of the input {name}{RENAME_ONE}"
+        return f"its output's name {name} belongs to the input of that name{RENAME_ONE}"
     return ""
 
 

@@ -231,8 +231,12 @@ class Publisher:
         found = store.working.find(self._repo_id, inp.name)
         if self._refusal or found is None or found[1] != inp.digest:
             return []
+        if self._is_refused(inp.name):  # an input came that has its outputs' name
+            return []
         path = self._name(inp, made.number)
         standing = store.outputs.standing(self._pipeline, path)
+        if standing and standing.input_path != inp.name:
+            self._is_refused(standing.input_path)  # it had the name, which is this input's now
         if self._stands(standing, inp, path, made.digest, (model_digest, recipe)):
             return []
         is_first = not store.outputs.is_known(self._pipeline, inp.name, inp.digest)
@@ -248,6 +252,15 @@ class Publisher:
             change_id=inp.change_id or "none",
         )
         return [Intent(row, path, made.digest, inp, is_first)]
+
+    def _is_refused(self, name: str) -> bool:
+        """Refuse an input if its outputs' name is another input's; tell whether it is."""
+        is_input = self._store.working.find(self._repo_id, output_name(name)) is not None
+        why = output_files.refusal(name, is_input=is_input, samples=self._samples)
+        if why:
+            self._tally.results["rejected"] += 1
+            self._store.working.set_state(self._repo_id, [name], FileState.REJECTED, why)
+        return bool(why)
 
     def _put(self, intents: list[Intent]) -> list[Intent]:
         """Put the files in place and return the intents whose file is there now."""

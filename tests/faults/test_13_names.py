@@ -105,3 +105,16 @@ def _print_everywhere(tiny: Tiny, names: list[bytes]) -> None:
         done = tiny.pixd("why", f"./{path}")
         assert done.returncode == 0, (name, done.stderr)
         assert "\x1b" not in done.stdout
+
+
+def test_a_name_that_two_inputs_want_is_free_again_while_the_service_runs(stub: Tiny) -> None:
+    first, twin = (stub.folder / "input" / os.fsdecode(name) for name in TWIN_OUTPUT)
+    picture(1).save(first, "JPEG")
+    stub.start()
+    stub.until(lambda part: part["input"]["translated"] == 1)
+    picture(2).save(twin, "PNG")
+    stub.until(lambda part: part["input"]["rejected"] == 1)
+    twin.rename(twin.with_name("other.png"))
+    stub.until(lambda part: not part["input"]["rejected"] and part["input"]["translated"] == 2)
+    assert {first.name + ".png", "other.png"} <= stub.outputs().keys()
+    assert stub.stop() == 0

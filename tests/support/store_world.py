@@ -203,6 +203,7 @@ class World:
         for pipeline in self.settings.pipelines:
             recall.withdraw_leftovers(self.store, pipeline)
             removing.remove(self.store, pipeline.name, pipeline.output)
+            self.store.working.requeue_with_free_name(self.repo(pipeline.name, "input"))
 
     def restart(self) -> None:
         self.store.close()

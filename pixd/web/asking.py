@@ -137,6 +137,7 @@ def _numbered(
         found = why.of_run(reader, store, number)
         if found is not None:
             run = history.run(reader, number) or {}
+            _check_is_of(run.get("pipeline"), world, pipelines, number)
             made = [one["digest"] for one in run.get("outputs", ()) if one["role"] == "image"]
             digest = made[0] if made else None
             return {
@@ -169,6 +170,21 @@ def _numbered(
     raise RefusalError(
         replies.NOT_FOUND, f"there is no {what}@{number}", advice="the pages name those there are"
     )
+
+
+def _check_is_of(
+    owner: str | None, world: World, pipelines: tuple[PipelineSettings, ...], number: int
+) -> None:
+    """Refuse a run of another pipeline than the one asked; one that is configured no more has none.
+
+    Raises:
+        RefusalError: it is of another.
+    """
+    asked_of = {one.name for one in pipelines}
+    if owner not in asked_of and owner in {one.name for one in world.settings.pipelines}:
+        raise RefusalError(
+            replies.NOT_FOUND, f"run@{number} is of {owner}", advice=f"ask with pipeline={owner}"
+        )
 
 
 def _places(reader: Reader, pipeline: str, thing: str) -> Iterator[tuple[str, str]]:

@@ -69,3 +69,46 @@ def test_a_file_of_a_large_folder_is_followed_though_others_hold_its_name(
     record(store, inputs, {f"{n}.png": small_png(n) for n in range(600)}, [])
     store.close()
     row(page, "9.png").get_by_text("recorded", exact=True).wait_for()
+
+
+DROPPED = """async (broken) => {
+    const { filesIn } = await import("/dropped.js");
+    const fails = (_, rejected) => rejected(new DOMException("gone", "NotFoundError"));
+    const file = (name) => ({ name, isFile: true,
+        file: broken.includes(name) ? fails : (taken) => taken(new File(["x"], name)) });
+    const folder = (name, ...inside) => ({ name, isFile: false, createReader: () => {
+        let given = false;
+        return { readEntries: (taken, rejected) => {
+            if (broken.includes(name)) fails(taken, rejected);
+            else taken(given ? [] : inside);
+            given = true;
+        } };
+    } });
+    const all = folder("all", file("a.png"), file("b.png"), folder("sub", file("c.png")), file("d.png"));
+    const items = [{ webkitGetAsEntry: () => all }, { webkitGetAsEntry: () => file("e.png") }];
+    return (await filesIn({ items, files: [] })).map(({ file, name }) => [name, Boolean(file)]);
+}"""
+
+
+def test_what_cannot_be_read_of_a_dropped_folder_is_named_and_the_rest_is_taken(
+    page: Any, static_site: str
+) -> None:
+    page.goto(f"{static_site}/blank")
+    files = ["all/a.png", "all/b.png", "all/sub/c.png", "all/d.png", "e.png"]
+    assert page.evaluate(DROPPED, []) == [[name, True] for name in files]
+    assert page.evaluate(DROPPED, ["b.png", "sub"]) == [
+        ["all/a.png", True], ["all/b.png", False], ["all/sub", False], ["all/d.png", True],
+        ["e.png", True],
+    ]  # fmt: skip
+
+
+def test_a_dropped_file_that_cannot_be_read_is_told_on_the_page(page: Any, site: Page) -> None:
+    open_upload(page, site)
+    page.evaluate("""() => {
+        const fails = (_, rejected) => rejected(new DOMException("no right", "NotReadableError"));
+        const event = new Event("drop", { bubbles: true, cancelable: true });
+        const entry = { name: "secret.png", isFile: true, file: fails };
+        event.dataTransfer = { items: [{ webkitGetAsEntry: () => entry }], files: [], types: [] };
+        document.querySelector(".dropzone").dispatchEvent(event);
+    }""")
+    row(page, "secret.png").get_by_text("It cannot be read").wait_for()

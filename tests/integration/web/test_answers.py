@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from pixd.config.load import load
 from pixd.store.opening import open_store
@@ -19,7 +20,7 @@ from pixd.web import rows
 from pixd.web.access import Access
 from pixd.web.world import World
 from tests.support.json_schema import Schema
-from tests.support.paged import HOST, Contract, Paged
+from tests.support.paged import HOST, Contract, Paged, paged
 from tests.support.tiny import Tiny
 
 VOLATILE = {"uptime_seconds", "disk_free_bytes", "last_seen"}
@@ -196,6 +197,26 @@ def test_one_box_takes_any_kind_of_thing(page: Paged, thing: str, kind: str) -> 
     if told["trace"]:  # a training makes many things
         by_digest = page.told(f"/api/why?thing={told['trace'][:23]}")
         assert by_digest["trace"] == told["trace"]
+
+
+def test_a_run_is_of_one_pipeline(shop: Tiny, tmp_path: Path) -> None:
+    with shop.copied(tmp_path / "two") as two:
+        path = two.folder / "config.yaml"
+        tree = yaml.safe_load(path.read_text())
+        tree["pipelines"]["other"] = tree["pipelines"]["tiny"] | {
+            kind: f"./other-{kind}" for kind in ("training", "input", "output")
+        }
+        path.write_text(yaml.safe_dump(tree))
+        with paged(two.folder) as page:
+            assert page.told("/api/why?thing=run@1")["pipeline"] == "tiny"
+            assert page.told("/api/why?thing=run@1&pipeline=tiny")["pipeline"] == "tiny"
+            found = page.get("/api/why?thing=run@1&pipeline=other")
+            assert found.status_code == 404
+            assert found.json()["error"]["message"] == "run@1 is of tiny"
+            del tree["pipelines"]["tiny"]
+            path.write_text(yaml.safe_dump(tree))
+            told = page.told("/api/why?thing=run@1&pipeline=other")
+            assert told["pipeline"] == "tiny"  # nobody else can tell of it
 
 
 def test_the_report_of_a_model_runs_nothing(page: Paged) -> None:

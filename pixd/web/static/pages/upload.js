@@ -89,7 +89,7 @@ export async function show({ pipeline, query, live }) {
     summary.textContent = `${many(files.length, "file")}: ${[...sums].map(([state, number]) => `${count(number)} ${WORDS[state] ?? state}`).join(", ")}`;
     if (queue.trouble) summary.textContent += `. ${queue.trouble}`;
     replace(list, files.slice(-SHOWN).reverse().map(({ name, file, state, reason }) =>
-      h("li", h("span.name", name, h("span.soft.small", ` ${bytes(file.size)}`)), h(`span.badge${KIND[state] ? `.${KIND[state]}` : ""}`, WORDS[state] ?? state), reason && h("span.why", reason))),
+      h("li", h("span.name", name, h("span.soft.small", file ? ` ${bytes(file.size)}` : "")), h(`span.badge${KIND[state] ? `.${KIND[state]}` : ""}`, WORDS[state] ?? state), reason && h("span.why", reason))),
       files.length > SHOWN && h("li.soft", `and ${count(files.length - SHOWN)} before them`));
   }
   const changed = ({ detail }) => detail.pipeline === pipeline && queue.look();
@@ -141,6 +141,10 @@ class Queue {
     const largest = this.limits.upload_bytes[this.pipeline] ?? Infinity;
     if (found.length > most) this.trouble = `Only the first ${count(most)} files were taken`;
     for (const { file, name } of found.slice(0, most)) {
+      if (!file) {
+        this.files.push({ file, name, kind: this.kind, state: "gone", reason: "It cannot be read" });
+        continue;
+      }
       const isLarge = file.size > largest;
       const reason = isLarge ? `It is larger than ${bytes(largest)}` : "";
       this.files.push({ file, name, kind: this.kind, state: isLarge ? "refused" : "waiting", reason, asked: 0 });

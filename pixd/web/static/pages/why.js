@@ -65,7 +65,7 @@ export async function show({ live, query }) {
     for (const pipeline of tried) {
       try {
         found.push(await get(["why"], { thing, pipeline }));
-        if (/^(sha256:|[0-9a-f]{8,}$)/.test(thing)) break;
+        if (/^(run@|sha256:|[0-9a-f]{8,}$)/.test(thing)) break; // there is one of it in all pipelines
       } catch (error) {
         trouble ??= error;
       }

@@ -1,0 +1,48 @@
+"""Parts of single pages in a real browser: what each shows, and what its keys and buttons do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tests.support.tiny import small_png
+
+if TYPE_CHECKING:
+    from tests.support.page import Page
+
+
+def go(page: Any, hash_: str) -> None:
+    page.evaluate("to => { location.hash = to }", f"#/{hash_}")
+
+
+def tell(page: Any, status: dict[str, Any]) -> None:
+    """Have the page told this status: where too many streams are open, it asks for it."""
+    page.route("**/api/status", lambda route: route.fulfill(json=status))
+    page.route("**/api/events", lambda route: route.fulfill(status=429))
+
+
+def test_the_train_page_shows_the_training_that_runs_above_the_live_model(
+    page: Any, site: Page
+) -> None:
+    _, told = site.ask("/api/status")
+    told["pipelines"]["tiny"]["train"] |= {
+        "state": "running",
+        "reason": "training",
+        "step": 561,
+        "steps": 2244,
+        "eta_seconds": 754,
+        "losses": {"gen_l1_loss": 17.25},
+        "validation": {"step": 550, "l1": 18.5},
+        "preview": "previews/1.png",
+    }
+    tell(page, told)
+    sheet = {"body": small_png(1), "content_type": "image/png"}
+    page.route("**/api/tiny/preview", lambda route: route.fulfill(**sheet))
+    page.goto(site.link)
+    go(page, "train/tiny")
+    now = page.get_by_role("region", name="The training now")
+    now.get_by_role("img", name="Samples of the training of tiny").wait_for()
+    assert now.get_by_role("img", name="Progress of the training: 25 %").is_visible()
+    for part in ("12 min left", "step 561 of 2,244", "L1 17.3", "held-out L1 18.5 at step 550"):
+        assert part in now.inner_text()
+    model = page.get_by_role("heading", name="model@1")
+    assert now.bounding_box()["y"] < model.bounding_box()["y"]

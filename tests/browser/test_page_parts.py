@@ -46,3 +46,16 @@ def test_the_train_page_shows_the_training_that_runs_above_the_live_model(
         assert part in now.inner_text()
     model = page.get_by_role("heading", name="model@1")
     assert now.bounding_box()["y"] < model.bounding_box()["y"]
+
+
+def test_an_address_of_a_pipeline_that_is_gone_says_so_and_offers_those_there_are(
+    page: Any, site: Page
+) -> None:
+    page.goto(site.link)
+    page.wait_for_selector("article.pipeline")
+    go(page, "gallery/gone")
+    page.get_by_text("There is no pipeline gone.").wait_for()
+    assert page.locator("button.tile").count() == 0
+    page.get_by_role("main").get_by_role("link", name="tiny").click()
+    page.wait_for_selector("button.tile img")
+    assert page.url.endswith("#/gallery/tiny")

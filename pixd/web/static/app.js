@@ -134,7 +134,13 @@ async function show() {
     if (!live.status) await first("status");
     if (turn !== showing) return;
     const names = Object.keys(live.status?.pipelines ?? {});
-    pipeline = names.includes(rest[0]) ? rest[0] : names.includes(pipeline) ? pipeline : (names[0] ?? "");
+    const isUnknown = rest[0] && names.length > 0 && !names.includes(rest[0]);
+    pipeline = isUnknown ? "" : names.includes(rest[0]) ? rest[0] : names.includes(pipeline) ? pipeline : (names[0] ?? "");
+    if (isUnknown) {
+      showHead();
+      put(page, { element: unknown(page, rest[0], names) });
+      return;
+    }
   }
   showHead();
   let next;
@@ -148,11 +154,26 @@ async function show() {
     next.leave?.();
     return;
   }
+  put(page, next);
+  next.shown?.();
+}
+
+function put(page, next) {
   shown?.leave?.();
   shown = next;
   replace(main, next.element);
   document.title = `${PAGES[page]} · pixd`;
-  next.shown?.();
+}
+
+// An address that was kept may outlive its pipeline.
+function unknown(page, name, names) {
+  const link = (one) => h("a", { href: `#/${page}/${encodeURIComponent(one)}` }, one);
+  return h(
+    "div.empty",
+    h("h1", PAGES[page]),
+    h("p", `There is no pipeline ${name}.`),
+    h("p", names.length > 1 ? "There are: " : "There is: ", names.map((one, at) => [at > 0 && ", ", link(one)])),
+  );
 }
 
 function first(name) {

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from tests.support.tiny import small_png
 
 if TYPE_CHECKING:
@@ -59,3 +61,31 @@ def test_an_address_of_a_pipeline_that_is_gone_says_so_and_offers_those_there_ar
     page.get_by_role("main").get_by_role("link", name="tiny").click()
     page.wait_for_selector("button.tile img")
     assert page.url.endswith("#/gallery/tiny")
+
+
+@pytest.mark.slow
+def test_a_page_that_did_not_come_comes_when_the_page_process_is_back(
+    page: Any, site: Page
+) -> None:
+    page.goto(site.link)
+    page.wait_for_selector("article.pipeline")
+    site.process.kill()
+    page.get_by_role("alert").wait_for()
+    go(page, "train/tiny")
+    page.get_by_text("This page did not come").wait_for()
+    page.wait_for_timeout(2500)  # it is asked for in vain meanwhile
+    site.start_again()
+    page.wait_for_selector(".pairs img")
+
+
+def test_a_drawing_that_nobody_answered_is_sent_again_by_itself(page: Any, site: Page) -> None:
+    page.route("**/api/tiny/draft*", lambda route: route.abort())
+    page.goto(site.link)
+    page.wait_for_selector("article.pipeline")
+    go(page, "draw/tiny")
+    page.get_by_text("pixd does not answer").wait_for()
+    page.unroute("**/api/tiny/draft*")
+    made = {"body": small_png(1), "content_type": "image/png"}
+    page.route("**/api/tiny/draft*", lambda route: route.fulfill(**made))
+    page.wait_for_selector(".panel.output img:not([hidden])")
+    assert page.get_by_text("pixd does not answer").count() == 0

@@ -14,6 +14,7 @@ const PAGES = {
   settings: "Settings",
 };
 const OF_A_PIPELINE = new Set(["gallery", "draw", "train", "upload"]);
+const AGAIN_MS = 1000; // until a page that did not come is asked for again
 const SAY_EVERY_MS = 10_000; // to a screen reader
 
 takeToken();
@@ -144,11 +145,16 @@ async function show() {
   }
   showHead();
   let next;
+  let came = false;
   try {
     const module = await import(`./pages/${page}.js`);
+    came = true;
     next = await module.show({ live, pipeline, rest: rest.slice(1), query, say, isNow: () => turn === showing });
   } catch (error) {
-    next = { element: h("div.empty", h("h1", PAGES[page]), h("p", error.message)) };
+    const isAway = !came || error.status === 0;
+    const told = came ? error.message : "This page did not come. It is asked for again.";
+    next = { element: h("div.empty", h("h1", PAGES[page]), h("p", told)) };
+    if (isAway) setTimeout(() => turn === showing && show(), AGAIN_MS);
   }
   if (turn !== showing) {
     next.leave?.();

@@ -89,3 +89,25 @@ def test_a_drawing_that_nobody_answered_is_sent_again_by_itself(page: Any, site:
     page.route("**/api/tiny/draft*", lambda route: route.fulfill(**made))
     page.wait_for_selector(".panel.output img:not([hidden])")
     assert page.get_by_text("pixd does not answer").count() == 0
+
+
+@pytest.mark.parametrize("may_change", [True, False])
+def test_only_who_may_change_something_is_offered_to_pause_and_to_unpin(
+    page: Any, site: Page, *, may_change: bool
+) -> None:
+    _, told = site.ask("/api/status")
+    told |= {"pid": 1, "uptime_seconds": 1}
+    tell(page, told)
+
+    def pinned(route: Any) -> None:
+        detail = route.fetch().json()
+        detail["model"]["is_pinned"] = True
+        route.fulfill(json=detail)
+
+    page.route("**/api/tiny/models/1", pinned)
+    page.goto(site.link if may_change else site.read_only_link)
+    page.wait_for_selector("article.pipeline .strip img")
+    assert page.get_by_role("button", name="Pause").is_visible() == may_change
+    go(page, "train/tiny")
+    page.wait_for_selector(".pairs img")
+    assert page.get_by_role("button", name="Unpin").is_visible() == may_change

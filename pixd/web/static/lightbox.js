@@ -90,7 +90,7 @@ function actions(pipeline, row, answer) {
   const at = encodeURIComponent(pipeline);
   return h(
     "div.group",
-    row.state === "edited" && button("Make it anew, beside the edit", () => again(pipeline, row, answer)),
+    row.state === "edited" && button("Make it anew, beside the edit", () => again(pipeline, row, answer), { kind: "change" }),
     row.pictures && button("Save", () => save(row, answer), { sign: "download" }),
     h("a", { href: `#/why?thing=${encodeURIComponent(row.digest)}` }, "What made it"),
     row.input.pictures && h("a", { href: `#/draw/${at}?from=${encodeURIComponent(row.input.pictures.view)}` }, "Open in Draw"),

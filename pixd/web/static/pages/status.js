@@ -103,8 +103,8 @@ class Card {
     this.input = h("div.part");
     this.strip = h("div.strip", { hidden: true });
     this.offers = h("div.part", { hidden: true });
-    this.pause = button("Pause", () => this.#ask(this.isPaused ? "resume" : "pause"));
-    this.retry = button("Try the failed again", () => this.#ask("retry"), { hidden: true });
+    this.pause = button("Pause", () => this.#ask(this.isPaused ? "resume" : "pause"), { kind: "change" });
+    this.retry = button("Try the failed again", () => this.#ask("retry"), { kind: "change", hidden: true });
     this.draw = h("a", { href: `#/draw/${at}` }, "Draw");
     this.answer = h("p.small.said", { role: "status" });
     this.element = h(

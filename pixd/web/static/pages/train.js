@@ -106,9 +106,9 @@ function modelCard(pipeline, detail, rows, pid, refill) {
       model.early_of > 0 && h("span.badge", `early: ${count(model.steps)} of ${count(model.early_of)} steps`),
       pid > 0 && !model.is_live && model.bytes_state === "present" &&
         button(`${word} ${model.name}`, () =>
-          ask(op, `${word} ${model.name}?`, { promote: model.number })),
+          ask(op, `${word} ${model.name}?`, { promote: model.number }), { kind: "change" }),
       pid > 0 && model.is_pinned &&
-        button("Unpin", () => ask("unpin", `Unpin ${model.name}?`, { unpin: 1 })),
+        button("Unpin", () => ask("unpin", `Unpin ${model.name}?`, { unpin: 1 }), { kind: "change" }),
       model.bytes_state !== "removed" && h("a", { href: `#/draw/${encodeURIComponent(pipeline)}?model=${model.number}` }, "Draw with it"),
       button("Report", () => report(pipeline, model.number, answer), { kind: "plain" }),
     ),

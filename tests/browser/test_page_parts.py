@@ -111,3 +111,11 @@ def test_only_who_may_change_something_is_offered_to_pause_and_to_unpin(
     go(page, "train/tiny")
     page.wait_for_selector(".pairs img")
     assert page.get_by_role("button", name="Unpin").is_visible() == may_change
+
+
+def test_an_example_to_draw_on_is_asked_for_without_blended_colours(page: Any, site: Page) -> None:
+    page.goto(site.link)
+    page.wait_for_selector("article.pipeline")
+    with page.expect_request("**/picture/pair/tiny/1/*/input?*&nearest=1"):
+        go(page, "draw/tiny")
+    page.wait_for_selector("canvas")

@@ -58,7 +58,7 @@ export async function show({ pipeline, query, isNow, live: events }) {
 
 async function takeFrom(studio, address) {
   try {
-    await studio.take(await picture(`${address}&size=${studio.given.side}`));
+    await studio.take(await picture(`${address}&size=${studio.given.side}&nearest=1`));
   } catch (error) {
     studio.tell(error.message);
   }
@@ -205,7 +205,7 @@ class Examples {
     if (!this.left.length) await this.#fill();
     const row = this.left.pop();
     if (!row) throw new Error("No pair of this model is kept.");
-    const [input, target] = await Promise.all([picture(row.input), row.target ? picture(row.target) : null]);
+    const [input, target] = await Promise.all([picture(`${row.input}&nearest=1`), row.target ? picture(row.target) : null]);
     return { input, target, name: row.name, isHeldOut: row.isHeldOut };
   }
 }

@@ -9,7 +9,7 @@ Leaves to others: decoding (`pixd.images.decode`), which files make a pair
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from PIL import Image
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pixd.images.picture import Picture
+
+MOST_CHOSEN: Final = 64
+"""More different colours than this are no palette that somebody chose."""
+_BLENDED: Final = Image.Resampling.BICUBIC
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,9 @@ class Framing:
     box: tuple[int, int, int, int]
 
 
-def to_model(image: Image.Image, size: int, fit: str) -> tuple[NDArray[np.uint8], Framing]:
+def to_model(
+    image: Image.Image, size: int, fit: str, *, keeps_colours: bool = False
+) -> tuple[NDArray[np.uint8], Framing]:
     """Bring a picture to the model's square.
 
     "pad" keeps the shape and repeats the edge pixels around it (a flat colour would be an edge
@@ -50,17 +56,27 @@ def to_model(image: Image.Image, size: int, fit: str) -> tuple[NDArray[np.uint8]
     "tile" takes the one square that a picture is judged by: its middle at its own scale, with the
     edge pixels repeated where it is smaller (whole pictures: `pixd.images.tiles`).
 
+    Args:
+        image: of mode RGB.
+        size: side of the square, pixels.
+        fit: as above.
+        keeps_colours: whether one of few colours, such as a label map, is scaled without blending,
+            for people who draw on. Models learn from and translate blended ones.
+
     Returns:
         uint8 (size, size, 3), RGB, and the framing.
     """
     width, height = image.size
+    how = _BLENDED
+    if keeps_colours and image.getcolors(MOST_CHOSEN) is not None:
+        how = Image.Resampling.NEAREST
     if fit == "stretch":
-        return array_of(resized(image, size, size)), Framing(
+        return array_of(resized(image, size, size, how)), Framing(
             width, height, size, fit, (0, 0, size, size)
         )
     if fit == "crop":
         box = _middle_square(width, height)
-        return array_of(resized(image.crop(box), size, size)), Framing(
+        return array_of(resized(image.crop(box), size, size, how)), Framing(
             width, height, size, fit, box
         )
     if fit == "tile":
@@ -73,7 +89,7 @@ def to_model(image: Image.Image, size: int, fit: str) -> tuple[NDArray[np.uint8]
     left, top = (size - inner[0]) // 2, (size - inner[1]) // 2
     box = (left, top, left + inner[0], top + inner[1])
     array = np.pad(
-        array_of(resized(image, *inner)),
+        array_of(resized(image, *inner, how)),
         ((top, size - box[3]), (left, size - box[2]), (0, 0)),
         mode="edge",
     )
@@ -160,11 +176,13 @@ def _middle_square(width: int, height: int) -> tuple[int, int, int, int]:
     return left, top, left + side, top + side
 
 
-def resized(image: Image.Image, width: int, height: int) -> Image.Image:
-    """Scale by bicubic interpolation; a picture that already has the size is returned as it is."""
+def resized(
+    image: Image.Image, width: int, height: int, how: Image.Resampling = _BLENDED
+) -> Image.Image:
+    """Scale, by bicubic interpolation; a picture that already has the size is returned as it is."""
     if image.size == (width, height):
         return image
-    return image.resize((width, height), Image.Resampling.BICUBIC)
+    return image.resize((width, height), how)
 
 
 def array_of(image: Image.Image) -> NDArray[np.uint8]:

@@ -29,6 +29,7 @@ def load_pair(
     *,
     bits: int = MOST_BITS,
     are_ids: bool = False,
+    keeps_colours: bool = False,
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Read one training pair.
 
@@ -42,6 +43,7 @@ def load_pair(
         bits: how many are used of a file of 16 bits.
         are_ids: whether inputs are class ids, which are shown in colours of their own. An input
             that has colours is taken as it is.
+        keeps_colours: of a given input, see `pixd.images.fitting.to_model`.
 
     Returns:
         (input image, target), each uint8 (size, size, 3), RGB.
@@ -57,7 +59,8 @@ def load_pair(
     input_image, target_image = _halves(paths, pairs, direction, bits, are_ids=are_ids)
     if fit == "tile":
         target_image = resized(target_image, *input_image.size)
-    return to_model(input_image, size, fit)[0], to_model(target_image, size, fit)[0]
+    input_square, _ = to_model(input_image, size, fit, keeps_colours=keeps_colours)
+    return input_square, to_model(target_image, size, fit)[0]
 
 
 def load_target(

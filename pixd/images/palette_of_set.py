@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from pixd.images import fitting
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
-MOST_EXACT: Final = 64
-"""More different colours than this are no palette that somebody chose."""
+MOST_EXACT: Final = fitting.MOST_CHOSEN
 MOST_SHOWN: Final = 24
 NEAR: Final = 32
 """A colour belongs to a cluster if no channel differs by more than this. 12 such clusters cover 84 %

@@ -9,9 +9,10 @@ Protocol (`pixd.system.children.confined_child`): each request has ``want``, and
 
 ``thumb``, with ``image`` and ``side``: a WebP that fits into a square of so many pixels.
 ``view``, with ``image`` and ``most``: a PNG, made smaller only if a side is over ``most`` pixels.
-``square``, with ``image``, ``size`` and ``fit``: a PNG as the model sees it.
+``square``, with ``image``, ``size`` and ``fit``: a PNG as the model sees it, or with
+``keeps_colours`` as a person can draw on it (`pixd.images.fitting.to_model`).
 ``pair``, with ``images``, ``pairs``, ``direction``, ``size``, ``fit`` and ``part``: a PNG of the
-input or the target of a training pair, as the model sees it.
+input or the target of a training pair, as the model sees it; ``keeps_colours`` as above.
 ``palette``, with ``all`` (the files of each pair), ``pairs``, ``direction``, ``size`` and ``fit``:
 no picture, but ``colours``, which the inputs of these pairs have (`pixd.images.palette_of_set`).
 """
@@ -72,7 +73,9 @@ def _picture(request: Mapping[str, Any], limits: Limits, bits: int, *, are_ids: 
         return encode_png(Image.fromarray(both[request["part"] == "target"]), {})
     picture = open_file(Path(request["image"]), limits, bits=bits, are_ids=are_ids).rgb()
     if want == "square":
-        square, _ = fitting.to_model(picture, int(request["size"]), str(request["fit"]))
+        size, fit = int(request["size"]), str(request["fit"])
+        keeps = bool(request.get("keeps_colours"))
+        square, _ = fitting.to_model(picture, size, fit, keeps_colours=keeps)
         return encode_png(Image.fromarray(square), {})
     most = int(request["side"] if want == "thumb" else request["most"])
     if max(picture.size) > most:
@@ -94,6 +97,7 @@ def _pair(request: Mapping[str, Any], images: list[str], bits: int, *, are_ids: 
         "pad" if request["fit"] == "tile" else str(request["fit"]),
         bits=bits,
         are_ids=are_ids,
+        keeps_colours=bool(request.get("keeps_colours")),
     )
 
 

@@ -50,6 +50,9 @@ HEADERS = {
     "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
 """What every answer carries, unless it says something stricter itself."""
+ACCESS = "pixd-access"
+"""Header of what the API answers: what the token may do. What a browser keeps does not have it."""
+_DATA = "/api/"
 _OPEN = ("/", "/healthz")
 _OPEN_BELOW = "/static/"
 _PICTURES = "/picture/"
@@ -88,6 +91,9 @@ class Gate:
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)
+                right = scope.get("state", {}).get("right")
+                if right and scope["path"].startswith(_DATA):
+                    headers[ACCESS] = str(right)
             await send(message)
 
         try:

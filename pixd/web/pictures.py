@@ -99,7 +99,8 @@ async def _picture(world: World, viewer: Viewer, request: Request) -> Response:
     digest = f"sha256:{hexadecimal}"
     name, pipeline = await world.read(_check_shown, world.settings, digest)
     square = _square(request) if kind == "view" else None
-    etag = f'"{hexadecimal[:32]}-{kind}{square or ""}"'
+    keeps = _keeps_colours(request)
+    etag = f'"{hexadecimal[:32]}-{kind}{square or ""}{keeps}"'
     headers = {"etag": etag, **_FOREVER}
     if etag in request.headers.get("if-none-match", ""):
         return Response(status_code=_NOT_MODIFIED, headers=headers)
@@ -113,6 +114,7 @@ async def _picture(world: World, viewer: Viewer, request: Request) -> Response:
     asked: dict[str, Any] = {"want": "view", "image": str(source), "most": VIEW_PX}
     if square:
         asked = {"want": "square", "image": str(source), "size": square, "fit": "pad"}
+        asked["keeps_colours"] = bool(keeps)
     _, data = await viewer.ask(asked, spec)
     return Response(data, headers=headers, media_type="image/png")
 
@@ -130,14 +132,16 @@ async def _pair(world: World, viewer: Viewer, request: Request) -> Response:
     _check_signed(world, request, pair_name(named["pipeline"], number, index), part)
     pipeline = world.pipeline(named["pipeline"])
     asked = await world.read(pair_request, world.settings.store, pipeline, number, index)
-    etag = f'"{asked.pop("etag")}-{part}"'
+    keeps = _keeps_colours(request)
+    etag = f'"{asked.pop("etag")}-{part}{keeps}"'
     headers = {"etag": etag, **_FOREVER}
     if etag in request.headers.get("if-none-match", ""):
         return Response(status_code=_NOT_MODIFIED, headers=headers)
     spec = DecodeSpec(
         max_megapixels=pipeline.max_megapixels, bits=asked.pop("bits"), are_ids=asked.pop("are_ids")
     )
-    _, data = await viewer.ask({**asked, "want": "pair", "part": part}, spec)
+    asked |= {"want": "pair", "part": part, "keeps_colours": bool(keeps)}
+    _, data = await viewer.ask(asked, spec)
     return Response(data, headers=headers, media_type="image/png")
 
 
@@ -194,6 +198,11 @@ def _square(request: Request) -> int | None:
             advice="leave it out for the picture's own size",
         )
     return int(text)
+
+
+def _keeps_colours(request: Request) -> str:
+    """Return what an address is told apart by: whether a label map is to keep its colours."""
+    return "-nearest" if request.query_params.get("nearest") == "1" else ""
 
 
 async def _original(

@@ -276,6 +276,24 @@ def test_a_label_map_that_jpeg_has_spread_is_drawn_on_at_once(studio: Any) -> No
     assert "brought to the palette's" in studio.locator(".note").text_content()
 
 
+def test_clear_leaves_nothing_of_the_example_beside_the_own_drawing(studio: Any) -> None:
+    studio.evaluate(
+        """() => {
+          studio.take = async (input) => {
+            studio.given.example = async () => ({ input, target: input, name: "one.png" });
+            await studio.nextExample();
+          };
+        }"""
+    )
+    studio.evaluate(SPREAD, [12, 0.2])
+    assert studio.locator(".panel.target").is_visible()
+    assert studio.locator(".note").is_visible()
+    studio.get_by_role("button", name="Clear").click()
+    assert studio.locator(".panel.target").is_hidden()
+    assert studio.locator(".note").is_hidden()
+    assert set(pixels(studio)) == {0}
+
+
 def test_such_a_label_map_is_translated_as_it_is_for_who_wants_that(studio: Any) -> None:
     studio.evaluate(SPREAD, [12, 0.2])
     studio.get_by_role("button", name="Translate it as it is").focus()

@@ -324,6 +324,9 @@ def test_an_output_is_seen_with_its_input_by_keyboard(page: Any, site: Page) -> 
     page.keyboard.press(" ")
     assert dialog.locator("input[type=range]").input_value() == "100"
     page.keyboard.press("ArrowLeft")
+    assert dialog.locator("input[type=range]").input_value() == "99"
+    assert dialog.locator("h2").inner_text() == second
+    page.keyboard.press("Shift+ArrowLeft")
     page.wait_for_function(
         "old => document.querySelector('dialog h2').innerText !== old", arg=second
     )

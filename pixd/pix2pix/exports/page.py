@@ -256,7 +256,7 @@ def _palette(pairs: str, trial: Trial) -> dict[str, Any]:
     if KINDS[pairs].is_made:
         return {"mode": "picture", "palette": [], "isLocked": True}
     count = palette_of_set.Count()
-    for pixels in trial.inputs:
+    for pixels in trial.drawn:
         count.add(Image.fromarray(pixels))
     found = count.told()
     palette = [{"colour": one["rgb"], "share": one["share"]} for one in found["colours"]]
@@ -269,7 +269,7 @@ def _examples(trial: Trial, target: Path) -> list[dict[str, str]]:
         return []
     folder.mkdir()
     told = []
-    pictures = zip(trial.names, trial.inputs, trial.targets, strict=True)
+    pictures = zip(trial.names, trial.drawn, trial.targets, strict=True)
     for number, (name, input_image, wanted) in enumerate(pictures):
         if number == EXAMPLES:
             break

@@ -25,6 +25,7 @@ class Trial:
 
     Attributes:
         inputs: pictures, at the model's size.
+        drawn: the same, as people draw on them: label maps keep their colours.
         expected: what pixd makes of each, alone, in float32 on a processor.
         targets: the real pictures that belong to them; none for noise.
         names: of the pictures; none for noise.
@@ -51,14 +52,17 @@ class Trial:
         """
         size = image_size_of(generator)
         self.inputs: list[Pixels] = []
+        self.drawn: list[Pixels] = []
         self.targets: list[Pixels] = []
         self.names: list[str] = []
         for pair in pairs:
             try:
                 input_image, target = load_pair(pair, recipe, size)
+                drawn, _ = load_pair(pair, recipe, size, keeps_colours=True)
             except DataError:
                 continue
             self.inputs.append(input_image)
+            self.drawn.append(drawn)
             self.targets.append(target)
             self.names.append(pair["name"])
         self.are_held_out = are_held_out
@@ -67,6 +71,7 @@ class Trial:
             random = np.random.default_rng(0)
             shape = (NOISE, size, size, 3)
             self.inputs = list(random.integers(0, 256, shape, dtype=np.uint8))
+            self.drawn = self.inputs
             self.on = f"{NOISE} pictures of noise, because no pair can be read"
         infer = make_inference(generator)
         self.codec = infer.codec

@@ -54,7 +54,7 @@ def jitter_size(image_size: int) -> int:
 
 
 def load_pair(
-    pair: Mapping[str, Any], recipe: Mapping[str, Any], size: int
+    pair: Mapping[str, Any], recipe: Mapping[str, Any], size: int, *, keeps_colours: bool = False
 ) -> tuple[Pixels, Pixels]:
     """Decode one pair of the run spec.
 
@@ -62,6 +62,7 @@ def load_pair(
         pair: ``name`` and ``images``, the paths of one or two files.
         recipe: only its ``pairs``, ``direction``, ``fit``, ``labels`` and ``value_range`` are used.
         size: side in pixels.
+        keeps_colours: of a label map, for people; see `pixd.images.fitting.to_model`.
 
     Returns:
         input_image and target, each (size, size, 3) uint8.
@@ -79,6 +80,7 @@ def load_pair(
             recipe["fit"],
             bits=bits_in(recipe),
             are_ids=are_ids_in(recipe),
+            keeps_colours=keeps_colours,
         ),
     )
 

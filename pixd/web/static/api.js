@@ -73,6 +73,9 @@ export async function ask(path, { method = "GET", body, type, signal } = {}) {
     if (error.name === "AbortError") throw error;
     throw new ApiError("pixd does not answer", { advice: "is `pixd web` still running?" });
   }
+  // Who may only look is offered no change: the style hides what makes one.
+  const access = response.headers.get("Pixd-Access");
+  if (access) document.documentElement.classList.toggle("may-change", access === "full");
   if (response.ok) return response;
   const { error = {} } = await response.json().catch(() => ({}));
   throw new ApiError(error.message || `pixd answered ${response.status}`, {

@@ -14,6 +14,7 @@ const PAGES = {
   settings: "Settings",
 };
 const OF_A_PIPELINE = new Set(["gallery", "draw", "train", "upload"]);
+const AGAIN_MS = 1000; // until a page that did not come is asked for again
 const SAY_EVERY_MS = 10_000; // to a screen reader
 
 takeToken();
@@ -134,25 +135,51 @@ async function show() {
     if (!live.status) await first("status");
     if (turn !== showing) return;
     const names = Object.keys(live.status?.pipelines ?? {});
-    pipeline = names.includes(rest[0]) ? rest[0] : names.includes(pipeline) ? pipeline : (names[0] ?? "");
+    const isUnknown = rest[0] && names.length > 0 && !names.includes(rest[0]);
+    pipeline = isUnknown ? "" : names.includes(rest[0]) ? rest[0] : names.includes(pipeline) ? pipeline : (names[0] ?? "");
+    if (isUnknown) {
+      showHead();
+      put(page, { element: unknown(page, rest[0], names) });
+      return;
+    }
   }
   showHead();
   let next;
+  let came = false;
   try {
     const module = await import(`./pages/${page}.js`);
+    came = true;
     next = await module.show({ live, pipeline, rest: rest.slice(1), query, say, isNow: () => turn === showing });
   } catch (error) {
-    next = { element: h("div.empty", h("h1", PAGES[page]), h("p", error.message)) };
+    const isAway = !came || error.status === 0;
+    const told = came ? error.message : "This page did not come. It is asked for again.";
+    next = { element: h("div.empty", h("h1", PAGES[page]), h("p", told)) };
+    if (isAway) setTimeout(() => turn === showing && show(), AGAIN_MS);
   }
   if (turn !== showing) {
     next.leave?.();
     return;
   }
+  put(page, next);
+  next.shown?.();
+}
+
+function put(page, next) {
   shown?.leave?.();
   shown = next;
   replace(main, next.element);
   document.title = `${PAGES[page]} · pixd`;
-  next.shown?.();
+}
+
+// An address that was kept may outlive its pipeline.
+function unknown(page, name, names) {
+  const link = (one) => h("a", { href: `#/${page}/${encodeURIComponent(one)}` }, one);
+  return h(
+    "div.empty",
+    h("h1", PAGES[page]),
+    h("p", `There is no pipeline ${name}.`),
+    h("p", names.length > 1 ? "There are: " : "There is: ", names.map((one, at) => [at > 0 && ", ", link(one)])),
+  );
 }
 
 function first(name) {

@@ -39,8 +39,8 @@ export async function openOutput(pipeline, index, list) {
         "div.top",
         h("h2", row.name),
         row.state !== "current" && h("span.badge.warn", row.state),
-        button("Newer", () => go(at - 1), { sign: "left", only: true, disabled: at === 0 }),
-        button("Older", () => go(at + 1), { sign: "right", only: true, disabled: at + 1 >= list.total() }),
+        button("Newer", () => go(at - 1), { sign: "left", only: true, disabled: at === 0, title: "Newer (Shift and left)" }),
+        button("Older", () => go(at + 1), { sign: "right", only: true, disabled: at + 1 >= list.total(), title: "Older (Shift and right)" }),
         button("Close", () => dialog.close(), { sign: "close", only: true }),
       ),
       h(
@@ -56,9 +56,10 @@ export async function openOutput(pipeline, index, list) {
     const onRange = event.target === slider?.range;
     const key = event.key;
     if (key === " " && (onRange || event.target === dialog)) slider?.flip();
-    else if (key === "ArrowLeft" && !event.shiftKey) go(at - 1);
-    else if (key === "ArrowRight" && !event.shiftKey) go(at + 1);
-    else return; // up, down, and Shift with arrows move the seam
+    else if (onRange && !event.shiftKey) return; // they move the seam, as on any slider
+    else if (key === "ArrowLeft") go(at - 1);
+    else if (key === "ArrowRight") go(at + 1);
+    else return;
     event.preventDefault();
   });
   await go(index);
@@ -89,7 +90,7 @@ function actions(pipeline, row, answer) {
   const at = encodeURIComponent(pipeline);
   return h(
     "div.group",
-    row.state === "edited" && button("Make it anew, beside the edit", () => again(pipeline, row, answer)),
+    row.state === "edited" && button("Make it anew, beside the edit", () => again(pipeline, row, answer), { kind: "change" }),
     row.pictures && button("Save", () => save(row, answer), { sign: "download" }),
     h("a", { href: `#/why?thing=${encodeURIComponent(row.digest)}` }, "What made it"),
     row.input.pictures && h("a", { href: `#/draw/${at}?from=${encodeURIComponent(row.input.pictures.view)}` }, "Open in Draw"),

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from pixd.pix2pix.network.model_folder import GENERATOR_FILE
 from pixd.system.errors import PixdError
@@ -40,6 +41,23 @@ def trial(generator: Any) -> Any:
     from pixd.pix2pix.network import models
 
     return Trial(models.for_computing(generator, "float32"), [], {}, are_held_out=False)
+
+
+def test_the_examples_of_a_page_keep_the_colours_of_label_maps_and_the_check_does_not(
+    generator: Any, tmp_path: Path
+) -> None:
+    from pixd.pix2pix.exports.trial import Trial
+    from pixd.pix2pix.network import models
+
+    side = np.arange(100)
+    colours = np.array([(0, 0, 170), (255, 85, 0), (0, 170, 255)], np.uint8)
+    labels = colours[(side[:, None] + 2 * side) // 20 % 3]
+    Image.fromarray(np.hstack([labels, labels])).save(tmp_path / "one.png")
+    pair = {"name": "one.png", "images": [str(tmp_path / "one.png")]}
+    recipe = {"pairs": "side-by-side", "direction": "AtoB", "fit": "pad"}
+    made = Trial(models.for_computing(generator, "float32"), [pair], recipe, are_held_out=True)
+    found = [len(np.unique(one.reshape(-1, 3), axis=0)) for one in (*made.drawn, *made.inputs)]
+    assert found[0] == 3 < found[1]
 
 
 @pytest.mark.parametrize(

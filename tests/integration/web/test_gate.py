@@ -248,3 +248,10 @@ def test_the_policy_is_on_the_answer_for_a_surprise_too(
     assert found.status_code == 500
     assert "foresaw this" not in found.text
     assert found.headers["content-security-policy"] == POLICY
+
+
+def test_an_answer_says_what_its_token_may_do_but_not_where_a_browser_keeps_it(page: Paged) -> None:
+    assert page.get(STATUS).headers["pixd-access"] == "full"
+    assert page.client.get(STATUS, headers=page.reader).headers["pixd-access"] == "read-only"
+    assert "pixd-access" not in page.client.get(STATUS).headers
+    assert "pixd-access" not in page.get("/metrics").headers

@@ -37,6 +37,18 @@ def test_a_view_of_a_size_is_what_the_model_sees(page: Paged, row: dict[str, Any
         assert page.client.get(f"{row['pictures']['view']}&size={size}").status_code == 422
 
 
+def test_a_label_map_to_draw_on_keeps_its_colours(page: Paged, row: dict[str, Any]) -> None:
+    found = [
+        page.client.get(f"{row['input']['pictures']['view']}&size=48{more}")
+        for more in ("", "&nearest=1")
+    ]
+    blended, kept = (Image.open(io.BytesIO(one.content)).getcolors(4096) for one in found)
+    assert kept is not None
+    assert blended is not None
+    assert len(kept) == 2 < len(blended)
+    assert found[0].headers["etag"] != found[1].headers["etag"]
+
+
 def test_a_signature_is_of_one_picture_and_one_kind(page: Paged, row: dict[str, Any]) -> None:
     thumb, view = row["pictures"]["thumb"], row["pictures"]["view"]
     other = row["input"]["pictures"]["thumb"]

@@ -198,6 +198,8 @@ export class Studio {
     this.taken += 1;
     this.easel.endStroke();
     this.drawing[name]();
+    // What was told of an example, and its real picture, are not of the next drawing.
+    if (name === "clear") this.target.hidden = this.note.hidden = true;
     this.easel.show();
     this.#showTools();
     this.refresh();

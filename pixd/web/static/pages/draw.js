@@ -5,7 +5,7 @@ import { button, h, replace, span, stamp, ticks } from "../dom.js";
 import { downloadBoth } from "../draw/pictures.js";
 import { Studio } from "../draw/studio.js";
 
-const LOADING_MS = 1000; // between two questions while the translator starts
+const LOADING_MS = 1000; // between two questions while the translator starts, or nobody answers
 const MODES = { exact: "labels", clustered: "labels", free: "labels", pen: "edges", none: "picture" };
 const kept = new Map(); // by pipeline: the studio, so that a drawing outlives a look at another page
 
@@ -58,7 +58,7 @@ export async function show({ pipeline, query, isNow, live: events }) {
 
 async function takeFrom(studio, address) {
   try {
-    await studio.take(await picture(`${address}&size=${studio.given.side}`));
+    await studio.take(await picture(`${address}&size=${studio.given.side}&nearest=1`));
   } catch (error) {
     studio.tell(error.message);
   }
@@ -157,7 +157,8 @@ class Translator {
       const inferenceMs = durationOf(response.headers.get("Server-Timing"), "infer");
       return { picture: await response.blob(), inferenceMs };
     } catch (error) {
-      if (error instanceof ApiError && error.status === 503 && !error.retryAfterMs) {
+      // The newest drawing is sent again when the translator is ready, or the page's process is back.
+      if (error instanceof ApiError && [0, 503].includes(error.status) && !error.retryAfterMs) {
         error.retryAfterMs = LOADING_MS;
       }
       throw error;
@@ -204,7 +205,7 @@ class Examples {
     if (!this.left.length) await this.#fill();
     const row = this.left.pop();
     if (!row) throw new Error("No pair of this model is kept.");
-    const [input, target] = await Promise.all([picture(row.input), row.target ? picture(row.target) : null]);
+    const [input, target] = await Promise.all([picture(`${row.input}&nearest=1`), row.target ? picture(row.target) : null]);
     return { input, target, name: row.name, isHeldOut: row.isHeldOut };
   }
 }

@@ -4,6 +4,7 @@ import { ask, get, picture, post } from "../api.js";
 import { button, count, download, h, many, photo, replace, ticks, when } from "../dom.js";
 import { chart } from "../chart.js";
 import { confirmed } from "../confirm.js";
+import { Training } from "../training.js";
 
 // Filled anew, the page closes what was opened and has its pairs drawn again; inputs and outputs change all the time.
 const CONCERNS = new Set(["models", "training"]);
@@ -18,7 +19,8 @@ const SCORES = [
 export async function show({ live, pipeline, rest, isNow }) {
   if (!pipeline) return { element: h("div.empty", h("h1", "Train"), h("p", "No pipeline is configured yet.")) };
   const element = h("div.stack");
-  const now = h("section");
+  const training = new Training(pipeline);
+  const now = h("section.card", { "aria-label": "The training now" }, h("div.cols", training.told, training.sheet));
   const body = h("div.stack");
   const path = encodeURIComponent(pipeline);
   let waiting = 0;
@@ -52,17 +54,7 @@ export async function show({ live, pipeline, rest, isNow }) {
 
   function showNow() {
     const part = live.status?.pipelines[pipeline];
-    if (!part) return;
-    const { train } = part;
-    const running = train.state === "running" && train.steps;
-    replace(
-      now,
-      h("div.card.stack",
-        h("h2", running ? `Training: step ${count(train.step)} of ${count(train.steps)}` : `Training is ${train.state}`),
-        train.reason && h("p.soft", ticks(train.reason)),
-        part.training.findings?.worst && h("p.warn", "Check: ", ticks(part.training.findings.worst)),
-      ),
-    );
+    if (part) training.fill(part);
   }
   function changed({ detail }) {
     if (detail.pipeline !== pipeline || !CONCERNS.has(detail.what)) return;
@@ -114,9 +106,9 @@ function modelCard(pipeline, detail, rows, pid, refill) {
       model.early_of > 0 && h("span.badge", `early: ${count(model.steps)} of ${count(model.early_of)} steps`),
       pid > 0 && !model.is_live && model.bytes_state === "present" &&
         button(`${word} ${model.name}`, () =>
-          ask(op, `${word} ${model.name}?`, { promote: model.number })),
+          ask(op, `${word} ${model.name}?`, { promote: model.number }), { kind: "change" }),
       pid > 0 && model.is_pinned &&
-        button("Unpin", () => ask("unpin", `Unpin ${model.name}?`, { unpin: 1 })),
+        button("Unpin", () => ask("unpin", `Unpin ${model.name}?`, { unpin: 1 }), { kind: "change" }),
       model.bytes_state !== "removed" && h("a", { href: `#/draw/${encodeURIComponent(pipeline)}?model=${model.number}` }, "Draw with it"),
       button("Report", () => report(pipeline, model.number, answer), { kind: "plain" }),
     ),

@@ -35,6 +35,7 @@ def test_the_train_page_shows_the_training_that_runs_above_the_live_model(
         "losses": {"gen_l1_loss": 17.25},
         "validation": {"step": 550, "l1": 18.5},
         "preview": "previews/1.png",
+        "preview_step": 550,
     }
     tell(page, told)
     sheet = {"body": small_png(1), "content_type": "image/png"}

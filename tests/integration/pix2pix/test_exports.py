@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from pixd.pix2pix.network.model_folder import GENERATOR_FILE
+from pixd.system.children.spec_parts import Pair
 from pixd.system.errors import PixdError
 from tests.support.kept import kept
 
@@ -53,7 +54,7 @@ def test_the_examples_of_a_page_keep_the_colours_of_label_maps_and_the_check_doe
     colours = np.array([(0, 0, 170), (255, 85, 0), (0, 170, 255)], np.uint8)
     labels = colours[(side[:, None] + 2 * side) // 20 % 3]
     Image.fromarray(np.hstack([labels, labels])).save(tmp_path / "one.png")
-    pair = {"name": "one.png", "images": [str(tmp_path / "one.png")]}
+    pair: Pair = {"name": "one.png", "images": [str(tmp_path / "one.png")], "digests": []}
     recipe = {"pairs": "side-by-side", "direction": "AtoB", "fit": "pad"}
     made = Trial(models.for_computing(generator, "float32"), [pair], recipe, are_held_out=True)
     found = [len(np.unique(one.reshape(-1, 3), axis=0)) for one in (*made.drawn, *made.inputs)]

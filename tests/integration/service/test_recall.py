@@ -240,6 +240,64 @@ def test_what_could_not_be_removed_is_replaced_where_the_recall_is_undone(
     assert not translated.store.removals.has("p")
 
 
+PAIR = b"the taught pair"
+
+
+@pytest.fixture
+def taught(translated: World) -> World:
+    """Have a pair that was taught from the output of the input "x"."""
+    output = translated.store.outputs.standing("p", "x.png")
+    assert output is not None
+    digest = digest_of(PAIR)
+    translated.perform(
+        "teach",
+        pipeline="p",
+        files=[{"name": "taught.png", "digest": digest}],
+        input_path="x.png",
+        input_digest=output.input_digest,
+        output_path="x.png",
+        output_digest=output.digest,
+        model_digest=output.model_digest,
+        target_digest=digest,
+    )
+    put(translated, "training", a=b"a", taught=PAIR)
+    return translated
+
+
+def undo(world: World, image: bytes) -> dict[str, Any]:
+    done = world.perform("recall", pipeline="p", mode="undo", digest=digest_of(image))
+    world.record("p", "training")
+    return done
+
+
+def is_out(world: World) -> tuple[bool, bool]:
+    """Tell whether the input and the pair that was taught from it are excluded."""
+    excluded = world.store.exclusions.of("p")
+    return digest_of(b"x") in excluded, digest_of(PAIR) in excluded
+
+
+def test_a_pair_that_was_recalled_with_its_input_is_let_in_with_it_alone(taught: World) -> None:
+    recall(taught, b"x")
+    with pytest.raises(PixdError, match="recalled with it, which it was taught from"):
+        undo(taught, PAIR)
+    assert is_out(taught) == (True, True)
+    undo(taught, b"x")
+    assert is_out(taught) == (False, False)
+
+
+@pytest.mark.parametrize("order", [(PAIR, b"x"), (b"x", PAIR)])
+def test_each_of_two_recalls_is_undone_by_itself(taught: World, order: tuple[bytes, bytes]) -> None:
+    for image in order:
+        recall(taught, image)
+    assert undo(taught, PAIR)["kept_by"] == ["it"]
+    assert is_out(taught) == (True, True)
+    recall(taught, PAIR)
+    assert undo(taught, b"x")["kept_by"] == []
+    assert is_out(taught) == (False, True)
+    assert undo(taught, PAIR)["kept_by"] == []
+    assert is_out(taught) == (False, False)
+
+
 def test_bytes_that_a_crash_left_without_a_row_do_not_let_restore_remove_a_file(
     world: World,
 ) -> None:

@@ -12,10 +12,12 @@ from typing import Any
 
 import pytest
 
+from pixd.answers import status
+from pixd.service.loop import Service
 from pixd.store import gc
 from pixd.system.digests import digest_of
 from pixd.system.errors import PixdError
-from pixd.translation import output_files, output_place
+from pixd.translation import output_files, output_place, removing, withdrawing
 from tests.support.store_world import World
 
 
@@ -225,6 +227,39 @@ def test_a_recall_is_done_where_the_folder_cannot_be_read_or_written(
             recall(translated, b"a")
     translated.tidy()
     assert (prove(translated, b"a")["outputs"], outputs(translated)) == ([], [])
+
+
+def test_the_service_removes_by_itself_what_could_not_be_removed(translated: World) -> None:
+    translated.perform("pause", pipeline="p")
+    with away(translated):
+        recall(translated, b"a")
+        translated.store.close()
+        service = Service(translated.settings, lambda _: None)
+        service.step(100.0)
+        told = status.snapshot(translated.settings)
+        assert told["pipelines"]["p"]["output"]["to_remove"]["files"] == 2
+        assert service.pipelines.has_failures()
+    service.step(101.0)
+    assert outputs(translated) == ["x.png", "y.png"]  # it is not tried again at every step
+    service.step(100.0 + removing.RETRY_S)
+    assert outputs(translated) == []
+    assert not service.pipelines.has_failures()
+    service.shut_down()
+    translated.open()
+
+
+def test_an_output_that_a_person_puts_back_is_not_removed_at_the_next_start(
+    translated: World,
+) -> None:
+    output = translated.folder / "output" / "p" / "x.png"
+    kept = output.read_bytes()
+    put(translated, "input", y=b"y")
+    pipeline, repo = translated.pipeline("p"), translated.repo("p", "input")
+    withdrawing.withdraw_orphans(translated.store, pipeline, repo)
+    assert outputs(translated) == ["y.png"]
+    output.write_bytes(kept)
+    translated.restart()
+    assert outputs(translated) == ["x.png", "y.png"]
 
 
 def test_what_could_not_be_removed_is_replaced_where_the_recall_is_undone(

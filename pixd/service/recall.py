@@ -125,7 +125,7 @@ def apply(
     Raises:
         PixdError: it is recalled already, or nothing of the pipeline knows it.
     """
-    if digest in store.exclusions.of(pipeline.name):
+    if store.exclusions.is_recalled(pipeline.name, digest):
         raise PixdError(f"{name} is recalled already", advice="see it: pixd recall FILE --proof")
     reached = lineage.reach(store.db.conn, store.folder, pipeline.name, digest)
     planned = _plan(store, pipeline, digest, reached)
@@ -146,7 +146,8 @@ def apply(
                 commits.append(
                     _commit_without(store, pipeline.name, kind, paths, digest, change_id)
                 )
-        commits += _exclude_taught(store, pipeline.name, reached.taught, name, why, change_id)
+        with_it = f"{why}, with {name}, which it was taught from"
+        commits += _exclude_taught(store, pipeline.name, reached.taught, with_it, digest, change_id)
         _change_live(store, planned, name, who, change_id)
         _withdraw(store, pipeline, planned.withdrawn)
         told = f"{name} was recalled: {_summary(planned)}"
@@ -161,19 +162,27 @@ def apply(
 def undo(store: Store, pipeline: PipelineSettings, digest: str, who: str) -> dict[str, Any]:
     """Let a recalled content in again; the files that hold it are read again.
 
+    It stays out while something that it was taught from is recalled; `kept_by` names that.
+
     Raises:
-        PixdError: it is not recalled.
+        PixdError: it is not recalled itself.
     """
     change_id = secrets.token_hex(5)
+    kept_by = store.exclusions.recalled_with(pipeline.name, digest)
     with store.transaction():
-        if not store.exclusions.lift_all_with(pipeline.name, digest):
+        if not store.exclusions.lift(pipeline.name, digest):
+            if kept_by:
+                raise PixdError(
+                    f"it was recalled with {', '.join(kept_by)}, which it was taught from",
+                    advice="undo that recall, then both are let in again",
+                )
             raise PixdError("it is not recalled", advice="`pixd show` says what a file is")
         for kind in KINDS:
             repo = store.history.repo_id(pipeline.name, kind)
             store.working.reread_excluded(repo)
         told = f"the recall of {digest[:19]} was undone by {who}"
         store.note(pipeline.name, "info", "recall", told, change_id)
-    return {"change": change_id, "digest": digest}
+    return {"change": change_id, "digest": digest, "kept_by": kept_by}
 
 
 def withdraw_leftovers(store: Store, pipeline: PipelineSettings) -> None:
@@ -295,8 +304,8 @@ def _exclude_taught(
     store: Store,
     pipeline: str,
     taught_files: Mapping[str, str],
-    name: str,
     why: str,
+    recalled: str,
     change_id: str,
 ) -> list[str]:
     """Recall the pairs that were taught from what the content went into; return the commits.
@@ -305,15 +314,14 @@ def _exclude_taught(
         store: the open store.
         pipeline: whose pairs.
         taught_files: digest and name of each, as `lineage.reach` returns them.
-        name: of the content.
-        why: the reason of its recall.
+        why: the reason for their rows.
+        recalled: digest of the content.
         change_id: of the recall.
     """
     commits = []
     repo = store.history.repo_id(pipeline, "training")
     for taught, written_as in taught_files.items():
-        told = f"{why}, with {name}, which it was taught from"
-        store.exclusions.add(pipeline, taught, written_as, told, change_id)
+        store.exclusions.add(pipeline, taught, written_as, why, change_id, recalled=recalled)
         store.care.forget(taught)
         paths = store.working.with_digest(repo, taught)
         if paths:

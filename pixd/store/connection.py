@@ -28,6 +28,7 @@ MIGRATIONS = (
     "m009_early_models",
     "m010_sweeps",
     "m011_removals",
+    "m012_exclusions_by_recall",
 )
 """The names of `pixd.store.schema.migrations`, for readers, which do not use sqlite-utils."""
 BUSY_TIMEOUT_S = 5.0  # a longer lock blocks the service, which tries again

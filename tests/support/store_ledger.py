@@ -161,7 +161,7 @@ class Ledger:
             return
         facts, model = self.facts, self.model(pipeline, live)
         for place, output in list(self._standing(pipeline)):
-            if output.state == "current" and place not in facts.files:
+            if output.state in {"current", "edited", "orphaned"} and place not in facts.files:
                 facts.standing[place] = output._replace(state="missing")
         number = self.digest_number(pipeline, live)
         generator = self.contents[model.generator]

@@ -46,7 +46,11 @@ def _lines(mode: str, found: dict[str, Any], name: str) -> Iterator[str]:
     if mode == "proof":
         yield from _proof(found, name)
     elif mode == "undo":
-        yield f"{name} is let in again; the files that hold it are read again"
+        if kept_by := found["kept_by"]:
+            yield f"the recall of {name} is undone; it stays out with {', '.join(kept_by)}, which it was"
+            yield "taught from and which is recalled too"
+        else:
+            yield f"{name} is let in again; the files that hold it are read again"
     else:
         yield from _plan(found, name)
         if mode == "apply":

@@ -229,7 +229,7 @@ def exclusions_of(reader: sqlite3.Connection, digest: str) -> list[Exclusion]:
 
 def recalled_in(reader: sqlite3.Connection, pipeline: str) -> list[str]:
     """Return the contents that were recalled from a pipeline."""
-    rows = reader.execute("SELECT digest FROM exclusion WHERE pipeline = ?", (pipeline,))
+    rows = reader.execute("SELECT DISTINCT digest FROM exclusion WHERE pipeline = ?", (pipeline,))
     return [row[0] for row in rows]
 
 

@@ -21,6 +21,7 @@ from pixd.store.schema.m008_taught import add_taught
 from pixd.store.schema.m009_early_models import add_early_models
 from pixd.store.schema.m010_sweeps import add_sweeps
 from pixd.store.schema.m011_removals import add_removals
+from pixd.store.schema.m012_exclusions_by_recall import add_exclusions_by_recall
 
 migrations = Migrations("pixd")
 migrations(name="m001_lineage")(create_lineage)
@@ -34,3 +35,4 @@ migrations(name="m008_taught")(add_taught)
 migrations(name="m009_early_models")(add_early_models)
 migrations(name="m010_sweeps")(add_sweeps)
 migrations(name="m011_removals")(add_removals)
+migrations(name="m012_exclusions_by_recall")(add_exclusions_by_recall)

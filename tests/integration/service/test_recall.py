@@ -12,10 +12,12 @@ from typing import Any
 
 import pytest
 
+from pixd.answers import status
+from pixd.service.loop import Service
 from pixd.store import gc
 from pixd.system.digests import digest_of
 from pixd.system.errors import PixdError
-from pixd.translation import output_files, output_place, withdrawing
+from pixd.translation import output_files, output_place, removing, withdrawing
 from tests.support.store_world import World
 
 
@@ -227,6 +229,39 @@ def test_a_recall_is_done_where_the_folder_cannot_be_read_or_written(
     assert (prove(translated, b"a")["outputs"], outputs(translated)) == ([], [])
 
 
+def test_the_service_removes_by_itself_what_could_not_be_removed(translated: World) -> None:
+    translated.perform("pause", pipeline="p")
+    with away(translated):
+        recall(translated, b"a")
+        translated.store.close()
+        service = Service(translated.settings, lambda _: None)
+        service.step(100.0)
+        told = status.snapshot(translated.settings)
+        assert told["pipelines"]["p"]["output"]["to_remove"]["files"] == 2
+        assert service.pipelines.has_failures()
+    service.step(101.0)
+    assert outputs(translated) == ["x.png", "y.png"]  # it is not tried again at every step
+    service.step(100.0 + removing.RETRY_S)
+    assert outputs(translated) == []
+    assert not service.pipelines.has_failures()
+    service.shut_down()
+    translated.open()
+
+
+def test_an_output_that_a_person_puts_back_is_not_removed_at_the_next_start(
+    translated: World,
+) -> None:
+    output = translated.folder / "output" / "p" / "x.png"
+    kept = output.read_bytes()
+    put(translated, "input", y=b"y")
+    pipeline, repo = translated.pipeline("p"), translated.repo("p", "input")
+    withdrawing.withdraw_orphans(translated.store, pipeline, repo)
+    assert outputs(translated) == ["y.png"]
+    output.write_bytes(kept)
+    translated.restart()
+    assert outputs(translated) == ["x.png", "y.png"]
+
+
 def test_what_could_not_be_removed_is_replaced_where_the_recall_is_undone(
     translated: World,
 ) -> None:
@@ -238,6 +273,64 @@ def test_what_could_not_be_removed_is_replaced_where_the_recall_is_undone(
     translated.restart()
     assert outputs(translated) == ["x.png", "y.png"]
     assert not translated.store.removals.has("p")
+
+
+PAIR = b"the taught pair"
+
+
+@pytest.fixture
+def taught(translated: World) -> World:
+    """Have a pair that was taught from the output of the input "x"."""
+    output = translated.store.outputs.standing("p", "x.png")
+    assert output is not None
+    digest = digest_of(PAIR)
+    translated.perform(
+        "teach",
+        pipeline="p",
+        files=[{"name": "taught.png", "digest": digest}],
+        input_path="x.png",
+        input_digest=output.input_digest,
+        output_path="x.png",
+        output_digest=output.digest,
+        model_digest=output.model_digest,
+        target_digest=digest,
+    )
+    put(translated, "training", a=b"a", taught=PAIR)
+    return translated
+
+
+def undo(world: World, image: bytes) -> dict[str, Any]:
+    done = world.perform("recall", pipeline="p", mode="undo", digest=digest_of(image))
+    world.record("p", "training")
+    return done
+
+
+def is_out(world: World) -> tuple[bool, bool]:
+    """Tell whether the input and the pair that was taught from it are excluded."""
+    excluded = world.store.exclusions.of("p")
+    return digest_of(b"x") in excluded, digest_of(PAIR) in excluded
+
+
+def test_a_pair_that_was_recalled_with_its_input_is_let_in_with_it_alone(taught: World) -> None:
+    recall(taught, b"x")
+    with pytest.raises(PixdError, match="recalled with it, which it was taught from"):
+        undo(taught, PAIR)
+    assert is_out(taught) == (True, True)
+    undo(taught, b"x")
+    assert is_out(taught) == (False, False)
+
+
+@pytest.mark.parametrize("order", [(PAIR, b"x"), (b"x", PAIR)])
+def test_each_of_two_recalls_is_undone_by_itself(taught: World, order: tuple[bytes, bytes]) -> None:
+    for image in order:
+        recall(taught, image)
+    assert undo(taught, PAIR)["kept_by"] == ["it"]
+    assert is_out(taught) == (True, True)
+    recall(taught, PAIR)
+    assert undo(taught, b"x")["kept_by"] == []
+    assert is_out(taught) == (False, True)
+    assert undo(taught, PAIR)["kept_by"] == []
+    assert is_out(taught) == (False, False)
 
 
 def test_bytes_that_a_crash_left_without_a_row_do_not_let_restore_remove_a_file(

@@ -10,6 +10,7 @@ from sqlite_utils import Database
 
 from pixd.store import connection, schema
 from pixd.store.opening import open_store
+from pixd.store.schema.m012_exclusions_by_recall import add_exclusions_by_recall
 from pixd.store.states import OutputState
 from pixd.store.store import Store
 
@@ -84,6 +85,27 @@ def test_a_migration_cut_off_leaves_the_older_store_as_it_was(
     db.close()
     store = open_store(folder)
     assert totals(store) == {"present": (2, 42)}
+    store.close()
+
+
+def test_an_older_store_knows_with_what_a_taught_pair_was_recalled(tmp_path: Path) -> None:
+    store = open_store(tmp_path / "store")
+    store.db.execute("DROP TABLE exclusion")
+    store.db.execute(
+        "CREATE TABLE exclusion (pipeline, digest, name, why, change_id, excluded_at,"
+        " PRIMARY KEY (pipeline, digest))"
+    )
+    for digest, why, change_id in (
+        ("input", "recalled by ada", "c1"),
+        ("pair", "recalled by ada, with x.png, which it was taught from", "c1"),
+        ("other", "recalled by bob", "c2"),
+    ):
+        store.db.execute(
+            "INSERT INTO exclusion VALUES ('p', ?, ?, ?, ?, '')", [digest, digest, why, change_id]
+        )
+    add_exclusions_by_recall(store.db)
+    rows = store.db.execute("SELECT digest, recalled FROM exclusion ORDER BY digest").fetchall()
+    assert rows == [("input", "input"), ("other", "other"), ("pair", "input")]
     store.close()
 
 

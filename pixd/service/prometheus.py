@@ -57,6 +57,7 @@ METRICS = {
     "pixd_scan_timestamp_seconds": ("gauge", "When the folder was last scanned, since the epoch."),
     "pixd_queue_length": ("gauge", "Inputs that wait for their output, or for a first model."),
     "pixd_outputs": ("gauge", "Outputs by state; of all services on this store."),
+    "pixd_outputs_to_remove": ("gauge", "Withdrawn outputs whose files cannot be removed yet."),
     "pixd_translations_total": ("counter", "What became of inputs."),
     "pixd_drop_to_output_seconds": (
         "histogram",
@@ -179,8 +180,11 @@ def _of_folders(name: str, part: Mapping[str, Any], facts: PipelineFacts) -> Ite
 def _of_translation(name: str, part: Mapping[str, Any], facts: PipelineFacts) -> Iterator[Sample]:
     labels = {"pipeline": name}
     yield Sample("pixd_queue_length", labels, part["input"]["queued"])
-    for state, count in part["output"].items():
+    outputs = dict(part["output"])
+    left = outputs.pop("to_remove")
+    for state, count in outputs.items():
         yield Sample("pixd_outputs", {**labels, "state": state}, count)
+    yield Sample("pixd_outputs_to_remove", labels, left["files"] if left else 0)
     if facts.output_free_bytes is not None:
         yield Sample("pixd_output_disk_free_bytes", labels, facts.output_free_bytes)
     tally = facts.tally

@@ -180,10 +180,10 @@ class WorkingFiles:
             )
 
     def refused(self, repo_id: int) -> list[str]:
-        """Return the files that were rejected without being recorded."""
+        """Return the files that were rejected without being recorded; recalled ones were."""
         rows = self._db.conn.execute(
             f"SELECT path FROM file WHERE repo_id = ? AND state = '{FileState.REJECTED}'"
-            " AND digest IS NULL",
+            " AND digest IS NULL AND hashed_at_ns = 0",
             (repo_id,),
         )
         return [row[0] for row in rows]

@@ -10,7 +10,9 @@ import pytest
 
 from pixd.answers import unread
 from pixd.config import PipelineSettings
+from pixd.folders.recorder import REFUSED
 from pixd.store import connection
+from pixd.system.digests import digest_of
 from tests.support.watched import Folder
 
 
@@ -58,6 +60,20 @@ def test_a_plan_does_not_take_it_for_work(folder: Folder, tmp_path: Path) -> Non
     assert not_read(folder, tmp_path) == ((), (), ())
     (folder.root / "README.md").write_text("more about these pictures")
     assert not_read(folder, tmp_path) == ((), ("README.md",), ())
+
+
+def test_a_start_reads_no_recalled_file_anew(folder: Folder) -> None:
+    with folder.store.transaction():
+        folder.store.exclusions.add(
+            "p", digest_of(b"1"), recalled=digest_of(b"1"), name="001.png", why="w", change_id="c"
+        )
+    (folder.root / "copy.png").write_bytes(b"1")
+    folder.settle()
+    assert folder.states()["copy.png"][0] == "rejected"
+    stamp = folder.store.working.load(folder.intake.repo_id)["copy.png"]
+    folder.restart()
+    assert folder.intake._files.known["copy.png"] == stamp
+    assert folder.intake._files.known["README.md"] == REFUSED
 
 
 def test_a_start_reads_it_anew_and_so_does_a_change(folder: Folder) -> None:

@@ -521,19 +521,25 @@ def newer_store(world: World) -> Iterator[None]:
 @contextmanager
 def older_store(world: World) -> Iterator[None]:
     last = connection.MIGRATIONS[-1]
-    made: list[set[tuple[str, str]]] = []
+    made: list[dict[str, tuple[str, ...]]] = []
+    definitions: dict[str, str] = {}
     for options in ({}, {"stop_before": last}):
         db = Database(memory=True)
         schema.migrations.apply(db, **options)
-        made.append({(table.name, column.name) for table in db.tables for column in table.columns})
+        made.append({t.name: tuple(column.name for column in t.columns) for t in db.tables})
+        definitions = {table.name: table.schema for table in db.tables}
+    now, before = made
     with store_of(world) as store:
-        stays = {table for table, _ in made[1]}
         store.db.execute("PRAGMA foreign_keys = OFF")  # in whatever order the tables go
-        for table in {table for table, _ in made[0]} - stays:
+        for table in now.keys() - before.keys():
             store.db.execute(f'DROP TABLE "{table}"')
-        for table, column in made[0] - made[1]:
-            if table in stays:
-                store.db.execute(f'ALTER TABLE "{table}" DROP COLUMN "{column}"')
+        for table, columns in before.items():
+            if columns != now[table]:  # SQLite drops no column of a primary key
+                store.db.execute(f'ALTER TABLE "{table}" RENAME TO newer')
+                store.db.execute(definitions[table])
+                rows = [{name: row[name] for name in columns} for row in store.db["newer"].rows]
+                store.db[table].insert_all(rows)  # type: ignore[union-attr]
+                store.db.execute("DROP TABLE newer")
         store.db.execute("DELETE FROM _sqlite_migrations WHERE name = ?", [last])
     yield
 

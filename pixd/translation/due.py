@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pixd.store import revisions
-from pixd.store.output_names import output_name
 from pixd.store.queries import files
 from pixd.store.runs import run_key
 from pixd.system import disk
@@ -149,8 +148,8 @@ def sort_out(inputs: Iterable[DueInput], known: Known) -> Work:
     found = Work()
     by_digest: dict[str, list[DueInput]] = {}
     for inp in inputs:
-        is_input = known.is_input(output_name(inp.name))
-        why = output_files.refusal(inp.name, is_input=is_input, samples=1 + len(known.more))
+        samples = 1 + len(known.more)
+        why = output_files.refusal(inp.name, is_input=known.is_input, samples=samples)
         why = why or known.refusals.get(inp.digest, "")
         if why:
             found.refused.append((inp, why))

@@ -18,27 +18,27 @@ from pixd.system.digests import hash_file
 from pixd.system.names import name_from_bytes, name_to_bytes, path_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
 NAME_MAX_BYTES = 255  # what every common Linux file system allows one component
 
 
-def refusal(input_name: str, *, is_input: bool, samples: int = 1) -> str:
+def refusal(input_name: str, *, is_input: Callable[[str], bool], samples: int = 1) -> str:
     """Say why an input cannot have an output under its name, or return "".
 
     Args:
         input_name: name text of the input.
-        is_input: whether `output_name`, where it differs, is itself the name of an input
-            (``x.jpg`` beside ``x.jpg.png``). The name then belongs to that one, and so do the
-            names of all samples.
+        is_input: tells whether a name is that of an input. It is asked about `output_name` where
+            that differs (``x.jpg`` beside ``x.jpg.png``). The name then belongs to that one, and so
+            do the names of all samples.
         samples: how many outputs it should have.
     """
     name = output_name(input_name)
     last = name_to_bytes(output_names(input_name, samples)[-1]).rsplit(b"/", 1)[-1]
     if len(last) > NAME_MAX_BYTES:
         return f"its output's name would be {len(last)} bytes long, over 255: shorten the name"
-    if name != input_name and is_input:
+    if name != input_name and is_input(name):
         if samples > 1:
             return f"its outputs' names are those of the input {name}{RENAME_ONE}"
         return f"its output's name {name} belongs to the input of that name{RENAME_ONE}"

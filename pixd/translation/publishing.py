@@ -255,8 +255,10 @@ class Publisher:
 
     def _is_refused(self, name: str) -> bool:
         """Refuse an input if its outputs' name is another input's; tell whether it is."""
-        is_input = self._store.working.find(self._repo_id, output_name(name)) is not None
-        why = output_files.refusal(name, is_input=is_input, samples=self._samples)
+        find, repo = self._store.working.find, self._repo_id
+        why = output_files.refusal(
+            name, is_input=lambda other: find(repo, other) is not None, samples=self._samples
+        )
         if why:
             self._tally.results["rejected"] += 1
             self._store.working.set_state(self._repo_id, [name], FileState.REJECTED, why)

@@ -10,16 +10,16 @@ from pixd.translation.output_files import Standing
 
 
 def test_a_name_that_leaves_no_room_for_the_suffix_is_refused() -> None:
-    assert output_files.refusal("L" * 251 + ".jpg", is_input=False)
-    assert not output_files.refusal("L" * 247 + ".jpg", is_input=False)
-    assert output_files.refusal("L" * 245 + ".jpg", is_input=False, samples=16)
-    assert not output_files.refusal("L" * 244 + ".jpg", is_input=False, samples=16)
+    assert output_files.refusal("L" * 251 + ".jpg", is_input=lambda _: False)
+    assert not output_files.refusal("L" * 247 + ".jpg", is_input=lambda _: False)
+    assert output_files.refusal("L" * 245 + ".jpg", is_input=lambda _: False, samples=16)
+    assert not output_files.refusal("L" * 244 + ".jpg", is_input=lambda _: False, samples=16)
 
 
 def test_the_input_that_bears_the_output_name_itself_has_the_older_claim() -> None:
-    assert "x.jpg.png" in output_files.refusal("x.jpg", is_input=True)
-    assert not output_files.refusal("x.jpg.png", is_input=True)
-    several = output_files.refusal("x.jpg", is_input=True, samples=2)
+    assert "x.jpg.png" in output_files.refusal("x.jpg", is_input=lambda _: True)
+    assert not output_files.refusal("x.jpg.png", is_input=lambda _: True)
+    several = output_files.refusal("x.jpg", is_input=lambda _: True, samples=2)
     assert several == "its outputs' names are those of the input x.jpg.png: rename one of them"
 
 

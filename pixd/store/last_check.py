@@ -39,10 +39,10 @@ class LastCheck:
     """
 
     at: float
-    inode: int = 0
-    size: int = 0
-    modified_ns: int = 0
-    changed_ns: int = 0
+    inode: int
+    size: int
+    modified_ns: int
+    changed_ns: int
 
 
 def still_holds(folder: Path, now: float) -> LastCheck | None:
